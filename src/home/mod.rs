@@ -1,0 +1,12 @@
+//! What is on disk below the home: where it lies, how it is read with a bound, and how it is written so
+//! that a crash or a second writer loses nothing.
+//!
+//! Must not: decide anything about a module's life, start or signal a process, print.
+
+// pub mod env_file;
+// pub mod fs;
+// pub mod lock;
+// pub mod module_json;
+pub mod paths;
+// pub mod services;
+// pub mod settings;

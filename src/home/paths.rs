@@ -1,0 +1,115 @@
+//! The names of everything below the home (contract A-2). No path is spelled anywhere else.
+
+use std::path::{Path, PathBuf};
+
+use crate::module::name::Short;
+
+/// The home: `$PARACHUTE_HOME`, else `~/.parachute`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// A home at `root`, which the caller has made absolute.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The home itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The module rows.
+    #[must_use]
+    pub fn services(&self) -> PathBuf {
+        self.root.join("services.json")
+    }
+
+    /// Advisory lock around every read-modify-write of [`Self::services`].
+    #[must_use]
+    pub fn services_lock(&self) -> PathBuf {
+        self.root.join("services.json.lock")
+    }
+
+    /// Optional settings, written by a person.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("hub.toml")
+    }
+
+    /// The bearer token of the API on TCP; 0600.
+    #[must_use]
+    pub fn operator_token(&self) -> PathBuf {
+        self.root.join("operator.token")
+    }
+
+    /// What the original's expose commands left: the public origin.
+    #[must_use]
+    pub fn expose_state(&self) -> PathBuf {
+        self.root.join("expose-state.json")
+    }
+
+    /// Runtime state of the hub; 0700.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// The control socket; 0600.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.run_dir().join("hub.sock")
+    }
+
+    /// Held with `flock` for as long as a hub lives.
+    #[must_use]
+    pub fn hub_lock(&self) -> PathBuf {
+        self.run_dir().join("hub.lock")
+    }
+
+    /// The children the hub has running: JSON lines, appended.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.run_dir().join("ledger.jsonl")
+    }
+
+    /// The TCP port of the running hub, for clients of the original (contract A-48).
+    #[must_use]
+    pub fn hub_port(&self) -> PathBuf {
+        self.root.join("hub").join("run").join("hub.port")
+    }
+
+    /// A module's own directory.
+    #[must_use]
+    pub fn module(&self, short: &Short) -> PathBuf {
+        self.root.join(short.as_str())
+    }
+
+    /// A module's environment file.
+    #[must_use]
+    pub fn env_file(&self, short: &Short) -> PathBuf {
+        self.module(short).join(".env")
+    }
+
+    /// A module's live log file.
+    #[must_use]
+    pub fn log_file(&self, short: &Short) -> PathBuf {
+        self.module(short).join("logs").join(format!("{short}.log"))
+    }
+
+    /// The last failure of a module, for `why` when the hub is down; JSON.
+    #[must_use]
+    pub fn last_failure(&self, short: &Short) -> PathBuf {
+        self.module(short).join("run").join("last-failure.json")
+    }
+
+    /// `module.json` below an install directory.
+    #[must_use]
+    pub fn manifest(install_dir: &Path) -> PathBuf {
+        install_dir.join(".parachute").join("module.json")
+    }
+}

@@ -1,0 +1,135 @@
+//! Why a module could not start, or is not well: one value for the supervisor, the API and the screen.
+
+use serde::{Deserialize, Serialize};
+
+use super::stamp::Stamp;
+
+/// The kinds of start error a client may see as `error_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The program is nowhere on the child's PATH.
+    MissingDependency,
+    /// The program exists and lacks its execute bit, or is a directory.
+    NonExecutable,
+    /// The working directory does not exist.
+    MissingCwd,
+    /// Somebody who is not an earlier instance of this module listens on its port.
+    PortSquatter,
+    /// It runs and has not bound its port within the readiness window.
+    StartedButUnbound,
+    /// `execve` failed, or the system refused a new process.
+    SpawnFailed,
+    /// It ended before it was ready, or more often than its budget allows.
+    Exited,
+    /// Its health path failed too often.
+    Unhealthy,
+    /// Nothing on disk says how to start it.
+    NoStartCmd,
+    /// Its row, `module.json`, `.env` or settings cannot be used.
+    BadDefinition,
+    /// Its processes survived SIGKILL (uninterruptible sleep, or not ours to signal).
+    StopFailed,
+    /// The row says one thing and the running process was started with another; restart to apply.
+    Edited,
+}
+
+/// Who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its port.
+    pub port: u16,
+    /// Pid, if this user may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its user id, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Command line, arguments joined by a blank, cut at 200 characters; empty if unreadable.
+    pub command: String,
+}
+
+impl Holder {
+    /// `pid 812 (node server.js)`, or what is known of it.
+    #[must_use]
+    pub fn phrase(&self) -> String {
+        match (self.pid, self.uid) {
+            (Some(pid), _) if self.command.is_empty() => format!("pid {pid}"),
+            (Some(pid), _) => format!("pid {pid} ({})", self.command),
+            (None, Some(uid)) => format!("a process of uid {uid} that this user may not inspect"),
+            (None, None) => "a process that this user may not inspect".to_owned(),
+        }
+    }
+}
+
+/// Install hints per system (contract A-41). Absent keys mean no hint is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Install {
+    /// Command for macOS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub darwin: Option<String>,
+    /// Command (or recipe, several lines) for Linux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linux: Option<String>,
+    /// Command that works anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generic: Option<String>,
+}
+
+/// What [`Problem`] adds for a missing program (contract A-66): always all keys, `null` where unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The program as the start command names it.
+    pub binary: String,
+    /// What it is needed for.
+    pub why: Option<String>,
+    /// Where to read more.
+    pub docs_url: Option<String>,
+    /// How to install it.
+    pub install: Install,
+    /// What to try instead, or whom to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sysadmin_hint: Option<String>,
+}
+
+/// A structured start error: `startError` on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The kind.
+    pub error_type: Kind,
+    /// One or more sentences for a person; names the module, process, file or port.
+    pub error_description: String,
+    /// Filled for [`Kind::MissingDependency`].
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// Filled for [`Kind::PortSquatter`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+    /// What to type next. A command that exists, or absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// When it was found.
+    pub at: Stamp,
+}
+
+impl Problem {
+    /// A problem with a description and nothing else.
+    #[must_use]
+    pub fn new(error_type: Kind, error_description: impl Into<String>, at: Stamp) -> Self {
+        Self {
+            error_type,
+            error_description: error_description.into(),
+            missing: None,
+            holder: None,
+            next: None,
+            at,
+        }
+    }
+
+    /// The same with the next command to type.
+    #[must_use]
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.next = Some(command.into());
+        self
+    }
+}

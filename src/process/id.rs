@@ -1,0 +1,34 @@
+//! The identity of a process: pid, start time and boot, never a bare pid.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which boot of the machine a process belongs to: `/proc/sys/kernel/random/boot_id` on Linux,
+/// `kern.bootsessionuuid` on macOS.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(pub String);
+
+/// When a process started, in the kernel's own unit since boot: clock ticks on Linux (proc_pid_stat(5), field 22),
+/// microseconds since the epoch on macOS (`pbi_start_tvsec`, `pbi_start_tvusec`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Started(pub u64);
+
+/// A process that can be told from every other one, past or future. The only thing signals accept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Process id; always above 1.
+    pub pid: u32,
+    /// Start time.
+    pub started: Started,
+    /// Boot.
+    pub boot: BootId,
+}
+
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)
+    }
+}
