@@ -21,6 +21,6 @@ pub mod home;
 // hub
 // logs
 pub mod module;
-// process
-// supervisor
+pub mod process;
+pub mod supervisor;
 // ui

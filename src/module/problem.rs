@@ -101,10 +101,10 @@ pub struct Problem {
     pub error_description: String,
     /// Filled for [`Kind::MissingDependency`].
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Missing>,
+    pub missing: Option<Box<Missing>>,
     /// Filled for [`Kind::PortSquatter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holder: Option<Holder>,
+    pub holder: Option<Box<Holder>>,
     /// What to type next. A command that exists, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
