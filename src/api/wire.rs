@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::module::ended::Ended;
+pub use crate::module::failure::Failure;
 use crate::module::problem::Problem;
 use crate::module::stamp::Stamp;
 
@@ -223,35 +224,6 @@ pub struct FileProblem {
     /// What to type or edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// The crash report behind `why`. Also stored as `<HOME>/<short>/run/last-failure.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Short name.
-    pub short: String,
-    /// When it happened.
-    pub at: Stamp,
-    /// How the process ended; absent if none was started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
-    /// How long it had lived, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lived_ms: Option<u64>,
-    /// Whether it had become ready.
-    pub was_ready: bool,
-    /// Its command line.
-    pub command: String,
-    /// The structured cause.
-    pub problem: Problem,
-    /// Crashes inside the window at that time.
-    pub crashes_in_window: u32,
-    /// The budget at that time.
-    pub max_crashes: u32,
-    /// Whether the supervisor gave up.
-    pub gave_up: bool,
-    /// The last lines it wrote, oldest first, without prefix.
-    pub lines: Vec<String>,
 }
 
 /// `GET /api/modules/<short>/why`.

@@ -6,6 +6,7 @@
 pub mod ended;
 // pub mod env;
 // pub mod known;
+pub mod failure;
 pub mod launch;
 // pub mod manifest;
 pub mod name;

@@ -298,8 +298,19 @@ pub enum Effect {
     WatchReady(Inc),
     /// Signal the group of a life whose leader lives.
     Signal(Inc, Sig),
+    /// Its port is bound: ask its health path from now on; answer `Health`.
+    WatchHealth(Inc),
     /// Signal whatever is left of a life and tell when nothing is; answer `GroupEmpty`.
-    Drain(Inc, Sig),
+    Drain {
+        /// The life.
+        inc: Inc,
+        /// What its remains are sent.
+        sig: Sig,
+        /// Look also for processes that left group and session, in every process of this user. A crash skips that:
+        /// what such a process left behind is adopted by the hub (Linux) and found without it, and the gate asks
+        /// about the port before the next life.
+        thorough: bool,
+    },
     /// Keep this for the next hub.
     Record(Record),
     /// Keep this for `why`.

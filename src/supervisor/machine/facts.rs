@@ -61,6 +61,9 @@ impl Machine {
         run.was_ready = true;
         *ready = Ready::Yes { since: now.mono };
         out.push(Effect::Note("ready".to_owned()));
+        if self.policy.liveness.is_some() {
+            out.push(Effect::WatchHealth(inc));
+        }
         answer(&mut self.starters, &Outcome::Ready, out);
     }
 
@@ -104,7 +107,7 @@ impl Machine {
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);
                 let push = Push::Term { kill_at: now.mono + self.policy.kill_timeout };
-                out.push(Effect::Drain(inc, Sig::Term));
+                out.push(Effect::Drain { inc, sig: Sig::Term, thorough: false });
                 self.phase = Phase::Draining { run, cause: Cause::Crash { problem }, push };
             }
             Phase::Stopping { run, cause, push } => {
@@ -113,7 +116,7 @@ impl Machine {
                     Push::Term { .. } => Sig::Term,
                     Push::Kill { .. } | Push::Stuck { .. } => Sig::Kill,
                 };
-                out.push(Effect::Drain(inc, sig));
+                out.push(Effect::Drain { inc, sig, thorough: true });
                 self.phase = Phase::Draining { run, cause, push };
             }
             // A leader ends once; a second report of it changes nothing.

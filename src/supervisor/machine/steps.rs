@@ -44,7 +44,7 @@ impl Machine {
             Phase::Draining { run, push, .. } => {
                 let inc = run.inc;
                 let next = push_harder(&self.short, push, self.policy.kill_timeout, now, out);
-                self.pushed(next, |sig| Effect::Drain(inc, sig), out);
+                self.pushed(next, |sig| Effect::Drain { inc, sig, thorough: true }, out);
             }
             Phase::Up { ready: Ready::Unbound { .. }, .. }
             | Phase::Down

@@ -103,7 +103,7 @@ impl Model {
                 assert!(life.leader_alive || life.rest_alive, "signal to a life that is over");
                 hit(life, sig);
             }
-            Effect::Drain(inc, sig) => {
+            Effect::Drain { inc, sig, .. } => {
                 let life = self.lives.get_mut(&inc).expect("drains name a known life");
                 life.drained_asked = true;
                 hit(life, sig);
@@ -117,7 +117,7 @@ impl Model {
                 assert!(!life.leader_alive && !life.rest_alive, "recorded as gone while alive");
             }
             Effect::Note(text) => self.notes.push(text),
-            Effect::Record(_) | Effect::Report(_) | Effect::WatchReady(_) => {}
+            Effect::Record(_) | Effect::Report(_) | Effect::WatchReady(_) | Effect::WatchHealth(_) => {}
         }
     }
 
