@@ -1,0 +1,36 @@
+//! The crash report behind `why`.
+
+use serde::{Deserialize, Serialize};
+
+use super::ended::Ended;
+use super::problem::Problem;
+use super::stamp::Stamp;
+
+/// A module's last failure. Also stored as `<HOME>/<short>/run/last-failure.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Short name.
+    pub short: String,
+    /// When it happened.
+    pub at: Stamp,
+    /// How the process ended; absent if none was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// How long it had lived, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lived_ms: Option<u64>,
+    /// Whether it had become ready.
+    pub was_ready: bool,
+    /// Its command line.
+    pub command: String,
+    /// The structured cause.
+    pub problem: Problem,
+    /// Crashes inside the window at that time.
+    pub crashes_in_window: u32,
+    /// The budget at that time.
+    pub max_crashes: u32,
+    /// Whether the supervisor gave up.
+    pub gave_up: bool,
+    /// The last lines it wrote, oldest first, without prefix.
+    pub lines: Vec<String>,
+}

@@ -1,0 +1,480 @@
+//! Performs what one machine asks for. The only `select!` of a module, and the only reader of its clocks.
+//!
+//! Three arms: commands from people, events from the host, the machine's deadline. Everything the host has to say
+//! comes back as an event that names its life; nothing here decides.
+#![expect(clippy::disallowed_methods, reason = "edge: reads the clocks for its machine")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::logs::{ModuleLog, Stream};
+use crate::module::failure::Failure;
+use crate::module::launch::Launch;
+use crate::module::name::Short;
+use crate::module::problem::Problem;
+use crate::module::stamp::Stamp;
+use crate::process::group::{self, Depth, Life};
+use crate::process::spawn::{self, Child};
+
+use super::gate::{self, Cleared, Question};
+use super::ledger::Entry;
+use super::machine::Machine;
+use super::phase::{Effect, Event, Failed, Inc, Moment, Outcome, Record, Sig, Ticket};
+use super::set::Shared;
+use super::snapshot::{HealthSample, Snapshot};
+use super::{health, probe, reclaim};
+
+/// Commands and host events that may wait. A full command channel makes the caller wait, not the hub grow.
+const QUEUE: usize = 64;
+/// Lines kept in a failure report.
+const LAST_LINES: usize = 20;
+/// How long the last lines of an ended module may take to arrive.
+const LOG_DRAIN: Duration = Duration::from_millis(200);
+
+/// What people ask of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Run.
+    Start,
+    /// Do not run.
+    Stop,
+    /// Run anew.
+    Restart,
+    /// Do not run, and never again in this hub.
+    Shutdown,
+}
+
+#[derive(Debug)]
+enum Command {
+    Ask(Ask, oneshot::Sender<(Outcome, Snapshot)>),
+    Edited,
+}
+
+enum HostEvent {
+    Fact(Event),
+    Gate { inc: Inc, answer: Result<Box<Cleared>, Problem> },
+    Exited { inc: Inc, ended: crate::module::ended::Ended, child: Child },
+    Health { inc: Inc, verdict: Result<(), String>, sample: HealthSample },
+}
+
+/// The way to an actor. Dropping the last one ends the actor, not the module: ask for [`Ask::Shutdown`] first.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    snapshots: watch::Receiver<Snapshot>,
+}
+
+impl Handle {
+    /// The latest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+
+    /// Asks and waits for the answer. Not waiting for it cancels nothing.
+    pub async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Ask(ask, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Tells that the row changed.
+    pub async fn edited(&self) {
+        // An actor that has ended has nothing to be told.
+        let _ = self.commands.send(Command::Edited).await;
+    }
+}
+
+/// Starts an actor on the current runtime. Nothing runs until it is asked to.
+pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Handle {
+    let (commands, inbox) = mpsc::channel(QUEUE);
+    let (host, events) = mpsc::channel(QUEUE);
+    let (open, crashes) = shared.past(&short);
+    let now = moment();
+    let machine = Machine::new(short, &crashes, now);
+    let (publish, snapshots) = watch::channel(Snapshot::of(&machine, Some(port), None, now));
+    let actor = Actor {
+        shared,
+        machine,
+        log,
+        host,
+        publish,
+        tickets: BTreeMap::new(),
+        next_ticket: 0,
+        earlier: open,
+        cleared: None,
+        life: None,
+        port,
+        health: None,
+        pending: VecDeque::new(),
+    };
+    tokio::spawn(actor.run(inbox, events));
+    Handle { commands, snapshots }
+}
+
+/// Reads both clocks and throws the dice.
+pub(super) fn moment() -> Moment {
+    Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }
+}
+
+/// The life that is being run or ended, as the host knows it.
+struct Current {
+    inc: Inc,
+    life: Life,
+    launch: Arc<Launch>,
+    /// Waits for the port, the health or the end of the remains. Ends with this value.
+    watch: Option<AbortOnDrop>,
+    beat: Option<AbortOnDrop>,
+    /// The ended leader, kept unreaped so that its group id stays ours.
+    corpse: Option<Child>,
+    pumps: Vec<crate::logs::Pump>,
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Actor {
+    shared: Arc<Shared>,
+    machine: Machine,
+    log: ModuleLog,
+    host: mpsc::Sender<HostEvent>,
+    publish: watch::Sender<Snapshot>,
+    tickets: BTreeMap<Ticket, oneshot::Sender<(Outcome, Snapshot)>>,
+    next_ticket: u64,
+    /// Leaders of lives that the last hub did not see end; asked about once.
+    earlier: Vec<crate::process::id::ProcessId>,
+    cleared: Option<(Inc, Cleared)>,
+    life: Option<Current>,
+    port: u16,
+    health: Option<HealthSample>,
+    /// Answers that were known at once; taken before anything else.
+    pending: VecDeque<Event>,
+}
+
+impl Actor {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Command>, mut events: mpsc::Receiver<HostEvent>) {
+        let mut out = Vec::new();
+        loop {
+            let event = tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.accept(command),
+                    None => return,
+                },
+                Some(event) = events.recv() => self.learn(event),
+                () = until(self.machine.deadline()) => Event::Tick,
+            };
+            self.pending.push_back(event);
+            while let Some(event) = self.pending.pop_front() {
+                self.machine.on(event, moment(), &mut out);
+                for effect in out.drain(..).collect::<Vec<_>>() {
+                    self.perform(effect);
+                }
+            }
+            self.publish();
+        }
+    }
+
+    fn accept(&mut self, command: Command) -> Event {
+        match command {
+            Command::Edited => Event::Edited,
+            Command::Ask(ask, reply) => {
+                self.next_ticket += 1;
+                let ticket = Ticket(self.next_ticket);
+                self.tickets.insert(ticket, reply);
+                match ask {
+                    Ask::Start => Event::Start(ticket),
+                    Ask::Stop => Event::Stop(ticket),
+                    Ask::Restart => Event::Restart(ticket),
+                    Ask::Shutdown => Event::Shutdown(ticket),
+                }
+            }
+        }
+    }
+
+    /// Keeps what a host event carries for later effects and hands the machine its part.
+    fn learn(&mut self, event: HostEvent) -> Event {
+        match event {
+            HostEvent::Fact(event) => event,
+            HostEvent::Gate { inc, answer } => {
+                match answer {
+                    Ok(cleared) => {
+                        for id in &cleared.ended {
+                            self.log.note(&format!("ended {id}, left by an earlier instance"));
+                        }
+                        self.forget_earlier();
+                        let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
+                        self.port = cleared.launch.port;
+                        self.cleared = Some((inc, *cleared));
+                        Event::Cleared { inc, policy, listens }
+                    }
+                    Err(problem) => Event::Refused { inc, problem },
+                }
+            }
+            HostEvent::Exited { inc, ended, child } => {
+                if let Some(current) = self.life.as_mut().filter(|current| current.inc == inc) {
+                    current.corpse = Some(child);
+                    current.watch = None;
+                    current.beat = None;
+                }
+                Event::Exited { inc, ended }
+            }
+            HostEvent::Health { inc, verdict, sample } => {
+                self.health = Some(sample);
+                Event::Health { inc, verdict }
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Check(inc) => self.check(inc),
+            Effect::Spawn(inc) => self.spawn(inc),
+            Effect::WatchReady(inc) => self.watch_ready(inc),
+            Effect::WatchHealth(inc) => self.watch_health(inc),
+            Effect::Signal(inc, sig) => self.signal(inc, sig),
+            Effect::Drain { inc, sig, thorough } => self.drain(inc, sig, thorough),
+            Effect::Record(record) => self.record(record),
+            Effect::Report(failed) => self.report(failed),
+            Effect::Note(text) => self.log.note(&text),
+            Effect::Reply(ticket, outcome) => {
+                if let Some(reply) = self.tickets.remove(&ticket) {
+                    // Whoever asked may have gone; what was asked for stands all the same.
+                    let _ = reply.send((outcome, self.snapshot()));
+                }
+            }
+        }
+    }
+
+    fn check(&mut self, inc: Inc) {
+        let question = Question {
+            home: self.shared.home.clone(),
+            short: self.machine.short().clone(),
+            base: self.shared.base.clone(),
+            earlier: self.earlier.clone(),
+            grace: self.machine.policy().kill_timeout,
+            at: moment().wall,
+        };
+        let host = self.host.clone();
+        tokio::spawn(async move {
+            let answer = gate::ask(question).await.map(Box::new);
+            // The actor ends before the gate only when the hub does.
+            let _ = host.send(HostEvent::Gate { inc, answer }).await;
+        });
+    }
+
+    fn spawn(&mut self, inc: Inc) {
+        let Some((_, cleared)) = self.cleared.take().filter(|(cleared, _)| *cleared == inc) else {
+            let at = moment().wall;
+            let text = format!("{} was cleared for another life", self.machine.short());
+            let problem = Problem::new(crate::module::problem::Kind::SpawnFailed, text, at);
+            self.pending.push_back(Event::SpawnFailed { inc, problem });
+            return;
+        };
+        let Cleared { launch, program, .. } = cleared;
+        let incarnation = format!("{}:{}", self.shared.nonce, inc.0);
+        self.log.limits(launch.policy.log);
+        match spawn::spawn(&launch, &program, &incarnation) {
+            Ok(child) => self.adopt(inc, child, incarnation, launch),
+            Err(error) => {
+                let problem = error.problem(self.machine.short(), moment().wall);
+                self.pending.push_back(Event::SpawnFailed { inc, problem });
+            }
+        }
+    }
+
+    fn adopt(&mut self, inc: Inc, mut child: Child, incarnation: String, launch: Launch) {
+        let leader = child.id().clone();
+        let life =
+            Life { leader: leader.clone(), incarnation, module: launch.short.clone(), reaped: None };
+        self.shared.leader_born(leader.pid);
+        let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
+            .into_iter()
+            .filter_map(|(stream, fd)| fd.map(|fd| self.log.attach(stream, fd)))
+            .collect();
+        let host = self.host.clone();
+        tokio::spawn(async move {
+            let ended = child.exited().await;
+            let _ = host.send(HostEvent::Exited { inc, ended, child }).await;
+        });
+        self.health = None;
+        self.life = Some(Current {
+            inc,
+            life,
+            launch: Arc::new(launch),
+            watch: None,
+            beat: None,
+            corpse: None,
+            pumps,
+        });
+        self.pending.push_back(Event::Spawned { inc, leader });
+    }
+
+    fn watch_ready(&mut self, inc: Inc) {
+        let host = self.host.clone();
+        let Some(current) = self.current(inc) else { return };
+        if !current.launch.listens {
+            return;
+        }
+        let (life, port) = (current.life.clone(), current.launch.port);
+        current.watch = Some(AbortOnDrop(tokio::spawn(async move {
+            probe::bound(&life, port).await;
+            let _ = host.send(HostEvent::Fact(Event::Bound { inc })).await;
+        })));
+    }
+
+    fn watch_health(&mut self, inc: Inc) {
+        let host = self.host.clone();
+        let Some(current) = self.current(inc) else { return };
+        let Some(liveness) = current.launch.policy.liveness.clone() else { return };
+        let launch = Arc::clone(&current.launch);
+        current.beat = Some(AbortOnDrop(tokio::spawn(async move {
+            loop {
+                let asked = moment();
+                let answer = health::ask(launch.port, &launch.health, liveness.timeout).await;
+                let latency = moment().mono.saturating_duration_since(asked.mono);
+                let (verdict, detail) = match answer {
+                    Ok(status) if health::counts_as_alive(status) => (Ok(()), status.to_string()),
+                    Ok(status) => (Err(format!("{} answered {status}", launch.health)), status.to_string()),
+                    Err(error) => (Err(error.clone()), error),
+                };
+                let latency = verdict.is_ok().then_some(latency);
+                let sample = HealthSample { ok: verdict.is_ok(), latency, detail, at: asked.wall };
+                if host.send(HostEvent::Health { inc, verdict, sample }).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(liveness.interval).await;
+            }
+        })));
+    }
+
+    fn signal(&mut self, inc: Inc, sig: Sig) {
+        let Some(current) = self.current(inc) else { return };
+        let life = current.life.clone();
+        if let Err(error) = group::signal_group(&life, sig.number()) {
+            self.log.note(&format!("could not signal its process group: {error}"));
+        }
+    }
+
+    /// Signals what is left of an ended leader. If nothing is, that is known at once and without waiting.
+    fn drain(&mut self, inc: Inc, sig: Sig, thorough: bool) {
+        let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
+        let Some(current) = self.current(inc) else { return };
+        if let Some(corpse) = current.corpse.take() {
+            current.life.reaped = Some(corpse.reap());
+            shared.leader_gone(current.life.leader.pid);
+        }
+        let life = current.life.clone();
+        let depth = if thorough { Depth::Marks } else { Depth::Group };
+        let look = move || shared.remnants(&life, depth);
+        let left = look();
+        if left.is_empty() {
+            self.pending.push_back(Event::GroupEmpty { inc });
+            return;
+        }
+        reclaim::signal_all(&left, sig);
+        current.watch = Some(AbortOnDrop(tokio::spawn(async move {
+            let mut told: std::collections::BTreeSet<_> = left.into_iter().collect();
+            let mut pause = Duration::from_millis(1);
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(50));
+                let left = look();
+                if left.is_empty() {
+                    break;
+                }
+                let new: Vec<_> = left.into_iter().filter(|id| told.insert(id.clone())).collect();
+                reclaim::signal_all(&new, sig);
+            }
+            let _ = host.send(HostEvent::Fact(Event::GroupEmpty { inc })).await;
+        })));
+    }
+
+    fn record(&mut self, record: Record) {
+        let short = self.machine.short().clone();
+        let name = |inc: Inc| format!("{}:{}", self.shared.nonce, inc.0);
+        let entry = match record {
+            Record::Born(run) => Entry::Born { short, incarnation: name(run.inc), leader: run.leader },
+            Record::Gone(inc) => Entry::Gone { short, incarnation: name(inc) },
+            Record::Crashes(at) => Entry::Crashes { short, at },
+        };
+        self.shared.record(&entry);
+    }
+
+    /// Keeps a failure for `why`. The last lines of an ended module may still be in its pipe: they are waited for,
+    /// away from here.
+    fn report(&mut self, failed: Failed) {
+        let pumps = self.life.as_mut().map(|current| std::mem::take(&mut current.pumps)).unwrap_or_default();
+        let command = self.life.as_ref().map_or_else(String::new, |current| {
+            let words: Vec<_> = current.launch.argv.iter().map(|a| a.to_string_lossy()).collect();
+            words.join(" ")
+        });
+        let (log, shared, short) = (self.log.clone(), Arc::clone(&self.shared), self.machine.short().clone());
+        tokio::spawn(async move {
+            let drained = async {
+                for mut pump in pumps {
+                    pump.drained().await;
+                }
+            };
+            // What a descendant still holds open is not waited for.
+            let _ = tokio::time::timeout(LOG_DRAIN, drained).await;
+            let lines = log.tail_of_module(LAST_LINES);
+            shared.keep_failure(Failure {
+                short: short.to_string(),
+                at: failed.problem.at,
+                ended: failed.ended,
+                lived_ms: failed.lived_ms,
+                was_ready: failed.was_ready,
+                command,
+                problem: failed.problem,
+                crashes_in_window: failed.crashes,
+                max_crashes: failed.max_crashes,
+                gave_up: failed.gave_up,
+                lines,
+            });
+        });
+    }
+
+    fn forget_earlier(&mut self) {
+        if !self.earlier.is_empty() {
+            self.earlier.clear();
+            self.shared.earlier_gone(self.machine.short());
+        }
+    }
+
+    fn current(&mut self, inc: Inc) -> Option<&mut Current> {
+        self.life.as_mut().filter(|current| current.inc == inc)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.machine, Some(self.port), self.health.clone(), moment())
+    }
+
+    fn publish(&self) {
+        let new = self.snapshot();
+        let changed = self.publish.send_if_modified(|old| {
+            let changed = *old != new;
+            *old = new.clone();
+            changed
+        });
+        if changed {
+            self.shared.announce(new);
+        }
+    }
+}
+
+/// Sleeps until a deadline, or for ever.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

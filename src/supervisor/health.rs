@@ -1,0 +1,55 @@
+//! Asks a module's health path. Off by default; what follows from the answers is the machine's business.
+
+use std::time::Duration;
+
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// One answer, or why there was none.
+pub async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
+    match tokio::time::timeout(timeout, get(port, path)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {}", humantime::format_duration(timeout))),
+    }
+}
+
+/// 2xx and 3xx are alive, and so is a server that only wants to know who asks (401, 403).
+#[must_use]
+pub fn counts_as_alive(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection() || matches!(status.as_u16(), 401 | 403)
+}
+
+async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| format!("connect failed: {e}"))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+    let request = Request::get(path)
+        .header("host", format!("127.0.0.1:{port}"))
+        .header("user-agent", "parachute-health")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|e| format!("health path {path:?} cannot be asked: {e}"))?;
+    let exchange = async { sender.send_request(request).await.map(|answer| answer.status()) };
+    tokio::select! {
+        answer = exchange => answer.map_err(|e| e.to_string()),
+        ended = connection => match ended {
+            Ok(()) => Err("the connection ended before an answer".to_owned()),
+            Err(e) => Err(e.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_counts_as_alive() {
+        for (code, alive) in [(200, true), (204, true), (302, true), (401, true), (403, true), (404, false), (503, false)] {
+            assert_eq!(counts_as_alive(StatusCode::from_u16(code).unwrap()), alive, "{code}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The children this hub has running, and the crashes that count, on disk before they can be forgotten.
+//!
+//! JSON lines, appended with one `write` each and not synced: the ledger has to survive a killed hub, not a power
+//! cut (another boot means that nothing it names can be alive). It is compacted at every start and when it grows.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::home::fs;
+use crate::module::name::Short;
+use crate::module::stamp::Stamp;
+use crate::process::id::ProcessId;
+
+/// The file is compacted when it passes this many bytes.
+const COMPACT_AT: u64 = 256 * 1024;
+/// A ledger larger than this is not ours.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// A life began.
+    Born {
+        /// Module.
+        short: Short,
+        /// `<hub nonce>:<incarnation>`, as in the environment mark.
+        incarnation: String,
+        /// Its leader, which is also its process group.
+        leader: ProcessId,
+    },
+    /// Nothing of that life is left.
+    Gone {
+        /// Module.
+        short: Short,
+        /// Which life.
+        incarnation: String,
+    },
+    /// The crashes that count, oldest first; replaces what was known.
+    Crashes {
+        /// Module.
+        short: Short,
+        /// Times.
+        at: Vec<Stamp>,
+    },
+}
+
+/// A life that began and of which nobody recorded the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Which life.
+    pub incarnation: String,
+    /// Its leader.
+    pub leader: ProcessId,
+}
+
+/// What the lines add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Book {
+    open: BTreeMap<Short, Vec<Open>>,
+    crashes: BTreeMap<Short, Vec<Stamp>>,
+    /// Lines that could not be read. A torn last line is one; more mean that somebody else wrote here.
+    pub unreadable: usize,
+}
+
+impl Book {
+    /// Adds up a file's bytes.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut book = Self::default();
+        for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(entry) => book.apply(&entry),
+                Err(_) => book.unreadable += 1,
+            }
+        }
+        book
+    }
+
+    /// Adds one entry.
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Born { short, incarnation, leader } => {
+                let open = Open { incarnation: incarnation.clone(), leader: leader.clone() };
+                self.open.entry(short.clone()).or_default().push(open);
+            }
+            Entry::Gone { short, incarnation } => {
+                if let Some(lives) = self.open.get_mut(short) {
+                    lives.retain(|life| life.incarnation != *incarnation);
+                    if lives.is_empty() {
+                        self.open.remove(short);
+                    }
+                }
+            }
+            Entry::Crashes { short, at } if at.is_empty() => {
+                self.crashes.remove(short);
+            }
+            Entry::Crashes { short, at } => {
+                self.crashes.insert(short.clone(), at.clone());
+            }
+        }
+    }
+
+    /// Lives of a module whose end nobody recorded.
+    #[must_use]
+    pub fn open(&self, short: &Short) -> &[Open] {
+        self.open.get(short).map_or(&[], Vec::as_slice)
+    }
+
+    /// Modules with such lives.
+    pub fn open_modules(&self) -> impl Iterator<Item = &Short> {
+        self.open.keys()
+    }
+
+    /// Crashes of a module that still counted.
+    #[must_use]
+    pub fn crashes(&self, short: &Short) -> &[Stamp] {
+        self.crashes.get(short).map_or(&[], Vec::as_slice)
+    }
+
+    /// The fewest lines that add up to the same.
+    #[must_use]
+    pub fn lines(&self) -> Vec<u8> {
+        let born = self.open.iter().flat_map(|(short, lives)| {
+            lives.iter().map(|life| Entry::Born {
+                short: short.clone(),
+                incarnation: life.incarnation.clone(),
+                leader: life.leader.clone(),
+            })
+        });
+        let crashes =
+            self.crashes.iter().map(|(short, at)| Entry::Crashes { short: short.clone(), at: at.clone() });
+        born.chain(crashes).flat_map(|entry| line(&entry)).collect()
+    }
+}
+
+fn line(entry: &Entry) -> Vec<u8> {
+    // Entries hold only strings, numbers and lists of them: they always serialise.
+    let mut line = serde_json::to_vec(entry).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// The open file and its sum.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    book: Book,
+}
+
+impl Ledger {
+    /// Reads what the last hub left, compacts it and goes on from there.
+    ///
+    /// # Errors
+    /// The file cannot be read or written: without it a killed hub would leave orphans, so the caller must not
+    /// go on.
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        let bytes = fs::read(&path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
+        let book = Book::parse(&bytes);
+        let lines = book.lines();
+        fs::put(&path, 0o600, &lines).map_err(io::Error::other)?;
+        let file = fs::open_append(&path)?;
+        Ok(Self { path, file, bytes: lines.len() as u64, book })
+    }
+
+    /// What is known.
+    #[must_use]
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Appends one entry.
+    ///
+    /// # Errors
+    /// The disk refuses. The sum in memory has the entry all the same.
+    pub fn record(&mut self, entry: &Entry) -> io::Result<()> {
+        self.book.apply(entry);
+        if self.bytes > COMPACT_AT {
+            let lines = self.book.lines();
+            fs::put(&self.path, 0o600, &lines).map_err(io::Error::other)?;
+            self.file = fs::open_append(&self.path)?;
+            self.bytes = lines.len() as u64;
+            return Ok(());
+        }
+        let line = line(entry);
+        self.file.write_all(&line)?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::id::{BootId, Started};
+
+    fn born(short: &str, n: u32) -> Entry {
+        let leader = ProcessId { pid: 100 + n, started: Started(7), boot: BootId("b".to_owned()) };
+        Entry::Born { short: Short::new(short).unwrap(), incarnation: format!("hub:{n}"), leader }
+    }
+
+    fn gone(short: &str, n: u32) -> Entry {
+        Entry::Gone { short: Short::new(short).unwrap(), incarnation: format!("hub:{n}") }
+    }
+
+    #[test]
+    fn open_lives_are_those_nobody_saw_end() {
+        let mut bytes = Vec::new();
+        for entry in [born("vault", 1), born("notes", 2), gone("vault", 1), born("vault", 3)] {
+            bytes.extend(line(&entry));
+        }
+        bytes.extend_from_slice(b"{\"entry\":\"born\",\"sho"); // torn by a kill
+        let book = Book::parse(&bytes);
+        let vault = Short::new("vault").unwrap();
+        assert_eq!(book.open(&vault).iter().map(|o| o.incarnation.as_str()).collect::<Vec<_>>(), ["hub:3"]);
+        assert_eq!(book.open_modules().count(), 2);
+        assert_eq!(book.unreadable, 1);
+        let again = Book::parse(&book.lines());
+        assert_eq!(again, Book { unreadable: 0, ..book }, "compaction loses nothing");
+    }
+
+    #[test]
+    fn crashes_are_replaced_and_forgiven() {
+        let short = Short::new("vault").unwrap();
+        let mut book = Book::default();
+        book.apply(&Entry::Crashes { short: short.clone(), at: vec![Stamp(1), Stamp(2)] });
+        assert_eq!(book.crashes(&short), [Stamp(1), Stamp(2)]);
+        book.apply(&Entry::Crashes { short: short.clone(), at: vec![] });
+        assert_eq!(book, Book::default());
+    }
+
+    #[test]
+    fn compatibility_with_lines_of_the_first_version() {
+        let lines = br#"{"entry":"born","short":"vault","incarnation":"9f3c:1","leader":{"pid":4711,"started":123456,"boot":"5e0c"}}
+{"entry":"crashes","short":"vault","at":["2026-03-01T10:04:09.120Z"]}
+"#;
+        let book = Book::parse(lines);
+        assert_eq!(book.unreadable, 0);
+        let vault = Short::new("vault").unwrap();
+        assert_eq!(book.open(&vault)[0].leader.pid, 4711);
+        assert_eq!(book.crashes(&vault), [Stamp(1_772_359_449_120)]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Looks, before a spawn, whether the spawn can work: with the child's own PATH and working directory, not the hub's.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::home::fs;
+use crate::module::known;
+use crate::module::launch::Launch;
+use crate::module::problem::{Kind, Problem};
+use crate::module::stamp::Stamp;
+
+/// Finds the program of a launch.
+///
+/// # Errors
+/// [`Kind::MissingCwd`], [`Kind::NonExecutable`] or [`Kind::MissingDependency`], never one for another.
+pub fn find_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
+    let short = &launch.short;
+    if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
+        let cwd = cwd.display();
+        return Err(Problem::new(
+            Kind::MissingCwd,
+            format!("the working directory {cwd} of {short} does not exist"),
+            at,
+        )
+        .next(format!("mkdir -p {cwd}")));
+    }
+    let name = launch.argv.first().map_or(OsStr::new(""), |arg| arg.as_os_str());
+    let mut unusable = None;
+    for candidate in candidates(name, launch) {
+        if fs::is_executable(&candidate) {
+            return Ok(candidate);
+        }
+        if unusable.is_none() && fs::exists(&candidate) {
+            unusable = Some(candidate);
+        }
+    }
+    match unusable {
+        Some(path) => Err(not_executable(short.as_str(), &path, at)),
+        None => Err(known::missing(&name.to_string_lossy(), std::env::consts::OS, std::env::consts::ARCH, at)),
+    }
+}
+
+/// Where the program may lie: the path itself against the working directory if it has a slash, else every PATH
+/// entry (execvp(3)). Relative PATH entries and the empty one mean the working directory.
+fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
+    let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
+    if name.is_empty() {
+        return Vec::new();
+    }
+    if name.as_encoded_bytes().contains(&b'/') {
+        return vec![cwd.join(name)];
+    }
+    let path = launch.env.get(OsStr::new("PATH")).map_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"), |p| p);
+    std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
+}
+
+fn not_executable(short: &str, path: &Path, at: Stamp) -> Problem {
+    let shown = path.display();
+    if fs::is_dir(path) {
+        let text = format!("{shown}, the program of {short}, is a directory");
+        return Problem::new(Kind::NonExecutable, text, at).next(format!("parachute why {short}"));
+    }
+    let text = format!("{shown}, the program of {short}, exists and may not be executed by this user");
+    Problem::new(Kind::NonExecutable, text, at).next(format!("chmod +x {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "test: real files in a temporary directory")]
+
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::module::launch::Policy;
+    use crate::module::name::Short;
+
+    fn launch(argv0: &str, cwd: &Path, path: &str) -> Launch {
+        Launch {
+            short: Short::new("vault").unwrap(),
+            row: "parachute-vault".to_owned(),
+            argv: vec![argv0.into()],
+            cwd: Some(cwd.to_owned()),
+            env: BTreeMap::from([("PATH".into(), path.into())]),
+            port: 1940,
+            listens: true,
+            health: "/health".to_owned(),
+            policy: Policy::default(),
+        }
+    }
+
+    #[test]
+    fn each_cause_has_its_own_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("tool");
+        std::fs::write(&program, "#!/bin/sh\n").unwrap();
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        let kind = |launch: &Launch| find_program(launch, Stamp(0)).map_err(|p| p.error_type);
+        let path = dir.path().to_str().unwrap();
+
+        assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(Kind::MissingDependency));
+        assert_eq!(kind(&launch("tool", dir.path(), path)), Err(Kind::NonExecutable));
+        assert_eq!(kind(&launch("./folder", dir.path(), path)), Err(Kind::NonExecutable));
+        assert_eq!(kind(&launch("tool", &dir.path().join("gone"), path)), Err(Kind::MissingCwd));
+
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(kind(&launch("tool", dir.path(), path)), Ok(program.clone()));
+        let relative = launch("./tool", dir.path(), "/nonexistent");
+        assert_eq!(kind(&relative), Ok(dir.path().join("./tool")), "relative to the child's own directory");
+    }
+}

@@ -1,0 +1,361 @@
+//! All modules of a hub, kept in step with services.json: a row appears, an actor starts it; a row goes, its module
+//! is stopped and forgotten; a row changes, its module is told. A file that cannot be read changes nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use tokio::sync::broadcast;
+
+use crate::home::definition::SpawnBase;
+use crate::home::fs;
+use crate::home::paths::Home;
+use crate::home::services::{self, Issue};
+use crate::logs::Logs;
+use crate::module::failure::Failure;
+use crate::module::launch::LogLimits;
+use crate::module::name::Short;
+use crate::module::row::Row;
+use crate::module::stamp::Stamp;
+use crate::process::group::{self, Depth, Life};
+use crate::process::id::ProcessId;
+use crate::process::table;
+
+use super::actor::{self, Ask, Handle};
+use super::ledger::{Entry, Ledger};
+use super::phase::Outcome;
+use super::reclaim;
+use super::snapshot::Snapshot;
+
+/// Changes that a slow listener may lag behind before it is told that it missed some.
+const CHANGES: usize = 256;
+
+/// One state change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Grows by one per change of a hub.
+    pub seq: u64,
+    /// The module as it is now.
+    pub now: Snapshot,
+}
+
+/// What all actors of a hub share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The home.
+    pub home: Home,
+    /// What every spawn inherits.
+    pub base: SpawnBase,
+    /// The logs.
+    pub logs: Logs,
+    /// Random per hub; part of every environment mark.
+    pub nonce: String,
+    hub: u32,
+    ledger: Mutex<Ledger>,
+    /// Processes of earlier hubs that carry this home's mark, found once at boot.
+    marked: Mutex<Vec<(Short, ProcessId)>>,
+    leaders: Mutex<BTreeSet<u32>>,
+    changes: broadcast::Sender<Arc<Change>>,
+    seq: AtomicU64,
+}
+
+/// A lock that cannot be poisoned into uselessness: the data is whole after every statement that holds it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// What an earlier hub left of a module: leaders and marked processes that are alive, and the crashes it counted.
+    pub(super) fn past(&self, short: &Short) -> (Vec<ProcessId>, Vec<Stamp>) {
+        let ledger = lock(&self.ledger);
+        let open = ledger.book().open(short).iter().map(|open| open.leader.clone());
+        let marked = lock(&self.marked);
+        let marked = marked.iter().filter(|(of, _)| of == short).map(|(_, id)| id.clone());
+        let all: BTreeSet<_> = open.chain(marked).collect();
+        (all.into_iter().collect(), ledger.book().crashes(short).to_vec())
+    }
+
+    /// Nothing of the earlier lives of a module is left.
+    pub(super) fn earlier_gone(&self, short: &Short) {
+        let open: Vec<_> = lock(&self.ledger).book().open(short).to_vec();
+        for life in open.into_iter().filter(|life| !life.incarnation.starts_with(&self.nonce)) {
+            self.record(&Entry::Gone { short: short.clone(), incarnation: life.incarnation });
+        }
+        lock(&self.marked).retain(|(of, _)| of != short);
+    }
+
+    pub(super) fn record(&self, entry: &Entry) {
+        if let Err(error) = lock(&self.ledger).record(entry) {
+            let path = self.home.ledger();
+            self.logs.hub_line("hub", &format!("the ledger {} cannot be written: {error}", path.display()));
+        }
+    }
+
+    pub(super) fn leader_born(&self, pid: u32) {
+        lock(&self.leaders).insert(pid);
+    }
+
+    pub(super) fn leader_gone(&self, pid: u32) {
+        lock(&self.leaders).remove(&pid);
+    }
+
+    /// What is left of a life.
+    pub(super) fn remnants(&self, life: &Life, depth: Depth) -> Vec<ProcessId> {
+        let leaders = lock(&self.leaders).clone();
+        group::remnants(life, self.hub, &leaders, depth).into_iter().map(|info| info.id).collect()
+    }
+
+    pub(super) fn announce(&self, now: Snapshot) {
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        // Nobody listening is no error.
+        let _ = self.changes.send(Arc::new(Change { seq, now }));
+    }
+
+    pub(super) fn keep_failure(&self, failure: Failure) {
+        let Ok(short) = Short::new(&failure.short) else { return };
+        let path = self.home.last_failure(&short);
+        let kept = serde_json::to_vec_pretty(&failure).map_err(|e| e.to_string()).and_then(|bytes| {
+            let dir = path.parent().map_or_else(PathBuf::new, PathBuf::from);
+            fs::make_dir(&dir).map_err(|e| e.to_string())?;
+            fs::put(&path, 0o600, &bytes).map_err(|e| e.to_string())
+        });
+        if let Err(error) = kept {
+            self.logs.hub_line("hub", &format!("{} cannot be written: {error}", path.display()));
+        }
+    }
+
+    /// Reaps orphans that were adopted and have ended.
+    pub fn reap_adopted(&self) {
+        let leaders = lock(&self.leaders).clone();
+        group::reap_adopted(&leaders);
+    }
+}
+
+/// A module of the set.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Short name.
+    pub short: Short,
+    /// Its row as last read.
+    pub row: Row,
+    handle: Handle,
+}
+
+impl Member {
+    /// The module as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.handle.snapshot()
+    }
+
+    /// Asks the module for something and waits for the answer. `None` only when the hub is going away.
+    pub async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
+        self.handle.ask(ask).await
+    }
+}
+
+/// What the last read of services.json said, beside the rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Rows that cannot be used, or are set aside.
+    pub issues: Vec<Issue>,
+    /// Why the whole file cannot be used; the last good rows stay.
+    pub broken: Option<String>,
+}
+
+/// The supervisor.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    members: Arc<Mutex<Vec<Member>>>,
+    condition: Arc<Mutex<Condition>>,
+    draining: Arc<Mutex<bool>>,
+}
+
+impl Supervisor {
+    /// Opens the ledger and looks once for what an earlier hub left. Starts nothing.
+    ///
+    /// # Errors
+    /// The ledger cannot be opened.
+    pub fn new(home: Home, base: SpawnBase, logs: Logs, nonce: String) -> std::io::Result<Self> {
+        let ledger = Ledger::open(home.ledger())?;
+        let marked = group::marked(home.root())
+            .into_iter()
+            .filter_map(|(info, marks)| Some((Short::new(&marks.module).ok()?, info.id)))
+            .collect();
+        let (changes, _) = broadcast::channel(CHANGES);
+        let shared = Shared {
+            home,
+            base,
+            logs,
+            nonce,
+            hub: std::process::id(),
+            ledger: Mutex::new(ledger),
+            marked: Mutex::new(marked),
+            leaders: Mutex::default(),
+            changes,
+            seq: AtomicU64::new(0),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            members: Arc::default(),
+            condition: Arc::default(),
+            draining: Arc::default(),
+        })
+    }
+
+    /// What all actors share.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Every module, in the order of services.json.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        lock(&self.members).clone()
+    }
+
+    /// A module by its short name or by its row's name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Member> {
+        let members = lock(&self.members);
+        let by_short = members.iter().find(|m| m.short.as_str() == name);
+        by_short.or_else(|| members.iter().find(|m| m.row.name == name)).cloned()
+    }
+
+    /// What is wrong with services.json.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        lock(&self.condition).clone()
+    }
+
+    /// State changes from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Whether the hub is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *lock(&self.draining)
+    }
+
+    /// Reads services.json and brings the set in step with it. Modules that appear are started, in parallel, and not
+    /// waited for; modules that went are stopped in the background.
+    pub async fn reload(&self) -> Condition {
+        if self.is_draining() {
+            return self.condition();
+        }
+        let services = match services::read(&self.shared.home) {
+            Ok(services) => services,
+            Err(error) => {
+                let kept = lock(&self.members).len();
+                let message = format!("{error}; the last good {kept} modules stay as they are");
+                self.complain(&message);
+                let condition = Condition { issues: Vec::new(), broken: Some(message) };
+                *lock(&self.condition) = condition.clone();
+                return condition;
+            }
+        };
+        let edited = self.reconcile(&services.rows);
+        for handle in edited {
+            handle.edited().await;
+        }
+        let condition = Condition { issues: services.problems, broken: None };
+        *lock(&self.condition) = condition.clone();
+        condition
+    }
+
+    /// Says something about services.json once, not at every look.
+    fn complain(&self, message: &str) {
+        if lock(&self.condition).broken.as_deref() != Some(message) {
+            self.shared.logs.hub_line("hub", message);
+        }
+    }
+
+    /// Starts what appeared, stops what went, and returns whom to tell of a change.
+    fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
+        let mut members = lock(&self.members);
+        let mut old: Vec<Member> = std::mem::take(&mut *members);
+        let mut edited = Vec::new();
+        for (short, row) in rows {
+            match old.iter().position(|member| member.short == *short) {
+                Some(at) => {
+                    let mut member = old.remove(at);
+                    if needs_restart(&member.row, row) {
+                        edited.push(member.handle.clone());
+                    }
+                    member.row = row.clone();
+                    members.push(member);
+                }
+                None => members.push(self.appear(short, row)),
+            }
+        }
+        drop(members);
+        for member in old {
+            self.shared.logs.hub_line("hub", &format!("{} has no row any more: it is stopped", member.short));
+            let logs = self.shared.logs.clone();
+            tokio::spawn(async move {
+                member.handle.ask(Ask::Shutdown).await;
+                logs.forget(&member.short);
+            });
+        }
+        edited
+    }
+
+    fn appear(&self, short: &Short, row: &Row) -> Member {
+        let log = self.shared.logs.open(short, self.shared.home.log_file(short), LogLimits::default());
+        let handle = actor::start(Arc::clone(&self.shared), short.clone(), row.port, log);
+        let asked = handle.clone();
+        tokio::spawn(async move { asked.ask(Ask::Start).await });
+        Member { short: short.clone(), row: row.clone(), handle }
+    }
+
+    /// Ends processes of modules that have no row any more but were left running by an earlier hub.
+    pub async fn end_forgotten(&self) {
+        let known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
+        let mut forgotten: BTreeSet<Short> = lock(&self.shared.ledger).book().open_modules().cloned().collect();
+        forgotten.extend(lock(&self.shared.marked).iter().map(|(short, _)| short.clone()));
+        for short in forgotten.difference(&known) {
+            let (leaders, _) = self.shared.past(short);
+            let living: Vec<_> = leaders.iter().filter(|id| table::alive(id)).cloned().collect();
+            let more = || leaders.iter().flat_map(group::of_earlier_leader).collect();
+            let grace = crate::module::launch::Policy::default().kill_timeout;
+            match reclaim::end(living, more, grace).await {
+                Ok(ended) => {
+                    for id in &ended {
+                        let line = format!("ended {id}, left by {short}, which has no row any more");
+                        self.shared.logs.hub_line("hub", &line);
+                    }
+                    self.shared.earlier_gone(short);
+                }
+                Err(left) => {
+                    let names: Vec<_> = left.iter().map(ToString::to_string).collect();
+                    let line = format!("{short} has no row and survives SIGKILL: {}", names.join(", "));
+                    self.shared.logs.hub_line("hub", &line);
+                }
+            }
+        }
+    }
+
+    /// Stops everything, in parallel, and starts nothing any more. Every actor bounds its own ending.
+    pub async fn shutdown(&self) -> Vec<(Short, Outcome)> {
+        *lock(&self.draining) = true;
+        let members = self.members();
+        let asked = members.iter().map(|member| async move {
+            let answer = member.ask(Ask::Shutdown).await;
+            answer.map(|(outcome, _)| (member.short.clone(), outcome))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
+/// Whether a changed row matters to a running process. Modules write their own version and sub-units into their
+/// rows; that must not call for a restart.
+fn needs_restart(old: &Row, new: &Row) -> bool {
+    old.port != new.port || old.install_dir != new.install_dir || old.health != new.health
+}
