@@ -17,7 +17,7 @@ use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::Problem;
 use crate::module::stamp::Stamp;
-use crate::process::group::{self, Depth, Life};
+use crate::process::group::{self, Depth, Life, Signal};
 use crate::process::spawn::{self, Child};
 
 use super::gate::{self, Cleared, Question};
@@ -26,7 +26,7 @@ use super::machine::Machine;
 use super::phase::{Effect, Event, Failed, Inc, Moment, Outcome, Record, Sig, Ticket};
 use super::set::Shared;
 use super::snapshot::{HealthSample, Snapshot};
-use super::{health, probe, reclaim};
+use super::{health, preflight, probe, reclaim};
 
 /// Commands and host events that may wait. A full command channel makes the caller wait, not the hub grow.
 const QUEUE: usize = 64;
@@ -116,6 +116,15 @@ pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Ha
     Handle { commands, snapshots }
 }
 
+impl From<Sig> for Signal {
+    fn from(sig: Sig) -> Self {
+        match sig {
+            Sig::Term => Self::Terminate,
+            Sig::Kill => Self::Kill,
+        }
+    }
+}
+
 /// Reads both clocks and throws the dice.
 pub(super) fn moment() -> Moment {
     Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }
@@ -150,8 +159,8 @@ struct Actor {
     publish: watch::Sender<Snapshot>,
     tickets: BTreeMap<Ticket, oneshot::Sender<(Outcome, Snapshot)>>,
     next_ticket: u64,
-    /// Leaders of lives that the last hub did not see end; asked about once.
-    earlier: Vec<crate::process::id::ProcessId>,
+    /// Lives that an earlier hub did not see end; dealt with by the first check that passes.
+    earlier: Vec<Life>,
     cleared: Option<(Inc, Cleared)>,
     life: Option<Current>,
     port: u16,
@@ -285,7 +294,7 @@ impl Actor {
         match spawn::spawn(&launch, &program, &incarnation) {
             Ok(child) => self.adopt(inc, child, incarnation, launch),
             Err(error) => {
-                let problem = error.problem(self.machine.short(), moment().wall);
+                let problem = preflight::spawn_failed(&error, self.machine.short(), moment().wall);
                 self.pending.push_back(Event::SpawnFailed { inc, problem });
             }
         }
@@ -319,14 +328,15 @@ impl Actor {
     }
 
     fn watch_ready(&mut self, inc: Inc) {
-        let host = self.host.clone();
+        let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
         let Some(current) = self.current(inc) else { return };
         if !current.launch.listens {
             return;
         }
         let (life, port) = (current.life.clone(), current.launch.port);
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
-            probe::bound(&life, port).await;
+            let members = || shared.remnants(&life, Depth::Kin).into_iter().map(|id| id.pid).collect();
+            probe::bound(&life, port, members).await;
             let _ = host.send(HostEvent::Fact(Event::Bound { inc })).await;
         })));
     }
@@ -359,7 +369,7 @@ impl Actor {
     fn signal(&mut self, inc: Inc, sig: Sig) {
         let Some(current) = self.current(inc) else { return };
         let life = current.life.clone();
-        if let Err(error) = group::signal_group(&life, sig.number()) {
+        if let Err(error) = group::signal_group(&life, sig.into()) {
             self.log.note(&format!("could not signal its process group: {error}"));
         }
     }
@@ -369,18 +379,24 @@ impl Actor {
         let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
         let Some(current) = self.current(inc) else { return };
         if let Some(corpse) = current.corpse.take() {
-            current.life.reaped = Some(corpse.reap());
-            shared.leader_gone(current.life.leader.pid);
+            match corpse.reap() {
+                Ok(reaped) => {
+                    current.life.reaped = Some(reaped.at);
+                    shared.leader_gone(current.life.leader.pid);
+                }
+                // Its end was seen, so it can be reaped; if the system disagrees, the next drain asks again.
+                Err(child) => current.corpse = Some(child),
+            }
         }
         let life = current.life.clone();
-        let depth = if thorough { Depth::Marks } else { Depth::Group };
+        let depth = if thorough { Depth::Marks } else { Depth::Kin };
         let look = move || shared.remnants(&life, depth);
         let left = look();
         if left.is_empty() {
             self.pending.push_back(Event::GroupEmpty { inc });
             return;
         }
-        reclaim::signal_all(&left, sig);
+        reclaim::signal_all(&left, sig.into());
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
             let mut told: std::collections::BTreeSet<_> = left.into_iter().collect();
             let mut pause = Duration::from_millis(1);
@@ -392,7 +408,7 @@ impl Actor {
                     break;
                 }
                 let new: Vec<_> = left.into_iter().filter(|id| told.insert(id.clone())).collect();
-                reclaim::signal_all(&new, sig);
+                reclaim::signal_all(&new, sig.into());
             }
             let _ = host.send(HostEvent::Fact(Event::GroupEmpty { inc })).await;
         })));

@@ -1,7 +1,8 @@
 //! What must hold before any spawn, first start and respawn alike: nothing of an earlier life is left, disk says how
 //! to start the module, its program can run, and its port is free.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::home::definition::{self, SpawnBase};
@@ -10,9 +11,10 @@ use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Holder, Kind, Problem};
 use crate::module::stamp::Stamp;
-use crate::process::attribution::{self, Evidence, Verdict};
+use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::group::Life;
 use crate::process::id::ProcessId;
-use crate::process::{group, ports, table};
+use crate::process::{ports, table};
 
 use super::{preflight, reclaim};
 
@@ -29,7 +31,7 @@ pub struct Question {
     /// What every spawn inherits.
     pub base: SpawnBase,
     /// Lives of this module whose end nobody recorded: the last hub's children.
-    pub earlier: Vec<ProcessId>,
+    pub earlier: Vec<Life>,
     /// SIGTERM to SIGKILL for what is left of them.
     pub grace: Duration,
     /// Wall clock, for problems.
@@ -44,7 +46,7 @@ pub struct Cleared {
     /// Its program, found with the child's own PATH.
     pub program: PathBuf,
     /// Earlier processes that were ended on the way.
-    pub ended: Vec<ProcessId>,
+    pub ended: BTreeSet<ProcessId>,
 }
 
 /// Asks everything, in this order, and ends what is provably an earlier instance of this module.
@@ -52,7 +54,7 @@ pub struct Cleared {
 /// # Errors
 /// The first reason that forbids a spawn. Nothing that is not ours was touched.
 pub async fn ask(question: Question) -> Result<Cleared, Problem> {
-    let mut ended = Vec::new();
+    let mut ended = BTreeSet::new();
     if !question.earlier.is_empty() {
         ended.extend(end_leftovers(&question).await?);
     }
@@ -64,46 +66,77 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
     Ok(Cleared { launch, program, ended })
 }
 
-async fn end_leftovers(question: &Question) -> Result<Vec<ProcessId>, Problem> {
-    let leaders = question.earlier.clone();
-    let more = || leaders.iter().flat_map(group::of_earlier_leader).collect();
-    match reclaim::end(leaders.clone(), more, question.grace).await {
-        Ok(ended) => Ok(ended.into_iter().collect()),
-        Err(left) => Err(survivors(question, &left)),
-    }
+async fn end_leftovers(question: &Question) -> Result<BTreeSet<ProcessId>, Problem> {
+    let find = || reclaim::of_earlier(&question.earlier);
+    reclaim::end(find, question.grace).await.map_err(|left| survivors(question, &left))
 }
 
-async fn free_port(question: &Question, launch: &Launch, program: &std::path::Path) -> Result<Vec<ProcessId>, Problem> {
-    let mut ended = Vec::new();
+async fn free_port(question: &Question, launch: &Launch, program: &Path) -> Result<BTreeSet<ProcessId>, Problem> {
+    let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
         let Some((holder, id)) = ports::holder(launch.port) else { return Ok(ended) };
-        let Some(id) = id else { return Err(squatter(question, holder, None)) };
-        let evidence = Evidence::gather(&id, launch, program, question.home.root(), &question.earlier);
-        match attribution::judge(&evidence) {
-            Verdict::Ours(_) => {
-                let leader = id.clone();
-                let more = || group::of_earlier_leader(&leader);
-                match reclaim::end(vec![id], more, question.grace).await {
-                    Ok(gone) => ended.extend(gone),
-                    Err(left) => return Err(survivors(question, &left)),
-                }
-            }
-            Verdict::NotOurs(why) | Verdict::CannotTell(why) => return Err(squatter(question, holder, Some(why))),
-        }
+        let evidence = evidence(question, launch, program, &holder, id.as_ref());
+        let verdict = attribution::judge(&evidence);
+        let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
+            return Err(squatter(question, holder, &verdict.to_string()));
+        };
+        let find = || if table::alive(&id) { BTreeSet::from([id.clone()]) } else { BTreeSet::new() };
+        ended.extend(reclaim::end(find, question.grace).await.map_err(|left| survivors(question, &left))?);
     }
     match ports::holder(launch.port) {
         None => Ok(ended),
         Some((holder, _)) => {
-            let why = "an earlier instance of this module keeps coming back: another manager restarts it";
-            Err(squatter(question, holder, Some(why.to_owned())))
+            Err(squatter(question, holder, "an earlier instance keeps coming back: another manager restarts it"))
         }
     }
 }
 
-fn squatter(question: &Question, holder: Holder, why: Option<String>) -> Problem {
+/// A mark or the ledger proves whose process it is. Looks alone (same program, same arguments) do not: a person may
+/// have started the very same command by hand. They count only where an earlier hub's home in the environment agrees.
+fn may_end(verdict: &Verdict, evidence: &Evidence) -> bool {
+    match verdict {
+        Verdict::Ours(Proof::Marks | Proof::Ledger) => true,
+        Verdict::Ours(Proof::Program | Proof::Script) => {
+            evidence.suspect.home.as_ref() == Some(&evidence.module.home)
+        }
+        Verdict::NotOurs(_) | Verdict::CannotTell(_) => false,
+    }
+}
+
+fn evidence(
+    question: &Question,
+    launch: &Launch,
+    program: &Path,
+    holder: &Holder,
+    id: Option<&ProcessId>,
+) -> Evidence {
+    let pid = id.map(|id| id.pid);
+    Evidence {
+        suspect: Suspect {
+            id: id.cloned(),
+            uid: pid.and_then(table::info).map(|info| info.uid).or(holder.uid),
+            marks: pid.and_then(table::marks),
+            home: pid.and_then(table::home),
+            in_ledger: id.is_some_and(|id| question.earlier.iter().any(|life| life.leader == *id)),
+            command: pid.and_then(table::command_line),
+            exe: pid.and_then(table::exe),
+            cwd: pid.and_then(table::cwd),
+        },
+        module: Claimant {
+            short: question.short.clone(),
+            home: question.home.root().to_owned(),
+            uid: table::own_uid(),
+            hub: table::identify(table::own_pid()),
+            argv: launch.argv.clone(),
+            program: Some(program.to_owned()),
+            cwd: launch.cwd.clone(),
+        },
+    }
+}
+
+fn squatter(question: &Question, holder: Holder, why: &str) -> Problem {
     let short = &question.short;
-    let because = why.map_or_else(String::new, |why| format!("; it was left alone: {why}"));
-    let text = format!("port {} of {short} is held by {}{because}", holder.port, holder.phrase());
+    let text = format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
     let next = match holder.pid {
         Some(pid) => format!("kill {pid}"),
         None => format!("sudo ss -ltnp 'sport = :{}'", holder.port),
@@ -113,7 +146,7 @@ fn squatter(question: &Question, holder: Holder, why: Option<String>) -> Problem
     problem
 }
 
-fn survivors(question: &Question, left: &[ProcessId]) -> Problem {
+fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
     let names: Vec<String> = left
         .iter()
         .map(|id| match table::command_line(id.pid) {

@@ -11,15 +11,15 @@
 //! spawn; `set` keeps all actors in step with services.json. Must not: know HTTP, print, or outlive a kill of the
 //! hub without a ledger entry for every child.
 
-// pub mod actor;
+pub mod actor;
 pub mod budget;
-// pub mod gate;
-// pub mod health;
-// pub mod ledger;
+pub mod gate;
+pub mod health;
+pub mod ledger;
 pub mod machine;
 pub mod phase;
-// pub mod preflight;
-// pub mod probe;
-// pub mod reclaim;
-// pub mod set;
-// pub mod snapshot;
+pub mod preflight;
+pub mod probe;
+pub mod reclaim;
+pub mod set;
+pub mod snapshot;

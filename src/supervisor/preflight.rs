@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::home::fs;
 use crate::module::known;
 use crate::module::launch::Launch;
+use crate::module::name::Short;
 use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
+use crate::process::spawn::{SpawnError, SpawnErrorKind};
 
 /// Finds the program of a launch.
 ///
@@ -54,6 +56,24 @@ fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
     std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
 }
 
+/// What a failed spawn is told as. Preflight looked a moment ago; whatever it missed happened since, or only the
+/// system can know.
+#[must_use]
+pub fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
+    let kind = match error.kind {
+        SpawnErrorKind::NoProgram => Kind::MissingDependency,
+        SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied => Kind::MissingCwd,
+        SpawnErrorKind::NotExecutable => Kind::NonExecutable,
+        SpawnErrorKind::NoInterpreter(_)
+        | SpawnErrorKind::NotAProgram
+        | SpawnErrorKind::NoRoom
+        | SpawnErrorKind::BadArguments
+        | SpawnErrorKind::Other => Kind::SpawnFailed,
+    };
+    let errno = error.errno.map_or_else(String::new, |errno| format!(" ({})", std::io::Error::from_raw_os_error(errno)));
+    Problem::new(kind, format!("{short} could not be started: {error}{errno}"), at).next(format!("parachute why {short}"))
+}
+
 fn not_executable(short: &str, path: &Path, at: Stamp) -> Problem {
     let shown = path.display();
     if fs::is_dir(path) {
@@ -73,7 +93,6 @@ mod tests {
 
     use super::*;
     use crate::module::launch::Policy;
-    use crate::module::name::Short;
 
     fn launch(argv0: &str, cwd: &Path, path: &str) -> Launch {
         Launch {

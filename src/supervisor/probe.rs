@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::process::group::Life;
-use crate::process::{group, ports};
+use crate::process::ports;
 
 /// Waits between two looks: quick at first, because most servers bind within milliseconds, slow later.
 const CADENCE_MS: [u64; 12] = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100];
@@ -15,12 +15,12 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// After a minute without a bind, once a second is often enough.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Returns when the module's own processes accept on `port`. Runs for as long as the life does; the caller drops it.
-pub async fn bound(life: &Life, port: u16) {
+/// Returns when the module's own processes (`members`: their pids, looked up when asked) accept on `port`. Runs for as long as the life does; the caller drops it.
+pub async fn bound(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) {
     let mut waited = Duration::ZERO;
     let mut cadence = CADENCE_MS.iter().map(|ms| Duration::from_millis(*ms));
     loop {
-        if accepts(port).await && is_ours(life, port) {
+        if accepts(port).await && is_ours(life, port, &members) {
             return;
         }
         let pause = match cadence.next() {
@@ -45,6 +45,6 @@ async fn accepts(port: u16) -> bool {
 }
 
 /// The leader is asked first: nearly always it is the one, and its few descriptors are cheap to read.
-fn is_ours(life: &Life, port: u16) -> bool {
-    ports::owned_by(port, &[life.leader.pid]) || ports::owned_by(port, &group::pids_of(life))
+fn is_ours(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) -> bool {
+    ports::owned_by(port, &[life.leader.pid]) || ports::owned_by(port, &members())
 }

@@ -3,71 +3,67 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::process::group::{self, Life};
+use crate::process::group::{self, Depth, Life, Signal};
 use crate::process::id::ProcessId;
 use crate::process::table;
 
-use super::phase::Sig;
-
 /// How long SIGKILL may take.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// Between two looks whether they are gone.
-const LOOK: Duration = Duration::from_millis(10);
+/// Longest pause between two looks whether they are gone.
+const LOOK: Duration = Duration::from_millis(50);
 
-/// Signals processes by identity.
-pub fn signal_all(targets: &[ProcessId], sig: Sig) {
+/// Signals processes by identity. One that is gone, was recycled or is not ours to signal is left to the next look.
+pub fn signal_all<'a>(targets: impl IntoIterator<Item = &'a ProcessId>, signal: Signal) {
     for target in targets {
-        // Gone already, recycled, or not ours to signal: the next look tells.
-        let _ = group::signal(target, sig.number());
+        let _ = group::signal(target, signal);
     }
 }
 
-impl Sig {
-    /// As `kill(2)` takes it.
-    #[must_use]
-    pub fn number(self) -> nix::sys::signal::Signal {
-        match self {
-            Self::Term => nix::sys::signal::Signal::SIGTERM,
-            Self::Kill => nix::sys::signal::Signal::SIGKILL,
-        }
-    }
+/// Everything that is provably left of lives that an earlier hub began.
+#[must_use]
+pub fn of_earlier(lives: &[Life]) -> BTreeSet<ProcessId> {
+    let (hub, nobody) = (table::own_pid(), BTreeSet::new());
+    let remnants = |life| group::remnants(life, hub, &nobody, Depth::Marks);
+    lives.iter().flat_map(remnants).map(|info| info.id).collect()
 }
 
-/// Ends `first` and whatever `others` finds at every look, SIGTERM first, SIGKILL after `grace`.
+/// Ends everything that `find` finds, SIGTERM first, SIGKILL after `grace`. `find` is asked again when all that it
+/// found is gone, so that what was started meanwhile does not slip through.
 ///
 /// Returns those that were ended.
 ///
 /// # Errors
 /// Those that survived SIGKILL.
 pub async fn end(
-    first: Vec<ProcessId>,
-    mut others: impl FnMut() -> Vec<ProcessId>,
+    find: impl Fn() -> BTreeSet<ProcessId>,
     grace: Duration,
-) -> Result<BTreeSet<ProcessId>, Vec<ProcessId>> {
-    let mut seen: BTreeSet<ProcessId> = first.into_iter().filter(table::alive).collect();
-    seen.extend(others());
-    for (sig, patience) in [(Sig::Term, grace), (Sig::Kill, KILL_WAIT)] {
-        let mut told: BTreeSet<ProcessId> = BTreeSet::new();
+) -> Result<BTreeSet<ProcessId>, BTreeSet<ProcessId>> {
+    let mut ended = BTreeSet::new();
+    let mut living = find();
+    for (signal, patience) in [(Signal::Terminate, grace), (Signal::Kill, KILL_WAIT)] {
         let mut waited = Duration::ZERO;
+        let mut pause = Duration::from_millis(1);
+        signal_all(&living, signal);
         loop {
-            seen.extend(others());
-            let living: Vec<_> = seen.iter().filter(|id| table::alive(id)).cloned().collect();
-            if living.is_empty() {
-                return Ok(seen);
+            let gone: Vec<_> = living.iter().filter(|id| !table::alive(id)).cloned().collect();
+            for id in gone {
+                living.remove(&id);
+                ended.insert(id);
             }
-            let new: Vec<_> = living.into_iter().filter(|id| told.insert(id.clone())).collect();
-            signal_all(&new, sig);
+            if living.is_empty() {
+                living = find();
+                if living.is_empty() {
+                    return Ok(ended);
+                }
+                signal_all(&living, signal);
+            }
             if waited >= patience {
                 break;
             }
-            tokio::time::sleep(LOOK).await;
-            waited += LOOK;
+            tokio::time::sleep(pause).await;
+            waited += pause;
+            pause = (pause * 2).min(LOOK);
         }
     }
-    Err(seen.into_iter().filter(|id| table::alive(id)).collect())
-}
-
-/// The leader of an earlier life and everything that is provably of its group or session.
-pub fn of_life(life: &Life) -> Vec<ProcessId> {
-    group::of_earlier(life)
+    Err(living)
 }

@@ -1,7 +1,7 @@
 //! All modules of a hub, kept in step with services.json: a row appears, an actor starts it; a row goes, its module
 //! is stopped and forgotten; a row changes, its module is told. A file that cannot be read changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,13 @@ use crate::home::paths::Home;
 use crate::home::services::{self, Issue};
 use crate::logs::Logs;
 use crate::module::failure::Failure;
-use crate::module::launch::LogLimits;
+use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::group::{self, Depth, Life};
 use crate::process::id::ProcessId;
+use crate::process::marks::Marks;
 use crate::process::table;
 
 use super::actor::{self, Ask, Handle};
@@ -37,6 +38,8 @@ const CHANGES: usize = 256;
 pub struct Change {
     /// Grows by one per change of a hub.
     pub seq: u64,
+    /// When.
+    pub at: Stamp,
     /// The module as it is now.
     pub now: Snapshot,
 }
@@ -55,7 +58,7 @@ pub struct Shared {
     hub: u32,
     ledger: Mutex<Ledger>,
     /// Processes of earlier hubs that carry this home's mark, found once at boot.
-    marked: Mutex<Vec<(Short, ProcessId)>>,
+    marked: Mutex<Vec<(Marks, ProcessId)>>,
     leaders: Mutex<BTreeSet<u32>>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
@@ -67,14 +70,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// What an earlier hub left of a module: leaders and marked processes that are alive, and the crashes it counted.
-    pub(super) fn past(&self, short: &Short) -> (Vec<ProcessId>, Vec<Stamp>) {
+    /// What an earlier hub left of a module: lives whose end nobody recorded, and the crashes it counted.
+    pub(super) fn past(&self, short: &Short) -> (Vec<Life>, Vec<Stamp>) {
         let ledger = lock(&self.ledger);
-        let open = ledger.book().open(short).iter().map(|open| open.leader.clone());
-        let marked = lock(&self.marked);
-        let marked = marked.iter().filter(|(of, _)| of == short).map(|(_, id)| id.clone());
-        let all: BTreeSet<_> = open.chain(marked).collect();
-        (all.into_iter().collect(), ledger.book().crashes(short).to_vec())
+        let open = ledger.book().open(short).iter().map(|open| (open.incarnation.clone(), open.leader.clone()));
+        let mut lives: BTreeMap<String, ProcessId> = open.collect();
+        // A hub that was killed between a spawn and its ledger entry left only the mark.
+        for (marks, id) in lock(&self.marked).iter().filter(|(marks, _)| marks.module == *short) {
+            lives.entry(marks.incarnation.clone()).or_insert_with(|| id.clone());
+        }
+        let lives = lives.into_iter().map(|(incarnation, leader)| Life {
+            leader,
+            incarnation,
+            module: short.clone(),
+            reaped: None,
+        });
+        (lives.collect(), ledger.book().crashes(short).to_vec())
     }
 
     /// Nothing of the earlier lives of a module is left.
@@ -83,7 +94,7 @@ impl Shared {
         for life in open.into_iter().filter(|life| !life.incarnation.starts_with(&self.nonce)) {
             self.record(&Entry::Gone { short: short.clone(), incarnation: life.incarnation });
         }
-        lock(&self.marked).retain(|(of, _)| of != short);
+        lock(&self.marked).retain(|(marks, _)| marks.module != *short);
     }
 
     pub(super) fn record(&self, entry: &Entry) {
@@ -110,7 +121,7 @@ impl Shared {
     pub(super) fn announce(&self, now: Snapshot) {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         // Nobody listening is no error.
-        let _ = self.changes.send(Arc::new(Change { seq, now }));
+        let _ = self.changes.send(Arc::new(Change { seq, at: actor::moment().wall, now }));
     }
 
     pub(super) fn keep_failure(&self, failure: Failure) {
@@ -181,17 +192,14 @@ impl Supervisor {
     /// The ledger cannot be opened.
     pub fn new(home: Home, base: SpawnBase, logs: Logs, nonce: String) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
-        let marked = group::marked(home.root())
-            .into_iter()
-            .filter_map(|(info, marks)| Some((Short::new(&marks.module).ok()?, info.id)))
-            .collect();
+        let marked = group::marked(home.root()).into_iter().map(|(info, marks)| (marks, info.id)).collect();
         let (changes, _) = broadcast::channel(CHANGES);
         let shared = Shared {
             home,
             base,
             logs,
             nonce,
-            hub: std::process::id(),
+            hub: table::own_pid(),
             ledger: Mutex::new(ledger),
             marked: Mutex::new(marked),
             leaders: Mutex::default(),
@@ -319,13 +327,11 @@ impl Supervisor {
     pub async fn end_forgotten(&self) {
         let known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
         let mut forgotten: BTreeSet<Short> = lock(&self.shared.ledger).book().open_modules().cloned().collect();
-        forgotten.extend(lock(&self.shared.marked).iter().map(|(short, _)| short.clone()));
+        forgotten.extend(lock(&self.shared.marked).iter().map(|(marks, _)| marks.module.clone()));
         for short in forgotten.difference(&known) {
-            let (leaders, _) = self.shared.past(short);
-            let living: Vec<_> = leaders.iter().filter(|id| table::alive(id)).cloned().collect();
-            let more = || leaders.iter().flat_map(group::of_earlier_leader).collect();
-            let grace = crate::module::launch::Policy::default().kill_timeout;
-            match reclaim::end(living, more, grace).await {
+            let (lives, _) = self.shared.past(short);
+            let grace = Policy::default().kill_timeout;
+            match reclaim::end(|| reclaim::of_earlier(&lives), grace).await {
                 Ok(ended) => {
                     for id in &ended {
                         let line = format!("ended {id}, left by {short}, which has no row any more");

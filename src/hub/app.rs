@@ -1,0 +1,59 @@
+//! What every request handler sees.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::home::paths::Home;
+use crate::logs::Logs;
+use crate::module::stamp::Stamp;
+use crate::supervisor::set::Supervisor;
+
+/// Facts of this hub that do not change while it runs.
+#[derive(Debug)]
+pub struct Identity {
+    /// TCP port.
+    pub port: u16,
+    /// Bind host.
+    pub host: String,
+    /// `foreground`, `managed by systemd`, `managed by launchd`.
+    pub mode: String,
+    /// Wall clock of the start.
+    pub started: Stamp,
+    /// Monotonic clock of the start.
+    pub since: Instant,
+    /// Random per start.
+    pub instance: String,
+    /// The operator token, trimmed.
+    pub token: String,
+    /// User the hub runs as.
+    pub uid: u32,
+}
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The home.
+    pub home: Home,
+    /// Who this hub is.
+    pub identity: Arc<Identity>,
+    /// The modules.
+    pub supervisor: Supervisor,
+    /// The logs.
+    pub logs: Logs,
+    /// Problems with files other than services.json, found at start: one sentence each.
+    pub notes: Arc<Mutex<Vec<String>>>,
+    /// Becomes true when open streams must end.
+    pub closing: watch::Receiver<bool>,
+    /// Tells `serve` that somebody asked it to stop.
+    pub stop: tokio::sync::mpsc::Sender<()>,
+}
+
+impl App {
+    /// The problems found at start.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,11 @@
+//! The control API over HTTP/1.1. One router for the socket and for TCP; what differs is who may ask.
+
+pub mod accept;
+pub mod auth;
+pub mod error;
+pub mod events;
+pub mod logs;
+pub mod metrics;
+pub mod modules;
+pub mod public;
+pub mod router;

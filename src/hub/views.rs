@@ -1,0 +1,246 @@
+//! From what the supervisor knows to what the API says. Pure but for memory readings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::api::wire::{
+    FileProblem, HealthView, HubView, LegacyState, ModuleEntry, ModuleEvent, ModuleList, ModuleView, Ready, State,
+    Status,
+};
+use crate::home::module_json;
+use crate::module::known;
+use crate::module::row::Row;
+use crate::module::stamp::Stamp;
+use crate::process::table::Census;
+use crate::supervisor::set::{Change, Member};
+use crate::supervisor::snapshot::{Snapshot, Word};
+
+use super::app::App;
+use super::serve::clock;
+
+fn state(word: Word) -> State {
+    match word {
+        Word::Starting => State::Starting,
+        Word::Running => State::Running,
+        Word::Stopped => State::Stopped,
+        Word::Crashed => State::Crashed,
+        Word::Restarting => State::Restarting,
+    }
+}
+
+/// The contract's state object.
+#[must_use]
+pub fn legacy(snapshot: &Snapshot) -> LegacyState {
+    LegacyState {
+        short: snapshot.short.to_string(),
+        status: state(snapshot.word),
+        pid: snapshot.pid,
+        started_at: snapshot.started,
+        restarts_in_window: snapshot.crashes,
+        last_crash_at: snapshot.last_crash,
+        last_exit_code: snapshot.last.and_then(|last| last.ended.code()),
+        start_error: snapshot.problem.clone(),
+    }
+}
+
+/// A change as an event.
+#[must_use]
+pub fn event(change: &Change) -> ModuleEvent {
+    let now = &change.now;
+    ModuleEvent {
+        seq: change.seq,
+        at: change.at,
+        short: now.short.to_string(),
+        state: state(now.word),
+        detail: now.detail.clone(),
+        ready: now.ready,
+        pid: now.pid,
+        problem: now.problem.clone(),
+    }
+}
+
+/// Readiness (contract A-97, W-X6): what somebody stopped is not waited for.
+#[must_use]
+pub fn ready(snapshots: &[Snapshot]) -> Ready {
+    let mut lists = Ready::default();
+    for snapshot in snapshots.iter().filter(|snapshot| !snapshot.stopped_on_purpose) {
+        let name = snapshot.short.to_string();
+        match snapshot.word {
+            Word::Running if snapshot.ready => lists.ready_modules.push(name),
+            Word::Running if snapshot.problem.is_some() => lists.persistent_modules.push(name),
+            Word::Running | Word::Starting | Word::Restarting => lists.transient_modules.push(name),
+            Word::Crashed | Word::Stopped => lists.persistent_modules.push(name),
+        }
+    }
+    lists.ready = lists.transient_modules.is_empty() && lists.persistent_modules.is_empty();
+    lists
+}
+
+/// Everything `status` shows.
+#[must_use]
+pub fn status(app: &App) -> Status {
+    let now = clock();
+    let census = Census::take();
+    let modules = app.supervisor.members().iter().map(|member| module(member, &census, now.wall)).collect();
+    let identity = &app.identity;
+    let uptime = now.mono.saturating_duration_since(identity.since);
+    let hub = HubView {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        port: identity.port,
+        host: identity.host.clone(),
+        home: app.home.root().display().to_string(),
+        mode: identity.mode.clone(),
+        started_at: identity.started,
+        uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+        memory_bytes: memory(&[std::process::id()]),
+        draining: app.supervisor.is_draining(),
+        instance: identity.instance.clone(),
+    };
+    Status { hub, modules, problems: file_problems(app) }
+}
+
+fn memory(pids: &[u32]) -> Option<u64> {
+    Some(crate::process::table::memory(pids)).filter(|bytes| *bytes > 0)
+}
+
+/// What is wrong with files of the home.
+#[must_use]
+pub fn file_problems(app: &App) -> Vec<FileProblem> {
+    let condition = app.supervisor.condition();
+    let file = app.home.services().display().to_string();
+    let broken = condition.broken.map(|message| FileProblem {
+        next: Some(format!("repair {file}; it is read again when it changes")),
+        file: file.clone(),
+        row: None,
+        message,
+    });
+    let rows = condition.issues.into_iter().map(|issue| FileProblem {
+        file: file.clone(),
+        row: issue.row,
+        message: issue.message,
+        next: issue.next,
+    });
+    let home = app.home.root().display().to_string();
+    let notes = app.notes().into_iter().map(|message| FileProblem {
+        file: home.clone(),
+        row: None,
+        message,
+        next: None,
+    });
+    broken.into_iter().chain(rows).chain(notes).collect()
+}
+
+fn module(member: &Member, census: &Census, now: Stamp) -> ModuleView {
+    let snapshot = member.snapshot();
+    let row = &member.row;
+    let pid = snapshot.pid;
+    let tree = pid.map(|pid| {
+        let family = census.with_descendants(BTreeSet::from([pid]));
+        family.into_iter().collect::<Vec<u32>>()
+    });
+    ModuleView {
+        short: snapshot.short.to_string(),
+        name: row.name.clone(),
+        state: state(snapshot.word),
+        detail: snapshot.detail,
+        ready: snapshot.ready,
+        pid,
+        port: row.port,
+        listens: snapshot.listens,
+        version: row.version.clone(),
+        url: snapshot.listens.then(|| known::url(snapshot.short.as_str(), row.port, &row.paths)),
+        install_dir: row.install_dir.clone(),
+        started_at: snapshot.started,
+        uptime_ms: snapshot
+            .started
+            .filter(|_| snapshot.alive)
+            .map(|at| u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX)),
+        restarts: snapshot.respawns,
+        restarts_in_window: snapshot.crashes,
+        memory_bytes: tree.and_then(|pids| memory(&pids)),
+        health: snapshot.health.map(|health| HealthView {
+            ok: health.ok,
+            latency_us: health.latency.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
+            detail: health.detail,
+            at: health.at,
+        }),
+        last_exit: snapshot.last.map(|last| last.ended),
+        last_exit_at: snapshot.last.map(|last| last.at),
+        problem: snapshot.problem,
+    }
+}
+
+/// The contract's module list: vault and scribe first, installed or not, then every other row.
+#[must_use]
+pub fn list(app: &App) -> ModuleList {
+    let members = app.supervisor.members();
+    let by_short: BTreeMap<&str, &Member> = members.iter().map(|m| (m.short.as_str(), m)).collect();
+    let curated = known::CURATED.iter().map(|short| entry(short, by_short.get(short).copied()));
+    let others = members.iter().filter(|m| !known::CURATED.contains(&m.short.as_str()));
+    let modules = curated.chain(others.map(|m| entry(m.short.as_str(), Some(m)))).collect();
+    ModuleList { modules, supervisor_available: true, module_install_channel: "latest".to_owned() }
+}
+
+fn entry(short: &str, member: Option<&Member>) -> ModuleEntry {
+    let known = known::by_short(short);
+    let row = member.map(|member| &member.row);
+    let snapshot = member.map(Member::snapshot);
+    let display = row.and_then(|row| row.display_name.clone());
+    ModuleEntry {
+        short: short.to_owned(),
+        package: known.map(|known| known.package.to_owned()),
+        display_name: display.unwrap_or_else(|| capitalised(short)),
+        tagline: row.and_then(|row| row.tagline.clone()),
+        available: true,
+        installed: row.is_some(),
+        installed_version: row.map(|row| row.version.clone()),
+        latest_version: None,
+        supervisor_status: snapshot.as_ref().map(|s| state(s.word)),
+        pid: snapshot.as_ref().and_then(|s| s.pid),
+        supervisor_start_error: snapshot.and_then(|s| s.problem),
+        install_dir: row.and_then(|row| row.install_dir.clone()),
+        uis: row.map_or_else(Vec::new, uis),
+        management_url: row.and_then(management_url),
+    }
+}
+
+fn capitalised(short: &str) -> String {
+    let mut chars = short.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// Sub-units, snake_case, missing values null (contract A-111).
+fn uis(row: &Row) -> Vec<Map<String, Value>> {
+    let text = |value: &Option<String>| value.clone().map_or(Value::Null, Value::String);
+    row.uis
+        .iter()
+        .map(|(name, ui)| {
+            Map::from_iter([
+                ("name".to_owned(), Value::String(name.clone())),
+                ("display_name".to_owned(), Value::String(ui.display_name.clone())),
+                ("path".to_owned(), Value::String(ui.path.clone())),
+                ("tagline".to_owned(), text(&ui.tagline)),
+                ("icon_url".to_owned(), text(&ui.icon_url)),
+                ("version".to_owned(), text(&ui.version)),
+                ("oauth_client_id".to_owned(), text(&ui.oauth_client_id)),
+                ("status".to_owned(), ui.status.map_or(Value::Null, |s| Value::String(s.as_str().to_owned()))),
+            ])
+        })
+        .collect()
+}
+
+/// Where a person manages a module (contract A-112). A manifest that cannot be read gives none; the start says why.
+fn management_url(row: &Row) -> Option<String> {
+    let manifest = module_json::read(Path::new(row.install_dir.as_deref()?)).ok()??;
+    let url = manifest.management_url.or(manifest.ui_url)?;
+    if !url.starts_with('/') {
+        return Some(url);
+    }
+    let mount = row.paths.iter().find(|path| *path != "/.parachute" && !path.starts_with("/.parachute/"))?;
+    let mount = mount.trim_end_matches('/');
+    let under = url == mount || url.strip_prefix(mount).is_some_and(|rest| rest.starts_with('/'));
+    Some(if under { url } else { format!("{mount}{url}") })
+}

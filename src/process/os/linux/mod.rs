@@ -1,0 +1,25 @@
+//! Linux: /proc, netlink sock_diag, pidfd.
+
+mod exit;
+mod netlink;
+mod pidfd;
+mod proc;
+mod sockets;
+mod stat;
+mod tcp_table;
+
+#[path = "../posix.rs"]
+mod posix;
+
+// Pure, and of macOS: compiled here so that its tests run on both systems.
+#[cfg(test)]
+#[path = "../macos/layout.rs"]
+mod layout;
+
+pub(super) use exit::ExitWatch;
+pub(super) use pidfd::send;
+pub(super) use posix::{end_if_any, group_exists, send_group, zombie_child};
+pub(super) use proc::{
+    all, become_subreaper, command_line, cwd, environ, exe, info, now, own_memory, possible_orphans, resident,
+};
+pub(super) use sockets::{holders, holds, listeners};
