@@ -21,6 +21,6 @@ pub mod home;
 // hub
 // logs
 pub mod module;
-// process
+pub mod process;
 // supervisor
 // ui

@@ -1,14 +1,29 @@
 //! Processes as facts and as targets: who is who, who listens where, and signals that cannot hit a stranger.
 //!
+//! ```text
+//! table (who runs)  ports (who listens)        facts, read at once, no cache
+//!      │                  │
+//!    life (which of them belong to one life?)  attribution (is the holder an earlier instance?)   pure
+//!      │                  │
+//!    group (signals, by identity only)   spawn (a child and its end)                              edges
+//!                         │
+//!                        os (the only unsafe, the only `cfg(target_os)`)
+//! ```
+//!
 //! Must not: decide when to signal (that is the machine), read or write the home.
 
 pub mod attribution;
 pub mod group;
 pub mod id;
+pub mod life;
+pub mod marks;
 pub mod ports;
+pub mod signal;
 pub mod spawn;
 pub mod table;
+#[cfg(test)]
+mod testing;
 
 #[cfg_attr(target_os = "linux", path = "os/linux/mod.rs")]
-#[cfg_attr(target_os = "macos", path = "os/macos.rs")]
+#[cfg_attr(target_os = "macos", path = "os/macos/mod.rs")]
 mod os;

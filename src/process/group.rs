@@ -1,0 +1,270 @@
+//! Signals and searches over the processes of one life. No function here takes a bare pid as a target.
+//!
+//! The order of a crash, cheapest first, chosen so that nothing is scanned when nothing is left:
+//!
+//! 1. the leader ends: `Child::ended` returns, the zombie still holds the number, so `signal_group` may use `killpg`;
+//! 2. `Child::reap` notes the moment and frees the pid;
+//! 3. `remnants(.., Depth::Kin)`: one `kill(-pgid, 0)` says whether the group has members, one list of our own
+//!    children whether orphans were adopted. Both empty: done, no census (tens of microseconds). This is complete on
+//!    Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and whoever leaves the
+//!    group and loses its parent is adopted by us, because we are the subreaper;
+//! 4. otherwise one census, at most 1 ms a hundred processes; marks are read only of adopted orphans;
+//! 5. `Depth::Marks`, at stop and on systems without subreaper: an environment for each process of our user.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rustix::process::Pid;
+
+use super::id::ProcessId;
+use super::life::Asker;
+pub use super::life::{Depth, Life};
+use super::marks::Marks;
+use super::os;
+pub use super::signal::{Signal, SignalError};
+use super::table::{self, Census, ProcInfo};
+
+/// Signals exactly this process, or nobody.
+///
+/// # Errors
+/// [`SignalError::Refused`] for init and ourselves, [`SignalError::Gone`] if the identity has no live process.
+pub fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
+    if id.pid <= 1 || id.pid == table::own_pid() {
+        return Err(SignalError::Refused { pid: id.pid });
+    }
+    os::send(id, signal)
+}
+
+/// Signals the group of a life, as far as it is provably ours.
+///
+/// # Errors
+/// [`SignalError::Gone`] if nobody is left in it; otherwise the first error of a member that lives and could not be
+/// signalled.
+pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
+    let pgid = life.leader.pid;
+    if pgid <= 1 || pgid == table::own_pid() {
+        return Err(SignalError::Refused { pid: pgid });
+    }
+    // Alive or zombie, an unreaped leader keeps the number: one atomic call reaches forks in flight too. Only we reap
+    // our children, so nothing can happen between this look and the call.
+    if life.reaped.is_none() && table::identify(pgid).is_some_and(|id| id == life.leader) {
+        return os::send_group(pgid, signal);
+    }
+    if !os::group_exists(pgid) {
+        return Err(SignalError::Gone { pid: pgid });
+    }
+    let census = Census::take();
+    let members = life.group_members(&census, &incarnation_of);
+    let mut outcome = Err(SignalError::Gone { pid: pgid });
+    for member in members {
+        match self::signal(&member.id, signal) {
+            Ok(()) if matches!(outcome, Err(SignalError::Gone { .. })) => outcome = Ok(()),
+            Ok(()) | Err(SignalError::Gone { .. }) => {}
+            Err(error) => outcome = Err(error),
+        }
+    }
+    outcome
+}
+
+/// Live processes that still belong to this life, the leader included.
+///
+/// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is nobody's orphan. An adopted orphan
+/// without a readable mark is not claimed, whatever its age.
+#[must_use]
+pub fn remnants(life: &Life, hub: u32, leaders: &BTreeSet<u32>, depth: Depth) -> Vec<ProcInfo> {
+    if depth == Depth::Kin && nothing_left(life, hub, leaders) {
+        return Vec::new();
+    }
+    let asker = Asker { hub, uid: table::own_uid(), leaders };
+    life.remnants(&Census::take(), asker, depth, &incarnation_of).into_iter().cloned().collect()
+}
+
+/// Whether two calls already show that nobody is left. `false` is no proof of the contrary.
+fn nothing_left(life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> bool {
+    life.reaped.is_some()
+        && hub == table::own_pid()
+        && !os::group_exists(life.leader.pid)
+        && os::children(hub).is_some_and(|children| {
+            children
+                .iter()
+                .filter(|pid| !leaders.contains(pid))
+                .all(|pid| incarnation_of(*pid).as_deref() != Some(&life.incarnation))
+        })
+}
+
+fn incarnation_of(pid: u32) -> Option<String> {
+    table::marks(pid).map(|marks| marks.incarnation)
+}
+
+/// All live processes of our user that carry the marks of this home, ourselves excluded: what an earlier hub left.
+#[must_use]
+pub fn marked(home: &Path) -> Vec<(ProcInfo, Marks)> {
+    let (pid, uid) = (table::own_pid(), table::own_uid());
+    Census::take()
+        .iter()
+        .filter(|p| p.uid == uid && p.id.pid > 1 && p.id.pid != pid && !p.zombie)
+        .filter_map(|p| Some((p.clone(), table::marks(p.id.pid)?)))
+        .filter(|(_, marks)| marks.home == home)
+        .collect()
+}
+
+/// Reaps adopted orphans that have ended. `leaders` must name every child that somebody awaits: they are left alone.
+/// Returns how many were reaped.
+pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
+    let hub = table::own_pid();
+    let children = os::children(hub)
+        .unwrap_or_else(|| Census::take().children(hub).filter(|p| p.zombie).map(|p| p.id.pid).collect());
+    children
+        .into_iter()
+        .filter(|pid| !leaders.contains(pid))
+        .filter_map(|pid| i32::try_from(pid).ok().and_then(Pid::from_raw))
+        .filter(|pid| os::end_if_any(*pid).is_some())
+        .count()
+}
+
+/// Makes orphaned descendants our children, so that none is lost sight of. Does nothing where no such thing exists.
+///
+/// # Errors
+/// What prctl(2) says; then only marks find escapees.
+pub fn become_subreaper() -> std::io::Result<()> {
+    os::become_subreaper()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::ended::Ended;
+    use crate::process::id::Started;
+    use crate::process::ports;
+    use crate::process::testing::{eventually, helper, is_helper, start};
+
+    #[tokio::test]
+    async fn a_wrapper_and_its_child_go_together() {
+        let (mut child, mut guard) = start("sleep 100 & wait");
+        eventually("both run", || guard.remnants(Depth::Kin) == ["sh", "sleep"]);
+        signal_group(&guard.life, Signal::Terminate).unwrap();
+        assert_eq!(child.exited().await, Ended::Signal { signal: 15, core: false });
+        guard.life.reaped = Some(child.reap().unwrap().at);
+        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
+        eventually("nobody can be signalled", || {
+            signal_group(&guard.life, Signal::Kill) == Err(SignalError::Gone { pid: guard.life.leader.pid })
+        });
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_leader_leaves_is_still_reached() {
+        let (mut child, mut guard) = start("trap '' TERM; sh -c 'sleep 100; :' & wait");
+        eventually("three run", || guard.remnants(Depth::Kin) == ["sh", "sh", "sleep"]);
+        signal(child.id(), Signal::Kill).unwrap();
+        child.exited().await;
+        assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"], "the zombie leader is no remnant");
+        guard.life.reaped = Some(child.reap().unwrap().at);
+        assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"]);
+        signal_group(&guard.life, Signal::Kill).unwrap();
+        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_escapee_is_found_by_its_marks() {
+        // Its own session, its parent gone, adopted by init: only its environment tells.
+        let (mut child, mut guard) = start("setsid sh -c 'sleep 100 & :'; exit 0");
+        child.exited().await;
+        guard.life.reaped = Some(child.reap().unwrap().at);
+        eventually("it runs", || guard.remnants(Depth::Marks) == ["sleep"]);
+        let left = marked(guard.home.path());
+        let (escapee, marks) = left.first().unwrap();
+        assert_eq!((left.len(), marks.module.as_str()), (1, "vault"));
+        assert_ne!(escapee.session, table::info(table::own_pid()).unwrap().session);
+        signal(&escapee.id, Signal::Kill).unwrap();
+        eventually("nobody is left", || marked(guard.home.path()).is_empty());
+        assert!(marked(&guard.home.path().join("other")).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_recycled_pid_is_refused() {
+        let (child, guard) = start("exec sleep 100");
+        let pid = child.id().pid;
+        let before = ProcessId { started: Started(child.id().started.0 - 1), ..child.id().clone() };
+        assert_eq!(signal(&before, Signal::Kill), Err(SignalError::Gone { pid }));
+        let mut other = guard.life.clone();
+        other.incarnation = "another:1".into();
+        other.leader = before;
+        assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
+        other.reaped = Some(Started(other.leader.started.0));
+        assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
+        assert!(remnants(&other, table::own_pid(), &BTreeSet::new(), Depth::Marks).is_empty());
+        assert!(table::alive(child.id()), "nobody was hit");
+    }
+
+    #[test]
+    fn never_init_and_never_ourselves() {
+        for pid in [0, 1, table::own_pid()] {
+            let id = ProcessId { pid, ..table::identify(table::own_pid()).unwrap() };
+            assert_eq!(signal(&id, Signal::Kill), Err(SignalError::Refused { pid }));
+            let (_child, mut guard) = start(":");
+            let leader = std::mem::replace(&mut guard.life.leader, id);
+            assert_eq!(signal_group(&guard.life, Signal::Kill), Err(SignalError::Refused { pid }));
+            guard.life.leader = leader;
+        }
+    }
+
+    #[test]
+    fn a_stranger_on_a_port_is_named() {
+        if is_helper() {
+            let socket = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+            println!("> {}", socket.local_addr().unwrap().port());
+            let _ = std::io::stdin().read_line(&mut String::new()); // until the test ends
+            return;
+        }
+        let (stranger, port) = helper("process::group::tests::a_stranger_on_a_port_is_named");
+        let port: u16 = port.unwrap().parse().unwrap();
+        let (holder, id) = ports::holder(port).unwrap();
+        let phrase = holder.phrase();
+        assert!(phrase.starts_with(&format!("pid {} (", stranger.child.id())), "{phrase}");
+        assert!(phrase.contains("--exact process::group::tests::a_stranger"), "{phrase}");
+        assert_eq!(id.unwrap().pid, stranger.child.id());
+        assert!(ports::owned_by(port, &[stranger.child.id()]));
+        assert!(!ports::owned_by(port, &[table::own_pid()]));
+        drop(stranger);
+        eventually("the port is free", || ports::holder(port).is_none());
+    }
+
+    /// In a process of its own: a subreaper gets everybody's orphans, and reaping them would hurt other tests.
+    #[tokio::test]
+    async fn a_subreaper_adopts_and_reaps_escapees() {
+        if !is_helper() {
+            let (mut helper, said) = helper("process::group::tests::a_subreaper_adopts_and_reaps_escapees");
+            assert!(helper.child.wait().unwrap().success());
+            assert_eq!(said.as_deref(), Some("done"));
+            return;
+        }
+        if cfg!(not(target_os = "linux")) {
+            return println!("> done");
+        }
+        become_subreaper().unwrap();
+        let (mut bystander, other) = start("exit 7"); // a leader that nobody has reaped yet
+        let leaders = BTreeSet::from([other.life.leader.pid]);
+        assert_eq!(bystander.exited().await, Ended::Code(7));
+
+        let (mut child, mut guard) = start("setsid sh -c 'sleep 100 & :'; exit 0");
+        let (hub, depth) = (table::own_pid(), Depth::Kin);
+        child.exited().await;
+        guard.life.reaped = Some(child.reap().unwrap().at);
+        eventually("it is adopted", || {
+            let left = remnants(&guard.life, hub, &leaders, depth);
+            left.len() == 1 && left[0].ppid == hub && left[0].name == "sleep"
+        });
+        assert!(!nothing_left(&guard.life, hub, &leaders));
+        signal(&remnants(&guard.life, hub, &leaders, depth)[0].id, Signal::Kill).unwrap();
+        let mut reaped = 0;
+        eventually("both orphans are reaped", || {
+            reaped += reap_adopted(&leaders);
+            remnants(&guard.life, hub, &leaders, depth).is_empty()
+                && Census::take().children(hub).count() == 1
+        });
+        assert!(reaped >= 1);
+        assert!(nothing_left(&guard.life, hub, &leaders) || os::children(hub).is_none());
+        assert_eq!(bystander.reap().unwrap().ended, Ended::Code(7), "leaders are left to who awaits them");
+        println!("> done");
+    }
+}

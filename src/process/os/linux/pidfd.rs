@@ -1,0 +1,29 @@
+//! A signal to exactly one process (pidfd_open(2), pidfd_send_signal(2)).
+#![expect(clippy::disallowed_methods, reason = "edge: the identity is checked between open and send")]
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+
+use super::posix;
+use super::proc::info;
+use crate::process::id::ProcessId;
+use crate::process::signal::{Signal, SignalError};
+
+/// Sends to the process of this identity, or to nobody.
+///
+/// Opening comes first, then the check: the descriptor stays bound to whatever had the pid when it was opened, and
+/// if the pid's present owner is older than our record of it, nobody else can have had it in between.
+pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
+    let gone = SignalError::Gone { pid: id.pid };
+    let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
+    let opened = pidfd_open(pid, PidfdFlags::empty());
+    if info(id.pid).is_none_or(|now| now.id != *id || now.zombie) {
+        return Err(gone);
+    }
+    match opened {
+        Ok(fd) => pidfd_send_signal(fd, posix::number(signal)).map_err(|e| posix::explain(id.pid, e)),
+        // Before Linux 5.3, or a seccomp filter: then as close to the check as can be.
+        Err(Errno::NOSYS | Errno::PERM) => posix::send_unchecked(pid, signal),
+        Err(errno) => Err(posix::explain(id.pid, errno)),
+    }
+}

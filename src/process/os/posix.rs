@@ -1,0 +1,95 @@
+//! What Linux and macOS share: groups, `waitid`, SIGCHLD.
+#![expect(clippy::disallowed_methods, reason = "edge: callers in process::group have proven the target")]
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use tokio::signal::unix::SignalKind;
+
+use crate::module::ended::Ended;
+use crate::process::signal::{Signal, SignalError};
+
+pub(super) fn number(signal: Signal) -> rustix::process::Signal {
+    match signal {
+        Signal::Hangup => rustix::process::Signal::HUP,
+        Signal::Interrupt => rustix::process::Signal::INT,
+        Signal::Quit => rustix::process::Signal::QUIT,
+        Signal::Terminate => rustix::process::Signal::TERM,
+        Signal::Kill => rustix::process::Signal::KILL,
+        Signal::Continue => rustix::process::Signal::CONT,
+    }
+}
+
+pub(super) fn explain(pid: u32, errno: Errno) -> SignalError {
+    match errno {
+        Errno::SRCH => SignalError::Gone { pid },
+        Errno::PERM => SignalError::NotPermitted { pid },
+        other => SignalError::Failed { pid, errno: other.raw_os_error() },
+    }
+}
+
+fn target(pid: u32) -> Result<Pid, SignalError> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw).ok_or(SignalError::Refused { pid })
+}
+
+/// To one pid, its identity checked a moment ago by the caller.
+pub(super) fn send_unchecked(pid: Pid, signal: Signal) -> Result<(), SignalError> {
+    rustix::process::kill_process(pid, number(signal))
+        .map_err(|errno| explain(pid.as_raw_nonzero().get().unsigned_abs(), errno))
+}
+
+/// To a whole group, of which the caller has proven that it is ours.
+pub(in crate::process) fn send_group(pgid: u32, signal: Signal) -> Result<(), SignalError> {
+    rustix::process::kill_process_group(target(pgid)?, number(signal)).map_err(|errno| explain(pgid, errno))
+}
+
+/// Whether the group has any member, zombies included. Only ESRCH is a no: kill(2), ERRORS.
+pub(in crate::process) fn group_exists(pgid: u32) -> bool {
+    target(pgid).is_ok_and(|pgid| !matches!(rustix::process::test_kill_process_group(pgid), Err(Errno::SRCH)))
+}
+
+fn decode(status: &WaitIdStatus) -> Ended {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Ended::Code(code),
+        (None, Some(signal)) => Ended::Signal { signal, core: status.dumped() },
+        (None, None) => Ended::Unknown,
+    }
+}
+
+fn wait(pid: Pid, options: WaitIdOptions) -> Option<Ended> {
+    loop {
+        match waitid(WaitId::Pid(pid), options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(status) => return status.as_ref().map(decode),
+            Err(Errno::INTR) => {}
+            // ECHILD: not our child, or somebody else reaped it. It is gone and nobody can say how.
+            Err(_) => return Some(Ended::Unknown),
+        }
+    }
+}
+
+/// How the child ended, if it has; it stays a zombie.
+pub(super) fn peek(pid: Pid) -> Option<Ended> {
+    wait(pid, WaitIdOptions::NOWAIT)
+}
+
+/// Reaps the child if it has ended: from here on its pid may be reused.
+pub(in crate::process) fn end_if_any(pid: Pid) -> Option<Ended> {
+    wait(pid, WaitIdOptions::empty())
+}
+
+/// Waits for SIGCHLD until this child has ended.
+pub(super) async fn ended_by_sigchld(pid: Pid) -> Ended {
+    // Listen first, then look: no end can fall between.
+    let mut signals = tokio::signal::unix::signal(SignalKind::child()).ok();
+    loop {
+        if let Some(ended) = peek(pid) {
+            return ended;
+        }
+        match &mut signals {
+            Some(signals) => drop(signals.recv().await),
+            // No signal driver (out of descriptors): look now and then rather than never.
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}

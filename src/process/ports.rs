@@ -1,0 +1,178 @@
+//! Who listens on which TCP port. Needs neither lsof nor ps, nor any other program.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+use super::id::ProcessId;
+use super::{os, table};
+use crate::module::problem::Holder;
+
+/// Longest command line shown to a person, in characters.
+const COMMAND_CHARS: usize = 200;
+
+/// A listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Local port.
+    pub port: u16,
+    /// Local address; unspecified means all of them.
+    pub addr: IpAddr,
+    /// Which socket: its inode on Linux, its kernel handle on macOS.
+    pub inode: u64,
+    /// User of the socket (who created it).
+    pub uid: u32,
+}
+
+/// Every listening TCP socket we may see: on Linux all of our network namespace, on macOS those of processes this
+/// user may inspect.
+#[must_use]
+pub fn listeners() -> Vec<Listener> {
+    os::listeners()
+}
+
+/// The ports somebody listens on, on whatever address.
+#[must_use]
+pub fn occupied() -> BTreeSet<u16> {
+    listeners().into_iter().map(|l| l.port).collect()
+}
+
+/// Who listens on this port, and its identity if this user may know it. `None`: nobody.
+///
+/// Any address counts: a module may bind the wildcard, which any single address spoils. If several sockets share the
+/// port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the oldest.
+#[must_use]
+pub fn holder(port: u16) -> Option<(Holder, Option<ProcessId>)> {
+    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
+    sockets.sort_by_key(|l| distance(l.addr));
+    let uid = sockets.first()?.uid;
+    // A process that cannot be named is still there: fall back on a further socket only to name somebody.
+    let oldest = processes(&sockets).into_iter().next();
+    let command = oldest.as_ref().and_then(|id| table::command_line(id.pid));
+    let holder = Holder {
+        port,
+        pid: oldest.as_ref().map(|id| id.pid),
+        uid: Some(uid),
+        command: command.map(|argv| printable(&argv)).unwrap_or_default(),
+    };
+    Some((holder, oldest))
+}
+
+/// All processes that have a listening socket of this port open, nearest socket and oldest process first. Workers of a
+/// pre-forking server share their parent's socket: whoever frees the port must see all of them.
+#[must_use]
+pub fn holders(port: u16) -> Vec<ProcessId> {
+    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
+    sockets.sort_by_key(|l| distance(l.addr));
+    processes(&sockets)
+}
+
+fn processes(sockets: &[Listener]) -> Vec<ProcessId> {
+    let inodes: BTreeSet<u64> = sockets.iter().map(|l| l.inode).collect();
+    if inodes.is_empty() {
+        return Vec::new();
+    }
+    let held = os::holders(&inodes);
+    let mut found: Vec<ProcessId> = Vec::new();
+    for socket in sockets {
+        let pids = held.get(&socket.inode).into_iter().flatten();
+        let mut ids: Vec<ProcessId> = pids.filter_map(|pid| table::identify(*pid)).collect();
+        ids.sort_by_key(|id| (id.started, id.pid));
+        ids.retain(|id| !found.contains(id));
+        found.append(&mut ids);
+    }
+    found
+}
+
+/// Whether one of these processes holds a listening socket of this port that a client of the loopback reaches.
+/// Reads only the descriptors of these processes.
+#[must_use]
+pub fn owned_by(port: u16, pids: &[u32]) -> bool {
+    let inodes: BTreeSet<u64> = listeners()
+        .into_iter()
+        .filter(|l| l.port == port && distance(l.addr) < ELSEWHERE)
+        .map(|l| l.inode)
+        .collect();
+    !inodes.is_empty() && os::holds(pids, &inodes)
+}
+
+/// An address that no client of the loopback reaches.
+const ELSEWHERE: u8 = 4;
+
+/// How near a listener is to a client that connects to 127.0.0.1: the kernel prefers the exact address, and a `::`
+/// listener takes IPv4 too unless IPV6_V6ONLY is set (ipv6(7)).
+fn distance(addr: IpAddr) -> u8 {
+    match addr.to_canonical() {
+        IpAddr::V4(v4) if v4.is_loopback() => 0,
+        IpAddr::V4(v4) if v4.is_unspecified() => 1,
+        IpAddr::V6(v6) if v6.is_unspecified() => 2,
+        IpAddr::V6(v6) if v6.is_loopback() => 3,
+        IpAddr::V4(_) | IpAddr::V6(_) => ELSEWHERE,
+    }
+}
+
+/// Arguments joined by a blank, cut, and safe to print: no control character, no bidirectional override can reach the
+/// terminal through a process that chose its own name.
+fn printable(argv: &[OsString]) -> String {
+    let joined = argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = joined.chars().map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c });
+    let mut text: String = shown.by_ref().take(COMMAND_CHARS).collect();
+    if shown.next().is_some() {
+        text.pop();
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn nearest_address_first() {
+        let order = ["127.0.0.1", "0.0.0.0", "::", "::1", "192.168.1.5"];
+        let distances: Vec<u8> = order.iter().map(|a| distance(a.parse().unwrap())).collect();
+        assert_eq!(distances, [0, 1, 2, 3, 4]);
+        assert_eq!(distance("::ffff:127.0.0.1".parse().unwrap()), 0);
+        assert_eq!(distance("fe80::1".parse().unwrap()), ELSEWHERE);
+    }
+
+    #[test]
+    fn command_lines_are_cut_and_tame() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(printable(&words(&["node", "a b", "\u{1b}[2J\n"])), "node a b \u{fffd}[2J\u{fffd}");
+        assert_eq!(printable(&words(&["x\u{202e}gpj"])), "x\u{fffd}gpj");
+        let long = printable(&words(&["ä".repeat(201).as_str()]));
+        assert_eq!(long.chars().count(), COMMAND_CHARS);
+        assert!(long.ends_with('…'));
+        assert_eq!(printable(&words(&["ä".repeat(200).as_str()])), "ä".repeat(200));
+    }
+
+    #[test]
+    fn our_own_listener_is_found_and_named() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (holder, id) = holder(port).unwrap();
+        assert_eq!(holder.pid, Some(table::own_pid()));
+        assert_eq!(holder.uid, Some(table::own_uid()));
+        assert!(holder.command.contains("parachute"), "{holder:?}");
+        assert_eq!(id, table::identify(table::own_pid()));
+        assert!(holders(port).contains(id.as_ref().unwrap()));
+        assert!(owned_by(port, &[1, table::own_pid()]));
+        assert!(!owned_by(port, &[]));
+        assert!(occupied().contains(&port));
+    }
+
+    #[test]
+    fn a_free_port_has_no_holder() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Another test may have taken it meanwhile; then it is not ours any more, which is just as well.
+        assert!(holder(port).is_none() || occupied().contains(&port));
+        assert!(holders(0).is_empty());
+    }
+}

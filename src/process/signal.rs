@@ -1,0 +1,67 @@
+//! The signals a supervisor sends, and why one could not be sent.
+
+use serde::{Deserialize, Serialize};
+
+/// A signal we send. A closed list: what is not needed cannot be sent by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// SIGHUP.
+    Hangup,
+    /// SIGINT.
+    Interrupt,
+    /// SIGQUIT.
+    Quit,
+    /// SIGTERM: please end.
+    Terminate,
+    /// SIGKILL: end.
+    Kill,
+    /// SIGCONT: a stopped process acts on SIGTERM only after this one.
+    Continue,
+}
+
+impl Signal {
+    /// `SIGTERM` and so on.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hangup => "SIGHUP",
+            Self::Interrupt => "SIGINT",
+            Self::Quit => "SIGQUIT",
+            Self::Terminate => "SIGTERM",
+            Self::Kill => "SIGKILL",
+            Self::Continue => "SIGCONT",
+        }
+    }
+}
+
+/// Why a signal was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignalError {
+    /// Pid 0, 1 or our own: never a target.
+    #[error("refused to signal pid {pid}: it is init or this very process")]
+    Refused {
+        /// The pid.
+        pid: u32,
+    },
+    /// No live process has this identity any more. The pid may be somebody else's now.
+    #[error("pid {pid} is gone")]
+    Gone {
+        /// The pid it had.
+        pid: u32,
+    },
+    /// It belongs to another user, or a security module says no.
+    #[error("not permitted to signal pid {pid}")]
+    NotPermitted {
+        /// The pid.
+        pid: u32,
+    },
+    /// Anything else.
+    #[error("could not signal pid {pid} (errno {errno})")]
+    Failed {
+        /// The pid.
+        pid: u32,
+        /// errno.
+        errno: i32,
+    },
+}

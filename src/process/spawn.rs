@@ -1,0 +1,311 @@
+//! Starts one child in a group of its own, and sees it through to its end.
+//!
+//! ```text
+//! spawn ──► Child (alive) ──ended()──► zombie: pid and group still reserved ──reap()──► Reaped { ended, at }
+//! ```
+#![expect(clippy::disallowed_methods, reason = "edge: modules are spawned here and nowhere else")]
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Pid;
+
+use super::id::{ProcessId, Started};
+use super::os::{self, ExitWatch};
+use super::table;
+use crate::module::ended::Ended;
+use crate::module::launch::{Launch, MARK_INCARNATION};
+
+/// Why a child could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}: {}", self.subject().display())]
+pub struct SpawnError {
+    /// What was wrong.
+    pub kind: SpawnErrorKind,
+    /// The program that was to be executed.
+    pub program: PathBuf,
+    /// The working directory it was to have. `None`: ours.
+    pub cwd: Option<PathBuf>,
+    /// errno of the failed call, if one failed.
+    pub errno: Option<i32>,
+}
+
+/// What was wrong. `execve` has one ENOENT for three things; they are told apart after the failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpawnErrorKind {
+    /// The program does not exist.
+    #[error("the program does not exist")]
+    NoProgram,
+    /// The working directory does not exist or is not a directory.
+    #[error("the working directory does not exist")]
+    NoCwd,
+    /// This user may not enter the working directory.
+    #[error("the working directory may not be entered")]
+    CwdDenied,
+    /// The program exists; what its first line (`#!`), or a binary's loader, names does not.
+    #[error("the interpreter {0:?} of the program does not exist")]
+    NoInterpreter(String),
+    /// No execute bit, a directory, or a file system mounted noexec.
+    #[error("the program is not executable")]
+    NotExecutable,
+    /// Neither a binary of this machine nor a script with a `#!` line.
+    #[error("the program is neither a binary for this machine nor a script with a `#!` line")]
+    NotAProgram,
+    /// Out of processes, memory or descriptors; worth another try.
+    #[error("the system has no room for another process")]
+    NoRoom,
+    /// Arguments and environment are too long for the kernel, or contain a NUL byte.
+    #[error("the arguments or the environment cannot be passed to a program")]
+    BadArguments,
+    /// Anything else.
+    #[error("the program could not be started")]
+    Other,
+}
+
+/// A child of ours. Dropped unreaped it goes on living: whoever drops it must know it by its `id`.
+#[derive(Debug)]
+pub struct Child {
+    id: ProcessId,
+    pid: Pid,
+    watch: ExitWatch,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+/// The end of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reaped {
+    /// How it ended.
+    pub ended: Ended,
+    /// A moment at which the pid was still reserved; see [`super::life`].
+    pub at: Started,
+}
+
+/// Starts `program` with the arguments, environment and directory of `launch`, as leader of a new process group.
+///
+/// `argv[0]` is what the start command says, `program` what it resolved to. Output goes to pipes, not sockets, so that
+/// a child can open `/dev/stdout`; input is `/dev/null`.
+///
+/// # Errors
+/// [`SpawnError`]; nothing runs then.
+pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child, SpawnError> {
+    let mut command = Command::new(program);
+    if let Some((first, rest)) = launch.argv.split_first() {
+        command.arg0(first).args(rest);
+    }
+    command.env_clear().envs(&launch.env).env(MARK_INCARNATION, incarnation);
+    if let Some(cwd) = &launch.cwd {
+        command.current_dir(cwd);
+    }
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| explain(&error, launch, program))?;
+    let outputs = (non_blocking(child.stdout.take()), non_blocking(child.stderr.take()));
+    // Only we reap it, so its entry in the process table is there even if it has ended already.
+    let identity = table::identify(child.id());
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (Some(id), Some(pid), (Ok(stdout), Ok(stderr))) = (identity, pid, outputs) else {
+        // Unknown, it could never be signalled safely: rather no child than one we cannot stop.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(SpawnError {
+            kind: SpawnErrorKind::Other,
+            program: program.to_owned(),
+            cwd: launch.cwd.clone(),
+            errno: None,
+        });
+    };
+    Ok(Child { id, pid, watch: ExitWatch::new(pid), stdout, stderr })
+}
+
+impl SpawnError {
+    /// The path the error is about: the working directory or the program.
+    #[must_use]
+    pub fn subject(&self) -> &Path {
+        match (&self.kind, &self.cwd) {
+            (SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied, Some(cwd)) => cwd,
+            _ => &self.program,
+        }
+    }
+}
+
+impl Child {
+    /// Its identity; its pid is also the number of its group.
+    #[must_use]
+    pub fn id(&self) -> &ProcessId {
+        &self.id
+    }
+
+    /// The read end of its stdout, non-blocking. `None` the second time.
+    pub fn take_stdout(&mut self) -> Option<OwnedFd> {
+        self.stdout.take()
+    }
+
+    /// The read end of its stderr, non-blocking. `None` the second time.
+    pub fn take_stderr(&mut self) -> Option<OwnedFd> {
+        self.stderr.take()
+    }
+
+    /// Waits for its end and leaves it a zombie, so that pid and group stay reserved. Cancel-safe. Needs a runtime.
+    pub async fn exited(&mut self) -> Ended {
+        self.watch.ended().await
+    }
+
+    /// Takes the zombie away. From here on its pid may become anybody's.
+    ///
+    /// # Errors
+    /// The child itself, if it has not ended: this never waits.
+    pub fn reap(self) -> Result<Reaped, Self> {
+        // Read before the reaping: whatever started up to this moment met a number that was still taken.
+        let at = os::now().unwrap_or(self.id.started);
+        match os::end_if_any(self.pid) {
+            Some(ended) => Ok(Reaped { ended, at }),
+            None => Err(self),
+        }
+    }
+}
+
+/// The read end only: the child's own end is another file description and stays blocking.
+fn non_blocking(pipe: Option<impl Into<OwnedFd>>) -> io::Result<Option<OwnedFd>> {
+    let Some(fd) = pipe.map(Into::into) else { return Ok(None) };
+    fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+    Ok(Some(fd))
+}
+
+fn explain(error: &io::Error, launch: &Launch, program: &Path) -> SpawnError {
+    let cwd = launch.cwd.as_deref();
+    let kind = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => missing(cwd, program),
+        ErrorKind::PermissionDenied if cwd.is_some_and(denied) => SpawnErrorKind::CwdDenied,
+        ErrorKind::PermissionDenied => SpawnErrorKind::NotExecutable,
+        ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => SpawnErrorKind::BadArguments,
+        ErrorKind::OutOfMemory | ErrorKind::WouldBlock => SpawnErrorKind::NoRoom,
+        _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(rustix::io::Errno::NOEXEC) => SpawnErrorKind::NotAProgram,
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => SpawnErrorKind::NoRoom,
+            _ => SpawnErrorKind::Other,
+        },
+    };
+    SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno: error.raw_os_error() }
+}
+
+fn missing(cwd: Option<&Path>, program: &Path) -> SpawnErrorKind {
+    if cwd.is_some_and(|cwd| !cwd.is_dir()) {
+        return SpawnErrorKind::NoCwd;
+    }
+    // A relative program is looked for below the child's directory.
+    let program = cwd.map_or_else(|| program.to_owned(), |cwd| cwd.join(program));
+    let mut head = [0; 256];
+    match File::open(&program).and_then(|mut file| file.read(&mut head)) {
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => SpawnErrorKind::NoProgram,
+        // An unreadable program exists, and `#!` needs no read bit of ours: all that is known is that it has one.
+        Err(_) => SpawnErrorKind::NoInterpreter(String::new()),
+        Ok(len) => SpawnErrorKind::NoInterpreter(interpreter(&head[..len])),
+    }
+}
+
+/// What a `#!` line names; empty for a binary, whose loader is missing.
+fn interpreter(head: &[u8]) -> String {
+    let Some(line) = head.strip_prefix(b"#!") else { return String::new() };
+    let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line.trim_ascii()).split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Whether this directory, or one above it, may not be entered.
+fn denied(cwd: &Path) -> bool {
+    rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::group::{self, Signal};
+    use crate::process::testing::{drained, shell, start};
+    use std::ffi::OsString;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_zombie_until_it_is_reaped() {
+        let (mut child, guard) = start("read never || exit 3");
+        assert_eq!(child.exited().await, Ended::Code(3), "stdin is empty");
+        assert_eq!(table::identify(child.id().pid).as_ref(), Some(child.id()), "the zombie holds the pid");
+        assert!(!table::alive(child.id()));
+        assert_eq!(child.exited().await, Ended::Code(3), "asking consumes nothing");
+        let reaped = child.reap().unwrap();
+        assert_eq!(reaped.ended, Ended::Code(3));
+        assert!(reaped.at >= guard.life.leader.started);
+        assert_ne!(table::identify(guard.life.leader.pid), Some(guard.life.leader.clone()));
+    }
+
+    #[tokio::test]
+    async fn a_live_child_is_not_reaped() {
+        let (child, _guard) = start("exec sleep 100");
+        let mut child = child.reap().unwrap_err();
+        group::signal(child.id(), Signal::Kill).unwrap();
+        assert_eq!(child.exited().await, Ended::Signal { signal: 9, core: false });
+        assert_eq!(
+            group::signal(child.id(), Signal::Kill),
+            Err(group::SignalError::Gone { pid: child.id().pid })
+        );
+    }
+
+    #[tokio::test]
+    async fn outputs_are_pipes_and_the_environment_is_ours_alone() {
+        let (mut child, guard) =
+            start("echo x > /dev/stdout; echo y > /dev/stderr; pwd; env | cut -d= -f1 | sort");
+        let (out, err) = (child.take_stdout().unwrap(), child.take_stderr().unwrap());
+        assert!(child.take_stdout().is_none());
+        child.exited().await;
+        let home = guard.home.path().canonicalize().unwrap();
+        let marks = "PARACHUTE_HOME\nPARACHUTE_INCARNATION\nPARACHUTE_MODULE\nPATH\nPWD\n";
+        assert_eq!(drained(out), format!("x\n{}\n{marks}", home.display()));
+        assert_eq!(drained(err), "y\n");
+        assert!(child.reap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn every_failure_has_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str, mode: u32| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let plain = file("plain", "#!/bin/sh\n", 0o644);
+        let text = file("text", "no shebang\n", 0o755);
+        let orphan = file("orphan", "#!/no/such/bun run\n", 0o755);
+        let interpreter = SpawnErrorKind::NoInterpreter("/no/such/bun".into());
+        for (program, kind, errno) in [
+            (Path::new("/no/such/program"), SpawnErrorKind::NoProgram, Some(2)),
+            (&plain.join("below"), SpawnErrorKind::NoProgram, Some(20)),
+            (&orphan, interpreter, Some(2)),
+            (&plain, SpawnErrorKind::NotExecutable, Some(13)),
+            (dir.path(), SpawnErrorKind::NotExecutable, Some(13)),
+            (&text, SpawnErrorKind::NotAProgram, Some(8)),
+        ] {
+            let error = spawn(&shell("", dir.path()), program, "n:1").unwrap_err();
+            assert_eq!((error.kind.clone(), error.errno), (kind, errno), "{error}");
+            assert_eq!(error.subject(), program);
+        }
+        let mut lost = shell("", dir.path());
+        lost.cwd = Some(dir.path().join("gone"));
+        let error = spawn(&lost, Path::new("/bin/sh"), "n:1").unwrap_err();
+        assert_eq!(error.kind, SpawnErrorKind::NoCwd);
+        let said = format!("the working directory does not exist: {}", dir.path().join("gone").display());
+        assert_eq!(error.to_string(), said);
+        let mut nul = shell("", dir.path());
+        nul.argv.push(OsString::from("a\0b"));
+        assert_eq!(spawn(&nul, Path::new("/bin/sh"), "n:1").unwrap_err().kind, SpawnErrorKind::BadArguments);
+    }
+
+    #[test]
+    fn shebang_lines() {
+        assert_eq!(interpreter(b"#! /usr/bin/env node\nrest"), "/usr/bin/env");
+        assert_eq!(interpreter(b"\x7fELF"), "");
+    }
+}

@@ -1,0 +1,226 @@
+//! Who runs: one process, or all of them in one scan. Facts are read when asked for; nothing is cached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::id::ProcessId;
+use super::marks::{self, Marks};
+use super::os;
+
+/// What the kernel says about one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcInfo {
+    /// Its identity.
+    pub id: ProcessId,
+    /// Parent, at the time of reading.
+    pub ppid: u32,
+    /// Process group.
+    pub pgrp: u32,
+    /// Session.
+    pub session: u32,
+    /// Effective user. On Linux the owner of its /proc files: a non-dumpable process reads as root,
+    /// so this can only err towards "not ours" (proc(5), PR_SET_DUMPABLE in prctl(2)).
+    pub uid: u32,
+    /// Dead, and not yet reaped by its parent.
+    pub zombie: bool,
+    /// Short name (`comm`), as the process or its program chose it: for people, never for decisions.
+    pub name: String,
+}
+
+/// All processes at one moment (not atomically: /proc has no such thing).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    by_pid: BTreeMap<u32, ProcInfo>,
+}
+
+impl FromIterator<ProcInfo> for Census {
+    fn from_iter<I: IntoIterator<Item = ProcInfo>>(all: I) -> Self {
+        Self { by_pid: all.into_iter().map(|p| (p.id.pid, p)).collect() }
+    }
+}
+
+impl Census {
+    /// Reads every process this user may see.
+    #[must_use]
+    pub fn take() -> Self {
+        os::all().into_iter().collect()
+    }
+
+    /// One process.
+    #[must_use]
+    pub fn get(&self, pid: u32) -> Option<&ProcInfo> {
+        self.by_pid.get(&pid)
+    }
+
+    /// All of them, by pid.
+    pub fn iter(&self) -> impl Iterator<Item = &ProcInfo> {
+        self.by_pid.values()
+    }
+
+    /// Members of a process group, zombies included.
+    pub fn members(&self, pgrp: u32) -> impl Iterator<Item = &ProcInfo> {
+        self.iter().filter(move |p| p.pgrp == pgrp)
+    }
+
+    /// Members of a session, zombies included.
+    pub fn in_session(&self, session: u32) -> impl Iterator<Item = &ProcInfo> {
+        self.iter().filter(move |p| p.session == session)
+    }
+
+    /// Direct children, zombies included.
+    pub fn children(&self, pid: u32) -> impl Iterator<Item = &ProcInfo> {
+        self.iter().filter(move |p| p.ppid == pid && p.id.pid != pid)
+    }
+
+    /// Children, their children and so on; not the process itself.
+    #[must_use]
+    pub fn descendants(&self, pid: u32) -> Vec<&ProcInfo> {
+        let mut family = self.with_descendants(BTreeSet::from([pid]));
+        family.remove(&pid);
+        family.iter().filter_map(|pid| self.get(*pid)).collect()
+    }
+
+    /// The given processes and everything below them.
+    ///
+    /// A child older than its parent is no child: the scan is not atomic, so a parent's pid may have been
+    /// recycled between the two reads.
+    #[must_use]
+    pub fn with_descendants(&self, roots: BTreeSet<u32>) -> BTreeSet<u32> {
+        let mut by_parent: BTreeMap<u32, Vec<&ProcInfo>> = BTreeMap::new();
+        for info in self.iter() {
+            by_parent.entry(info.ppid).or_default().push(info);
+        }
+        let mut open: Vec<u32> = roots.iter().copied().collect();
+        let mut family = roots;
+        while let Some(pid) = open.pop() {
+            let born = self.get(pid).map(|p| p.id.started);
+            for child in by_parent.get(&pid).into_iter().flatten() {
+                if born.is_none_or(|born| child.id.started >= born) && family.insert(child.id.pid) {
+                    open.push(child.id.pid);
+                }
+            }
+        }
+        family
+    }
+}
+
+/// One process; `None` if it does not exist (or /proc hides it).
+#[must_use]
+pub fn info(pid: u32) -> Option<ProcInfo> {
+    os::info(pid)
+}
+
+/// The identity of whatever has this pid now, zombie or alive.
+#[must_use]
+pub fn identify(pid: u32) -> Option<ProcessId> {
+    info(pid).map(|p| p.id)
+}
+
+/// Whether this very process (not another one with its pid) lives. A zombie does not.
+#[must_use]
+pub fn alive(id: &ProcessId) -> bool {
+    info(id.pid).is_some_and(|p| p.id == *id && !p.zombie)
+}
+
+/// Program and arguments. `None` if unreadable or empty (kernel threads, zombies, processes that erased it).
+#[must_use]
+pub fn command_line(pid: u32) -> Option<Vec<OsString>> {
+    os::command_line(pid)
+}
+
+/// Working directory, if this user may see it.
+#[must_use]
+pub fn cwd(pid: u32) -> Option<PathBuf> {
+    os::cwd(pid)
+}
+
+/// The file it executes, if this user may see it. Linux appends ` (deleted)` to one that is gone (proc_pid_exe(5)).
+#[must_use]
+pub fn exe(pid: u32) -> Option<PathBuf> {
+    os::exe(pid)
+}
+
+/// The marks it was started with. `None` if it has none, or its environment is unreadable.
+#[must_use]
+pub fn marks(pid: u32) -> Option<Marks> {
+    Marks::parse(&os::environ(pid)?)
+}
+
+/// The home its environment names, marked or not.
+#[must_use]
+pub fn home(pid: u32) -> Option<PathBuf> {
+    marks::home(&os::environ(pid)?)
+}
+
+/// Resident bytes of all these processes together. Shared pages count once for each; those gone count nothing.
+#[must_use]
+pub fn memory(pids: &[u32]) -> u64 {
+    pids.iter().filter_map(|pid| os::resident(*pid)).sum()
+}
+
+/// What this process itself costs: proportional set size on Linux, physical footprint on macOS, in bytes.
+#[must_use]
+pub fn own_memory() -> Option<u64> {
+    os::own_memory()
+}
+
+/// Our own pid.
+#[must_use]
+pub fn own_pid() -> u32 {
+    std::process::id()
+}
+
+/// Our own effective user.
+#[must_use]
+pub fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::process::id::{BootId, Started};
+
+    pub(crate) fn person(pid: u32, ppid: u32, pgrp: u32, started: u64) -> ProcInfo {
+        let id = ProcessId { pid, started: Started(started), boot: BootId("b".into()) };
+        ProcInfo { id, ppid, pgrp, session: 1, uid: 1000, zombie: false, name: format!("p{pid}") }
+    }
+
+    #[test]
+    fn families() {
+        let census: Census = [
+            person(1, 0, 1, 0),
+            person(10, 1, 10, 5),
+            person(11, 10, 10, 6),
+            person(12, 11, 12, 7),
+            person(13, 11, 10, 2), // older than its "parent": pid 11 was recycled during the scan
+            person(20, 1, 20, 5),
+        ]
+        .into_iter()
+        .collect();
+        let pids = |of: u32| census.descendants(of).iter().map(|p| p.id.pid).collect::<Vec<_>>();
+        assert_eq!(pids(10), [11, 12]);
+        assert_eq!(pids(12), [] as [u32; 0]);
+        assert_eq!(census.members(10).map(|p| p.id.pid).collect::<Vec<_>>(), [10, 11, 13]);
+        assert_eq!(census.children(1).map(|p| p.id.pid).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(census.in_session(1).count(), 6);
+    }
+
+    #[test]
+    fn this_very_process() {
+        let me = info(own_pid()).unwrap();
+        assert_eq!(me.uid, own_uid());
+        assert!(alive(&me.id));
+        assert_eq!(Census::take().get(own_pid()), Some(&me));
+        let recycled = ProcessId { started: Started(me.id.started.0 + 1), ..me.id.clone() };
+        assert!(!alive(&recycled));
+        let rebooted = ProcessId { boot: BootId("another boot".into()), ..me.id };
+        assert!(!alive(&rebooted));
+        assert!(command_line(own_pid()).unwrap()[0].to_string_lossy().contains("parachute"));
+        assert!(exe(own_pid()).is_some() && cwd(own_pid()).is_some());
+        assert!(memory(&[own_pid(), u32::MAX - 1]) > 100_000);
+        assert!(own_memory().unwrap() > 100_000);
+        assert_eq!(info(u32::MAX - 1), None);
+    }
+}
