@@ -3,7 +3,8 @@
 //! The order of a crash, cheapest first, chosen so that nothing is scanned when nothing is left:
 //!
 //! 1. the leader ends: `Child::ended` returns, the zombie still holds the number, so `signal_group` may use `killpg`;
-//! 2. `Child::reap` notes the moment and frees the pid;
+//! 2. `Child::reap` notes the moment and frees the pid; `reap_adopted` takes away what was orphaned and has ended, which
+//!    would otherwise keep the group's number taken;
 //! 3. `remnants(.., Depth::Kin)`: one `kill(-pgid, 0)` says whether the group has members, one list of our own
 //!    children whether orphans were adopted. Both empty: done, no census (tens of microseconds). This is complete on
 //!    Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and whoever leaves the
@@ -53,7 +54,7 @@ pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
     if !os::group_exists(pgid) {
         return Err(SignalError::Gone { pid: pgid });
     }
-    let census = Census::take();
+    let census = Census::take_with(pgid);
     let members = life.group_members(&census, &incarnation_of);
     let mut outcome = Err(SignalError::Gone { pid: pgid });
     for member in members {
@@ -76,7 +77,10 @@ pub fn remnants(life: &Life, hub: u32, leaders: &BTreeSet<u32>, depth: Depth) ->
         return Vec::new();
     }
     let asker = Asker { hub, uid: table::own_uid(), leaders };
-    life.remnants(&Census::take(), asker, depth, &incarnation_of).into_iter().cloned().collect()
+    life.remnants(&Census::take_with(life.leader.pid), asker, depth, &incarnation_of)
+        .into_iter()
+        .cloned()
+        .collect()
 }
 
 /// Whether two calls already show that nobody is left. `false` is no proof of the contrary.
@@ -84,7 +88,7 @@ fn nothing_left(life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> bool {
     life.reaped.is_some()
         && hub == table::own_pid()
         && !os::group_exists(life.leader.pid)
-        && os::children(hub).is_some_and(|children| {
+        && os::possible_orphans(hub).is_some_and(|children| {
             children
                 .iter()
                 .filter(|pid| !leaders.contains(pid))
@@ -111,8 +115,11 @@ pub fn marked(home: &Path) -> Vec<(ProcInfo, Marks)> {
 /// Reaps adopted orphans that have ended. `leaders` must name every child that somebody awaits: they are left alone.
 /// Returns how many were reaped.
 pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
+    if !os::zombie_child() {
+        return 0; // the common case, and no census for it
+    }
     let hub = table::own_pid();
-    let children = os::children(hub)
+    let children = os::possible_orphans(hub)
         .unwrap_or_else(|| Census::take().children(hub).filter(|p| p.zombie).map(|p| p.id.pid).collect());
     children
         .into_iter()
@@ -263,7 +270,7 @@ mod tests {
                 && Census::take().children(hub).count() == 1
         });
         assert!(reaped >= 1);
-        assert!(nothing_left(&guard.life, hub, &leaders) || os::children(hub).is_none());
+        assert!(nothing_left(&guard.life, hub, &leaders) || os::possible_orphans(hub).is_none());
         assert_eq!(bystander.reap().unwrap().ended, Ended::Code(7), "leaders are left to who awaits them");
         println!("> done");
     }

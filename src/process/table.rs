@@ -47,6 +47,12 @@ impl Census {
         os::all().into_iter().collect()
     }
 
+    /// The same, and this one even where a scan leaves out zombies.
+    #[must_use]
+    pub fn take_with(pid: u32) -> Self {
+        os::all().into_iter().chain(os::info(pid)).collect()
+    }
+
     /// One process.
     #[must_use]
     pub fn get(&self, pid: u32) -> Option<&ProcInfo> {

@@ -78,6 +78,12 @@ pub(in crate::process) fn end_if_any(pid: Pid) -> Option<Ended> {
     wait(pid, WaitIdOptions::empty())
 }
 
+/// Whether any child of ours is a zombie; it stays one.
+pub(in crate::process) fn zombie_child() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::All, look), Ok(Some(_)) | Err(Errno::INTR))
+}
+
 /// Waits for SIGCHLD until this child has ended.
 pub(super) async fn ended_by_sigchld(pid: Pid) -> Ended {
     // Listen first, then look: no end can fall between.

@@ -11,10 +11,15 @@ mod tcp_table;
 #[path = "../posix.rs"]
 mod posix;
 
+// Pure, and of macOS: compiled here so that its tests run on both systems.
+#[cfg(test)]
+#[path = "../macos/layout.rs"]
+mod layout;
+
 pub(super) use exit::ExitWatch;
 pub(super) use pidfd::send;
-pub(super) use posix::{end_if_any, group_exists, send_group};
+pub(super) use posix::{end_if_any, group_exists, send_group, zombie_child};
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory, resident,
+    all, become_subreaper, command_line, cwd, environ, exe, info, now, own_memory, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners};

@@ -1,0 +1,36 @@
+//! A signal to one process, and the end of a child, without pidfd.
+
+use rustix::process::Pid;
+
+use super::posix;
+use super::proc::info;
+use crate::module::ended::Ended;
+use crate::process::id::ProcessId;
+use crate::process::signal::{Signal, SignalError};
+
+/// Sends to the process of this identity: there is nothing closer here than checking right before.
+pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
+    let gone = SignalError::Gone { pid: id.pid };
+    let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
+    if info(id.pid).is_none_or(|now| now.id != *id || now.zombie) {
+        return Err(gone);
+    }
+    posix::send_unchecked(pid, signal)
+}
+
+/// A child whose end we await.
+#[derive(Debug)]
+pub(in crate::process) struct ExitWatch {
+    pid: Pid,
+}
+
+impl ExitWatch {
+    pub(in crate::process) fn new(pid: Pid) -> Self {
+        Self { pid }
+    }
+
+    /// Its end; it stays a zombie. Cancel-safe.
+    pub(in crate::process) async fn ended(&self) -> Ended {
+        posix::ended_by_sigchld(self.pid).await
+    }
+}
