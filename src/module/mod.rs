@@ -1,16 +1,28 @@
-//! What a module is: names, ports, the known table, `module.json`, and everything one start needs.
+//! What a module is: names, ports, rows, the known table, `module.json`, and everything one start needs.
 //!
 //! Rank 0 and pure: no file, process, clock or socket is touched here. `home` reads the bytes, this
 //! room says what they mean.
+//!
+//! ```text
+//! row ─► rows (which become modules) ─┐
+//! manifest, known, supervise, env, origin ─► compose ─► launch
+//! ```
 
+pub mod compose;
+mod config_schema;
+pub mod dependency;
 pub mod ended;
-// pub mod env;
-// pub mod known;
+pub mod env;
+pub mod fields;
+pub mod known;
 pub mod failure;
 pub mod launch;
-// pub mod manifest;
+pub mod manifest;
 pub mod name;
+pub mod origin;
 pub mod port;
 pub mod problem;
-// pub mod row;
+pub mod row;
+pub mod rows;
 pub mod stamp;
+pub mod supervise;

@@ -1,0 +1,274 @@
+//! Which rows become modules: passes over all rows, each pure, applied in the order of [`admit`].
+//!
+//! Nothing here touches disk: a row that is left out stays in the file.
+
+use std::collections::BTreeMap;
+
+use super::name::Short;
+use super::row::{Row, short_of};
+
+/// Something about a file of the home, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileIssue {
+    /// Row or key, if the rest of the file is fine.
+    pub row: Option<String>,
+    /// What is wrong and what it means.
+    pub message: String,
+    /// What to type or edit.
+    pub next: Option<String>,
+}
+
+/// The outcome of [`admit`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Rows to supervise, in file order; short names are unique.
+    pub modules: Vec<(Short, Row)>,
+    /// Valid rows that get no process of their own. Their ports are still taken.
+    pub others: Vec<Row>,
+    /// What a person should mend.
+    pub problems: Vec<FileIssue>,
+    /// What a person may want to know; nothing is wrong.
+    pub notes: Vec<FileIssue>,
+}
+
+/// Sorts valid rows, in file order, into modules and others.
+#[must_use]
+pub fn admit(rows: Vec<Row>) -> Admitted {
+    let mut out = Admitted::default();
+    let rows = retired(rows, &mut out);
+    let rows = legacy_short_names(rows, &mut out);
+    let rows = first_of_each_name(rows, &mut out);
+    out.modules = one_process_a_port(rows, &mut out);
+    out
+}
+
+impl Admitted {
+    fn problem(&mut self, row: Row, message: String, next: String) {
+        self.problems.push(FileIssue { row: Some(row.name.clone()), message, next: Some(next) });
+        self.others.push(row);
+    }
+
+    fn note(&mut self, row: Row, message: String, next: Option<String>) {
+        self.notes.push(FileIssue { row: Some(row.name.clone()), message, next });
+        self.others.push(row);
+    }
+}
+
+/// Leaves out modules that no longer exist (contract A-10). The names are generic, so a row must also look like
+/// the old module: its package, or a port or mount that nobody else was ever given.
+fn retired(rows: Vec<Row>, out: &mut Admitted) -> Vec<Row> {
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        match retired_since(&row) {
+            None => kept.push(row),
+            Some((since, instead)) => {
+                let message = format!("`{}` was retired on {since} ({instead}); it is not started", row.name);
+                let next = format!("parachute remove {}", row.name);
+                out.note(row, message, Some(next));
+            }
+        }
+    }
+    kept
+}
+
+fn retired_since(row: &Row) -> Option<(&'static str, &'static str)> {
+    let mounted = |at: &str| row.paths.iter().any(|p| p.trim_end_matches('/') == at);
+    let package = |name: &str| {
+        row.install_dir.as_ref().is_some_and(|dir| dir.ends_with(format!("@openparachute/{name}")))
+    };
+    match row.name.as_str() {
+        // 1946 belongs to surface: nobody is ever assigned it.
+        "app" | "parachute-app"
+            if package("app") || (row.port == 1946 && (mounted("/app") || mounted("/surface"))) =>
+        {
+            Some(("2026-05-27", "`surface` replaces it"))
+        }
+        "agent" | "parachute-agent"
+            if package("agent") || mounted("/claw") || (row.name != "agent" && mounted("/agent")) =>
+        {
+            Some(("2026-05-20", "nothing replaces it"))
+        }
+        _ => None,
+    }
+}
+
+/// Leaves out `X` where `parachute-X` has the same port: the same module, registered before it was renamed
+/// (contract A-11).
+fn legacy_short_names(rows: Vec<Row>, out: &mut Admitted) -> Vec<Row> {
+    let ports: BTreeMap<String, u16> = rows.iter().rev().map(|r| (r.name.clone(), r.port)).collect();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        let renamed = format!("parachute-{}", row.name);
+        if !row.name.starts_with("parachute-") && ports.get(&renamed) == Some(&row.port) {
+            let message =
+                format!("`{}` is the old name of `{renamed}` on the same port; it is not started", row.name);
+            let next = format!("parachute remove {}", row.name);
+            out.note(row, message, Some(next));
+        } else {
+            kept.push(row);
+        }
+    }
+    kept
+}
+
+/// Of rows with the same short name only the first counts; a name that is not plain counts nothing.
+fn first_of_each_name(rows: Vec<Row>, out: &mut Admitted) -> Vec<(Short, Row)> {
+    let mut first: BTreeMap<Short, String> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        match short_of(&row.name) {
+            Err(error) => {
+                let message = format!("{error}; the row is not started");
+                out.problem(row, message, "rename the row in services.json".to_owned());
+            }
+            Ok(short) => match first.get(&short) {
+                Some(earlier) => {
+                    let message = format!(
+                        "an earlier row, `{earlier}`, is already module `{short}`; this one is not started"
+                    );
+                    out.problem(row, message, "remove or rename one of the two in services.json".to_owned());
+                }
+                None => {
+                    first.insert(short.clone(), row.name.clone());
+                    kept.push((short, row));
+                }
+            },
+        }
+    }
+    kept
+}
+
+/// Of rows with the same port only the first gets a process. Vaults may share one (contract A-8): one vault
+/// process serves all its instances.
+fn one_process_a_port(rows: Vec<(Short, Row)>, out: &mut Admitted) -> Vec<(Short, Row)> {
+    let mut holder: BTreeMap<u16, usize> = BTreeMap::new();
+    let mut kept: Vec<(Short, Row)> = Vec::with_capacity(rows.len());
+    for (short, row) in rows {
+        let Some(first) = holder.get(&row.port).map(|i| &kept[*i].1) else {
+            holder.insert(row.port, kept.len());
+            kept.push((short, row));
+            continue;
+        };
+        let (port, other) = (row.port, first.name.clone());
+        if !(row.is_vault() && first.is_vault()) {
+            let message = format!("port {port} is taken by row `{other}`; `{}` is not started", row.name);
+            out.problem(
+                row,
+                message,
+                format!("give one of the two another `port` than {port} in services.json"),
+            );
+        } else if row.install_dir.is_none() || row.install_dir == first.install_dir {
+            let message = format!("served by the process of `{other}` on port {port}");
+            out.note(row, message, None);
+        } else {
+            let message = format!(
+                "it shares port {port} with `{other}` but has another installDir; only `{other}` is started"
+            );
+            out.problem(
+                row,
+                message,
+                format!("give one of the two another `port` than {port} in services.json"),
+            );
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(name: &str, port: u16) -> Row {
+        Row::check(&json!({"name": name, "port": port, "paths": [format!("/{name}")], "health": "/h",
+            "version": ""}))
+        .unwrap()
+    }
+
+    fn at(name: &str, port: u16, path: &str) -> Row {
+        Row { paths: vec![path.to_owned()], ..row(name, port) }
+    }
+
+    fn in_dir(name: &str, port: u16, dir: &str) -> Row {
+        Row { install_dir: Some(dir.into()), ..row(name, port) }
+    }
+
+    fn started(admitted: &Admitted) -> Vec<&str> {
+        admitted.modules.iter().map(|(_, r)| r.name.as_str()).collect()
+    }
+
+    #[test]
+    fn only_the_old_shape_of_a_retired_name_is_left_out() {
+        let all = admit(vec![
+            at("app", 1946, "/surface"),
+            at("parachute-app", 1950, "/x"),
+            in_dir("agent", 1960, "/n/node_modules/@openparachute/agent"),
+            at("parachute-agent", 1961, "/agent"),
+        ]);
+        assert_eq!(started(&all), ["parachute-app"]);
+        assert_eq!(all.notes.len(), 3);
+        assert_eq!(
+            all.notes[0].message,
+            "`app` was retired on 2026-05-27 (`surface` replaces it); it is not started"
+        );
+        // A third party's modules of those names.
+        assert_eq!(started(&admit(vec![row("app", 1944), row("agent", 1947)])), ["app", "agent"]);
+    }
+
+    #[test]
+    fn retired_rows_go_before_legacy_names_are_compared() {
+        // Were it the other way round, `app` would be dropped as the old name of a row that is itself retired.
+        let all = admit(vec![at("app", 1946, "/third"), at("parachute-app", 1946, "/surface")]);
+        assert_eq!(started(&all), ["app"]);
+    }
+
+    #[test]
+    fn the_old_short_name_goes_only_beside_its_new_name_on_the_same_port() {
+        let all = admit(vec![row("scribe", 1943), row("parachute-scribe", 1943)]);
+        assert_eq!(started(&all), ["parachute-scribe"]);
+        assert_eq!((all.problems.len(), all.notes.len()), (0, 1));
+        assert_eq!(started(&admit(vec![row("scribe", 1943)])), ["scribe"]);
+        let apart = admit(vec![row("widget", 1944), row("parachute-widget", 1947)]);
+        assert_eq!(started(&apart), ["widget", "parachute-widget"]);
+    }
+
+    #[test]
+    fn duplicate_ports_name_both_rows_and_the_first_wins() {
+        let all = admit(vec![row("a", 1944), row("b", 1944), row("parachute-vault", 1944)]);
+        assert_eq!(started(&all), ["a"]);
+        assert_eq!(all.problems[0].row.as_deref(), Some("b"));
+        assert_eq!(all.problems[0].message, "port 1944 is taken by row `a`; `b` is not started");
+        assert_eq!(all.problems.len(), 2);
+    }
+
+    #[test]
+    fn vault_instances_share_one_process() {
+        let all = admit(vec![
+            in_dir("parachute-vault", 1940, "/v"),
+            in_dir("parachute-vault-work", 1940, "/v"),
+            row("parachute-vault-home", 1940),
+            in_dir("parachute-vault-own", 1950, "/v"),
+            row("parachute-vaultkeeper", 1940),
+        ]);
+        assert_eq!(started(&all), ["parachute-vault", "parachute-vault-own"]);
+        assert_eq!(all.notes.len(), 2);
+        assert_eq!(all.notes[0].message, "served by the process of `parachute-vault` on port 1940");
+        assert_eq!(all.problems.len(), 1, "vaultkeeper is not a vault: {:?}", all.problems);
+        let two = admit(vec![in_dir("parachute-vault", 1940, "/v"), in_dir("parachute-vault-x", 1940, "/w")]);
+        assert_eq!((started(&two).len(), two.problems.len()), (1, 1));
+    }
+
+    #[test]
+    fn names_are_unique_and_plain() {
+        let all = admit(vec![
+            row("vault", 1950),
+            row("parachute-vault", 1940),
+            row("../evil", 1951),
+            row("hub", 1952),
+        ]);
+        assert_eq!(started(&all), ["vault"]);
+        assert_eq!(all.problems.len(), 3);
+        assert!(all.problems[1].message.contains("not plain"), "{}", all.problems[1].message);
+        assert_eq!(all.others.len(), 3, "their ports stay taken");
+    }
+}
