@@ -71,7 +71,7 @@ pub enum ListenError {
 /// [`ListenError::SecondHub`], or the home cannot be written.
 pub fn lock(home: &Home) -> Result<Lock, ListenError> {
     let run = home.run_dir();
-    fs::make_dir(&run).map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;
+    fs::make_dir(&run, fs::PRIVATE_DIR).map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;
     let path = home.hub_lock();
     Lock::try_take(&path).map_err(|error| match error {
         LockError::Held { pid, .. } => ListenError::SecondHub {
@@ -92,9 +92,9 @@ pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
         return Err(ListenError::SocketPath(path));
     }
     let bind = || {
-        fs::remove(&path)?;
+        fs::remove(&path).map_err(std::io::Error::other)?;
         let listener = StdUnixListener::bind(&path)?;
-        fs::set_mode(&path, 0o600)?;
+        fs::set_mode(&path, fs::PRIVATE).map_err(std::io::Error::other)?;
         listener.set_nonblocking(true)?;
         UnixListener::from_std(listener)
     };

@@ -323,10 +323,10 @@ fn choose_host(options: &ServeOptions, from_settings: Option<String>) -> String 
 fn operator_token(home: &Home) -> Result<String, ServeError> {
     let path = home.operator_token();
     let fail = |why: String| ServeError::Token { path: path.clone(), why };
-    if let Some(bytes) = fs::read(&path, MAX_TOKEN).map_err(|e| fail(e.to_string()))? {
+    if let Some(bytes) = fs::read_if_there(&path, MAX_TOKEN).map_err(|e| fail(e.to_string()))? {
         let text = String::from_utf8_lossy(&bytes);
         if let Some(token) = token::from_file(&text) {
-            fs::set_mode(&path, 0o600).map_err(|e| fail(e.to_string()))?;
+            fs::set_mode(&path, fs::PRIVATE).map_err(|e| fail(e.to_string()))?;
             return Ok(token);
         }
         if !text.trim().is_empty() {
@@ -336,14 +336,14 @@ fn operator_token(home: &Home) -> Result<String, ServeError> {
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random).map_err(|e| fail(e.to_string()))?;
     let token = token::generate(random);
-    fs::put(&path, 0o600, format!("{token}\n").as_bytes()).map_err(|e| fail(e.to_string()))?;
+    fs::put(&path, fs::PRIVATE, format!("{token}\n").as_bytes()).map_err(|e| fail(e.to_string()))?;
     Ok(token)
 }
 
 fn write_port(home: &Home, port: u16) -> Result<(), String> {
     let path = home.hub_port();
     let dir = path.parent().map_or_else(PathBuf::new, PathBuf::from);
-    fs::make_dir(&dir).map_err(|e| e.to_string())?;
+    fs::make_dir(&dir, fs::PRIVATE_DIR).map_err(|e| e.to_string())?;
     fs::put(&path, 0o644, format!("{port}\n").as_bytes()).map_err(|e| e.to_string())
 }
 

@@ -1,7 +1,6 @@
 //! From what the supervisor knows to what the API says. Pure but for memory readings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -151,8 +150,8 @@ fn module(member: &Member, census: &Census, now: Stamp) -> ModuleView {
         port: row.port,
         listens: snapshot.listens,
         version: row.version.clone(),
-        url: snapshot.listens.then(|| known::url(snapshot.short.as_str(), row.port, &row.paths)),
-        install_dir: row.install_dir.clone(),
+        url: snapshot.listens.then(|| known::address(&row.name, row.port, &row.paths)),
+        install_dir: row.install_dir.as_ref().map(|dir| dir.display().to_string()),
         started_at: snapshot.started,
         uptime_ms: snapshot
             .started
@@ -201,7 +200,7 @@ fn entry(short: &str, member: Option<&Member>) -> ModuleEntry {
         supervisor_status: snapshot.as_ref().map(|s| state(s.word)),
         pid: snapshot.as_ref().and_then(|s| s.pid),
         supervisor_start_error: snapshot.and_then(|s| s.problem),
-        install_dir: row.and_then(|row| row.install_dir.clone()),
+        install_dir: row.and_then(|row| row.install_dir.as_ref()).map(|dir| dir.display().to_string()),
         uis: row.map_or_else(Vec::new, uis),
         management_url: row.and_then(management_url),
     }
@@ -226,7 +225,7 @@ fn uis(row: &Row) -> Vec<Map<String, Value>> {
                 ("icon_url".to_owned(), text(&ui.icon_url)),
                 ("version".to_owned(), text(&ui.version)),
                 ("oauth_client_id".to_owned(), text(&ui.oauth_client_id)),
-                ("status".to_owned(), ui.status.map_or(Value::Null, |s| Value::String(s.as_str().to_owned()))),
+                ("status".to_owned(), ui.status.map_or(Value::Null, |s| Value::String(s.to_owned()))),
             ])
         })
         .collect()
@@ -234,7 +233,7 @@ fn uis(row: &Row) -> Vec<Map<String, Value>> {
 
 /// Where a person manages a module (contract A-112). A manifest that cannot be read gives none; the start says why.
 fn management_url(row: &Row) -> Option<String> {
-    let manifest = module_json::read(Path::new(row.install_dir.as_deref()?)).ok()??;
+    let manifest = module_json::read(row.install_dir.as_deref()?).ok()??;
     let url = manifest.management_url.or(manifest.ui_url)?;
     if !url.starts_with('/') {
         return Some(url);

@@ -161,11 +161,11 @@ impl Ledger {
     /// The file cannot be read or written: without it a killed hub would leave orphans, so the caller must not
     /// go on.
     pub fn open(path: PathBuf) -> io::Result<Self> {
-        let bytes = fs::read(&path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
+        let bytes = fs::read_if_there(&path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
         let book = Book::parse(&bytes);
         let lines = book.lines();
         fs::put(&path, 0o600, &lines).map_err(io::Error::other)?;
-        let file = fs::open_append(&path)?;
+        let file = fs::open_append(&path).map_err(io::Error::other)?;
         Ok(Self { path, file, bytes: lines.len() as u64, book })
     }
 
@@ -184,7 +184,7 @@ impl Ledger {
         if self.bytes > COMPACT_AT {
             let lines = self.book.lines();
             fs::put(&self.path, 0o600, &lines).map_err(io::Error::other)?;
-            self.file = fs::open_append(&self.path)?;
+            self.file = fs::open_append(&self.path).map_err(io::Error::other)?;
             self.bytes = lines.len() as u64;
             return Ok(());
         }

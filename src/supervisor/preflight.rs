@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::home::fs;
-use crate::module::known;
+use crate::module::dependency;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Kind, Problem};
@@ -38,7 +38,7 @@ pub fn find_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
     }
     match unusable {
         Some(path) => Err(not_executable(short.as_str(), &path, at)),
-        None => Err(known::missing(&name.to_string_lossy(), std::env::consts::OS, std::env::consts::ARCH, at)),
+        None => Err(dependency::missing(&name.to_string_lossy(), std::env::consts::OS, std::env::consts::ARCH, at)),
     }
 }
 

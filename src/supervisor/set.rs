@@ -129,8 +129,8 @@ impl Shared {
         let path = self.home.last_failure(&short);
         let kept = serde_json::to_vec_pretty(&failure).map_err(|e| e.to_string()).and_then(|bytes| {
             let dir = path.parent().map_or_else(PathBuf::new, PathBuf::from);
-            fs::make_dir(&dir).map_err(|e| e.to_string())?;
-            fs::put(&path, 0o600, &bytes).map_err(|e| e.to_string())
+            fs::make_dir(&dir, fs::PRIVATE_DIR).map_err(|e| e.to_string())?;
+            fs::put(&path, fs::PRIVATE, &bytes).map_err(|e| e.to_string())
         });
         if let Err(error) = kept {
             self.logs.hub_line("hub", &format!("{} cannot be written: {error}", path.display()));

@@ -147,7 +147,7 @@ pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Resul
     let member = member_to_read(&app, &name)?;
     let module = views::status(&app).modules.into_iter().find(|module| module.short == member.short.as_str());
     let path = app.home.last_failure(&member.short);
-    let failure = match fs::read(&path, MAX_REPORT) {
+    let failure = match fs::read_if_there(&path, MAX_REPORT) {
         Ok(bytes) => bytes.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok()),
         Err(error) => {
             let text = format!("the last failure of {} cannot be read: {error}", member.short);
