@@ -150,7 +150,8 @@ mod tests {
     fn a_zombie_leader_keeps_its_number() {
         let mut leader = person(100, HUB, 100, 50);
         leader.zombie = true;
-        let world = vec![leader, person(101, 1, 100, 60), person(102, 101, 102, 61), person(9, 1, 9, 1)];
+        let hub = person(HUB, 1, 100, 60); // whatever its group: nobody kills the hub
+        let world = vec![leader, hub, person(101, 1, 100, 60), person(102, 101, 102, 61), person(9, 1, 9, 1)];
         assert_eq!(found(&life(None), world, Depth::Kin), [101, 102]);
     }
 

@@ -88,12 +88,13 @@ fn processes(sockets: &[Listener]) -> Vec<ProcessId> {
 /// Reads only the descriptors of these processes.
 #[must_use]
 pub fn owned_by(port: u16, pids: &[u32]) -> bool {
-    let inodes: BTreeSet<u64> = listeners()
-        .into_iter()
-        .filter(|l| l.port == port && distance(l.addr) < ELSEWHERE)
-        .map(|l| l.inode)
-        .collect();
+    let inodes = reachable(port, &listeners());
     !inodes.is_empty() && os::holds(pids, &inodes)
+}
+
+/// The sockets of this port that a client of the loopback may reach.
+fn reachable(port: u16, listeners: &[Listener]) -> BTreeSet<u64> {
+    listeners.iter().filter(|l| l.port == port && distance(l.addr) < ELSEWHERE).map(|l| l.inode).collect()
 }
 
 /// An address that no client of the loopback reaches.
@@ -140,6 +141,12 @@ mod tests {
         assert_eq!(distances, [0, 1, 2, 3, 4]);
         assert_eq!(distance("::ffff:127.0.0.1".parse().unwrap()), 0);
         assert_eq!(distance("fe80::1".parse().unwrap()), ELSEWHERE);
+        let listener = |(inode, addr): (u64, &&str)| {
+            let port = if inode == 1 { 2 } else { 1 };
+            Listener { port, addr: addr.parse().unwrap(), inode, uid: 0 }
+        };
+        let all: Vec<Listener> = (0..).zip(&order).map(listener).collect();
+        assert_eq!(reachable(1, &all), BTreeSet::from([0, 2, 3]));
     }
 
     #[test]
