@@ -256,6 +256,9 @@ pub struct LogLine {
     pub at: Stamp,
     /// Stream.
     pub stream: Stream,
+    /// It continues the line before it of the same stream, which was longer than 64 KiB.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continued: bool,
     /// The line without its newline; bytes that are not UTF-8 are replaced.
     pub text: String,
 }
@@ -269,7 +272,7 @@ pub struct LogReply {
     pub lines: Vec<String>,
     /// The same joined, each with its newline.
     pub text: String,
-    /// The lines with time and stream.
+    /// The lines with time and stream. `seq` is 0 in those that were read from files.
     pub entries: Vec<LogLine>,
 }
 

@@ -154,8 +154,11 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
 
     let home = options.home.clone();
     let lock = listen::lock(&home)?;
-    group::become_subreaper();
-    let (settings, mut notes) = read_settings(&home);
+    let mut notes = Vec::new();
+    if let Err(error) = group::become_subreaper() {
+        notes.push(format!("orphans cannot be adopted ({error}): escaped processes are found by their marks only"));
+    }
+    let settings = read_settings(&home, &mut notes);
     let port = choose_port(&options, settings.port)?;
     let host = choose_host(&options, settings.host);
     let token = operator_token(&home)?;
@@ -292,10 +295,13 @@ fn manager(env: &BTreeMap<OsString, OsString>) -> Option<&'static str> {
 }
 
 /// Broken settings must not keep the modules down: defaults serve until they are repaired, and `status` says so.
-fn read_settings(home: &Home) -> (settings::HubSettings, Vec<String>) {
+fn read_settings(home: &Home, notes: &mut Vec<String>) -> settings::HubSettings {
     match settings::read(home) {
-        Ok(settings) => (settings.hub, Vec::new()),
-        Err(error) => (settings::HubSettings::default(), vec![error.to_string()]),
+        Ok(settings) => settings.hub,
+        Err(error) => {
+            notes.push(error.to_string());
+            settings::HubSettings::default()
+        }
     }
 }
 

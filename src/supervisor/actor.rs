@@ -388,6 +388,8 @@ impl Actor {
                 Err(child) => current.corpse = Some(child),
             }
         }
+        // Adopted zombies would keep the group's number taken and make the next look a long one.
+        shared.reap_adopted();
         let life = current.life.clone();
         let depth = if thorough { Depth::Marks } else { Depth::Kin };
         let look = move || shared.remnants(&life, depth);

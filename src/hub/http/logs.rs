@@ -1,0 +1,181 @@
+//! A module's log: the last lines, a text stream as the contract has it, or server-sent events.
+//!
+//! The ring answers what it still has; more comes from the files. A follower that is too slow is told how many lines
+//! it missed (contract W-P4); it never slows a module.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::api::wire::{LogLine, LogReply, Stream as WireStream};
+use crate::hub::app::App;
+use crate::logs::follow::{Followed, Follower, Start};
+use crate::logs::line::{Line, Stream};
+use crate::logs::read::{self, Ask, Entry};
+use crate::module::name::Short;
+use crate::module::stamp::Stamp;
+
+use super::auth::Operator;
+use super::error::Failure;
+use super::events::{event, sse};
+use super::modules::{Name, member_to_read};
+
+/// Lines sent when nobody says how many.
+const LINES: usize = 200;
+/// Most lines of one answer; more must be followed or read from the files.
+const MOST: usize = 10_000;
+
+/// `?n=…&since=…&follow=1&from=…`.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    n: Option<usize>,
+    since: Option<String>,
+    follow: Option<String>,
+    /// The next `seq` a client that comes back wants. `Last-Event-ID` means the one after it.
+    from: Option<u64>,
+}
+
+/// One module's log.
+pub async fn logs(
+    _: Operator,
+    State(app): State<App>,
+    Name(name): Name,
+    headers: HeaderMap,
+    query: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Failure> {
+    let bad = |text: String| Failure::new(StatusCode::BAD_REQUEST, "bad_request", text);
+    let Query(wanted) = query.map_err(|error| bad(error.body_text()))?;
+    let short = member_to_read(&app, &name)?.short;
+    let since = match &wanted.since {
+        None => None,
+        Some(text) => Some(Stamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?),
+    };
+    let n = wanted.n.unwrap_or(LINES).min(MOST);
+    if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
+        return Ok(Json(last(&app, &short, n, since)?).into_response());
+    }
+    let log = app.logs.open_known(&short).ok_or_else(|| super::modules::not_supervised(&name))?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
+    let start = match (seen.map(|seen| seen + 1).or(wanted.from), since) {
+        (Some(seq), _) => Start::Seq(seq),
+        (None, Some(since)) => Start::Since(since),
+        (None, None) => Start::Tail(n),
+    };
+    let wants_events = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"));
+    let follower = log.follow(start);
+    let closing = app.closing.clone();
+    if wants_events {
+        return Ok(sse(body(follower, closing, as_events)));
+    }
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body(follower, closing, move |followed| as_text(&short, followed))).into_response())
+}
+
+/// From the ring if it has all that is wanted, else from the files.
+fn last(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Result<LogReply, Failure> {
+    let ring = app.logs.open_known(short).map(|log| log.tail(MOST)).unwrap_or_default();
+    let whole = ring.first().is_none_or(|line| line.seq == 0);
+    let reaches = match (ring.first(), since) {
+        (Some(first), Some(since)) => first.at < since,
+        (_, None) => ring.len() >= n,
+        (None, Some(_)) => false,
+    };
+    let mut entries: Vec<LogLine> = if ring.is_empty() || !(whole || reaches) {
+        from_files(app, short, n, since)?
+    } else {
+        ring.iter().map(wire).filter(|line| since.is_none_or(|since| line.at >= since)).collect()
+    };
+    entries.drain(..entries.len().saturating_sub(n));
+    let lines: Vec<String> = entries.iter().map(|line| format!("[{short}] {}", line.text)).collect();
+    let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    Ok(LogReply { short: short.to_string(), lines, text, entries })
+}
+
+fn from_files(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Result<Vec<LogLine>, Failure> {
+    let fail = |error: read::ReadError| {
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.to_string())
+            .next(format!("ls -l {}", error.path.display()))
+    };
+    let entries = read::open(&[app.home.log_file(short)], Ask { last: Some(n), since }).map_err(fail)?;
+    entries.map(|entry| entry.map(|entry| stored(&entry)).map_err(fail)).collect()
+}
+
+fn wire(line: &Line) -> LogLine {
+    LogLine {
+        seq: line.seq,
+        at: line.at,
+        stream: stream_of(line.stream),
+        continued: line.continued,
+        text: String::from_utf8_lossy(&line.text).into_owned(),
+    }
+}
+
+fn stored(entry: &Entry) -> LogLine {
+    LogLine {
+        seq: 0,
+        at: entry.at.unwrap_or_default(),
+        stream: stream_of(entry.stream),
+        continued: entry.continued,
+        text: String::from_utf8_lossy(&entry.text).into_owned(),
+    }
+}
+
+fn stream_of(stream: Stream) -> WireStream {
+    match stream {
+        Stream::Out => WireStream::Out,
+        Stream::Err => WireStream::Err,
+        Stream::Hub => WireStream::Hub,
+    }
+}
+
+/// A body that goes on until the hub stops, the module is removed, or the client leaves.
+fn body(follower: Follower, closing: watch::Receiver<bool>, render: impl Fn(&Followed) -> String + Send + 'static) -> Body {
+    let first = Bytes::new();
+    let state = (Some(follower), closing, render, Some(first));
+    Body::from_stream(stream::unfold(state, |(follower, mut closing, render, first)| async move {
+        if let Some(first) = first {
+            // An empty chunk sends the response head at once.
+            return Some((Ok::<_, Infallible>(first), (follower, closing, render, None)));
+        }
+        let mut follower = follower?;
+        let followed = if *closing.borrow() {
+            Followed::Closed
+        } else {
+            tokio::select! {
+                followed = follower.next() => followed,
+                _ = closing.changed() => Followed::Closed,
+            }
+        };
+        let text = Bytes::from(render(&followed));
+        let follower = (followed != Followed::Closed).then_some(follower);
+        Some((Ok(text), (follower, closing, render, None)))
+    }))
+}
+
+fn as_events(followed: &Followed) -> String {
+    match followed {
+        Followed::Lines(lines) => lines.iter().map(|line| event("line", Some(line.seq), &wire(line))).collect(),
+        Followed::Dropped { lost } => event("dropped", None, &serde_json::json!({ "lost": lost })),
+        Followed::Closed => event("end", None, &serde_json::json!({})),
+    }
+}
+
+fn as_text(short: &Short, followed: &Followed) -> String {
+    match followed {
+        Followed::Lines(lines) => {
+            lines.iter().map(|line| format!("[{short}] {}\n", String::from_utf8_lossy(&line.text))).collect()
+        }
+        Followed::Dropped { lost } => format!("[{short}] … {lost} lines were not sent: this reader was too slow\n"),
+        Followed::Closed => String::new(),
+    }
+}
