@@ -2,11 +2,22 @@
 //! that a crash or a second writer loses nothing.
 //!
 //! Must not: decide anything about a module's life, start or signal a process, print.
+//!
+//! ```text
+//! definition (what one start needs)      registration (add, remove)
+//!    │                                        │
+//! services ─ document   module_json   env_file   settings
+//!    │                                        │
+//!    └──────────── fs, lock (the edges) ──────┘
+//! ```
 
-// pub mod env_file;
-// pub mod fs;
-// pub mod lock;
-// pub mod module_json;
+pub mod definition;
+pub mod document;
+pub mod env_file;
+pub mod fs;
+pub mod lock;
+pub mod module_json;
 pub mod paths;
-// pub mod services;
-// pub mod settings;
+// pub mod registration;
+pub mod services;
+pub mod settings;

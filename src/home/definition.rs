@@ -1,0 +1,244 @@
+//! Everything one start of a module needs, read anew from disk.
+//!
+//! Called before every spawn, so an edited row, `.env`, `module.json` or setting counts from the next start on.
+
+use std::error::Error;
+use std::path::Path;
+
+use super::env_file;
+use super::fs;
+use super::module_json;
+use super::paths::Home;
+use super::services;
+use super::settings;
+use crate::module::compose::{Composed, Inputs, compose};
+use crate::module::env::{Env, inherit};
+use crate::module::known;
+use crate::module::manifest::Manifest;
+use crate::module::name::Short;
+use crate::module::origin;
+use crate::module::problem::{Kind, Problem};
+use crate::module::row::Row;
+use crate::module::stamp::Stamp;
+
+/// Largest `expose-state.json` that is read.
+const EXPOSE_LIMIT: u64 = 1024 * 1024;
+
+/// What the hub gives to every start.
+#[derive(Debug, Clone)]
+pub struct SpawnBase {
+    /// The hub's own environment.
+    pub hub_env: Env,
+    /// The hub's TCP port.
+    pub hub_port: u16,
+}
+
+/// Composes the next start of a module from what disk holds now.
+///
+/// # Errors
+/// A [`Problem`] that names the file: [`Kind::BadDefinition`], [`Kind::NoStartCmd`] or [`Kind::MissingCwd`].
+pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Stamp) -> Result<Composed, Box<Problem>> {
+    let services = services::read(home).map_err(|e| bad(&e, at))?;
+    let row = services.row(short).ok_or_else(|| {
+        let file = home.services();
+        Problem::new(Kind::BadDefinition, format!("{} has no usable row for `{short}`.", file.display()), at)
+    })?;
+    of_row(home, short, row, base, at)
+}
+
+/// The same for a row that was just read, so that booting many modules reads services.json once.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_row(
+    home: &Home,
+    short: &Short,
+    row: &Row,
+    base: &SpawnBase,
+    at: Stamp,
+) -> Result<Composed, Box<Problem>> {
+    let mut notes = Vec::new();
+    let manifest = match &row.install_dir {
+        Some(dir) if !fs::is_dir(dir) => return Err(Box::new(no_install_dir(home, row, dir, at))),
+        Some(dir) => manifest(row, dir, &mut notes, at)?,
+        None => None,
+    };
+    let env_file = env_file::read(&home.env_file(short)).map_err(|e| bad(&e, at))?;
+    let settings = settings::read(home).map_err(|e| bad(&e, at))?;
+    // Unreadable counts as absent, like corrupt: it only says where the hub is reachable from outside.
+    let expose_state = fs::read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
+    let origin = origin::resolve(&origin::Sources {
+        hub_env: &base.hub_env,
+        expose_state: expose_state.as_deref(),
+        hub_port: base.hub_port,
+    });
+    let inputs = Inputs {
+        short,
+        row,
+        manifest: manifest.as_ref(),
+        env_file: &env_file,
+        inherited: &inherit(&base.hub_env, &fs::is_dir),
+        origin: &origin,
+        home: home.root(),
+        settings: settings.of(short),
+    };
+    let mut composed = compose(&inputs, at)?;
+    composed.notes.extend(notes);
+    Ok(composed)
+}
+
+/// A module of the known table needs no `module.json`, so a bad one is a note for it and a problem for any other.
+fn manifest(
+    row: &Row,
+    dir: &Path,
+    notes: &mut Vec<String>,
+    at: Stamp,
+) -> Result<Option<Manifest>, Box<Problem>> {
+    match module_json::read(dir) {
+        Ok(manifest) => Ok(manifest),
+        Err(error) if known::by_row(&row.name).is_some_and(|k| !k.argv.is_empty()) => {
+            notes.push(format!("{}; started without it", sentence(&error)));
+            Ok(None)
+        }
+        Err(error) => Err(bad(&error, at)),
+    }
+}
+
+fn no_install_dir(home: &Home, row: &Row, dir: &Path, at: Stamp) -> Problem {
+    let (name, dir, file) = (&row.name, dir.display(), home.services());
+    let text =
+        format!("The install directory `{dir}` of `{name}` does not exist; {} names it.", file.display());
+    Problem::new(Kind::MissingCwd, text, at)
+}
+
+fn bad(error: &dyn Error, at: Stamp) -> Box<Problem> {
+    Box::new(Problem::new(Kind::BadDefinition, format!("{}.", sentence(error)), at))
+}
+
+/// An error and its causes in one line.
+fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::path::PathBuf;
+
+    struct World {
+        _dir: tempfile::TempDir,
+        home: Home,
+        app: PathBuf,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let (home, app) = (Home::at(dir.path().join("home")), dir.path().join("app"));
+            fs::make_dir(&app.join(".parachute"), 0o700).unwrap();
+            fs::make_dir(home.root(), 0o700).unwrap();
+            let world = Self { _dir: dir, home, app };
+            world.rows("acme");
+            world.manifest(r#""startCmd":["acmed"]"#);
+            world
+        }
+
+        fn put(&self, path: &Path, text: &str) {
+            fs::make_dir(path.parent().unwrap(), 0o700).unwrap();
+            fs::put(path, 0o600, text.as_bytes()).unwrap();
+        }
+
+        fn rows(&self, name: &str) {
+            let row = serde_json::json!({"name": name, "port": 1944, "paths": [], "health": "/h", "version": "",
+                "installDir": self.app});
+            self.put(&self.home.services(), &format!("{{\"services\":[{row}]}}"));
+        }
+
+        fn manifest(&self, rest: &str) {
+            let text =
+                format!(r#"{{"name":"a","manifestName":"a","port":1,"paths":[],"health":"/",{rest}}}"#);
+            self.put(&Home::manifest(&self.app), &text);
+        }
+
+        fn load(&self, short: &str) -> Result<Composed, Box<Problem>> {
+            let hub_env = [("LANG".into(), "C".into()), ("NOTIFY_SOCKET".into(), "/n".into())].into();
+            let base = SpawnBase { hub_env, hub_port: 2000 };
+            load(&self.home, &Short::new(short).unwrap(), &base, Stamp(0))
+        }
+    }
+
+    #[test]
+    fn every_start_sees_what_disk_holds_now() {
+        let world = World::new();
+        let first = world.load("acme").unwrap().launch;
+        assert_eq!((first.argv, first.cwd), (vec!["acmed".into()], Some(world.app.clone())));
+        let get = |env: &Env, key: &str| env.get(OsStr::new(key)).map(|v| v.to_str().unwrap().to_owned());
+        assert_eq!(get(&first.env, "PARACHUTE_HUB_ORIGIN").unwrap(), "http://127.0.0.1:2000");
+        assert_eq!(
+            (get(&first.env, "LANG").unwrap().as_str(), get(&first.env, "NOTIFY_SOCKET")),
+            ("C", None)
+        );
+
+        world.put(&world.home.root().join("acme/.env"), "KEY=new\n");
+        world.put(&world.home.expose_state(), r#"{"canonicalFqdn":"box.example"}"#);
+        world.put(&world.home.settings(), "[modules.acme]\nlisten = false\n");
+        world.manifest(r#""startCmd":["other"]"#);
+        let second = world.load("acme").unwrap().launch;
+        assert_eq!((get(&second.env, "KEY").unwrap().as_str(), second.listens), ("new", false));
+        assert_eq!(get(&second.env, "PARACHUTE_HUB_ORIGIN").unwrap(), "https://box.example");
+        assert_eq!(second.argv, [OsStr::new("other")]);
+    }
+
+    #[test]
+    fn every_failure_names_the_file() {
+        let said = |world: &World| {
+            let problem = world.load("acme").unwrap_err();
+            assert_eq!(problem.error_type, Kind::BadDefinition, "{problem:?}");
+            problem.error_description.replace(&world.home.root().display().to_string(), "HOME")
+        };
+        let world = World::new();
+        world.manifest(r#""startCmd":[]"#);
+        assert!(said(&world).contains("/app/.parachute/module.json cannot be used: `startCmd` must be"));
+        let world = World::new();
+        world.put(&world.home.settings(), "[hub]\nprot = 1\n");
+        assert!(said(&world).starts_with("HOME/hub.toml, line 2: unknown field `prot`"));
+        let world = World::new();
+        world.put(&world.home.root().join("acme/.env"), "K=\0");
+        assert_eq!(said(&world), "HOME/acme/.env contains NUL bytes.");
+        world.put(&world.home.services(), "{");
+        assert!(said(&world).starts_with("HOME/services.json cannot be used: it is not valid JSON ("));
+        world.rows("other");
+        assert_eq!(said(&world), "HOME/services.json has no usable row for `acme`.");
+        fs::make_dir(&world.home.root().join("other/.env"), 0o700).unwrap();
+        assert_eq!(
+            world.load("other").unwrap_err().error_description,
+            format!("{} is not a regular file.", world.home.root().join("other/.env").display())
+        );
+    }
+
+    #[test]
+    fn a_missing_install_directory_is_said_to_be_missing() {
+        let world = World::new();
+        fs::rename(&world.app, &world.app.with_extension("gone")).unwrap();
+        let problem = world.load("acme").unwrap_err();
+        assert_eq!(problem.error_type, Kind::MissingCwd);
+        assert!(problem.error_description.contains("/app` of `acme` does not exist"), "{problem:?}");
+    }
+
+    #[test]
+    fn a_known_module_starts_without_its_bad_module_json() {
+        let world = World::new();
+        world.rows("parachute-scribe");
+        world.put(&Home::manifest(&world.app), "{");
+        let composed = world.load("scribe").unwrap();
+        assert_eq!(composed.launch.argv[0], "parachute-scribe");
+        assert!(composed.notes[0].contains("module.json cannot be used"), "{:?}", composed.notes);
+    }
+}

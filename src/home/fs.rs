@@ -1,0 +1,488 @@
+//! Files: read with a bound, written whole or not at all. An edge: no other file of this room calls `std::fs`.
+//!
+//! A reader never hangs on a FIFO and never fills memory with a device; a writer leaves the old file or the new
+//! one, also over a crash. Every error names what was done to which file.
+#![expect(clippy::disallowed_methods, reason = "the edge where files are touched")]
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// Mode of files that only their owner reads.
+pub const PRIVATE: u32 = 0o600;
+/// Mode of directories that only their owner enters.
+pub const PRIVATE_DIR: u32 = 0o700;
+
+/// Between the name of a file and what makes its temporary name unique.
+const TEMP: &[u8] = b".tmp-";
+
+/// Links followed before a loop is assumed; path_resolution(7) has the same number.
+const MAX_LINKS: usize = 40;
+
+/// What went wrong with which file.
+#[derive(Debug, thiserror::Error)]
+pub enum FsError {
+    /// The system refused.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// Verb.
+        doing: &'static str,
+        /// File.
+        path: PathBuf,
+        /// Its reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A FIFO, device, socket or directory where a file is expected.
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// Larger than anything sensible.
+    #[error("{} is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// File.
+        path: PathBuf,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl FsError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// Whether the file, or a directory above it, is not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+    }
+
+    /// Whether the disk is full or the quota used up.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// The bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// [`FsError`]; [`FsError::is_absent`] if there is none.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
+    let file = open_read(path)?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FsError::io("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(FsError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
+}
+
+/// The same; `None` if there is no such file.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    match read(path, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// [`FsError`].
+pub fn open_read(path: &Path) -> Result<File, FsError> {
+    open_regular(path, OpenOptions::new().read(true))
+}
+
+/// Opens a regular file for appending, made with mode 0600 if it is not there.
+///
+/// # Errors
+/// [`FsError`].
+pub fn open_append(path: &Path) -> Result<File, FsError> {
+    open_regular(path, OpenOptions::new().append(true).create(true).mode(PRIVATE))
+}
+
+/// Opens a regular file for reading and writing, made with mode 0600 if it is not there; nothing is cut.
+///
+/// # Errors
+/// [`FsError`].
+pub fn open_update(path: &Path) -> Result<File, FsError> {
+    open_regular(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE))
+}
+
+fn open_regular(path: &Path, options: &mut OpenOptions) -> Result<File, FsError> {
+    // A FIFO without a peer blocks open(2) unless O_NONBLOCK is given, which means nothing to a regular file.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = match options.custom_flags(flags).open(path) {
+        // fifo(7): a FIFO that nobody reads cannot be opened for writing without blocking.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+            return Err(FsError::NotRegular(path.to_owned()));
+        }
+        other => other.map_err(FsError::io("open", path))?,
+    };
+    if file.metadata().map_err(FsError::io("look at", path))?.is_file() {
+        Ok(file)
+    } else {
+        Err(FsError::NotRegular(path.to_owned()))
+    }
+}
+
+/// A file that is written and synced beside its target, and takes its place with [`Staged::commit`]. Dropped
+/// without that it leaves nothing.
+#[derive(Debug)]
+#[must_use = "commit it, or nothing is written"]
+pub struct Staged {
+    target: PathBuf,
+    temp: PathBuf,
+}
+
+/// Writes `bytes` beside `path`, synced. A symbolic link at `path` is written through.
+///
+/// # Errors
+/// [`FsError`]; nothing is left behind.
+pub fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
+    let target = follow(path)?;
+    let (temp, mut file) = temp_beside(&target)?;
+    // From here on dropping it removes the temporary file.
+    let staged = Staged { target, temp };
+    let failed = |doing| FsError::io(doing, &staged.temp);
+    file.write_all(bytes).map_err(failed("write"))?;
+    // The mode given to open(2) was cut by the umask.
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of"))?;
+    keep_owner(&file, &staged.target);
+    file.sync_all().map_err(failed("sync"))?;
+    Ok(staged)
+}
+
+impl Staged {
+    /// Puts it in place and syncs the directory.
+    ///
+    /// # Errors
+    /// [`FsError`]; the old file stands.
+    pub fn commit(self) -> Result<(), FsError> {
+        std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
+        sync_dir(directory(&self.target))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After a commit the name is gone, and it is never given twice.
+        let _ = std::fs::remove_file(&self.temp);
+    }
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// [`FsError`]; the old file stands.
+pub fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+    stage(path, mode, bytes)?.commit()
+}
+
+fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
+    let name = target.file_name().unwrap_or(OsStr::new("file"));
+    loop {
+        let mut temp_name = OsString::from(".");
+        temp_name.push(name);
+        temp_name.push(OsStr::from_bytes(TEMP));
+        temp_name.push(format!("{}-{:016x}", std::process::id(), fastrand::u64(..)));
+        let temp = directory(target).join(temp_name);
+        match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&temp) {
+            Ok(file) => return Ok((temp, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FsError::io("create", &temp)(error)),
+        }
+    }
+}
+
+/// A verb run by root must not take a person's file away from them. Without the right to give it back, which only
+/// root has, the new file is ours, as any file we write.
+fn keep_owner(file: &File, target: &Path) {
+    let Ok(old) = std::fs::metadata(target) else { return };
+    let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
+}
+
+/// Where a write to `path` lands: the end of a chain of symbolic links, there or not.
+fn follow(path: &Path) -> Result<PathBuf, FsError> {
+    let mut at = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match std::fs::read_link(&at) {
+            // An absolute target replaces the directory.
+            Ok(next) => at = directory(&at).join(next),
+            Err(_) => return Ok(at),
+        }
+    }
+    Err(FsError::io("follow", path)(rustix::io::Errno::LOOP.into()))
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Syncs a directory, so that renames in it survive a power cut.
+///
+/// # Errors
+/// [`FsError`].
+pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(FsError::io("sync", dir))
+}
+
+/// Makes a directory and those above it; what is made gets `mode`, what was there keeps its own.
+///
+/// # Errors
+/// [`FsError`].
+pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(FsError::io("make the directory", path))
+}
+
+/// Renames within a file system, without syncing: for rotation, where order matters and power cuts do not.
+///
+/// # Errors
+/// [`FsError`].
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    std::fs::rename(from, to).map_err(FsError::io("rename", from))
+}
+
+/// Removes a file. `false`: there was none.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn remove(path: &Path) -> Result<bool, FsError> {
+    there(std::fs::remove_file(path), "remove", path)
+}
+
+/// Removes a directory if it is empty. `false`: it is not there or not empty.
+///
+/// # Errors
+/// [`FsError`] for everything else.
+pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
+    match std::fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        other => there(other, "remove", path),
+    }
+}
+
+fn there(result: io::Result<()>, doing: &'static str, path: &Path) -> Result<bool, FsError> {
+    match result.map_err(FsError::io(doing, path)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_absent() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names in a directory, sorted; none if it is not there.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
+    let entries = match std::fs::read_dir(dir).map_err(FsError::io("list", dir)) {
+        Ok(entries) => entries,
+        Err(error) if error.is_absent() => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names: Vec<OsString> = entries
+        .map(|entry| entry.map(|e| e.file_name()))
+        .collect::<Result<_, _>>()
+        .map_err(FsError::io("list", dir))?;
+    names.sort();
+    Ok(names)
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    /// Last modification, nanoseconds since the epoch.
+    pub modified: i128,
+    /// Inode: another one after an atomic replacement.
+    pub inode: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// The signature of what `path` leads to; `None` if nothing can be seen there.
+#[must_use]
+pub fn signature(path: &Path) -> Option<Signature> {
+    let meta = std::fs::metadata(path).ok()?;
+    let modified = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+    Some(Signature { modified, inode: meta.ino(), len: meta.len() })
+}
+
+/// Whether something, a dangling link included, has this name.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Whether it leads to a directory.
+#[must_use]
+pub fn is_dir(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_dir())
+}
+
+/// Whether it leads to a regular file that this user may execute.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file())
+        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Permission bits of what `path` leads to.
+#[must_use]
+pub fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
+}
+
+/// Device and inode of what `path` leads to, and of an open file: whether they are the same.
+#[must_use]
+pub fn is_same(path: &Path, file: &File) -> bool {
+    let id = |m: &Metadata| (m.dev(), m.ino());
+    match (std::fs::metadata(path), file.metadata()) {
+        (Ok(named), Ok(open)) => id(&named) == id(&open),
+        _ => false,
+    }
+}
+
+/// Sets the permission bits of a file that is ours.
+///
+/// # Errors
+/// [`FsError`].
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))
+}
+
+/// Where a symbolic link points.
+///
+/// # Errors
+/// [`FsError`], also if it is none.
+pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
+    std::fs::read_link(path).map_err(FsError::io("read the link", path))
+}
+
+/// Removes temporary files that a killed writer of `path` left beside it. Only for whoever holds the lock of `path`:
+/// of another living writer it would take the file away.
+pub fn sweep(path: &Path) {
+    let Ok(target) = follow(path) else { return };
+    let Some(name) = target.file_name() else { return };
+    let prefix = [b".", name.as_bytes(), TEMP].concat();
+    for entry in list(directory(&target)).unwrap_or_default() {
+        if entry.as_bytes().starts_with(&prefix) {
+            // Litter, not data: the next sweep tries again.
+            let _ = remove(&directory(&target).join(entry));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn temp() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn put_replaces_whole_with_the_mode_and_leaves_nothing_else() {
+        let dir = temp();
+        let path = dir.path().join("f");
+        put(&path, 0o640, b"one").unwrap();
+        let before = signature(&path).unwrap();
+        put(&path, PRIVATE, b"two!").unwrap();
+        assert_eq!(read(&path, 10).unwrap(), b"two!");
+        assert_eq!(mode(&path), Some(0o600));
+        assert_ne!(signature(&path), Some(before));
+        assert_eq!(list(dir.path()).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn a_staged_file_that_is_not_committed_is_gone() {
+        let dir = temp();
+        let path = dir.path().join("f");
+        put(&path, PRIVATE, b"old").unwrap();
+        let staged = stage(&path, PRIVATE, b"new").unwrap();
+        assert_eq!(list(dir.path()).unwrap().len(), 2);
+        drop(staged);
+        assert_eq!((read(&path, 9).unwrap(), list(dir.path()).unwrap().len()), (b"old".to_vec(), 1));
+        // A directory in the way: the rename fails, and the temporary file goes too.
+        make_dir(&dir.path().join("d/x"), PRIVATE_DIR).unwrap();
+        let error = put(&dir.path().join("d"), PRIVATE, b"").unwrap_err().to_string();
+        assert!(error.starts_with("cannot replace ") && error.ends_with("/d"), "{error}");
+        assert_eq!(list(dir.path()).unwrap(), ["d", "f"]);
+    }
+
+    #[test]
+    fn a_sweep_takes_only_what_a_killed_writer_left() {
+        let dir = temp();
+        let at = |name: &str| dir.path().join(name);
+        std::mem::forget(stage(&at("f"), PRIVATE, b"half").unwrap());
+        for name in ["f", ".f.tmp", "f.tmp-1-2", ".g.tmp-1"] {
+            put(&at(name), PRIVATE, b"").unwrap();
+        }
+        sweep(&at("f"));
+        assert_eq!(list(dir.path()).unwrap(), [".f.tmp", ".g.tmp-1", "f", "f.tmp-1-2"]);
+    }
+
+    #[test]
+    fn links_are_written_through_and_loops_end() {
+        let dir = temp();
+        let at = |name: &str| dir.path().join(name);
+        make_dir(&at("real"), PRIVATE_DIR).unwrap();
+        symlink("real/target", at("link")).unwrap();
+        put(&at("link"), PRIVATE, b"x").unwrap();
+        assert_eq!(read(&at("real/target"), 9).unwrap(), b"x");
+        assert_eq!(read_link(&at("link")).unwrap(), Path::new("real/target"));
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        assert!(put(&at("a"), PRIVATE, b"").is_err());
+    }
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let dir = temp();
+        let at = |name: &str| dir.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+        for path in [at("fifo"), PathBuf::from("/dev/zero"), dir.path().to_owned()] {
+            assert!(matches!(read(&path, 9), Err(FsError::NotRegular(p)) if p == path));
+        }
+        assert!(matches!(open_append(&at("fifo")), Err(FsError::NotRegular(_))));
+        put(&at("ten"), PRIVATE, &[7; 10]).unwrap();
+        assert_eq!(read(&at("ten"), 10).unwrap().len(), 10);
+        assert!(matches!(read(&at("ten"), 9), Err(FsError::TooLarge { limit: 9, .. })));
+        assert_eq!(read_if_there(&at("ten/below"), 9).unwrap(), None);
+        assert_eq!(read_if_there(&at("none"), 9).unwrap(), None);
+        assert!(read(&at("none"), 9).unwrap_err().to_string().ends_with("/none"));
+    }
+
+    #[test]
+    fn directories_and_removal() {
+        let dir = temp();
+        let deep = dir.path().join("a/b");
+        make_dir(&deep, PRIVATE_DIR).unwrap();
+        make_dir(&deep, 0o755).unwrap();
+        assert_eq!((mode(&deep), is_dir(&deep)), (Some(0o700), true));
+        let mut file = open_append(&deep.join("log")).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(mode(&deep.join("log")), Some(0o600));
+        assert!(is_same(&deep.join("log"), &file));
+        assert!(!remove_empty_dir(&deep).unwrap());
+        rename(&deep.join("log"), &deep.join("log.1")).unwrap();
+        assert!(!exists(&deep.join("log")));
+        assert!(remove(&deep.join("log.1")).unwrap() && !remove(&deep.join("log.1")).unwrap());
+        assert!(remove_empty_dir(&deep).unwrap() && !remove_empty_dir(&deep).unwrap());
+        assert_eq!(list(&deep).unwrap(), [""; 0]);
+        assert!(is_executable(Path::new("/bin/sh")) && !is_executable(Path::new("/etc/passwd")));
+        assert!(!is_executable(Path::new("/bin")));
+    }
+}

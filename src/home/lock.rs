@@ -1,0 +1,134 @@
+//! Advisory locks: flock(2) on a file that stays. An edge: it waits, and it reads the clock for that.
+//!
+//! The lock is the open file, so it ends with its process however that ends. The pid inside is for people; nothing
+//! is ever decided by it.
+#![expect(clippy::disallowed_methods, reason = "the edge that waits for a lock")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::fs::{self, FsError};
+
+/// Between two tries. flock(2) cannot wait with a bound without a signal.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// A held lock; dropping it lets go. The file is close-on-exec, so no child keeps it.
+#[derive(Debug)]
+#[must_use = "dropping the lock lets go of it"]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("{} is held by {}", path.display(), holder(*pid))]
+    Held {
+        /// Lock file.
+        path: PathBuf,
+        /// What the holder wrote of itself, if it had the time.
+        pid: Option<u32>,
+    },
+    /// The file cannot be opened.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The file system cannot lock.
+    #[error("cannot lock {}", path.display())]
+    Flock {
+        /// Lock file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"))
+}
+
+impl Lock {
+    /// Takes the lock at `path` if nobody has it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] at once if somebody has.
+    pub fn try_take(path: &Path) -> Result<Self, LockError> {
+        loop {
+            let mut file = fs::open_update(path)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(LockError::Held { path: path.to_owned(), pid: written_pid(&mut file) });
+                }
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(LockError::Flock { path: path.to_owned(), source: errno.into() }),
+            }
+            // Somebody may have removed the file since it was opened: then this locks nothing.
+            if fs::is_same(path, &file) {
+                // For people only, so a full disk does not matter.
+                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                return Ok(Self { _file: file });
+            }
+        }
+    }
+
+    /// Takes the lock at `path`, waiting up to `within` for whoever has it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] after that.
+    pub fn wait(path: &Path, within: Duration) -> Result<Self, LockError> {
+        let began = Instant::now();
+        loop {
+            match Self::try_take(path) {
+                Err(LockError::Held { .. }) if began.elapsed() < within => std::thread::sleep(PAUSE),
+                other => return other,
+            }
+        }
+    }
+}
+
+fn written_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok().filter(|pid| *pid != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_the_message_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = Lock::try_take(&path).unwrap();
+        let error = Lock::try_take(&path).unwrap_err();
+        let said = format!("{} is held by pid {}", path.display(), std::process::id());
+        assert_eq!(error.to_string(), said);
+        assert!(matches!(Lock::wait(&path, Duration::ZERO), Err(LockError::Held { .. })));
+        drop(held);
+        let again = Lock::wait(&path, Duration::ZERO).unwrap();
+        // A removed lock file locks nothing any more.
+        fs::remove(&path).unwrap();
+        let _fresh = Lock::try_take(&path).unwrap();
+        drop(again);
+    }
+
+    #[test]
+    fn a_waiter_gets_it_when_the_holder_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = Lock::try_take(&path).unwrap();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| Lock::wait(&path, Duration::from_secs(60)).is_ok());
+            drop(held);
+            assert!(waiter.join().unwrap());
+        });
+    }
+}

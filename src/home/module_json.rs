@@ -1,0 +1,53 @@
+//! `module.json` on disk.
+
+use std::path::{Path, PathBuf};
+
+use super::fs::{self, FsError};
+use super::paths::Home;
+use crate::module::manifest::{Manifest, ManifestError};
+
+/// Largest file that is read.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Why a `module.json` that is there says nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleJsonError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// It breaks a rule.
+    #[error("{} cannot be used: {because}", path.display())]
+    Bad {
+        /// File.
+        path: PathBuf,
+        /// The rule.
+        because: ManifestError,
+    },
+}
+
+/// Reads the `module.json` of an install directory, anew every time. `None`: there is none.
+///
+/// # Errors
+/// [`ModuleJsonError`], which names the file.
+pub fn read(install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
+    let path = Home::manifest(install_dir);
+    let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(None) };
+    Manifest::parse(&bytes).map(Some).map_err(|because| ModuleJsonError::Bad { path, because })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_is_none_and_bad_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(dir.path()).unwrap(), None);
+        assert_eq!(read(&dir.path().join("nowhere")).unwrap(), None);
+        let path = Home::manifest(dir.path());
+        fs::make_dir(path.parent().unwrap(), 0o700).unwrap();
+        fs::put(&path, 0o600, b"{\"name\":").unwrap();
+        let error = read(dir.path()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{} cannot be used: not valid JSON", path.display())), "{error}");
+    }
+}
