@@ -18,8 +18,8 @@
 pub mod api;
 // cli
 pub mod home;
-// hub
-// logs
+pub mod hub;
+pub mod logs;
 pub mod module;
 pub mod process;
 pub mod supervisor;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +16,8 @@ use crate::home::definition::SpawnBase;
 use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::settings;
-use crate::logs::{Logs, StdoutSink};
+use crate::logs::stdout::StdoutSink;
+use crate::logs::thread::Logs;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 use crate::process::{group, ports};
@@ -169,9 +172,10 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         notes.push(error);
     }
 
-    let logs = Logs::start(StdoutSink::Stdout).map_err(system("the log threads cannot be started"))?;
+    let sink = StdoutSink::of_this_process().map_err(system("standard output cannot be used"))?;
+    let logs = Logs::start(sink).map_err(system("the log threads cannot be started"))?;
     let nonce = format!("{:016x}", fastrand::u64(..));
-    let base = SpawnBase { env: options.env.clone(), hub_port: port };
+    let base = SpawnBase { hub_env: options.env.clone(), hub_port: port };
     let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone())
         .map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
@@ -199,7 +203,7 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let routes = router::build(app.clone());
     let on_socket = tokio::spawn(accept::socket(socket, routes.clone(), uid, closing.clone()));
     let on_tcp = tokio::spawn(accept::tcp(tcp, routes, closing));
-    logs.hub_line("hub", &format!("listening on http://{host}:{port}, home {}", home.root().display()));
+    logs.hub_line(&format!("listening on http://{host}:{port}, home {}", home.root().display()));
     notifier.ready(&format!("listening on {host}:{port}"));
 
     // Only now may modules be touched.
@@ -227,7 +231,7 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
             },
             Some(()) = stops.recv() => break "`parachute stop`",
             () = watch.changed() => {
-                logs.hub_line("hub", "services.json changed");
+                logs.hub_line("services.json changed");
                 supervisor.reload().await;
                 say_problems(&app);
             }
@@ -238,19 +242,19 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         }
     };
 
-    logs.hub_line("hub", &format!("stopping: {reason}"));
+    logs.hub_line(&format!("stopping: {reason}"));
     notifier.stopping();
     let left = stop_modules(&supervisor, &mut signals, &notifier, &logs).await;
     if let Some(short) = &demo
         && let Err(error) = demo::remove(&home, short)
     {
-        logs.hub_line("hub", &format!("{error}"));
+        logs.hub_line(&format!("{error}"));
     }
     // Streams end before sockets go, so that an open follower delays nothing.
     let _ = close.send(true);
     let _ = on_socket.await;
     let _ = on_tcp.await;
-    logs.hub_line("hub", "stopped");
+    logs.hub_line("stopped");
     logs.shutdown(LOG_FLUSH).await;
     // The files name a hub that is no more. The lock goes last: whoever takes it may bind at once.
     let _ = fs::remove(&home.socket());
@@ -273,7 +277,7 @@ async fn stop_modules(supervisor: &Supervisor, signals: &mut Signals, notifier: 
             }
             _ = signals.next() => {
                 let alive = supervisor.members().iter().filter(|m| m.snapshot().alive).count();
-                logs.hub_line("hub", &format!("already stopping; {alive} modules still run and are killed in time"));
+                logs.hub_line(&format!("already stopping; {alive} modules still run and are killed in time"));
             }
             _ = beat.tick() => notifier.alive(),
         }
@@ -295,17 +299,17 @@ fn manager(env: &BTreeMap<OsString, OsString>) -> Option<&'static str> {
 }
 
 /// Broken settings must not keep the modules down: defaults serve until they are repaired, and `status` says so.
-fn read_settings(home: &Home, notes: &mut Vec<String>) -> settings::HubSettings {
+fn read_settings(home: &Home, notes: &mut Vec<String>) -> settings::Hub {
     match settings::read(home) {
         Ok(settings) => settings.hub,
         Err(error) => {
             notes.push(error.to_string());
-            settings::HubSettings::default()
+            settings::Hub::default()
         }
     }
 }
 
-fn choose_port(options: &ServeOptions, from_settings: Option<u16>) -> Result<u16, ServeError> {
+fn choose_port(options: &ServeOptions, from_settings: Option<NonZeroU16>) -> Result<u16, ServeError> {
     if let Some(port) = options.port {
         return Ok(port);
     }
@@ -315,14 +319,14 @@ fn choose_port(options: &ServeOptions, from_settings: Option<u16>) -> Result<u16
             Some(port) => Ok(port),
             None => Err(ServeError::Settings(format!("PORT={} is not a port: use 1 to 65535", text.to_string_lossy()))),
         },
-        None => Ok(from_settings.unwrap_or(crate::module::port::HUB)),
+        None => Ok(from_settings.map_or(crate::module::port::HUB, NonZeroU16::get)),
     }
 }
 
-fn choose_host(options: &ServeOptions, from_settings: Option<String>) -> String {
+fn choose_host(options: &ServeOptions, from_settings: Option<IpAddr>) -> String {
     let from_env = options.env.get(OsStr::new("PARACHUTE_BIND_HOST")).filter(|value| !value.is_empty());
     let from_env = from_env.map(|value| value.to_string_lossy().into_owned());
-    options.host.clone().or(from_env).or(from_settings).unwrap_or_else(|| "127.0.0.1".to_owned())
+    options.host.clone().or(from_env).or(from_settings.map(|ip| ip.to_string())).unwrap_or_else(|| "127.0.0.1".to_owned())
 }
 
 /// The token that is there, or a new one. One of the original hub is an opaque secret like any other.
@@ -355,7 +359,7 @@ fn write_port(home: &Home, port: u16) -> Result<(), String> {
 
 fn say_problems(app: &App) {
     for problem in super::views::file_problems(app) {
-        app.logs.hub_line("hub", &problem.message);
+        app.logs.hub_line(&problem.message);
     }
 }
 
@@ -368,6 +372,6 @@ fn say_demo(logs: &Logs, short: &Short) {
         format!("  parachute why {short}      (after its page's /crash was opened)"),
         "Ctrl-C here stops everything and takes the demo module back".to_owned(),
     ] {
-        logs.hub_line("hub", &line);
+        logs.hub_line(&line);
     }
 }

@@ -227,13 +227,13 @@ pub fn missing(binary: &str, os: &str, arch: &str, at: Stamp) -> Problem {
         .and_then(|d| d.commands(os, arch).into_iter().next())
         .filter(|command| !command.contains('\n') && !command.starts_with("parachute "));
     Problem {
-        missing: Some(Missing {
+        missing: Some(Box::new(Missing {
             binary: binary.to_owned(),
             why: known.map(|d| d.why.to_owned()),
             docs_url: known.map(|d| d.docs.to_owned()),
             install: known.map(|d| d.install(arch)).unwrap_or_default(),
             sysadmin_hint: Some(known.and_then(|d| d.instead).unwrap_or(ASK).to_owned()),
-        }),
+        })),
         next,
         ..Problem::new(Kind::MissingDependency, text, at)
     }

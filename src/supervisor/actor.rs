@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::logs::{ModuleLog, Stream};
+use crate::logs::line::Stream;
+use crate::logs::thread::{ModuleLog, Pump};
 use crate::module::failure::Failure;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
@@ -32,6 +33,8 @@ use super::{health, preflight, probe, reclaim};
 const QUEUE: usize = 64;
 /// Lines kept in a failure report.
 const LAST_LINES: usize = 20;
+/// Lines looked through for them: the supervisor's own are left out.
+const LAST_LOOK: usize = 200;
 /// How long the last lines of an ended module may take to arrive.
 const LOG_DRAIN: Duration = Duration::from_millis(200);
 
@@ -140,7 +143,7 @@ struct Current {
     beat: Option<AbortOnDrop>,
     /// The ended leader, kept unreaped so that its group id stays ours.
     corpse: Option<Child>,
-    pumps: Vec<crate::logs::Pump>,
+    pumps: Vec<Pump>,
 }
 
 struct AbortOnDrop(JoinHandle<()>);
@@ -219,6 +222,9 @@ impl Actor {
                         for id in &cleared.ended {
                             self.log.note(&format!("ended {id}, left by an earlier instance"));
                         }
+                        for note in &cleared.notes {
+                            self.log.note(note);
+                        }
                         self.forget_earlier();
                         let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
                         self.port = cleared.launch.port;
@@ -267,6 +273,7 @@ impl Actor {
         let question = Question {
             home: self.shared.home.clone(),
             short: self.machine.short().clone(),
+            row: self.shared.row(self.machine.short()),
             base: self.shared.base.clone(),
             earlier: self.earlier.clone(),
             grace: self.machine.policy().kill_timeout,
@@ -290,7 +297,7 @@ impl Actor {
         };
         let Cleared { launch, program, .. } = cleared;
         let incarnation = format!("{}:{}", self.shared.nonce, inc.0);
-        self.log.limits(launch.policy.log);
+        self.log = self.shared.log(self.machine.short(), launch.policy.log);
         match spawn::spawn(&launch, &program, &incarnation) {
             Ok(child) => self.adopt(inc, child, incarnation, launch),
             Err(error) => {
@@ -444,7 +451,13 @@ impl Actor {
             };
             // What a descendant still holds open is not waited for.
             let _ = tokio::time::timeout(LOG_DRAIN, drained).await;
-            let lines = log.tail_of_module(LAST_LINES);
+            let mut lines: Vec<String> = log
+                .tail(LAST_LOOK)
+                .into_iter()
+                .filter(|line| line.stream != Stream::Hub)
+                .map(|line| String::from_utf8_lossy(&line.text).into_owned())
+                .collect();
+            lines.drain(..lines.len().saturating_sub(LAST_LINES));
             shared.keep_failure(Failure {
                 short: short.to_string(),
                 at: failed.problem.at,

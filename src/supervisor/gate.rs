@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::home::definition::{self, SpawnBase};
 use crate::home::paths::Home;
+use crate::module::compose::Composed;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Holder, Kind, Problem};
+use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
 use crate::process::group::Life;
@@ -28,6 +30,8 @@ pub struct Question {
     pub home: Home,
     /// The module.
     pub short: Short,
+    /// Its row as services.json has it now. `None`: there is no usable one.
+    pub row: Option<Row>,
     /// What every spawn inherits.
     pub base: SpawnBase,
     /// Lives of this module whose end nobody recorded: the last hub's children.
@@ -47,6 +51,8 @@ pub struct Cleared {
     pub program: PathBuf,
     /// Earlier processes that were ended on the way.
     pub ended: BTreeSet<ProcessId>,
+    /// What a person may want to know about the definition.
+    pub notes: Vec<String>,
 }
 
 /// Asks everything, in this order, and ends what is provably an earlier instance of this module.
@@ -58,12 +64,14 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
     if !question.earlier.is_empty() {
         ended.extend(end_leftovers(&question).await?);
     }
-    let launch = definition::load(&question.home, &question.short, &question.base, question.at)?;
+    let row = question.row.as_ref().ok_or_else(|| no_row(&question))?;
+    let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
+    let Composed { launch, notes } = composed.map_err(|problem| *problem)?;
     let program = preflight::find_program(&launch, question.at)?;
     if launch.listens {
         ended.extend(free_port(&question, &launch, &program).await?);
     }
-    Ok(Cleared { launch, program, ended })
+    Ok(Cleared { launch, program, ended, notes })
 }
 
 async fn end_leftovers(question: &Question) -> Result<BTreeSet<ProcessId>, Problem> {
@@ -132,6 +140,12 @@ fn evidence(
             cwd: launch.cwd.clone(),
         },
     }
+}
+
+fn no_row(question: &Question) -> Problem {
+    let file = question.home.services();
+    let text = format!("{} has no usable row for {}", file.display(), question.short);
+    Problem::new(Kind::BadDefinition, text, question.at).next("parachute status")
 }
 
 fn squatter(question: &Question, holder: Holder, why: &str) -> Problem {

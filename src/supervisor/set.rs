@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use crate::home::definition::SpawnBase;
 use crate::home::fs;
 use crate::home::paths::Home;
-use crate::home::services::{self, Issue};
-use crate::logs::Logs;
+use crate::home::services::{self, FileIssue, Services};
+use crate::logs::thread::{Logs, ModuleLog};
 use crate::module::failure::Failure;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
@@ -60,8 +60,18 @@ pub struct Shared {
     /// Processes of earlier hubs that carry this home's mark, found once at boot.
     marked: Mutex<Vec<(Marks, ProcessId)>>,
     leaders: Mutex<BTreeSet<u32>>,
+    rows: Mutex<Rows>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
+}
+
+/// services.json as last read, and what file that was.
+#[derive(Debug, Default)]
+struct Rows {
+    read: bool,
+    signature: Option<fs::Signature>,
+    last: Services,
+    broken: Option<String>,
 }
 
 /// A lock that cannot be poisoned into uselessness: the data is whole after every statement that holds it.
@@ -70,6 +80,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// services.json as it is now: read again only if the file is another one. A file that cannot be used leaves the
+    /// last good rows in place; the reason comes second.
+    fn services<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
+        let mut rows = lock(&self.rows);
+        let signature = fs::signature(&self.home.services());
+        if !rows.read || signature != rows.signature {
+            rows.read = true;
+            rows.signature = signature;
+            match services::read(&self.home) {
+                Ok(services) => {
+                    rows.last = services;
+                    rows.broken = None;
+                }
+                Err(error) => rows.broken = Some(error.to_string()),
+            }
+        }
+        view(&rows.last, rows.broken.as_deref())
+    }
+
+    /// A module's row as services.json has it now.
+    pub(super) fn row(&self, short: &Short) -> Option<Row> {
+        self.services(|services, _| services.row(short).cloned())
+    }
+
     /// What an earlier hub left of a module: lives whose end nobody recorded, and the crashes it counted.
     pub(super) fn past(&self, short: &Short) -> (Vec<Life>, Vec<Stamp>) {
         let ledger = lock(&self.ledger);
@@ -100,8 +134,13 @@ impl Shared {
     pub(super) fn record(&self, entry: &Entry) {
         if let Err(error) = lock(&self.ledger).record(entry) {
             let path = self.home.ledger();
-            self.logs.hub_line("hub", &format!("the ledger {} cannot be written: {error}", path.display()));
+            self.logs.hub_line(&format!("the ledger {} cannot be written: {error}", path.display()));
         }
+    }
+
+    /// A module's log, with these bounds from now on.
+    pub(super) fn log(&self, short: &Short, limits: LogLimits) -> ModuleLog {
+        self.logs.open(short, self.home.log_file(short), limits)
     }
 
     pub(super) fn leader_born(&self, pid: u32) {
@@ -133,7 +172,7 @@ impl Shared {
             fs::put(&path, fs::PRIVATE, &bytes).map_err(|e| e.to_string())
         });
         if let Err(error) = kept {
-            self.logs.hub_line("hub", &format!("{} cannot be written: {error}", path.display()));
+            self.logs.hub_line(&format!("{} cannot be written: {error}", path.display()));
         }
     }
 
@@ -151,6 +190,8 @@ pub struct Member {
     pub short: Short,
     /// Its row as last read.
     pub row: Row,
+    /// Its log.
+    pub log: ModuleLog,
     handle: Handle,
 }
 
@@ -171,7 +212,9 @@ impl Member {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// Rows that cannot be used, or are set aside.
-    pub issues: Vec<Issue>,
+    pub issues: Vec<FileIssue>,
+    /// What a person may want to know; nothing is wrong.
+    pub notes: Vec<FileIssue>,
     /// Why the whole file cannot be used; the last good rows stay.
     pub broken: Option<String>,
 }
@@ -203,6 +246,7 @@ impl Supervisor {
             ledger: Mutex::new(ledger),
             marked: Mutex::new(marked),
             leaders: Mutex::default(),
+            rows: Mutex::default(),
             changes,
             seq: AtomicU64::new(0),
         };
@@ -258,22 +302,21 @@ impl Supervisor {
         if self.is_draining() {
             return self.condition();
         }
-        let services = match services::read(&self.shared.home) {
-            Ok(services) => services,
-            Err(error) => {
-                let kept = lock(&self.members).len();
-                let message = format!("{error}; the last good {kept} modules stay as they are");
-                self.complain(&message);
-                let condition = Condition { issues: Vec::new(), broken: Some(message) };
-                *lock(&self.condition) = condition.clone();
-                return condition;
+        let (rows, condition) = self.shared.services(|services, broken| {
+            let condition = Condition {
+                issues: services.problems.clone(),
+                notes: services.notes.clone(),
+                broken: broken.map(|why| format!("{why}; the last good {} modules stay as they are", services.rows.len())),
+            };
+            (services.rows.clone(), condition)
+        });
+        if let Some(message) = &condition.broken {
+            self.complain(message);
+        } else {
+            for handle in self.reconcile(&rows) {
+                handle.edited().await;
             }
-        };
-        let edited = self.reconcile(&services.rows);
-        for handle in edited {
-            handle.edited().await;
         }
-        let condition = Condition { issues: services.problems, broken: None };
         *lock(&self.condition) = condition.clone();
         condition
     }
@@ -281,7 +324,7 @@ impl Supervisor {
     /// Says something about services.json once, not at every look.
     fn complain(&self, message: &str) {
         if lock(&self.condition).broken.as_deref() != Some(message) {
-            self.shared.logs.hub_line("hub", message);
+            self.shared.logs.hub_line(message);
         }
     }
 
@@ -305,7 +348,7 @@ impl Supervisor {
         }
         drop(members);
         for member in old {
-            self.shared.logs.hub_line("hub", &format!("{} has no row any more: it is stopped", member.short));
+            self.shared.logs.hub_line(&format!("{} has no row any more: it is stopped", member.short));
             let logs = self.shared.logs.clone();
             tokio::spawn(async move {
                 member.handle.ask(Ask::Shutdown).await;
@@ -316,11 +359,11 @@ impl Supervisor {
     }
 
     fn appear(&self, short: &Short, row: &Row) -> Member {
-        let log = self.shared.logs.open(short, self.shared.home.log_file(short), LogLimits::default());
-        let handle = actor::start(Arc::clone(&self.shared), short.clone(), row.port, log);
+        let log = self.shared.log(short, LogLimits::default());
+        let handle = actor::start(Arc::clone(&self.shared), short.clone(), row.port, log.clone());
         let asked = handle.clone();
         tokio::spawn(async move { asked.ask(Ask::Start).await });
-        Member { short: short.clone(), row: row.clone(), handle }
+        Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
     /// Ends processes of modules that have no row any more but were left running by an earlier hub.
@@ -335,14 +378,14 @@ impl Supervisor {
                 Ok(ended) => {
                     for id in &ended {
                         let line = format!("ended {id}, left by {short}, which has no row any more");
-                        self.shared.logs.hub_line("hub", &line);
+                        self.shared.logs.hub_line(&line);
                     }
                     self.shared.earlier_gone(short);
                 }
                 Err(left) => {
                     let names: Vec<_> = left.iter().map(ToString::to_string).collect();
                     let line = format!("{short} has no row and survives SIGKILL: {}", names.join(", "));
-                    self.shared.logs.hub_line("hub", &line);
+                    self.shared.logs.hub_line(&line);
                 }
             }
         }

@@ -19,8 +19,10 @@ use crate::hub::app::App;
 use crate::logs::follow::{Followed, Follower, Start};
 use crate::logs::line::{Line, Stream};
 use crate::logs::read::{self, Ask, Entry};
+use crate::logs::thread::ModuleLog;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
+use crate::supervisor::set::Member;
 
 use super::auth::Operator;
 use super::error::Failure;
@@ -52,16 +54,15 @@ pub async fn logs(
 ) -> Result<Response, Failure> {
     let bad = |text: String| Failure::new(StatusCode::BAD_REQUEST, "bad_request", text);
     let Query(wanted) = query.map_err(|error| bad(error.body_text()))?;
-    let short = member_to_read(&app, &name)?.short;
+    let Member { short, log, .. } = member_to_read(&app, &name)?;
     let since = match &wanted.since {
         None => None,
         Some(text) => Some(Stamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?),
     };
     let n = wanted.n.unwrap_or(LINES).min(MOST);
     if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
-        return Ok(Json(last(&app, &short, n, since)?).into_response());
+        return Ok(Json(last(&app, &short, &log, n, since)?).into_response());
     }
-    let log = app.logs.open_known(&short).ok_or_else(|| super::modules::not_supervised(&name))?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
     let start = match (seen.map(|seen| seen + 1).or(wanted.from), since) {
         (Some(seq), _) => Start::Seq(seq),
@@ -82,8 +83,8 @@ pub async fn logs(
 }
 
 /// From the ring if it has all that is wanted, else from the files.
-fn last(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Result<LogReply, Failure> {
-    let ring = app.logs.open_known(short).map(|log| log.tail(MOST)).unwrap_or_default();
+fn last(app: &App, short: &Short, log: &ModuleLog, n: usize, since: Option<Stamp>) -> Result<LogReply, Failure> {
+    let ring = log.tail(MOST);
     let whole = ring.first().is_none_or(|line| line.seq == 0);
     let reaches = match (ring.first(), since) {
         (Some(first), Some(since)) => first.at < since,
