@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::module::fields;
-use crate::module::row::{Row, RowError};
+use crate::module::name::Short;
+use crate::module::row::{Row, RowError, short_of};
 
 const ROWS: &str = "services";
 
@@ -82,6 +83,15 @@ impl Document {
             let value = known_fields(row);
             (name_of(&value), value.get("port").and_then(fields::port))
         })
+    }
+
+    /// Name and port of the row that is module `short`: the one of that very name, else the first one whose short
+    /// name it is.
+    #[must_use]
+    pub fn row_of(&self, short: &Short) -> Option<(String, Option<u16>)> {
+        let named: Vec<_> = self.names_and_ports().filter_map(|(n, p)| n.map(|n| (n, p))).collect();
+        let exact = named.iter().find(|(name, _)| name == short.as_str());
+        exact.or_else(|| named.iter().find(|(name, _)| short_of(name).as_ref() == Ok(short))).cloned()
     }
 
     /// Sets fields of the first row called `name`, or appends such a row. Its other fields stay.

@@ -18,6 +18,6 @@ pub mod fs;
 pub mod lock;
 pub mod module_json;
 pub mod paths;
-// pub mod registration;
+pub mod registration;
 pub mod services;
 pub mod settings;

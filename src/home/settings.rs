@@ -97,7 +97,7 @@ pub fn read(home: &Home) -> Result<Settings, SettingsError> {
     let Ok(text) = String::from_utf8(bytes) else { return Err(SettingsError::NotText(path)) };
     toml::from_str(&text).map_err(|error| SettingsError::Bad {
         path,
-        line: 1 + error.span().map_or(0, |at| text[..at.start].matches('\n').count()),
+        line: 1 + error.span().map_or(0, |at| text.bytes().take(at.start).filter(|b| *b == b'\n').count()),
         message: error.message().to_owned(),
     })
 }
