@@ -43,7 +43,13 @@ mod tests {
         assert_eq!(token, "ab".repeat(32));
         assert_eq!(from_file(&format!("{token}\n")), Some(token.clone()));
         assert_eq!(from_file("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln\n").map(|t| t.len()), Some(40));
-        for bad in ["", "\n", "short", "with blanks in the middle of it, thirty-two bytes", "\u{e4}".repeat(40).as_str()] {
+        for bad in [
+            "",
+            "\n",
+            "short",
+            "with blanks in the middle of it, thirty-two bytes",
+            "\u{e4}".repeat(40).as_str(),
+        ] {
             assert_eq!(from_file(bad), None, "{bad:?}");
         }
     }
@@ -52,7 +58,13 @@ mod tests {
     fn only_the_exact_header_matches() {
         let token = generate([7; 32]);
         assert!(matches(&format!("Bearer {token}"), &token));
-        for bad in [format!("bearer {token}"), format!("Bearer {token} "), token.clone(), "Bearer ".to_owned(), format!("Bearer {}", &token[1..])] {
+        for bad in [
+            format!("bearer {token}"),
+            format!("Bearer {token} "),
+            token.clone(),
+            "Bearer ".to_owned(),
+            format!("Bearer {}", &token[1..]),
+        ] {
             assert!(!matches(&bad, &token), "{bad:?}");
         }
         assert!(!matches("Bearer ", ""));

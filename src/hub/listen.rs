@@ -71,7 +71,8 @@ pub enum ListenError {
 /// [`ListenError::SecondHub`], or the home cannot be written.
 pub fn lock(home: &Home) -> Result<Lock, ListenError> {
     let run = home.run_dir();
-    fs::make_dir(&run, fs::PRIVATE_DIR).map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;
+    fs::make_dir(&run, fs::PRIVATE_DIR)
+        .map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;
     let path = home.hub_lock();
     Lock::try_take(&path).map_err(|error| match error {
         LockError::Held { pid, .. } => ListenError::SecondHub {

@@ -1,7 +1,7 @@
 //! Speaks to the service manager: sd_notify(3), where there is one to hear it. Elsewhere nothing happens.
 
-use std::ffi::OsString;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use sd_notify::NotifyState;

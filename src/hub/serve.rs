@@ -15,6 +15,7 @@ use crate::api::token;
 use crate::home::definition::SpawnBase;
 use crate::home::fs;
 use crate::home::paths::Home;
+use crate::home::registration::Occupied;
 use crate::home::settings;
 use crate::logs::stdout::StdoutSink;
 use crate::logs::thread::Logs;
@@ -114,7 +115,9 @@ impl ServeError {
                 "parachute serve --port N".to_owned()
             }
             Self::Listen(ListenError::Host(_)) => "parachute serve --host 127.0.0.1".to_owned(),
-            Self::Listen(ListenError::SocketPath(_)) => "choose a shorter home: `parachute --home DIR serve`".to_owned(),
+            Self::Listen(ListenError::SocketPath(_)) => {
+                "choose a shorter home: `parachute --home DIR serve`".to_owned()
+            }
             Self::Listen(ListenError::Home { path, .. }) | Self::Token { path, .. } => {
                 format!("ls -ld {}", path.display())
             }
@@ -159,7 +162,9 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let lock = listen::lock(&home)?;
     let mut notes = Vec::new();
     if let Err(error) = group::become_subreaper() {
-        notes.push(format!("orphans cannot be adopted ({error}): escaped processes are found by their marks only"));
+        notes.push(format!(
+            "orphans cannot be adopted ({error}): escaped processes are found by their marks only"
+        ));
     }
     let settings = read_settings(&home, &mut notes);
     let port = choose_port(&options, settings.port)?;
@@ -208,7 +213,12 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
 
     // Only now may modules be touched.
     let mut watch = Watch::begin(home.clone());
-    let demo = if options.demo { Some(demo::add(&home, &options.exe, &ports::occupied())?) } else { None };
+    let demo = if options.demo {
+        let occupied = Occupied { listening: &ports::occupied(), hub: port };
+        Some(demo::add(&home, &options.exe, occupied)?)
+    } else {
+        None
+    };
     supervisor.reload().await;
     say_problems(&app);
     if let Some(short) = &demo {
@@ -265,7 +275,12 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
 
 /// Stops all modules in parallel. Every actor bounds its own ending; meanwhile the manager is told that we live, and
 /// a further signal that we have heard.
-async fn stop_modules(supervisor: &Supervisor, signals: &mut Signals, notifier: &Notifier, logs: &Logs) -> Vec<String> {
+async fn stop_modules(
+    supervisor: &Supervisor,
+    signals: &mut Signals,
+    notifier: &Notifier,
+    logs: &Logs,
+) -> Vec<String> {
     let ending = supervisor.shutdown();
     tokio::pin!(ending);
     let mut beat = tokio::time::interval(notifier.watchdog().unwrap_or(REAP));
@@ -289,7 +304,10 @@ async fn stop_modules(supervisor: &Supervisor, signals: &mut Signals, notifier: 
 fn manager(env: &BTreeMap<OsString, OsString>) -> Option<&'static str> {
     let has = |name: &str| env.get(OsStr::new(name)).is_some_and(|value| !value.is_empty());
     let label = env.get(OsStr::new("XPC_SERVICE_NAME")).and_then(|value| value.to_str());
-    if has("NOTIFY_SOCKET") || env.get(OsStr::new("SYSTEMD_EXEC_PID")).and_then(|v| v.to_str()) == Some(&std::process::id().to_string()) {
+    if has("NOTIFY_SOCKET")
+        || env.get(OsStr::new("SYSTEMD_EXEC_PID")).and_then(|v| v.to_str())
+            == Some(&std::process::id().to_string())
+    {
         Some("systemd")
     } else if label.is_some_and(|label| label.starts_with("computer.parachute.")) {
         Some("launchd")
@@ -315,10 +333,15 @@ fn choose_port(options: &ServeOptions, from_settings: Option<NonZeroU16>) -> Res
     }
     let given = options.env.get(OsStr::new("PORT")).filter(|value| !value.is_empty());
     match given {
-        Some(text) => match text.to_str().and_then(|text| text.parse::<u16>().ok()).filter(|port| *port > 0) {
-            Some(port) => Ok(port),
-            None => Err(ServeError::Settings(format!("PORT={} is not a port: use 1 to 65535", text.to_string_lossy()))),
-        },
+        Some(text) => {
+            match text.to_str().and_then(|text| text.parse::<u16>().ok()).filter(|port| *port > 0) {
+                Some(port) => Ok(port),
+                None => Err(ServeError::Settings(format!(
+                    "PORT={} is not a port: use 1 to 65535",
+                    text.to_string_lossy()
+                ))),
+            }
+        }
         None => Ok(from_settings.map_or(crate::module::port::HUB, NonZeroU16::get)),
     }
 }
@@ -326,7 +349,12 @@ fn choose_port(options: &ServeOptions, from_settings: Option<NonZeroU16>) -> Res
 fn choose_host(options: &ServeOptions, from_settings: Option<IpAddr>) -> String {
     let from_env = options.env.get(OsStr::new("PARACHUTE_BIND_HOST")).filter(|value| !value.is_empty());
     let from_env = from_env.map(|value| value.to_string_lossy().into_owned());
-    options.host.clone().or(from_env).or(from_settings.map(|ip| ip.to_string())).unwrap_or_else(|| "127.0.0.1".to_owned())
+    options
+        .host
+        .clone()
+        .or(from_env)
+        .or(from_settings.map(|ip| ip.to_string()))
+        .unwrap_or_else(|| "127.0.0.1".to_owned())
 }
 
 /// The token that is there, or a new one. One of the original hub is an opaque secret like any other.
@@ -340,7 +368,9 @@ fn operator_token(home: &Home) -> Result<String, ServeError> {
             return Ok(token);
         }
         if !text.trim().is_empty() {
-            return Err(fail("it holds something that is not a token; delete it to get a new one".to_owned()));
+            return Err(fail(
+                "it holds something that is not a token; delete it to get a new one".to_owned(),
+            ));
         }
     }
     let mut random = [0_u8; 32];

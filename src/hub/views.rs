@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::api::wire::{
-    FileProblem, HealthView, HubView, LegacyState, ModuleEntry, ModuleEvent, ModuleList, ModuleView, Ready, State,
-    Status,
+    FileProblem, HealthView, HubView, LegacyState, ModuleEntry, ModuleEvent, ModuleList, ModuleView, Ready,
+    State, Status,
 };
 use crate::home::module_json;
 use crate::module::known;

@@ -216,24 +216,22 @@ impl Actor {
     fn learn(&mut self, event: HostEvent) -> Event {
         match event {
             HostEvent::Fact(event) => event,
-            HostEvent::Gate { inc, answer } => {
-                match answer {
-                    Ok(cleared) => {
-                        for id in &cleared.ended {
-                            self.log.note(&format!("ended {id}, left by an earlier instance"));
-                        }
-                        for note in &cleared.notes {
-                            self.log.note(note);
-                        }
-                        self.forget_earlier();
-                        let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
-                        self.port = cleared.launch.port;
-                        self.cleared = Some((inc, *cleared));
-                        Event::Cleared { inc, policy, listens }
+            HostEvent::Gate { inc, answer } => match answer {
+                Ok(cleared) => {
+                    for id in &cleared.ended {
+                        self.log.note(&format!("ended {id}, left by an earlier instance"));
                     }
-                    Err(problem) => Event::Refused { inc, problem },
+                    for note in &cleared.notes {
+                        self.log.note(note);
+                    }
+                    self.forget_earlier();
+                    let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
+                    self.port = cleared.launch.port;
+                    self.cleared = Some((inc, *cleared));
+                    Event::Cleared { inc, policy, listens }
                 }
-            }
+                Err(problem) => Event::Refused { inc, problem },
+            },
             HostEvent::Exited { inc, ended, child } => {
                 if let Some(current) = self.life.as_mut().filter(|current| current.inc == inc) {
                     current.corpse = Some(child);
@@ -309,8 +307,7 @@ impl Actor {
 
     fn adopt(&mut self, inc: Inc, mut child: Child, incarnation: String, launch: Launch) {
         let leader = child.id().clone();
-        let life =
-            Life { leader: leader.clone(), incarnation, module: launch.short.clone(), reaped: None };
+        let life = Life { leader: leader.clone(), incarnation, module: launch.short.clone(), reaped: None };
         self.shared.leader_born(leader.pid);
         let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
             .into_iter()

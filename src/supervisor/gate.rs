@@ -79,7 +79,11 @@ async fn end_leftovers(question: &Question) -> Result<BTreeSet<ProcessId>, Probl
     reclaim::end(find, question.grace).await.map_err(|left| survivors(question, &left))
 }
 
-async fn free_port(question: &Question, launch: &Launch, program: &Path) -> Result<BTreeSet<ProcessId>, Problem> {
+async fn free_port(
+    question: &Question,
+    launch: &Launch,
+    program: &Path,
+) -> Result<BTreeSet<ProcessId>, Problem> {
     let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
         let Some((holder, id)) = ports::holder(launch.port) else { return Ok(ended) };
@@ -93,9 +97,11 @@ async fn free_port(question: &Question, launch: &Launch, program: &Path) -> Resu
     }
     match ports::holder(launch.port) {
         None => Ok(ended),
-        Some((holder, _)) => {
-            Err(squatter(question, holder, "an earlier instance keeps coming back: another manager restarts it"))
-        }
+        Some((holder, _)) => Err(squatter(
+            question,
+            holder,
+            "an earlier instance keeps coming back: another manager restarts it",
+        )),
     }
 }
 
@@ -150,7 +156,8 @@ fn no_row(question: &Question) -> Problem {
 
 fn squatter(question: &Question, holder: Holder, why: &str) -> Problem {
     let short = &question.short;
-    let text = format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
+    let text =
+        format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
     let next = match holder.pid {
         Some(pid) => format!("kill {pid}"),
         None => format!("sudo ss -ltnp 'sport = :{}'", holder.port),
@@ -164,7 +171,9 @@ fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
     let names: Vec<String> = left
         .iter()
         .map(|id| match table::command_line(id.pid) {
-            Some(argv) => format!("{id} ({})", argv.first().map_or_else(String::new, |a| a.to_string_lossy().into())),
+            Some(argv) => {
+                format!("{id} ({})", argv.first().map_or_else(String::new, |a| a.to_string_lossy().into()))
+            }
             None => id.to_string(),
         })
         .collect();

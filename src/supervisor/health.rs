@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn what_counts_as_alive() {
-        for (code, alive) in [(200, true), (204, true), (302, true), (401, true), (403, true), (404, false), (503, false)] {
+        for (code, alive) in
+            [(200, true), (204, true), (302, true), (401, true), (403, true), (404, false), (503, false)]
+        {
             assert_eq!(counts_as_alive(StatusCode::from_u16(code).unwrap()), alive, "{code}");
         }
     }

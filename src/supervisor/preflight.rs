@@ -38,7 +38,12 @@ pub fn find_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
     }
     match unusable {
         Some(path) => Err(not_executable(short.as_str(), &path, at)),
-        None => Err(dependency::missing(&name.to_string_lossy(), std::env::consts::OS, std::env::consts::ARCH, at)),
+        None => Err(dependency::missing(
+            &name.to_string_lossy(),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            at,
+        )),
     }
 }
 
@@ -70,8 +75,11 @@ pub fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
         | SpawnErrorKind::BadArguments
         | SpawnErrorKind::Other => Kind::SpawnFailed,
     };
-    let errno = error.errno.map_or_else(String::new, |errno| format!(" ({})", std::io::Error::from_raw_os_error(errno)));
-    Problem::new(kind, format!("{short} could not be started: {error}{errno}"), at).next(format!("parachute why {short}"))
+    let errno = error
+        .errno
+        .map_or_else(String::new, |errno| format!(" ({})", std::io::Error::from_raw_os_error(errno)));
+    Problem::new(kind, format!("{short} could not be started: {error}{errno}"), at)
+        .next(format!("parachute why {short}"))
 }
 
 fn not_executable(short: &str, path: &Path, at: Stamp) -> Problem {

@@ -107,7 +107,8 @@ impl Shared {
     /// What an earlier hub left of a module: lives whose end nobody recorded, and the crashes it counted.
     pub(super) fn past(&self, short: &Short) -> (Vec<Life>, Vec<Stamp>) {
         let ledger = lock(&self.ledger);
-        let open = ledger.book().open(short).iter().map(|open| (open.incarnation.clone(), open.leader.clone()));
+        let open =
+            ledger.book().open(short).iter().map(|open| (open.incarnation.clone(), open.leader.clone()));
         let mut lives: BTreeMap<String, ProcessId> = open.collect();
         // A hub that was killed between a spawn and its ledger entry left only the mark.
         for (marks, id) in lock(&self.marked).iter().filter(|(marks, _)| marks.module == *short) {
@@ -306,7 +307,9 @@ impl Supervisor {
             let condition = Condition {
                 issues: services.problems.clone(),
                 notes: services.notes.clone(),
-                broken: broken.map(|why| format!("{why}; the last good {} modules stay as they are", services.rows.len())),
+                broken: broken.map(|why| {
+                    format!("{why}; the last good {} modules stay as they are", services.rows.len())
+                }),
             };
             (services.rows.clone(), condition)
         });
@@ -369,7 +372,8 @@ impl Supervisor {
     /// Ends processes of modules that have no row any more but were left running by an earlier hub.
     pub async fn end_forgotten(&self) {
         let known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
-        let mut forgotten: BTreeSet<Short> = lock(&self.shared.ledger).book().open_modules().cloned().collect();
+        let mut forgotten: BTreeSet<Short> =
+            lock(&self.shared.ledger).book().open_modules().cloned().collect();
         forgotten.extend(lock(&self.shared.marked).iter().map(|(marks, _)| marks.module.clone()));
         for short in forgotten.difference(&known) {
             let (lives, _) = self.shared.past(short);

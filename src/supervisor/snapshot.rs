@@ -120,9 +120,8 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
         Phase::Draining { push: Push::Term { .. } | Push::Kill { .. }, .. } => {
             (ending, "ending what it left".to_owned())
         }
-        Phase::Stopping { push: Push::Stuck { .. }, .. } | Phase::Draining { push: Push::Stuck { .. }, .. } => {
-            (Word::Crashed, "cannot be stopped".to_owned())
-        }
+        Phase::Stopping { push: Push::Stuck { .. }, .. }
+        | Phase::Draining { push: Push::Stuck { .. }, .. } => (Word::Crashed, "cannot be stopped".to_owned()),
         Phase::Backoff { until, .. } => {
             let wait = until.saturating_duration_since(now.mono).as_secs_f64();
             (Word::Restarting, format!("tries again in {wait:.1} s"))

@@ -97,7 +97,9 @@ impl FromRequestParts<App> for Operator {
         match trust(parts, app) {
             Trust::Operator => Ok(Self),
             Trust::Public => Err(unauthenticated(parts, app)),
-            Trust::Nobody(_) if parts.headers.contains_key(header::AUTHORIZATION) => Err(unauthenticated(parts, app)),
+            Trust::Nobody(_) if parts.headers.contains_key(header::AUTHORIZATION) => {
+                Err(unauthenticated(parts, app))
+            }
             Trust::Nobody(why) => Err(refused(why)),
         }
     }

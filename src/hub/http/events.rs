@@ -23,7 +23,10 @@ pub async fn events(_: Operator, State(app): State<App>) -> Response {
     let body = stream::unfold(state, |(mut changes, mut closing, first)| async move {
         if first {
             // Something to read at once tells the client that it is connected before the first change.
-            return Some((Ok::<_, Infallible>(Bytes::from_static(b": connected\n\n")), (changes, closing, false)));
+            return Some((
+                Ok::<_, Infallible>(Bytes::from_static(b": connected\n\n")),
+                (changes, closing, false),
+            ));
         }
         let text = next(&mut changes, &mut closing).await?;
         Some((Ok(Bytes::from(text)), (changes, closing, false)))
@@ -31,7 +34,10 @@ pub async fn events(_: Operator, State(app): State<App>) -> Response {
     sse(Body::from_stream(body))
 }
 
-async fn next(changes: &mut broadcast::Receiver<Arc<Change>>, closing: &mut watch::Receiver<bool>) -> Option<String> {
+async fn next(
+    changes: &mut broadcast::Receiver<Arc<Change>>,
+    closing: &mut watch::Receiver<bool>,
+) -> Option<String> {
     if *closing.borrow() {
         return None;
     }

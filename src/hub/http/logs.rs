@@ -57,13 +57,16 @@ pub async fn logs(
     let Member { short, log, .. } = member_to_read(&app, &name)?;
     let since = match &wanted.since {
         None => None,
-        Some(text) => Some(Stamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?),
+        Some(text) => {
+            Some(Stamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?)
+        }
     };
     let n = wanted.n.unwrap_or(LINES).min(MOST);
     if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
         return Ok(Json(last(&app, &short, &log, n, since)?).into_response());
     }
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
+    let seen =
+        headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
     let start = match (seen.map(|seen| seen + 1).or(wanted.from), since) {
         (Some(seq), _) => Start::Seq(seq),
         (None, Some(since)) => Start::Since(since),
@@ -83,7 +86,13 @@ pub async fn logs(
 }
 
 /// From the ring if it has all that is wanted, else from the files.
-fn last(app: &App, short: &Short, log: &ModuleLog, n: usize, since: Option<Stamp>) -> Result<LogReply, Failure> {
+fn last(
+    app: &App,
+    short: &Short,
+    log: &ModuleLog,
+    n: usize,
+    since: Option<Stamp>,
+) -> Result<LogReply, Failure> {
     let ring = log.tail(MOST);
     let whole = ring.first().is_none_or(|line| line.seq == 0);
     let reaches = match (ring.first(), since) {
@@ -140,7 +149,11 @@ fn stream_of(stream: Stream) -> WireStream {
 }
 
 /// A body that goes on until the hub stops, the module is removed, or the client leaves.
-fn body(follower: Follower, closing: watch::Receiver<bool>, render: impl Fn(&Followed) -> String + Send + 'static) -> Body {
+fn body(
+    follower: Follower,
+    closing: watch::Receiver<bool>,
+    render: impl Fn(&Followed) -> String + Send + 'static,
+) -> Body {
     let first = Bytes::new();
     let state = (Some(follower), closing, render, Some(first));
     Body::from_stream(stream::unfold(state, |(follower, mut closing, render, first)| async move {
@@ -165,7 +178,9 @@ fn body(follower: Follower, closing: watch::Receiver<bool>, render: impl Fn(&Fol
 
 fn as_events(followed: &Followed) -> String {
     match followed {
-        Followed::Lines(lines) => lines.iter().map(|line| event("line", Some(line.seq), &wire(line))).collect(),
+        Followed::Lines(lines) => {
+            lines.iter().map(|line| event("line", Some(line.seq), &wire(line))).collect()
+        }
         Followed::Dropped { lost } => event("dropped", None, &serde_json::json!({ "lost": lost })),
         Followed::Closed => event("end", None, &serde_json::json!({})),
     }
@@ -176,7 +191,9 @@ fn as_text(short: &Short, followed: &Followed) -> String {
         Followed::Lines(lines) => {
             lines.iter().map(|line| format!("[{short}] {}\n", String::from_utf8_lossy(&line.text))).collect()
         }
-        Followed::Dropped { lost } => format!("[{short}] … {lost} lines were not sent: this reader was too slow\n"),
+        Followed::Dropped { lost } => {
+            format!("[{short}] … {lost} lines were not sent: this reader was too slow\n")
+        }
         Followed::Closed => String::new(),
     }
 }

@@ -24,7 +24,9 @@ type Family = (&'static str, &'static str, &'static str, fn(&ModuleView) -> Opti
 const FAMILIES: [Family; 8] = [
     ("parachute_module_up", "gauge", "1 while the module's leader lives", |m| Some(flag(m.pid.is_some()))),
     ("parachute_module_ready", "gauge", "1 while the module is ready", |m| Some(flag(m.ready))),
-    ("parachute_module_problem", "gauge", "1 while something is wrong with it", |m| Some(flag(m.problem.is_some()))),
+    ("parachute_module_problem", "gauge", "1 while something is wrong with it", |m| {
+        Some(flag(m.problem.is_some()))
+    }),
     ("parachute_module_restarts_total", "counter", "automatic respawns since the hub started", |m| {
         Some(f64::from(m.restarts))
     }),

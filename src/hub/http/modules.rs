@@ -98,7 +98,11 @@ pub async fn stop(_: Operator, State(app): State<App>, Name(name): Name) -> Resu
 }
 
 /// Gives a module a new life and waits until it is ready or has failed.
-pub async fn restart(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<OpReply>, Failure> {
+pub async fn restart(
+    _: Operator,
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<Json<OpReply>, Failure> {
     if app.supervisor.is_draining() {
         return Err(Failure::shutting_down());
     }
@@ -117,22 +121,26 @@ pub fn not_supervised(name: &str) -> Failure {
 
 /// The module for a read route: a known one without a row is `not_supervised`.
 pub fn member_to_read(app: &App, name: &str) -> Result<Member, Failure> {
-    app.supervisor.find(name).ok_or_else(|| {
-        if known_only(name) { not_supervised(name) } else { Failure::unknown_module(name) }
-    })
+    app.supervisor
+        .find(name)
+        .ok_or_else(|| if known_only(name) { not_supervised(name) } else { Failure::unknown_module(name) })
 }
 
 async fn ask(member: &Member, ask: Ask) -> Result<Json<OpReply>, Failure> {
     let (outcome, snapshot) = member.ask(ask).await.ok_or_else(Failure::shutting_down)?;
     let state = Some(views::legacy(&snapshot));
-    let reply = |ok, stopped, problem| OpReply { short: member.short.to_string(), ok, stopped, state, problem };
+    let reply =
+        |ok, stopped, problem| OpReply { short: member.short.to_string(), ok, stopped, state, problem };
     Ok(Json(match outcome {
         Outcome::Ready => reply(true, None, None),
         Outcome::Stopped { had } => reply(true, Some(had), None),
         Outcome::Failed(problem) => reply(false, None, Some(problem)),
         Outcome::ShuttingDown => return Err(Failure::shutting_down()),
         Outcome::Superseded => {
-            let text = format!("a later request for the opposite took over: {} is {}", member.short, snapshot.detail);
+            let text = format!(
+                "a later request for the opposite took over: {} is {}",
+                member.short, snapshot.detail
+            );
             return Err(Failure::new(StatusCode::CONFLICT, "superseded", text).next("parachute status"));
         }
         Outcome::Busy => {
@@ -165,7 +173,10 @@ pub async fn reload(_: Operator, State(app): State<App>) -> Json<serde_json::Val
 }
 
 /// Asks the hub itself to stop. The answer is sent before it does.
-pub async fn stop_hub(_: OnSocket, State(app): State<App>) -> Result<(StatusCode, Json<serde_json::Value>), Failure> {
+pub async fn stop_hub(
+    _: OnSocket,
+    State(app): State<App>,
+) -> Result<(StatusCode, Json<serde_json::Value>), Failure> {
     app.stop.try_send(()).or_else(|error| match error {
         // Somebody else asked a moment ago.
         tokio::sync::mpsc::error::TrySendError::Full(()) => Ok(()),
