@@ -96,8 +96,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    use crate::home::env_file;
     use crate::home::registration::{AddError, Added, NewModule, Occupied, add};
-    use crate::home::{env_file, services};
     use crate::module::port::Source;
 
     const WITHIN: Duration = Duration::from_secs(60);
