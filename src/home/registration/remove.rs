@@ -36,7 +36,7 @@ pub enum RemoveError {
     Unknown(Short),
 }
 
-/// Takes a module back: its row, and `module.json` if [`add`] wrote it. `.env` and logs stay, unless `purge`.
+/// Takes a module back: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and logs stay, unless `purge`.
 /// Whether it still runs is for the caller to look after.
 ///
 /// # Errors
