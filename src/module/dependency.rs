@@ -1,6 +1,6 @@
 //! Programs that modules need, and how each is installed (contract ).
 //!
-//! Nothing is invented: a program that is not in [`REGISTRY`] gets one plain sentence.
+//! Nothing is invented: a program that is not in the registry gets one plain sentence.
 
 use super::problem::{Install, Kind, Missing, Problem};
 use super::stamp::Stamp;

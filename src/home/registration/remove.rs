@@ -36,7 +36,7 @@ pub enum RemoveError {
     Unknown(Short),
 }
 
-/// Takes a module back: its row, and `module.json` if [`add`] wrote it. `.env` and logs stay, unless `purge`.
+/// Takes a module back: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and logs stay, unless `purge`.
 /// Whether it still runs is for the caller to look after.
 ///
 /// # Errors
@@ -96,8 +96,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    use crate::home::env_file;
     use crate::home::registration::{AddError, Added, NewModule, Occupied, add};
-    use crate::home::{env_file, services};
     use crate::module::port::Source;
 
     const WITHIN: Duration = Duration::from_secs(60);
