@@ -19,7 +19,7 @@ pub mod api;
 // cli
 pub mod home;
 // hub
-// logs
+pub mod logs;
 pub mod module;
 // process
 // supervisor
