@@ -10,7 +10,7 @@
 //!
 //! Bounded everywhere: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
 //! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`backlog.rs`); a slow
-//! follower misses lines and is told how many (`follow.rs`). How a line looks on disk and on screen: [`line`].
+//! follower misses lines and is told how many (`follow.rs`). How a line looks on disk and on screen: `line.rs`.
 //!
 //! Must not: know what a module's state is, start or stop anything, decide what a person is told about a crash.
 
