@@ -1,0 +1,31 @@
+//! What modules write: to the hub's stdout, to a file, to a ring in memory, and to whoever follows.
+//!
+//! ```text
+//!  a module's pipes ──► pump ──► batch ──┬─► ring ──► tail · followers     (never held back by anybody)
+//!    (one thread, `logs`)  cut, prefix   ├─► <short>.log, rotated          (a failing disk is counted)
+//!                                        └─► backlog ──► hub stdout        (one thread, `stdout`)
+//!                        supervisor notes ─┘ same three ways
+//!  files ──► read ──► the last lines, since a time, as they grow           (no hub needed)
+//! ```
+//!
+//! Bounded everywhere: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
+//! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`backlog.rs`); a slow
+//! follower misses lines and is told how many (`follow.rs`). How a line looks on disk and on screen: `line.rs`.
+//!
+//! Must not: know what a module's state is, start or stop anything, decide what a person is told about a crash.
+
+mod backlog;
+mod cut;
+mod files;
+pub mod follow;
+mod held;
+pub mod line;
+mod module;
+mod pump;
+pub mod read;
+mod reader;
+mod ring;
+mod rotate;
+pub mod stdout;
+pub mod tail_file;
+pub mod thread;

@@ -1,0 +1,367 @@
+//! Reading log files: the last lines or those since a time, over the rotated files, several modules merged by time.
+//! It needs no hub, and no more memory than a block a module, whatever the files hold.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::cut::Cutter;
+use super::files::{self, Seen};
+use super::line::{HEAD_LEN, MAX_TEXT, Stored, Stream, parse};
+use super::rotate::sibling;
+use super::tail_file::Tail;
+use crate::module::stamp::Stamp;
+
+/// Bytes read at once.
+pub(crate) const BLOCK: usize = 64 * 1024;
+
+/// Longest raw line; a longer one is none of ours and comes in pieces.
+pub(crate) const MAX_RAW: usize = MAX_TEXT + HEAD_LEN;
+
+/// Which lines are wanted, of every module. Both unset: all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ask {
+    /// The last ones only, this many per module.
+    pub last: Option<usize>,
+    /// Only those of this time or later. A line without time counts as the one before it; before any: too old.
+    pub since: Option<Stamp>,
+}
+
+/// One line of a log file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Index of its module among those asked for.
+    pub source: usize,
+    /// When it was written; `None` in a line of an older hub.
+    pub at: Option<Stamp>,
+    /// Where it came from.
+    pub stream: Stream,
+    /// It continues the line before it of the same stream.
+    pub continued: bool,
+    /// Text without head and newline.
+    pub text: Vec<u8>,
+}
+
+impl Entry {
+    /// The same line, borrowed, as it is rendered.
+    #[must_use]
+    pub fn stored(&self) -> Stored<'_> {
+        Stored { at: self.at, stream: self.stream, continued: self.continued, text: &self.text }
+    }
+}
+
+/// Why a log file could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read log file {}", path.display())]
+pub struct ReadError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Opens the live files `paths` (`<short>.log`) and their older siblings. A module without files has no lines.
+///
+/// # Errors
+/// If a file is there and cannot be opened or read.
+pub fn open(paths: &[PathBuf], ask: Ask) -> Result<Entries, ReadError> {
+    let open_one = |(source, path): (usize, &PathBuf)| {
+        Lines::open(source, path, ask).map_err(|error| ReadError { path: path.clone(), source: error })
+    };
+    let sources = paths.iter().enumerate().map(open_one).collect::<Result<_, _>>()?;
+    Ok(Entries { sources })
+}
+
+/// The lines asked for, oldest first, as an iterator. What is written after [`open`] is not part of it: see
+/// [`Self::tails`].
+#[derive(Debug)]
+pub struct Entries {
+    sources: Vec<Lines>,
+}
+
+impl Entries {
+    /// What continues every module's file exactly where these lines end, in the order of the paths.
+    ///
+    /// # Errors
+    /// If no descriptor is left.
+    pub fn tails(&self) -> Result<Vec<Tail>, ReadError> {
+        let tail = |lines: &Lines| {
+            let held = lines.newest.as_ref().map(|(file, seen)| Ok((file.try_clone()?, *seen))).transpose();
+            held.map(|held| Tail::new(lines.source, lines.path.clone(), held))
+                .map_err(|source| ReadError { path: lines.path.clone(), source })
+        };
+        self.sources.iter().map(tail).collect()
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        for lines in &mut self.sources {
+            if let Err(source) = lines.fill() {
+                lines.segments.clear();
+                return Some(Err(ReadError { path: lines.path.clone(), source }));
+            }
+        }
+        // Of equal times the first module's line; a line without time goes with the one before it.
+        let head = |lines: &Lines| lines.ready.front().map(|(time, _)| *time);
+        let (_, first) = (0..self.sources.len()).filter_map(|i| Some((head(&self.sources[i])?, i))).min()?;
+        self.sources[first].ready.pop_front().map(|(_, entry)| Ok(entry))
+    }
+}
+
+/// One module's lines, oldest first.
+#[derive(Debug)]
+struct Lines {
+    source: usize,
+    path: PathBuf,
+    since: Option<Stamp>,
+    /// What is still to be read, oldest file first.
+    segments: VecDeque<Segment>,
+    /// The newest file, for [`Entries::tails`].
+    newest: Option<(File, Seen)>,
+    cutter: Cutter,
+    /// Time of the last line that had one.
+    time: Option<Stamp>,
+    /// Lines of the last block, each with the time it counts as.
+    ready: VecDeque<(Option<Stamp>, Entry)>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    at: u64,
+    /// Its length when it was opened: what comes later is a tail's business.
+    end: u64,
+}
+
+impl Lines {
+    fn open(source: usize, path: &Path, ask: Ask) -> io::Result<Self> {
+        let mut segments: VecDeque<Segment> = VecDeque::new();
+        let mut newest: Option<(File, Seen)> = None;
+        let mut last: Option<Seen> = None;
+        // The live file may be missing for a moment; a gap further up is the end.
+        for n in 0.. {
+            let Some(file) = files::open_read(&sibling(path, n))? else {
+                if n == 0 { continue } else { break }
+            };
+            let seen = files::look_at(&file)?;
+            // Rotated between two opens: the same file again, under its next name.
+            if last.replace(seen).is_some_and(|last| last.id == seen.id) {
+                continue;
+            }
+            if newest.is_none() {
+                newest = Some((file.try_clone()?, seen));
+            }
+            segments.push_front(Segment { file, at: 0, end: seen.len });
+        }
+        if let Some(since) = ask.since {
+            skip_older(&mut segments, since)?;
+        }
+        let mut time = None;
+        if let Some(last) = ask.last {
+            skip_to_last(&mut segments, last)?;
+            time = segments.front().map_or(Ok(None), time_before)?;
+        }
+        let (path, cutter) = (path.to_owned(), Cutter::new(MAX_RAW));
+        let ready = VecDeque::new();
+        Ok(Self { source, path, since: ask.since, segments, newest, cutter, time, ready })
+    }
+
+    /// Reads on until a line is ready, or all is read.
+    fn fill(&mut self) -> io::Result<()> {
+        let mut block = Vec::new();
+        while self.ready.is_empty() {
+            let Some(segment) = self.segments.front_mut() else { return Ok(()) };
+            block.resize(block_size(segment.end - segment.at), 0);
+            let read = files::read_at(&segment.file, &mut block, segment.at)?;
+            segment.at += read as u64;
+            let (source, since) = (self.source, self.since);
+            let (time, ready) = (&mut self.time, &mut self.ready);
+            let mut keep = |raw: &[u8], continued: bool| {
+                let stored = stored(raw, continued);
+                *time = stored.at.or(*time);
+                if since.is_none_or(|since| time.is_some_and(|time| time >= since)) {
+                    ready.push_back((*time, entry(source, &stored)));
+                }
+            };
+            self.cutter.feed(&block[..read], |raw, continued| {
+                keep(raw, continued);
+                ControlFlow::Continue(())
+            });
+            if read == 0 {
+                self.cutter.finish(&mut keep);
+                self.segments.pop_front();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One raw line; a piece of one that is longer than any of ours has no head.
+pub(crate) fn stored(raw: &[u8], continued: bool) -> Stored<'_> {
+    if continued {
+        return Stored { at: None, stream: Stream::Out, continued, text: raw };
+    }
+    parse(raw)
+}
+
+pub(crate) fn entry(source: usize, stored: &Stored<'_>) -> Entry {
+    let Stored { at, stream, continued, text } = *stored;
+    Entry { source, at, stream, continued, text: text.to_vec() }
+}
+
+pub(crate) fn block_size(left: u64) -> usize {
+    usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK))
+}
+
+/// Drops files that end before `since`: the next one begins no later than that.
+fn skip_older(segments: &mut VecDeque<Segment>, since: Stamp) -> io::Result<()> {
+    for newer in (1..segments.len()).rev() {
+        let mut head = [0; HEAD_LEN];
+        let read = files::read_at(&segments[newer].file, &mut head, 0)?;
+        if parse(&head[..read]).at.is_some_and(|at| at <= since) {
+            segments.drain(..newer);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the beginning to the last `lines` lines.
+fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()> {
+    let mut left = lines;
+    let mut keep = segments.len();
+    while left > 0 && keep > 0 {
+        keep -= 1;
+        let segment = &mut segments[keep];
+        let read = |buf: &mut [u8], at| files::read_at(&segment.file, buf, at);
+        (segment.at, left) = last_lines(segment.end, left, read)?;
+    }
+    segments.drain(..keep);
+    if lines == 0 {
+        segments.clear();
+    }
+    Ok(())
+}
+
+/// Time of the line before the beginning, for a beginning without time; looked for in one block at most.
+fn time_before(segment: &Segment) -> io::Result<Option<Stamp>> {
+    let mut block = vec![0; block_size(segment.at)];
+    let start = segment.at - block.len() as u64;
+    let read = files::read_at(&segment.file, &mut block, start)?;
+    Ok(block[..read].rsplit(|byte| *byte == b'\n').find_map(|raw| parse(raw).at))
+}
+
+/// Where the last `lines` lines of `len` bytes begin, read backwards block by block; and how many are missing.
+fn last_lines(
+    len: u64,
+    lines: usize,
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<(u64, usize)> {
+    let (mut end, mut left) = (len, lines);
+    let mut block = Vec::new();
+    while end > 0 {
+        block.resize(block_size(end), 0);
+        let start = end - block.len() as u64;
+        let got = read(&mut block, start)?;
+        for newline in memchr::memrchr_iter(b'\n', &block[..got]) {
+            let after = start + newline as u64 + 1;
+            // The newline at the very end ends the last line, it begins none.
+            if after < len {
+                left -= 1;
+                if left == 0 {
+                    return Ok((after, 0));
+                }
+            }
+        }
+        end = start;
+    }
+    // The first line has no newline before it.
+    Ok((0, left.saturating_sub(usize::from(len > 0))))
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "test: writes the log files it reads")]
+mod tests {
+    use super::*;
+    use crate::logs::line::head;
+    use proptest::prelude::*;
+    use std::fs;
+
+    fn texts(entries: Entries) -> Vec<String> {
+        entries.map(|e| String::from_utf8(e.unwrap().text).unwrap()).collect()
+    }
+
+    fn line(at: u64, text: &str) -> String {
+        format!("{}{text}\n", String::from_utf8(head(Stamp(at), Stream::Out, false).to_vec()).unwrap())
+    }
+
+    #[test]
+    fn over_rotated_files_and_lines_of_an_older_hub() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("v.log");
+        fs::write(sibling(&path, 2), "legacy 1\nlegacy 2\n").unwrap();
+        fs::write(sibling(&path, 1), line(10, "a") + &line(20, "b") + "raw\n").unwrap();
+        fs::write(&path, line(30, "c") + "torn").unwrap();
+        let ask = |last, since: Option<u64>| {
+            texts(open(std::slice::from_ref(&path), Ask { last, since: since.map(Stamp) }).unwrap())
+        };
+        let all = ["legacy 1", "legacy 2", "a", "b", "raw", "c", "torn"];
+        assert_eq!(ask(None, None), all);
+        for n in 0..9 {
+            assert_eq!(ask(Some(n), None), all[all.len().saturating_sub(n)..], "the last {n}");
+        }
+        assert_eq!(ask(None, Some(20)), ["b", "raw", "c", "torn"]);
+        assert_eq!(ask(None, Some(30)), ["c", "torn"]);
+        assert_eq!(ask(Some(1), Some(5)), ["torn"]);
+        assert_eq!(ask(None, Some(31)), [""; 0]);
+        assert_eq!(texts(open(&[dir.path().join("none.log")], Ask::default()).unwrap()), [""; 0]);
+    }
+
+    #[test]
+    fn modules_are_merged_by_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().join("a.log"), dir.path().join("b.log")];
+        fs::write(&paths[0], line(10, "a10") + "a raw\n" + &line(30, "a30")).unwrap();
+        fs::write(&paths[1], line(10, "b10") + &line(20, "b20") + &line(40, "b40")).unwrap();
+        let entries = open(&paths, Ask::default()).unwrap();
+        assert_eq!(texts(entries), ["a10", "a raw", "b10", "b20", "a30", "b40"]);
+    }
+
+    #[test]
+    fn a_huge_line_comes_in_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("v.log");
+        fs::write(&path, [vec![b'x'; 3 * MAX_RAW + 1], b"\nlast\n".to_vec()].concat()).unwrap();
+        let got: Vec<Entry> = open(std::slice::from_ref(&path), Ask { last: Some(2), since: None })
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(
+            got.iter().map(|e| (e.text.len(), e.continued)).collect::<Vec<_>>(),
+            [(MAX_RAW, false), (MAX_RAW, true), (MAX_RAW, true), (1, true), (4, false)]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn backwards_is_forwards(
+            text in "[ab\n]{0,60}", lines in 1usize..12,
+        ) {
+            let read = |buf: &mut [u8], at: u64| {
+                buf.copy_from_slice(&text.as_bytes()[at as usize..at as usize + buf.len()]);
+                Ok(buf.len())
+            };
+            let (at, missing) = last_lines(text.len() as u64, lines, read).unwrap();
+            let all: Vec<&str> = text.split_inclusive('\n').collect();
+            let want = &all[all.len().saturating_sub(lines)..];
+            prop_assert_eq!(&text[at as usize..], want.concat());
+            prop_assert_eq!(missing, lines.saturating_sub(all.len()));
+        }
+    }
+}

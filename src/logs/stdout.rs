@@ -1,0 +1,353 @@
+//! The thread `stdout`: the only writer of the hub's standard output. Edge: a thread, the clock, `write(2)`.
+//!
+//! Everybody else leaves whole lines in the backlog; the thread writes all that has gathered at once. A reader
+//! that stops blocks this thread and nobody else.
+
+#![expect(clippy::disallowed_methods, reason = "the stdout thread: patience is measured with the clock")]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::Notify;
+
+use super::backlog::{Admit, Backlog};
+use super::held::held;
+
+/// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
+/// shows progress sooner: this is the default capacity of a pipe, pipe(7).
+const PIECE: usize = 64 * 1024;
+
+/// A buffer larger than this is given back after [`REST`].
+const KEEP: usize = 64 * 1024;
+
+/// Quiet for this long: the buffers are given back.
+const REST: Duration = Duration::from_secs(1);
+
+/// Between two attempts on a full disk.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where the hub's lines go.
+#[derive(Debug)]
+pub struct StdoutSink(File);
+
+impl StdoutSink {
+    /// Any descriptor that can be written.
+    #[must_use]
+    pub fn new(fd: OwnedFd) -> Self {
+        Self(File::from(fd))
+    }
+
+    /// This process's standard output.
+    ///
+    /// # Errors
+    /// If it is closed, or no descriptor is left.
+    pub fn of_this_process() -> io::Result<Self> {
+        Ok(Self::new(io::stdout().as_fd().try_clone_to_owned()?))
+    }
+}
+
+/// How the hub's stdout is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StdoutState {
+    /// It is read, or nothing waits.
+    Flowing,
+    /// Its reader has stopped, or its disk is full; lines are counted instead of kept.
+    Stalled {
+        /// Lines not shown so far.
+        lost: u64,
+        /// What the last write said, if it said something.
+        error: Option<String>,
+    },
+    /// It is gone for good (nobody can read it any more); nothing is written.
+    Closed {
+        /// What the last write said.
+        error: String,
+    },
+}
+
+/// The way to the stdout thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Stdout(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// The writer waits here for work.
+    work: Condvar,
+    /// A pump waits here for room. One at a time: the one that holds the scratch.
+    room: Notify,
+    /// `flush` waits here.
+    flushed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    backlog: Backlog,
+    /// The writer waits for work and must be woken.
+    asleep: bool,
+    /// The writer holds bytes that are not written yet.
+    writing: bool,
+    stop: bool,
+    error: Option<String>,
+    closed: bool,
+}
+
+impl Stdout {
+    /// Starts the thread.
+    pub(crate) fn start(sink: StdoutSink) -> io::Result<Self> {
+        let state = State {
+            backlog: Backlog::new(),
+            asleep: false,
+            writing: false,
+            stop: false,
+            error: None,
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            room: Notify::new(),
+            flushed: Notify::new(),
+        });
+        let of_thread = Arc::clone(&shared);
+        std::thread::Builder::new().name("stdout".to_owned()).spawn(move || of_thread.write_all(&sink.0))?;
+        Ok(Self(shared))
+    }
+
+    /// Leaves a batch of whole lines, unless modules must be held back: then `false`, and see [`Self::room`].
+    pub(crate) fn offer(&self, batch: &mut Vec<u8>, lines: u64) -> bool {
+        let mut state = held(&self.0.state);
+        let free = state.backlog.admit(Instant::now()) == Admit::Now;
+        if free {
+            state.backlog.push(batch, lines);
+            self.wake(state);
+        }
+        free
+    }
+
+    /// Waits until a batch may be offered: at most [`super::backlog::PATIENCE`] without any progress.
+    pub(crate) async fn room(&self) {
+        loop {
+            let until = match held(&self.0.state).backlog.admit(Instant::now()) {
+                Admit::Now => return,
+                Admit::NotBefore(until) => until,
+            };
+            // Either way the backlog is asked again.
+            let _ = tokio::time::timeout_at(until.into(), self.0.room.notified()).await;
+        }
+    }
+
+    /// Leaves a line of the hub itself, given without newline. Never waits.
+    pub(crate) fn line(&self, line: &str) {
+        let mut state = held(&self.0.state);
+        state.backlog.note(format!("{line}\n").as_bytes());
+        self.wake(state);
+    }
+
+    pub(crate) fn state(&self) -> StdoutState {
+        let state = held(&self.0.state);
+        if state.closed {
+            return StdoutState::Closed { error: state.error.clone().unwrap_or_default() };
+        }
+        match state.backlog.stalled() {
+            Some(lost) => StdoutState::Stalled { lost, error: state.error.clone() },
+            None => StdoutState::Flowing,
+        }
+    }
+
+    /// Waits until everything is written, or stdout is gone. The caller bounds it.
+    pub(crate) async fn flush(&self) {
+        loop {
+            {
+                let state = held(&self.0.state);
+                if state.closed || (state.backlog.is_empty() && !state.writing) {
+                    return;
+                }
+            }
+            self.0.flushed.notified().await;
+        }
+    }
+
+    /// Ends the thread once it has written what it has.
+    pub(crate) fn stop(&self) {
+        let mut state = held(&self.0.state);
+        state.stop = true;
+        self.wake(state);
+    }
+
+    fn wake(&self, mut state: std::sync::MutexGuard<'_, State>) {
+        // A futex call per batch would cost more than the batch; a writer at work looks again by itself.
+        if std::mem::take(&mut state.asleep) {
+            drop(state);
+            self.0.work.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    fn write_all(&self, sink: &File) {
+        let piece = if sink.metadata().is_ok_and(|m| m.is_file()) { usize::MAX } else { PIECE };
+        let mut bytes = Vec::new();
+        while self.next(&mut bytes) {
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                match rustix::io::write(sink, &rest[..whole_lines(rest, piece)]) {
+                    Ok(written) => {
+                        rest = &rest[written..];
+                        self.progress();
+                    }
+                    Err(rustix::io::Errno::INTR) => {}
+                    // Somebody who shares our terminal or pipe made it non-blocking: wait as if it were not.
+                    Err(rustix::io::Errno::AGAIN) => {
+                        let _ = poll(&mut [PollFd::new(sink, PollFlags::OUT)], None);
+                    }
+                    Err(error @ (rustix::io::Errno::PIPE | rustix::io::Errno::BADF)) => {
+                        self.close(error.into());
+                        return;
+                    }
+                    Err(error) => {
+                        if !self.pause(error.into()) {
+                            return;
+                        }
+                    }
+                }
+            }
+            bytes.clear();
+        }
+    }
+
+    /// Waits for bytes. `false`: it is over.
+    fn next(&self, bytes: &mut Vec<u8>) -> bool {
+        let mut state = held(&self.state);
+        state.writing = false;
+        loop {
+            if !state.backlog.is_empty() {
+                state.backlog.take(bytes);
+                state.writing = true;
+                self.room.notify_one();
+                return true;
+            }
+            self.flushed.notify_one();
+            if state.stop {
+                return false;
+            }
+            state.asleep = true;
+            state = if bytes.capacity() > KEEP {
+                let (mut state, wait) =
+                    self.work.wait_timeout(state, REST).unwrap_or_else(std::sync::PoisonError::into_inner);
+                if wait.timed_out() {
+                    *bytes = Vec::new();
+                    state.backlog.rest();
+                }
+                state
+            } else {
+                self.work.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+            };
+            state.asleep = false;
+        }
+    }
+
+    fn progress(&self) {
+        let mut state = held(&self.state);
+        state.backlog.progress();
+        state.error = None;
+        drop(state);
+        self.room.notify_one();
+    }
+
+    fn close(&self, error: io::Error) {
+        let mut state = held(&self.state);
+        state.backlog.close();
+        state.error = Some(error.to_string());
+        state.closed = true;
+        drop(state);
+        self.room.notify_one();
+        self.flushed.notify_one();
+    }
+
+    /// A failure that may pass: wait, then try the same bytes again. `false`: told to stop meanwhile.
+    fn pause(&self, error: io::Error) -> bool {
+        let mut state = held(&self.state);
+        state.error = Some(error.to_string());
+        state.backlog.failed();
+        self.room.notify_one();
+        let until = Instant::now() + RETRY;
+        loop {
+            if state.stop {
+                return false;
+            }
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
+                return true;
+            };
+            // `asleep`: a stop must wake us; a new line does too, and changes nothing.
+            state.asleep = true;
+            (state, _) =
+                self.work.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state.asleep = false;
+        }
+    }
+}
+
+/// How much of `bytes` to write at once: whole lines if at least one fits in `piece`, because a pipe may be shared.
+fn whole_lines(bytes: &[u8], piece: usize) -> usize {
+    if bytes.len() <= piece {
+        return bytes.len();
+    }
+    memchr::memrchr(b'\n', &bytes[..piece]).map_or(piece, |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn pieces_end_with_a_line() {
+        assert_eq!(whole_lines(b"ab\ncd\nef\n", 7), 6);
+        assert_eq!(whole_lines(b"ab\ncd\n", 6), 6);
+        assert_eq!(whole_lines(b"abcdefgh\n", 4), 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_offered_is_written_before_the_end() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
+        stdout.line("[hub] up");
+        assert!(stdout.offer(&mut b"[a] 1\n[a] 2\n".to_vec(), 2));
+        stdout.flush().await;
+        stdout.stop();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "[hub] up\n[a] 1\n[a] 2\n");
+    }
+
+    #[tokio::test]
+    async fn a_closed_reader_ends_the_output_only() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
+        stdout.line("[hub] up");
+        stdout.flush().await;
+        assert!(matches!(stdout.state(), StdoutState::Closed { .. }));
+        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 1));
+        stdout.room().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_tried_again_and_holds_nobody_back() {
+        #[expect(clippy::disallowed_methods, reason = "test: a device that is always full, full(4)")]
+        let Ok(full) = File::options().write(true).open("/dev/full") else { return };
+        let stdout = Stdout::start(StdoutSink::new(full.into())).unwrap();
+        stdout.line("[hub] up");
+        while stdout.state() == StdoutState::Flowing {
+            tokio::task::yield_now().await;
+        }
+        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 7));
+        assert!(matches!(stdout.state(), StdoutState::Stalled { lost: 7, error: Some(_) }));
+        stdout.stop();
+    }
+}
