@@ -16,11 +16,11 @@
 //! over plain data; effects live in the few files that `tests/it/edges.rs` lists.
 
 pub mod api;
-// cli
+pub mod cli;
 pub mod home;
 pub mod hub;
 pub mod logs;
 pub mod module;
 pub mod process;
 pub mod supervisor;
-// ui
+pub mod ui;

@@ -2,5 +2,6 @@
 //!
 //! Rank 2. Both sides use the same types, so a reply that one writes is a reply that the other reads.
 
+pub mod client;
 pub mod token;
 pub mod wire;

@@ -42,7 +42,7 @@ mod tests {
         let token = generate([0xab; 32]);
         assert_eq!(token, "ab".repeat(32));
         assert_eq!(from_file(&format!("{token}\n")), Some(token.clone()));
-        assert_eq!(from_file("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln\n").map(|t| t.len()), Some(40));
+        assert_eq!(from_file("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln\n").map(|t| t.len()), Some(41));
         for bad in [
             "",
             "\n",

@@ -1,0 +1,132 @@
+//! `parachute add`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::api::client::{ClientError, OP};
+use crate::api::wire::{OpReply, Status};
+use crate::home::registration::{self, AddError, NewModule, Occupied};
+use crate::home::settings;
+use crate::module::name::Short;
+use crate::module::port;
+use crate::process::ports;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::ops::encoded;
+use super::run::Said;
+
+/// How long another writer of services.json is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Make any command a module
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: parachute add web -- sh -c 'exec python3 -m http.server --bind 127.0.0.1 \"$PORT\"'"
+)]
+pub struct AddArgs {
+    /// Short name: letters, digits, `.`, `_`, `-`
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Port it listens on, given to it as $PORT [default: the next free one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Path to ask for its health, over and over; three failures in a row restart it
+    #[arg(long, value_name = "PATH", conflicts_with = "no_listen")]
+    health: Option<String>,
+    /// Extra environment, kept in the module's .env (0600)
+    #[arg(long, value_name = "K=V", value_parser = assignment)]
+    env: Vec<(String, String)>,
+    /// Its working directory [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// It is a worker that binds no port: ready when it has lived a second
+    #[arg(long)]
+    no_listen: bool,
+    /// Replace a module that `add` made under the same name
+    #[arg(long)]
+    replace: bool,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, last = true)]
+    command: Vec<String>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it is not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+/// Writes the module, and waits for it if a hub runs.
+///
+/// # Errors
+/// A name, port or file that cannot be used; a module that does not become ready.
+pub async fn run(cx: &Context, args: AddArgs) -> Result<Said, CliError> {
+    let short = Short::new(&args.name).map_err(|error| {
+        CliError::from_error(Kind::Usage, &error).hint("parachute add my-module -- COMMAND")
+    })?;
+    let hub = cx.client().get::<Status>("/api/status").await;
+    let module = NewModule {
+        short: short.clone(),
+        argv: args.command,
+        port: args.port,
+        health: args.health,
+        env: args.env,
+        cwd: Some(cx.cwd.join(args.cwd.unwrap_or_default())),
+        listens: !args.no_listen,
+        replace: args.replace,
+    };
+    let hub_port = match &hub {
+        Ok(status) => status.hub.port,
+        Err(_) => settings::read(&cx.home)
+            .ok()
+            .and_then(|s| s.hub.port)
+            .map_or(port::HUB, std::num::NonZeroU16::get),
+    };
+    let occupied = ports::occupied();
+    let added =
+        registration::add(&cx.home, &module, Occupied { listening: &occupied, hub: hub_port }, PATIENCE)
+            .map_err(|error| refused(&error, &short))?;
+    let reserved = if module.listens { "" } else { " (only reserved: it is a worker)" };
+    let mut out = format!("✓ {short} added, port {}{reserved}\n", added.port);
+    match hub {
+        Ok(_) => {
+            let kind = start(cx, &short, added.replaced, &mut out).await?;
+            Ok(Said { out, kind })
+        }
+        Err(ClientError::NoHub { .. }) => {
+            out.push_str("  no hub is running; it starts with: parachute serve\n");
+            Ok(Said::done(out))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn start(cx: &Context, short: &Short, replaced: bool, out: &mut String) -> Result<Kind, CliError> {
+    let client = cx.client();
+    client.post::<serde_json::Value>("/api/reload", OP).await?;
+    let verb = if replaced { "restart" } else { "start" };
+    let reply: OpReply = client.post(&format!("/api/modules/{}/{verb}", encoded(short.as_str())), OP).await?;
+    if reply.ok {
+        let pid =
+            reply.state.and_then(|state| state.pid).map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        out.push_str(&format!("✓ {short} ready{pid}\n"));
+        return Ok(Kind::Done);
+    }
+    let (text, next) = reply.problem.map_or_else(
+        || ("it is not ready".to_owned(), None),
+        |problem| (problem.error_description, problem.next),
+    );
+    out.push_str(&format!("✗ {short}: {}\n", crate::ui::text::printable(&text)));
+    out.push_str(&format!("  hint: {}\n", next.unwrap_or_else(|| format!("parachute why {short}"))));
+    Ok(Kind::Failed)
+}
+
+fn refused(error: &AddError, short: &Short) -> CliError {
+    let cli = CliError::from_error(Kind::Failed, error);
+    match error {
+        AddError::Exists { .. } => cli.hint(format!("parachute remove {short}")),
+        _ => cli.hint("parachute status"),
+    }
+}

@@ -1,0 +1,146 @@
+//! What a verb ends with when it cannot do what was asked: a kind, a sentence with its causes, and what to type next.
+
+use std::error::Error;
+
+use crate::api::client::ClientError;
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+
+/// Kinds of ending. Each has one exit code; the README has the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// Wrong usage.
+    Usage,
+    /// `status`: the hub is not running.
+    NotRunning,
+    /// No hub to talk to.
+    NoHub,
+    /// `serve`: a person must act first.
+    NeedsPerson,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::NoHub, Self::NeedsPerson];
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotRunning => 3,
+            Self::NoHub => 69,
+            Self::NeedsPerson => 78,
+        }
+    }
+}
+
+/// An ending that is not [`Kind::Done`].
+#[derive(Debug)]
+pub struct CliError {
+    /// Its kind.
+    pub kind: Kind,
+    /// What happened.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to type next.
+    pub next: Vec<String>,
+}
+
+impl CliError {
+    /// An error with a sentence.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), next: Vec::new() }
+    }
+
+    /// From an error of another room, its causes listed.
+    #[must_use]
+    pub fn from_error(kind: Kind, error: &dyn Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+        let message = error.to_string();
+        // Some errors already say their cause in their own words.
+        let causes = causes.filter(|cause| !message.contains(cause.as_str())).collect();
+        Self { kind, message, causes, next: Vec::new() }
+    }
+
+    /// The same with one more hint.
+    #[must_use]
+    pub fn hint(mut self, next: impl Into<String>) -> Self {
+        self.next.push(next.into());
+        self
+    }
+
+    /// The lines for standard error.
+    #[must_use]
+    pub fn screen(&self, style: Style) -> String {
+        let mut out = format!("{} {}\n", style.bad("error:"), printable_lines(&self.message));
+        for cause in &self.causes {
+            out.push_str(&format!("  caused by: {}\n", printable_lines(cause)));
+        }
+        for next in &self.next {
+            out.push_str(&format!("{} {}\n", style.good("hint:"), printable_lines(next)));
+        }
+        out
+    }
+}
+
+/// Line breaks stay, with an indent; nothing else may act on the terminal.
+fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match &error {
+            ClientError::NoHub { .. } => Self::new(Kind::NoHub, error.to_string()).hint("parachute serve"),
+            ClientError::Socket { socket, .. } => {
+                let dir = socket.parent().map_or_else(String::new, |dir| dir.display().to_string());
+                Self::from_error(Kind::Failed, &error).hint(format!("ls -ld {dir}"))
+            }
+            ClientError::Refused(refusal, _) => {
+                let mut out = Self::new(Kind::Failed, refusal.error_description.clone());
+                out.next.extend(refusal.next.clone());
+                if out.next.is_empty() {
+                    out.next.push("parachute status".to_owned());
+                }
+                out
+            }
+            ClientError::Broken(_) | ClientError::Timeout(_) | ClientError::Foreign { .. } => {
+                Self::from_error(Kind::Failed, &error).hint("parachute status")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_and_hints_have_their_lines() {
+        let error = CliError {
+            kind: Kind::Failed,
+            message: "cannot read \u{1b}[2J".to_owned(),
+            causes: vec!["permission denied".to_owned()],
+            next: vec!["ls -l".to_owned()],
+        };
+        assert_eq!(
+            error.screen(Style::PLAIN),
+            "error: cannot read \\u{1b}[2J\n  caused by: permission denied\nhint: ls -l\n"
+        );
+    }
+
+    #[test]
+    fn no_two_kinds_share_a_code() {
+        let codes: std::collections::BTreeSet<u8> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), Kind::ALL.len());
+    }
+}

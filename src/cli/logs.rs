@@ -1,0 +1,227 @@
+//! `parachute logs`: what modules wrote, from their files: the same whether the hub runs or not, and across restarts
+//! of both.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::api::wire::Stream as WireStream;
+use crate::home::services;
+use crate::logs::line::{Shown, Stream};
+use crate::logs::read::{self, Ask, Entry, ReadError};
+use crate::module::name::Short;
+use crate::module::row::short_of;
+use crate::module::stamp::Stamp;
+use crate::ui::terminal::{Printed, Terminal};
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::run::Said;
+
+/// Lines shown when nobody says how many.
+const LINES: usize = 200;
+/// Between two looks at growing files.
+const LOOK: Duration = Duration::from_millis(100);
+/// Output is written in pieces of about this size.
+const PIECE: usize = 64 * 1024;
+
+/// Show what modules wrote
+#[derive(Debug, clap::Args)]
+pub struct LogsArgs {
+    /// Modules, by short name or row name; none means all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Go on with what is written from now on, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Last lines of each module to show [default: 200, or all with --since]
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<usize>,
+    /// Only lines of this time or later: `10m`, `2h 30m`, or 2026-03-01T10:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Show when each line was written
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Never show the module's name
+    #[arg(long)]
+    no_prefix: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line as JSON.
+#[derive(Debug, Serialize)]
+struct JsonLine<'a> {
+    module: &'a str,
+    at: Option<Stamp>,
+    stream: WireStream,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    continued: bool,
+    text: std::borrow::Cow<'a, str>,
+}
+
+/// How lines become bytes.
+struct Screen {
+    shorts: Vec<Short>,
+    prefix: bool,
+    times: bool,
+    json: bool,
+}
+
+/// Prints by itself: a log may be larger than memory.
+///
+/// # Errors
+/// An unknown module, a bad time, an unreadable file.
+pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
+    let shorts = modules(cx, &args.names)?;
+    let since = args.since.as_deref().map(|text| when(text, cx.now)).transpose()?;
+    let last = args.lines.or(if since.is_some() { None } else { Some(LINES) });
+    let paths: Vec<PathBuf> = shorts.iter().map(|short| cx.home.log_file(short)).collect();
+    let prefix = shorts.len() > 1 && !args.no_prefix;
+    let screen = Screen { shorts, prefix, times: args.timestamps, json: args.json };
+    let entries = read::open(&paths, Ask { last, since }).map_err(unreadable)?;
+    let mut tails = if args.follow { entries.tails().map_err(unreadable)? } else { Vec::new() };
+
+    let mut out = Vec::new();
+    let mut shown = false;
+    for entry in entries {
+        screen.render(&entry.map_err(unreadable)?, &mut out);
+        shown = true;
+        if out.len() >= PIECE && print(&mut out)? == Printed::Closed {
+            return Ok(Said::done(""));
+        }
+    }
+    if print(&mut out)? == Printed::Closed {
+        return Ok(Said::done(""));
+    }
+    if !args.follow {
+        if !shown && !args.json {
+            let names: Vec<_> = screen.shorts.iter().map(Short::as_str).collect();
+            let what = if args.since.is_some() { "no lines since then" } else { "no lines yet" };
+            Terminal.err(&format!("{what}: {}\n", names.join(", ")));
+        }
+        return Ok(Said::done(""));
+    }
+    // Ctrl-C ends this; the files are only read, so nothing has to be put in order.
+    loop {
+        for tail in &mut tails {
+            for entry in tail.poll().map_err(unreadable)? {
+                screen.render(&entry, &mut out);
+            }
+        }
+        if !out.is_empty() && print(&mut out)? == Printed::Closed {
+            return Ok(Said::done(""));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
+    let printed = Terminal.out(out).map_err(|error| CliError {
+        causes: vec![error.to_string()],
+        ..CliError::new(Kind::Failed, "cannot write to standard output")
+    });
+    out.clear();
+    printed
+}
+
+impl Screen {
+    fn render(&self, entry: &Entry, out: &mut Vec<u8>) {
+        let short = &self.shorts[entry.source];
+        if !self.json {
+            let shown = Shown { short: Some(short).filter(|_| self.prefix), times: self.times };
+            return shown.render(&entry.stored(), out);
+        }
+        let line = JsonLine {
+            module: short.as_str(),
+            at: entry.at,
+            stream: match entry.stream {
+                Stream::Out => WireStream::Out,
+                Stream::Err => WireStream::Err,
+                Stream::Hub => WireStream::Hub,
+            },
+            continued: entry.continued,
+            text: String::from_utf8_lossy(&entry.text),
+        };
+        // Strings, numbers and times always serialise.
+        out.extend(serde_json::to_vec(&line).unwrap_or_default());
+        out.push(b'\n');
+    }
+}
+
+/// The modules asked for. One without a row is still shown if it left a log.
+fn modules(cx: &Context, names: &[String]) -> Result<Vec<Short>, CliError> {
+    let rows: Vec<Short> = match services::read(&cx.home) {
+        Ok(services) => services.rows.into_iter().map(|(short, _)| short).collect(),
+        Err(error) if names.is_empty() => {
+            return Err(CliError::from_error(Kind::Failed, &error).hint("parachute logs NAME"));
+        }
+        Err(_) => Vec::new(),
+    };
+    if names.is_empty() {
+        if rows.is_empty() {
+            return Err(
+                CliError::new(Kind::Failed, "there are no modules").hint("parachute add NAME -- COMMAND")
+            );
+        }
+        return Ok(rows);
+    }
+    names.iter().map(|name| one(cx, name, &rows)).collect()
+}
+
+fn one(cx: &Context, name: &str, rows: &[Short]) -> Result<Short, CliError> {
+    if name == "hub" {
+        let text = "a hub in the foreground writes to its own terminal, and keeps no file of it";
+        return Err(CliError::new(Kind::Failed, text)
+            .hint("parachute logs     (all modules, with what the supervisor said)"));
+    }
+    let unknown = || {
+        let known: Vec<_> = rows.iter().map(Short::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        CliError::new(Kind::Failed, format!("no module named {name:?}; there are: {known}"))
+            .hint("parachute status")
+    };
+    let short = short_of(name).map_err(|_| unknown())?;
+    let has_log = crate::home::fs::exists(&cx.home.log_file(&short));
+    if rows.contains(&short) || has_log { Ok(short) } else { Err(unknown()) }
+}
+
+/// A point in time, or how long ago.
+fn when(text: &str, now: Stamp) -> Result<Stamp, CliError> {
+    if let Some(stamp) = Stamp::parse(text) {
+        return Ok(stamp);
+    }
+    match humantime::parse_duration(text) {
+        Ok(span) => Ok(Stamp(now.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))),
+        Err(error) => {
+            Err(CliError::new(Kind::Usage, format!("--since {text:?} is neither a time nor a span: {error}"))
+                .hint("parachute logs --since 10m"))
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
+fn unreadable(error: ReadError) -> CliError {
+    let path = error.path.display().to_string();
+    CliError::from_error(Kind::Failed, &error).hint(format!("ls -l {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_spans() {
+        let now = Stamp(1_772_359_449_120);
+        assert_eq!(when("10m", now).map(|s| s.0).ok(), Some(1_772_359_449_120 - 600_000));
+        assert_eq!(
+            when("2026-03-01T10:00:00Z", now).map(|s| s.to_string()).ok().as_deref(),
+            Some("2026-03-01T10:00:00.000Z")
+        );
+        assert_eq!(when("yesterday", now).unwrap_err().kind, Kind::Usage);
+        assert_eq!(when("9999999y", now).map(|s| s.0).ok(), Some(0), "longer ago than time itself");
+    }
+}

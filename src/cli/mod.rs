@@ -1,0 +1,18 @@
+//! The command line: one file a verb. What was typed becomes a report, a report becomes a screen (pure) or JSON.
+//!
+//! Must not: decide what the hub or the disk decide. A verb asks, waits and tells.
+
+pub mod add;
+pub mod completions;
+pub mod context;
+pub mod demo_module;
+pub mod error;
+pub mod logs;
+pub mod man;
+pub mod ops;
+pub mod remove;
+pub mod root;
+pub mod run;
+pub mod serve;
+pub mod status;
+pub mod why;

@@ -1,0 +1,99 @@
+//! `parachute remove`
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::api::client::{ClientError, OP};
+use crate::api::wire::OpReply;
+use crate::home::registration;
+use crate::module::row::short_of;
+use crate::ui::terminal::Terminal;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::ops::encoded;
+use super::run::Said;
+
+/// How long another writer of services.json is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Take a module back
+#[derive(Debug, clap::Args)]
+pub struct RemoveArgs {
+    /// Module, by short name or row name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Delete its environment and logs too
+    #[arg(long)]
+    purge: bool,
+    /// Do not ask before deleting
+    #[arg(short, long)]
+    yes: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    row: String,
+    deleted: Vec<String>,
+    kept: Vec<String>,
+}
+
+/// Stops the module, then takes its row back.
+///
+/// # Errors
+/// No such module, no answer to the question, files that cannot be changed.
+pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
+    let short = short_of(&args.name)
+        .map_err(|error| CliError::from_error(Kind::Usage, &error).hint("parachute status"))?;
+    if args.purge && !args.yes {
+        confirm(cx, &format!("delete {} with everything in it? [y/N] ", cx.home.module(&short).display()))?;
+    }
+    let client = cx.client();
+    let stopped = client.post::<OpReply>(&format!("/api/modules/{}/stop", encoded(short.as_str())), OP).await;
+    match stopped {
+        Ok(OpReply { ok: false, problem: Some(problem), .. }) => {
+            let mut error = CliError::new(Kind::Failed, problem.error_description);
+            error.next.extend(problem.next);
+            return Err(error);
+        }
+        // Unknown to the hub, or no hub: the row is what counts.
+        Ok(_) | Err(ClientError::NoHub { .. } | ClientError::Refused(..)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let removed = registration::remove(&cx.home, &short, args.purge, PATIENCE)
+        .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
+    match client.post::<serde_json::Value>("/api/reload", OP).await {
+        Ok(_) | Err(ClientError::NoHub { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
+    Ok(Said::report(args.json, &report, Kind::Done, || screen(&report)))
+}
+
+fn screen(report: &Report) -> String {
+    let mut out = format!("✓ {} removed\n", report.row);
+    for (word, paths) in [("deleted", &report.deleted), ("kept", &report.kept)] {
+        for path in paths {
+            out.push_str(&format!("  {word} {path}\n"));
+        }
+    }
+    out
+}
+
+fn confirm(cx: &Context, question: &str) -> Result<(), CliError> {
+    if !cx.interactive {
+        return Err(CliError::new(Kind::Usage, "nobody is there to be asked").hint("add --yes"));
+    }
+    Terminal.err(question);
+    let answer =
+        Terminal.line().map_err(|error| CliError::from_error(Kind::Failed, &error))?.unwrap_or_default();
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(CliError::new(Kind::Failed, "nothing was changed").hint("parachute status"))
+}

@@ -1,0 +1,66 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{add, completions, logs, man, ops, remove, serve, status, why};
+
+/// A supervised home for your background services
+#[derive(Debug, Parser)]
+#[command(name = "parachute", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "The home is --home, else $PARACHUTE_HOME, else ~/.parachute. Try it: parachute serve --demo"
+)]
+pub struct Root {
+    /// Home of the hub and its modules
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// The verb
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// When to colour
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the hub in the foreground
+    Serve(serve::ServeArgs),
+    /// Start modules and wait until they are ready
+    Start(ops::StartArgs),
+    /// Stop modules, or the hub itself
+    Stop(ops::StopArgs),
+    /// Give modules a new life and wait until they are ready
+    Restart(ops::RestartArgs),
+    /// Show the hub and every module
+    Status(status::StatusArgs),
+    /// Show what modules wrote
+    Logs(logs::LogsArgs),
+    /// Explain the last failure of a module
+    Why(why::WhyArgs),
+    /// Make any command a module
+    Add(add::AddArgs),
+    /// Take a module back
+    Remove(remove::RemoveArgs),
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print manual pages
+    Man(man::ManArgs),
+    /// The module of `serve --demo`
+    #[command(hide = true)]
+    DemoModule,
+}

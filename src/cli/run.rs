@@ -1,0 +1,107 @@
+//! From what was typed to an exit code.
+
+use std::future::Future;
+
+use clap::Parser;
+use serde::Serialize;
+
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::root::{Root, Verb};
+use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, why};
+
+/// What a verb has to say, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// For standard output.
+    pub out: String,
+    /// How it ended. A verb that reports a bad state has done its work: it is not a [`CliError`].
+    pub kind: Kind,
+}
+
+impl Said {
+    /// Done, with this text.
+    pub fn done(out: impl Into<String>) -> Self {
+        Self { out: out.into(), kind: Kind::Done }
+    }
+
+    /// A report as JSON, or as a screen.
+    pub fn report<T: Serialize>(json: bool, report: &T, kind: Kind, screen: impl FnOnce() -> String) -> Self {
+        if !json {
+            return Self { out: screen(), kind };
+        }
+        let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("\"{error}\""));
+        out.push('\n');
+        Self { out, kind }
+    }
+}
+
+/// Parses, runs, prints. Returns the exit code.
+#[must_use]
+pub fn main() -> u8 {
+    let terminal = Terminal;
+    let root = match Root::try_parse() {
+        Ok(root) => root,
+        Err(error) => {
+            // clap prints help and version to standard output with code 0, mistakes to standard error with 2.
+            let code = if error.use_stderr() { Kind::Usage.code() } else { Kind::Done.code() };
+            let text = error.render();
+            if error.use_stderr() {
+                terminal.err(&text.to_string());
+            } else if let Err(error) = terminal.out(text.to_string().as_bytes()) {
+                terminal.err(&format!("error: cannot write: {error}\n"));
+            }
+            return code;
+        }
+    };
+    let style = match Context::read(root.home.as_deref(), root.color) {
+        Ok(cx) => {
+            let style = cx.style;
+            match verb(&cx, root.verb) {
+                Ok(said) => return print(terminal, &said),
+                Err(error) => (error, style),
+            }
+        }
+        Err(error) => (error, Style::PLAIN),
+    };
+    let (error, style) = style;
+    terminal.err(&error.screen(style));
+    error.kind.code()
+}
+
+fn print(terminal: Terminal, said: &Said) -> u8 {
+    match terminal.out(said.out.as_bytes()) {
+        // Nobody reading is no failure of ours.
+        Ok(_) => said.kind.code(),
+        Err(error) => {
+            terminal.err(&format!("error: cannot write to standard output: {error}\n"));
+            Kind::Failed.code()
+        }
+    }
+}
+
+fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
+    match verb {
+        Verb::Serve(args) => serve::run(cx, args),
+        Verb::Start(args) => block_on(ops::start(cx, args)),
+        Verb::Stop(args) => block_on(ops::stop(cx, args)),
+        Verb::Restart(args) => block_on(ops::restart(cx, args)),
+        Verb::Status(args) => block_on(status::run(cx, args)),
+        Verb::Logs(args) => block_on(logs::run(cx, args)),
+        Verb::Why(args) => block_on(why::run(cx, args)),
+        Verb::Add(args) => block_on(add::run(cx, args)),
+        Verb::Remove(args) => block_on(remove::run(cx, args)),
+        Verb::Completions(args) => Ok(completions::run(args)),
+        Verb::Man(args) => man::run(args),
+        Verb::DemoModule => demo_module::run(cx),
+    }
+}
+
+fn block_on(verb: impl Future<Output = Result<Said, CliError>>) -> Result<Said, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::from_error(Kind::Failed, &error))?;
+    runtime.block_on(verb)
+}

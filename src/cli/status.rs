@@ -1,0 +1,248 @@
+//! `parachute status`
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::api::client::ClientError;
+use crate::api::wire::{FileProblem, HubView, ModuleView, State, Status};
+use crate::home::services;
+use crate::ui::style::Style;
+use crate::ui::table::{Cell, Table};
+use crate::ui::text::{bytes, printable, uptime};
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::run::Said;
+
+/// Show the hub and every module
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown when no hub runs: what disk knows.
+#[derive(Debug, Serialize)]
+struct Down {
+    /// Always null.
+    hub: Option<HubView>,
+    /// Rows of services.json.
+    modules: Vec<DownRow>,
+    /// What is wrong with the home's files.
+    problems: Vec<FileProblem>,
+}
+
+#[derive(Debug, Serialize)]
+struct DownRow {
+    short: String,
+    name: String,
+    port: u16,
+}
+
+/// Asks the hub, or reads the disk if there is none.
+///
+/// # Errors
+/// It cannot be told whether a hub runs.
+pub async fn run(cx: &Context, args: StatusArgs) -> Result<Said, CliError> {
+    match cx.client().get::<Status>("/api/status").await {
+        Ok(status) => {
+            let kind = verdict(&status);
+            Ok(Said::report(args.json, &status, kind, || screen(&status, cx.style)))
+        }
+        Err(ClientError::NoHub { .. }) => {
+            let down = from_disk(cx);
+            Ok(Said::report(args.json, &down, Kind::NotRunning, || down_screen(&down, cx.style)))
+        }
+        Err(error) => {
+            let mut error = CliError::from(error);
+            error.message = format!("cannot tell whether the hub is running: {}", error.message);
+            Err(error)
+        }
+    }
+}
+
+/// Failing: a module that should be of use and is not without help, or a file that cannot be read.
+fn verdict(status: &Status) -> Kind {
+    let failing = |module: &ModuleView| {
+        module.state == State::Crashed
+            || (module.state == State::Running && !module.ready && module.problem.is_some())
+    };
+    let broken = status.problems.iter().any(|problem| problem.row.is_none());
+    if broken || status.modules.iter().any(failing) { Kind::Failed } else { Kind::Done }
+}
+
+fn from_disk(cx: &Context) -> Down {
+    match services::read(&cx.home) {
+        Ok(services) => Down {
+            hub: None,
+            modules: services
+                .rows
+                .iter()
+                .map(|(short, row)| DownRow {
+                    short: short.to_string(),
+                    name: row.name.clone(),
+                    port: row.port,
+                })
+                .collect(),
+            problems: services
+                .problems
+                .into_iter()
+                .map(|issue| FileProblem {
+                    file: cx.home.services().display().to_string(),
+                    row: issue.row,
+                    message: issue.message,
+                    next: issue.next,
+                })
+                .collect(),
+        },
+        Err(error) => {
+            let file = cx.home.services().display().to_string();
+            let next = Some(format!("repair {file}"));
+            Down {
+                hub: None,
+                modules: Vec::new(),
+                problems: vec![FileProblem { file, row: None, message: error.to_string(), next }],
+            }
+        }
+    }
+}
+
+const HEAD: [&str; 9] = ["NAME", "STATE", "PID", "PORT", "READY", "UPTIME", "RESTARTS", "MEMORY", "HEALTH"];
+
+fn screen(status: &Status, style: Style) -> String {
+    let hub = &status.hub;
+    let mut out = problems(&status.problems, style);
+    let memory = hub.memory_bytes.map_or_else(String::new, |b| format!(", {}", bytes(b)));
+    let draining = if hub.draining { ", stopping" } else { "" };
+    out.push_str(&format!(
+        "hub {} is running in {}{draining}: pid {}, http://{}:{}, up {}{memory}\nhome {}\n\n",
+        hub.version,
+        if hub.mode == "foreground" { "the foreground".to_owned() } else { printable(&hub.mode) },
+        hub.pid,
+        hub.host,
+        hub.port,
+        uptime(Duration::from_millis(hub.uptime_ms)),
+        printable(&hub.home),
+    ));
+    if status.modules.is_empty() {
+        out.push_str("no modules yet; make any command one: parachute add NAME -- COMMAND\n");
+        return out;
+    }
+    let mut table = Table::default();
+    table.row(HEAD.iter().map(|head| Cell::painted(head, |t| style.bold(t))).collect(), Vec::new());
+    for module in &status.modules {
+        table.row(cells(module, style), under(module, style));
+    }
+    out.push_str(&table.render());
+    out
+}
+
+fn cells(module: &ModuleView, style: Style) -> Vec<Cell> {
+    let dash = || "-".to_owned();
+    let state = match module.state {
+        State::Starting => "starting",
+        State::Running => "running",
+        State::Stopped => "stopped",
+        State::Crashed => "crashed",
+        State::Restarting => "restarting",
+    };
+    let paint = |text: &str| match (module.state, module.ready) {
+        (State::Running, true) => style.good(text),
+        (State::Crashed, _) => style.bad(text),
+        (State::Stopped, _) => style.dim(text),
+        (State::Running | State::Starting | State::Restarting, _) => style.warn(text),
+    };
+    let port = if module.listens { module.port.to_string() } else { format!("({})", module.port) };
+    let health = module.health.as_ref().map_or_else(dash, |health| match (health.ok, health.latency_us) {
+        (true, Some(us)) => format!("{}.{} ms", us / 1000, us % 1000 / 100),
+        (true, None) => "ok".to_owned(),
+        (false, _) => "failing".to_owned(),
+    });
+    vec![
+        Cell::new(printable(&module.short)),
+        Cell::painted(state, paint),
+        Cell::new(module.pid.map_or_else(dash, |pid| pid.to_string())),
+        Cell::new(port),
+        Cell::new(if module.ready { "yes" } else { "no" }),
+        Cell::new(module.uptime_ms.map_or_else(dash, |ms| uptime(Duration::from_millis(ms)))),
+        Cell::new(module.restarts.to_string()),
+        Cell::new(module.memory_bytes.map_or_else(dash, bytes)),
+        Cell::new(health),
+    ]
+}
+
+/// What is said under a row: the address of a well module, the reason and the way out of an ill one.
+fn under(module: &ModuleView, style: Style) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &module.problem {
+        Some(problem) => {
+            for (i, line) in
+                problem.error_description.lines().filter(|line| !line.trim().is_empty()).enumerate()
+            {
+                let sign = if i == 0 { "!" } else { " " };
+                lines.push(format!("  {} {}", style.bad(sign), printable(line)));
+            }
+            if let Some(next) = &problem.next {
+                lines.push(format!("  {} {}", style.good("hint:"), printable(next)));
+            }
+        }
+        None if module.ready => {}
+        None if module.state != State::Stopped => {
+            lines.push(format!("  {}", style.dim(&printable(&module.detail))))
+        }
+        None => {}
+    }
+    if let Some(health) = module.health.as_ref().filter(|health| !health.ok) {
+        lines.push(format!("  {} health: {}", style.bad("!"), printable(&health.detail)));
+    }
+    if !module.listens && module.ready {
+        lines.push(format!("  {}", style.dim(&format!("a worker: port {} is only reserved", module.port))));
+    }
+    if let Some(url) = module.url.as_ref().filter(|_| module.ready) {
+        lines.push(format!("  {} {}", style.dim("→"), printable(url)));
+    }
+    lines
+}
+
+fn problems(problems: &[FileProblem], style: Style) -> String {
+    let mut out = String::new();
+    for problem in problems {
+        out.push_str(&format!("{} {}\n", style.bad("problem:"), printable(&problem.message)));
+        if let Some(next) = &problem.next {
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        }
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+fn down_screen(down: &Down, style: Style) -> String {
+    let mut out = problems(&down.problems, style);
+    out.push_str(&format!("{}\n", style.bold("the hub is not running")));
+    out.push_str(&format!("  {} parachute serve\n", style.good("hint:")));
+    if !down.modules.is_empty() {
+        out.push('\n');
+        let mut table = Table::default();
+        table.row(
+            ["NAME", "STATE", "PORT"].map(|head| Cell::painted(head, |t| style.bold(t))).to_vec(),
+            Vec::new(),
+        );
+        for row in &down.modules {
+            let cells = vec![
+                Cell::new(row.short.as_str()),
+                Cell::painted("down", |t| style.dim(t)),
+                Cell::new(row.port.to_string()),
+            ];
+            table.row(cells, Vec::new());
+        }
+        out.push_str(&table.render());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Every screen of `status`, from reports as data.
+
+use super::*;
+use crate::module::problem::{Kind as Why, Problem};
+use crate::module::stamp::Stamp;
+
+fn module(short: &str, state: State) -> ModuleView {
+    ModuleView {
+        short: short.to_owned(),
+        name: format!("parachute-{short}"),
+        state,
+        detail: "ready".to_owned(),
+        ready: state == State::Running,
+        pid: (state == State::Running).then_some(4711),
+        port: 1940,
+        listens: true,
+        version: "1".to_owned(),
+        url: Some("http://127.0.0.1:1940/x".to_owned()),
+        install_dir: None,
+        started_at: None,
+        uptime_ms: (state == State::Running).then_some(75_000),
+        restarts: 2,
+        restarts_in_window: 0,
+        memory_bytes: (state == State::Running).then_some(13_002_342),
+        health: None,
+        last_exit: None,
+        last_exit_at: None,
+        problem: None,
+    }
+}
+
+fn status(modules: Vec<ModuleView>) -> Status {
+    let hub = HubView {
+        version: "0.1.0".to_owned(),
+        pid: 42,
+        port: 1939,
+        host: "127.0.0.1".to_owned(),
+        home: "/home/op/.parachute".to_owned(),
+        mode: "foreground".to_owned(),
+        started_at: Stamp(0),
+        uptime_ms: 3_700_000,
+        memory_bytes: Some(3_000_000),
+        draining: false,
+        instance: "x".to_owned(),
+    };
+    Status { hub, modules, problems: Vec::new() }
+}
+
+#[test]
+fn well() {
+    let mut worker = module("mailer", State::Running);
+    worker.listens = false;
+    worker.url = None;
+    let stopped = module("notes", State::Stopped);
+    let mut vault = module("vault", State::Running);
+    vault.health = Some(crate::api::wire::HealthView {
+        ok: true,
+        latency_us: Some(1234),
+        detail: "200 OK".to_owned(),
+        at: Stamp(0),
+    });
+    let status = status(vec![vault, worker, stopped]);
+    assert_eq!(verdict(&status), Kind::Done, "stopped on purpose is well");
+    insta::assert_snapshot!(screen(&status, Style::PLAIN));
+}
+
+#[test]
+fn ill() {
+    let mut crashed = module("vault", State::Crashed);
+    crashed.problem = Some(
+        Problem::new(Why::PortSquatter, "port 1940 of vault is held by pid 812 (node server.js)", Stamp(0))
+            .next("kill 812"),
+    );
+    let mut unbound = module("notes", State::Running);
+    unbound.ready = false;
+    unbound.problem =
+        Some(Problem::new(Why::StartedButUnbound, "notes runs and has not bound its port\n\nmore", Stamp(0)));
+    let mut waiting = module("scribe", State::Restarting);
+    waiting.detail = "tries again in 0.5 s".to_owned();
+    let mut status = status(vec![crashed, unbound, waiting]);
+    status.problems.push(FileProblem {
+        file: "/h/services.json".to_owned(),
+        row: None,
+        message: "/h/services.json cannot be used: it is cut off".to_owned(),
+        next: Some("repair it".to_owned()),
+    });
+    assert_eq!(verdict(&status), Kind::Failed);
+    insta::assert_snapshot!(screen(&status, Style::PLAIN));
+}
+
+#[test]
+fn empty_and_down() {
+    let empty = status(Vec::new());
+    assert_eq!(verdict(&empty), Kind::Done);
+    insta::assert_snapshot!("empty", screen(&empty, Style::PLAIN));
+    let row = DownRow { short: "vault".to_owned(), name: "parachute-vault".to_owned(), port: 1940 };
+    let down = Down { hub: None, modules: vec![row], problems: Vec::new() };
+    insta::assert_snapshot!("down", down_screen(&down, Style::PLAIN));
+}
+
+#[test]
+fn nothing_a_module_says_acts_on_the_terminal() {
+    let mut evil = module("vault", State::Crashed);
+    evil.problem = Some(Problem::new(Why::Exited, "\u{1b}]0;owned\u{7}", Stamp(0)));
+    assert!(!screen(&status(vec![evil]), Style::PLAIN).contains('\u{1b}'));
+}

@@ -1,0 +1,6 @@
+//! The terminal: what a person sees, and nothing about what it means. Knows no word of parachute.
+
+pub mod style;
+pub mod table;
+pub mod terminal;
+pub mod text;
