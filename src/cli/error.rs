@@ -64,7 +64,8 @@ impl CliError {
     /// From an error of another room, its causes listed.
     #[must_use]
     pub fn from_error(kind: Kind, error: &dyn Error) -> Self {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+        let causes =
+            std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
         let message = error.to_string();
         // Some errors already say their cause in their own words.
         let causes = causes.filter(|cause| !message.contains(cause.as_str())).collect();

@@ -1,0 +1,341 @@
+//! One home, its modules and its hub.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::http::{self, Answer};
+use super::processes::{self, Process};
+use super::{eventually, until};
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
+
+/// The program that plays modules. Plain `cargo test` builds it.
+pub fn fixture() -> PathBuf {
+    let exe = std::env::current_exe().unwrap();
+    let path = exe.ancestors().nth(2).unwrap().join("examples").join("fixture");
+    assert!(path.exists(), "{} is not built: run plain `cargo test`", path.display());
+    path
+}
+
+/// What a verb said.
+#[derive(Debug, Clone)]
+#[must_use = "look at the exit code at least"]
+pub struct Outcome {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// Exit code.
+    pub code: i32,
+}
+
+impl Outcome {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
+
+/// A home of its own.
+pub struct World {
+    dir: tempfile::TempDir,
+    rows: RefCell<Vec<Value>>,
+    hub: RefCell<Option<Child>>,
+    port: u16,
+}
+
+impl World {
+    /// A new home with no modules. `/tmp` keeps the socket's path short (unix(7): 108 bytes).
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("pw").tempdir_in("/tmp").unwrap();
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Self { dir, rows: RefCell::default(), hub: RefCell::default(), port: free_port() }
+    }
+
+    /// The home.
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// A file of this test, outside the home.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The hub's TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Adds a module that runs the fixture; returns its port.
+    pub fn module(&self, short: &str, args: &[&str]) -> u16 {
+        let program = fixture();
+        let mut argv = vec![program.to_str().unwrap(), "server"];
+        argv.extend(args);
+        self.command(short, &argv)
+    }
+
+    /// Adds a module that runs any command; returns its port.
+    pub fn command(&self, short: &str, argv: &[&str]) -> u16 {
+        self.define(short, argv, json!({}))
+    }
+
+    /// Adds a module with `supervise` settings; returns its port.
+    pub fn define(&self, short: &str, argv: &[&str], supervise: Value) -> u16 {
+        let port = free_port();
+        let dir = self.home().join(short);
+        std::fs::create_dir_all(dir.join(".parachute")).unwrap();
+        let row = json!({
+            "name": short, "port": port, "paths": [format!("/{short}")], "health": "/health", "version": "1",
+            "installDir": dir,
+        });
+        let manifest = json!({
+            "name": short, "manifestName": short, "port": port, "paths": [format!("/{short}")],
+            "health": "/health", "startCmd": argv, "supervise": supervise,
+        });
+        std::fs::write(dir.join(".parachute/module.json"), manifest.to_string()).unwrap();
+        self.rows.borrow_mut().push(row);
+        self.write_rows();
+        port
+    }
+
+    /// Writes services.json from the rows of this world.
+    pub fn write_rows(&self) {
+        let text = serde_json::to_string_pretty(&json!({ "services": *self.rows.borrow() })).unwrap();
+        self.write_services(&text);
+    }
+
+    /// The rows, to be changed; call [`Self::write_rows`] afterwards.
+    pub fn rows(&self) -> std::cell::RefMut<'_, Vec<Value>> {
+        self.rows.borrow_mut()
+    }
+
+    /// Replaces services.json by rename, as its writers do.
+    pub fn write_services(&self, text: &str) {
+        let temp = self.home().join(".services.test");
+        std::fs::write(&temp, text).unwrap();
+        std::fs::rename(temp, self.home().join("services.json")).unwrap();
+    }
+
+    /// A command of the binary that sees nothing but this world.
+    pub fn parachute(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", "/dev/null")
+            .env("PARACHUTE_HOME", self.home())
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a verb to its end.
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        let output = self.parachute(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        // A signal's death reads as 128 + its number, as in a shell.
+        let code = output.status.code().unwrap_or_else(|| {
+            128 + std::os::unix::process::ExitStatusExt::signal(&output.status).unwrap_or(0)
+        });
+        Outcome { out: text(output.stdout), err: text(output.stderr), code }
+    }
+
+    /// Starts a hub and waits until it answers.
+    #[track_caller]
+    pub fn start_hub(&self) {
+        self.spawn_hub();
+        self.hub_answers();
+    }
+
+    /// Starts a hub and does not wait.
+    pub fn spawn_hub(&self) {
+        let log = File::options().create(true).append(true).open(self.hub_log_path()).unwrap();
+        let port = self.port.to_string();
+        let child = self
+            .parachute(&["serve", "--port", &port])
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        *self.hub.borrow_mut() = Some(child);
+    }
+
+    /// Waits until the hub answers.
+    #[track_caller]
+    pub fn hub_answers(&self) {
+        until("the hub answers", || {
+            let ended = self.hub.borrow_mut().as_mut().and_then(|hub| hub.try_wait().unwrap());
+            assert!(ended.is_none(), "the hub ended ({ended:?}):\n{}", self.hub_log());
+            self.get("/health").filter(|answer| answer.status == 200)
+        });
+    }
+
+    /// Pid of the hub.
+    #[track_caller]
+    pub fn hub_pid(&self) -> u32 {
+        self.hub.borrow().as_ref().expect("a hub").id()
+    }
+
+    /// Signals the hub.
+    #[track_caller]
+    pub fn signal_hub(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.hub_pid()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// Waits for the hub's end.
+    #[track_caller]
+    pub fn hub_ends(&self) -> ExitStatus {
+        let mut hub = self.hub.borrow_mut().take().expect("a hub");
+        until("the hub ends", || hub.try_wait().unwrap())
+    }
+
+    /// SIGTERM, and the end must be clean.
+    #[track_caller]
+    pub fn stop_hub(&self) {
+        self.signal_hub(Signal::SIGTERM);
+        let status = self.hub_ends();
+        assert_eq!(status.code(), Some(0), "{}", self.hub_log());
+    }
+
+    /// SIGKILL, as the out-of-memory killer does it.
+    #[track_caller]
+    pub fn kill_hub(&self) {
+        self.signal_hub(Signal::SIGKILL);
+        self.hub_ends();
+    }
+
+    fn hub_log_path(&self) -> PathBuf {
+        self.file("hub.out")
+    }
+
+    /// What all hubs of this world wrote.
+    pub fn hub_log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.hub_log_path()).unwrap_or_default()).into_owned()
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.home().join("run/hub.sock")
+    }
+
+    /// GET on the socket.
+    pub fn get(&self, target: &str) -> Option<Answer> {
+        http::socket(&self.socket(), "GET", target, &[("host", "hub")])
+    }
+
+    /// POST on the socket.
+    pub fn post(&self, target: &str) -> Option<Answer> {
+        http::socket(&self.socket(), "POST", target, &[("host", "hub")])
+    }
+
+    /// POST to a module, decoded.
+    #[track_caller]
+    pub fn op(&self, short: &str, op: &str) -> Value {
+        self.post(&format!("/api/modules/{short}/{op}")).expect("the hub answers").json()
+    }
+
+    /// `GET /api/status`.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        self.get("/api/status").unwrap_or_else(|| panic!("no answer:\n{}", self.hub_log())).json()
+    }
+
+    /// One module of the status; `null` if it is not there.
+    #[track_caller]
+    pub fn view(&self, short: &str) -> Value {
+        let status = self.status();
+        let modules = status["modules"].as_array().unwrap();
+        modules.iter().find(|module| module["short"] == short).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Waits until a module is ready; returns its pid.
+    #[track_caller]
+    pub fn ready(&self, short: &str) -> u32 {
+        let began = std::time::Instant::now();
+        loop {
+            let view = self.view(short);
+            if view["ready"] == true {
+                return u32::try_from(view["pid"].as_u64().unwrap()).unwrap();
+            }
+            assert!(
+                began.elapsed() < super::DEADLINE,
+                "{short} is never ready: {view:#}\n{}",
+                self.hub_log()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until a module's problem is of this type; returns the view.
+    #[track_caller]
+    pub fn problem(&self, short: &str, kind: &str) -> Value {
+        until(&format!("{short} has the problem {kind}"), || {
+            Some(self.view(short)).filter(|view| view["problem"]["error_type"] == kind)
+        })
+    }
+
+    /// Live processes of this world's modules.
+    pub fn processes(&self) -> Vec<Process> {
+        processes::of_home(&self.home())
+    }
+
+    /// Nothing of any module is left, now.
+    #[track_caller]
+    pub fn expect_no_processes(&self) {
+        let left = self.processes();
+        assert!(left.is_empty(), "left: {left:#?}\n{}", self.hub_log());
+    }
+
+    /// Waits until nothing of a module is left.
+    #[track_caller]
+    pub fn gone(&self, short: &str) {
+        eventually(&format!("nothing of {short} is left"), || {
+            self.processes().iter().all(|p| p.module != short)
+        });
+    }
+
+    /// A file of the home as text.
+    #[track_caller]
+    pub fn read(&self, path: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.home().join(path)).unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(hub) = self.hub.borrow_mut().as_mut() {
+            let _ = hub.kill();
+            let _ = hub.wait();
+        }
+        for process in self.processes() {
+            processes::kill(&process);
+        }
+    }
+}
+
+/// A port nobody listens on now. Handed out upwards from a start that differs between test processes, below the
+/// range the kernel hands out itself (32768, ip(7)), so that two tests do not get the same one.
+pub fn free_port() -> u16 {
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = u16::try_from(std::process::id() % 37).unwrap() * 500;
+        let port = 12_000 + (start + n) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
