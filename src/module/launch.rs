@@ -11,7 +11,7 @@ use super::name::Short;
 
 /// Environment variable that marks every process of a module: its short name.
 pub const MARK_MODULE: &str = "PARACHUTE_MODULE";
-/// Environment variable that marks every process of a module: `<hub nonce>:<incarnation>`.
+/// Environment variable that marks every process of one life: `<hub nonce>:<short>:<number>`. No two lives share it.
 pub const MARK_INCARNATION: &str = "PARACHUTE_INCARNATION";
 /// The home the module belongs to; also part of the mark.
 pub const MARK_HOME: &str = "PARACHUTE_HOME";

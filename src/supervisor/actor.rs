@@ -294,7 +294,7 @@ impl Actor {
             return;
         };
         let Cleared { launch, program, .. } = cleared;
-        let incarnation = format!("{}:{}", self.shared.nonce, inc.0);
+        let incarnation = self.incarnation(inc);
         self.log = self.shared.log(self.machine.short(), launch.policy.log);
         match spawn::spawn(&launch, &program, &incarnation) {
             Ok(child) => self.adopt(inc, child, incarnation, launch),
@@ -422,10 +422,11 @@ impl Actor {
 
     fn record(&mut self, record: Record) {
         let short = self.machine.short().clone();
-        let name = |inc: Inc| format!("{}:{}", self.shared.nonce, inc.0);
         let entry = match record {
-            Record::Born(run) => Entry::Born { short, incarnation: name(run.inc), leader: run.leader },
-            Record::Gone(inc) => Entry::Gone { short, incarnation: name(inc) },
+            Record::Born(run) => {
+                Entry::Born { short, incarnation: self.incarnation(run.inc), leader: run.leader }
+            }
+            Record::Gone(inc) => Entry::Gone { short, incarnation: self.incarnation(inc) },
             Record::Crashes(at) => Entry::Crashes { short, at },
         };
         self.shared.record(&entry);
@@ -469,6 +470,11 @@ impl Actor {
                 lines,
             });
         });
+    }
+
+    /// The mark of one life: no other life of any module, hub or home has it. Processes are ended by it.
+    fn incarnation(&self, inc: Inc) -> String {
+        format!("{}:{}:{}", self.shared.nonce, self.machine.short(), inc.0)
     }
 
     fn forget_earlier(&mut self) {
