@@ -103,12 +103,12 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     if !failure.command.is_empty() {
         out.push_str(&format!("  command: {}\n", printable(&failure.command)));
     }
-    if let Some(holder) = holder {
+    if let Some(holder) = holder.filter(|_| failure.problem.holder.is_none()) {
         out.push_str(&format!("  {}\n", printable(holder)));
     }
-    if failure.lines.is_empty() {
+    if failure.lines.is_empty() && failure.ended.is_some() {
         out.push_str("  it wrote nothing\n");
-    } else {
+    } else if !failure.lines.is_empty() {
         let count = failure.lines.len();
         out.push_str(&format!("\nits last {count} {}:\n", if count == 1 { "line" } else { "lines" }));
         for line in &failure.lines {

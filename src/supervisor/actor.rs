@@ -187,7 +187,7 @@ impl Actor {
             self.pending.push_back(event);
             while let Some(event) = self.pending.pop_front() {
                 self.machine.on(event, moment(), &mut out);
-                for effect in out.drain(..).collect::<Vec<_>>() {
+                for effect in std::mem::take(&mut out) {
                     self.perform(effect);
                 }
             }
@@ -436,10 +436,7 @@ impl Actor {
     /// away from here.
     fn report(&mut self, failed: Failed) {
         let pumps = self.life.as_mut().map(|current| std::mem::take(&mut current.pumps)).unwrap_or_default();
-        let command = self.life.as_ref().map_or_else(String::new, |current| {
-            let words: Vec<_> = current.launch.argv.iter().map(|a| a.to_string_lossy()).collect();
-            words.join(" ")
-        });
+        let command = self.life.as_ref().map_or_else(String::new, |current| current.launch.command_line());
         let (log, shared, short) = (self.log.clone(), Arc::clone(&self.shared), self.machine.short().clone());
         tokio::spawn(async move {
             let drained = async {
@@ -455,7 +452,9 @@ impl Actor {
                 .filter(|line| line.stream != Stream::Hub)
                 .map(|line| String::from_utf8_lossy(&line.text).into_owned())
                 .collect();
-            lines.drain(..lines.len().saturating_sub(LAST_LINES));
+            // A start that was refused wrote nothing: older lines are another life's.
+            let kept = if failed.ended.is_some() { LAST_LINES } else { 0 };
+            lines.drain(..lines.len().saturating_sub(kept));
             shared.keep_failure(Failure {
                 short: short.to_string(),
                 at: failed.problem.at,
