@@ -34,12 +34,10 @@ pub fn run(cx: &Context) -> Result<Said, CliError> {
         .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
     say(&format!("listening on http://127.0.0.1:{port}"));
     for stream in listener.incoming() {
-        let path = match stream.and_then(|stream| answer(&stream)) {
-            Ok(path) => path,
-            Err(error) => format!("a client broke off: {error}"),
-        };
-        say(&path);
-        if path.starts_with("GET /crash") || path.starts_with("POST /crash") {
+        // A client that breaks off, or that only looked whether somebody listens, is no event.
+        let Ok(Some(request)) = stream.and_then(|stream| answer(&stream)) else { continue };
+        say(&request);
+        if request.split(' ').nth(1) == Some("/crash") {
             let message = "somebody opened /crash: these are the last words of this life";
             return Err(CliError::new(Kind::Failed, message));
         }
@@ -52,12 +50,14 @@ fn say(line: &str) {
     let _ = Terminal.out(format!("{line}\n").as_bytes());
 }
 
-/// Answers one request and returns its first line.
-fn answer(mut stream: &TcpStream) -> std::io::Result<String> {
+/// Answers one request and returns its first line; `None` if there was none.
+fn answer(mut stream: &TcpStream) -> std::io::Result<Option<String>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut head = String::new();
     let mut reader = BufReader::new(stream);
-    reader.read_line(&mut head)?;
+    if reader.read_line(&mut head)? == 0 {
+        return Ok(None);
+    }
     let mut line = String::new();
     while reader.read_line(&mut line)? > 2 {
         line.clear();
@@ -65,5 +65,5 @@ fn answer(mut stream: &TcpStream) -> std::io::Result<String> {
     let body = if head.starts_with("GET /health") { "{\"status\":\"ok\"}\n" } else { PAGE };
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")?;
-    Ok(head.trim_end().to_owned())
+    Ok(Some(head.trim_end().to_owned()))
 }

@@ -85,6 +85,12 @@ impl Handle {
         answer.await.ok()
     }
 
+    /// Whether this is a way to the same actor.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.commands.same_channel(&other.commands)
+    }
+
     /// Tells that the row changed.
     pub async fn edited(&self) {
         // An actor that has ended has nothing to be told.

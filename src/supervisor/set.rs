@@ -225,6 +225,8 @@ pub struct Condition {
 pub struct Supervisor {
     shared: Arc<Shared>,
     members: Arc<Mutex<Vec<Member>>>,
+    /// Modules whose row is gone and whose processes are being ended.
+    leaving: Arc<Mutex<Vec<Member>>>,
     condition: Arc<Mutex<Condition>>,
     draining: Arc<Mutex<bool>>,
 }
@@ -254,6 +256,7 @@ impl Supervisor {
         Ok(Self {
             shared: Arc::new(shared),
             members: Arc::default(),
+            leaving: Arc::default(),
             condition: Arc::default(),
             draining: Arc::default(),
         })
@@ -351,21 +354,34 @@ impl Supervisor {
         }
         drop(members);
         for member in old {
-            self.shared.logs.hub_line(&format!("{} has no row any more: it is stopped", member.short));
-            let logs = self.shared.logs.clone();
-            tokio::spawn(async move {
-                member.handle.ask(Ask::Shutdown).await;
-                logs.forget(&member.short);
-            });
+            self.leave(member);
         }
         edited
     }
 
+    fn leave(&self, member: Member) {
+        self.shared.logs.hub_line(&format!("{} has no row any more: it is stopped", member.short));
+        lock(&self.leaving).push(member.clone());
+        let (leaving, logs) = (Arc::clone(&self.leaving), self.shared.logs.clone());
+        tokio::spawn(async move {
+            member.ask(Ask::Shutdown).await;
+            lock(&leaving).retain(|other| !other.handle.is(&member.handle));
+            logs.forget(&member.short);
+        });
+    }
+
+    /// Starts a module; after the last process of an earlier one of that name, if its row went a moment ago.
     fn appear(&self, short: &Short, row: &Row) -> Member {
         let log = self.shared.log(short, LogLimits::default());
         let handle = actor::start(Arc::clone(&self.shared), short.clone(), row.port, log.clone());
+        let earlier = lock(&self.leaving).iter().find(|member| member.short == *short).cloned();
         let asked = handle.clone();
-        tokio::spawn(async move { asked.ask(Ask::Start).await });
+        tokio::spawn(async move {
+            if let Some(earlier) = earlier {
+                earlier.ask(Ask::Shutdown).await;
+            }
+            asked.ask(Ask::Start).await
+        });
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
@@ -398,7 +414,8 @@ impl Supervisor {
     /// Stops everything, in parallel, and starts nothing any more. Every actor bounds its own ending.
     pub async fn shutdown(&self) -> Vec<(Short, Outcome)> {
         *lock(&self.draining) = true;
-        let members = self.members();
+        let mut members = self.members();
+        members.extend(lock(&self.leaving).iter().cloned());
         let asked = members.iter().map(|member| async move {
             let answer = member.ask(Ask::Shutdown).await;
             answer.map(|(outcome, _)| (member.short.clone(), outcome))
