@@ -1,5 +1,4 @@
 //! `parachute serve`, from the first signal handler to the last process gone.
-#![expect(clippy::disallowed_methods, reason = "edge: reads the clocks for the hub")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -19,9 +18,9 @@ use crate::home::registration::Occupied;
 use crate::home::settings;
 use crate::logs::stdout::StdoutSink;
 use crate::logs::thread::Logs;
-use crate::module::stamp::Stamp;
 use crate::process::{group, ports};
-use crate::supervisor::phase::{Moment, Outcome};
+use crate::supervisor::clock::moment;
+use crate::supervisor::phase::Outcome;
 use crate::supervisor::set::Supervisor;
 
 use super::app::{App, Identity};
@@ -128,11 +127,6 @@ impl ServeError {
     }
 }
 
-/// Reads both clocks.
-pub(super) fn clock() -> Moment {
-    Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: 0 }
-}
-
 /// Runs a hub until it is asked to stop.
 ///
 /// # Errors
@@ -155,7 +149,7 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let system = |what| move |source| ServeError::System { what, source };
     let mut signals = Signals::install(seat).map_err(system("signal handlers cannot be installed"))?;
     let notifier = Notifier::from_env(&options.env);
-    let started = clock();
+    let started = moment();
 
     let home = options.home.clone();
     let lock = listen::lock(&home)?;
