@@ -403,7 +403,7 @@ impl Actor {
             // A start that was refused wrote nothing: older lines are another life's.
             let kept = if failed.ended.is_some() { LAST_LINES } else { 0 };
             lines.drain(..lines.len().saturating_sub(kept));
-            shared.keep_failure(Failure {
+            let failure = Failure {
                 short: short.to_string(),
                 at: failed.problem.at,
                 ended: failed.ended,
@@ -415,7 +415,9 @@ impl Actor {
                 max_crashes: failed.max_crashes,
                 gave_up: failed.gave_up,
                 lines,
-            });
+            };
+            // It is synced to disk, which may take long: not on the thread that supervises.
+            tokio::task::spawn_blocking(move || shared.keep_failure(&failure));
         });
     }
 

@@ -192,10 +192,10 @@ impl Shared {
         let _ = self.changes.send(Arc::new(Change { seq, at: moment().wall, now }));
     }
 
-    pub(super) fn keep_failure(&self, failure: Failure) {
+    pub(super) fn keep_failure(&self, failure: &Failure) {
         let Ok(short) = Short::new(&failure.short) else { return };
         let path = self.home.last_failure(&short);
-        let kept = serde_json::to_vec_pretty(&failure).map_err(|e| e.to_string()).and_then(|bytes| {
+        let kept = serde_json::to_vec_pretty(failure).map_err(|e| e.to_string()).and_then(|bytes| {
             let dir = path.parent().map_or_else(PathBuf::new, PathBuf::from);
             fs::make_dir(&dir, fs::PRIVATE_DIR).map_err(|e| e.to_string())?;
             fs::put(&path, fs::PRIVATE, &bytes).map_err(|e| e.to_string())
