@@ -116,7 +116,12 @@ impl Shared {
         if !rows.read || signature != rows.signature {
             rows.read = true;
             rows.signature = signature;
+            let vanished = signature.is_none() && !rows.last.rows.is_empty();
             match services::read(&self.home) {
+                // Taking the last module away leaves an empty list. No file at all is an accident.
+                Ok(_) if vanished => {
+                    rows.broken = Some(format!("{} has vanished", self.home.services().display()));
+                }
                 Ok(services) => {
                     rows.last = services;
                     rows.broken = None;
