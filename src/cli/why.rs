@@ -7,6 +7,7 @@ use crate::api::wire::{ModuleView, State, Why};
 use crate::home::fs;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
+use crate::module::problem::Kind as ProblemKind;
 use crate::module::row::short_of;
 use crate::process::ports;
 use crate::ui::style::Style;
@@ -106,12 +107,12 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     if !failure.command.is_empty() {
         out.push_str(&format!("  command: {}\n", printable(&failure.command)));
     }
-    if let Some(holder) = holder {
+    if let Some(holder) = holder.filter(|_| failure.problem.holder.is_none()) {
         out.push_str(&format!("  {}\n", printable(holder)));
     }
-    if failure.lines.is_empty() {
+    if failure.lines.is_empty() && failure.ended.is_some() {
         out.push_str("  it wrote nothing\n");
-    } else {
+    } else if !failure.lines.is_empty() {
         let count = failure.lines.len();
         out.push_str(&format!("\nits last {count} {}:\n", if count == 1 { "line" } else { "lines" }));
         for line in &failure.lines {
@@ -146,22 +147,28 @@ fn now(module: &ModuleView) -> String {
     }
 }
 
+/// What the description of the failure does not say yet.
 fn story(failure: &Failure) -> String {
-    let how = failure.ended.map_or_else(|| "no process was started".to_owned(), |ended| ended.phrase());
-    let long = failure
-        .lived_ms
-        .map_or_else(String::new, |ms| format!(" after {}", lived(Duration::from_millis(ms))));
-    let ready = match (failure.ended, failure.was_ready) {
-        (None, _) => "",
-        (Some(_), true) => ", having been ready",
-        (Some(_), false) => ", without ever having been ready",
-    };
-    let end = if failure.gave_up { "; the supervisor gave up" } else { "" };
-    let crashes = match failure.crashes_in_window {
+    let mut parts = Vec::new();
+    match failure.ended {
+        None => parts.push("no process was started".to_owned()),
+        Some(ended) if failure.problem.error_type != ProblemKind::Exited => {
+            let long = failure
+                .lived_ms
+                .map_or_else(String::new, |ms| format!(" after {}", lived(Duration::from_millis(ms))));
+            parts.push(format!("{}{long}", ended.phrase()));
+        }
+        Some(_) if failure.was_ready => parts.push("it had been ready".to_owned()),
+        Some(_) => {}
+    }
+    parts.push(match failure.crashes_in_window {
         0 => "this cost no restart budget".to_owned(),
         n => format!("crash {n} of {}", failure.max_crashes),
-    };
-    format!("{how}{long}{ready}; {crashes}{end}")
+    });
+    if failure.gave_up {
+        parts.push("the supervisor gave up".to_owned());
+    }
+    parts.join("; ")
 }
 
 fn indented(text: &str) -> String {
@@ -175,7 +182,7 @@ fn indented(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::module::ended::Ended;
-    use crate::module::problem::{Kind as ProblemKind, Problem};
+    use crate::module::problem::Problem;
     use crate::module::stamp::Stamp;
 
     fn failure(ended: Option<Ended>, gave_up: bool) -> Failure {

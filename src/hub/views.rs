@@ -13,11 +13,12 @@ use crate::module::known;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::table::Census;
-use crate::supervisor::set::{Change, Member};
+use crate::supervisor::clock::moment;
+use crate::supervisor::set::Member;
+use crate::supervisor::shared::Change;
 use crate::supervisor::snapshot::{Snapshot, Word};
 
 use super::app::App;
-use super::serve::clock;
 
 fn state(word: Word) -> State {
     match word {
@@ -80,7 +81,7 @@ pub fn ready(snapshots: &[Snapshot]) -> Ready {
 /// Everything `status` shows.
 #[must_use]
 pub fn status(app: &App) -> Status {
-    let now = clock();
+    let now = moment();
     let census = Census::take();
     let modules = app.supervisor.members().iter().map(|member| module(member, &census, now.wall)).collect();
     let identity = &app.identity;

@@ -7,5 +7,6 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod boot;
+mod groups;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ use crate::module::failure::Failure as Report;
 use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::Kind;
-use crate::supervisor::actor::Ask;
+use crate::supervisor::handle::Ask;
 use crate::supervisor::phase::Outcome;
 use crate::supervisor::set::Member;
 

@@ -137,20 +137,20 @@ impl Model {
     /// Lets the host answer one thing it owes, chosen by `pick`.
     fn host(&mut self, pick: u8) {
         if let Some(inc) = self.checking.take() {
-            let event = if pick % 5 == 0 {
+            let event = if pick.is_multiple_of(5) {
                 Event::Refused { inc, problem: problem(Kind::PortSquatter) }
             } else {
-                Event::Cleared { inc, policy: Policy::default(), listens: pick % 7 != 0 }
+                Event::Cleared { inc, policy: Policy::default(), listens: !pick.is_multiple_of(7) }
             };
             return self.feed(event);
         }
         if let Some(inc) = self.spawning.take() {
-            if pick % 6 == 0 {
+            if pick.is_multiple_of(6) {
                 return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed) });
             }
             let life = Life {
                 leader_alive: true,
-                rest_alive: pick % 2 == 0,
+                rest_alive: pick.is_multiple_of(2),
                 ignores_term: self.ignores_term,
                 ..Life::default()
             };
@@ -210,7 +210,13 @@ impl Model {
                 (!life.ignores_term || !life.leader_alive).then_some(run.inc)
             }
             Phase::Draining { run, .. } => (!self.lives[&run.inc].rest_alive).then_some(run.inc),
-            _ => None,
+            Phase::Down
+            | Phase::Checking { .. }
+            | Phase::Blocked { .. }
+            | Phase::Spawning { .. }
+            | Phase::Up { .. }
+            | Phase::Backoff { .. }
+            | Phase::Crashed { .. } => None,
         }
     }
 
@@ -294,7 +300,7 @@ proptest! {
                     }
                     prop_assert_eq!(&before, model.machine.phase());
                 }
-                6 => model.ignores_term = pick % 2 == 0,
+                6 => model.ignores_term = pick.is_multiple_of(2),
                 _ => model.host(pick),
             }
         }
