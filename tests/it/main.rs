@@ -10,5 +10,6 @@ mod boot;
 mod groups;
 mod orphans;
 mod storm;
+mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
