@@ -121,7 +121,7 @@ static REGISTRY: [Dependency; 14] = [
         binary: "parachute-vault",
         why: "the vault module",
         docs: "https://parachute.computer",
-        generic: Some("parachute install vault"),
+        generic: Some("bun add -g @openparachute/vault"),
         ..NONE
     },
 ];

@@ -7,5 +7,8 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod boot;
+mod edges;
+mod layers;
+mod readme;
 #[path = "../support/mod.rs"]
 mod support;
