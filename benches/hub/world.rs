@@ -240,6 +240,9 @@ impl Drop for World {
             let _ = kill(Pid::from_raw(i32::try_from(hub.id()).unwrap()), Signal::SIGTERM);
             let _ = hub.wait();
         }
+        if std::thread::panicking() {
+            eprintln!("the hub's last words:\n{}", self.log_tail());
+        }
         let _ = fs::remove_dir_all(&self.root);
     }
 }
