@@ -37,6 +37,10 @@ const MAX_REPORT: u64 = 1024 * 1024;
 /// # Errors
 /// No such module, or nothing can be read.
 pub async fn run(cx: &Context, args: WhyArgs) -> Result<Said, CliError> {
+    if args.name == "hub" {
+        let text = "`why` explains modules; of the hub itself, `status` tells what is wrong";
+        return Err(CliError::new(Kind::Usage, text).hint("parachute status"));
+    }
     let path = format!("/api/modules/{}/why", encoded(&args.name));
     let why = match cx.client().get::<Why>(&path).await {
         Ok(why) => why,
@@ -210,5 +214,35 @@ mod tests {
         insta::assert_snapshot!("refused_with_holder", screen("vault", &refused, holder, Style::PLAIN));
         let never = Why { module: None, failure: None };
         insta::assert_snapshot!("never_failed", screen("vault", &never, None, Style::PLAIN));
+    }
+
+    /// One screen for each kind, so that none loses its reason or its way out unseen.
+    #[test]
+    fn every_kind_has_its_reason_and_a_hint() {
+        use ProblemKind as K;
+        let kinds = [
+            (K::MissingDependency, "`node` is not on PATH.\n\nInstall it", Some("apt install nodejs")),
+            (K::NonExecutable, "/srv/run is not executable", Some("chmod +x /srv/run")),
+            (K::MissingCwd, "/srv/gone does not exist", Some("mkdir /srv/gone")),
+            (K::PortSquatter, "port 1940 of vault is held by pid 812 (nc)", Some("kill 812")),
+            (K::StartedButUnbound, "vault runs and has not bound port 1940", None),
+            (K::SpawnFailed, "the system refused a new process", None),
+            (K::Exited, "vault ended by itself", Some("parachute why vault")),
+            (K::Unhealthy, "its health check failed 3 times", Some("parachute logs vault")),
+            (K::NoStartCmd, "nothing says how to start vault", Some("parachute add vault -- COMMAND")),
+            (K::BadDefinition, "module.json is not JSON", None),
+            (K::StopFailed, "pid 7 survives SIGKILL", Some("parachute status")),
+            (K::Edited, "the row changed since it was started", Some("parachute restart vault")),
+        ];
+        let mut all = String::new();
+        for (kind, text, next) in kinds {
+            let mut problem = Problem::new(kind, text, Stamp(0));
+            problem.next = next.map(str::to_owned);
+            let failure = Failure { problem, ..failure(None, false) };
+            let screen = screen("vault", &Why { module: None, failure: Some(failure) }, None, Style::PLAIN);
+            assert!(screen.contains("\nhint: ") && !screen.contains("hint: parachute why vault"), "{screen}");
+            all.push_str(&format!("=== {kind:?} ===\n{screen}\n"));
+        }
+        insta::assert_snapshot!("kinds", all);
     }
 }

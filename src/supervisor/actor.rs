@@ -16,7 +16,7 @@ use crate::module::failure::Failure;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::Problem;
-use crate::process::group::{self, Depth, Life, Signal};
+use crate::process::group::{self, Depth, Life, Signal, SignalError};
 use crate::process::spawn::{self, Child};
 
 use super::clock::moment;
@@ -321,8 +321,10 @@ impl Actor {
     fn signal(&mut self, inc: Inc, sig: Sig) {
         let Some(current) = self.current(inc) else { return };
         let life = current.life.clone();
-        if let Err(error) = group::signal_group(&life, sig.into()) {
-            self.log.note(&format!("could not signal its process group: {error}"));
+        match group::signal_group(&life, sig.into()) {
+            // Gone: its end is on the way to us.
+            Ok(()) | Err(SignalError::Gone { .. }) => {}
+            Err(error) => self.log.note(&format!("could not signal its process group: {error}")),
         }
     }
 

@@ -39,7 +39,23 @@ async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_ends_its_connection_counts() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 4096]).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+            stream.write_all(answer).await.unwrap();
+        });
+        assert_eq!(ask(port, "/health", Duration::from_secs(30)).await, Ok(StatusCode::OK));
+        server.await.unwrap();
+    }
 
     #[test]
     fn what_counts_as_alive() {

@@ -8,5 +8,7 @@
 
 mod boot;
 mod groups;
+mod orphans;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
