@@ -14,6 +14,7 @@ use crate::logs::thread::{Logs, ModuleLog};
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
+use crate::process::files;
 
 use super::actor;
 use super::handle::{Ask, Handle};
@@ -159,6 +160,11 @@ impl Supervisor {
 
     /// Starts what appeared, stops what went, and returns whom to tell of a change.
     fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
+        if let Err(room) = files::make_room(rows.len()) {
+            let line =
+                format!("the limit on open files leaves room for about {room} modules; raise it: ulimit -Hn");
+            self.shared.logs.hub_line(&line);
+        }
         let mut members = lock(&self.members);
         let mut old: Vec<Member> = std::mem::take(&mut *members);
         let mut edited = Vec::new();
