@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 15] = [
+const EDGES: [(&str, &str); 14] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
