@@ -6,6 +6,7 @@
 )]
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
+mod api;
 mod boot;
 mod edges;
 mod groups;
@@ -16,3 +17,4 @@ mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;
