@@ -121,7 +121,6 @@ static REGISTRY: [Dependency; 14] = [
         binary: "parachute-vault",
         why: "the vault module",
         docs: "https://parachute.computer",
-        // The hub that could `parachute install` is the original; this one takes what the package manager brings.
         generic: Some("bun add -g @openparachute/vault"),
         ..NONE
     },

@@ -154,6 +154,7 @@ impl Actor {
                 let ticket = Ticket(self.next_ticket);
                 self.tickets.insert(ticket, reply);
                 match ask {
+                    Ask::Boot => Event::Boot(ticket),
                     Ask::Start => Event::Start(ticket),
                     Ask::Stop => Event::Stop(ticket),
                     Ask::Restart => Event::Restart(ticket),

@@ -8,6 +8,8 @@ use super::snapshot::Snapshot;
 /// What people ask of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
+    /// Run, because there is a row.
+    Boot,
     /// Run.
     Start,
     /// Do not run.

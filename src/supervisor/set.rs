@@ -209,7 +209,7 @@ impl Supervisor {
             if let Some(earlier) = earlier {
                 earlier.ask(Ask::Shutdown).await;
             }
-            asked.ask(Ask::Start).await
+            asked.ask(Ask::Boot).await
         });
         Member { short: short.clone(), row: row.clone(), log, handle }
     }

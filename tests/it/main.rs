@@ -7,8 +7,12 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod boot;
+mod edges;
 mod groups;
+mod layers;
 mod orphans;
+mod readme;
 mod storm;
+mod supervise;
 #[path = "../support/mod.rs"]
 mod support;

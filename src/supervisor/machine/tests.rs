@@ -275,6 +275,10 @@ proptest! {
         let mut model = Model::new();
         for (what, pick) in steps {
             match what {
+                0 if pick.is_multiple_of(4) => {
+                    let ticket = model.ticket();
+                    model.feed(Event::Boot(ticket));
+                }
                 0 => { model.start(); }
                 1 => { model.stop(); }
                 2 => { model.restart(); }
@@ -513,4 +517,18 @@ fn after_shutdown_nothing_starts() {
     assert!(matches!(model.outcome(ticket), Some(Outcome::Stopped { .. })));
     let again = model.restart();
     assert_eq!(model.outcome(again), Some(&Outcome::ShuttingDown));
+}
+
+#[test]
+fn a_boot_pardons_nothing_that_an_earlier_hub_counted() {
+    let mut model = Model::new();
+    let counted = [Stamp(999_990_000), Stamp(999_992_000), Stamp(999_994_000), Stamp(999_996_000)];
+    model.machine = Machine::new(Short::new("vault").unwrap(), &counted, model.now());
+    let ticket = model.ticket();
+    model.feed(Event::Boot(ticket));
+    model.settle();
+    assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
+    model.crash();
+    model.settle();
+    assert!(matches!(model.machine.phase(), Phase::Crashed { .. }), "the fifth crash within the window");
 }

@@ -1,0 +1,87 @@
+//! The map of all effects: the files in which a ban of `clippy.toml` is lifted, and the files with `unsafe`.
+
+use std::collections::BTreeSet;
+
+use crate::layers::sources;
+
+/// File, and what it may do to the world or learn from it.
+const EDGES: [(&str, &str); 14] = [
+    ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
+    ("home/fs.rs", "reads, writes, renames and removes files of the home"),
+    ("home/lock.rs", "takes file locks and waits for them"),
+    ("logs/files.rs", "opens, rotates and reads log files"),
+    ("logs/reader.rs", "stamps lines"),
+    ("logs/stdout.rs", "owns the thread that writes to standard output; measures patience"),
+    ("logs/thread.rs", "owns the thread that pumps; stamps the supervisor's lines"),
+    ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
+    ("process/os/linux/proc.rs", "reads /proc"),
+    ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
+    ("process/os/macos/proc.rs", "asks libproc and sysctl"),
+    ("process/os/posix.rs", "signals a group whose leader was proven"),
+    ("process/spawn.rs", "starts modules"),
+    ("supervisor/clock.rs", "reads both clocks for the running side"),
+];
+
+/// The only files with `unsafe`.
+const UNSAFE: [&str; 3] =
+    ["process/os/linux/exit.rs", "process/os/macos/proc.rs", "process/os/macos/sockets.rs"];
+
+#[test]
+fn effects_happen_only_in_the_listed_files() {
+    let listed: BTreeSet<String> = EDGES.iter().map(|(file, _)| (*file).to_owned()).collect();
+    let lifting: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| lifts(text).iter().any(|reason| !reason.starts_with("test: ")))
+        .map(|(file, _)| file.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(lifting, listed, "left: files that lift a ban, right: the list");
+}
+
+#[test]
+fn every_edge_says_what_it_may_do() {
+    for (file, effect) in EDGES {
+        assert!(effect.split(' ').count() > 1, "{file}: {effect:?} tells nothing");
+    }
+}
+
+#[test]
+fn unsafe_code_stays_under_process_os() {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.lines().any(|line| uses_unsafe(line)))
+        .map(|(file, _)| file.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(found, UNSAFE);
+    assert!(UNSAFE.iter().all(|file| file.starts_with("process/os/")));
+}
+
+#[test]
+fn the_scanner_reads_reasons_on_one_line_and_on_several() {
+    let text = "#![expect(clippy::disallowed_methods, reason = \"edge: a\")]\n\
+        #[expect(\n    clippy::disallowed_methods,\n    clippy::exit,\n    reason = \"test: b\"\n)]\n\
+        #[expect(clippy::too_many_lines, reason = \"c\")]\n";
+    assert_eq!(lifts(text), ["edge: a", "test: b"]);
+    assert!(uses_unsafe("    unsafe { x() }") && uses_unsafe("unsafe fn y() {}"));
+    assert!(!uses_unsafe("// unsafe { }") && !uses_unsafe("#![expect(unsafe_code, reason = \"\")]"));
+}
+
+/// The reasons of every `expect` that lifts the ban on effects.
+fn lifts(text: &str) -> Vec<String> {
+    text.match_indices("expect(")
+        .filter_map(|(at, _)| {
+            let (lints, rest) = text[at..].split_once("reason = \"")?;
+            // An `expect` without a reason would not compile; a method call `.expect(` has no lint in it.
+            let ours =
+                lints.contains("clippy::disallowed_methods") && !lints.contains(";") && !lints.contains(")]");
+            ours.then(|| rest.split('"').next().unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+fn uses_unsafe(line: &str) -> bool {
+    let code = line.split_once("//").map_or(line, |(code, _)| code);
+    code.contains("unsafe {")
+        || code.contains("unsafe fn")
+        || code.contains("unsafe impl")
+        || code.contains("unsafe extern")
+}

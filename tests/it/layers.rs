@@ -1,0 +1,205 @@
+//! The rooms of the house: who may use whom (the table below is the rule), and which files are pure.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
+const ROOMS: [(u8, &str, &[&str]); 9] = [
+    (0, "module", &[]),
+    (0, "ui", &[]),
+    (1, "process", &["module"]),
+    (1, "home", &["module"]),
+    (2, "logs", &["module", "home"]),
+    (2, "api", &["module"]),
+    (3, "supervisor", &["module", "process", "home", "logs"]),
+    (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
+    (6, "cli", &["module", "process", "home", "logs", "api", "supervisor", "hub", "ui"]),
+];
+
+/// Files and folders that decide and never do. A folder ends with a slash.
+const PURE: [&str; 30] = [
+    "module/",
+    "api/wire.rs",
+    "cli/error.rs",
+    "cli/root.rs",
+    "home/document.rs",
+    "home/paths.rs",
+    "hub/http/metrics.rs",
+    "logs/backlog.rs",
+    "logs/cut.rs",
+    "logs/held.rs",
+    "logs/line.rs",
+    "logs/pump.rs",
+    "logs/ring.rs",
+    "process/attribution.rs",
+    "process/id.rs",
+    "process/life.rs",
+    "process/marks.rs",
+    "process/os/linux/stat.rs",
+    "process/os/linux/tcp_table.rs",
+    "process/os/macos/layout.rs",
+    "process/signal.rs",
+    "supervisor/budget.rs",
+    "supervisor/gate.rs",
+    "supervisor/machine.rs",
+    "supervisor/machine/",
+    "supervisor/phase.rs",
+    "supervisor/snapshot.rs",
+    "ui/style.rs",
+    "ui/table.rs",
+    "ui/text.rs",
+];
+
+/// Crates and modules through which a file would reach the world.
+const EFFECTS: [&str; 6] = ["tokio", "std::fs", "std::process", "std::net::Tcp", "nix", "rustix"];
+
+#[test]
+fn a_room_uses_only_rooms_of_a_lower_rank() {
+    let table: BTreeMap<&str, &[&str]> = ROOMS.iter().map(|(_, room, may)| (*room, *may)).collect();
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let Some(room) = room_of(&file) else { continue };
+        let Some(may) = table.get(room.as_str()) else {
+            wrong.push(format!("{}: the room `{room}` is not in the table", file.display()));
+            continue;
+        };
+        for used in used_rooms(&text) {
+            seen += 1;
+            if !table.contains_key(used.as_str()) {
+                wrong.push(format!("{}: there is no room `{used}`", file.display()));
+            } else if used != room && !may.contains(&used.as_str()) {
+                wrong.push(format!("{}: `{room}` must not use `{used}`", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 100, "the scan found only {seen} imports: it does not read what it should");
+}
+
+#[test]
+fn the_table_goes_downwards_and_names_every_room() {
+    let rank: BTreeMap<&str, u8> = ROOMS.iter().map(|(rank, room, _)| (*room, *rank)).collect();
+    for (own, room, may) in ROOMS {
+        for used in may {
+            assert!(rank[used] < own, "{room} ({own}) may not use {used} ({})", rank[used]);
+        }
+    }
+    let lib = std::fs::read_to_string(src().join("lib.rs")).unwrap();
+    let declared: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let mut rooms: Vec<&str> = rank.keys().copied().collect();
+    rooms.sort_unstable();
+    assert_eq!(declared, rooms, "lib.rs and the table name the same rooms");
+}
+
+#[test]
+fn pure_files_reach_nothing() {
+    let files = sources();
+    let mut wrong = Vec::new();
+    for entry in PURE {
+        let here: Vec<_> = files.iter().filter(|(file, _)| covers(entry, file)).collect();
+        assert!(!here.is_empty(), "{entry} is declared pure and does not exist");
+        for (file, text) in here {
+            let text = code(text);
+            for effect in EFFECTS.iter().filter(|effect| has_word(&text, effect)) {
+                wrong.push(format!("{} is declared pure and uses {effect}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_scanner_sees_every_form_of_an_import() {
+    let text = "use crate::{api::wire, home::{fs, paths}, logs};\npub(in crate::hub) fn x() {}\n\
+        // crate::nothing\nlet y = crate::ui::text::bytes(1); // crate::neither\n\
+        use crate::{\n    module,\n    process::id,\n};\n";
+    assert_eq!(used_rooms(text), ["api", "home", "logs", "hub", "ui", "module", "process"]);
+    assert!(has_word("use nix::unistd", "nix") && !has_word("std::os::unix::fs", "nix"));
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file, relative to `src`, with its text.
+pub fn sources() -> Vec<(PathBuf, String)> {
+    let (mut found, mut dirs) = (Vec::new(), vec![src()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(src()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 50, "only {} source files found", found.len());
+    found
+}
+
+fn room_of(file: &Path) -> Option<String> {
+    let first = file.components().next()?.as_os_str().to_str()?;
+    (file.components().count() > 1).then(|| first.to_owned())
+}
+
+fn covers(entry: &str, file: &Path) -> bool {
+    let file = file.to_str().unwrap();
+    if entry.ends_with('/') { file.starts_with(entry) } else { file == entry }
+}
+
+/// The text without comments. A `//` inside a string cuts the rest of its line, which holds no import.
+fn code(text: &str) -> String {
+    text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).fold(
+        String::new(),
+        |mut out, line| {
+            out.push_str(line);
+            out.push('\n');
+            out
+        },
+    )
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            && (word.contains("::Tcp")
+                || !text[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    })
+}
+
+/// The rooms named by `crate::room` and `crate::{room, room::thing}`, in order.
+fn used_rooms(text: &str) -> Vec<String> {
+    let text = code(text);
+    let word = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let mut rooms = Vec::new();
+    for (at, found) in text.match_indices("crate::") {
+        if text[..at].ends_with('$') {
+            continue;
+        }
+        let rest = &text[at + found.len()..];
+        let Some(group) = rest.strip_prefix('{') else {
+            rooms.push(word(rest));
+            continue;
+        };
+        rooms.push(word(group));
+        let mut depth = 0_u32;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => rooms.push(word(&group[at + 1..])),
+                _ => {}
+            }
+        }
+    }
+    rooms.retain(|room| !room.is_empty());
+    rooms
+}
