@@ -7,6 +7,7 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod boot;
+mod cli_reference;
 mod edges;
 mod layers;
 mod readme;
