@@ -9,7 +9,10 @@
 mod boot;
 mod cli_reference;
 mod edges;
+mod environment;
+mod files;
 mod layers;
 mod readme;
+mod registration;
 #[path = "../support/mod.rs"]
 mod support;

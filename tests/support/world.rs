@@ -160,14 +160,13 @@ impl World {
 
     /// Starts a hub and does not wait.
     pub fn spawn_hub(&self) {
+        self.spawn(self.parachute(&["serve", "--port", &self.port.to_string()]));
+    }
+
+    /// Starts this command as the hub of this world and does not wait.
+    pub fn spawn(&self, mut hub: Command) {
         let log = File::options().create(true).append(true).open(self.hub_log_path()).unwrap();
-        let port = self.port.to_string();
-        let child = self
-            .parachute(&["serve", "--port", &port])
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = hub.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         *self.hub.borrow_mut() = Some(child);
     }
 
