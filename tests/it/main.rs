@@ -12,6 +12,8 @@ mod edges;
 mod environment;
 mod files;
 mod layers;
+mod log_streams;
+mod logs;
 mod readme;
 mod registration;
 #[path = "../support/mod.rs"]
