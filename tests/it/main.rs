@@ -6,6 +6,8 @@
 )]
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
+mod api;
+mod api_doors;
 mod boot;
 mod cli_reference;
 mod edges;
@@ -18,3 +20,4 @@ mod readme;
 mod registration;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;
