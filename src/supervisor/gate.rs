@@ -66,7 +66,10 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
     }
     let row = question.row.as_ref().ok_or_else(|| no_row(&question))?;
     let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
-    let Composed { launch, notes } = composed.map_err(|problem| *problem)?;
+    let Composed { launch, notes } = composed.map_err(|mut problem| {
+        problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
+        *problem
+    })?;
     let program = preflight::find_program(&launch, question.at)?;
     if launch.listens {
         ended.extend(free_port(&question, &launch, &program).await?);
