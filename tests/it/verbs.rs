@@ -140,6 +140,28 @@ fn a_start_of_a_broken_module_prints_the_reason() {
 }
 
 #[test]
+fn a_module_that_cannot_be_defined_says_so_with_a_hint() {
+    let world = World::new();
+    let dir = world.home().join("gone");
+    world.command("gone", &["true"]);
+    world.command("bad", &["true"]);
+    world.command("mute", &["true"]);
+    std::fs::remove_dir_all(dir).unwrap();
+    std::fs::write(world.home().join("bad/.parachute/module.json"), "{").unwrap();
+    std::fs::remove_file(world.home().join("mute/.parachute/module.json")).unwrap();
+    world.start_hub();
+    for (short, kind) in [("gone", "missing_cwd"), ("bad", "bad_definition"), ("mute", "no_start_cmd")] {
+        world.problem(short, kind);
+        let said = world.run(&["start", short]).code(1);
+        assert!(said.out.contains(&format!("✗ {short}: ")), "{said:#?}");
+        helps(&said);
+        helps(&world.run(&["why", short]).code(0));
+    }
+    helps(&world.run(&["status"]).code(1));
+    world.stop_hub();
+}
+
+#[test]
 fn stop_ends_a_foreground_hub_and_waits() {
     let world = World::new();
     world.module("web", &[]);
