@@ -89,7 +89,9 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
             .is_none_or(|failure| failure.problem.error_description != problem.error_description)
         {
             out.push_str(&format!("\n{}\n", indented(&problem.error_description)));
-            if let Some(next) = &problem.next {
+            // What was typed just now is no way out.
+            let asked = format!("parachute why {}", printable(name));
+            if let Some(next) = problem.next.as_ref().filter(|next| **next != asked) {
                 out.push_str(&format!("{} {}\n", style.good("hint:"), printable(next)));
             }
         }

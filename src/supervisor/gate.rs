@@ -77,8 +77,11 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
 
 fn define(question: &Question) -> Result<Composed, Problem> {
     let row = question.row.as_ref().ok_or_else(|| no_row(question))?;
-    definition::of_row(&question.home, &question.short, row, &question.base, question.at)
-        .map_err(|problem| *problem)
+    let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
+    composed.map_err(|mut problem| {
+        problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
+        *problem
+    })
 }
 
 async fn free_port(

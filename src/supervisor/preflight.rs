@@ -38,12 +38,13 @@ pub fn find_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
     }
     match unusable {
         Some(path) => Err(not_executable(short.as_str(), &path, at)),
-        None => Err(dependency::missing(
-            &name.to_string_lossy(),
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            at,
-        )),
+        None => {
+            let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+            let mut problem = dependency::missing(&name.to_string_lossy(), os, arch, at);
+            // Where nobody knows how to install it, the command that shows what was asked for helps most.
+            problem.next.get_or_insert_with(|| format!("parachute why {short}"));
+            Err(problem)
+        }
     }
 }
 

@@ -1,257 +1,279 @@
-//! What is on the wire: shapes, status codes, and who may ask.
+//! The control API: shapes and status codes, for every row and for names that are none.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
+use parachute::api::wire;
 use serde_json::{Value, json};
 
-use crate::support::http::{self, Answer};
-use crate::support::world::World;
-use crate::support::{eventually, until};
+use crate::support::stream::Live;
+use crate::support::until;
+use crate::support::world::{World, free_port};
 
-fn local(world: &World, method: &str, target: &str, extra: &[(&str, &str)]) -> Answer {
-    let host = format!("127.0.0.1:{}", world.port());
-    let mut headers = vec![("host", host.as_str())];
-    headers.retain(|_| !extra.iter().any(|(name, _)| *name == "host"));
-    headers.extend(extra);
-    http::tcp(world.port(), method, target, &headers).expect("an answer")
-}
-
-/// W-C1, A18: every row is listed and driven, not only the known ones.
-#[test]
-fn every_row_is_listed_and_driven() {
-    let world = World::new();
-    world.module("acme", &[]);
-    world.start_hub();
-    let pid = world.ready("acme");
-    let list = world.get("/api/modules").unwrap().json();
-    let shorts: Vec<&str> =
-        list["modules"].as_array().unwrap().iter().map(|m| m["short"].as_str().unwrap()).collect();
-    assert_eq!(shorts, ["vault", "scribe", "acme"]);
-    assert_eq!(list["modules"][0]["installed"], false);
-    assert_eq!(list["modules"][0]["supervisor_status"], Value::Null);
-    let acme = &list["modules"][2];
-    assert_eq!(
-        (&acme["pid"], &acme["supervisor_status"], &acme["uis"]),
-        (&json!(pid), &json!("running"), &json!([]))
-    );
-    assert_eq!(
-        (&list["supervisor_available"], &list["module_install_channel"]),
-        (&json!(true), &json!("latest"))
-    );
-
-    let start = world.op("acme", "start");
-    assert_eq!(
-        (&start["ok"], &start["state"]["pid"]),
-        (&json!(true), &json!(pid)),
-        "a second start spawns nothing"
-    );
-    let stop = world.op("acme", "stop");
-    assert_eq!((&stop["stopped"], &stop["state"]["status"]), (&json!(true), &json!("stopped")));
-    assert_eq!(stop["state"]["lastExitCode"], 143, "128 + SIGTERM");
-    let restart = world.op("acme", "restart");
-    assert_eq!(restart["ok"], true, "{restart:#}");
-    assert!(restart["state"]["startedAt"].as_str().unwrap().ends_with('Z'));
-    let logs = world.get("/api/modules/acme/logs?n=3").unwrap().json();
-    assert_eq!(logs["lines"].as_array().unwrap().len(), 3);
-    assert!(logs["text"].as_str().unwrap().contains("[acme] "));
-    world.stop_hub();
+#[track_caller]
+fn error(world: &World, method: &str, target: &str, status: u16, code: &str) -> Value {
+    let answer = crate::support::http::socket(&world.socket(), method, target, &[("host", "hub")]).unwrap();
+    let body = answer.json();
+    assert_eq!((answer.status, body["error"].as_str()), (status, Some(code)), "{method} {target}: {body:#}");
+    assert!(body["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{body:#}");
+    body
 }
 
 #[test]
-fn what_is_not_there_is_told_apart() {
+fn the_list_has_the_curated_modules_first_and_every_row() {
     let world = World::new();
+    world.module("web", &[]);
     world.start_hub();
-    let ask = |method: &str, target: &str| {
-        http::socket(&world.socket(), method, target, &[("host", "hub")]).unwrap()
-    };
-    for (method, target, status, error) in [
-        ("POST", "/api/modules/vault/start", 400, "not_installed"),
-        ("POST", "/api/modules/vault/restart", 404, "not_supervised"),
-        ("GET", "/api/modules/vault/logs", 404, "not_supervised"),
-        ("POST", "/api/modules/acme/start", 404, "unknown_module"),
-        ("POST", "/api/modules/hub/stop", 404, "unknown_module"),
-        ("GET", "/api/modules/acme/why", 404, "unknown_module"),
-        ("GET", "/api/modules/%E0%A4%A/why", 400, "bad_request"),
-        ("GET", "/api/modules/vault/start", 405, "method_not_allowed"),
-        ("POST", "/api/modules/vault/dance", 404, "not_found"),
-        ("GET", "/nowhere", 404, "not_found"),
-    ] {
-        let answer = ask(method, target);
-        assert_eq!(
-            (answer.status, answer.json()["error"].as_str()),
-            (status, Some(error)),
-            "{method} {target}"
+    let pid = world.ready("web");
+    let answer = world.get("/api/modules").unwrap();
+    let list: wire::ModuleList = serde_json::from_str(&answer.body).unwrap();
+    let shorts: Vec<&str> = list.modules.iter().map(|module| module.short.as_str()).collect();
+    assert_eq!(shorts, ["vault", "scribe", "web"]);
+    assert!(list.supervisor_available);
+    let (vault, web) = (&answer.json()["modules"][0], &answer.json()["modules"][2]);
+    assert_eq!(vault["package"], "@openparachute/vault");
+    assert_eq!((&vault["installed"], &vault["available"]), (&json!(false), &json!(true)));
+    let null = ["installed_version", "latest_version", "supervisor_status", "pid", "install_dir"];
+    for key in null {
+        assert!(
+            vault.as_object().unwrap().contains_key(key) && vault[key].is_null(),
+            "{key} is an explicit null"
         );
-        assert!(answer.json()["error_description"].as_str().is_some_and(|text| !text.is_empty()));
     }
-    assert_eq!(world.op("vault", "stop"), json!({ "short": "vault", "ok": true, "stopped": false }));
+    assert_eq!((&web["pid"], &web["supervisor_status"]), (&json!(pid), &json!("running")));
+    assert_eq!((&web["installed"], &web["package"]), (&json!(true), &Value::Null));
     world.stop_hub();
 }
 
-/// W-X1, B3, B4: a token, or a plain loopback caller and a public route.
 #[test]
-fn on_tcp_only_the_token_opens_what_is_not_public() {
+fn a_third_party_row_is_driven_like_any_other() {
     let world = World::new();
-    world.module("web", &[]);
+    let port = world.module("web", &[]);
     world.start_hub();
-    let token = format!("Bearer {}", world.read("operator.token").trim());
-    for (target, extra, status) in [
-        ("/health", vec![], 200),
-        ("/api/ready", vec![], 200),
-        ("/health", vec![("host", "evil.example")], 403),
-        ("/health", vec![("x-forwarded-for", "")], 403),
-        ("/api/ready", vec![("forwarded", "for=1.2.3.4")], 403),
-        ("/api/status", vec![], 401),
-        ("/api/status", vec![("authorization", "Bearer nonsense")], 401),
-        ("/api/status", vec![("host", "evil.example")], 403),
-        ("/api/status", vec![("authorization", token.as_str())], 200),
-        ("/api/status", vec![("authorization", token.as_str()), ("host", "my.example")], 200),
-        ("/metrics", vec![], 401),
-        ("/api/events", vec![], 401),
-    ] {
-        let answer = local(&world, "GET", target, &extra);
-        assert_eq!(answer.status, status, "{target} {extra:?}: {answer:?}");
-    }
+    let first = world.ready("web");
+    let started = world.op("web", "start");
     assert_eq!(
-        local(&world, "DELETE", "/api/status", &[]).status,
-        405,
-        "the method is looked at before the token"
+        started,
+        json!({"short": "web", "ok": true, "state": started["state"]}),
+        "start is idempotent"
     );
-    assert_eq!(
-        local(&world, "POST", "/api/hub/stop", &[("authorization", &token)]).status,
-        403,
-        "socket only"
-    );
-    assert_eq!(local(&world, "PUT", "/health", &[]).status, 200, "liveness answers any method");
-    assert!(local(&world, "GET", "/health", &[]).head.contains("cache-control: no-store"));
-    world.stop_hub();
-}
-
-#[test]
-fn readiness_does_not_wait_for_what_somebody_stopped() {
-    let world = World::new();
-    world.module("web", &[]);
-    world.module("off", &[]);
-    world.command("broken", &["no-such-program-anywhere"]);
-    world.start_hub();
-    world.ready("web");
-    world.ready("off");
-    world.problem("broken", "missing_dependency");
-    world.op("off", "stop");
-    let ready = world.get("/api/ready").unwrap().json();
-    let expected = json!({
-        "ready": false, "ready_modules": ["web"], "transient_modules": [], "persistent_modules": ["broken"],
-    });
-    assert_eq!(ready, expected);
-    world.op("broken", "stop");
-    assert_eq!(world.get("/api/ready").unwrap().json()["ready"], true);
-    world.stop_hub();
-}
-
-#[test]
-fn state_changes_are_pushed() {
-    let world = World::new();
-    world.module("web", &[]);
-    world.start_hub();
-    world.ready("web");
-    let mut stream = UnixStream::connect(world.socket()).unwrap();
-    stream.write_all(http::request("GET", "/api/events", &[("host", "hub")]).as_bytes()).unwrap();
-    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line == ": connected"), "the stream begins");
-    world.op("web", "stop");
-    let data =
-        lines.by_ref().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
-    let states: Vec<String> = data
-        .map(|event| event["state"].as_str().unwrap().to_owned())
-        .take_while(|state| state != "stopped")
-        .collect();
-    assert!(states.iter().all(|state| state == "running"), "{states:?}");
-    world.signal_hub(nix::sys::signal::Signal::SIGTERM);
-    assert!(lines.count() > 0, "the stream ends with the hub");
-    assert_eq!(world.hub_ends().code(), Some(0));
-}
-
-#[test]
-fn metrics_are_samples_line_by_line() {
-    let world = World::new();
-    world.module("web", &[]);
-    world.start_hub();
-    world.ready("web");
-    let text = world.get("/metrics").unwrap().body;
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (name, value) = line.rsplit_once(' ').unwrap();
-        assert!(name.starts_with("parachute_"), "{line}");
-        assert!(value.parse::<f64>().is_ok(), "{line}");
-    }
-    assert!(text.contains("parachute_module_ready{module=\"web\"} 1\n"), "{text}");
-    world.stop_hub();
-}
-
-/// Nobody who says nothing, or nonsense, keeps others from being answered.
-#[test]
-fn slow_and_senseless_clients_hold_up_nobody() {
-    let world = World::new();
-    world.start_hub();
-    let idle: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(world.socket()).unwrap()).collect();
-    let mut senseless = UnixStream::connect(world.socket()).unwrap();
-    senseless.write_all(b"\x00\x01 nonsense\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    senseless.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    let huge = "x".repeat(64 * 1024);
-    let refused = http::socket(&world.socket(), "GET", "/health", &[("host", "hub"), ("x-huge", &huge)]);
-    assert!(refused.is_none_or(|answer| answer.status == 431));
-    assert_eq!(world.get("/health").unwrap().status, 200);
-    drop(idle);
-    world.stop_hub();
-}
-
-/// A13, W-S6: a restart reads everything anew.
-#[test]
-fn a_restart_reads_the_environment_anew() {
-    let world = World::new();
-    let dump = world.file("dump");
-    let port = world.module("web", &["--dump", dump.to_str().unwrap()]);
-    let env = world.home().join("web/.env");
-    std::fs::write(&env, "# NOTE=1\nKEY=old\nPORT=1\n").unwrap();
-    world.start_hub();
-    world.ready("web");
-    let text = std::fs::read_to_string(&dump).unwrap();
-    assert!(
-        text.contains("KEY=old") && text.contains(&format!("PORT={port}\n")) && !text.contains("NOTE"),
-        "{text}"
-    );
-    assert!(text.contains("PARACHUTE_HUB_ORIGIN=http://127.0.0.1:"), "{text}");
-    std::fs::write(&env, "KEY=new\n").unwrap();
-    assert_eq!(world.op("web", "restart")["ok"], true);
-    eventually("the new value", || std::fs::read_to_string(&dump).unwrap().contains("KEY=new"));
-    world.stop_hub();
-}
-
-/// DC18, W-X5: what belongs to the hub stays with it.
-#[test]
-fn modules_do_not_inherit_the_hubs_secrets() {
-    let world = World::new();
-    let dump = world.file("dump");
-    world.module("web", &["--dump", dump.to_str().unwrap()]);
-    let mut hub = world
-        .parachute(&["serve", "--port", "0"])
-        .env("PARACHUTE_INITIAL_ADMIN_PASSWORD", "secret")
-        .env("NOTIFY_SOCKET", "/nowhere")
-        .env("WATCHDOG_USEC", "60000000")
-        .env("HARMLESS", "yes")
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let text = until("the dump", || std::fs::read_to_string(&dump).ok().filter(|text| text.contains("cwd=")));
-    world.ready("web");
-    assert!(text.contains("HARMLESS=yes"));
-    for hidden in ["secret", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
-        assert!(!text.contains(hidden), "{text}");
-    }
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(hub.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert!(hub.wait().unwrap().success());
+    assert_eq!(started["state"]["pid"], first);
+    let state = &started["state"];
+    assert_eq!((&state["status"], &state["restartsInWindow"]), (&json!("running"), &json!(0)));
+    let second = world.op("web", "restart")["state"]["pid"].as_u64().unwrap();
+    assert_ne!(second, u64::from(first));
+    let stopped = world.op("web", "stop");
+    assert_eq!((&stopped["ok"], &stopped["stopped"]), (&json!(true), &json!(true)), "{stopped:#}");
+    assert_eq!(stopped["state"]["status"], "stopped");
+    assert!(stopped["state"].get("pid").is_none(), "{stopped:#}");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "its port is free");
     world.expect_no_processes();
+    assert_eq!(world.op("web", "stop")["ok"], true, "a second stop finds what was asked for");
+    let why: wire::Why = serde_json::from_str(&world.get("/api/modules/web/why").unwrap().body).unwrap();
+    assert!(why.failure.is_none() && why.module.is_some());
+    let logs: wire::LogReply =
+        serde_json::from_str(&world.get("/api/modules/web/logs?n=1").unwrap().body).unwrap();
+    assert_eq!((logs.lines.len(), logs.entries.len()), (1, 1));
+    assert_eq!(logs.text, format!("{}\n", logs.lines[0]));
+    let status: wire::Status = serde_json::from_str(&world.get("/api/status").unwrap().body).unwrap();
+    assert_eq!(status.modules[0].state, wire::State::Stopped);
+    world.stop_hub();
+}
+
+#[test]
+fn a_known_module_that_is_not_installed_and_a_name_nobody_knows() {
+    let world = World::new();
+    world.start_hub();
+    let missing = error(&world, "POST", "/api/modules/vault/start", 400, "not_installed");
+    assert!(missing["next"].as_str().unwrap().starts_with("parachute add vault"), "{missing:#}");
+    error(&world, "POST", "/api/modules/vault/restart", 404, "not_supervised");
+    error(&world, "GET", "/api/modules/vault/logs", 404, "not_supervised");
+    error(&world, "GET", "/api/modules/vault/why", 404, "not_supervised");
+    let stopped = world.op("vault", "stop");
+    assert_eq!(stopped, json!({"short": "vault", "ok": true, "stopped": false}));
+    for name in ["nobody", "hub", "..%2Fvault", "%00", "a%2Fb"] {
+        for op in ["start", "stop", "restart"] {
+            error(&world, "POST", &format!("/api/modules/{name}/{op}"), 404, "unknown_module");
+        }
+        error(&world, "GET", &format!("/api/modules/{name}/logs"), 404, "unknown_module");
+        error(&world, "GET", &format!("/api/modules/{name}/why"), 404, "unknown_module");
+    }
+    world.stop_hub();
+}
+
+#[test]
+fn requests_that_make_no_sense_are_named_as_such() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.start_hub();
+    error(&world, "GET", "/api/nothing", 404, "not_found");
+    error(&world, "GET", "/", 404, "not_found");
+    error(&world, "DELETE", "/api/modules/web/start", 405, "method_not_allowed");
+    error(&world, "GET", "/api/modules/web/start", 405, "method_not_allowed");
+    error(&world, "POST", "/api/modules/%FF/start", 400, "bad_request");
+    error(&world, "GET", "/api/modules/web/logs?n=many", 400, "bad_request");
+    error(&world, "GET", "/api/modules/web/logs?since=teatime", 400, "bad_request");
+    world.stop_hub();
+}
+
+#[test]
+fn health_answers_any_method_and_ready_lists_who_is_where() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.module("mute", &["--never-bind"]);
+    world.command("broken", &["/nowhere/at-all"]);
+    world.module("asleep", &[]);
+    world.start_hub();
+    for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let answer =
+            crate::support::http::socket(&world.socket(), method, "/health", &[("host", "hub")]).unwrap();
+        assert_eq!(
+            (answer.status, answer.json()["service"].as_str()),
+            (200, Some("parachute-hub")),
+            "{method}"
+        );
+        assert!(answer.head.contains("cache-control: no-store"), "{answer:?}");
+    }
+    world.ready("web");
+    world.ready("asleep");
+    world.op("asleep", "stop");
+    world.problem("broken", "missing_dependency");
+    let ready = |name: &str| world.get("/api/ready").unwrap().json()[name].clone();
+    assert_eq!(ready("ready"), false);
+    assert_eq!(ready("ready_modules"), json!(["web"]));
+    world.problem("mute", "started_but_unbound");
+    assert_eq!(
+        ready("persistent_modules"),
+        json!(["mute", "broken"]),
+        "none of them waits for a stopped one"
+    );
+    assert_eq!(ready("transient_modules"), json!([]));
+    world.stop_hub();
+}
+
+#[test]
+fn a_start_and_a_stop_are_seen_as_events() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.start_hub();
+    world.ready("web");
+    let events = Live::get(&world, "/api/events", &[]);
+    events.sees(": connected");
+    world.op("web", "stop");
+    world.op("web", "start");
+    let last = until("the events of a stop and a start", || {
+        let text = events.text();
+        let seen: Vec<wire::ModuleEvent> = text
+            .split("\n\n")
+            .filter(|event| event.contains("event: module"))
+            .filter_map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")))
+            .filter_map(|data| serde_json::from_str(data).ok())
+            .collect();
+        let stopped = seen.iter().position(|event| event.state == wire::State::Stopped && !event.ready)?;
+        let ready = seen.iter().skip(stopped).position(|event| event.ready)?;
+        let numbers: Vec<u64> = seen.iter().map(|event| event.seq).collect();
+        assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+        Some(seen[stopped + ready].clone())
+    });
+    assert_eq!((last.short.as_str(), last.pid), ("web", Some(world.ready("web"))));
+    world.stop_hub();
+    events.ends();
+}
+
+#[test]
+fn every_line_of_the_metrics_parses() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.command("broken", &["/nowhere/at-all"]);
+    world.start_hub();
+    world.ready("web");
+    world.problem("broken", "missing_dependency");
+    let answer = world.get("/metrics").unwrap();
+    assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{}", answer.head);
+    let mut family = String::new();
+    let mut samples = 0;
+    for line in answer.body.lines() {
+        if let Some(told) = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")) {
+            told.split(' ').next().unwrap().clone_into(&mut family);
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        let plain = name.split('{').next().unwrap();
+        assert_eq!(plain, family, "a sample stands under its family: {line}");
+        assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+        assert!(name == plain || (name.ends_with("\"}") && name.contains("=\"")), "{line}");
+        samples += 1;
+    }
+    assert!(samples > 12, "{}", answer.body);
+    for line in ["parachute_module_ready{module=\"web\"} 1", "parachute_module_problem{module=\"broken\"} 1"]
+    {
+        assert!(answer.body.lines().any(|have| have == line), "{line}: {}", answer.body);
+    }
+    world.stop_hub();
+}
+
+#[test]
+fn clients_that_are_slow_or_say_too_much_hold_nobody_up() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.start_hub();
+    world.ready("web");
+    // Half a request each, kept open on both doors.
+    let on_tcp: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", world.port())).unwrap();
+            stream.write_all(b"GET /health HTTP/1.1\r\nhost: localh").unwrap();
+            stream
+        })
+        .collect();
+    let on_socket: Vec<_> = (0..100).map(|_| UnixStream::connect(world.socket()).unwrap()).collect();
+    let mut huge = UnixStream::connect(world.socket()).unwrap();
+    let head = format!("GET /health HTTP/1.1\r\nhost: hub\r\nx: {}\r\n\r\n", "y".repeat(1024 * 1024));
+    // The hub may close before all of it is written: that is an answer too.
+    let _ = huge.write_all(head.as_bytes());
+    let mut said = Vec::new();
+    let _ = huge.read_to_end(&mut said);
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&said));
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    assert_eq!(world.status()["modules"][0]["ready"], true);
+    // They do not hold the hub's end up either.
+    world.stop_hub();
+    drop((on_tcp, on_socket));
+}
+
+#[test]
+fn two_homes_do_not_mix() {
+    let (one, two) = (World::new(), World::new());
+    one.module("web", &[]);
+    two.module("web", &[]);
+    one.start_hub();
+    two.start_hub();
+    let (mine, theirs) = (one.ready("web"), two.ready("web"));
+    assert_ne!(
+        one.get("/health").unwrap().json()["instance"],
+        two.get("/health").unwrap().json()["instance"]
+    );
+    one.kill_hub();
+    one.start_hub();
+    one.ready("web");
+    assert!(!one.processes().iter().any(|process| process.pid == mine), "its own leftover was ended");
+    assert_eq!(two.ready("web"), theirs, "the other home's was not");
+    one.stop_hub();
+    one.expect_no_processes();
+    assert_eq!(two.ready("web"), theirs);
+    two.stop_hub();
+}
+
+#[test]
+fn one_home_takes_any_free_port() {
+    let world = World::new();
+    let port = free_port();
+    let mut hub = world.parachute(&["serve"]);
+    hub.env("PORT", port.to_string());
+    world.spawn(hub);
+    world.hub_answers();
+    assert_eq!(world.status()["hub"]["port"], port);
+    assert_eq!(world.read("hub/run/hub.port").trim(), port.to_string());
+    world.stop_hub();
 }

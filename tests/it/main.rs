@@ -7,12 +7,19 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod api;
+mod api_doors;
 mod boot;
+mod cli_reference;
 mod edges;
+mod environment;
+mod files;
 mod groups;
 mod layers;
+mod log_streams;
+mod logs;
 mod orphans;
 mod readme;
+mod registration;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]

@@ -45,6 +45,20 @@ impl Outcome {
     }
 }
 
+/// The mouth of a worker.
+pub struct Speaker {
+    path: PathBuf,
+}
+
+impl Speaker {
+    /// The worker writes this line, now or when it starts.
+    pub fn says(&self, line: &str) {
+        use std::io::Write;
+        let mut file = File::options().append(true).open(&self.path).unwrap();
+        writeln!(file, "{line}").unwrap();
+    }
+}
+
 /// A home of its own.
 pub struct World {
     dir: tempfile::TempDir,
@@ -160,15 +174,27 @@ impl World {
 
     /// Starts a hub and does not wait.
     pub fn spawn_hub(&self) {
+        self.spawn(self.parachute(&["serve", "--port", &self.port.to_string()]));
+    }
+
+    /// Starts this command as the hub of this world and does not wait.
+    pub fn spawn(&self, mut hub: Command) {
         let log = File::options().create(true).append(true).open(self.hub_log_path()).unwrap();
-        let port = self.port.to_string();
-        let child = self
-            .parachute(&["serve", "--port", &port])
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        *self.hub.borrow_mut() = Some(child);
+        self.hold(hub.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+    }
+
+    /// Takes a started process as the hub of this world.
+    pub fn hold(&self, hub: Child) {
+        *self.hub.borrow_mut() = Some(hub);
+    }
+
+    /// Adds a worker that writes what is appended to the file that comes back.
+    pub fn speaker(&self, short: &str) -> Speaker {
+        let path = self.file(&format!("{short}.says"));
+        File::create(&path).unwrap();
+        let argv = ["tail", "-n", "+1", "-f", path.to_str().unwrap()];
+        self.define(short, &argv, json!({ "listen": false }));
+        Speaker { path }
     }
 
     /// Waits until the hub answers.

@@ -94,17 +94,23 @@ fn last(
     since: Option<Stamp>,
 ) -> Result<LogReply, Failure> {
     let ring = log.tail(MOST);
-    let whole = ring.first().is_none_or(|line| line.seq == 0);
+    let whole = ring.first().is_some_and(|line| line.seq == 0);
     let reaches = match (ring.first(), since) {
         (Some(first), Some(since)) => first.at < since,
         (_, None) => ring.len() >= n,
         (None, Some(_)) => false,
     };
-    let mut entries: Vec<LogLine> = if ring.is_empty() || !(whole || reaches) {
-        from_files(app, short, n, since)?
-    } else {
-        ring.iter().map(wire).filter(|line| since.is_none_or(|since| line.at >= since)).collect()
+    let mut entries: Vec<LogLine> = match ring.first() {
+        Some(first) if whole && !reaches => {
+            // The ring has all of this hub; what an earlier one heard is in the files only.
+            let mut older = from_files(app, short, n, since)?;
+            older.retain(|line| line.at < first.at);
+            older.into_iter().chain(ring.iter().map(wire)).collect()
+        }
+        Some(_) if reaches => ring.iter().map(wire).collect(),
+        Some(_) | None => from_files(app, short, n, since)?,
     };
+    entries.retain(|line| since.is_none_or(|since| line.at >= since));
     entries.drain(..entries.len().saturating_sub(n));
     let lines: Vec<String> = entries.iter().map(|line| format!("[{short}] {}", line.text)).collect();
     let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();

@@ -1,0 +1,204 @@
+//! services.json: broken, edited, repaired, and with what is not ours in it.
+
+use serde_json::{Value, json};
+
+use crate::support::world::World;
+use crate::support::{eventually, until};
+
+/// What a crash, a full disk or a careless editor leaves.
+fn broken() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("truncated", br#"{"services": [{"name": "web", "po"#.to_vec()),
+        ("nul bytes", vec![0; 300]),
+        ("an array", b"[]".to_vec()),
+        ("empty", Vec::new()),
+        ("no list", br#"{"services": 7}"#.to_vec()),
+    ]
+}
+
+fn put(world: &World, bytes: &[u8]) {
+    let path = world.home().join("services.json");
+    let temp = world.home().join("services.json.new");
+    std::fs::write(&temp, bytes).unwrap();
+    std::fs::rename(temp, path).unwrap();
+}
+
+fn health(world: &World) -> Value {
+    world.get("/health").expect("the hub answers").json()
+}
+
+/// Lessons DC20, U19: a broken file is never "0 modules".
+#[test]
+fn a_broken_services_json_is_loud_while_modules_go_on_and_heals_by_itself() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.start_hub();
+    let pid = world.ready("web");
+    for (what, bytes) in broken() {
+        put(&world, &bytes);
+        eventually(what, || health(&world)["status"] == "degraded");
+        let status = world.run(&["status"]).code(1);
+        assert!(
+            status.out.contains("problem:") && status.out.contains("services.json"),
+            "{what}: {status:#?}"
+        );
+        assert!(status.out.contains("hint:"), "{what}: {status:#?}");
+        assert_eq!(world.view("web")["pid"], pid, "{what}: the module goes on");
+        world.write_rows();
+        eventually("it heals", || health(&world)["status"] == "ok");
+        assert_eq!(world.ready("web"), pid);
+        let _ = world.run(&["status"]).code(0);
+    }
+    world.stop_hub();
+}
+
+#[test]
+fn a_hub_that_boots_on_a_broken_services_json_says_so_and_starts_the_modules_after_the_repair() {
+    for (what, bytes) in broken() {
+        let world = World::new();
+        world.module("web", &[]);
+        put(&world, &bytes);
+        let down = world.run(&["status"]).code(3);
+        assert!(down.out.contains("problem:"), "{what}: {down:#?}");
+        world.start_hub();
+        let problems = health(&world)["problems"].to_string();
+        assert!(problems.contains("services.json"), "{what}: {problems}");
+        let status = world.run(&["status"]).code(1);
+        assert!(status.out.contains("problem:"), "{what}: {status:#?}");
+        let kept = std::fs::read(world.home().join("services.json")).unwrap();
+        assert_eq!(kept, bytes, "{what}: the hub does not touch it");
+        world.write_rows();
+        world.ready("web");
+        assert_eq!(health(&world)["status"], "ok", "{what}");
+        world.stop_hub();
+    }
+}
+
+#[test]
+fn a_broken_services_json_is_not_overwritten_by_add_or_remove() {
+    let world = World::new();
+    for (what, bytes) in broken() {
+        put(&world, &bytes);
+        for verb in [&["add", "x", "--", "true"][..], &["remove", "x"]] {
+            let said = world.run(verb).code(1);
+            assert!(said.err.contains("services.json") && said.err.contains("hint:"), "{what}: {said:#?}");
+        }
+        assert_eq!(std::fs::read(world.home().join("services.json")).unwrap(), bytes, "{what}");
+    }
+}
+
+/// Lesson DC21: a name must not lead out of the home.
+#[test]
+fn a_row_that_leads_out_of_the_home_is_refused_and_the_others_run() {
+    let world = World::new();
+    let dir = world.file("evil");
+    world.module("web", &[]);
+    for name in ["../evil", "/etc/evil", "a/b", ".."] {
+        let row = json!({"name": name, "port": 9, "paths": ["/e"], "health": "/", "version": "1", "installDir": dir});
+        world.rows().push(row);
+    }
+    world.write_rows();
+    world.start_hub();
+    world.ready("web");
+    let status = world.status();
+    assert_eq!(status["modules"].as_array().unwrap().len(), 1, "{status:#}");
+    let named: Vec<&str> =
+        status["problems"].as_array().unwrap().iter().filter_map(|p| p["row"].as_str()).collect();
+    assert_eq!(named, ["../evil", "/etc/evil", "a/b", ".."]);
+    assert!(!dir.exists() && !world.file("logs").exists(), "nothing was made outside the home");
+    world.stop_hub();
+}
+
+#[test]
+fn what_is_not_ours_in_services_json_survives_add_and_remove() {
+    let world = World::new();
+    let strange = json!({
+        "$schema": "https://example.org/s.json",
+        "services": [
+            {"name": "web", "port": 1, "paths": ["/"], "health": "/", "version": "1", "futureField": {"deep": [1, 2.50, "ü"]}},
+            {"name": "bad", "port": "none"},
+            "not even an object",
+            {"name": "parachute-vault", "port": 1940, "paths": ["/vault/default"], "health": "/h", "version": "", "uis": {}},
+        ],
+        "futureRoot": {"big": 12345678901234567890_u64, "small": 1e-7},
+    });
+    world.write_services(&serde_json::to_string_pretty(&strange).unwrap());
+    let _ = world.run(&["add", "tool", "--no-listen", "--", "sleep", "1000"]).code(0);
+    let with: Value = serde_json::from_str(&world.read("services.json")).unwrap();
+    assert_eq!(with["services"].as_array().unwrap().len(), 5);
+    assert_eq!(with["services"][4]["name"], "tool");
+    let _ = world.run(&["remove", "tool"]).code(0);
+    let without: Value = serde_json::from_str(&world.read("services.json")).unwrap();
+    assert_eq!(without, strange);
+    let (keys, text) = (["$schema", "services", "futureRoot"], world.read("services.json"));
+    let order: Vec<usize> = keys.iter().map(|key| text.find(key).unwrap()).collect();
+    assert!(order.is_sorted(), "keys keep their order");
+    assert!(text.contains("12345678901234567890") && text.contains("2.5"), "{text}");
+}
+
+#[test]
+fn rows_that_come_and_go_in_the_file_are_noticed_without_a_restart() {
+    let world = World::new();
+    world.module("first", &[]);
+    world.start_hub();
+    let first = world.ready("first");
+    world.module("second", &[]);
+    world.ready("second");
+    world.rows().retain(|row| row["name"] != "second");
+    world.write_rows();
+    eventually("the removed row's module is gone", || world.view("second").is_null());
+    world.gone("second");
+    assert_eq!(world.ready("first"), first, "the other one was left alone");
+    world.stop_hub();
+}
+
+#[test]
+fn a_changed_port_is_noted_and_applied_by_restart() {
+    let world = World::new();
+    let old = world.module("web", &[]);
+    world.start_hub();
+    let pid = world.ready("web");
+    let new = crate::support::world::free_port();
+    for row in world.rows().iter_mut() {
+        row["port"] = new.into();
+    }
+    world.write_rows();
+    let noted = world.problem("web", "edited");
+    assert_eq!(
+        (noted["pid"].as_u64(), noted["ready"].as_bool()),
+        (Some(pid.into()), Some(true)),
+        "{noted:#}"
+    );
+    assert!(noted["problem"]["next"].as_str().unwrap().contains("restart web"), "{noted:#}");
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    let view = world.view("web");
+    assert!(view["problem"].is_null() && view["port"] == new, "{view:#}");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", new)).is_ok());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", old)).is_err());
+    world.stop_hub();
+}
+
+/// A home as the original hub left it. Its modules are not installed here, so they do not start; the file is theirs.
+#[test]
+fn a_home_of_the_original_hub_boots_and_its_services_json_stays_as_it_is() {
+    let world = World::new();
+    let theirs = include_bytes!("../data/services-0.6.2.json");
+    put(&world, theirs);
+    std::fs::create_dir(world.home().join("scribe")).unwrap();
+    std::fs::write(world.home().join("scribe/.env"), "GROQ_API_KEY=x\nPORT=9\n").unwrap();
+    world.start_hub();
+    let names = until("three rows are judged", || {
+        let modules = world.status()["modules"].as_array().unwrap().clone();
+        let judged = modules.iter().all(|m| !m["problem"].is_null());
+        judged.then(|| modules.iter().map(|m| m["short"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    });
+    assert_eq!(names, ["vault", "scribe", "wrapper"]);
+    assert_eq!(health(&world)["status"], "ok", "{}", world.hub_log());
+    let expected = [("vault", 1940), ("scribe", 1943), ("wrapper", 1951)];
+    for (short, port) in expected {
+        assert_eq!(world.view(short)["port"], port);
+    }
+    assert!(world.run(&["why", "parachute-vault"]).code(0).out.contains("hint:"));
+    world.stop_hub();
+    assert_eq!(std::fs::read(world.home().join("services.json")).unwrap(), theirs);
+}
