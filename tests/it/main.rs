@@ -9,7 +9,6 @@
 mod api;
 mod api_doors;
 mod boot;
-mod cli_reference;
 mod edges;
 mod environment;
 mod files;
