@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use crate::support::eventually;
 use crate::support::world::World;
 
 #[test]
@@ -35,4 +36,140 @@ fn sigquit_is_an_ordered_stop() {
     world.signal_hub(Signal::SIGQUIT);
     assert_eq!(world.hub_ends().code(), Some(0));
     world.expect_no_processes();
+}
+
+/// A11, DC7: the port is taken before any module is touched.
+#[test]
+fn a_stranger_on_the_hubs_port_is_named_and_no_module_is_spawned() {
+    let world = World::new();
+    let dump = world.file("dump");
+    world.module("web", &["--dump", dump.to_str().unwrap()]);
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", world.port())).unwrap();
+    let said = world.run(&["serve", "--port", &world.port().to_string()]).code(78);
+    assert!(said.err.contains(&format!("pid {}", std::process::id())), "{said:?}");
+    assert!(said.err.contains("hint:"), "{said:?}");
+    assert!(!dump.exists(), "a module was spawned");
+    drop(stranger);
+    world.expect_no_processes();
+}
+
+/// DC6, W-B8: the API answers while modules have not bound, and says so.
+#[test]
+fn modules_that_never_bind_do_not_hold_up_the_api() {
+    let world = World::new();
+    for short in ["one", "two", "three"] {
+        world.module(short, &["--never-bind"]);
+    }
+    world.start_hub();
+    let ready = world.get("/api/ready").unwrap().json();
+    assert_eq!(ready["ready_modules"], serde_json::json!([]), "{ready}");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// DC1, W-B1: a signal at any moment of the boot is an ordered stop.
+#[test]
+fn a_signal_during_boot_leaves_nothing() {
+    let world = World::new();
+    for n in 0..5 {
+        world.module(&format!("slow{n}"), &["--bind-after", "500"]);
+    }
+    for round in 0..10_u64 {
+        world.spawn_hub();
+        eventually("the lock is held", || !world.read_or_empty("run/hub.lock").is_empty());
+        // Ten different moments, from "nothing yet" to "all spawned".
+        eventually("so many modules are spawned", || world.processes().len() as u64 >= round / 2);
+        world.signal_hub(Signal::SIGTERM);
+        let status = world.hub_ends();
+        // Before its handlers are installed nothing was spawned, and the signal itself ends it.
+        assert!(status.code() == Some(0) || status.code().is_none(), "{status:?}\n{}", world.hub_log());
+        world.expect_no_processes();
+    }
+}
+
+/// Without a terminal and without a manager, SIGHUP is the old word for "read your configuration again".
+#[test]
+fn sighup_without_a_terminal_reads_the_rows_again() {
+    let world = World::new();
+    world.module("first", &[]);
+    let hub = world.parachute(&[]);
+    // A session of its own has no controlling terminal.
+    let script = "exec setsid \"$0\" serve --port 0";
+    let mut hub = std::process::Command::new("sh")
+        .args(["-c", script])
+        .arg(hub.get_program())
+        .env_clear()
+        .envs(hub.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = world.ready_soon("first");
+    world.module("second", &[]);
+    signal(&hub, Signal::SIGHUP);
+    world.ready("second");
+    assert_eq!(world.ready("first"), first);
+    signal(&hub, Signal::SIGTERM);
+    assert!(hub.wait().unwrap().success());
+    world.expect_no_processes();
+}
+
+/// A closed terminal is an ordered stop: the kernel sends SIGHUP to whoever it controlled.
+#[test]
+fn a_terminal_that_goes_away_is_an_ordered_stop() {
+    let world = World::new();
+    world.module("web", &[]);
+    // script(1) gives the hub a terminal of its own, and takes it away when it is killed.
+    let command = format!("{} serve --port 0", crate::support::world::BINARY);
+    let hub = world.parachute(&[]);
+    let mut terminal = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env_clear()
+        .envs(hub.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    world.ready_soon("web");
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    world.gone("web");
+    eventually("the hub is gone", || world.get("/health").is_none());
+}
+
+/// sd_notify(3): ready after the sockets, alive while it lives, stopping before the modules.
+#[test]
+fn a_manager_is_told() {
+    let world = World::new();
+    world.module("web", &[]);
+    let path = world.file("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(crate::support::DEADLINE)).unwrap();
+    let mut hub = world
+        .parachute(&["serve", "--port", "0"])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "200000")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut hear = |what: &str| {
+        while !said.contains(what) {
+            let mut buffer = [0; 4096];
+            let read = socket.recv(&mut buffer).unwrap_or_else(|e| panic!("never said {what}: {e}\n{said}"));
+            said.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+    };
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    signal(&hub, Signal::SIGTERM);
+    hear("STOPPING=1");
+    assert!(hub.wait().unwrap().success());
+    world.expect_no_processes();
+}
+
+fn signal(child: &std::process::Child, signal: Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, signal).unwrap();
 }

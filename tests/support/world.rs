@@ -304,6 +304,18 @@ impl World {
         }
     }
 
+    /// The same for a hub that may not answer yet.
+    #[track_caller]
+    pub fn ready_soon(&self, short: &str) -> u32 {
+        eventually("the hub answers", || self.get("/health").is_some());
+        self.ready(short)
+    }
+
+    /// A file of the home as text; empty if it is not there.
+    pub fn read_or_empty(&self, path: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.home().join(path)).unwrap_or_default()
+    }
+
     /// Waits until a module's problem is of this type; returns the view.
     #[track_caller]
     pub fn problem(&self, short: &str, kind: &str) -> Value {
