@@ -41,6 +41,15 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the hub broke off the connection")]
     Broken(#[source] hyper::Error),
+    /// The connection broke in the middle of the answer, or the answer is longer than is read.
+    #[error("the hub's answer (HTTP {status}) did not arrive whole")]
+    Partial {
+        /// The status.
+        status: StatusCode,
+        /// What broke.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It takes too long.
     #[error("the hub did not answer within {} s", .0.as_secs())]
     Timeout(Duration),
@@ -100,7 +109,8 @@ impl Client {
             let response = self.send(method, path).await?;
             let status = response.status();
             let body = http_body_util::Limited::new(response.into_body(), MAX_BODY);
-            let body = body.collect().await.map_err(|_| ClientError::Foreign { status })?.to_bytes();
+            let body =
+                body.collect().await.map_err(|source| ClientError::Partial { status, source })?.to_bytes();
             if status.is_success() {
                 return serde_json::from_slice(&body).map_err(|_| ClientError::Foreign { status });
             }
@@ -133,5 +143,81 @@ impl Client {
             }
             _ => ClientError::Socket { socket, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    /// Asks a hub that answers these bytes, whatever it is asked, and hangs up if it `ends`.
+    async fn asked(answer: &'static str, ends: bool, within: Duration) -> ClientError {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let hub = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            (!ends).then_some(stream)
+        });
+        let error = Client::new(socket).post::<ApiError>("/x", within).await.unwrap_err();
+        drop(hub.await.unwrap());
+        error
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_ours_names_its_http_status() {
+        let empty = asked("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", true, READ).await;
+        assert_eq!(
+            empty.to_string(),
+            "the hub answered HTTP 500 Internal Server Error and nothing this version understands"
+        );
+        let html = asked("HTTP/1.1 404 X\r\ncontent-length: 4\r\n\r\n<p>x", true, READ).await;
+        assert!(matches!(html, ClientError::Foreign { status: StatusCode::NOT_FOUND }), "{html:?}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_words_and_its_hint() {
+        let body = concat!(
+            "HTTP/1.1 404 X\r\nconnection: close\r\n\r\n",
+            r#"{"error":"unknown_module","error_description":"no module x","next":"parachute status"}"#
+        );
+        let ClientError::Refused(error, status) = asked(body, true, READ).await else {
+            panic!("not refused")
+        };
+        assert_eq!((error.error.as_str(), status.as_u16()), ("unknown_module", 404));
+        assert_eq!(error.next.as_deref(), Some("parachute status"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_not_mistaken_for_another_program() {
+        let cut = asked("HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{", true, READ).await;
+        assert!(matches!(cut, ClientError::Partial { status: StatusCode::OK, .. }), "{cut:?}");
+        let nothing = asked("", true, READ).await;
+        assert!(matches!(nothing, ClientError::Broken(_)), "{nothing:?}");
+    }
+
+    #[tokio::test]
+    async fn a_hub_that_says_nothing_is_given_up() {
+        let within = Duration::from_millis(20);
+        let silent = asked("", false, within).await;
+        assert!(matches!(silent, ClientError::Timeout(limit) if limit == within), "{silent:?}");
+    }
+
+    #[tokio::test]
+    async fn no_socket_and_a_socket_left_behind_both_mean_no_hub() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let client = Client::new(socket.clone());
+        assert!(matches!(client.get::<ApiError>("/x").await, Err(ClientError::NoHub { .. })));
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(socket.exists(), "a killed hub leaves its socket");
+        assert!(matches!(client.get::<ApiError>("/x").await, Err(ClientError::NoHub { .. })));
+        // A home that is no directory is neither: it cannot be told.
+        let odd = Client::new(socket.join("below"));
+        assert!(matches!(odd.get::<ApiError>("/x").await, Err(ClientError::Socket { .. })));
     }
 }

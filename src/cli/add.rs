@@ -14,6 +14,7 @@ use crate::process::ports;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
+use super::outcome::{self, Op, Outcome};
 use super::run::Said;
 
 /// How long another writer of services.json is waited for.
@@ -73,7 +74,7 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Said, CliError> {
         port: args.port,
         health: args.health,
         env: args.env,
-        cwd: Some(cx.cwd.join(args.cwd.unwrap_or_default())),
+        cwd: Some(args.cwd.map_or_else(|| cx.cwd.clone(), |dir| cx.cwd.join(dir))),
         listens: !args.no_listen,
         replace: args.replace,
     };
@@ -90,37 +91,33 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Said, CliError> {
             .map_err(|error| refused(&error, &short))?;
     let reserved = if module.listens { "" } else { " (only reserved: it is a worker)" };
     let mut out = format!("✓ {short} added, port {}{reserved}\n", added.port);
-    match hub {
-        Ok(_) => {
-            let kind = start(cx, &short, added.replaced, &mut out).await?;
-            Ok(Said { out, kind })
-        }
+    let asked = match hub {
+        Ok(_) => start(cx, &short, added.replaced).await,
+        Err(error) => Err(error),
+    };
+    // From here on the module is on disk: whatever the hub says, that is told first.
+    let outcome = match asked {
+        Ok(reply) => Outcome::of(Op::Start, reply),
         Err(ClientError::NoHub { .. }) => {
             out.push_str("  no hub is running; it starts with: parachute serve\n");
-            Ok(Said::done(out))
+            return Ok(Said::done(out));
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => {
+            let error = CliError::from(error);
+            let text = format!("it is registered, but the hub did not start it: {}", error.message);
+            Outcome::refused(short.as_str(), text, error.next.into_iter().next())
+        }
+    };
+    let kind = if outcome.ok { Kind::Done } else { Kind::Failed };
+    out.push_str(&outcome::screen(&[outcome], cx.style));
+    Ok(Said { out, kind })
 }
 
-async fn start(cx: &Context, short: &Short, replaced: bool, out: &mut String) -> Result<Kind, CliError> {
+async fn start(cx: &Context, short: &Short, replaced: bool) -> Result<OpReply, ClientError> {
     let client = cx.client();
     client.post::<serde_json::Value>("/api/reload", OP).await?;
-    let verb = if replaced { "restart" } else { "start" };
-    let reply: OpReply = client.post(&format!("/api/modules/{}/{verb}", encoded(short.as_str())), OP).await?;
-    if reply.ok {
-        let pid =
-            reply.state.and_then(|state| state.pid).map_or_else(String::new, |pid| format!(" (pid {pid})"));
-        out.push_str(&format!("✓ {short} ready{pid}\n"));
-        return Ok(Kind::Done);
-    }
-    let (text, next) = reply.problem.map_or_else(
-        || ("it is not ready".to_owned(), None),
-        |problem| (problem.error_description, problem.next),
-    );
-    out.push_str(&format!("✗ {short}: {}\n", crate::ui::text::printable(&text)));
-    out.push_str(&format!("  hint: {}\n", next.unwrap_or_else(|| format!("parachute why {short}"))));
-    Ok(Kind::Failed)
+    let op = if replaced { Op::Restart } else { Op::Start };
+    client.post(&format!("/api/modules/{}/{}", encoded(short.as_str()), op.word()), OP).await
 }
 
 fn refused(error: &AddError, short: &Short) -> CliError {

@@ -79,14 +79,15 @@ impl CliError {
         self
     }
 
-    /// The lines for standard error.
+    /// The lines for standard error. An error nobody had a hint for still names the verb that tells more.
     #[must_use]
     pub fn screen(&self, style: Style) -> String {
         let mut out = format!("{} {}\n", style.bad("error:"), printable_lines(&self.message));
         for cause in &self.causes {
             out.push_str(&format!("  caused by: {}\n", printable_lines(cause)));
         }
-        for next in &self.next {
+        let general = ["parachute status".to_owned()];
+        for next in if self.next.is_empty() { general.as_slice() } else { &self.next } {
             out.push_str(&format!("{} {}\n", style.good("hint:"), printable_lines(next)));
         }
         out
@@ -114,9 +115,10 @@ impl From<ClientError> for CliError {
                 }
                 out
             }
-            ClientError::Broken(_) | ClientError::Timeout(_) | ClientError::Foreign { .. } => {
-                Self::from_error(Kind::Failed, &error).hint("parachute status")
-            }
+            ClientError::Broken(_)
+            | ClientError::Partial { .. }
+            | ClientError::Timeout(_)
+            | ClientError::Foreign { .. } => Self::from_error(Kind::Failed, &error).hint("parachute status"),
         }
     }
 }
@@ -137,6 +139,12 @@ mod tests {
             error.screen(Style::PLAIN),
             "error: cannot read \\u{1b}[2J\n  caused by: permission denied\nhint: ls -l\n"
         );
+    }
+
+    #[test]
+    fn no_error_is_without_a_next_command() {
+        let text = CliError::new(Kind::Failed, "x").screen(Style::PLAIN);
+        assert_eq!(text, "error: x\nhint: parachute status\n");
     }
 
     #[test]

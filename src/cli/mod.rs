@@ -10,6 +10,9 @@ pub mod error;
 pub mod logs;
 pub mod man;
 pub mod ops;
+pub mod outcome;
+#[cfg(test)]
+mod reference_tests;
 pub mod remove;
 pub mod root;
 pub mod run;

@@ -1,17 +1,20 @@
 //! `parachute start`, `stop`, `restart`: ask for all modules at once, wait, tell each outcome.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::api::client::{Client, ClientError, OP};
-use crate::api::wire::{LegacyState, OpReply, Status};
-use crate::module::problem::Problem;
-use crate::ui::style::Style;
-use crate::ui::text::printable;
+use crate::api::wire::{Health, OpReply, Status};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::outcome::{self, Op, Outcome};
 use super::run::Said;
+
+/// Between two looks whether the hub is gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -55,41 +58,52 @@ pub struct RestartArgs {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    Start,
-    Stop,
-    Restart,
+/// What became of the hub itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct HubOutcome {
+    /// Whether what was asked for is true now.
+    ok: bool,
+    /// Whether a hub runs now.
+    running: bool,
+    /// Its pid, or the one it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// One sentence.
+    message: String,
 }
 
-impl Op {
-    fn path(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Restart => "restart",
-        }
+impl HubOutcome {
+    fn said(self, json: bool) -> Said {
+        Said::report(json, &self, Kind::Done, || format!("✓ {}\n", self.message))
     }
 }
 
-/// What became of one module.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
-    /// As it was typed, or its short name.
-    pub module: String,
-    /// Whether what was asked for came true.
-    pub ok: bool,
-    /// One phrase.
-    pub message: String,
-    /// The module afterwards.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<LegacyState>,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
-    /// What to type next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+/// Whom a verb means.
+#[derive(Debug, PartialEq, Eq)]
+enum Target {
+    /// Nobody was named, or `hub` was.
+    Hub,
+    /// Every module.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+/// `hub` means the hub in every verb (contract A-141); it cannot be mixed with modules.
+fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
+    match names.as_slice() {
+        _ if all => Ok(Target::All),
+        [] => Ok(Target::Hub),
+        [name] if name == "hub" => Ok(Target::Hub),
+        names if names.iter().any(|name| name == "hub") => {
+            let text = "`hub` is the hub itself: name it alone, or name modules only";
+            Err(CliError::new(Kind::Usage, text).hint("parachute stop     (the hub and everything in it)"))
+        }
+        _ => Ok(Target::Named(names)),
+    }
 }
 
 /// `parachute start`
@@ -98,15 +112,15 @@ pub struct Outcome {
 /// No hub.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
     let client = cx.client();
-    if args.names.is_empty() && !args.all {
-        let status: Status = client.get("/api/status").await?;
-        let hub = status.hub;
-        return Ok(Said::done(format!(
-            "the hub is running (pid {}, port {}, {})\n",
-            hub.pid, hub.port, hub.mode
-        )));
+    match target(args.names, args.all)? {
+        Target::Hub => {
+            let hub = client.get::<Status>("/api/status").await?.hub;
+            let message = format!("the hub is running (pid {}, port {}, {})", hub.pid, hub.port, hub.mode);
+            let (pid, port) = (Some(hub.pid), Some(hub.port));
+            Ok(HubOutcome { ok: true, running: true, pid, port, message }.said(args.json))
+        }
+        target => modules(cx, &client, Op::Start, target, args.json).await,
     }
-    modules(cx, &client, Op::Start, args.names, args.json).await
 }
 
 /// `parachute restart`
@@ -114,12 +128,14 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
 /// # Errors
 /// No hub, or nobody named.
 pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> {
-    if args.names.is_empty() && !args.all {
-        let message =
-            "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
-        return Err(CliError::new(Kind::Usage, message).hint("parachute restart --all     (every module)"));
+    match target(args.names, args.all)? {
+        Target::Hub => {
+            let text =
+                "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
+            Err(CliError::new(Kind::Usage, text).hint("parachute restart --all     (every module)"))
+        }
+        target => modules(cx, &cx.client(), Op::Restart, target, args.json).await,
     }
-    modules(cx, &cx.client(), Op::Restart, args.names, args.json).await
 }
 
 /// `parachute stop`
@@ -128,47 +144,55 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> 
 /// The hub cannot be talked to. No hub at all is what was asked for.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
     let client = cx.client();
-    if args.names.is_empty() && !args.all {
-        return hub(&client).await;
-    }
-    match modules(cx, &client, Op::Stop, args.names, args.json).await {
-        Err(error) if error.kind == Kind::NoHub => Ok(Said::done("already stopped: no hub is running\n")),
+    let stopped = match target(args.names, args.all)? {
+        Target::Hub => stop_hub(&client, args.json).await,
+        target => modules(cx, &client, Op::Stop, target, args.json).await,
+    };
+    match stopped {
+        Err(error) if error.kind == Kind::NoHub => {
+            let message = "already stopped: no hub is running".to_owned();
+            Ok(HubOutcome { ok: true, running: false, pid: None, port: None, message }.said(args.json))
+        }
         other => other,
     }
 }
 
-async fn hub(client: &Client) -> Result<Said, CliError> {
-    let status: Status = match client.get("/api/status").await {
-        Err(ClientError::NoHub { .. }) => return Ok(Said::done("already stopped: no hub is running\n")),
-        other => other?,
-    };
-    let manager = match status.hub.mode.strip_prefix("managed by ") {
-        Some("systemd") => Some("systemctl stop parachute-hub.service   (with --user for a user unit)"),
-        Some(_) => Some("launchctl bootout gui/$(id -u)/computer.parachute.hub"),
-        None => None,
-    };
-    if let Some(command) = manager {
-        let text = format!("the hub is {}, which would only start it again", status.hub.mode);
+async fn stop_hub(client: &Client, json: bool) -> Result<Said, CliError> {
+    let hub = client.get::<Status>("/api/status").await?.hub;
+    if let Some(command) = manager_command(&hub.mode) {
+        let text = format!("the hub is {}, which would only start it again", hub.mode);
         return Err(CliError::new(Kind::Failed, text).hint(command));
     }
     client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
-    let within = tokio::time::timeout(OP, async {
-        loop {
-            match client.get::<serde_json::Value>("/health").await {
-                Err(ClientError::NoHub { .. }) => return,
-                // Still on its way out; a connection that breaks off belongs to that.
-                Ok(_) | Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            }
+    let gone = tokio::time::timeout(OP, async {
+        while still_there(client.get::<Health>("/health").await, &hub.instance) {
+            tokio::time::sleep(LOOK).await;
         }
     });
-    match within.await {
-        Ok(()) => {
-            Ok(Said::done(format!("✓ the hub has stopped (pid {}), and all its modules\n", status.hub.pid)))
-        }
-        Err(_) => {
-            Err(CliError::new(Kind::Failed, format!("the hub (pid {}) is still stopping", status.hub.pid))
-                .hint("parachute status"))
-        }
+    if gone.await.is_err() {
+        let text = format!("the hub (pid {}) is still stopping", hub.pid);
+        return Err(CliError::new(Kind::Failed, text).hint("parachute status"));
+    }
+    let message = format!("the hub has stopped (pid {}), and all its modules", hub.pid);
+    let (pid, port) = (Some(hub.pid), Some(hub.port));
+    Ok(HubOutcome { ok: true, running: false, pid, port, message }.said(json))
+}
+
+/// What stops a hub that a service manager keeps: asking the hub itself would only make the manager start it again.
+fn manager_command(mode: &str) -> Option<&'static str> {
+    match mode.strip_prefix("managed by ")? {
+        "systemd" => Some("systemctl stop parachute-hub.service   (with --user for a user unit)"),
+        _ => Some("launchctl bootout gui/$(id -u)/computer.parachute.hub"),
+    }
+}
+
+/// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.
+fn still_there(health: Result<Health, ClientError>, instance: &str) -> bool {
+    match health {
+        Ok(health) => health.instance == instance,
+        Err(ClientError::NoHub { .. }) => false,
+        // A connection that breaks off belongs to the stopping.
+        Err(_) => true,
     }
 }
 
@@ -176,55 +200,36 @@ async fn modules(
     cx: &Context,
     client: &Client,
     op: Op,
-    names: Vec<String>,
+    target: Target,
     json: bool,
 ) -> Result<Said, CliError> {
-    let names = if names.is_empty() {
-        let status: Status = client.get("/api/status").await?;
-        status.modules.into_iter().map(|module| module.short).collect()
-    } else {
-        names
+    let names = match target {
+        Target::Named(names) => names,
+        Target::All | Target::Hub => {
+            let status: Status = client.get("/api/status").await?;
+            status.modules.into_iter().map(|module| module.short).collect()
+        }
     };
     let asked = names.iter().map(|name| one(client, op, name));
     let outcomes: Vec<Outcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let kind = if outcomes.iter().all(|outcome| outcome.ok) { Kind::Done } else { Kind::Failed };
-    Ok(Said::report(json, &outcomes, kind, || screen(&outcomes, cx.style)))
+    Ok(Said::report(json, &outcomes, kind, || match outcomes.as_slice() {
+        [] => "there are no modules\n".to_owned(),
+        outcomes => outcome::screen(outcomes, cx.style),
+    }))
 }
 
 /// Asks for one module. A refusal is an outcome of this module; no hub at all is an error for all.
 async fn one(client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
-    let path = format!("/api/modules/{}/{}", encoded(name), op.path());
+    let path = format!("/api/modules/{}/{}", encoded(name), op.word());
     match client.post::<OpReply>(&path, OP).await {
-        Ok(reply) => Ok(outcome(op, reply)),
+        Ok(reply) => Ok(Outcome::of(op, reply)),
         Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
         Err(error) => {
             let error = CliError::from(error);
-            Ok(Outcome {
-                module: name.to_owned(),
-                ok: false,
-                message: error.message,
-                state: None,
-                problem: None,
-                next: error.next.into_iter().next(),
-            })
+            Ok(Outcome::refused(name, error.message, error.next.into_iter().next()))
         }
     }
-}
-
-fn outcome(op: Op, reply: OpReply) -> Outcome {
-    let pid = reply
-        .state
-        .as_ref()
-        .and_then(|state| state.pid)
-        .map_or_else(String::new, |pid| format!(" (pid {pid})"));
-    let message = match (&reply.problem, op) {
-        (Some(problem), _) => problem.error_description.clone(),
-        (None, Op::Start | Op::Restart) => format!("ready{pid}"),
-        (None, Op::Stop) if reply.stopped == Some(false) => "was not running".to_owned(),
-        (None, Op::Stop) => "stopped".to_owned(),
-    };
-    let next = reply.problem.as_ref().and_then(|problem| problem.next.clone());
-    Outcome { module: reply.short, ok: reply.ok, message, state: reply.state, problem: reply.problem, next }
 }
 
 /// The name as one path segment.
@@ -233,60 +238,41 @@ pub(super) fn encoded(name: &str) -> String {
     name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-fn screen(outcomes: &[Outcome], style: Style) -> String {
-    let mut out = String::new();
-    for outcome in outcomes {
-        let sign = if outcome.ok { style.good("✓") } else { style.bad("✗") };
-        let mut lines = outcome.message.lines();
-        let first = lines.next().unwrap_or_default();
-        let line = if outcome.ok {
-            format!("{} {first}", outcome.module)
-        } else {
-            format!("{}: {first}", outcome.module)
-        };
-        out.push_str(&format!("{sign} {}\n", printable(&line)));
-        for line in lines {
-            out.push_str(&format!("    {}\n", printable(line)));
-        }
-        if let Some(next) = &outcome.next {
-            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::wire::State;
-    use crate::module::problem::Kind as Why;
-    use crate::module::stamp::Stamp;
 
-    fn reply(ok: bool, problem: Option<Problem>) -> OpReply {
-        let state = LegacyState {
-            short: "vault".to_owned(),
-            status: State::Running,
-            pid: Some(4711),
-            started_at: None,
-            restarts_in_window: 0,
-            last_crash_at: None,
-            last_exit_code: None,
-            start_error: None,
-        };
-        OpReply { short: "vault".to_owned(), ok, stopped: None, state: Some(state), problem }
+    #[test]
+    fn whom_a_verb_means() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let meant = |given: &[&str], all| target(names(given), all).map_err(|error| error.kind);
+        assert_eq!(meant(&[], false), Ok(Target::Hub));
+        assert_eq!(meant(&["hub"], false), Ok(Target::Hub));
+        assert_eq!(meant(&[], true), Ok(Target::All));
+        assert_eq!(meant(&["vault", "notes"], false), Ok(Target::Named(names(&["vault", "notes"]))));
+        assert_eq!(meant(&["vault", "hub"], false), Err(Kind::Usage), "half a hub cannot be stopped");
     }
 
     #[test]
-    fn each_outcome_has_its_line() {
-        let problem =
-            Problem::new(Why::MissingDependency, "`x` is not on PATH.\n\nInstall it", Stamp(0)).next("apt x");
-        let outcomes =
-            [outcome(Op::Start, reply(true, None)), outcome(Op::Restart, reply(false, Some(problem)))];
-        assert_eq!(
-            screen(&outcomes, Style::PLAIN),
-            "✓ vault ready (pid 4711)\n✗ vault: `x` is not on PATH.\n    \n    Install it\n  hint: apt x\n"
-        );
-        assert_eq!(screen(&[outcome(Op::Stop, reply(true, None))], Style::PLAIN), "✓ vault stopped\n");
+    fn only_the_hub_that_was_asked_is_waited_for() {
+        let health = |instance: &str| Health {
+            status: "ok".to_owned(),
+            service: "parachute-hub".to_owned(),
+            version: "1".to_owned(),
+            instance: instance.to_owned(),
+            problems: Vec::new(),
+        };
+        assert!(still_there(Ok(health("a")), "a"));
+        assert!(!still_there(Ok(health("b")), "a"), "its successor answers");
+        assert!(!still_there(Err(ClientError::NoHub { socket: "/s".into() }), "a"));
+        assert!(still_there(Err(ClientError::Timeout(OP)), "a"), "slow is not gone");
+    }
+
+    #[test]
+    fn a_managed_hub_is_left_to_its_manager() {
+        assert_eq!(manager_command("foreground"), None);
+        assert!(manager_command("managed by systemd").is_some_and(|c| c.starts_with("systemctl ")));
+        assert!(manager_command("managed by launchd").is_some_and(|c| c.starts_with("launchctl ")));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::api::client::{ClientError, OP};
-use crate::api::wire::OpReply;
-use crate::home::registration;
+use crate::api::wire::{ApiError, OpReply};
+use crate::home::{registration, services};
 use crate::module::row::short_of;
 use crate::ui::terminal::Terminal;
 
@@ -50,8 +50,13 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
     let short = short_of(&args.name)
         .map_err(|error| CliError::from_error(Kind::Usage, &error).hint("parachute status"))?;
     if args.purge && !args.yes {
-        confirm(cx, &format!("delete {} with everything in it? [y/N] ", cx.home.module(&short).display()))?;
+        let dir = cx.home.module(&short);
+        let unasked = format!("parachute remove {short} --purge --yes");
+        confirm(cx, &format!("delete {} with everything in it? [y/N] ", dir.display()), &unasked)?;
     }
+    // A file that cannot be edited is found before the module is stopped, not after (contract W-M3).
+    services::read(&cx.home)
+        .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
     let client = cx.client();
     let stopped = client.post::<OpReply>(&format!("/api/modules/{}/stop", encoded(short.as_str())), OP).await;
     match stopped {
@@ -60,19 +65,27 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
             error.next.extend(problem.next);
             return Err(error);
         }
-        // Unknown to the hub, or no hub: the row is what counts.
-        Ok(_) | Err(ClientError::NoHub { .. } | ClientError::Refused(..)) => {}
+        Ok(OpReply { ok: false, problem: None, .. }) => {
+            let text = format!("{short} is not gone, and the hub says no more");
+            return Err(CliError::new(Kind::Failed, text).hint(format!("parachute why {short}")));
+        }
+        Ok(_) | Err(ClientError::NoHub { .. }) => {}
+        // Unknown to the hub: the row is what counts. Any other refusal may mean that it still runs.
+        Err(ClientError::Refused(error, _)) if has_no_module(&error) => {}
         Err(error) => return Err(error.into()),
     }
     let removed = registration::remove(&cx.home, &short, args.purge, PATIENCE)
         .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
-    match client.post::<serde_json::Value>("/api/reload", OP).await {
-        Ok(_) | Err(ClientError::NoHub { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    // The row is gone whatever the hub answers now; it also notices by itself, within a second.
+    let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
     Ok(Said::report(args.json, &report, Kind::Done, || screen(&report)))
+}
+
+/// The hub has nothing of that name that could run.
+fn has_no_module(error: &ApiError) -> bool {
+    matches!(error.error.as_str(), "unknown_module" | "not_supervised")
 }
 
 fn screen(report: &Report) -> String {
@@ -85,9 +98,9 @@ fn screen(report: &Report) -> String {
     out
 }
 
-fn confirm(cx: &Context, question: &str) -> Result<(), CliError> {
+fn confirm(cx: &Context, question: &str, unasked: &str) -> Result<(), CliError> {
     if !cx.interactive {
-        return Err(CliError::new(Kind::Usage, "nobody is there to be asked").hint("add --yes"));
+        return Err(CliError::new(Kind::Usage, "nobody is there to be asked").hint(unasked));
     }
     Terminal.err(question);
     let answer =

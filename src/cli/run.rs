@@ -57,17 +57,13 @@ pub fn main() -> u8 {
             return code;
         }
     };
-    let style = match Context::read(root.home.as_deref(), root.color) {
-        Ok(cx) => {
-            let style = cx.style;
-            match verb(&cx, root.verb) {
-                Ok(said) => return print(terminal, &said),
-                Err(error) => (error, style),
-            }
-        }
+    let (error, style) = match Context::read(root.home.as_deref(), root.color) {
+        Ok(cx) => match verb(&cx, root.verb) {
+            Ok(said) => return print(terminal, &said),
+            Err(error) => (error, cx.style),
+        },
         Err(error) => (error, Style::PLAIN),
     };
-    let (error, style) = style;
     terminal.err(&error.screen(style));
     error.kind.code()
 }
@@ -96,7 +92,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Remove(args) => block_on(remove::run(cx, args)),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
-        Verb::DemoModule => demo_module::run(cx),
+        Verb::DemoModule => block_on(demo_module::run(cx)),
     }
 }
 

@@ -184,9 +184,8 @@ fn under(module: &ModuleView, style: Style) -> Vec<String> {
                 let sign = if i == 0 { "!" } else { " " };
                 lines.push(format!("  {} {}", style.bad(sign), printable(line)));
             }
-            if let Some(next) = &problem.next {
-                lines.push(format!("  {} {}", style.good("hint:"), printable(next)));
-            }
+            let next = problem.next.clone().unwrap_or_else(|| format!("parachute why {}", module.short));
+            lines.push(format!("  {} {}", style.good("hint:"), printable(&next)));
         }
         None if module.ready => {}
         None if module.state != State::Stopped => {
@@ -209,10 +208,14 @@ fn under(module: &ModuleView, style: Style) -> Vec<String> {
 fn problems(problems: &[FileProblem], style: Style) -> String {
     let mut out = String::new();
     for problem in problems {
-        out.push_str(&format!("{} {}\n", style.bad("problem:"), printable(&problem.message)));
-        if let Some(next) = &problem.next {
-            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        let mut lines = problem.message.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or("something is wrong");
+        out.push_str(&format!("{} {}\n", style.bad("problem:"), printable(first)));
+        for line in lines {
+            out.push_str(&format!("  {}\n", printable(line)));
         }
+        let next = problem.next.clone().unwrap_or_else(|| format!("ls -l {}", problem.file));
+        out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(&next)));
     }
     if !out.is_empty() {
         out.push('\n');

@@ -7,6 +7,7 @@ use crate::api::wire::{ModuleView, State, Why};
 use crate::home::fs;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
+use crate::module::problem::Kind as ProblemKind;
 use crate::module::row::short_of;
 use crate::process::ports;
 use crate::ui::style::Style;
@@ -36,6 +37,10 @@ const MAX_REPORT: u64 = 1024 * 1024;
 /// # Errors
 /// No such module, or nothing can be read.
 pub async fn run(cx: &Context, args: WhyArgs) -> Result<Said, CliError> {
+    if args.name == "hub" {
+        let text = "`why` explains modules; of the hub itself, `status` tells what is wrong";
+        return Err(CliError::new(Kind::Usage, text).hint("parachute status"));
+    }
     let path = format!("/api/modules/{}/why", encoded(&args.name));
     let why = match cx.client().get::<Why>(&path).await {
         Ok(why) => why,
@@ -104,12 +109,12 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     if !failure.command.is_empty() {
         out.push_str(&format!("  command: {}\n", printable(&failure.command)));
     }
-    if let Some(holder) = holder {
+    if let Some(holder) = holder.filter(|_| failure.problem.holder.is_none()) {
         out.push_str(&format!("  {}\n", printable(holder)));
     }
-    if failure.lines.is_empty() {
+    if failure.lines.is_empty() && failure.ended.is_some() {
         out.push_str("  it wrote nothing\n");
-    } else {
+    } else if !failure.lines.is_empty() {
         let count = failure.lines.len();
         out.push_str(&format!("\nits last {count} {}:\n", if count == 1 { "line" } else { "lines" }));
         for line in &failure.lines {
@@ -144,22 +149,28 @@ fn now(module: &ModuleView) -> String {
     }
 }
 
+/// What the description of the failure does not say yet.
 fn story(failure: &Failure) -> String {
-    let how = failure.ended.map_or_else(|| "no process was started".to_owned(), |ended| ended.phrase());
-    let long = failure
-        .lived_ms
-        .map_or_else(String::new, |ms| format!(" after {}", lived(Duration::from_millis(ms))));
-    let ready = match (failure.ended, failure.was_ready) {
-        (None, _) => "",
-        (Some(_), true) => ", having been ready",
-        (Some(_), false) => ", without ever having been ready",
-    };
-    let end = if failure.gave_up { "; the supervisor gave up" } else { "" };
-    let crashes = match failure.crashes_in_window {
+    let mut parts = Vec::new();
+    match failure.ended {
+        None => parts.push("no process was started".to_owned()),
+        Some(ended) if failure.problem.error_type != ProblemKind::Exited => {
+            let long = failure
+                .lived_ms
+                .map_or_else(String::new, |ms| format!(" after {}", lived(Duration::from_millis(ms))));
+            parts.push(format!("{}{long}", ended.phrase()));
+        }
+        Some(_) if failure.was_ready => parts.push("it had been ready".to_owned()),
+        Some(_) => {}
+    }
+    parts.push(match failure.crashes_in_window {
         0 => "this cost no restart budget".to_owned(),
         n => format!("crash {n} of {}", failure.max_crashes),
-    };
-    format!("{how}{long}{ready}; {crashes}{end}")
+    });
+    if failure.gave_up {
+        parts.push("the supervisor gave up".to_owned());
+    }
+    parts.join("; ")
 }
 
 fn indented(text: &str) -> String {
@@ -173,7 +184,7 @@ fn indented(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::module::ended::Ended;
-    use crate::module::problem::{Kind as ProblemKind, Problem};
+    use crate::module::problem::Problem;
     use crate::module::stamp::Stamp;
 
     fn failure(ended: Option<Ended>, gave_up: bool) -> Failure {
@@ -205,5 +216,35 @@ mod tests {
         insta::assert_snapshot!("refused_with_holder", screen("vault", &refused, holder, Style::PLAIN));
         let never = Why { module: None, failure: None };
         insta::assert_snapshot!("never_failed", screen("vault", &never, None, Style::PLAIN));
+    }
+
+    /// One screen for each kind, so that none loses its reason or its way out unseen.
+    #[test]
+    fn every_kind_has_its_reason_and_a_hint() {
+        use ProblemKind as K;
+        let kinds = [
+            (K::MissingDependency, "`node` is not on PATH.\n\nInstall it", Some("apt install nodejs")),
+            (K::NonExecutable, "/srv/run is not executable", Some("chmod +x /srv/run")),
+            (K::MissingCwd, "/srv/gone does not exist", Some("mkdir /srv/gone")),
+            (K::PortSquatter, "port 1940 of vault is held by pid 812 (nc)", Some("kill 812")),
+            (K::StartedButUnbound, "vault runs and has not bound port 1940", None),
+            (K::SpawnFailed, "the system refused a new process", None),
+            (K::Exited, "vault ended by itself", Some("parachute why vault")),
+            (K::Unhealthy, "its health check failed 3 times", Some("parachute logs vault")),
+            (K::NoStartCmd, "nothing says how to start vault", Some("parachute add vault -- COMMAND")),
+            (K::BadDefinition, "module.json is not JSON", None),
+            (K::StopFailed, "pid 7 survives SIGKILL", Some("parachute status")),
+            (K::Edited, "the row changed since it was started", Some("parachute restart vault")),
+        ];
+        let mut all = String::new();
+        for (kind, text, next) in kinds {
+            let mut problem = Problem::new(kind, text, Stamp(0));
+            problem.next = next.map(str::to_owned);
+            let failure = Failure { problem, ..failure(None, false) };
+            let screen = screen("vault", &Why { module: None, failure: Some(failure) }, None, Style::PLAIN);
+            assert!(screen.contains("\nhint: ") && !screen.contains("hint: parachute why vault"), "{screen}");
+            all.push_str(&format!("=== {kind:?} ===\n{screen}\n"));
+        }
+        insta::assert_snapshot!("kinds", all);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A reader never hangs on a FIFO and never fills memory with a device; a writer leaves the old file or the new
 //! one, also over a crash. Every error names what was done to which file.
-#![expect(clippy::disallowed_methods, reason = "the edge where files are touched")]
+#![expect(clippy::disallowed_methods, reason = "edge: where files are touched")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};

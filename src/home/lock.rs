@@ -2,7 +2,7 @@
 //!
 //! The lock is the open file, so it ends with its process however that ends. The pid inside is for people; nothing
 //! is ever decided by it.
-#![expect(clippy::disallowed_methods, reason = "the edge that waits for a lock")]
+#![expect(clippy::disallowed_methods, reason = "edge: waits for a lock")]
 
 use std::fs::File;
 use std::io::{Read, Write};

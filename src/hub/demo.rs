@@ -31,11 +31,37 @@ pub enum DemoError {
     Exe(PathBuf),
 }
 
+/// The module of this hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demo {
+    /// Its name.
+    pub short: Short,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Demo {
+    /// What a newcomer may try, line by line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let Self { short, port } = self;
+        vec![
+            "this is a demo with one module; in another terminal try:".to_owned(),
+            "  parachute status".to_owned(),
+            format!("  parachute logs {short} -f"),
+            format!("  curl http://127.0.0.1:{port}/crash    # it falls, and is back at once"),
+            format!("  parachute why {short}"),
+            format!("  parachute stop {short}; parachute start {short}"),
+            "Ctrl-C here stops everything and takes the demo module back".to_owned(),
+        ]
+    }
+}
+
 /// Adds the module, or puts this binary into one that an earlier demo left.
 ///
 /// # Errors
 /// [`DemoError`].
-pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Short, DemoError> {
+pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, DemoError> {
     let short = Short::new(NAME)?;
     let program = exe.to_str().ok_or_else(|| DemoError::Exe(exe.to_owned()))?;
     let module = NewModule {
@@ -48,15 +74,15 @@ pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Short, Dem
         listens: true,
         replace: true,
     };
-    registration::add(home, &module, occupied, PATIENCE)?;
-    Ok(short)
+    let added = registration::add(home, &module, occupied, PATIENCE)?;
+    Ok(Demo { short, port: added.port })
 }
 
 /// Takes it back.
 ///
 /// # Errors
 /// [`DemoError`].
-pub fn remove(home: &Home, short: &Short) -> Result<(), DemoError> {
-    registration::remove(home, short, false, PATIENCE)?;
+pub fn remove(home: &Home, demo: &Demo) -> Result<(), DemoError> {
+    registration::remove(home, &demo.short, false, PATIENCE)?;
     Ok(())
 }

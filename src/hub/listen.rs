@@ -102,6 +102,35 @@ pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
     bind().map_err(|source| ListenError::Home { path: path.clone(), source })
 }
 
+/// The files that lead to a running hub: its socket, and its port for clients of the original. Dropping the value
+/// removes them; drop it before the lock, so that nothing of a next hub is removed.
+#[derive(Debug)]
+pub struct Traces {
+    home: Home,
+}
+
+impl Traces {
+    /// Writes the port.
+    ///
+    /// # Errors
+    /// The file cannot be written. The value is good all the same.
+    pub fn leave(home: &Home, port: u16) -> (Self, Result<(), fs::FsError>) {
+        let path = home.hub_port();
+        let dir = path.parent().unwrap_or(home.root());
+        let written = fs::make_dir(dir, fs::PRIVATE_DIR)
+            .and_then(|()| fs::put(&path, 0o644, format!("{port}\n").as_bytes()));
+        (Self { home: home.clone() }, written)
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        // What cannot be removed leads nowhere: a client that follows it finds nobody.
+        let _ = fs::remove(&self.home.socket());
+        let _ = fs::remove(&self.home.hub_port());
+    }
+}
+
 /// The TCP listener.
 ///
 /// # Errors

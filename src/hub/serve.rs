@@ -1,5 +1,4 @@
 //! `parachute serve`, from the first signal handler to the last process gone.
-#![expect(clippy::disallowed_methods, reason = "edge: reads the clocks for the hub")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -7,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -19,16 +18,15 @@ use crate::home::registration::Occupied;
 use crate::home::settings;
 use crate::logs::stdout::StdoutSink;
 use crate::logs::thread::Logs;
-use crate::module::name::Short;
-use crate::module::stamp::Stamp;
 use crate::process::{group, ports};
-use crate::supervisor::phase::{Moment, Outcome};
+use crate::supervisor::clock::moment;
+use crate::supervisor::phase::Outcome;
 use crate::supervisor::set::Supervisor;
 
 use super::app::{App, Identity};
-use super::demo::{self, DemoError};
+use super::demo::{self, Demo, DemoError};
 use super::http::{accept, router};
-use super::listen::{self, ListenError};
+use super::listen::{self, ListenError, Traces};
 use super::notify::Notifier;
 use super::shutdown::{Seat, Signals, Wish};
 use super::watch::Watch;
@@ -129,11 +127,6 @@ impl ServeError {
     }
 }
 
-/// Reads both clocks.
-pub(super) fn clock() -> Moment {
-    Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: 0 }
-}
-
 /// Runs a hub until it is asked to stop.
 ///
 /// # Errors
@@ -156,7 +149,7 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let system = |what| move |source| ServeError::System { what, source };
     let mut signals = Signals::install(seat).map_err(system("signal handlers cannot be installed"))?;
     let notifier = Notifier::from_env(&options.env);
-    let started = clock();
+    let started = moment();
 
     let home = options.home.clone();
     let lock = listen::lock(&home)?;
@@ -173,8 +166,9 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let socket = listen::socket(&home)?;
     let tcp = listen::tcp(&host, port)?;
     let port = tcp.local_addr().map_err(system("the port cannot be read back"))?.port();
-    if let Err(error) = write_port(&home, port) {
-        notes.push(error);
+    let (traces, written) = Traces::leave(&home, port);
+    if let Err(error) = written {
+        notes.push(error.to_string());
     }
 
     let sink = StdoutSink::of_this_process().map_err(system("standard output cannot be used"))?;
@@ -212,17 +206,17 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     notifier.ready(&format!("listening on {host}:{port}"));
 
     // Only now may modules be touched.
-    let mut watch = Watch::begin(home.clone());
     let demo = if options.demo {
         let occupied = Occupied { listening: &ports::occupied(), hub: port };
         Some(demo::add(&home, &options.exe, occupied)?)
     } else {
         None
     };
+    let mut watch = Watch::begin(home.clone());
     supervisor.reload().await;
     say_problems(&app);
-    if let Some(short) = &demo {
-        say_demo(&logs, short);
+    for line in demo.iter().flat_map(Demo::lines) {
+        logs.hub_line(&line);
     }
     let forgotten = supervisor.clone();
     tokio::spawn(async move { forgotten.end_forgotten().await });
@@ -255,8 +249,8 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     logs.hub_line(&format!("stopping: {reason}"));
     notifier.stopping();
     let left = stop_modules(&supervisor, &mut signals, &notifier, &logs).await;
-    if let Some(short) = &demo
-        && let Err(error) = demo::remove(&home, short)
+    if let Some(demo) = &demo
+        && let Err(error) = demo::remove(&home, demo)
     {
         logs.hub_line(&format!("{error}"));
     }
@@ -266,9 +260,8 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let _ = on_tcp.await;
     logs.hub_line("stopped");
     logs.shutdown(LOG_FLUSH).await;
-    // The files name a hub that is no more. The lock goes last: whoever takes it may bind at once.
-    let _ = fs::remove(&home.socket());
-    let _ = fs::remove(&home.hub_port());
+    drop(traces);
+    // Last: whoever takes it may bind at once.
     drop(lock);
     if left.is_empty() { Ok(()) } else { Err(ServeError::LeftBehind(left)) }
 }
@@ -380,28 +373,8 @@ fn operator_token(home: &Home) -> Result<String, ServeError> {
     Ok(token)
 }
 
-fn write_port(home: &Home, port: u16) -> Result<(), String> {
-    let path = home.hub_port();
-    let dir = path.parent().map_or_else(PathBuf::new, PathBuf::from);
-    fs::make_dir(&dir, fs::PRIVATE_DIR).map_err(|e| e.to_string())?;
-    fs::put(&path, 0o644, format!("{port}\n").as_bytes()).map_err(|e| e.to_string())
-}
-
 fn say_problems(app: &App) {
     for problem in super::views::file_problems(app) {
         app.logs.hub_line(&problem.message);
-    }
-}
-
-fn say_demo(logs: &Logs, short: &Short) {
-    for line in [
-        "this is a demo with one module; in another terminal try:".to_owned(),
-        "  parachute status".to_owned(),
-        format!("  parachute logs {short} -f"),
-        format!("  parachute restart {short}"),
-        format!("  parachute why {short}      (after its page's /crash was opened)"),
-        "Ctrl-C here stops everything and takes the demo module back".to_owned(),
-    ] {
-        logs.hub_line(&line);
     }
 }

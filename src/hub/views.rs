@@ -1,6 +1,6 @@
 //! From what the supervisor knows to what the API says. Pure but for memory readings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -12,12 +12,13 @@ use crate::home::module_json;
 use crate::module::known;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
-use crate::process::table::Census;
-use crate::supervisor::set::{Change, Member};
+use crate::process::table::Families;
+use crate::supervisor::clock::moment;
+use crate::supervisor::set::Member;
+use crate::supervisor::shared::Change;
 use crate::supervisor::snapshot::{Snapshot, Word};
 
 use super::app::App;
-use super::serve::clock;
 
 fn state(word: Word) -> State {
     match word {
@@ -80,9 +81,9 @@ pub fn ready(snapshots: &[Snapshot]) -> Ready {
 /// Everything `status` shows.
 #[must_use]
 pub fn status(app: &App) -> Status {
-    let now = clock();
-    let census = Census::take();
-    let modules = app.supervisor.members().iter().map(|member| module(member, &census, now.wall)).collect();
+    let now = moment();
+    let families = Families::look();
+    let modules = app.supervisor.members().iter().map(|member| module(member, &families, now.wall)).collect();
     let identity = &app.identity;
     let uptime = now.mono.saturating_duration_since(identity.since);
     let hub = HubView {
@@ -99,6 +100,12 @@ pub fn status(app: &App) -> Status {
         instance: identity.instance.clone(),
     };
     Status { hub, modules, problems: file_problems(app) }
+}
+
+/// One module as `status` shows it.
+#[must_use]
+pub fn one(member: &Member) -> ModuleView {
+    module(member, &Families::look(), moment().wall)
 }
 
 fn memory(pids: &[u32]) -> Option<u64> {
@@ -132,14 +139,10 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
     broken.into_iter().chain(rows).chain(notes).collect()
 }
 
-fn module(member: &Member, census: &Census, now: Stamp) -> ModuleView {
+fn module(member: &Member, families: &Families, now: Stamp) -> ModuleView {
     let snapshot = member.snapshot();
     let row = &member.row;
     let pid = snapshot.pid;
-    let tree = pid.map(|pid| {
-        let family = census.with_descendants(BTreeSet::from([pid]));
-        family.into_iter().collect::<Vec<u32>>()
-    });
     ModuleView {
         short: snapshot.short.to_string(),
         name: row.name.clone(),
@@ -159,7 +162,7 @@ fn module(member: &Member, census: &Census, now: Stamp) -> ModuleView {
             .map(|at| u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX)),
         restarts: snapshot.respawns,
         restarts_in_window: snapshot.crashes,
-        memory_bytes: tree.and_then(|pids| memory(&pids)),
+        memory_bytes: pid.and_then(|pid| memory(&families.of(pid))),
         health: snapshot.health.map(|health| HealthView {
             ok: health.ok,
             latency_us: health.latency.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),

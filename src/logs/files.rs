@@ -1,6 +1,6 @@
 //! The files of this room. Edge: opens, renames, removes, looks. Decides nothing.
 
-#![expect(clippy::disallowed_methods, reason = "the file edge of the logs room")]
+#![expect(clippy::disallowed_methods, reason = "edge: the files of the logs room")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;

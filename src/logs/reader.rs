@@ -4,7 +4,7 @@
 //! modules. The pump that holds the scratch may wait for room in front of stdout; the others then wait for it, as
 //! they would for the room.
 
-#![expect(clippy::disallowed_methods, reason = "the logs thread: lines are stamped when they are read")]
+#![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -3,7 +3,10 @@
 //! Everybody else leaves whole lines in the backlog; the thread writes all that has gathered at once. A reader
 //! that stops blocks this thread and nobody else.
 
-#![expect(clippy::disallowed_methods, reason = "the stdout thread: patience is measured with the clock")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: the stdout thread: patience is measured with the clock"
+)]
 
 use std::fs::File;
 use std::io;

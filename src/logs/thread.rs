@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the logs thread: a supervisor line is stamped when it is said"
+    reason = "edge: the logs thread: a supervisor line is stamped when it is said"
 )]
 
 use std::collections::BTreeMap;

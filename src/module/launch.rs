@@ -11,7 +11,7 @@ use super::name::Short;
 
 /// Environment variable that marks every process of a module: its short name.
 pub const MARK_MODULE: &str = "PARACHUTE_MODULE";
-/// Environment variable that marks every process of a module: `<hub nonce>:<incarnation>`.
+/// Environment variable that marks every process of one life: `<hub nonce>:<short>:<number>`. No two lives share it.
 pub const MARK_INCARNATION: &str = "PARACHUTE_INCARNATION";
 /// The home the module belongs to; also part of the mark.
 pub const MARK_HOME: &str = "PARACHUTE_HOME";
@@ -37,6 +37,24 @@ pub struct Launch {
     pub health: String,
     /// How it is restarted, stopped, judged and logged.
     pub policy: Policy,
+}
+
+impl Launch {
+    /// Program and arguments in one line, as a person would type them: what a shell would split or expand is quoted.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let words: Vec<String> = self.argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+        words.join(" ")
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// How a module is restarted, stopped, judged and logged. Defaults: contract A-76 where kept, design §5.5, §5.6.
@@ -107,5 +125,17 @@ pub struct LogLimits {
 impl Default for LogLimits {
     fn default() -> Self {
         Self { max_bytes: 10 * 1024 * 1024, keep: 5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_as_a_person_would_type_them() {
+        assert_eq!(quoted("--port=80"), "--port=80");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("it's $HOME"), "'it'\\''s $HOME'");
     }
 }

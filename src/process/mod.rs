@@ -13,6 +13,7 @@
 //! Must not: decide when to signal (that is the machine), read or write the home.
 
 pub mod attribution;
+pub mod files;
 pub mod group;
 pub mod id;
 pub mod life;

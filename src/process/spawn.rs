@@ -17,7 +17,7 @@ use rustix::process::Pid;
 
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
-use super::table;
+use super::{files, table};
 use crate::module::ended::Ended;
 use crate::module::launch::{Launch, MARK_INCARNATION};
 
@@ -103,6 +103,7 @@ pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child
         command.current_dir(cwd);
     }
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    files::give_back(&mut command);
     let mut child = command.spawn().map_err(|error| explain(&error, launch, program))?;
     let outputs = (non_blocking(child.stdout.take()), non_blocking(child.stderr.take()));
     // Only we reap it, so its entry in the process table is there even if it has ended already.

@@ -111,6 +111,36 @@ impl Census {
     }
 }
 
+/// Whole families for figures that people are shown. Where the kernel lists a process's children only those are
+/// read, so that it costs nothing how busy the machine is; elsewhere one census serves all of them. The list may miss
+/// a child while another is being reaped (proc_tid_children(5)): nothing is decided by it.
+#[derive(Debug)]
+pub struct Families {
+    census: Option<Census>,
+}
+
+impl Families {
+    /// Finds out which of the two it is.
+    #[must_use]
+    pub fn look() -> Self {
+        Self { census: os::children(own_pid()).is_none().then(Census::take) }
+    }
+
+    /// A process and everything below it.
+    #[must_use]
+    pub fn of(&self, pid: u32) -> Vec<u32> {
+        if let Some(census) = &self.census {
+            return census.with_descendants(BTreeSet::from([pid])).into_iter().collect();
+        }
+        let mut family = BTreeSet::from([pid]);
+        let mut open = vec![pid];
+        while let Some(parent) = open.pop() {
+            open.extend(os::children(parent).into_iter().flatten().filter(|child| family.insert(*child)));
+        }
+        family.into_iter().collect()
+    }
+}
+
 /// One process; `None` if it does not exist (or /proc hides it).
 #[must_use]
 pub fn info(pid: u32) -> Option<ProcInfo> {

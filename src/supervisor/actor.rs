@@ -1,12 +1,11 @@
-//! Performs what one machine asks for. The only `select!` of a module, and the only reader of its clocks.
+//! Performs what one machine asks for. The only `select!` of a module.
 //!
 //! Three arms: commands from people, events from the host, the machine's deadline. Everything the host has to say
 //! comes back as an event that names its life; nothing here decides.
-#![expect(clippy::disallowed_methods, reason = "edge: reads the clocks for its machine")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -17,15 +16,16 @@ use crate::module::failure::Failure;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::Problem;
-use crate::module::stamp::Stamp;
-use crate::process::group::{self, Depth, Life, Signal};
+use crate::process::group::{self, Depth, Life, Signal, SignalError};
 use crate::process::spawn::{self, Child};
 
+use super::clock::moment;
 use super::gate::{self, Cleared, Question};
+use super::handle::{Ask, Command, Handle};
 use super::ledger::Entry;
 use super::machine::Machine;
-use super::phase::{Effect, Event, Failed, Inc, Moment, Outcome, Record, Sig, Ticket};
-use super::set::Shared;
+use super::phase::{Effect, Event, Failed, Inc, Outcome, Record, Sig, Ticket};
+use super::shared::Shared;
 use super::snapshot::{HealthSample, Snapshot};
 use super::{health, preflight, probe, reclaim};
 
@@ -38,58 +38,11 @@ const LAST_LOOK: usize = 200;
 /// How long the last lines of an ended module may take to arrive.
 const LOG_DRAIN: Duration = Duration::from_millis(200);
 
-/// What people ask of a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// Run.
-    Start,
-    /// Do not run.
-    Stop,
-    /// Run anew.
-    Restart,
-    /// Do not run, and never again in this hub.
-    Shutdown,
-}
-
-#[derive(Debug)]
-enum Command {
-    Ask(Ask, oneshot::Sender<(Outcome, Snapshot)>),
-    Edited,
-}
-
 enum HostEvent {
     Fact(Event),
     Gate { inc: Inc, answer: Result<Box<Cleared>, Problem> },
     Exited { inc: Inc, ended: crate::module::ended::Ended, child: Child },
     Health { inc: Inc, verdict: Result<(), String>, sample: HealthSample },
-}
-
-/// The way to an actor. Dropping the last one ends the actor, not the module: ask for [`Ask::Shutdown`] first.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
-    snapshots: watch::Receiver<Snapshot>,
-}
-
-impl Handle {
-    /// The latest snapshot.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshots.borrow().clone()
-    }
-
-    /// Asks and waits for the answer. Not waiting for it cancels nothing.
-    pub async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Ask(ask, reply)).await.ok()?;
-        answer.await.ok()
-    }
-
-    /// Tells that the row changed.
-    pub async fn edited(&self) {
-        // An actor that has ended has nothing to be told.
-        let _ = self.commands.send(Command::Edited).await;
-    }
 }
 
 /// Starts an actor on the current runtime. Nothing runs until it is asked to.
@@ -126,11 +79,6 @@ impl From<Sig> for Signal {
             Sig::Kill => Self::Kill,
         }
     }
-}
-
-/// Reads both clocks and throws the dice.
-pub(super) fn moment() -> Moment {
-    Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }
 }
 
 /// The life that is being run or ended, as the host knows it.
@@ -187,7 +135,7 @@ impl Actor {
             self.pending.push_back(event);
             while let Some(event) = self.pending.pop_front() {
                 self.machine.on(event, moment(), &mut out);
-                for effect in out.drain(..).collect::<Vec<_>>() {
+                for effect in std::mem::take(&mut out) {
                     self.perform(effect);
                 }
             }
@@ -203,6 +151,7 @@ impl Actor {
                 let ticket = Ticket(self.next_ticket);
                 self.tickets.insert(ticket, reply);
                 match ask {
+                    Ask::Boot => Event::Boot(ticket),
                     Ask::Start => Event::Start(ticket),
                     Ask::Stop => Event::Stop(ticket),
                     Ask::Restart => Event::Restart(ticket),
@@ -294,7 +243,7 @@ impl Actor {
             return;
         };
         let Cleared { launch, program, .. } = cleared;
-        let incarnation = format!("{}:{}", self.shared.nonce, inc.0);
+        let incarnation = self.incarnation(inc);
         self.log = self.shared.log(self.machine.short(), launch.policy.log);
         match spawn::spawn(&launch, &program, &incarnation) {
             Ok(child) => self.adopt(inc, child, incarnation, launch),
@@ -373,8 +322,10 @@ impl Actor {
     fn signal(&mut self, inc: Inc, sig: Sig) {
         let Some(current) = self.current(inc) else { return };
         let life = current.life.clone();
-        if let Err(error) = group::signal_group(&life, sig.into()) {
-            self.log.note(&format!("could not signal its process group: {error}"));
+        match group::signal_group(&life, sig.into()) {
+            // Gone: its end is on the way to us.
+            Ok(()) | Err(SignalError::Gone { .. }) => {}
+            Err(error) => self.log.note(&format!("could not signal its process group: {error}")),
         }
     }
 
@@ -422,10 +373,11 @@ impl Actor {
 
     fn record(&mut self, record: Record) {
         let short = self.machine.short().clone();
-        let name = |inc: Inc| format!("{}:{}", self.shared.nonce, inc.0);
         let entry = match record {
-            Record::Born(run) => Entry::Born { short, incarnation: name(run.inc), leader: run.leader },
-            Record::Gone(inc) => Entry::Gone { short, incarnation: name(inc) },
+            Record::Born(run) => {
+                Entry::Born { short, incarnation: self.incarnation(run.inc), leader: run.leader }
+            }
+            Record::Gone(inc) => Entry::Gone { short, incarnation: self.incarnation(inc) },
             Record::Crashes(at) => Entry::Crashes { short, at },
         };
         self.shared.record(&entry);
@@ -435,10 +387,7 @@ impl Actor {
     /// away from here.
     fn report(&mut self, failed: Failed) {
         let pumps = self.life.as_mut().map(|current| std::mem::take(&mut current.pumps)).unwrap_or_default();
-        let command = self.life.as_ref().map_or_else(String::new, |current| {
-            let words: Vec<_> = current.launch.argv.iter().map(|a| a.to_string_lossy()).collect();
-            words.join(" ")
-        });
+        let command = self.life.as_ref().map_or_else(String::new, |current| current.launch.command_line());
         let (log, shared, short) = (self.log.clone(), Arc::clone(&self.shared), self.machine.short().clone());
         tokio::spawn(async move {
             let drained = async {
@@ -454,8 +403,10 @@ impl Actor {
                 .filter(|line| line.stream != Stream::Hub)
                 .map(|line| String::from_utf8_lossy(&line.text).into_owned())
                 .collect();
-            lines.drain(..lines.len().saturating_sub(LAST_LINES));
-            shared.keep_failure(Failure {
+            // A start that was refused wrote nothing: older lines are another life's.
+            let kept = if failed.ended.is_some() { LAST_LINES } else { 0 };
+            lines.drain(..lines.len().saturating_sub(kept));
+            let failure = Failure {
                 short: short.to_string(),
                 at: failed.problem.at,
                 ended: failed.ended,
@@ -467,8 +418,15 @@ impl Actor {
                 max_crashes: failed.max_crashes,
                 gave_up: failed.gave_up,
                 lines,
-            });
+            };
+            // It is synced to disk, which may take long: not on the thread that supervises.
+            tokio::task::spawn_blocking(move || shared.keep_failure(&failure));
         });
+    }
+
+    /// The mark of one life: no other life of any module, hub or home has it. Processes are ended by it.
+    fn incarnation(&self, inc: Inc) -> String {
+        format!("{}:{}:{}", self.shared.nonce, self.machine.short(), inc.0)
     }
 
     fn forget_earlier(&mut self) {

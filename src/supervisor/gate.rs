@@ -36,7 +36,7 @@ pub struct Question {
     pub base: SpawnBase,
     /// Lives of this module whose end nobody recorded: the last hub's children.
     pub earlier: Vec<Life>,
-    /// SIGTERM to SIGKILL for what is left of them.
+    /// SIGTERM to SIGKILL for what is left of them, if the definition does not say.
     pub grace: Duration,
     /// Wall clock, for problems.
     pub at: Stamp,
@@ -55,21 +55,19 @@ pub struct Cleared {
     pub notes: Vec<String>,
 }
 
-/// Asks everything, in this order, and ends what is provably an earlier instance of this module.
+/// Asks everything, and ends what is provably an earlier instance of this module, whatever the definition says.
 ///
 /// # Errors
 /// The first reason that forbids a spawn. Nothing that is not ours was touched.
 pub async fn ask(question: Question) -> Result<Cleared, Problem> {
+    let defined = define(&question);
+    let grace = defined.as_ref().map_or(question.grace, |defined| defined.launch.policy.kill_timeout);
     let mut ended = BTreeSet::new();
     if !question.earlier.is_empty() {
-        ended.extend(end_leftovers(&question).await?);
+        let find = || reclaim::of_earlier(&question.earlier);
+        ended = reclaim::end(find, grace).await.map_err(|left| survivors(&question, &left))?;
     }
-    let row = question.row.as_ref().ok_or_else(|| no_row(&question))?;
-    let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
-    let Composed { launch, notes } = composed.map_err(|mut problem| {
-        problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
-        *problem
-    })?;
+    let Composed { launch, notes } = defined?;
     let program = preflight::find_program(&launch, question.at)?;
     if launch.listens {
         ended.extend(free_port(&question, &launch, &program).await?);
@@ -77,9 +75,13 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
     Ok(Cleared { launch, program, ended, notes })
 }
 
-async fn end_leftovers(question: &Question) -> Result<BTreeSet<ProcessId>, Problem> {
-    let find = || reclaim::of_earlier(&question.earlier);
-    reclaim::end(find, question.grace).await.map_err(|left| survivors(question, &left))
+fn define(question: &Question) -> Result<Composed, Problem> {
+    let row = question.row.as_ref().ok_or_else(|| no_row(question))?;
+    let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
+    composed.map_err(|mut problem| {
+        problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
+        *problem
+    })
 }
 
 async fn free_port(
@@ -96,7 +98,11 @@ async fn free_port(
             return Err(squatter(question, holder, &verdict.to_string()));
         };
         let find = || if table::alive(&id) { BTreeSet::from([id.clone()]) } else { BTreeSet::new() };
-        ended.extend(reclaim::end(find, question.grace).await.map_err(|left| survivors(question, &left))?);
+        ended.extend(
+            reclaim::end(find, launch.policy.kill_timeout)
+                .await
+                .map_err(|left| survivors(question, &left))?,
+        );
     }
     match ports::holder(launch.port) {
         None => Ok(ended),

@@ -28,7 +28,7 @@ pub enum Entry {
     Born {
         /// Module.
         short: Short,
-        /// `<hub nonce>:<incarnation>`, as in the environment mark.
+        /// As in the environment mark.
         incarnation: String,
         /// Its leader, which is also its process group.
         leader: ProcessId,

@@ -52,6 +52,17 @@ pub enum Want {
     DownForGood,
 }
 
+/// The three ways to want a module up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// The hub's own: no pardon for counted crashes.
+    Boot,
+    /// A person's.
+    Start,
+    /// A person's, for a new life.
+    Restart,
+}
+
 /// How the last life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
@@ -214,8 +225,9 @@ impl Machine {
     /// included, has an answer, which may be nothing.
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {
-            Event::Start(ticket) => self.wish_up(ticket, false, now, out),
-            Event::Restart(ticket) => self.wish_up(ticket, true, now, out),
+            Event::Boot(ticket) => self.wish_up(ticket, Wish::Boot, now, out),
+            Event::Start(ticket) => self.wish_up(ticket, Wish::Start, now, out),
+            Event::Restart(ticket) => self.wish_up(ticket, Wish::Restart, now, out),
             Event::Stop(ticket) => self.wish_down(ticket, Want::Down, now, out),
             Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
             Event::Edited => self.row_edited(out, now),

@@ -7,13 +7,15 @@
 //!                                                    └─► replies, snapshots     (set, hub)
 //! ```
 //!
-//! `machine` and `budget` decide; `actor` performs and reads the clock; `gate` asks what must hold before any
+//! `machine` and `budget` decide; `actor` performs; `gate` asks what must hold before any
 //! spawn; `set` keeps all actors in step with services.json. Must not: know HTTP, print, or outlive a kill of the
 //! hub without a ledger entry for every child.
 
 pub mod actor;
 pub mod budget;
+pub mod clock;
 pub mod gate;
+pub mod handle;
 pub mod health;
 pub mod ledger;
 pub mod machine;
@@ -22,4 +24,5 @@ pub mod preflight;
 pub mod probe;
 pub mod reclaim;
 pub mod set;
+pub mod shared;
 pub mod snapshot;

@@ -160,6 +160,8 @@ pub enum Phase {
 /// What came true, or what is asked. Facts about a life name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The hub wants it up, because it has a row. Crashes that an earlier hub counted still count.
+    Boot(Ticket),
     /// Somebody wants it up.
     Start(Ticket),
     /// Somebody wants it down.

@@ -18,8 +18,8 @@ fn who_may_ask_what_over_tcp() {
     let proxied = ("x-forwarded-for", "10.0.0.1");
     let (right, wrong) = (("authorization", right.as_str()), ("authorization", "Bearer 0123456789abcdef"));
     // Headers, then the status of a private and of a public route.
-    let rows: Vec<(&str, Vec<(&str, &str)>, u16, u16)> = vec![
-        ("nothing special", vec![local], 401, 200),
+    let rows = [
+        ("nothing special", vec![local], 401_u16, 200_u16),
         ("localhost by name", vec![("host", "localhost")], 401, 200),
         ("the token", vec![local, right], 200, 200),
         ("another token", vec![local, wrong], 401, 200),

@@ -9,15 +9,18 @@
 mod api;
 mod api_doors;
 mod boot;
-mod cli_reference;
 mod edges;
 mod environment;
 mod files;
+mod groups;
 mod layers;
 mod log_streams;
 mod logs;
+mod orphans;
 mod readme;
 mod registration;
+mod storm;
+mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

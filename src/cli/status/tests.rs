@@ -104,3 +104,20 @@ fn nothing_a_module_says_acts_on_the_terminal() {
     evil.problem = Some(Problem::new(Why::Exited, "\u{1b}]0;owned\u{7}", Stamp(0)));
     assert!(!screen(&status(vec![evil]), Style::PLAIN).contains('\u{1b}'));
 }
+
+#[test]
+fn whoever_reads_about_trouble_is_told_what_to_type() {
+    let mut crashed = module("ghost", State::Crashed);
+    crashed.problem = Some(Problem::new(Why::MissingDependency, "`x` is not on PATH", Stamp(0)));
+    let mut status = status(vec![crashed]);
+    status.problems.push(FileProblem {
+        file: "/h/hub.toml".to_owned(),
+        row: None,
+        message: "line 3 is wrong\n  | prot = 1\n\n".to_owned(),
+        next: None,
+    });
+    let text = screen(&status, Style::PLAIN);
+    assert!(text.contains("  ! `x` is not on PATH\n  hint: parachute why ghost\n"), "{text}");
+    let problem = "problem: line 3 is wrong\n    | prot = 1\n  hint: ls -l /h/hub.toml\n";
+    assert!(text.starts_with(problem), "{text}");
+}

@@ -154,7 +154,7 @@ pub fn add(
         let replaced = may_write(home, new, document)?;
         let (port, source) = choose_port(new, replaced.as_ref(), document, occupied)?;
         let health = new.health.clone().unwrap_or_else(|| format!("/{}/health", new.short));
-        document.upsert(new.short.as_str(), &row(new, port, &health, &dir)?)?;
+        document.upsert(new.short.as_str(), &row(port, &health, &dir)?)?;
         let text = module_json(new, port, &health)?;
 
         let env_file = (!new.env.is_empty()).then(|| home.env_file(&new.short));
@@ -226,8 +226,9 @@ fn choose_port(
     port::assign(canonical, &taken).map(|(p, source)| (p, Some(source))).ok_or(AddError::NoPort)
 }
 
-fn row(new: &NewModule, port: u16, health: &str, dir: &Path) -> Result<Map<String, Value>, AddError> {
-    let paths = json!([format!("/{}", new.short)]);
+fn row(port: u16, health: &str, dir: &Path) -> Result<Map<String, Value>, AddError> {
+    // No mount: what `add` runs serves its own root, and knows nothing of a path below a hub.
+    let paths = json!([]);
     let fields = [
         ("port", port.into()),
         ("paths", paths),
@@ -253,7 +254,7 @@ fn module_json(new: &NewModule, port: u16, health: &str) -> Result<String, AddEr
         "name": manifest_name(&new.short),
         "manifestName": new.short.as_str(),
         "port": port,
-        "paths": [format!("/{}", new.short)],
+        "paths": [],
         "health": health,
         "startCmd": new.argv,
     });

@@ -169,7 +169,8 @@ mod tests {
     fn who_may_what() {
         let bearer = format!("Bearer {TOKEN}");
         let local = tcp("127.0.0.1:5000");
-        let rows: Vec<(Peer, Vec<(&str, &str)>, &str)> = vec![
+        type Row<'a> = (Peer, Vec<(&'static str, &'a str)>, &'static str);
+        let rows: Vec<Row<'_>> = vec![
             (Peer::Socket, vec![], "operator"),
             (local, vec![("host", "127.0.0.1:1939")], "public"),
             (local, vec![("host", "localhost:1939")], "public"),

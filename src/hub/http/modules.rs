@@ -13,7 +13,7 @@ use crate::module::failure::Failure as Report;
 use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::Kind;
-use crate::supervisor::actor::Ask;
+use crate::supervisor::handle::Ask;
 use crate::supervisor::phase::Outcome;
 use crate::supervisor::set::Member;
 
@@ -153,7 +153,7 @@ async fn ask(member: &Member, ask: Ask) -> Result<Json<OpReply>, Failure> {
 /// The last failure of a module.
 pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<Why>, Failure> {
     let member = member_to_read(&app, &name)?;
-    let module = views::status(&app).modules.into_iter().find(|module| module.short == member.short.as_str());
+    let module = Some(views::one(&member));
     let path = app.home.last_failure(&member.short);
     let failure = match fs::read_if_there(&path, MAX_REPORT) {
         Ok(bytes) => bytes.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok()),

@@ -1,10 +1,13 @@
 //! What Linux and macOS share: groups, `waitid`, SIGCHLD.
 #![expect(clippy::disallowed_methods, reason = "edge: callers in process::group have proven the target")]
+#![expect(unsafe_code, reason = "what runs between fork and exec must be vouched for")]
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{Pid, Resource, Rlimit, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
 use crate::module::ended::Ended;
@@ -18,6 +21,15 @@ pub(super) fn number(signal: Signal) -> rustix::process::Signal {
         Signal::Terminate => rustix::process::Signal::TERM,
         Signal::Kill => rustix::process::Signal::KILL,
         Signal::Continue => rustix::process::Signal::CONT,
+    }
+}
+
+/// Gives a child this limit on descriptors instead of ours.
+pub(in crate::process) fn limit_files(command: &mut Command, limit: Rlimit) {
+    // SAFETY: between fork and exec only what is async-signal-safe may run: this is one system call, which allocates
+    // nothing and takes no lock (signal-safety(7); rustix makes the call itself on Linux).
+    unsafe {
+        command.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Nofile, limit)?));
     }
 }
 

@@ -14,7 +14,8 @@ impl Machine {
         let known =
             matches!(&self.phase, Phase::Checking { was: Some(was), .. } if same_problem(was, &problem));
         if !known {
-            out.push(Effect::Note(format!("not started: {}", problem.error_description)));
+            let first = problem.error_description.lines().next().unwrap_or_default();
+            out.push(Effect::Note(format!("not started: {first}")));
             out.push(Effect::Report(self.failed(&problem, None, now, false)));
         }
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);

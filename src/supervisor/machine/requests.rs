@@ -3,10 +3,10 @@
 
 use super::super::phase::{Cause, Effect, Moment, Outcome, Phase, Push, Ready, Ticket};
 use super::steps::answer;
-use super::{MAX_WAITING, Machine, Want};
+use super::{MAX_WAITING, Machine, Want, Wish};
 
 impl Machine {
-    pub(super) fn wish_up(&mut self, ticket: Ticket, anew: bool, now: Moment, out: &mut Vec<Effect>) {
+    pub(super) fn wish_up(&mut self, ticket: Ticket, wish: Wish, now: Moment, out: &mut Vec<Effect>) {
         if self.want == Want::DownForGood {
             out.push(Effect::Reply(ticket, Outcome::ShuttingDown));
             return;
@@ -20,10 +20,12 @@ impl Machine {
         match &self.phase {
             Phase::Down | Phase::Blocked { .. } | Phase::Backoff { .. } | Phase::Crashed { .. } => {
                 self.starters.push(ticket);
-                self.forgive(out);
+                if wish != Wish::Boot {
+                    self.forgive(out);
+                }
                 self.check(None, out);
             }
-            Phase::Up { .. } if anew => {
+            Phase::Up { .. } if wish == Wish::Restart => {
                 self.starters.push(ticket);
                 self.forgive(out);
                 self.end(Cause::Asked, now, out);

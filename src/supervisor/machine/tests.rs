@@ -137,20 +137,20 @@ impl Model {
     /// Lets the host answer one thing it owes, chosen by `pick`.
     fn host(&mut self, pick: u8) {
         if let Some(inc) = self.checking.take() {
-            let event = if pick % 5 == 0 {
+            let event = if pick.is_multiple_of(5) {
                 Event::Refused { inc, problem: problem(Kind::PortSquatter) }
             } else {
-                Event::Cleared { inc, policy: Policy::default(), listens: pick % 7 != 0 }
+                Event::Cleared { inc, policy: Policy::default(), listens: !pick.is_multiple_of(7) }
             };
             return self.feed(event);
         }
         if let Some(inc) = self.spawning.take() {
-            if pick % 6 == 0 {
+            if pick.is_multiple_of(6) {
                 return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed) });
             }
             let life = Life {
                 leader_alive: true,
-                rest_alive: pick % 2 == 0,
+                rest_alive: pick.is_multiple_of(2),
                 ignores_term: self.ignores_term,
                 ..Life::default()
             };
@@ -210,7 +210,13 @@ impl Model {
                 (!life.ignores_term || !life.leader_alive).then_some(run.inc)
             }
             Phase::Draining { run, .. } => (!self.lives[&run.inc].rest_alive).then_some(run.inc),
-            _ => None,
+            Phase::Down
+            | Phase::Checking { .. }
+            | Phase::Blocked { .. }
+            | Phase::Spawning { .. }
+            | Phase::Up { .. }
+            | Phase::Backoff { .. }
+            | Phase::Crashed { .. } => None,
         }
     }
 
@@ -269,6 +275,10 @@ proptest! {
         let mut model = Model::new();
         for (what, pick) in steps {
             match what {
+                0 if pick.is_multiple_of(4) => {
+                    let ticket = model.ticket();
+                    model.feed(Event::Boot(ticket));
+                }
                 0 => { model.start(); }
                 1 => { model.stop(); }
                 2 => { model.restart(); }
@@ -294,7 +304,7 @@ proptest! {
                     }
                     prop_assert_eq!(&before, model.machine.phase());
                 }
-                6 => model.ignores_term = pick % 2 == 0,
+                6 => model.ignores_term = pick.is_multiple_of(2),
                 _ => model.host(pick),
             }
         }
@@ -507,4 +517,18 @@ fn after_shutdown_nothing_starts() {
     assert!(matches!(model.outcome(ticket), Some(Outcome::Stopped { .. })));
     let again = model.restart();
     assert_eq!(model.outcome(again), Some(&Outcome::ShuttingDown));
+}
+
+#[test]
+fn a_boot_pardons_nothing_that_an_earlier_hub_counted() {
+    let mut model = Model::new();
+    let counted = [Stamp(999_990_000), Stamp(999_992_000), Stamp(999_994_000), Stamp(999_996_000)];
+    model.machine = Machine::new(Short::new("vault").unwrap(), &counted, model.now());
+    let ticket = model.ticket();
+    model.feed(Event::Boot(ticket));
+    model.settle();
+    assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
+    model.crash();
+    model.settle();
+    assert!(matches!(model.machine.phase(), Phase::Crashed { .. }), "the fifth crash within the window");
 }

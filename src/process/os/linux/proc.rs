@@ -158,11 +158,16 @@ pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) {
 /// proc_tid_children(5) calls the list reliable only while no child is *reaped* during the reading. So it is asked
 /// only by the hub about itself, from the thread that reaps.
 pub(in crate::process) fn possible_orphans(hub: u32) -> Option<Vec<u32>> {
+    children(hub)
+}
+
+/// The children of a process, of all its threads. `None`: it is gone, or the kernel has no such list.
+pub(in crate::process) fn children(pid: u32) -> Option<Vec<u32>> {
     let mut tids = Vec::new();
-    numbers_in(directory(&format!("/proc/{hub}/task"))?, |tid| tids.push(tid));
+    numbers_in(directory(&format!("/proc/{pid}/task"))?, |tid| tids.push(tid));
     let mut children = Vec::new();
     for tid in tids {
-        match std::fs::read(format!("/proc/{hub}/task/{tid}/children")) {
+        match std::fs::read(format!("/proc/{pid}/task/{tid}/children")) {
             Ok(text) => children.extend(text.split(|b| *b == b' ').filter_map(number::<u32>)),
             // A thread that ended handed its children to another one, which may have been read already.
             Err(_) => return None,

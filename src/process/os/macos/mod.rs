@@ -8,9 +8,10 @@ mod sockets;
 #[path = "../posix.rs"]
 mod posix;
 
-pub(super) use posix::{end_if_any, group_exists, send_group, zombie_child};
+pub(super) use posix::{end_if_any, group_exists, limit_files, send_group, zombie_child};
 pub(super) use proc::{
-    all, become_subreaper, command_line, cwd, environ, exe, info, now, own_memory, possible_orphans, resident,
+    all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
+    possible_orphans, resident,
 };
 pub(super) use send::{ExitWatch, send};
 pub(super) use sockets::{holders, holds, listeners};

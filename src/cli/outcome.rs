@@ -1,0 +1,145 @@
+//! What became of one module that a verb asked something of: one line, its reason, what to type next. Pure.
+
+use serde::Serialize;
+
+use crate::api::wire::{LegacyState, OpReply};
+use crate::module::problem::Problem;
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+
+/// What was asked of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// Be ready.
+    Start,
+    /// Be gone.
+    Stop,
+    /// Be ready, in a new life.
+    Restart,
+}
+
+impl Op {
+    /// The verb, also the last segment of its path.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// What became of one module.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// As it was typed, or its short name.
+    pub module: String,
+    /// Whether what was asked for came true.
+    pub ok: bool,
+    /// One phrase.
+    pub message: String,
+    /// The module afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<LegacyState>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// What to type next. Always there when it is not ok.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Outcome {
+    /// From the hub's answer. `ok` decides, never the mere presence of an answer (contract W-C8).
+    #[must_use]
+    pub fn of(op: Op, reply: OpReply) -> Self {
+        let pid = reply.state.as_ref().and_then(|state| state.pid);
+        let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        let message = match (&reply.problem, op) {
+            (Some(problem), _) => problem.error_description.clone(),
+            (None, Op::Start | Op::Restart) if !reply.ok => {
+                "it is not ready, and the hub says no more".to_owned()
+            }
+            (None, Op::Stop) if !reply.ok => "it is not gone, and the hub says no more".to_owned(),
+            (None, Op::Start | Op::Restart) => format!("ready{pid}"),
+            (None, Op::Stop) if reply.stopped == Some(false) => "was not running".to_owned(),
+            (None, Op::Stop) => "stopped".to_owned(),
+        };
+        let next = reply.problem.as_ref().and_then(|problem| problem.next.clone());
+        let next = next.or_else(|| (!reply.ok).then(|| format!("parachute why {}", reply.short)));
+        Self { module: reply.short, ok: reply.ok, message, state: reply.state, problem: reply.problem, next }
+    }
+
+    /// The module could not even be asked about.
+    #[must_use]
+    pub fn refused(module: &str, message: String, next: Option<String>) -> Self {
+        let next = Some(next.unwrap_or_else(|| "parachute status".to_owned()));
+        Self { module: module.to_owned(), ok: false, message, state: None, problem: None, next }
+    }
+}
+
+/// One line a module, `✓` or `✗`; under it the rest of a longer reason and the hint.
+#[must_use]
+pub fn screen(outcomes: &[Outcome], style: Style) -> String {
+    let mut out = String::new();
+    for outcome in outcomes {
+        let (sign, colon) = if outcome.ok { (style.good("✓"), "") } else { (style.bad("✗"), ":") };
+        let mut lines = outcome.message.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or_default();
+        out.push_str(&format!("{sign} {}{colon} {}\n", printable(&outcome.module), printable(first)));
+        for line in lines {
+            out.push_str(&format!("    {}\n", printable(line)));
+        }
+        if let Some(next) = &outcome.next {
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::wire::State;
+    use crate::module::problem::Kind;
+    use crate::module::stamp::Stamp;
+
+    fn reply(ok: bool, problem: Option<Problem>) -> OpReply {
+        let state = LegacyState {
+            short: "vault".to_owned(),
+            status: State::Running,
+            pid: Some(4711),
+            started_at: None,
+            restarts_in_window: 0,
+            last_crash_at: None,
+            last_exit_code: None,
+            start_error: None,
+        };
+        OpReply { short: "vault".to_owned(), ok, stopped: None, state: Some(state), problem }
+    }
+
+    #[test]
+    fn each_outcome_has_its_line() {
+        let problem = Problem::new(Kind::MissingDependency, "`x` is not on PATH.\n\nInstall it", Stamp(0))
+            .next("apt x");
+        let outcomes = [
+            Outcome::of(Op::Start, reply(true, None)),
+            Outcome::of(Op::Restart, reply(false, Some(problem))),
+        ];
+        assert_eq!(
+            screen(&outcomes, Style::PLAIN),
+            "✓ vault ready (pid 4711)\n✗ vault: `x` is not on PATH.\n    Install it\n  hint: apt x\n"
+        );
+        assert_eq!(screen(&[Outcome::of(Op::Stop, reply(true, None))], Style::PLAIN), "✓ vault stopped\n");
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_no_success_and_still_has_a_hint() {
+        for op in [Op::Start, Op::Stop, Op::Restart] {
+            let text = screen(&[Outcome::of(op, reply(false, None))], Style::PLAIN);
+            assert!(text.starts_with("✗ vault: it is not "), "{text}");
+            assert!(text.ends_with("hint: parachute why vault\n"), "{text}");
+        }
+    }
+}

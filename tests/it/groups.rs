@@ -1,0 +1,108 @@
+//! Which processes a stop reaches: all of the module's, and nobody else's.
+
+use crate::support::world::{World, fixture};
+use crate::support::{eventually, until};
+
+#[test]
+fn a_stop_leaves_the_processes_of_other_modules_alone() {
+    let world = World::new();
+    for short in ["one", "two", "three"] {
+        world.module(short, &["--child"]);
+    }
+    world.start_hub();
+    for short in ["one", "two", "three"] {
+        world.ready(short);
+    }
+    let others = || world.processes().into_iter().filter(|p| p.module != "one").collect::<Vec<_>>();
+    let before = others();
+    assert_eq!(before.len(), 4, "two wrappers and their children");
+    assert_eq!(world.op("one", "stop")["ok"], true);
+    world.gone("one");
+    assert_eq!(others(), before);
+    assert_eq!(world.op("two", "restart")["ok"], true);
+    let third = |processes: Vec<_>| {
+        processes
+            .into_iter()
+            .filter(|p: &crate::support::processes::Process| p.module == "three")
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(third(others()), third(before));
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// DC3, DC5, W-S8: whatever group, session or signal mask, it is gone, and the port is free.
+#[test]
+fn a_stop_reaches_wrappers_daemons_and_the_deaf() {
+    let world = World::new();
+    let program = fixture();
+    let program = program.to_str().unwrap();
+    let quick = || serde_json::json!({ "kill_timeout": "200ms" });
+    let wrapper = format!("{program} server & wait");
+    let ports = [
+        world.define("wrapper", &["sh", "-c", &wrapper], quick()),
+        world.define("deaf", &[program, "server", "--child", "--ignore-term"], quick()),
+        world.define("daemon", &[program, "server", "--escape"], quick()),
+        world.define("deafdaemon", &[program, "server", "--escape", "--ignore-term"], quick()),
+    ];
+    let modules = ["wrapper", "deaf", "daemon", "deafdaemon"];
+    world.start_hub();
+    for short in modules {
+        eventually("both processes run", || {
+            world.processes().iter().filter(|p| p.module == short).count() == 2
+        });
+    }
+    eventually("all listen", || {
+        ports.iter().all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok())
+    });
+    for (short, port) in modules.into_iter().zip(ports) {
+        let reply = world.op(short, "stop");
+        assert_eq!(reply["ok"], true, "{reply:#}");
+        let left: Vec<_> = world.processes().into_iter().filter(|p| p.module == short).collect();
+        assert!(left.is_empty(), "{left:#?}");
+        std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    }
+    world.stop_hub();
+}
+
+/// DC2: the wrapper's leader is killed; its child must not keep the port from the next life.
+#[test]
+fn a_crashed_wrappers_child_is_gone_before_the_next_life() {
+    let world = World::new();
+    let wrapper = format!("{} server & wait", fixture().display());
+    world.command("wrapper", &["sh", "-c", &wrapper]);
+    world.start_hub();
+    let leader = world.ready("wrapper");
+    let before = world.processes();
+    crate::support::processes::kill(before.iter().find(|p| p.pid == leader).unwrap());
+    let after = until("a new life", || {
+        world.ready("wrapper");
+        Some(world.processes()).filter(|now| now.len() == 2 && now.iter().all(|p| !before.contains(p)))
+    });
+    assert_eq!(after[0].group, after[1].group);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// U19, W-B2: each is killed once, and all of them in the same kill timeout: the kills come before any end.
+#[test]
+fn the_deaf_are_stopped_together() {
+    let world = World::new();
+    let program = fixture();
+    for n in 0..5 {
+        let argv = [program.to_str().unwrap(), "server", "--ignore-term"];
+        world.define(&format!("deaf{n}"), &argv, serde_json::json!({ "kill_timeout": "700ms" }));
+    }
+    world.start_hub();
+    for n in 0..5 {
+        world.ready(&format!("deaf{n}"));
+    }
+    world.stop_hub();
+    world.expect_no_processes();
+    let log = world.hub_log();
+    assert_eq!(log.matches("escalating to SIGKILL").count(), 5, "{log}");
+    let last_kill = log.rfind("escalating to SIGKILL").unwrap();
+    let first_end = log.find("ended: signal 9").unwrap();
+    let between = &log[first_end.min(last_kill)..last_kill.max(first_end)];
+    assert!(first_end > last_kill || between.matches("escalating").count() < 5, "one after another:\n{log}");
+}
