@@ -322,7 +322,6 @@ fn thousand(rows: &mut Vec<Row>) {
              stop {:.0} ms (×{:.1}), idle CPU {:.1} %",
             now[0],
             times(0),
-            ms(bound),
             now[1],
             times(1),
             now[2],
