@@ -226,6 +226,20 @@ impl World {
         took
     }
 
+    /// Ends what a hub that failed left behind, so that it disturbs no later measurement.
+    fn end_modules(&self) {
+        let mark = format!("PARACHUTE_HOME={}", self.home().display());
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
+            let name = entry.file_name();
+            if environ.split(|b| *b == 0).any(|word| word == mark.as_bytes())
+                && let Some(pid) = name.to_str().and_then(|pid| pid.parse().ok())
+            {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+
     /// The end of what the hub printed.
     pub fn log_tail(&self) -> String {
         let bytes = fs::read(self.output()).unwrap_or_default();
@@ -240,6 +254,7 @@ impl Drop for World {
             let _ = kill(Pid::from_raw(i32::try_from(hub.id()).unwrap()), Signal::SIGTERM);
             let _ = hub.wait();
         }
+        self.end_modules();
         if std::thread::panicking() {
             eprintln!("the hub's last words:\n{}", self.log_tail());
         }

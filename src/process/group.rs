@@ -12,7 +12,7 @@
 //! 4. otherwise one census, at most 1 ms a hundred processes; marks are read only of adopted orphans;
 //! 5. `Depth::Marks`, at stop and on systems without subreaper: an environment for each process of our user.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rustix::process::Pid;
@@ -81,6 +81,34 @@ pub fn remnants(life: &Life, hub: u32, leaders: &BTreeSet<u32>, depth: Depth) ->
         .into_iter()
         .cloned()
         .collect()
+}
+
+/// One thorough look ([`Depth::Marks`]) that answers for many lives: at a stop of a thousand modules a look for each
+/// of them would read a thousand processes a thousand times.
+#[derive(Debug)]
+pub struct Sweep {
+    census: Census,
+    /// Of every process of our user that is no leader.
+    incarnations: BTreeMap<u32, String>,
+}
+
+impl Sweep {
+    /// Looks. `leaders` as in [`remnants`].
+    #[must_use]
+    pub fn take(leaders: &BTreeSet<u32>) -> Self {
+        let (census, uid) = (Census::take(), table::own_uid());
+        let searched = census.iter().filter(|p| p.uid == uid && !p.zombie && !leaders.contains(&p.id.pid));
+        let incarnations = searched.filter_map(|p| Some((p.id.pid, incarnation_of(p.id.pid)?))).collect();
+        Self { census, incarnations }
+    }
+
+    /// As [`remnants`], of a life whose leader was reaped before this look began.
+    #[must_use]
+    pub fn remnants(&self, life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
+        let asker = Asker { hub, uid: table::own_uid(), leaders };
+        let incarnation_of = |pid: u32| self.incarnations.get(&pid).cloned();
+        life.remnants(&self.census, asker, Depth::Marks, &incarnation_of).into_iter().cloned().collect()
+    }
 }
 
 /// Whether two calls already show that nobody is left. `false` is no proof of the contrary.

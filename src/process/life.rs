@@ -103,6 +103,9 @@ impl Life {
             })
             .map(|p| p.id.pid)
             .collect();
+        if roots.is_empty() {
+            return Vec::new();
+        }
         let family = census.with_descendants(roots);
         census.iter().filter(|p| family.contains(&p.id.pid) && !p.zombie && !is_other(p.id.pid)).collect()
     }

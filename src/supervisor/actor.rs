@@ -35,6 +35,9 @@ const QUEUE: usize = 64;
 const LAST_LINES: usize = 20;
 /// Lines looked through for them: the supervisor's own are left out.
 const LAST_LOOK: usize = 200;
+/// Pauses between looks at what an ended leader left: the first, doubled up to the last.
+const LOOK_FIRST: Duration = Duration::from_millis(1);
+const LOOK_LAST: Duration = Duration::from_millis(50);
 /// How long the last lines of an ended module may take to arrive.
 const LOG_DRAIN: Duration = Duration::from_millis(200);
 
@@ -346,21 +349,21 @@ impl Actor {
         // Adopted zombies would keep the group's number taken and make the next look a long one.
         shared.reap_adopted();
         let life = current.life.clone();
-        let depth = if thorough { Depth::Marks } else { Depth::Kin };
-        let look = move || shared.remnants(&life, depth);
-        let left = look();
-        if left.is_empty() {
+        let left = shared.remnants(&life, Depth::Kin);
+        if left.is_empty() && !thorough {
             self.pending.push_back(Event::GroupEmpty { inc });
             return;
         }
         reclaim::signal_all(&left, sig.into());
+        let depth = if thorough { Depth::Marks } else { Depth::Kin };
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
+            // Nothing near: look afar at once.
+            let mut pause = if left.is_empty() { Duration::ZERO } else { LOOK_FIRST };
             let mut told: std::collections::BTreeSet<_> = left.into_iter().collect();
-            let mut pause = Duration::from_millis(1);
             loop {
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(50));
-                let left = look();
+                pause = (pause * 2).clamp(LOOK_FIRST, LOOK_LAST);
+                let left = shared.look(&life, depth).await;
                 if left.is_empty() {
                     break;
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
@@ -17,7 +18,7 @@ use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
-use crate::process::group::{self, Depth, Life};
+use crate::process::group::{self, Depth, Life, Sweep};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
 use crate::process::table;
@@ -28,6 +29,8 @@ use super::snapshot::Snapshot;
 
 /// Changes that a slow listener may lag behind before it is told that it missed some.
 const CHANGES: usize = 256;
+/// How long a thorough look waits for others that need one.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// One state change.
 #[derive(Debug, Clone)]
@@ -56,6 +59,8 @@ pub struct Shared {
     /// Processes of earlier hubs that carry this home's mark, found once at boot.
     marked: Mutex<Vec<(Marks, ProcessId)>>,
     leaders: Mutex<BTreeSet<u32>>,
+    /// The last thorough look, and when it began.
+    sweep: tokio::sync::Mutex<Option<(Instant, Arc<Sweep>)>>,
     rows: Mutex<Rows>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
@@ -90,6 +95,7 @@ impl Shared {
             ledger: Mutex::new(ledger),
             marked: Mutex::new(marked),
             leaders: Mutex::default(),
+            sweep: tokio::sync::Mutex::default(),
             rows: Mutex::default(),
             changes,
             seq: AtomicU64::new(0),
@@ -189,6 +195,30 @@ impl Shared {
     pub(super) fn remnants(&self, life: &Life, depth: Depth) -> Vec<ProcessId> {
         let leaders = lock(&self.leaders).clone();
         group::remnants(life, self.hub, &leaders, depth).into_iter().map(|info| info.id).collect()
+    }
+
+    /// The same for a caller that may wait a moment. Thorough looks at the same time share one [`Sweep`].
+    pub(super) async fn look(&self, life: &Life, depth: Depth) -> Vec<ProcessId> {
+        if depth == Depth::Kin || life.reaped.is_none() {
+            return self.remnants(life, depth);
+        }
+        let sweep = self.sweep().await;
+        sweep.remnants(life, self.hub, &lock(&self.leaders)).into_iter().map(|info| info.id).collect()
+    }
+
+    /// A look that begins after this call.
+    async fn sweep(&self) -> Arc<Sweep> {
+        let asked = moment().mono;
+        let mut last = self.sweep.lock().await;
+        if let Some((_, sweep)) = last.as_ref().filter(|(begun, _)| *begun >= asked) {
+            return Arc::clone(sweep);
+        }
+        // Whoever ends meanwhile is answered by the same look.
+        tokio::time::sleep(GATHER).await;
+        let begun = moment().mono;
+        let sweep = Arc::new(Sweep::take(&lock(&self.leaders)));
+        *last = Some((begun, Arc::clone(&sweep)));
+        sweep
     }
 
     pub(super) fn announce(&self, now: Snapshot) {

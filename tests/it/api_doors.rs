@@ -18,8 +18,9 @@ fn who_may_ask_what_over_tcp() {
     let proxied = ("x-forwarded-for", "10.0.0.1");
     let (right, wrong) = (("authorization", right.as_str()), ("authorization", "Bearer 0123456789abcdef"));
     // Headers, then the status of a private and of a public route.
-    let rows = [
-        ("nothing special", vec![local], 401_u16, 200_u16),
+    type Row<'a> = (&'a str, Vec<(&'a str, &'a str)>, u16, u16);
+    let rows: Vec<Row<'_>> = vec![
+        ("nothing special", vec![local], 401, 200),
         ("localhost by name", vec![("host", "localhost")], 401, 200),
         ("the token", vec![local, right], 200, 200),
         ("another token", vec![local, wrong], 401, 200),

@@ -193,7 +193,7 @@ fn why_tells_the_last_failure_with_the_hub_up_and_down() {
     world.ready("web");
     let check = |out: &str, head: &str| {
         for part in
-            [head, "exit code 3", "had been ready", "crash 1 of 5", "| last words", "its last", "hint:"]
+            [head, "exit code 3", "it had been ready", "crash 1 of 5", "| last words", "its last", "hint:"]
         {
             assert!(out.contains(part), "{part:?} is not in:\n{out}");
         }
