@@ -36,9 +36,6 @@ fn the_exit_codes_are_those_of_the_readme() {
     assert_eq!(told, ours);
 }
 
-/// Commands of the original hub that stay in data its clients read (contract A-41, `install.generic`).
-const OF_THE_ORIGINAL: [(&str, &str); 1] = [("src/module/dependency.rs", "install")];
-
 /// Every `parachute VERB` that a text of the program or of the README tells to type is a verb.
 #[test]
 fn every_command_we_name_exists() {
@@ -49,9 +46,6 @@ fn every_command_we_name_exists() {
     let mut named = BTreeSet::new();
     for (file, text) in &texts {
         for (verb, line) in text.lines().flat_map(commands) {
-            if OF_THE_ORIGINAL.iter().any(|(path, word)| file.ends_with(path) && verb == *word) {
-                continue;
-            }
             assert!(verbs.contains(verb), "{file} names `parachute {verb}`, which does not exist: {line}");
             named.insert(verb);
         }

@@ -75,7 +75,7 @@ fn the_budget_ends_in_crashed_and_exit_0_counts() {
     define(
         &world,
         "brief",
-        &["--exit-after", "1", "0"],
+        &["--never-bind", "--exit-after", "1", "0"],
         json!({ "restart": { "max": 3, "backoff": "1ms" } }),
     );
     world.start_hub();
