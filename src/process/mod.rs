@@ -18,6 +18,7 @@ pub mod group;
 pub mod id;
 pub mod life;
 pub mod marks;
+pub mod person;
 pub mod ports;
 pub mod signal;
 pub mod spawn;

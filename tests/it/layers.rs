@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 9] = [
+const ROOMS: [(u8, &str, &[&str]); 11] = [
     (0, "module", &[]),
     (0, "ui", &[]),
+    (0, "unit", &[]),
     (1, "process", &["module"]),
     (1, "home", &["module"]),
     (2, "logs", &["module", "home"]),
     (2, "api", &["module"]),
+    (2, "manager", &["unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
-    (6, "cli", &["module", "process", "home", "logs", "api", "supervisor", "hub", "ui"]),
+    (6, "cli", &["module", "process", "home", "logs", "api", "manager", "supervisor", "hub", "ui", "unit"]),
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 29] = [
+const PURE: [&str; 33] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -25,6 +27,9 @@ const PURE: [&str; 29] = [
     "home/document.rs",
     "home/paths.rs",
     "hub/http/metrics.rs",
+    "manager/invocation.rs",
+    "manager/state.rs",
+    "manager/which.rs",
     "logs/backlog.rs",
     "logs/cut.rs",
     "logs/held.rs",
@@ -47,6 +52,7 @@ const PURE: [&str; 29] = [
     "ui/style.rs",
     "ui/table.rs",
     "ui/text.rs",
+    "unit/",
 ];
 
 /// Crates and modules through which a file would reach the world.

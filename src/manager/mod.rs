@@ -1,0 +1,9 @@
+//! The service manager of this host: what it is, what it knows about our units, and how to make it do things.
+//!
+//! ```text
+//!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause
+//! ```
+
+pub mod invocation;
+pub mod state;
+pub mod which;
