@@ -17,7 +17,7 @@ use crate::ui::terminal::{Printed, Terminal};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Lines shown when nobody says how many.
 const LINES: usize = 200;

@@ -13,7 +13,7 @@ use crate::ui::terminal::Terminal;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
-use super::run::Said;
+use super::said::Said;
 
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

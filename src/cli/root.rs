@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
+use super::context::Color;
 use super::{add, completions, logs, man, ops, remove, serve, status, why};
 
 /// A supervised home for your background services
@@ -22,17 +23,6 @@ pub struct Root {
     /// The verb
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// When to colour
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// In a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// The verbs

@@ -4,7 +4,7 @@ use crate::hub::serve::{self, ServeOptions};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Run the hub in the foreground
 #[derive(Debug, clap::Args)]

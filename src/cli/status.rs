@@ -13,7 +13,7 @@ use crate::ui::text::{bytes, printable, uptime};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Show the hub and every module
 #[derive(Debug, clap::Args)]

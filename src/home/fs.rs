@@ -344,6 +344,19 @@ pub fn mode(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
 }
 
+/// Who owns what `path` leads to.
+#[must_use]
+pub fn owner(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|m| m.uid())
+}
+
+/// Bytes free for this user, and bytes in all, of the file system on which `path` lies.
+#[must_use]
+pub fn space(path: &Path) -> Option<(u64, u64)> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
+}
+
 /// Device and inode of what `path` leads to, and of an open file: whether they are the same.
 #[must_use]
 pub fn is_same(path: &Path, file: &File) -> bool {

@@ -83,6 +83,30 @@ impl Home {
         self.root.join("hub").join("run").join("hub.port")
     }
 
+    /// What the hub itself keeps; a module cannot have this name.
+    #[must_use]
+    pub fn hub_dir(&self) -> PathBuf {
+        self.root.join("hub")
+    }
+
+    /// Logs of the hub itself.
+    #[must_use]
+    pub fn hub_logs(&self) -> PathBuf {
+        self.hub_dir().join("logs")
+    }
+
+    /// The program that a unit runs.
+    #[must_use]
+    pub fn bin_dir(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// What an installation keeps about itself: journal, receipt, saved files.
+    #[must_use]
+    pub fn install_dir(&self) -> PathBuf {
+        self.root.join("install")
+    }
+
     /// A module's own directory.
     #[must_use]
     pub fn module(&self, short: &Short) -> PathBuf {
