@@ -38,7 +38,7 @@ pub enum Verb {
     Restart(ops::RestartArgs),
     /// Show the hub and every module
     Status(status::StatusArgs),
-    /// Show what modules wrote
+    /// Show what modules, or the hub itself, wrote
     Logs(logs::LogsArgs),
     /// Explain the last failure of a module
     Why(why::WhyArgs),

@@ -115,9 +115,11 @@ fn screen(status: &Status, style: Style) -> String {
     let hub = &status.hub;
     let mut out = problems(&status.problems, style);
     let memory = hub.memory_bytes.map_or_else(String::new, |b| format!(", {}", bytes(b)));
+    let held = hub.socket_held_by.as_deref();
+    let held = held.map_or_else(String::new, |by| format!(" (socket held by {})", printable(by)));
     let draining = if hub.draining { ", stopping" } else { "" };
     out.push_str(&format!(
-        "hub {} is running in {}{draining}: pid {}, http://{}:{}, up {}{memory}\nhome {}\n\n",
+        "hub {} is running in {}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n\n",
         hub.version,
         if hub.mode == "foreground" { "the foreground".to_owned() } else { printable(&hub.mode) },
         hub.pid,

@@ -77,6 +77,28 @@ impl Home {
         self.run_dir().join("ledger.jsonl")
     }
 
+    /// When hubs began and how they ended, for the safe mode; JSON.
+    #[must_use]
+    pub fn boots(&self) -> PathBuf {
+        self.run_dir().join("boots.json")
+    }
+
+    /// The hub's own live log file (contract B-23).
+    #[must_use]
+    pub fn hub_log(&self) -> PathBuf {
+        self.hub_logs().join("hub.log")
+    }
+
+    /// Where launchd puts what the hub writes before it has a log of its own.
+    #[must_use]
+    pub fn launchd_log(&self) -> PathBuf {
+        self.hub_logs().join("launchd.log")
+    }
+
+    fn hub_logs(&self) -> PathBuf {
+        self.root.join("hub").join("logs")
+    }
+
     /// The TCP port of the running hub, for clients of the original (contract A-48).
     #[must_use]
     pub fn hub_port(&self) -> PathBuf {
