@@ -94,11 +94,6 @@ impl Home {
     pub fn launchd_log(&self) -> PathBuf {
         self.hub_logs().join("launchd.log")
     }
-
-    fn hub_logs(&self) -> PathBuf {
-        self.root.join("hub").join("logs")
-    }
-
     /// The TCP port of the running hub, for clients of the original (contract A-48).
     #[must_use]
     pub fn hub_port(&self) -> PathBuf {
