@@ -119,9 +119,13 @@ fn screen(status: &Status, style: Style) -> String {
     let held = held.map_or_else(String::new, |by| format!(" (socket held by {})", printable(by)));
     let draining = if hub.draining { ", stopping" } else { "" };
     out.push_str(&format!(
-        "hub {} is running in {}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n\n",
+        "hub {} is running{}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n\n",
         hub.version,
-        if hub.mode == "foreground" { "the foreground".to_owned() } else { printable(&hub.mode) },
+        if hub.mode == "foreground" {
+            " in the foreground".to_owned()
+        } else {
+            format!(", {}", printable(&hub.mode))
+        },
         hub.pid,
         hub.host,
         hub.port,
