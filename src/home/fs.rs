@@ -52,7 +52,7 @@ pub enum FsError {
 }
 
 impl FsError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
@@ -231,12 +231,19 @@ pub fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError
     Ok(Some(len))
 }
 
-fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
-    let name = target.file_name().unwrap_or(OsStr::new("file"));
+/// How the temporary names for `target` begin; `None` if it has no name.
+pub(super) fn temp_prefix(target: &Path) -> Option<OsString> {
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name()?);
+    prefix.push(OsStr::from_bytes(TEMP));
+    Some(prefix)
+}
+
+/// A new file with mode 0600 and a name of its own in the directory of `target`.
+pub(super) fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
+    let prefix = temp_prefix(target).unwrap_or(OsString::from(".tmp-"));
     loop {
-        let mut temp_name = OsString::from(".");
-        temp_name.push(name);
-        temp_name.push(OsStr::from_bytes(TEMP));
+        let mut temp_name = prefix.clone();
         temp_name.push(format!("{}-{:016x}", std::process::id(), fastrand::u64(..)));
         let temp = directory(target).join(temp_name);
         match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&temp) {
@@ -267,7 +274,8 @@ fn follow(path: &Path) -> Result<PathBuf, FsError> {
     Err(FsError::io("follow", path)(rustix::io::Errno::LOOP.into()))
 }
 
-fn directory(path: &Path) -> &Path {
+/// The directory that a name is in.
+pub(super) fn directory(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -427,10 +435,9 @@ pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
 /// of another living writer it would take the file away.
 pub fn sweep(path: &Path) {
     let Ok(target) = follow(path) else { return };
-    let Some(name) = target.file_name() else { return };
-    let prefix = [b".", name.as_bytes(), TEMP].concat();
+    let Some(prefix) = temp_prefix(&target) else { return };
     for entry in list(directory(&target)).unwrap_or_default() {
-        if entry.as_bytes().starts_with(&prefix) {
+        if entry.as_bytes().starts_with(prefix.as_bytes()) {
             // Litter, not data: the next sweep tries again.
             let _ = remove(&directory(&target).join(entry));
         }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 14] = [
+const EDGES: [(&str, &str); 15] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
+    ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
     ("logs/files.rs", "opens, rotates and reads log files"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 11] = [
+const ROOMS: [(u8, &str, &[&str]); 12] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -14,6 +14,7 @@ const ROOMS: [(u8, &str, &[&str]); 11] = [
     (2, "api", &["module"]),
     (2, "manager", &["unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs"]),
+    (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (6, "cli", &["module", "process", "home", "logs", "api", "manager", "supervisor", "hub", "ui", "unit"]),
 ];
