@@ -20,6 +20,7 @@ mod layers;
 mod log_streams;
 mod logs;
 mod orphans;
+mod questions;
 mod readme;
 mod registration;
 mod safe_mode;
