@@ -4,6 +4,7 @@
 //!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause
 //! ```
 
+pub mod explain;
 pub mod invocation;
 pub mod state;
 pub mod which;
