@@ -20,7 +20,7 @@ const ROOMS: [(u8, &str, &[&str]); 12] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 35] = [
+const PURE: [&str; 44] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -29,8 +29,17 @@ const PURE: [&str; 35] = [
     "home/paths.rs",
     "hub/http/metrics.rs",
     "hub/safe_mode.rs",
+    "manager/detect.rs",
+    "manager/explain.rs",
     "manager/invocation.rs",
+    "manager/settle.rs",
     "manager/state.rs",
+    "manager/survival.rs",
+    "manager/systemd/exit.rs",
+    "manager/systemd/explain.rs",
+    "manager/systemd/parse.rs",
+    "manager/systemd/settle.rs",
+    "manager/systemd/verbs.rs",
     "manager/which.rs",
     "logs/backlog.rs",
     "logs/cut.rs",
