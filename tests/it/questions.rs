@@ -55,9 +55,12 @@ impl Terminal {
     #[track_caller]
     fn ends(mut self, code: i32) -> String {
         let status = until("the verb ends", || self.child.try_wait().unwrap());
+        assert_eq!(tcgetattr(&self.slave).unwrap(), self.before, "another mode was left behind");
+        // The end of the screen comes after the last text, when nobody has the terminal open any more.
+        drop(self.slave);
+        self.screen.ends();
         let text = self.screen.text();
         assert_eq!(status.code(), Some(code), "{text:?}");
-        assert_eq!(tcgetattr(&self.slave).unwrap(), self.before, "another mode was left behind");
         assert!(!text.contains("\u{1b}[?25l"), "the cursor was hidden: {text:?}");
         text
     }

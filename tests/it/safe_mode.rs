@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::support::eventually;
 use crate::support::world::World;
 
 /// A hub as launchd starts it.
@@ -51,8 +52,7 @@ fn five_deaths_lead_to_it_and_it_says_so_everywhere() {
     let status = world.run(&["status"]).code(1);
     assert!(status.out.contains(&format!("problem: {said}")), "{}", status.out);
     assert!(status.out.contains("hint: parachute start --all"), "{}", status.out);
-    let log = world.run(&["logs", "hub"]).code(0);
-    assert!(log.out.contains(said), "{}", log.out);
+    eventually("the hub's log says it", || world.run(&["logs", "hub"]).code(0).out.contains(said));
 
     // A row that appears stays off too.
     world.module("late", &[]);
