@@ -20,7 +20,7 @@ const ROOMS: [(u8, &str, &[&str]); 12] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 33] = [
+const PURE: [&str; 42] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -28,8 +28,17 @@ const PURE: [&str; 33] = [
     "home/document.rs",
     "home/paths.rs",
     "hub/http/metrics.rs",
+    "manager/detect.rs",
+    "manager/explain.rs",
     "manager/invocation.rs",
+    "manager/settle.rs",
     "manager/state.rs",
+    "manager/survival.rs",
+    "manager/systemd/exit.rs",
+    "manager/systemd/explain.rs",
+    "manager/systemd/parse.rs",
+    "manager/systemd/settle.rs",
+    "manager/systemd/verbs.rs",
     "manager/which.rs",
     "logs/backlog.rs",
     "logs/cut.rs",
