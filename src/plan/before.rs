@@ -31,6 +31,8 @@ pub enum Before {
         /// What the manager made of it; absent where a manager reads a unit only when it is started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read: Option<Read>,
+        /// What runs of it: what was down must be down again before its file goes.
+        active: Active,
     },
     /// A directory.
     Dir {
@@ -41,6 +43,8 @@ pub enum Before {
     Enabled {
         /// It does.
         enabled: bool,
+        /// What runs of it: a boot starts what is enabled, and taking that back is taking back both.
+        active: Active,
     },
     /// Whether a unit runs.
     Running {
@@ -139,6 +143,40 @@ pub enum Dir {
         /// What is in the way.
         by: PathBuf,
     },
+}
+
+/// What has a name in a directory, in short: enough to see that somebody else changed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Glance {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Its content.
+        #[serde(flatten)]
+        print: Print,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        to: PathBuf,
+    },
+    /// Something else.
+    Other,
+}
+
+impl From<&Entry> for Glance {
+    fn from(entry: &Entry) -> Self {
+        match entry {
+            Entry::Absent => Self::Absent,
+            Entry::File { mode, print, .. } => Self::File { mode: *mode, print: print.clone() },
+            Entry::Link { to } => Self::Link { to: to.clone() },
+            Entry::Other { .. } => Self::Other,
+        }
+    }
 }
 
 impl Entry {

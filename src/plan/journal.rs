@@ -5,10 +5,12 @@
 //! and cannot be read is an error that names the file, never a fresh start: it may be all that is known about what
 //! has to be taken back.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::before::Glance;
 use super::log::{self, Event, Log};
 use super::receipt::{self, Receipt};
 use super::whole::Plan;
@@ -203,29 +205,29 @@ impl Journal {
         self.open.as_ref().map(|open| &open.log)
     }
 
-    /// Begins a plan.
+    /// Begins a plan that expects these things where it is going to write.
     ///
     /// # Errors
     /// [`JournalError::Pending`] if another one is not over; nothing is left behind by any error.
-    pub fn begin(&mut self, plan: &Plan) -> Result<(), JournalError> {
+    pub fn begin(&mut self, plan: &Plan, expects: BTreeMap<PathBuf, Glance>) -> Result<(), JournalError> {
         if let Some(open) = &self.open {
             return Err(JournalError::Pending(open.log.plan.verb));
         }
         let id = format!("{:016x}", fastrand::u64(..));
         let made = self.made.clone();
-        let program = env!("CARGO_PKG_VERSION").to_owned();
         let first = Event::Begin {
             version: log::VERSION,
             id: id.clone(),
-            program,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
             made: made.clone(),
+            expects: expects.clone(),
             plan: plan.clone(),
         };
         let line = line(&first)?;
         let path = journal_file(&self.dir);
         fs::put(&path, PRIVATE, &line)?;
         let file = fs::open_append(&path)?;
-        let log = Log::begun(id, made, plan.clone());
+        let log = Log::begun(id, made, expects, plan.clone());
         self.open = Some(Open { file, good: line.len() as u64, log });
         Ok(())
     }
@@ -276,7 +278,9 @@ impl Journal {
             fs::put(&receipt_file(&self.dir), PRIVATE, &text)?;
         }
         self.receipt = sum;
-        self.end()
+        // The receipt counts from here on. A journal that cannot be removed now is seen to be over by its id.
+        let _ = self.end();
+        Ok(())
     }
 
     /// The plan is taken back, or as much of it as is ours to take back.

@@ -3,12 +3,14 @@
 //! Every line is on disk before the next thing happens, so only the last one can be torn. A torn last line is as if
 //! it had never been written; anything else that does not parse is an error, never ignored.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::before::Before;
+use super::before::{Before, Entry, Glance};
 use super::matrix::Mark;
+use super::step::{Key, Step};
 use super::whole::Plan;
 
 /// Version of the format that this program writes, and the newest it reads.
@@ -29,6 +31,10 @@ pub enum Event {
         /// Directories that were made to keep it in, topmost first.
         #[serde(default)]
         made: Vec<PathBuf>,
+        /// What was found where the plan is going to write. A file that is another one when its turn comes is
+        /// somebody else's work.
+        #[serde(default)]
+        expects: BTreeMap<PathBuf, Glance>,
         /// What shall be done.
         plan: Plan,
     },
@@ -72,6 +78,8 @@ pub struct Log {
     pub id: String,
     /// Of [`Event::Begin`].
     pub made: Vec<PathBuf>,
+    /// Of [`Event::Begin`].
+    pub expects: BTreeMap<PathBuf, Glance>,
     /// What shall be done.
     pub plan: Plan,
     /// One for each step.
@@ -113,9 +121,9 @@ pub struct Good {
 impl Log {
     /// The sum of a first line.
     #[must_use]
-    pub fn begun(id: String, made: Vec<PathBuf>, plan: Plan) -> Self {
+    pub fn begun(id: String, made: Vec<PathBuf>, expects: BTreeMap<PathBuf, Glance>, plan: Plan) -> Self {
         let marks = vec![Mark::Untouched; plan.steps.len()];
-        Self { id, made, plan, marks, undoing: false, failed: None }
+        Self { id, made, expects, plan, marks, undoing: false, failed: None }
     }
 
     /// Adds one line.
@@ -157,10 +165,23 @@ impl Log {
         !self.undoing && self.marks.iter().all(over)
     }
 
+    /// Whether this is not what the step may find where it is going to write: neither what was there when the plan
+    /// was made nor what an earlier step of it has left there.
+    #[must_use]
+    pub fn is_foreign(&self, step: usize, found: &Entry) -> bool {
+        let Some(key @ Key::File(path)) = &self.plan.steps.get(step).and_then(Step::key) else {
+            return false;
+        };
+        match self.plan.steps.iter().take(step).rfind(|earlier| earlier.key().as_ref() == Some(key)) {
+            Some(earlier) => !earlier.wants(found),
+            None => self.expects.get(path).is_some_and(|expected| *expected != Glance::from(found)),
+        }
+    }
+
     /// Whether a later step has followed this one on the same thing.
     #[must_use]
     pub fn is_followed(&self, step: usize) -> bool {
-        let key = self.plan.steps.get(step).and_then(super::step::Step::key);
+        let key = self.plan.steps.get(step).and_then(Step::key);
         key.is_some()
             && self.plan.steps.iter().zip(&self.marks).skip(step + 1).any(|(later, mark)| {
                 later.key() == key && matches!(mark, Mark::Started { .. } | Mark::Done { .. })
@@ -185,11 +206,11 @@ pub fn read(bytes: &[u8]) -> Result<Good, Unreadable> {
             Err(error) => return Err(version_of(line).unwrap_or_else(|| damaged(error.to_string()))),
         };
         match (&mut good.log, event) {
-            (None, Event::Begin { version, id, made, plan, program: _ }) => {
+            (None, Event::Begin { version, id, made, expects, plan, program: _ }) => {
                 if version > VERSION {
                     return Err(Unreadable::Newer { found: version });
                 }
-                good.log = Some(Log::begun(id, made, plan));
+                good.log = Some(Log::begun(id, made, expects, plan));
             }
             (None, _) => return Err(damaged("a journal begins with its plan".to_owned())),
             (Some(log), event) => log.add(event).map_err(damaged)?,
@@ -212,7 +233,6 @@ fn version_of(line: &[u8]) -> Option<Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::step::Step;
     use crate::plan::whole::Verb;
 
     fn lines() -> Vec<Event> {
@@ -222,7 +242,14 @@ mod tests {
             Step::AwaitHealthy { within: std::time::Duration::from_secs(1) },
         ];
         vec![
-            Event::Begin { version: 1, id: "x".to_owned(), program: "0".to_owned(), made: Vec::new(), plan },
+            Event::Begin {
+                version: 1,
+                id: "x".to_owned(),
+                program: "0".to_owned(),
+                made: Vec::new(),
+                expects: BTreeMap::new(),
+                plan,
+            },
             Event::Started { step: 0, before: Before::Nothing },
             Event::Done { step: 0 },
             Event::Skipped { step: 1 },

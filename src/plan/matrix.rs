@@ -2,7 +2,9 @@
 //!
 //! | journal | the world now | to finish | to take back |
 //! |---|---|---|---|
-//! | nothing, skipped, taken back | – | run it | nothing |
+//! | nothing, taken back | – | run it | nothing |
+//! | skipped | the goal | go on | nothing |
+//! | skipped | anything else | bring it back if it is a service, else leave it | nothing |
 //! | started | as before | run it | nothing |
 //! | started | partly | run it | inverse |
 //! | started | the goal | note it as done | inverse |
@@ -54,6 +56,9 @@ pub enum Forward {
     GoOn,
     /// Somebody changed it after us: go on with the next, and say so.
     Leave,
+    /// It was so before the plan. A boot changes what runs: that is made so again, and was never ours to take back.
+    /// Anything else is left.
+    Renew,
     /// Somebody was here in the middle of it: a person decides.
     Stop,
 }
@@ -83,7 +88,9 @@ impl Mark {
     /// What to do with this step to finish the plan.
     pub fn forward(&self, standing: Standing) -> Forward {
         match (self, standing) {
-            (Self::Untouched | Self::Skipped | Self::Undone, _) => Forward::Begin,
+            (Self::Untouched | Self::Undone, _) => Forward::Begin,
+            (Self::Skipped, Standing::Done) => Forward::GoOn,
+            (Self::Skipped, Standing::NotYet | Standing::Partly | Standing::Neither) => Forward::Renew,
             (Self::Started { .. } | Self::Done { .. }, Standing::NotYet | Standing::Partly) => {
                 Forward::Perform
             }
@@ -122,7 +129,7 @@ mod tests {
         let back = [Backward::Nothing, Backward::Inverse, Backward::Inverse, Backward::Leave];
         let table = [
             (Mark::Untouched, begin, nothing),
-            (Mark::Skipped, begin, nothing),
+            (Mark::Skipped, [Forward::Renew, Forward::Renew, Forward::GoOn, Forward::Renew], nothing),
             (Mark::Undone, begin, nothing),
             (
                 Mark::Started { before: before() },

@@ -26,8 +26,12 @@ pub mod resume;
 pub mod run;
 pub mod standing;
 pub mod step;
+#[cfg(test)]
+mod tests;
 mod undo;
 pub mod whole;
+#[cfg(test)]
+mod world;
 
 pub use self::inverse::inverse_of;
 pub use self::resume::{resume, roll_back};

@@ -14,6 +14,7 @@ use super::content::{Content, Print};
 use super::log::Log;
 use super::matrix::Mark;
 use super::step::{Key, Step};
+use crate::unit::name::UnitName;
 
 /// Version of the format that this program writes, and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -145,6 +146,51 @@ impl Receipt {
         before.chain(put_back).collect()
     }
 
+    /// Takes in one step; `before` only if it changed something.
+    fn take_in(&mut self, step: &Step, before: Option<&Before>) {
+        let Some(key) = step.key() else { return };
+        match (self.records.iter().position(|record| record.step.key().as_ref() == Some(&key)), before) {
+            (Some(at), _) => {
+                self.records[at].step = step.clone();
+                if !step.owes(&self.records[at].before) {
+                    self.records.remove(at);
+                }
+            }
+            (None, Some(before)) if step.owes(before) => {
+                self.records.push(Record { step: step.clone(), before: before.clone() });
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Whether something of ours lies below this directory.
+    fn has_below(&self, dir: &Path) -> bool {
+        self.records.iter().any(|record| match record.step.key() {
+            Some(Key::Dir(path) | Key::File(path)) => path.starts_with(dir) && path != dir,
+            Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None => false,
+        })
+    }
+
+    /// What ran before us and runs again is owed only as long as it runs from a file of ours.
+    fn drop_unowed_lives(&mut self) {
+        let files: BTreeSet<UnitName> = self
+            .records
+            .iter()
+            .filter_map(|record| match &record.step {
+                Step::PutUnit { unit, .. }
+                | Step::RemoveUnit { unit, .. }
+                | Step::Restore { unit: Some(unit), .. } => Some(unit.clone()),
+                _ => None,
+            })
+            .collect();
+        self.records.retain(|record| match &record.step {
+            Step::SetRunning { unit, running } => {
+                files.contains(unit) || !record.step.inverse(&record.before).is_empty() || !running
+            }
+            _ => true,
+        });
+    }
+
     /// Takes in a plan that is through. Taking it in twice is taking it in once.
     #[must_use]
     pub fn with(&self, log: &Log) -> Self {
@@ -152,29 +198,21 @@ impl Receipt {
         if self.last == log.id {
             return sum;
         }
-        // Directories above one that we made go with it, one step each.
-        let made: BTreeSet<&PathBuf> =
-            self.records.iter().flat_map(|record| missing(&record.before)).collect();
         for (step, mark) in log.plan.steps.iter().zip(&log.marks) {
-            let Some(key) = step.key() else { continue };
-            let at = sum.records.iter().position(|record| record.step.key().as_ref() == Some(&key));
-            match (at, mark) {
-                (Some(at), Mark::Done { .. } | Mark::Skipped) => {
-                    sum.records[at].step = step.clone();
-                    if !step.owes(&sum.records[at].before) {
-                        sum.records.remove(at);
+            match mark {
+                Mark::Done { before } => {
+                    for (step, before) in levels(step, before) {
+                        sum.take_in(&step, Some(&before));
                     }
                 }
-                (None, Mark::Done { before }) => {
-                    let ours = matches!(step, Step::RemoveDir { path } if made.contains(path));
-                    if !ours && step.owes(before) {
-                        sum.records.push(Record { step: step.clone(), before: before.clone() });
-                    }
-                }
+                // It stays for what is in it: ours, and then it is still ours, or somebody else's.
+                Mark::Skipped if matches!(step, Step::RemoveDir { path } if sum.has_below(path)) => {}
                 // What was so before us is not ours.
-                (None, Mark::Skipped) | (_, Mark::Untouched | Mark::Started { .. } | Mark::Undone) => {}
+                Mark::Skipped => sum.take_in(step, None),
+                Mark::Untouched | Mark::Started { .. } | Mark::Undone => {}
             }
         }
+        sum.drop_unowed_lives();
         let new = log.made.iter().filter(|dir| !self.made.contains(dir));
         sum.made.extend(new.cloned());
         sum.version = VERSION;
@@ -184,9 +222,16 @@ impl Receipt {
     }
 }
 
-fn missing(before: &Before) -> &[PathBuf] {
-    match before {
-        Before::Dir { dir: Dir::Absent { missing } } => missing,
-        _ => &[],
+/// Of several directories made at once each is a thing of its own, since each may be removed alone.
+fn levels(step: &Step, before: &Before) -> Vec<(Step, Before)> {
+    match (step, before) {
+        (Step::MakeDir { mode, .. }, Before::Dir { dir: Dir::Absent { missing } }) => missing
+            .iter()
+            .map(|path| {
+                let dir = Dir::Absent { missing: vec![path.clone()] };
+                (Step::MakeDir { path: path.clone(), mode: *mode }, Before::Dir { dir })
+            })
+            .collect(),
+        _ => vec![(step.clone(), before.clone())],
     }
 }

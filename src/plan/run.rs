@@ -1,13 +1,15 @@
 //! Runs a plan: observe, journal, perform, observe, journal. Decides nothing: see `standing` and `matrix`.
 
-use super::before::{Before, Dir, Entry, Read};
+use std::collections::BTreeMap;
+
+use super::before::{Before, Dir, Entry, Glance, Read};
 use super::fault::{self, Fault};
 use super::host::{Host, HostError};
 use super::journal::{Journal, JournalError};
 use super::log::Event;
-use super::matrix::Forward;
+use super::matrix::{Forward, Mark};
 use super::standing::Standing;
-use super::step::Step;
+use super::step::{Key, Step};
 use super::undo::{self, Undo};
 use super::whole::{Note, Plan};
 use crate::manager::state::Active;
@@ -16,6 +18,8 @@ use crate::manager::state::Active;
 pub struct Watch<'a> {
     /// Is told of every stage of every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
+    /// What was found for each step when the plan was shown, if it was: what changed since is not touched.
+    pub shown: Option<&'a [Before]>,
     /// What shall go wrong; only ever in builds with assertions.
     pub fault: Option<Fault>,
 }
@@ -95,8 +99,8 @@ pub enum StepError {
         /// What is there instead.
         found: String,
     },
-    /// It was cut short, and somebody else was at the same thing since.
-    #[error("{subject} is neither as it was before nor as it shall be: somebody else changed it")]
+    /// Somebody else was at the same thing since the plan was made.
+    #[error("{subject} is not what it was when the plan was made: somebody else changed it")]
     Changed {
         /// Path or unit.
         subject: String,
@@ -128,11 +132,39 @@ pub async fn run<H: Host>(
     journal: &mut Journal,
     watch: &mut Watch<'_>,
 ) -> Result<Done, Box<Failed>> {
-    if let Err(error) = journal.begin(plan) {
-        let (index, step) = (0, plan.steps.first().cloned());
-        return Err(Box::new(Failed { index, step, error: error.into(), undone: None }));
+    let refused = |index: usize, error| {
+        Err(Box::new(Failed { index, step: plan.steps.get(index).cloned(), error, undone: None }))
+    };
+    let mut expects = BTreeMap::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let Some(Key::File(path)) =
+            step.key().filter(|key| !matches!(key, Key::File(path) if expects.contains_key(path)))
+        else {
+            continue;
+        };
+        let seen = match watch.shown.and_then(|shown| shown.get(index)) {
+            Some(seen) => seen.clone(),
+            None => match host.observe(step).await {
+                Ok(seen) => seen,
+                Err(error) => return refused(index, error.into()),
+            },
+        };
+        if let Some(entry) = seen.entry() {
+            expects.insert(path, Glance::from(entry));
+        }
     }
-    finish(host, journal, watch).await
+    if let Err(error) = journal.begin(plan, expects) {
+        return refused(0, error.into());
+    }
+    match finish(host, journal, watch).await {
+        // Nobody is asked about a plan that has just begun.
+        Err(failed) if failed.undone.is_none() => {
+            journal.note(Event::Failed { step: failed.index, error: words(&failed.error) });
+            let undone = Some(undo::take_back(host, journal, watch).await);
+            Err(Box::new(Failed { undone, ..*failed }))
+        }
+        other => other,
+    }
 }
 
 /// Finishes a plan that is in the journal: one just begun, or one that was cut short.
@@ -198,18 +230,27 @@ impl<H: Host> Course<'_, '_, H> {
     async fn go(&mut self) -> Result<(), StepError> {
         let log = self.journal.log().ok_or(JournalError::NoPlan)?;
         let mark = log.marks.get(self.index).cloned().unwrap_or_default();
-        let Some(before) = mark.before() else { return self.begin().await };
         if log.is_followed(self.index) {
             return Ok(());
         }
+        if mark == Mark::Untouched {
+            return self.begin().await;
+        }
         self.host.tidy(self.step).await?;
         let now = self.host.observe(self.step).await?;
-        match mark.forward(self.step.standing(before, &now)) {
+        let standing = match mark.before() {
+            Some(before) => self.step.standing(before, &now),
+            None if self.step.reached(&now) => Standing::Done,
+            None => Standing::Neither,
+        };
+        match mark.forward(standing) {
             Forward::Begin => self.begin().await,
-            Forward::Perform => self.perform(before).await,
+            Forward::Perform => self.perform(mark.before().unwrap_or(&now)).await,
             Forward::NoteDone => self.note_done(),
             Forward::GoOn => Ok(()),
-            Forward::Leave => {
+            Forward::Renew if matches!(self.step, Step::SetRunning { .. }) => self.try_perform(&now).await,
+            Forward::Renew if now.entry().is_none() => Ok(()),
+            Forward::Renew | Forward::Leave => {
                 let subject = self.step.subject();
                 self.done.notes.push(Note::new(format!("{subject} was changed since; it is left as it is")));
                 Ok(())
@@ -220,6 +261,10 @@ impl<H: Host> Course<'_, '_, H> {
 
     async fn begin(&mut self) -> Result<(), StepError> {
         let before = self.host.observe(self.step).await?;
+        let log = self.journal.log().ok_or(JournalError::NoPlan)?;
+        if before.entry().is_some_and(|found| log.is_foreign(self.index, found)) {
+            return Err(StepError::Changed { subject: self.step.subject() });
+        }
         if self.step.reached(&before) {
             return self.skip();
         }
@@ -296,12 +341,14 @@ fn obstacle(step: &Step, before: &Before) -> Option<String> {
 /// What is there, for people.
 pub(super) fn found(now: &Before) -> String {
     match now {
-        Before::File { entry } | Before::Unit { entry, read: None | Some(Read::Current) } => match entry {
-            Entry::Absent => "there is no such file".to_owned(),
-            Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
-            Entry::Link { to } => format!("a link to {}", to.display()),
-            Entry::Other { what } => what.clone(),
-        },
+        Before::File { entry } | Before::Unit { entry, read: None | Some(Read::Current), .. } => {
+            match entry {
+                Entry::Absent => "there is no such file".to_owned(),
+                Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
+                Entry::Link { to } => format!("a link to {}", to.display()),
+                Entry::Other { what } => what.clone(),
+            }
+        }
         Before::Unit { read: Some(Read::Stale), .. } => "the manager holds on to an earlier one".to_owned(),
         Before::Unit { read: Some(Read::Elsewhere(path)), .. } => {
             format!("the manager reads {} instead", path.display())
@@ -312,8 +359,8 @@ pub(super) fn found(now: &Before) -> String {
             Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
             Dir::Blocked { by } => format!("{} is no directory", by.display()),
         },
-        Before::Enabled { enabled: true } => "it starts by itself".to_owned(),
-        Before::Enabled { enabled: false } => "it does not start by itself".to_owned(),
+        Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
+        Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
         Before::Running { active, .. } => match active {
             Active::Running => "it runs",
             Active::Starting => "it is still starting",

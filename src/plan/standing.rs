@@ -34,8 +34,8 @@ impl Step {
                 matches!(dir, Dir::Absent { .. } | Dir::Occupied { .. })
             }
             (_, Before::File { entry }) => self.wants(entry),
-            (_, Before::Unit { entry, read }) => self.wants(entry) && settled(entry, read.as_ref()),
-            (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now }) => enabled == now,
+            (_, Before::Unit { entry, read, .. }) => self.wants(entry) && settled(entry, read.as_ref()),
+            (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now, .. }) => enabled == now,
             (Self::SetRunning { running: true, .. }, Before::Running { active, .. }) => {
                 *active == Active::Running
             }
@@ -74,7 +74,7 @@ impl Step {
             (Before::File { entry: before }, Before::File { entry: now }) if now.same(before) => {
                 Standing::NotYet
             }
-            (Before::Unit { entry: was, read: had }, Before::Unit { entry, read }) => {
+            (Before::Unit { entry: was, read: had, .. }, Before::Unit { entry, read, .. }) => {
                 if entry.same(was) {
                     let unread = read != had && !settled(entry, read.as_ref());
                     if unread { Standing::Partly } else { Standing::NotYet }
