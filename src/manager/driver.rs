@@ -49,7 +49,7 @@ pub struct ManagerError {
 pub enum Kind {
     /// It failed.
     Failed,
-    /// The tool is not on this machine.
+    /// The tool is not on this machine, or does not work on it.
     NoTool,
     /// This manager keeps no log: the service's own file has it.
     NotKept,
@@ -178,13 +178,16 @@ impl<R: Runner> Driver<R> {
     /// What the manager's own checker has to say about unit files: a line a complaint, none if they are good.
     ///
     /// # Errors
-    /// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker.
+    /// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker, or none that works here.
     pub async fn verify(&self, files: &[PathBuf]) -> Result<Vec<String>, ManagerError> {
         let failed = |trouble: Trouble| trouble.doing("check the unit files".to_owned());
         match &self.manager {
             Manager::Systemd(systemd) => {
                 let output = self.run(&verbs::verify(systemd, files)).await.map_err(failed)?;
-                Ok(parse::complaints(&output, files))
+                match explain::cannot_check(systemd, &output) {
+                    Some(cause) => Err(failed(Trouble { cause, kind: Kind::NoTool })),
+                    None => Ok(parse::complaints(&output, files)),
+                }
             }
             Manager::Launchd(_) => {
                 let lint = Invocation::ask("plutil", &["-lint", "-s"]).args(files);
@@ -317,3 +320,7 @@ impl<R: Runner> Driver<R> {
         format!("{verb} {}", self.manager.name_of(unit))
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;
