@@ -18,4 +18,5 @@ pub mod root;
 pub mod run;
 pub mod serve;
 pub mod status;
+pub mod units;
 pub mod why;

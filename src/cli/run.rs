@@ -11,7 +11,7 @@ use crate::ui::terminal::Terminal;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::root::{Root, Verb};
-use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, why};
+use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, units, why};
 
 /// What a verb has to say, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Why(args) => block_on(why::run(cx, args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
+        Verb::Units(args) => units::run(cx, args),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
         Verb::DemoModule => block_on(demo_module::run(cx)),

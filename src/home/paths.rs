@@ -53,6 +53,18 @@ impl Home {
         self.root.join("expose-state.json")
     }
 
+    /// The hub's program, where a unit of the person finds it: a copy that we own.
+    #[must_use]
+    pub fn program(&self) -> PathBuf {
+        self.root.join("bin").join("parachute")
+    }
+
+    /// What a service manager writes down for the hub before it can do so itself.
+    #[must_use]
+    pub fn hub_logs(&self) -> PathBuf {
+        self.root.join("hub").join("logs")
+    }
+
     /// Runtime state of the hub; 0700.
     #[must_use]
     pub fn run_dir(&self) -> PathBuf {
