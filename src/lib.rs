@@ -22,6 +22,7 @@ pub mod hub;
 pub mod logs;
 pub mod manager;
 pub mod module;
+pub mod plan;
 pub mod process;
 pub mod supervisor;
 pub mod ui;

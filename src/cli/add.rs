@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
 use super::outcome::{self, Op, Outcome};
-use super::run::Said;
+use super::said::Said;
 
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

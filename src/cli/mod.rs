@@ -16,6 +16,7 @@ mod reference_tests;
 pub mod remove;
 pub mod root;
 pub mod run;
+pub mod said;
 pub mod serve;
 pub mod status;
 pub mod units;

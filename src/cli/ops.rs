@@ -11,7 +11,7 @@ use crate::api::wire::{Health, OpReply, Status};
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::outcome::{self, Op, Outcome};
-use super::run::Said;
+use super::said::Said;
 
 /// Between two looks whether the hub is gone.
 const LOOK: Duration = Duration::from_millis(20);

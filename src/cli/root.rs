@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
+use super::context::Color;
 use super::{add, completions, logs, man, ops, remove, serve, status, units, why};
 
 /// A supervised home for your background services
@@ -24,17 +25,6 @@ pub struct Root {
     pub verb: Verb,
 }
 
-/// When to colour
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// In a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// The verbs
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -48,7 +38,7 @@ pub enum Verb {
     Restart(ops::RestartArgs),
     /// Show the hub and every module
     Status(status::StatusArgs),
-    /// Show what modules wrote
+    /// Show what modules, or the hub itself, wrote
     Logs(logs::LogsArgs),
     /// Explain the last failure of a module
     Why(why::WhyArgs),

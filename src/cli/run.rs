@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use clap::Parser;
-use serde::Serialize;
 
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -11,33 +10,8 @@ use crate::ui::terminal::Terminal;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::root::{Root, Verb};
+use super::said::Said;
 use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, units, why};
-
-/// What a verb has to say, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// For standard output.
-    pub out: String,
-    /// How it ended. A verb that reports a bad state has done its work: it is not a [`CliError`].
-    pub kind: Kind,
-}
-
-impl Said {
-    /// Done, with this text.
-    pub fn done(out: impl Into<String>) -> Self {
-        Self { out: out.into(), kind: Kind::Done }
-    }
-
-    /// A report as JSON, or as a screen.
-    pub fn report<T: Serialize>(json: bool, report: &T, kind: Kind, screen: impl FnOnce() -> String) -> Self {
-        if !json {
-            return Self { out: screen(), kind };
-        }
-        let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("\"{error}\""));
-        out.push('\n');
-        Self { out, kind }
-    }
-}
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]

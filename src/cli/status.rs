@@ -13,7 +13,7 @@ use crate::ui::text::{bytes, printable, uptime};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Show the hub and every module
 #[derive(Debug, clap::Args)]
@@ -115,11 +115,17 @@ fn screen(status: &Status, style: Style) -> String {
     let hub = &status.hub;
     let mut out = problems(&status.problems, style);
     let memory = hub.memory_bytes.map_or_else(String::new, |b| format!(", {}", bytes(b)));
+    let held = hub.socket_held_by.as_deref();
+    let held = held.map_or_else(String::new, |by| format!(" (socket held by {})", printable(by)));
     let draining = if hub.draining { ", stopping" } else { "" };
     out.push_str(&format!(
-        "hub {} is running in {}{draining}: pid {}, http://{}:{}, up {}{memory}\nhome {}\n\n",
+        "hub {} is running{}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n\n",
         hub.version,
-        if hub.mode == "foreground" { "the foreground".to_owned() } else { printable(&hub.mode) },
+        if hub.mode == "foreground" {
+            " in the foreground".to_owned()
+        } else {
+            format!(", {}", printable(&hub.mode))
+        },
         hub.pid,
         hub.host,
         hub.port,

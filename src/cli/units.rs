@@ -19,7 +19,7 @@ use crate::unit::target::{Kind as JobKind, Scope, Target};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// The hub's port where nobody says otherwise.
 const PORT: u16 = 1939;
@@ -196,7 +196,7 @@ fn file_name(file: &Rendered, target: &Target) -> String {
 /// The path that an installed unit starts: ours, so that an upgrade or a moved checkout does not strand it.
 fn pinned(home: &Home, target: &Target) -> PathBuf {
     match target {
-        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => home.program(),
+        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => home.bin_dir().join("parachute"),
         Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon } => {
             Path::new(SYSTEM_BINARY).to_owned()
         }

@@ -8,12 +8,13 @@
 //!    │                                        │
 //! services ─ document   module_json   env_file   settings
 //!    │                                        │
-//!    └──────────── fs, lock (the edges) ──────┘
+//!    └───────── fs, exact, lock (the edges) ──┘
 //! ```
 
 pub mod definition;
 pub mod document;
 pub mod env_file;
+pub mod exact;
 pub mod fs;
 pub mod lock;
 pub mod module_json;

@@ -50,6 +50,13 @@ impl Invocation {
         self
     }
 
+    /// With these arguments too.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
     /// With one more variable.
     #[must_use]
     pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {

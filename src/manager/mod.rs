@@ -4,6 +4,11 @@
 //!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause
 //! ```
 
+pub mod driver;
+pub mod explain;
 pub mod invocation;
+pub mod runner;
+pub mod settle;
 pub mod state;
+pub mod systemd;
 pub mod which;

@@ -1,6 +1,6 @@
 //! What a manager knows about a unit. Every answer is three-valued: yes, no, or why it cannot be told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,21 @@ pub struct UnitState {
     pub exit: Option<i32>,
     /// The line the service says about itself (systemd: `StatusText`).
     pub says: Option<String>,
+    /// The signal that ended the last run, if one did; `exit` is then absent.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// Forbidden to start by its name being led to nothing (systemd: masked).
+    #[serde(default)]
+    pub masked: bool,
+    /// Why the manager does not take the definition that it found, in its own words.
+    #[serde(default)]
+    pub refused: Option<String>,
+    /// The manager's own word for `enabled` (`enabled-runtime`, `static`, …).
+    #[serde(default)]
+    pub enablement: Option<String>,
+    /// What starts it at boot or login (systemd: the targets that want it and are there); `None`: not told.
+    #[serde(default)]
+    pub wanted_by: Option<Vec<String>>,
 }
 
 impl UnitState {
@@ -107,7 +122,18 @@ impl UnitState {
             result: None,
             exit: None,
             says: None,
+            signal: None,
+            masked: false,
+            refused: None,
+            enablement: None,
+            wanted_by: None,
         }
+    }
+
+    /// The file that the manager reads instead of `ours`: one of the same name in a directory that it prefers.
+    #[must_use]
+    pub fn shadow_of(&self, ours: &Path) -> Option<&Path> {
+        self.file.as_deref().filter(|file| *file != ours)
     }
 
     /// Whether it runs: up, or on its way there.

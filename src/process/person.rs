@@ -72,6 +72,9 @@ mod tests {
         let root = by_uid(0).unwrap();
         assert_eq!((root.name.as_str(), root.gid), ("root", 0));
         assert_eq!(by_name("root").unwrap(), root);
-        assert_eq!(by_name("no-such-user-here").unwrap_err().to_string(), "there is no user no-such-user-here");
+        assert_eq!(
+            by_name("no-such-user-here").unwrap_err().to_string(),
+            "there is no user no-such-user-here"
+        );
     }
 }

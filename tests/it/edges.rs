@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 14] = [
+const EDGES: [(&str, &str); 17] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
+    ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
     ("logs/files.rs", "opens, rotates and reads log files"),
     ("logs/reader.rs", "stamps lines"),
     ("logs/stdout.rs", "owns the thread that writes to standard output; measures patience"),
     ("logs/thread.rs", "owns the thread that pumps; stamps the supervisor's lines"),
+    ("manager/driver.rs", "measures how long a manager takes"),
+    ("manager/runner.rs", "runs the tools of service managers"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
@@ -23,7 +26,8 @@ const EDGES: [(&str, &str); 14] = [
 ];
 
 /// The only files with `unsafe`.
-const UNSAFE: [&str; 4] = [
+const UNSAFE: [&str; 5] = [
+    "process/os/handed.rs",
     "process/os/linux/exit.rs",
     "process/os/macos/proc.rs",
     "process/os/macos/sockets.rs",

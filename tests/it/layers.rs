@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 11] = [
+const ROOMS: [(u8, &str, &[&str]); 12] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -14,12 +14,13 @@ const ROOMS: [(u8, &str, &[&str]); 11] = [
     (2, "api", &["module"]),
     (2, "manager", &["unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs"]),
+    (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (6, "cli", &["module", "process", "home", "logs", "api", "manager", "supervisor", "hub", "ui", "unit"]),
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 33] = [
+const PURE: [&str; 44] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -27,8 +28,18 @@ const PURE: [&str; 33] = [
     "home/document.rs",
     "home/paths.rs",
     "hub/http/metrics.rs",
+    "hub/safe_mode.rs",
+    "manager/detect.rs",
+    "manager/explain.rs",
     "manager/invocation.rs",
+    "manager/settle.rs",
     "manager/state.rs",
+    "manager/survival.rs",
+    "manager/systemd/exit.rs",
+    "manager/systemd/explain.rs",
+    "manager/systemd/parse.rs",
+    "manager/systemd/settle.rs",
+    "manager/systemd/verbs.rs",
     "manager/which.rs",
     "logs/backlog.rs",
     "logs/cut.rs",
@@ -49,6 +60,7 @@ const PURE: [&str; 33] = [
     "supervisor/machine/",
     "supervisor/phase.rs",
     "supervisor/snapshot.rs",
+    "ui/diff.rs",
     "ui/style.rs",
     "ui/table.rs",
     "ui/text.rs",

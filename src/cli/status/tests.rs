@@ -35,6 +35,7 @@ fn status(modules: Vec<ModuleView>) -> Status {
         pid: 42,
         port: 1939,
         host: "127.0.0.1".to_owned(),
+        socket_held_by: None,
         home: "/home/op/.parachute".to_owned(),
         mode: "foreground".to_owned(),
         started_at: Stamp(0),

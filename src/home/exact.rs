@@ -1,0 +1,314 @@
+//! Names in a directory, taken literally: a symbolic link is a link and never what it leads to. An edge.
+//!
+//! [`fs`](super::fs) writes through links, which is right for files of the home that a person may have moved. What
+//! an installer replaces must come back exactly, so here a link is seen, replaced and restored as a link. Links
+//! among the directories above are followed, as everywhere.
+#![expect(clippy::disallowed_methods, reason = "edge: where an installer touches files")]
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::fs::{FsError, directory, sync_dir, temp_beside, temp_prefix};
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Who owns a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// What has this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        owner: Owner,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// A symbolic link, dangling or not.
+    Link {
+        /// Its text.
+        to: PathBuf,
+    },
+    /// A directory.
+    Dir {
+        /// Permission bits.
+        mode: u32,
+        /// Nothing is in it.
+        empty: bool,
+    },
+    /// A FIFO, socket or device.
+    Special,
+}
+
+/// Looks at a name.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn look(path: &Path) -> Result<Found, FsError> {
+    let meta = match std::fs::symlink_metadata(path).map_err(FsError::io("look at", path)) {
+        Ok(meta) => meta,
+        Err(error) if error.is_absent() => return Ok(Found::Absent),
+        Err(error) => return Err(error),
+    };
+    let mode = meta.permissions().mode() & 0o7777;
+    let kind = meta.file_type();
+    Ok(if kind.is_symlink() {
+        Found::Link { to: std::fs::read_link(path).map_err(FsError::io("read the link", path))? }
+    } else if kind.is_dir() {
+        let first = std::fs::read_dir(path).map_err(FsError::io("list", path))?.next();
+        Found::Dir { mode, empty: first.is_none() }
+    } else if kind.is_file() {
+        Found::File { mode, owner: Owner { uid: meta.uid(), gid: meta.gid() }, len: meta.len() }
+    } else {
+        Found::Special
+    })
+}
+
+/// Hands the bytes of a regular file to `each`, piece by piece.
+///
+/// # Errors
+/// [`FsError`]; also if the name is a link.
+pub fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
+    // O_NONBLOCK: a FIFO without a writer would block open(2).
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).custom_flags(flags).open(path).map_err(FsError::io("open", path))?;
+    if !file.metadata().map_err(FsError::io("look at", path))?.is_file() {
+        return Err(FsError::NotRegular(path.to_owned()));
+    }
+    let mut piece = vec![0; CHUNK];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(n) => each(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FsError::io("read", path)(error)),
+        }
+    }
+}
+
+/// A file on its way: written beside its place, and put there by [`Incoming::commit`]. Dropped without that it
+/// leaves nothing.
+#[derive(Debug)]
+#[must_use = "commit it, or nothing is written"]
+pub struct Incoming {
+    target: PathBuf,
+    temp: PathBuf,
+    file: File,
+}
+
+impl Incoming {
+    /// Begins one for `path`. It belongs to whoever runs this, or to `owner`.
+    ///
+    /// # Errors
+    /// [`FsError`]; nothing is left behind.
+    pub fn beside(path: &Path, mode: u32, owner: Option<Owner>) -> Result<Self, FsError> {
+        let (temp, file) = temp_beside(path)?;
+        let incoming = Self { target: path.to_owned(), temp, file };
+        if let Some(owner) = owner {
+            incoming.give_to(owner)?;
+        }
+        // After the owner: chown(2) clears set-user-ID. The mode given to open(2) was cut by the umask.
+        let mode = Permissions::from_mode(mode);
+        incoming.file.set_permissions(mode).map_err(FsError::io("set the mode of", &incoming.temp))?;
+        Ok(incoming)
+    }
+
+    fn give_to(&self, owner: Owner) -> Result<(), FsError> {
+        let failed = FsError::io("set the owner of", &self.temp);
+        let now = self.file.metadata().map_err(FsError::io("look at", &self.temp))?;
+        if (now.uid(), now.gid()) == (owner.uid, owner.gid) {
+            return Ok(());
+        }
+        std::os::unix::fs::fchown(&self.file, Some(owner.uid), Some(owner.gid)).map_err(failed)
+    }
+
+    /// Appends to it.
+    ///
+    /// # Errors
+    /// [`FsError`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
+        self.file.write_all(bytes).map_err(FsError::io("write", &self.temp))
+    }
+
+    /// Puts it in place of whatever has the name, and syncs both.
+    ///
+    /// # Errors
+    /// [`FsError`]; what was there stands.
+    pub fn commit(self) -> Result<(), FsError> {
+        self.file.sync_all().map_err(FsError::io("sync", &self.temp))?;
+        std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
+        sync_dir(directory(&self.target))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // After a commit the name is gone, and it is never given twice.
+        let _ = std::fs::remove_file(&self.temp);
+    }
+}
+
+/// Puts a symbolic link in place of whatever file or link has the name.
+///
+/// # Errors
+/// [`FsError`]; what was there stands.
+pub fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
+    let (temp, file) = temp_beside(path)?;
+    drop(file);
+    let placed = std::fs::remove_file(&temp)
+        .and_then(|()| std::os::unix::fs::symlink(to, &temp))
+        .and_then(|()| std::fs::rename(&temp, path));
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&temp);
+    }
+    placed.map_err(FsError::io("put the link", path))?;
+    sync_dir(directory(path))
+}
+
+/// Removes a file or link, for good: the directory is synced. `false`: there was none.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn remove(path: &Path) -> Result<bool, FsError> {
+    let there = super::fs::remove(path)?;
+    if there {
+        sync_dir(directory(path))?;
+    }
+    Ok(there)
+}
+
+/// Makes one directory with exactly this mode, or sets the mode of one that is there.
+///
+/// # Errors
+/// [`FsError`].
+pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(FsError::io("make the directory", path))?,
+    }
+    // mkdir(2) takes the umask off.
+    super::fs::set_mode(path, mode)?;
+    sync_dir(directory(path))
+}
+
+/// Removes a directory if it is empty, for good. `false`: it is not there or not empty.
+///
+/// # Errors
+/// [`FsError`] for everything else.
+pub fn remove_dir(path: &Path) -> Result<bool, FsError> {
+    let removed = super::fs::remove_empty_dir(path)?;
+    if removed {
+        sync_dir(directory(path))?;
+    }
+    Ok(removed)
+}
+
+/// Removes what a killed writer of `path` left beside it. Only for whoever holds the lock of the installation: of
+/// another living writer it would take the file away.
+///
+/// # Errors
+/// [`FsError`].
+pub fn sweep(path: &Path) -> Result<(), FsError> {
+    let Some(prefix) = temp_prefix(path) else { return Ok(()) };
+    for name in super::fs::list(directory(path))? {
+        if name.as_bytes().starts_with(prefix.as_bytes()) {
+            remove(&directory(path).join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether both names lead to the same file, links followed.
+#[must_use]
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let id = |path| std::fs::metadata(path).ok().map(|meta: std::fs::Metadata| (meta.dev(), meta.ino()));
+    id(one).is_some_and(|one| id(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn put(path: &Path, mode: u32, bytes: &[u8]) {
+        let mut incoming = Incoming::beside(path, mode, None).unwrap();
+        incoming.write(bytes).unwrap();
+        incoming.commit().unwrap();
+    }
+
+    fn bytes(path: &Path) -> Vec<u8> {
+        let mut all = Vec::new();
+        read_pieces(path, &mut |piece| all.extend_from_slice(piece)).unwrap();
+        all
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_what_it_led_to_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        put(&at("real"), 0o600, b"theirs");
+        symlink("real", at("link")).unwrap();
+        assert_eq!(look(&at("link")).unwrap(), Found::Link { to: "real".into() });
+        assert!(read_pieces(&at("link"), &mut |_| {}).is_err());
+        put(&at("link"), 0o755, b"ours");
+        assert!(matches!(look(&at("link")).unwrap(), Found::File { mode: 0o755, len: 4, .. }));
+        assert_eq!(bytes(&at("real")), b"theirs");
+        put_link(&at("link"), Path::new("/nowhere")).unwrap();
+        assert_eq!(look(&at("link")).unwrap(), Found::Link { to: "/nowhere".into() });
+        assert!(remove(&at("link")).unwrap() && !remove(&at("link")).unwrap());
+        assert_eq!(super::super::fs::list(dir.path()).unwrap(), ["real"]);
+    }
+
+    #[test]
+    fn what_is_not_committed_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        put(&path, 0o644, b"old");
+        let mut incoming = Incoming::beside(&path, 0o644, None).unwrap();
+        incoming.write(b"half").unwrap();
+        drop(incoming);
+        assert_eq!(bytes(&path), b"old");
+        // A killed writer cannot tidy up; the next one does.
+        std::mem::forget(Incoming::beside(&path, 0o644, None).unwrap());
+        sweep(&path).unwrap();
+        // A directory in the way: neither a file nor a link takes its place.
+        let (name, inside) = (dir.path().join("d"), dir.path().join("d/x"));
+        make_dir(&name, 0o750).unwrap();
+        put(&inside, 0o644, b"");
+        assert!(Incoming::beside(&name, 0o644, None).unwrap().commit().is_err());
+        assert!(put_link(&name, &path).is_err());
+        assert_eq!(look(&name).unwrap(), Found::Dir { mode: 0o750, empty: false });
+        assert!(!remove_dir(&name).unwrap());
+        assert_eq!(super::super::fs::list(dir.path()).unwrap(), ["d", "f"]);
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(look(&fifo).unwrap(), Found::Special);
+        assert!(matches!(read_pieces(&fifo, &mut |_| {}), Err(FsError::NotRegular(_))));
+        assert_eq!(look(&dir.path().join("none/below")).unwrap(), Found::Absent);
+        assert_eq!(look(&fifo.join("below")).unwrap(), Found::Absent);
+        assert!(is_same_file(dir.path(), &dir.path().join(".")) && !is_same_file(&fifo, dir.path()));
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a manager did not do what it was asked: in words, with what to type next, and whether trying again helps.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::invocation::Invocation;
+
+/// Whether the same may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// At once: nothing is in the way of it.
+    Safe,
+    /// Not before this long: something passes by itself.
+    After(Duration),
+    /// Not before a person has changed something: it would end the same way.
+    Never,
+}
+
+/// Why it did not work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// What happened: a lowercase fragment without a full stop. Lines of a log may follow, each on its own line.
+    pub what: String,
+    /// Whether the same may be tried again.
+    pub retry: Retry,
+    /// What to type next, if something helps.
+    pub next: Option<String>,
+}
+
+impl Cause {
+    /// A person must change something.
+    pub fn never(what: impl Into<String>) -> Self {
+        Self { what: what.into(), retry: Retry::Never, next: None }
+    }
+
+    /// The same may be tried again at once.
+    pub fn safe(what: impl Into<String>) -> Self {
+        Self { what: what.into(), retry: Retry::Safe, next: None }
+    }
+
+    /// It passes by itself.
+    pub fn after(wait: Duration, what: impl Into<String>) -> Self {
+        Self { what: what.into(), retry: Retry::After(wait), next: None }
+    }
+
+    /// The same, with what to type next.
+    #[must_use]
+    pub fn hint(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// A tool that could not be run to its end.
+    #[must_use]
+    pub fn of_tool(invocation: &Invocation, error: &io::Error) -> Self {
+        let program = invocation.program;
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::never(format!("there is no `{program}` on PATH")),
+            io::ErrorKind::TimedOut => Self::safe(format!(
+                "`{invocation}` gave no answer within {} s and was ended",
+                invocation.within.as_secs()
+            ))
+            .hint(invocation.to_string()),
+            io::ErrorKind::PermissionDenied => Self::never(error.to_string()),
+            _ => Self::never(format!("`{invocation}` cannot be run: {error}")),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_did_not_run_is_explained() {
+        let ask = Invocation::ask("systemctl", &["--version"]);
+        let cause = |kind| Cause::of_tool(&ask, &io::Error::from(kind));
+        assert_eq!(cause(io::ErrorKind::NotFound).to_string(), "there is no `systemctl` on PATH");
+        let late = cause(io::ErrorKind::TimedOut);
+        assert_eq!(late.what, "`systemctl --version` gave no answer within 15 s and was ended");
+        assert_eq!((late.retry, late.next.as_deref()), (Retry::Safe, Some("systemctl --version")));
+        assert_eq!(cause(io::ErrorKind::ExecutableFileBusy).retry, Retry::Never);
+    }
+}

@@ -1,0 +1,9 @@
+//! systemd: what is asked of it, what it answers, what its answers mean, and how long a verb is waited for. All pure.
+
+pub mod exit;
+pub mod explain;
+pub mod parse;
+pub mod settle;
+#[cfg(test)]
+mod testing;
+pub mod verbs;

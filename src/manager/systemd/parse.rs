@@ -1,0 +1,391 @@
+//! What `systemctl show` answers. Its exit code says little; what counts is what stands there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::explain;
+use crate::manager::invocation::Output;
+use crate::manager::state::{Active, Told, UnitState};
+
+/// One look at a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its state.
+    pub state: UnitState,
+    /// Its start job ends only when the service itself is up (`Type=` notify, forking, dbus, oneshot), so that
+    /// "running" is the service's word and not just a fork that worked.
+    pub speaks: bool,
+    /// systemd did not start it, since a `Condition…=` did not hold. It calls that a success.
+    pub held_back: bool,
+    /// The number of this life, for telling one run from the next.
+    pub life: Option<String>,
+}
+
+/// The state of a unit.
+#[must_use]
+pub fn state(output: &Output) -> UnitState {
+    shown(output).state
+}
+
+/// The state of a unit, and what a wait needs to know besides.
+#[must_use]
+pub fn shown(output: &Output) -> Shown {
+    let keys = properties(&output.stdout);
+    if !keys.contains_key("ActiveState") {
+        let state = UnitState::unknown(&explain::no_answer(output));
+        return Shown { state, speaks: false, held_back: false, life: None };
+    }
+    let text = |key: &str| keys.get(key).copied().filter(|value| !value.is_empty());
+    let number = |key: &str| text(key).and_then(|value| value.parse::<i32>().ok());
+    let load = text("LoadState").unwrap_or_default();
+    let file_state = text("UnitFileState");
+    // ExecMainCode is a si_code of waitid(2): 1 exited, 2 killed, 3 dumped.
+    let (exit, signal) = match (number("ExecMainCode"), number("ExecMainStatus")) {
+        (Some(1), status) => (status, None),
+        (Some(2 | 3), status) => (None, status),
+        _ => (None, None),
+    };
+    let state = UnitState {
+        loaded: loaded(load),
+        active: active(text("ActiveState").unwrap_or_default(), text("SubState").unwrap_or_default()),
+        enabled: enabled(load, file_state),
+        file: text("FragmentPath").map(PathBuf::from),
+        drop_ins: text("DropInPaths").map(words).unwrap_or_default().into_iter().map(PathBuf::from).collect(),
+        stale: text("NeedDaemonReload") == Some("yes"),
+        pid: number("MainPID").and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        restarts: number("NRestarts").and_then(|count| u32::try_from(count).ok()),
+        result: text("Result").filter(|result| *result != "success").map(ToOwned::to_owned),
+        exit,
+        says: text("StatusText").map(ToOwned::to_owned),
+        signal,
+        masked: load == "masked" || file_state.is_some_and(|state| state.starts_with("masked")),
+        refused: match load {
+            "loaded" | "not-found" | "" => None,
+            _ => text("LoadError").map(load_error),
+        },
+        enablement: file_state.map(ToOwned::to_owned),
+        wanted_by: keys.get("WantedBy").copied().map(words),
+    };
+    Shown {
+        state,
+        speaks: matches!(text("Type"), Some(kind) if !matches!(kind, "simple" | "exec" | "idle")),
+        held_back: text("ConditionResult") == Some("no"),
+        life: text("InvocationID").map(ToOwned::to_owned),
+    }
+}
+
+/// LoadState=, org.freedesktop.systemd1(5).
+fn loaded(load: &str) -> Told<bool> {
+    match load {
+        "loaded" => Told::Known(true),
+        "not-found" | "masked" | "bad-setting" | "error" => Told::Known(false),
+        other => Told::Unknown(format!("systemd calls the definition {other:?}")),
+    }
+}
+
+/// ActiveState= and SubState=: `systemctl --state=help` lists them.
+fn active(active: &str, sub: &str) -> Told<Active> {
+    Told::Known(match (active, sub) {
+        // v254 has restarts that pass through "dead" and "failed" for a moment.
+        (
+            _,
+            "auto-restart"
+            | "auto-restart-queued"
+            | "dead-before-auto-restart"
+            | "failed-before-auto-restart",
+        ) => Active::Restarting,
+        ("active" | "reloading" | "refreshing", _) => Active::Running,
+        ("activating", _) => Active::Starting,
+        ("deactivating", _) => Active::Stopping,
+        ("failed", _) => Active::Failed,
+        ("inactive", _) => Active::Stopped,
+        (other, _) => return Told::Unknown(format!("systemd calls its state {other:?}")),
+    })
+}
+
+/// UnitFileState=, the words of `systemctl is-enabled`: systemctl(1).
+fn enabled(load: &str, state: Option<&str>) -> Told<bool> {
+    match state {
+        Some("enabled" | "alias") => Told::Known(true),
+        // For this boot only; or there, and asked for by nothing.
+        Some(
+            "enabled-runtime" | "linked" | "linked-runtime" | "static" | "indirect" | "disabled" | "masked"
+            | "masked-runtime" | "generated" | "transient",
+        ) => Told::Known(false),
+        None if load == "not-found" => Told::Known(false),
+        Some(other) => Told::Unknown(format!("systemd calls it {other:?}")),
+        None => Told::Unknown("systemd does not say whether it is enabled".to_owned()),
+    }
+}
+
+/// The sentence in `name "sentence"`.
+fn load_error(text: &str) -> String {
+    let sentence = text.split_once('"').and_then(|(_, rest)| rest.strip_suffix('"'));
+    sentence.unwrap_or(text).trim_end_matches('.').to_owned()
+}
+
+/// The manager itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Version, first number.
+    pub version: u32,
+    /// Where it looks for units, best first.
+    pub unit_path: Vec<PathBuf>,
+    /// Its word for how it is (`running`, `degraded`, `starting`, …).
+    pub state: String,
+}
+
+/// What a manager says about itself; else why it does not.
+///
+/// # Errors
+/// The reason.
+pub fn about(output: &Output) -> Result<About, String> {
+    let keys = properties(&output.stdout);
+    let version = keys.get("Version").and_then(|text| version(text));
+    let Some(version) = version else { return Err(explain::no_answer(output)) };
+    let text = |key: &str| keys.get(key).copied().unwrap_or_default();
+    Ok(About {
+        version,
+        unit_path: words(text("UnitPath")).into_iter().map(PathBuf::from).collect(),
+        state: text("SystemState").to_owned(),
+    })
+}
+
+/// `252.38-1~deb12u1`, `v255`, `256~rc3`: the first number.
+fn version(text: &str) -> Option<u32> {
+    let digits = text.trim_start_matches('v');
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
+/// Where a person's unit files go: the first directory of that manager that is below a home of theirs.
+#[must_use]
+pub fn unit_dir(about: &About, homes: &[&Path]) -> Option<PathBuf> {
+    let below = |home: &&Path| {
+        about.unit_path.iter().find(|dir| dir.starts_with(home) && dir.ends_with("systemd/user")).cloned()
+    };
+    homes.iter().filter(|home| home.is_absolute()).find_map(below)
+}
+
+/// `Linger=` as `--value` prints it; `None` if the answer is none.
+#[must_use]
+pub fn linger(output: &Output) -> Option<bool> {
+    match output.stdout.trim() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether logind was reached and has nobody of that name logged in or lingering.
+#[must_use]
+pub fn is_unknown_to_logind(output: &Output) -> bool {
+    output.stderr.contains("not logged in or lingering")
+}
+
+/// What `systemd-analyze verify` has against these files. It reads what they depend on too; what it has against the
+/// files of others is not our matter.
+#[must_use]
+pub fn complaints(output: &Output, files: &[PathBuf]) -> Vec<String> {
+    let of_others = |line: &str| {
+        let path = line.split(':').next().filter(|path| path.starts_with('/')).map(Path::new);
+        path.is_some_and(|path| !files.iter().any(|file| file == path))
+    };
+    let mut told: Vec<String> = output
+        .stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !of_others(line))
+        .map(ToOwned::to_owned)
+        .collect();
+    if told.is_empty() && !output.ok() {
+        told.push(no_reason(output));
+    }
+    told
+}
+
+fn no_reason(output: &Output) -> String {
+    output.stderr.lines().next().map_or_else(
+        || {
+            format!(
+                "systemd-analyze ended with {}",
+                output.code.map_or("a signal".to_owned(), |c| format!("exit code {c}"))
+            )
+        },
+        ToOwned::to_owned,
+    )
+}
+
+/// Lines of `KEY=VALUE`. A value with line breaks has only its first line; none that we ask for has.
+fn properties(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter_map(|line| line.split_once('=')).collect()
+}
+
+/// Words as systemctl prints lists: apart by spaces, in double quotes where the shell would need them, and as `$'…'`
+/// where there are control characters (`shell_maybe_quote` in systemd's src/basic/escape.c).
+#[must_use]
+pub fn words(text: &str) -> Vec<String> {
+    let (mut out, mut chars) = (Vec::new(), text.chars().peekable());
+    loop {
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        if chars.peek().is_none() {
+            return out;
+        }
+        let (mut word, mut quote) = (String::new(), None);
+        while let Some(c) = chars.next() {
+            match (quote, c) {
+                (None, c) if c.is_whitespace() => break,
+                (None, '$') if chars.peek() == Some(&'\'') => {
+                    chars.next();
+                    quote = Some('$');
+                }
+                (None, '"' | '\'') => quote = Some(c),
+                (Some('"'), '"') | (Some('\'' | '$'), '\'') => quote = None,
+                (None | Some('"'), '\\') => word.extend(chars.next()),
+                (Some('$'), '\\') => word.extend(chars.next().map(|c| match c {
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    other => other,
+                })),
+                (_, c) => word.push(c),
+            }
+        }
+        out.push(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manager::systemd::testing::{answer, captured};
+
+    #[test]
+    fn units_in_every_state_as_systemd_252_shows_them() {
+        let names = [
+            "running",
+            "stale",
+            "stopped",
+            "socket",
+            "auto-restart",
+            "ceiling",
+            "exit-78",
+            "no-program",
+            "never-ready",
+            "no-env-file",
+            "ended-before-ready",
+            "segv",
+            "bad-setting",
+            "masked",
+            "not-found",
+            "static",
+            "enabled-for-nothing",
+        ];
+        let line = |name: &&str| {
+            let Shown { state, speaks, .. } = shown(&captured(name));
+            let UnitState { loaded, active, enabled, pid, restarts, result, exit, signal, .. } = &state;
+            let known = |told: &Told<bool>| told.known().map_or("?", |yes| if *yes { "yes" } else { "no" });
+            format!(
+                "{name}: {active:?} loaded={} enabled={} pid={pid:?} restarts={restarts:?} {result:?} {exit:?}/{signal:?} \
+                 stale={} masked={} speaks={speaks}",
+                known(loaded),
+                known(enabled),
+                state.stale,
+                state.masked
+            )
+        };
+        insta::assert_snapshot!(names.iter().map(line).collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn what_else_is_said() {
+        let running = state(&captured("running"));
+        assert_eq!(running.says.as_deref(), Some("serving 3 modules"));
+        assert_eq!(running.drop_ins, [Path::new("/home/lab/.config/systemd/user/m-ok.service.d/10 my.conf")]);
+        assert_eq!(running.wanted_by, Some(vec!["default.target".to_owned()]));
+        let ours = Path::new("/etc/systemd/user/m-ok.service");
+        assert!(
+            running.shadow_of(ours).is_some() && running.shadow_of(running.file.as_ref().unwrap()).is_none()
+        );
+        let bad = state(&captured("bad-setting"));
+        assert_eq!(bad.refused.as_deref(), Some("Unit m-bad.service has a bad unit file setting"));
+        assert_eq!(state(&captured("static")).enablement.as_deref(), Some("static"));
+    }
+
+    #[test]
+    fn every_word_for_a_state_has_its_meaning_and_others_have_none() {
+        let told = |active: &str, sub: &str| {
+            state(&answer(0, &format!("LoadState=loaded\nActiveState={active}\nSubState={sub}\n"), "")).active
+        };
+        let table = [
+            ("active", "running", Active::Running),
+            ("active", "exited", Active::Running),
+            ("reloading", "reload", Active::Running),
+            ("activating", "start", Active::Starting),
+            ("activating", "auto-restart", Active::Restarting),
+            ("inactive", "dead-before-auto-restart", Active::Restarting),
+            ("deactivating", "stop-sigterm", Active::Stopping),
+            ("failed", "failed", Active::Failed),
+            ("inactive", "dead", Active::Stopped),
+        ];
+        for (active, sub, means) in table {
+            assert_eq!(told(active, sub), Told::Known(means), "{active}/{sub}");
+        }
+        assert_eq!(
+            told("maintenance", ""),
+            Told::Unknown("systemd calls its state \"maintenance\"".to_owned())
+        );
+        let enabled = |word: &str| {
+            let text = format!("LoadState=loaded\nActiveState=inactive\nUnitFileState={word}\n");
+            state(&answer(0, &text, "")).enabled.known().copied()
+        };
+        assert_eq!(enabled("enabled"), Some(true));
+        for no in ["enabled-runtime", "linked", "static", "disabled", "masked", "masked-runtime"] {
+            assert_eq!(enabled(no), Some(false), "{no}");
+        }
+        assert_eq!((enabled("bad"), enabled("")), (None, None));
+    }
+
+    #[test]
+    fn no_answer_is_not_no() {
+        for (code, stderr, because) in [
+            (1, "Failed to connect to bus: No medium found\n", "Failed to connect to bus: No medium found"),
+            (0, "", "systemctl answered nothing"),
+            (1, "", "systemctl answered nothing, with exit code 1"),
+        ] {
+            let state = state(&answer(code, "", stderr));
+            assert_eq!(state.active, Told::Unknown(because.to_owned()));
+            assert_eq!(state.running().known(), None);
+            assert_eq!((state.loaded.known(), state.enabled.known()), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_manager_tells_its_version_and_where_it_looks() {
+        let about = about(&captured("unit-path")).unwrap();
+        assert_eq!((about.version, about.state.as_str()), (252, "running"));
+        let dir = |homes: &[&str]| unit_dir(&about, &homes.iter().map(Path::new).collect::<Vec<_>>());
+        let found = Some(PathBuf::from("/home/my op/.config/systemd/user"));
+        assert_eq!(dir(&["/home/my op"]), found);
+        // $HOME is somewhere else; the manager keeps to the home that it was started with.
+        assert_eq!((dir(&["/tmp/x", "/home/my op"]), dir(&["/home/my"]), dir(&[""])), (found, None, None));
+        let silent = super::about(&answer(1, "", "Failed to connect to bus: Host is down\n"));
+        assert_eq!(silent.unwrap_err(), "Failed to connect to bus: Host is down");
+        assert_eq!((version("v255"), version("256~rc3"), version("x")), (Some(255), Some(256), None));
+    }
+
+    #[test]
+    fn lists_are_read_as_they_are_printed() {
+        let table: [(&str, &[&str]); 7] = [
+            ("", &[]),
+            ("/a /b", &["/a", "/b"]),
+            ("\"/a b\" /c", &["/a b", "/c"]),
+            (r#""/a \"q\" \$x \\""#, &[r#"/a "q" $x \"#]),
+            (r"$'/a\nb' '/c d'", &["/a\nb", "/c d"]),
+            (r"/a\ b", &["/a b"]),
+            (r#"" "#, &[" "]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(words(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What is typed to systemd. The only place where its command lines are spelled.
+
+use std::path::PathBuf;
+
+use crate::manager::invocation::Invocation;
+use crate::manager::which::Systemd;
+use crate::unit::name::UnitName;
+use crate::unit::target::Scope;
+
+/// What is asked about a unit. Unknown names are left out of the answer, so that old versions do no harm.
+const ASKED: [&str; 20] = [
+    "LoadState",
+    "LoadError",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "ConditionResult",
+    "WantedBy",
+    "Type",
+    "MainPID",
+    "NRestarts",
+    "Result",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "StatusText",
+    "StartLimitBurst",
+    "InvocationID",
+    "Id",
+];
+
+/// `systemctl show`: the state of one unit.
+#[must_use]
+pub fn show(systemd: &Systemd, unit: &UnitName) -> Invocation {
+    let ask = addressed(systemd, Invocation::ask("systemctl", &[]));
+    ask.arg("show").arg(format!("--property={}", ASKED.join(","))).arg(unit.systemd())
+}
+
+/// `systemctl show` without a unit: the manager itself. It answers only if that manager runs.
+#[must_use]
+pub fn manager(systemd: &Systemd) -> Invocation {
+    addressed(systemd, Invocation::ask("systemctl", &[]))
+        .arg("show")
+        .arg("--property=Version,UnitPath,SystemState")
+}
+
+/// `systemctl daemon-reload`: the manager reads all unit files again.
+#[must_use]
+pub fn reload(systemd: &Systemd) -> Invocation {
+    change(systemd, "daemon-reload")
+}
+
+/// `systemctl enable` or `disable`; both read the unit files again.
+#[must_use]
+pub fn set_enabled(systemd: &Systemd, unit: &UnitName, enabled: bool) -> Invocation {
+    change(systemd, if enabled { "enable" } else { "disable" }).arg(unit.systemd())
+}
+
+/// `systemctl reset-failed`: starts are counted anew (systemd.unit(5), StartLimitIntervalSec=).
+#[must_use]
+pub fn reset_failed(systemd: &Systemd, unit: &UnitName) -> Invocation {
+    change(systemd, "reset-failed").arg(unit.systemd())
+}
+
+/// `systemctl start`: returns when the job is done; for `Type=notify` that is when the service says that it is ready.
+#[must_use]
+pub fn start(systemd: &Systemd, unit: &UnitName) -> Invocation {
+    change(systemd, "start").arg(unit.systemd())
+}
+
+/// `systemctl stop`: returns when the job is done.
+#[must_use]
+pub fn stop(systemd: &Systemd, unit: &UnitName) -> Invocation {
+    change(systemd, "stop").arg(unit.systemd())
+}
+
+/// `systemctl restart`: returns when the job is done.
+#[must_use]
+pub fn restart(systemd: &Systemd, unit: &UnitName) -> Invocation {
+    change(systemd, "restart").arg(unit.systemd())
+}
+
+/// `loginctl show-user`: whether the person's manager runs without a login.
+#[must_use]
+pub fn linger(user: &str) -> Invocation {
+    Invocation::ask("loginctl", &["show-user", user, "--property=Linger", "--value"])
+}
+
+/// `loginctl enable-linger` or `disable-linger`. Without the name it needs a session (measured: from cron it fails).
+#[must_use]
+pub fn set_linger(user: &str, on: bool) -> Invocation {
+    let verb = if on { "enable-linger" } else { "disable-linger" };
+    Invocation::change("loginctl", &["--no-ask-password", verb, user])
+}
+
+/// How a journal entry is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Time, host, program, message.
+    Dated,
+    /// The message alone.
+    Bare,
+}
+
+/// The last lines of a unit in the journal, as the person of `uid` may read it.
+///
+/// These are the matches of `--unit` and `--user-unit` (journalctl(1)), and one more: the last words of a program that
+/// dies at once may lack their unit's name (measured: 2 of 30), but never the program's. `--user -u` would read only
+/// the person's own journal file, which often is not there (systemd#7772).
+#[must_use]
+pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, lines: usize, form: Form) -> Invocation {
+    let form = match form {
+        Form::Dated => "--output=short-iso",
+        Form::Bare => "--output=cat",
+    };
+    let ask = Invocation::ask("journalctl", &["--quiet", "--no-pager", form]).arg(format!("--lines={lines}"));
+    let (unit, program) = (unit.systemd(), format!("SYSLOG_IDENTIFIER={PROGRAM}"));
+    match systemd.scope {
+        Scope::System => ask
+            .arg(format!("_SYSTEMD_UNIT={unit}"))
+            .arg("+")
+            .args(["_PID=1".to_owned(), format!("UNIT={unit}")])
+            .arg("+")
+            .args([program]),
+        Scope::User => ask
+            .args([format!("_SYSTEMD_USER_UNIT={unit}"), format!("_UID={uid}")])
+            .arg("+")
+            .args([format!("USER_UNIT={unit}"), format!("_UID={uid}")])
+            .arg("+")
+            .args([program, format!("_UID={uid}")]),
+    }
+}
+
+/// What systemd calls our program in the journal: the name of its file (systemd.exec(5), SyslogIdentifier=).
+const PROGRAM: &str = "parachute";
+
+/// `systemd-analyze verify`: what systemd has to say about unit files. Its exit code is 0 with warnings; only silence
+/// is consent.
+#[must_use]
+pub fn verify(systemd: &Systemd, files: &[PathBuf]) -> Invocation {
+    let ask = Invocation::ask("systemd-analyze", &[]);
+    let ask = with_runtime_dir(systemd, ask);
+    let ask = if systemd.scope == Scope::User { ask.arg("--user") } else { ask };
+    files.iter().fold(ask.arg("verify").arg("--man=no"), |ask, file| ask.arg(file))
+}
+
+fn change(systemd: &Systemd, verb: &str) -> Invocation {
+    // Without it a polkit agent would ask on the terminal, and wait.
+    addressed(systemd, Invocation::change("systemctl", &[])).arg("--no-ask-password").arg(verb)
+}
+
+fn addressed(systemd: &Systemd, invocation: Invocation) -> Invocation {
+    let invocation = with_runtime_dir(systemd, invocation);
+    if systemd.scope == Scope::User { invocation.arg("--user") } else { invocation }
+}
+
+fn with_runtime_dir(systemd: &Systemd, invocation: Invocation) -> Invocation {
+    match (&systemd.runtime_dir, systemd.scope) {
+        (Some(dir), Scope::User) => invocation.env("XDG_RUNTIME_DIR", dir),
+        _ => invocation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manager::systemd::testing::{system, user};
+
+    #[test]
+    fn what_is_typed() {
+        let (hub, user, system) = (UnitName::hub(), user(), system());
+        let typed = [
+            reload(&user),
+            set_enabled(&user, &hub, true),
+            set_enabled(&system, &hub, false),
+            reset_failed(&user, &hub),
+            start(&user, &hub.socket()),
+            stop(&system, &hub),
+            restart(&user, &hub),
+            linger("ann"),
+            set_linger("ann", true),
+            set_linger("ann", false),
+            journal(&user, &hub, 1000, 20, Form::Bare),
+            journal(&system, &hub, 0, 20, Form::Dated),
+            verify(&user, &["/a b.service".into()]),
+        ];
+        let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(typed.join("\n"));
+    }
+
+    #[test]
+    fn each_run_for_a_person_says_where_their_manager_is() {
+        let (hub, user, system) = (UnitName::hub(), user(), system());
+        let for_user = [
+            show(&user, &hub),
+            manager(&user),
+            reload(&user),
+            set_enabled(&user, &hub, true),
+            reset_failed(&user, &hub),
+            start(&user, &hub),
+            stop(&user, &hub),
+            restart(&user, &hub),
+            verify(&user, &[]),
+        ];
+        for invocation in for_user {
+            assert_eq!(invocation.env, [("XDG_RUNTIME_DIR", "/run/user/1000".into())], "{invocation}");
+            assert!(invocation.args.iter().any(|arg| arg == "--user"), "{invocation}");
+        }
+        assert!(start(&system, &hub).env.is_empty() && !start(&system, &hub).to_string().contains("--user"));
+    }
+
+    #[test]
+    fn only_what_changes_the_machine_says_so() {
+        let (hub, user) = (UnitName::hub(), user());
+        assert!([reload(&user), start(&user, &hub), set_linger("ann", false)].iter().all(|i| i.changes));
+        let asks = [show(&user, &hub), manager(&user), linger("ann"), verify(&user, &[])];
+        assert!(asks.iter().all(|i| !i.changes));
+    }
+}

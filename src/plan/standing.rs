@@ -1,0 +1,156 @@
+//! Where a step stands: compares what was found before it, what it wants, and what is found now. Pure.
+//!
+//! Nothing is ever overwritten that is neither what was there before nor what we put there: that is what `Neither`
+//! says, and it is what keeps a change by somebody else.
+
+use super::before::{Before, Dir, Entry, Read};
+use super::step::{Step, UNIT_MODE};
+use crate::manager::state::Active;
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The world is as it was before it.
+    NotYet,
+    /// It was begun, and what is there can only be its work: a file the manager has not read yet, one of two
+    /// directories, a unit on its way up.
+    Partly,
+    /// What it wants is so.
+    Done,
+    /// Something else: somebody was here.
+    Neither,
+}
+
+impl Step {
+    /// Whether what it wants is so, whoever did it.
+    #[must_use]
+    pub fn reached(&self, now: &Before) -> bool {
+        match (self, now) {
+            (Self::MakeDir { .. }, Before::Dir { dir }) => {
+                matches!(dir, Dir::Empty { .. } | Dir::Occupied { .. })
+            }
+            // With something of somebody else in it, it stays: there is nothing more to do.
+            (Self::RemoveDir { .. }, Before::Dir { dir }) => {
+                matches!(dir, Dir::Absent { .. } | Dir::Occupied { .. })
+            }
+            (_, Before::File { entry }) => self.wants(entry),
+            (_, Before::Unit { entry, read, .. }) => self.wants(entry) && settled(entry, read.as_ref()),
+            (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now, .. }) => enabled == now,
+            (Self::SetRunning { running: true, .. }, Before::Running { active, .. }) => {
+                *active == Active::Running
+            }
+            (Self::SetRunning { running: false, .. }, Before::Running { active, .. }) => is_down(*active),
+            (Self::SetLinger { on, .. }, Before::Linger { on: now }) => now.known() == Some(on),
+            // A step that only waits is never over before it was tried; a mismatch is no fact about this step.
+            _ => false,
+        }
+    }
+
+    /// Whether this is what it wants to have its name.
+    #[must_use]
+    pub fn wants(&self, entry: &Entry) -> bool {
+        match self {
+            Self::PutFile { mode, content, .. } => entry.holds(*mode, &content.print()),
+            Self::PutUnit { text, .. } => entry.holds(UNIT_MODE, &super::content::Print::of(text.as_bytes())),
+            Self::RemoveFile { .. } | Self::RemoveUnit { .. } => *entry == Entry::Absent,
+            Self::Restore { was, .. } => entry.same(was),
+            Self::MakeDir { .. }
+            | Self::RemoveDir { .. }
+            | Self::SetEnabled { .. }
+            | Self::SetRunning { .. }
+            | Self::SetLinger { .. }
+            | Self::AwaitHealthy { .. }
+            | Self::AwaitModules { .. } => false,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn standing(&self, before: &Before, now: &Before) -> Standing {
+        if self.reached(now) {
+            return if self.lacks_its_mode(before, now) { Standing::Partly } else { Standing::Done };
+        }
+        match (before, now) {
+            (Before::File { entry: before }, Before::File { entry: now }) if now.same(before) => {
+                Standing::NotYet
+            }
+            (Before::Unit { entry: was, read: had, .. }, Before::Unit { entry, read, .. }) => {
+                if entry.same(was) {
+                    let unread = read != had && !settled(entry, read.as_ref());
+                    if unread { Standing::Partly } else { Standing::NotYet }
+                } else if self.wants(entry) {
+                    Standing::Partly
+                } else {
+                    Standing::Neither
+                }
+            }
+            (Before::Dir { dir: was }, Before::Dir { dir }) => dirs(was, dir),
+            (Before::Enabled { .. }, Before::Enabled { .. }) => Standing::NotYet,
+            (Before::Running { .. }, Before::Running { .. }) => self.runs(before, now),
+            (Before::Linger { on: before }, Before::Linger { on: now }) => {
+                if now.known().is_some() || now == before { Standing::NotYet } else { Standing::Neither }
+            }
+            (Before::Nothing, _) => Standing::NotYet,
+            _ => Standing::Neither,
+        }
+    }
+
+    /// Killed between making a directory and giving it its mode, which the umask may have cut.
+    fn lacks_its_mode(&self, before: &Before, now: &Before) -> bool {
+        match (self, before, now) {
+            (
+                Self::MakeDir { mode, .. },
+                Before::Dir { dir: Dir::Absent { .. } },
+                Before::Dir { dir: Dir::Empty { mode: now } | Dir::Occupied { mode: now } },
+            ) => mode != now,
+            _ => false,
+        }
+    }
+
+    fn runs(&self, before: &Before, now: &Before) -> Standing {
+        let (Before::Running { active: was, life: had }, Before::Running { active, life }) = (before, now)
+        else {
+            return Standing::Neither;
+        };
+        let same = match self {
+            // Another life than before: it went down and something brought it up again, perhaps with another
+            // definition. Only stopping and starting it puts that back.
+            Self::SetRunning { running: false, .. } => active == was && life == had,
+            _ => active == was || (*active == Active::Stopped && is_down(*was)),
+        };
+        if same { Standing::NotYet } else { Standing::Partly }
+    }
+}
+
+/// Whether it does not run and is not about to.
+#[must_use]
+pub fn is_down(active: Active) -> bool {
+    match active {
+        Active::Stopped | Active::Failed => true,
+        Active::Running | Active::Starting | Active::Stopping | Active::Restarting => false,
+    }
+}
+
+/// Whether the manager has nothing left to read.
+fn settled(entry: &Entry, read: Option<&Read>) -> bool {
+    match read {
+        None | Some(Read::Current) => true,
+        Some(Read::Stale) => false,
+        // Of a link it may make an alias or a mask, and of what is gone it may know another file.
+        Some(Read::Nothing | Read::Elsewhere(_)) => !entry.is_file(),
+    }
+}
+
+fn dirs(before: &Dir, now: &Dir) -> Standing {
+    match (before, now) {
+        (Dir::Absent { missing: before }, Dir::Absent { missing: now }) => {
+            if now.len() < before.len() {
+                Standing::Partly
+            } else {
+                Standing::NotYet
+            }
+        }
+        _ if before == now => Standing::NotYet,
+        _ => Standing::Neither,
+    }
+}

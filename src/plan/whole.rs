@@ -1,0 +1,81 @@
+//! A plan: everything that a verb is going to do to the machine, as a value.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::step::Step;
+
+/// What a verb is going to do. It can be shown, run, and taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// For which verb.
+    pub verb: Verb,
+    /// In this order.
+    pub steps: Vec<Step>,
+    /// What will be true afterwards.
+    #[serde(default)]
+    pub promises: Vec<Promise>,
+    /// What a person should know before they say yes.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// Who made a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// `parachute init`.
+    Init,
+    /// `parachute uninstall`.
+    Uninstall,
+    /// `parachute doctor --fix`.
+    Fix,
+    /// `parachute migrate`.
+    Migrate,
+    /// `parachute upgrade`.
+    Upgrade,
+}
+
+/// Something that will be true afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Promise(pub String);
+
+/// Something to know, and what to type about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// One sentence.
+    pub text: String,
+    /// The next command, if one helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Plan {
+    /// One that does nothing yet.
+    #[must_use]
+    pub fn new(verb: Verb) -> Self {
+        Self { verb, steps: Vec::new(), promises: Vec::new(), notes: Vec::new() }
+    }
+}
+
+impl Note {
+    /// One without a command.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), next: None }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "init",
+            Self::Uninstall => "uninstall",
+            Self::Fix => "doctor --fix",
+            Self::Migrate => "migrate",
+            Self::Upgrade => "upgrade",
+        })
+    }
+}
