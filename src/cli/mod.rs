@@ -19,4 +19,5 @@ pub mod run;
 pub mod said;
 pub mod serve;
 pub mod status;
+pub mod units;
 pub mod why;

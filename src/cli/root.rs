@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{add, completions, logs, man, ops, remove, serve, status, why};
+use super::{add, completions, logs, man, ops, remove, serve, status, units, why};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ pub enum Verb {
     Add(add::AddArgs),
     /// Take a module back
     Remove(remove::RemoveArgs),
+    /// Show the units of this program as service managers get them
+    Units(units::UnitsArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print manual pages

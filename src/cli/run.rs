@@ -11,7 +11,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::root::{Root, Verb};
 use super::said::Said;
-use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, why};
+use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, units, why};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -64,6 +64,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Why(args) => block_on(why::run(cx, args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
+        Verb::Units(args) => units::run(cx, args),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
         Verb::DemoModule => block_on(demo_module::run(cx)),
