@@ -167,7 +167,10 @@ impl<R: Runner> Driver<R> {
     /// [`ManagerError`]; of [`Kind::NotKept`] if they must be read from the service's own file.
     pub async fn logs(&self, unit: &UnitName, lines: usize) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
-            Manager::Systemd(systemd) => self.journal(systemd, unit, lines, verbs::Form::Dated).await,
+            Manager::Systemd(systemd) => {
+                let pages = verbs::Pages { lines, since: None, form: verbs::Form::Dated };
+                self.journal(systemd, unit, pages).await
+            }
             Manager::Launchd(_) => {
                 Err(Trouble { cause: Cause::never("launchd keeps no log"), kind: Kind::NotKept })
             }
@@ -201,10 +204,11 @@ impl<R: Runner> Driver<R> {
     async fn bring(&self, unit: &UnitName, goal: Goal, verb: &str) -> Result<(), ManagerError> {
         let done = match &self.manager {
             Manager::Systemd(systemd) => {
+                let begun = Instant::now();
                 let mut steps = systemd::settle::Sequence::new(systemd, unit, goal);
                 match self.settle(&mut steps).await {
                     Err(trouble) if goal != Goal::Gone && trouble.kind == Kind::Failed => {
-                        Err(self.with_last_words(systemd, unit, trouble).await)
+                        Err(self.with_last_words(systemd, unit, begun, trouble).await)
                     }
                     other => other,
                 }
@@ -281,11 +285,10 @@ impl<R: Runner> Driver<R> {
         &self,
         systemd: &Systemd,
         unit: &UnitName,
-        lines: usize,
-        form: verbs::Form,
+        pages: verbs::Pages,
     ) -> Result<Vec<String>, Trouble> {
         let uid = crate::process::person::effective_uid();
-        let output = self.run(&verbs::journal(systemd, unit, uid, lines, form)).await?;
+        let output = self.run(&verbs::journal(systemd, unit, uid, pages)).await?;
         let told: Vec<String> = output.stdout.lines().map(ToOwned::to_owned).collect();
         if told.is_empty() {
             let cause = explain::journal_closed(systemd, unit, &output);
@@ -295,8 +298,17 @@ impl<R: Runner> Driver<R> {
     }
 
     /// The cause, and what the unit said at the end. A journal that cannot be read takes nothing away from it.
-    async fn with_last_words(&self, systemd: &Systemd, unit: &UnitName, mut trouble: Trouble) -> Trouble {
-        for line in self.journal(systemd, unit, LAST_WORDS, verbs::Form::Bare).await.unwrap_or_default() {
+    async fn with_last_words(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        begun: Instant,
+        mut trouble: Trouble,
+    ) -> Trouble {
+        // What it said in an earlier life would mislead.
+        let since = Some(begun.elapsed());
+        let pages = verbs::Pages { lines: LAST_WORDS, since, form: verbs::Form::Bare };
+        for line in self.journal(systemd, unit, pages).await.unwrap_or_default() {
             trouble.cause.what.push('\n');
             trouble.cause.what.push_str(&line);
         }
