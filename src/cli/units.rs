@@ -196,7 +196,9 @@ fn file_name(file: &Rendered, target: &Target) -> String {
 /// The path that an installed unit starts: ours, so that an upgrade or a moved checkout does not strand it.
 fn pinned(home: &Home, target: &Target) -> PathBuf {
     match target {
-        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => home.bin_dir().join("parachute"),
+        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => {
+            home.bin_dir().join("parachute")
+        }
         Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon } => {
             Path::new(SYSTEM_BINARY).to_owned()
         }
@@ -235,9 +237,8 @@ fn overrides(home: &Home) -> Result<Overrides, CliError> {
     let path = home.settings();
     let fail = |error: fs::FsError| CliError::from_error(Kind::Failed, &error).hint(edit(home));
     let Some(bytes) = fs::read_if_there(&path, LIMIT).map_err(fail)? else { return Ok(Overrides::default()) };
-    let bad = |what: String| {
-        CliError::new(Kind::NeedsPerson, format!("{}{what}", path.display())).hint(edit(home))
-    };
+    let bad =
+        |what: String| CliError::new(Kind::NeedsPerson, format!("{}{what}", path.display())).hint(edit(home));
     let text = String::from_utf8(bytes).map_err(|_| bad(" is not UTF-8 text".to_owned()))?;
     overrides::parse(&text).map_err(|error| bad(format!(", {error}")))
 }

@@ -28,4 +28,6 @@ mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit_values;
+mod units;
 mod verbs;
