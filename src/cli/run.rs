@@ -14,7 +14,7 @@ use super::root::{Root, Verb};
 use super::said::Said;
 use super::serve::ServeArgs;
 use super::{
-    add, completions, demo_module, init, logs, man, ops, remove, serve, status, uninstall, units, why,
+    add, completions, demo_module, init, logs, man, ops, remove, serve, site, status, uninstall, units, why,
 };
 
 /// Parses, runs, prints. Returns the exit code.
@@ -62,12 +62,12 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Init(args) => init(cx, &args),
         Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
-        Verb::Start(args) => block_on(ops::start(cx, args)),
-        Verb::Stop(args) => block_on(ops::stop(cx, args)),
-        Verb::Restart(args) => block_on(ops::restart(cx, args)),
-        Verb::Status(args) => block_on(status::run(cx, args)),
-        Verb::Logs(args) => block_on(logs::run(cx, args)),
-        Verb::Why(args) => block_on(why::run(cx, args)),
+        Verb::Start(args) => block_on(ops::start(&site::of_caller(cx), args)),
+        Verb::Stop(args) => block_on(ops::stop(&site::of_caller(cx), args)),
+        Verb::Restart(args) => block_on(ops::restart(&site::of_caller(cx), args)),
+        Verb::Status(args) => block_on(status::run(&site::of_caller(cx), args)),
+        Verb::Logs(args) => block_on(logs::run(&site::of_caller(cx), args)),
+        Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
         Verb::Units(args) => units::run(cx, args),

@@ -70,6 +70,18 @@ pub enum Found {
     NoManager(Vec<Why>),
 }
 
+/// The same context with the home of whoever called sudo, unless a home was named: for verbs that look, or that ask
+/// the hub. A verb that writes into a home never does so for somebody else in silence.
+pub fn of_caller(cx: &Context) -> Context {
+    let mut cx = cx.clone();
+    if let Ok(Some(person)) = caller(&cx)
+        && !cx.home_named
+    {
+        cx.home = Home::at(person.home.join(".parachute"));
+    }
+    cx
+}
+
 /// Finds the manager that keeps, or would keep, the hub that was asked about.
 ///
 /// # Errors
