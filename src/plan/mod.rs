@@ -14,12 +14,14 @@
 //! or change anything that is not a step.
 
 pub mod before;
+pub mod commands;
 pub mod content;
 pub mod fault;
 pub mod host;
 pub mod inverse;
 pub mod journal;
 pub mod log;
+pub mod machine;
 pub mod matrix;
 pub mod receipt;
 pub mod resume;

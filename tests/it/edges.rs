@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 17] = [
+const EDGES: [(&str, &str); 18] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -15,6 +15,7 @@ const EDGES: [(&str, &str); 17] = [
     ("logs/stdout.rs", "owns the thread that writes to standard output; measures patience"),
     ("logs/thread.rs", "owns the thread that pumps; stamps the supervisor's lines"),
     ("manager/driver.rs", "measures how long a manager takes"),
+    ("manager/gather.rs", "looks at what manages the services of this host"),
     ("manager/runner.rs", "runs the tools of service managers"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),

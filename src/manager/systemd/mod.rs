@@ -5,5 +5,5 @@ pub mod explain;
 pub mod parse;
 pub mod settle;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod verbs;

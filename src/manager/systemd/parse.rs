@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::explain;
 use crate::manager::invocation::Output;
 use crate::manager::state::{Active, Told, UnitState};
@@ -125,7 +127,7 @@ fn load_error(text: &str) -> String {
 }
 
 /// The manager itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// Version, first number.
     pub version: u32,
