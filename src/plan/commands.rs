@@ -38,25 +38,32 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
     }
 }
 
-/// One line that does it without us, if there is one.
+/// One line that does it without us, if there is one. What writes a text has none.
 #[must_use]
 pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
     let file = match step {
-        Step::MakeDir { path, .. } => Some(format!("mkdir -p {}", quoted(path))),
-        Step::RemoveDir { path } => Some(format!("rmdir {}", quoted(path))),
-        Step::RemoveFile { path } | Step::RemoveUnit { path, .. } => Some(format!("rm {}", quoted(path))),
+        Step::MakeDir { path, .. } => format!("mkdir -p {}", quoted(path)),
+        Step::RemoveDir { path } => format!("rmdir {}", quoted(path)),
+        Step::RemoveFile { path } | Step::RemoveUnit { path, .. } => format!("rm {}", quoted(path)),
         Step::PutFile { path, content: Content::CopyOf { source, .. }, .. } => {
-            Some(format!("cp {} {}", quoted(source), quoted(path)))
+            format!("cp {} {}", quoted(source), quoted(path))
         }
         Step::Restore { path, was, .. } => match (was, was.saved()) {
-            (_, Some((copy, _))) => Some(format!("cp {} {}", quoted(copy), quoted(path))),
-            (Entry::Link { to }, _) => Some(format!("ln -sf {} {}", quoted(to), quoted(path))),
-            _ => None,
+            (_, Some((copy, _))) => format!("cp {} {}", quoted(copy), quoted(path)),
+            (Entry::Link { to }, _) => format!("ln -sfn {} {}", quoted(to), quoted(path)),
+            (Entry::Absent | Entry::File { .. } | Entry::Other { .. }, _) => return None,
         },
-        _ => None,
+        Step::SetEnabled { .. } | Step::SetRunning { .. } | Step::SetLinger { .. } => {
+            // Of several the last is the one that does it.
+            return verbs(step, manager).pop();
+        }
+        Step::PutFile { content: Content::Text(_), .. }
+        | Step::PutUnit { .. }
+        | Step::AwaitHealthy { .. }
+        | Step::AwaitModules { .. } => return None,
     };
-    let lines: Vec<String> = file.into_iter().chain(verbs(step, manager)).collect();
-    (!lines.is_empty()).then(|| lines.join(" && "))
+    let lines: Vec<String> = std::iter::once(file).chain(verbs(step, manager)).collect();
+    Some(lines.join(" && "))
 }
 
 /// What tells how a unit is.

@@ -22,10 +22,12 @@ pub mod inverse;
 pub mod journal;
 pub mod log;
 pub mod machine;
+mod mask;
 pub mod matrix;
 pub mod receipt;
 pub mod resume;
 pub mod run;
+pub mod show;
 pub mod standing;
 pub mod step;
 #[cfg(test)]

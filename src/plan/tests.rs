@@ -8,9 +8,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
+use super::before::Before;
 use super::content::{Content, Print};
 use super::host::observe_all;
 use super::journal::{Journal, peek_log};
+use super::matrix::Mark;
 use super::receipt::Receipt;
 use super::run::{Done, Failed, Progress, StepError, Watch};
 use super::step::{Key, Step};
@@ -297,6 +299,41 @@ fn damage_is_loud_and_touches_nothing() {
         assert_eq!(crate::home::fs::read(&path, 99).unwrap(), text.as_bytes());
         assert!(!text.contains('9') || said.contains("written by parachute 3.1.0"), "{said}");
     }
+}
+
+/// Receipts and journals of every version of the format are read for ever: they are all that is known about what has
+/// to be taken back.
+#[test]
+fn what_older_versions_wrote_is_read_and_taken_back() {
+    let text = include_str!("../../tests/data/plan/receipt-1.json");
+    let receipt = Receipt::read(text.as_bytes()).unwrap();
+    assert_eq!(
+        serde_json::to_string_pretty(&receipt).unwrap() + "\n",
+        text,
+        "what is read is what was written"
+    );
+    let before: Vec<Before> = receipt.records.iter().map(|record| record.before.clone()).collect();
+    insta::assert_snapshot!("receipt_1_taken_back", describe(&inverse_of(&receipt, &before, true)));
+    assert_eq!(receipt.saved().into_iter().collect::<Vec<_>>(), [Path::new("/h/install/saved/2d71")]);
+
+    let good = super::log::read(include_bytes!("../../tests/data/plan/journal-1.jsonl")).unwrap();
+    let log = good.log.unwrap();
+    let words = |mark: &Mark| match mark {
+        Mark::Untouched => "untouched",
+        Mark::Skipped => "skipped",
+        Mark::Started { .. } => "started",
+        Mark::Done { .. } => "done",
+        Mark::Undone => "undone",
+    };
+    let marks: Vec<String> = log
+        .plan
+        .steps
+        .iter()
+        .zip(&log.marks)
+        .map(|(step, mark)| format!("{}: {}", words(mark), step.describe()))
+        .collect();
+    insta::assert_snapshot!("journal_1", marks.join("\n"));
+    assert!(log.undoing && log.failed.is_some());
 }
 
 // --- random worlds, random plans, killed anywhere ---------------------------------------------------------------

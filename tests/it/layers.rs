@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 12] = [
+const ROOMS: [(u8, &str, &[&str]); 13] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -16,11 +16,28 @@ const ROOMS: [(u8, &str, &[&str]); 12] = [
     (3, "supervisor", &["module", "process", "home", "logs"]),
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
-    (6, "cli", &["module", "process", "home", "logs", "api", "manager", "supervisor", "hub", "ui", "unit"]),
+    (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
+    (
+        6,
+        "cli",
+        &[
+            "install",
+            "module",
+            "process",
+            "home",
+            "logs",
+            "api",
+            "manager",
+            "supervisor",
+            "hub",
+            "ui",
+            "unit",
+        ],
+    ),
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 44] = [
+const PURE: [&str; 50] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -29,6 +46,12 @@ const PURE: [&str; 44] = [
     "home/paths.rs",
     "hub/http/metrics.rs",
     "hub/safe_mode.rs",
+    "install/facts.rs",
+    "install/path.rs",
+    "install/place.rs",
+    "install/planner.rs",
+    "install/refusal.rs",
+    "install/who.rs",
     "manager/detect.rs",
     "manager/explain.rs",
     "manager/invocation.rs",
