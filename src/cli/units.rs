@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn the_list_names_every_file() {
         insta::assert_snapshot!(list_screen(&list()), @r"
-        NAME  WHAT           SYSTEMD                                       LAUNCHD
+        NAME  WHAT           SYSTEMD                                      LAUNCHD
         hub   Parachute hub  parachute-hub.service, parachute-hub.socket  computer.parachute.hub.plist
         ");
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::Descriptor;
@@ -103,14 +104,15 @@ proptest! {
         let mut bytes = format!("/home/{}", dir.into_iter().collect::<String>()).into_bytes();
         bytes.extend(raw);
         let home = OsStr::from_bytes(&bytes);
+        let program = Path::new(home).join("bin/parachute");
         let binding = Binding {
-            bin: std::path::Path::new(home).join("bin/parachute"),
+            bin: program.clone(),
             home: home.into(),
             person: Some("op".to_owned()),
             person_home: Some("/home/op".into()),
             port: 1939,
             path: "/usr/bin:/bin".into(),
-            log_dir: std::path::Path::new(home).join("hub/logs"),
+            log_dir: Path::new(home).join("hub/logs"),
         };
         let unit = Descriptor::embedded("hub").unwrap().bind(&binding, &Overrides::default()).unwrap();
         let text = home.to_str();
@@ -121,9 +123,9 @@ proptest! {
                 prop_assert!(good);
                 let file = UnitFile::parse(&files[0].text);
                 let Started { argv, env } = file.started();
-                prop_assert_eq!(argv[0].as_bytes(), [&bytes[..], b"/bin/parachute"].concat());
+                prop_assert_eq!(argv[0].as_bytes(), program.as_os_str().as_bytes());
                 prop_assert_eq!(env["PARACHUTE_HOME"].as_bytes(), &bytes[..]);
-                prop_assert_eq!(file.environment_file().as_bytes(), [&bytes[..], b"/hub.env"].concat());
+                prop_assert_eq!(file.environment_file().into_bytes(), [&bytes[..], b"/hub.env"].concat());
             }
             Err(error) => prop_assert!(!good, "{error}"),
         }
@@ -131,7 +133,7 @@ proptest! {
             Ok(files) => {
                 prop_assert!(text.is_some_and(xml_takes));
                 let (argv, env) = through_the_library(&files[0].text);
-                prop_assert_eq!(argv[0].as_bytes(), [&bytes[..], b"/bin/parachute"].concat());
+                prop_assert_eq!(argv[0].as_bytes(), program.as_os_str().as_bytes());
                 prop_assert_eq!(env["PARACHUTE_HOME"].as_bytes(), &bytes[..]);
             }
             Err(error) => prop_assert!(!text.is_some_and(xml_takes), "{error}"),
