@@ -187,7 +187,7 @@ fn rendered(
     let binding = Binding {
         bin: place.program.clone(),
         home: facts.home.root.clone(),
-        person: facts.manager.is_system().then(|| facts.person.name.clone()),
+        person: Some(facts.person.name.clone()),
         person_home: Some(facts.person.home.clone()),
         port,
         path,
