@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::home::paths::Home;
 use crate::home::{fs, settings};
+use crate::install::place::SYSTEM_LOGS;
 use crate::process::person::{self, Person};
 use crate::ui::table::{Cell, Table};
 use crate::ui::text::printable;
@@ -166,7 +167,10 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Said, CliError> {
         person_home: who.home,
         port,
         path: search::joined(&there, "".as_ref()).map_err(refused)?,
-        log_dir: cx.home.hub_logs(),
+        log_dir: match target {
+            Target::Launchd { kind: JobKind::Daemon } => SYSTEM_LOGS.into(),
+            Target::Launchd { kind: JobKind::Agent } | Target::Systemd { .. } => cx.home.hub_logs(),
+        },
     };
     let unit = descriptor.bind(&binding, &overrides(&cx.home)?).map_err(refused)?;
     let files = render(&unit, &target).map_err(refused)?;

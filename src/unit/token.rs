@@ -241,5 +241,4 @@ fn in_quotes(text: &str, dollar: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
 mod tests;

@@ -157,7 +157,8 @@ fn the_scanner_sees_every_form_of_an_import() {
         // crate::nothing\nlet y = crate::ui::text::bytes(1); // crate::neither\n\
         use crate::{\n    module,\n    process::id,\n};\n";
     assert_eq!(used_rooms(text), ["api", "home", "logs", "hub", "ui", "module", "process"]);
-    assert!(has_word("use nix::unistd", "nix") && !has_word("std::os::unix::fs", "nix"));
+    assert!(has_word("use nix::unistd", "nix") && !has_word("\"/nix/var\", \".nix-profile\"", "nix"));
+    assert!(!has_word("std::os::unix::fs", "nix"));
 }
 
 fn src() -> PathBuf {
@@ -209,7 +210,7 @@ fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
             && (word.contains("::Tcp")
-                || !text[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+                || !text[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || "_-/".contains(c)))
     })
 }
 

@@ -1,22 +1,19 @@
 //! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::{Descriptor, Hardening};
-use parachute::unit::embedded;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
 use parachute::unit::target::{Kind, Scope, Target};
-use plist::Value;
 
 use crate::support::units::UnitFile;
-use crate::support::world::World;
+use crate::unit_plists::environment;
 
-const HOSTILE: &str = r#"/home/my op/100% $x "q" 'é\"#;
+pub const HOSTILE: &str = r#"/home/my op/100% $x "q" 'é\"#;
 
 const TARGETS: [&str; 4] = ["systemd-user", "systemd-system", "launchd-agent", "launchd-daemon"];
 
@@ -40,16 +37,16 @@ fn binding(home: &str, target: &Target) -> Binding {
     }
 }
 
-fn hub(home: &str, target: &Target, overrides: &Overrides) -> Unit {
+pub fn hub(home: &str, target: &Target, overrides: &Overrides) -> Unit {
     Descriptor::embedded("hub").unwrap().bind(&binding(home, target), overrides).unwrap()
 }
 
-fn files(home: &str, target: &Target, overrides: &Overrides) -> Vec<Rendered> {
+pub fn files(home: &str, target: &Target, overrides: &Overrides) -> Vec<Rendered> {
     render(&hub(home, target, overrides), target).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// All of what a person can set and this target can express.
-fn everything(target: &Target) -> Overrides {
+pub fn everything(target: &Target) -> Overrides {
     let rest = match target {
         Target::Systemd { .. } => {
             "hardening = 'strict'\nlimits = { nofile = 4096, memory = '2G', tasks = 500 }"
@@ -67,7 +64,7 @@ fn no_socket() -> Overrides {
     Overrides { socket: false, ..Overrides::default() }
 }
 
-fn all_targets() -> Vec<Target> {
+pub fn all_targets() -> Vec<Target> {
     let mut all: Vec<Target> = TARGETS.iter().map(|name| name.parse().unwrap()).collect();
     all.extend([Scope::User, Scope::System].map(|scope| Target::Systemd { scope, version: 259 }));
     all
@@ -282,104 +279,6 @@ fn the_socket_is_wanted_and_outlives_the_service() {
     }
 }
 
-/// What a job gets as environment.
-fn environment(text: &str) -> BTreeMap<String, String> {
-    let plist = dictionary(text);
-    let env = plist["EnvironmentVariables"].as_dictionary().unwrap();
-    env.iter().map(|(name, value)| (name.clone(), value.as_string().unwrap().to_owned())).collect()
-}
-
-fn dictionary(text: &str) -> plist::Dictionary {
-    let value: Value = plist::from_bytes(text.as_bytes()).unwrap();
-    value.into_dictionary().unwrap()
-}
-
-/// launchd.plist(5): the keys we use, and the type of each. A value of another type is ignored in silence.
-#[test]
-fn a_property_list_has_the_keys_and_types_of_the_manual() {
-    let types = BTreeMap::from([
-        ("EnvironmentVariables", "strings"),
-        ("ExitTimeOut", "integer"),
-        ("HardResourceLimits", "integers"),
-        ("KeepAlive", "booleans"),
-        ("Label", "string"),
-        ("LimitLoadToSessionType", "array"),
-        ("ProcessType", "string"),
-        ("ProgramArguments", "array"),
-        ("RunAtLoad", "boolean"),
-        ("SoftResourceLimits", "integers"),
-        ("StandardErrorPath", "string"),
-        ("StandardOutPath", "string"),
-        ("ThrottleInterval", "integer"),
-        ("Umask", "integer"),
-        ("UserName", "string"),
-    ]);
-    fn all(value: &Value, is: fn(&Value) -> bool) -> bool {
-        value.as_dictionary().is_some_and(|inner| inner.values().all(is))
-    }
-    let mut seen = BTreeSet::new();
-    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Launchd { .. })) {
-        for overrides in [Overrides::default(), everything(&target)] {
-            let text = files(HOSTILE, &target, &overrides).remove(0).text;
-            assert!(text.starts_with("<?xml "), "nothing may stand before it");
-            for comment in text.split("<!--").skip(1) {
-                assert!(!comment.split("-->").next().unwrap().contains("--"), "{comment}");
-            }
-            let plist = dictionary(&text);
-            assert_eq!(text.matches("\n\t<key>").count(), plist.len(), "a key twice:\n{text}");
-            for (key, value) in &plist {
-                let right = match types[key.as_str()] {
-                    "string" => value.as_string().is_some(),
-                    "boolean" => value.as_boolean().is_some(),
-                    "integer" => value.as_signed_integer().is_some(),
-                    "array" => value.as_array().is_some_and(|a| a.iter().all(|v| v.as_string().is_some())),
-                    "strings" => all(value, |v| v.as_string().is_some()),
-                    "integers" => all(value, |v| v.as_signed_integer().is_some()),
-                    _ => all(value, |v| v.as_boolean().is_some()),
-                };
-                assert!(right, "{key}: {value:?}");
-                seen.insert(key.clone());
-            }
-            let integer = |key: &str| plist[key].as_signed_integer();
-            assert_eq!((integer("Umask"), integer("ExitTimeOut")), (Some(0o077), Some(45)));
-            assert_eq!(integer("ThrottleInterval"), Some(10));
-            assert_eq!(plist["Label"].as_string(), Some("computer.parachute.hub"));
-            assert_eq!(
-                plist["KeepAlive"].as_dictionary().unwrap()["SuccessfulExit"].as_boolean(),
-                Some(false)
-            );
-            let env = plist["EnvironmentVariables"].as_dictionary().unwrap();
-            for name in ["HOME", "PATH", "LANG", "PARACHUTE_HOME"] {
-                assert!(env[name].as_string().is_some_and(|value| !value.is_empty()), "{name}");
-            }
-            let daemon = matches!(target, Target::Launchd { kind: Kind::Daemon });
-            assert_eq!(plist.get("UserName").and_then(Value::as_string), daemon.then_some("op"));
-            assert_eq!(plist.contains_key("LimitLoadToSessionType"), !daemon);
-            let log = format!("{HOSTILE}/hub/logs/launchd.log");
-            for key in ["StandardOutPath", "StandardErrorPath"] {
-                assert_eq!(plist[key].as_string(), Some(log.as_str()));
-            }
-        }
-    }
-    assert_eq!(seen.len(), types.len(), "every key of the table is rendered by some case");
-}
-
-#[test]
-fn launchd_refuses_what_it_has_no_word_for() {
-    let target: Target = "launchd-agent".parse().unwrap();
-    for (text, key) in [
-        ("hardening = 'strict'", "hardening"),
-        ("limits = { memory = '1G' }", "limits.memory"),
-        ("limits = { tasks = 9 }", "limits.tasks"),
-    ] {
-        let overrides = overrides::parse(&format!("[unit]\n{text}")).unwrap();
-        let error = render(&hub("/h", &target, &overrides), &target).unwrap_err();
-        assert_eq!(error.key, key, "{error}");
-    }
-    let unit = Unit { person_home: None, ..hub("/h", &target, &Overrides::default()) };
-    assert!(render(&unit, &target).unwrap_err().to_string().contains("launchd sets no HOME"));
-}
-
 /// What the real parser says, where there is one: any line is a complaint.
 #[test]
 fn systemd_analyze_has_nothing_to_say() {
@@ -431,110 +330,4 @@ fn verify(scope: Scope, runtime: &Path, files: &[PathBuf]) -> (Option<i32>, Stri
     tool.args(["verify", "--man=no", "--recursive-errors=no"]).args(files);
     let output = tool.env("XDG_RUNTIME_DIR", runtime).env("LC_ALL", "C").output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-/// A file that nobody built in would look as if it counted.
-#[test]
-fn every_file_under_units_and_templates_is_built_in() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let on_disk = |below: &str, ending: &str| {
-        let (mut found, mut dirs) = (BTreeMap::new(), vec![root.join(below)]);
-        while let Some(dir) = dirs.pop() {
-            for entry in std::fs::read_dir(dir).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    dirs.push(path);
-                } else if path.file_name().unwrap() != "README.md" {
-                    let name = path.strip_prefix(root.join(below)).unwrap().to_str().unwrap();
-                    let name = name.strip_suffix(ending).unwrap_or_else(|| panic!("{name} is no {ending}"));
-                    found.insert(name.to_owned(), std::fs::read_to_string(&path).unwrap());
-                }
-            }
-        }
-        found
-    };
-    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-    assert_eq!(on_disk("units", ".toml"), embedded::UNITS.iter().map(owned).collect());
-    let templates: BTreeMap<_, _> = embedded::TEMPLATES.iter().map(owned).collect();
-    let found = on_disk("templates", ".tera").into_iter().map(|(name, text)| (format!("{name}.tera"), text));
-    assert_eq!(found.collect::<BTreeMap<_, _>>(), templates);
-    for (name, text) in embedded::UNITS {
-        let unit = Descriptor::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(unit.name.plain(), name);
-    }
-}
-
-/// The schema's description has a row for each key there is.
-#[test]
-fn the_readme_of_units_names_every_key() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("units/README.md")).unwrap();
-    let told: BTreeSet<&str> =
-        readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let error = Descriptor::parse("nothing = 1").unwrap_err().to_string();
-    let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-    assert!(known.len() > 10, "{error}");
-    for key in known {
-        assert!(told.iter().any(|row| *row == key || row.starts_with(&format!("{key}."))), "{key}: {told:?}");
-    }
-}
-
-#[test]
-fn the_verb_lists_and_renders() {
-    let world = World::new();
-    let list: serde_json::Value =
-        serde_json::from_str(&world.run(&["units", "list", "--json"]).code(0).out).unwrap();
-    assert_eq!(list[0]["systemd"][1], "parachute-hub.socket");
-    let render = |args: &[&str]| world.run(&[&["units", "render", "hub", "--user", "root"], args].concat());
-    let text = render(&["--target", "systemd-user"]).code(0).out;
-    assert!(text.starts_with("# parachute-hub.service\n") && text.contains("\n# parachute-hub.socket\n"));
-    let home = world.home();
-    assert!(text.contains(&format!("PARACHUTE_HOME={}", home.display())), "{text}");
-    let args = [
-        "--target",
-        "systemd-system",
-        "--systemd-version",
-        "255",
-        "--port",
-        "2000",
-        "--bin",
-        "/x/p",
-        "--json",
-    ];
-    let json: serde_json::Value = serde_json::from_str(&render(&args).code(0).out).unwrap();
-    let service = json["files"][0]["text"].as_str().unwrap();
-    for line in ["ExecStart=/x/p serve --port 2000", "RestartSteps=4", "User=root"] {
-        assert!(service.lines().any(|l| l == line), "{line} in {service}");
-    }
-    let plist = render(&["--target", "launchd-daemon"]).code(0).out;
-    assert_eq!(dictionary(&plist)["UserName"].as_string(), Some("root"));
-
-    std::fs::write(home.join("hub.toml"), "[hub]\nport = 3000\n[unit]\nsocket = false\nenv = { A = '1' }\n")
-        .unwrap();
-    let text = render(&["--target", "systemd-user"]).code(0).out;
-    assert!(
-        text.contains("--port 3000\n") && text.contains("\"A=1\"") && !text.contains(".socket"),
-        "{text}"
-    );
-}
-
-#[test]
-fn the_verb_refuses_with_a_hint() {
-    let world = World::new();
-    let toml = |text: &str| std::fs::write(world.home().join("hub.toml"), text).unwrap();
-    let run = |args: &[&str]| world.run(&[&["units", "render"], args].concat());
-    let user = ["hub", "--target", "systemd-user"];
-    let said = run(&["nothing", "--target", "systemd-user"]).code(2).err;
-    assert_eq!(said, "error: there is no unit \"nothing\"\nhint: parachute units list\n");
-    let said = run(&["hub", "--target", "upstart"]).code(2).err;
-    assert!(said.contains("systemd-user, systemd-system, launchd-agent, launchd-daemon"), "{said}");
-    let said = run(&["hub", "--target", "launchd-agent", "--systemd-version", "255"]).code(2).err;
-    assert!(said.contains("--systemd-version is for systemd's targets"), "{said}");
-    toml("\n[unit]\nsokcet = true\n");
-    let said = run(&user).code(78).err;
-    assert!(said.contains("hub.toml, line 3: unknown field `sokcet`"), "{said}");
-    assert!(said.contains("\nhint: correct "), "{said}");
-    toml("[unit]\nenv = { A = \"a\\nb\" }\n");
-    let said = run(&user).code(1).err;
-    assert!(said.starts_with("error: env.A cannot be \"a\\nb\": it holds a line break\n"), "{said}");
 }
