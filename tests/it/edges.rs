@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 17] = [
+const EDGES: [(&str, &str); 18] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),

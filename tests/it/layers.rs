@@ -20,7 +20,7 @@ const ROOMS: [(u8, &str, &[&str]); 12] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 42] = [
+const PURE: [&str; 54] = [
     "module/",
     "api/wire.rs",
     "cli/error.rs",
@@ -46,6 +46,18 @@ const PURE: [&str; 42] = [
     "logs/line.rs",
     "logs/pump.rs",
     "logs/ring.rs",
+    "plan/before.rs",
+    "plan/commands.rs",
+    "plan/content.rs",
+    "plan/inverse.rs",
+    "plan/log.rs",
+    "plan/mask.rs",
+    "plan/matrix.rs",
+    "plan/receipt.rs",
+    "plan/show.rs",
+    "plan/standing.rs",
+    "plan/step.rs",
+    "plan/whole.rs",
     "process/attribution.rs",
     "process/id.rs",
     "process/life.rs",
