@@ -140,8 +140,15 @@ impl Client {
 /// # Errors
 /// [`ClientError`].
 pub async fn health_on(host: &str, port: u16) -> Result<Health, ClientError> {
+    // Whoever listens everywhere is asked where everybody is.
+    let (host, named) = match host {
+        "0.0.0.0" => ("127.0.0.1", "127.0.0.1".to_owned()),
+        "::" => ("::1", "[::1]".to_owned()),
+        v6 if v6.contains(':') => (v6, format!("[{v6}]")),
+        other => (other, other.to_owned()),
+    };
     let exchange = async {
-        let address = format!("{host}:{port}");
+        let address = format!("{named}:{port}");
         let stream = TcpStream::connect((host, port))
             .await
             .map_err(|source| ClientError::NoAnswer { address: address.clone(), source })?;
@@ -241,6 +248,26 @@ mod tests {
         let within = Duration::from_millis(20);
         let silent = asked("", false, within).await;
         assert!(matches!(silent, ClientError::Timeout(limit) if limit == within), "{silent:?}");
+    }
+
+    #[tokio::test]
+    async fn the_port_is_asked_as_any_other_program_would() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let n = stream.read(&mut asked).await.unwrap();
+            let body = r#"{"status":"ok","service":"parachute-hub","version":"1","instance":"x"}"#;
+            let answer = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&asked[..n]).into_owned()
+        });
+        assert_eq!(health_on("0.0.0.0", port).await.unwrap().instance, "x");
+        let asked = server.await.unwrap();
+        assert!(asked.contains(&format!("host: 127.0.0.1:{port}")), "{asked}");
+        let nobody = health_on("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(nobody.to_string(), format!("nothing answers on 127.0.0.1:{port}"));
     }
 
     #[tokio::test]

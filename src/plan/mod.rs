@@ -20,6 +20,8 @@ pub mod fault;
 pub mod host;
 pub mod inverse;
 pub mod journal;
+#[cfg(test)]
+mod laws;
 pub mod log;
 pub mod machine;
 mod mask;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::home::fs;
@@ -15,7 +15,7 @@ use crate::plan::fault::Fault;
 use crate::plan::host::observe_all;
 use crate::plan::journal::Journal;
 use crate::plan::run::{Done, Failed, Watch};
-use crate::plan::{Plan, Verb, inverse_of, run};
+use crate::plan::{Plan, Verb, inverse_of, resume, roll_back, run};
 use crate::unit::target::Scope;
 
 /// `systemctl` and `loginctl` as far as the driver uses them.
@@ -143,14 +143,15 @@ impl Place {
     }
 
     fn machine(&self) -> Machine<&Model> {
-        let systemd = Systemd {
-            scope: Scope::User,
-            version: 252,
-            dir: self.model.dir.clone(),
-            runtime_dir: Some("/run/user/7".into()),
-        };
-        let driver = Driver::new(Manager::Systemd(systemd), &self.model);
-        Machine::new(driver, &self.state(), Client::new(self.at("none.sock")))
+        machine(&self.model, self.temp.path())
+    }
+
+    /// Files of somebody else, of every kind that a step meets.
+    fn lay_out(&self) {
+        fs::put(&self.at("program"), 0o755, &[0xfe; 200_000]).unwrap();
+        fs::put(&self.at("conf"), 0o640, b"theirs\n").unwrap();
+        fs::put(&self.at("old"), 0o711, &[0xff; 100_000]).unwrap();
+        symlink("/nowhere", self.at("link")).unwrap();
     }
 
     async fn run(&self, plan: &Plan, fault: Option<Fault>) -> Result<Done, Box<Failed>> {
@@ -208,6 +209,17 @@ impl Place {
         all.sort();
         all
     }
+}
+
+fn machine<'a>(model: &'a Model, dir: &Path) -> Machine<&'a Model> {
+    let systemd = Systemd {
+        scope: Scope::User,
+        version: 252,
+        dir: model.dir.clone(),
+        runtime_dir: Some("/run/user/7".into()),
+    };
+    let driver = Driver::new(Manager::Systemd(systemd), model);
+    Machine::new(driver, &dir.join("install"), Client::new(dir.join("none.sock")))
 }
 
 fn program(place: &Place) {
@@ -325,6 +337,79 @@ async fn what_no_step_replaces_is_named() {
         vec![Step::MakeDir { path: place.at("l"), mode: 0o700 }, Step::RemoveDir { path: place.at("l") }];
     let done = place.run(&Plan { steps, ..Plan::new(Verb::Init) }, None).await.unwrap();
     assert_eq!((done.skipped, fs::mode(&place.at("d/x"))), (2, Some(0o755)));
+}
+
+/// Real files, a real SIGKILL at each step and after each, and the next run: the same process image, another life.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "test: runs and kills itself")]
+fn killed_for_real_the_next_run_finishes_or_takes_back() {
+    for fault in (1..=5).flat_map(|step| [format!("kill {step}"), format!("kill-after {step}")]) {
+        for finish in [false, true] {
+            let place = Place::new();
+            place.lay_out();
+            let before = place.all();
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "plan::machine::tests::to_be_killed", "--nocapture"])
+                .env("TO_BE_KILLED_IN", place.temp.path())
+                .env("TO_BE_KILLED_AT", &fault)
+                .output()
+                .unwrap();
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&child.status),
+                Some(9),
+                "{fault}: {child:?}"
+            );
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut journal = Journal::open(&place.state()).unwrap();
+                let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None };
+                let mut machine = place.machine();
+                if finish {
+                    resume(&mut machine, &mut journal, &mut watch).await.unwrap();
+                } else {
+                    let undo = roll_back(&mut machine, &mut journal, &mut watch).await;
+                    assert_eq!(undo.left, [], "{fault}");
+                }
+                journal.close().unwrap();
+            });
+            if finish {
+                assert_eq!(fs::read(&place.at("conf"), 9).unwrap(), b"ours\n", "{fault}");
+                assert_eq!(fs::read(&place.at("a/b/program"), 1 << 20).unwrap().len(), 200_000);
+                assert!(!fs::exists(&place.at("old")) && !fs::exists(&place.at("link")));
+            } else {
+                assert_eq!(place.all(), before, "{fault}");
+            }
+        }
+    }
+}
+
+/// Run by the test above; alone it has nothing to do.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "test: is told where and when to die")]
+async fn to_be_killed() {
+    let (Some(dir), Ok(fault)) = (std::env::var_os("TO_BE_KILLED_IN"), std::env::var("TO_BE_KILLED_AT"))
+    else {
+        return;
+    };
+    let dir = PathBuf::from(dir);
+    let mut journal = Journal::open(&dir.join("install")).unwrap();
+    let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: Some(fault.parse().unwrap()) };
+    let model = Model { dir: dir.join("units"), ..Model::default() };
+    let _ = run(&file_steps(&dir), &mut machine(&model, &dir), &mut journal, &mut watch).await;
+}
+
+fn file_steps(dir: &Path) -> Plan {
+    let program = [0xfe; 200_000];
+    let print = Print::of(&program);
+    let content = Content::CopyOf { source: dir.join("program"), sha256: print.sha256, len: print.len };
+    let steps = vec![
+        Step::MakeDir { path: dir.join("a/b"), mode: 0o755 },
+        Step::PutFile { path: dir.join("a/b/program"), mode: 0o755, content },
+        Step::PutFile { path: dir.join("conf"), mode: 0o600, content: Content::Text("ours\n".to_owned()) },
+        Step::RemoveFile { path: dir.join("old") },
+        Step::RemoveFile { path: dir.join("link") },
+    ];
+    Plan { steps, ..Plan::new(Verb::Init) }
 }
 
 /// No file may grow past a limit, which is to a writer what a full disk is: whatever write hits it, nothing stays half.
