@@ -5,6 +5,7 @@
 
 pub mod http;
 pub mod processes;
+pub mod program;
 pub mod stream;
 pub mod units;
 pub mod world;

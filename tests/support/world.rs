@@ -11,39 +11,8 @@ use serde_json::{Value, json};
 
 use super::http::{self, Answer};
 use super::processes::{self, Process};
+pub use super::program::{BINARY, Outcome, fixture};
 use super::{eventually, until};
-
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
-
-/// The program that plays modules. Plain `cargo test` builds it.
-pub fn fixture() -> PathBuf {
-    let exe = std::env::current_exe().unwrap();
-    let path = exe.ancestors().nth(2).unwrap().join("examples").join("fixture");
-    assert!(path.exists(), "{} is not built: run plain `cargo test`", path.display());
-    path
-}
-
-/// What a verb said.
-#[derive(Debug, Clone)]
-#[must_use = "look at the exit code at least"]
-pub struct Outcome {
-    /// Standard output.
-    pub out: String,
-    /// Standard error.
-    pub err: String,
-    /// Exit code.
-    pub code: i32,
-}
-
-impl Outcome {
-    /// Asserts the exit code.
-    #[track_caller]
-    pub fn code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{self:#?}");
-        self
-    }
-}
 
 /// The mouth of a worker.
 pub struct Speaker {
@@ -156,13 +125,7 @@ impl World {
 
     /// Runs a verb to its end.
     pub fn run(&self, args: &[&str]) -> Outcome {
-        let output = self.parachute(args).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        // A signal's death reads as 128 + its number, as in a shell.
-        let code = output.status.code().unwrap_or_else(|| {
-            128 + std::os::unix::process::ExitStatusExt::signal(&output.status).unwrap_or(0)
-        });
-        Outcome { out: text(output.stdout), err: text(output.stderr), code }
+        Outcome::of(self.parachute(args).output().unwrap())
     }
 
     /// Starts a hub and waits until it answers.

@@ -1,0 +1,80 @@
+//! What this machine can do, and how many labs it runs at a time.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Condvar, Mutex, OnceLock};
+
+/// Labs at a time. A lab waits most of its life, but its boot takes a whole core.
+const MOST: usize = 2;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+/// The right to run a lab; given back when dropped.
+pub struct Turn(());
+
+impl Turn {
+    /// Waits for it. `None`, and it is said on stderr, where the machine can run no lab.
+    #[track_caller]
+    pub fn wait() -> Option<Self> {
+        static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
+        let why_not = WHY_NOT.get_or_init(|| {
+            let why_not = examine();
+            if let Some(why_not) = &why_not {
+                say(&format!("\n*** NO LAB ON THIS MACHINE: tests under a real systemd are skipped ***\n{why_not}\n"));
+            }
+            why_not
+        });
+        if let Some(why_not) = why_not {
+            skip(why_not);
+            return None;
+        }
+        let mut running = RUNNING.lock().unwrap();
+        while *running >= MOST {
+            running = ENDED.wait(running).unwrap();
+        }
+        *running += 1;
+        Some(Self(()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Ok(mut running) = RUNNING.lock() {
+            *running -= 1;
+        }
+        ENDED.notify_one();
+    }
+}
+
+/// Says that the test of this thread is skipped; fails it where no test may be.
+#[track_caller]
+pub fn skip(because: &str) {
+    let required = std::env::var("PARACHUTE_LAB").is_ok_and(|value| value == "required");
+    assert!(!required, "PARACHUTE_LAB=required, but: {because}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    say(&format!("SKIPPED {test}: {because}\n"));
+}
+
+/// The script beside this file.
+pub fn script() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lab/systemd-lab")
+}
+
+fn examine() -> Option<String> {
+    match Command::new(script()).arg("doctor").output() {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            Some(String::from_utf8_lossy(&said).trim().to_owned())
+        }
+        Err(error) => Some(format!("{}: {error}", script().display())),
+    }
+}
+
+/// Past libtest's capture, which would keep it from whoever reads a green run.
+fn say(text: &str) {
+    // Nobody to tell: then nobody is told.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

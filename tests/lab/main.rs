@@ -1,0 +1,21 @@
+//! The program under a real systemd: each test boots one of its own in private namespaces (`systemd-lab`), with its
+//! own `/`, users, cgroups, boot id and network, and throws it away. Nothing of the machine is touched.
+//!
+//! Needs root and a kernel that lets root make namespaces. Elsewhere every test says on stderr that it was skipped;
+//! with `PARACHUTE_LAB=required`, as `.ci/run` sets it, that is a failure.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "test: real service managers and real processes"
+)]
+#![cfg_attr(test, expect(unreachable_pub, reason = "test: the harness is modules of this binary"))]
+
+mod host;
+mod hub;
+mod lab;
+#[path = "../support/program.rs"]
+mod program;
+mod snapshot;
+
+mod boot;
+mod life;

@@ -1,0 +1,49 @@
+//! What an installer may have changed, to be compared: "as before", "leaves no trace".
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::lab::{Lab, PERSON, Who};
+
+/// Where we, systemd, and any installer of ours may write.
+const PLACES: &str = "/etc/systemd /var/lib/systemd/linger /usr/local /var/lib/parachute /home /opt";
+
+/// Files with mode, owner and content, and the units both managers know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(String);
+
+impl Lab {
+    /// Takes one. The units of [`PERSON`]'s manager are in it if that runs.
+    #[track_caller]
+    pub fn snapshot(&self) -> Snapshot {
+        // The programs bound there are not of this lab.
+        let files = format!(
+            "find {PLACES} -xdev ! -type f -printf '%M %u:%g %p %l\\n' 2>/dev/null | sort
+             find {PLACES} -xdev -type f -printf '%M %u:%g ' -exec sha256sum {{}} \\; 2>/dev/null | sort -k4"
+        );
+        let units = "list-unit-files --no-legend --no-pager --full; systemctl $MANAGER list-units --all --plain \
+                     --no-legend --no-pager --full 'parachute*'";
+        let system = self.root(&format!("{files}\nMANAGER=; systemctl {units}")).code(0).out;
+        let user = format!(
+            "export XDG_RUNTIME_DIR=/run/user/$(id -u) MANAGER=--user
+             if [ -d $XDG_RUNTIME_DIR ]; then systemctl --user {units}; fi"
+        );
+        let user = self.run(&Who::NoSession(PERSON.to_owned()), &user).code(0).out;
+        Snapshot(format!("{system}--- user\n{user}"))
+    }
+}
+
+impl Snapshot {
+    /// Asserts that nothing has changed since; shows what has.
+    #[track_caller]
+    pub fn same_as(&self, now: &Self) {
+        let changes = self.changes(now);
+        assert!(changes.is_empty(), "not as before:\n{}", changes.join("\n"));
+    }
+
+    /// What has changed since: `-` and `+`, a line each.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        let diff = TextDiff::from_lines(self.0.as_str(), now.0.as_str());
+        let changed = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+        changed.map(|change| format!("{}{}", change.tag(), change.value().trim_end())).collect()
+    }
+}
