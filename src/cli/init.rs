@@ -4,10 +4,13 @@ use serde::Serialize;
 
 use crate::api::client::Client;
 use crate::api::wire::Status;
+use crate::install::facts::Facts;
 use crate::install::planner::{self, Request};
 use crate::manager::detect::Why;
+use crate::manager::runner::Tools;
 use crate::manager::survival::Survival;
 use crate::plan::Note;
+use crate::plan::machine::Machine;
 use crate::ui::prompt::{self, Question};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -118,13 +121,17 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let site = match site::find(cx, &asked).await? {
         Found::Site(site) => site,
-        Found::NoManager(why) => return foreground(cx, args, &why).await,
+        Found::NoManager(none) if none.at_all => return foreground(cx, args, &none.why).await,
+        Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
     let mut host = site.host();
     if args.resume || args.rollback {
         return plans::settle(cx, &mut host, &site.place.state, args.rollback).await.map(Ended::Said);
     }
-    let facts = site.facts(cx, args.port).await?;
+    let mut facts = site.facts(cx, args.port).await?;
+    if facts.unfinished.is_some() && !args.dry_run && over(cx, args, &site, &mut host, &mut facts).await? {
+        return Ok(Ended::Said(Said::done("the broken-off plan is finished\n")));
+    }
     let request = Request {
         force: args.force,
         start: !args.no_start,
@@ -170,6 +177,35 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         return first_module(cx, args, &site, said).await.map(Ended::Said);
     }
     Ok(Ended::Said(said))
+}
+
+/// A plan that was broken off is never left lying: it is taken back, or finished if a person wants that. `true`: it is
+/// finished, and that is all there is to do.
+async fn over(
+    cx: &Context,
+    args: &InitArgs,
+    site: &Site,
+    host: &mut Machine<Tools>,
+    facts: &mut Facts,
+) -> Result<bool, CliError> {
+    let verb = facts.unfinished.clone().unwrap_or_default();
+    let mut back = true;
+    if !args.yes {
+        let text = format!("an earlier `{verb}` was broken off");
+        let question = Question { text: &text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+        let items = ["take it back, and begin anew", "finish it"];
+        back = prompt::choose(&question, &items, 0)? == 0;
+    }
+    Terminal.err(&format!(
+        "an earlier `{verb}` was broken off; it is {}\n",
+        if back { "taken back" } else { "finished" }
+    ));
+    let said = plans::settle(cx, host, &site.place.state, back).await?;
+    Terminal.err(&said.out);
+    if back {
+        *facts = site.facts(cx, args.port).await?;
+    }
+    Ok(!back)
 }
 
 fn client(site: &Site) -> Client {

@@ -66,8 +66,17 @@ pub struct Site {
 pub enum Found {
     /// A manager that works.
     Site(Box<Site>),
-    /// None that could be used, and why.
-    NoManager(Vec<Why>),
+    /// None that could be used.
+    NoManager(NoManager),
+}
+
+/// Why no manager could be used.
+#[derive(Debug)]
+pub struct NoManager {
+    /// Why, of each that was looked at.
+    pub why: Vec<Why>,
+    /// This host has none at all: nothing that a person types here would change that.
+    pub at_all: bool,
 }
 
 /// The same context with the home of whoever called sudo, unless a home was named: for verbs that look, or that ask
@@ -87,6 +96,10 @@ pub fn of_caller(cx: &Context) -> Context {
 /// # Errors
 /// A person must say first whose hub is meant, or cannot be looked up.
 pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
+    let detected = look(cx).await;
+    if detected.candidates.is_empty() {
+        return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: true }));
+    }
     let acting = person::by_uid(person::effective_uid()).map_err(|error| nobody(&error))?;
     let named = asked.user.map(person::by_name).transpose().map_err(|error| nobody(&error))?;
     let sudo = caller(cx)?;
@@ -96,10 +109,9 @@ pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
     });
     let chosen = who::choose(&Asking { acting: &acting, sudo: sudo.as_ref(), named: named.as_ref(), scope })
         .map_err(|refusal| refused(&refusal))?;
-    let detected = look(cx).await;
     let wanted = |manager: &&Manager| manager.is_system() == (chosen.scope == Scope::System);
     let Some(manager) = detected.candidates.iter().find(wanted) else {
-        return Ok(Found::NoManager(detected.why_not));
+        return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: false }));
     };
     let home = home_of(cx, &acting, &chosen.person);
     let place = place(manager, &home, &chosen.person.home);
@@ -175,10 +187,11 @@ impl Site {
 }
 
 /// Nothing can be asked of a manager.
-pub(super) fn no_manager(why: &[Why]) -> CliError {
+pub(super) fn no_manager(none: &NoManager) -> CliError {
     let mut cli = CliError::new(Kind::NoHub, "no service manager can be used here");
-    cli.causes = why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
-    cli.next = why.iter().filter_map(|why| why.next.clone()).collect();
+    cli.causes = none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
+    cli.next =
+        none.why.iter().filter_map(|why| why.next.clone()).filter(|next| next != "parachute serve").collect();
     cli.hint("parachute serve     (in the foreground)")
 }
 

@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::api::wire::Status;
 use crate::home::fs;
 use crate::plan::host::observe_all;
-use crate::plan::journal::peek_receipt;
+use crate::plan::journal::{peek_log, peek_receipt};
 use crate::plan::{Note, inverse_of};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -67,10 +67,17 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let site = match site::find(cx, &asked).await? {
         Found::Site(site) => site,
-        Found::NoManager(why) => return Err(site::no_manager(&why)),
+        Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
-    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let mut host = site.host();
+    let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    if let Some(log) = open.filter(|_| !args.dry_run) {
+        // Whatever it was doing: taking it back leads where this verb wants to go.
+        Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
+        let said = plans::settle(cx, &mut host, &site.place.state, true).await?;
+        Terminal.err(&said.out);
+    }
+    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
     let plan = inverse_of(&receipt, &now, args.force);
     let (shown, found) = plans::look(&plan, &host).await?;

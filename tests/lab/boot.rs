@@ -28,7 +28,11 @@ fn without_linger_the_hub_comes_with_the_login_and_goes_with_the_logout() {
     let Some(lab) = Lab::up() else { return };
     let hub = Hub::new(&lab, Scope::User);
     // Instead of the ten seconds after which logind ends the manager of who has left.
-    lab.write(&crate::lab::Who::Root, "/etc/systemd/logind.conf.d/test.conf", "[Login]\nUserStopDelaySec=0\n");
+    lab.write(
+        &crate::lab::Who::Root,
+        "/etc/systemd/logind.conf.d/test.conf",
+        "[Login]\nUserStopDelaySec=0\n",
+    );
     hub.module("web", 1950, "");
     hub.install();
     let _ = lab.root("loginctl disable-linger lab").code(0);

@@ -140,7 +140,9 @@ impl<'lab> Hub<'lab> {
     /// Adds a module that runs the fixture.
     #[track_caller]
     pub fn module(&self, short: &str, port: u16, options: &str) {
-        let _ = self.parachute(&format!("add {short} --replace --port {port} -- {FIXTURE} server {options}")).code(0);
+        let _ = self
+            .parachute(&format!("add {short} --replace --port {port} -- {FIXTURE} server {options}"))
+            .code(0);
     }
 
     /// What the hub says of a module; `null` if it says nothing.
