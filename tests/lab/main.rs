@@ -18,4 +18,5 @@ mod program;
 mod snapshot;
 
 mod boot;
+mod init;
 mod life;
