@@ -84,7 +84,8 @@ pub fn log(unit: &UnitName, manager: &Manager) -> Option<String> {
     }
 }
 
-fn quoted(path: &Path) -> String {
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
