@@ -34,7 +34,7 @@ pub struct Health {
     pub version: String,
     /// Random per start, so that a client can tell this hub from any other that answers on the port.
     pub instance: String,
-    /// What is wrong with the hub's own files, one sentence each.
+    /// What is wrong with the hub and its files, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }
@@ -184,6 +184,9 @@ pub struct HubView {
     pub port: u16,
     /// Bind host.
     pub host: String,
+    /// Who holds the listening socket while no hub runs (`systemd`); absent: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_held_by: Option<String>,
     /// Absolute path of the home.
     pub home: String,
     /// `foreground`, or `managed by systemd` / `managed by launchd` as the hub sees it from its environment.
@@ -207,7 +210,7 @@ pub struct Status {
     pub hub: HubView,
     /// Modules in the order of services.json.
     pub modules: Vec<ModuleView>,
-    /// What is wrong with files of the home: corrupt services.json, bad rows, unreadable settings.
+    /// What is wrong: safe mode, corrupt services.json, bad rows, unreadable settings.
     pub problems: Vec<FileProblem>,
 }
 

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
 use super::outcome::{self, Op, Outcome};
-use super::run::Said;
+use super::said::Said;
 
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +50,22 @@ pub struct AddArgs {
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, last = true)]
     command: Vec<String>,
+}
+
+impl AddArgs {
+    /// Nothing but a name and a command.
+    pub(super) fn of(name: &str, command: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            port: None,
+            health: None,
+            env: Vec::new(),
+            cwd: None,
+            no_listen: false,
+            replace: false,
+            command,
+        }
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -4,7 +4,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::root::Root;
-use super::run::Said;
+use super::said::Said;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]

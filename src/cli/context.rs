@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use clap::ValueEnum;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
@@ -19,13 +20,25 @@ use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
 use super::error::{CliError, Kind};
-use super::root::Color;
+
+/// When to colour
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
 
 /// The context of one run.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The home, absolute.
     pub home: Home,
+    /// Whether `--home` or `$PARACHUTE_HOME` named it.
+    pub home_named: bool,
     /// The whole environment.
     pub env: BTreeMap<OsString, OsString>,
     /// This program.
@@ -51,9 +64,13 @@ impl Context {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let root = home_root(home, &env, &cwd)?;
+        let named = |path: &OsStr| !path.is_empty();
+        let home_named = home.is_some_and(|path| named(path.as_os_str()))
+            || env.get(OsStr::new("PARACHUTE_HOME")).is_some_and(|path| named(path));
         let terminal = Terminal;
         Ok(Self {
             home: Home::at(root),
+            home_named,
             exe: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("parachute")),
             style: style(color, &env, terminal.out_is_terminal()),
             interactive: terminal.in_is_terminal() && terminal.out_is_terminal(),

@@ -15,7 +15,7 @@ use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// A client that says nothing for this long is left.
 const PATIENCE: Duration = Duration::from_secs(5);

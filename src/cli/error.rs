@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::api::client::ClientError;
+use crate::ui::prompt::PromptError;
 use crate::ui::style::Style;
 use crate::ui::text::printable;
 
@@ -21,12 +22,21 @@ pub enum Kind {
     NoHub,
     /// `serve`: a person must act first.
     NeedsPerson,
+    /// A question was not answered (Ctrl-C, Ctrl-D): as if SIGINT had ended the verb.
+    Interrupted,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::NoHub, Self::NeedsPerson];
+    pub const ALL: [Self; 7] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::NotRunning,
+        Self::NoHub,
+        Self::NeedsPerson,
+        Self::Interrupted,
+    ];
 
     /// The exit code.
     #[must_use]
@@ -38,6 +48,7 @@ impl Kind {
             Self::NotRunning => 3,
             Self::NoHub => 69,
             Self::NeedsPerson => 78,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -120,6 +131,16 @@ impl From<ClientError> for CliError {
             | ClientError::Partial { .. }
             | ClientError::Timeout(_)
             | ClientError::Foreign { .. } => Self::from_error(Kind::Failed, &error).hint("parachute status"),
+        }
+    }
+}
+
+impl From<PromptError> for CliError {
+    fn from(error: PromptError) -> Self {
+        match &error {
+            PromptError::NoTerminal { flag, .. } => Self::from_error(Kind::Usage, &error).hint(flag),
+            PromptError::Aborted { .. } => Self::from_error(Kind::Interrupted, &error),
+            PromptError::Terminal(_) => Self::from_error(Kind::Failed, &error),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::ui::terminal::{Printed, Terminal};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Lines shown when nobody says how many.
 const LINES: usize = 200;
@@ -26,10 +26,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Output is written in pieces of about this size.
 const PIECE: usize = 64 * 1024;
 
-/// Show what modules wrote
+/// Show what modules, or the hub itself, wrote
 #[derive(Debug, clap::Args)]
 pub struct LogsArgs {
-    /// Modules, by short name or row name; none means all
+    /// Modules, by short name or row name, or `hub`; none means all modules
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Go on with what is written from now on, until Ctrl-C
@@ -63,9 +63,32 @@ struct JsonLine<'a> {
     text: std::borrow::Cow<'a, str>,
 }
 
+/// Whose log it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Hub,
+    Module(Short),
+}
+
+impl Source {
+    fn name(&self) -> &str {
+        match self {
+            Self::Hub => "hub",
+            Self::Module(short) => short.as_str(),
+        }
+    }
+
+    fn file(&self, cx: &Context) -> PathBuf {
+        match self {
+            Self::Hub => cx.home.hub_log(),
+            Self::Module(short) => cx.home.log_file(short),
+        }
+    }
+}
+
 /// How lines become bytes.
 struct Screen {
-    shorts: Vec<Short>,
+    sources: Vec<Source>,
     prefix: bool,
     times: bool,
     json: bool,
@@ -76,12 +99,12 @@ struct Screen {
 /// # Errors
 /// An unknown module, a bad time, an unreadable file.
 pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
-    let shorts = modules(cx, &args.names)?;
+    let sources = sources(cx, &args.names)?;
     let since = args.since.as_deref().map(|text| when(text, cx.now)).transpose()?;
     let last = args.lines.or(if since.is_some() { None } else { Some(LINES) });
-    let paths: Vec<PathBuf> = shorts.iter().map(|short| cx.home.log_file(short)).collect();
-    let prefix = shorts.len() > 1 && !args.no_prefix;
-    let screen = Screen { shorts, prefix, times: args.timestamps, json: args.json };
+    let paths: Vec<PathBuf> = sources.iter().map(|source| source.file(cx)).collect();
+    let prefix = sources.len() > 1 && !args.no_prefix;
+    let screen = Screen { sources, prefix, times: args.timestamps, json: args.json };
     let entries = read::open(&paths, Ask { last, since }).map_err(unreadable)?;
     let mut tails = if args.follow { entries.tails().map_err(unreadable)? } else { Vec::new() };
 
@@ -98,8 +121,9 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
         return Ok(Said::done(""));
     }
     if !args.follow {
+        tell_of_launchds(cx, &screen);
         if !shown && !args.json {
-            let names: Vec<_> = screen.shorts.iter().map(Short::as_str).collect();
+            let names: Vec<_> = screen.sources.iter().map(Source::name).collect();
             let what = if args.since.is_some() { "no lines since then" } else { "no lines yet" };
             Terminal.err(&format!("{what}: {}\n", names.join(", ")));
         }
@@ -119,6 +143,15 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
     }
 }
 
+/// What a hub says before it has a log, and its last words in a panic, are in another file where launchd runs it.
+fn tell_of_launchds(cx: &Context, screen: &Screen) {
+    let path = cx.home.launchd_log();
+    let has_some = crate::home::fs::signature(&path).is_some_and(|seen| seen.len > 0);
+    if has_some && !screen.json && screen.sources.contains(&Source::Hub) {
+        Terminal.err(&format!("what it said before it could log is in {}\n", path.display()));
+    }
+}
+
 fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
     let printed = Terminal.out(out).map_err(|error| CliError {
         causes: vec![error.to_string()],
@@ -130,13 +163,13 @@ fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
 
 impl Screen {
     fn render(&self, entry: &Entry, out: &mut Vec<u8>) {
-        let short = &self.shorts[entry.source];
+        let name = self.sources[entry.source].name();
         if !self.json {
-            let shown = Shown { short: Some(short).filter(|_| self.prefix), times: self.times };
+            let shown = Shown { short: Some(name).filter(|_| self.prefix), times: self.times };
             return shown.render(&entry.stored(), out);
         }
         let line = JsonLine {
-            module: short.as_str(),
+            module: name,
             at: entry.at,
             stream: match entry.stream {
                 Stream::Out => WireStream::Out,
@@ -152,8 +185,8 @@ impl Screen {
     }
 }
 
-/// The modules asked for. One without a row is still shown if it left a log.
-fn modules(cx: &Context, names: &[String]) -> Result<Vec<Short>, CliError> {
+/// What was asked for. A module without a row is still shown if it left a log.
+fn sources(cx: &Context, names: &[String]) -> Result<Vec<Source>, CliError> {
     let rows: Vec<Short> = match services::read(&cx.home) {
         Ok(services) => services.rows.into_iter().map(|(short, _)| short).collect(),
         Err(error) if names.is_empty() => {
@@ -167,16 +200,14 @@ fn modules(cx: &Context, names: &[String]) -> Result<Vec<Short>, CliError> {
                 CliError::new(Kind::Failed, "there are no modules").hint("parachute add NAME -- COMMAND")
             );
         }
-        return Ok(rows);
+        return Ok(rows.into_iter().map(Source::Module).collect());
     }
     names.iter().map(|name| one(cx, name, &rows)).collect()
 }
 
-fn one(cx: &Context, name: &str, rows: &[Short]) -> Result<Short, CliError> {
+fn one(cx: &Context, name: &str, rows: &[Short]) -> Result<Source, CliError> {
     if name == "hub" {
-        let text = "a hub in the foreground writes to its own terminal, and keeps no file of it";
-        return Err(CliError::new(Kind::Failed, text)
-            .hint("parachute logs     (all modules, with what the supervisor said)"));
+        return Ok(Source::Hub);
     }
     let unknown = || {
         let known: Vec<_> = rows.iter().map(Short::as_str).collect();
@@ -186,7 +217,7 @@ fn one(cx: &Context, name: &str, rows: &[Short]) -> Result<Short, CliError> {
     };
     let short = short_of(name).map_err(|_| unknown())?;
     let has_log = crate::home::fs::exists(&cx.home.log_file(&short));
-    if rows.contains(&short) || has_log { Ok(short) } else { Err(unknown()) }
+    if rows.contains(&short) || has_log { Ok(Source::Module(short)) } else { Err(unknown()) }
 }
 
 /// A point in time, or how long ago.

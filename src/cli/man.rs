@@ -8,7 +8,7 @@ use crate::home::fs;
 
 use super::error::{CliError, Kind};
 use super::root::Root;
-use super::run::Said;
+use super::said::Said;
 
 /// Print manual pages
 #[derive(Debug, clap::Args)]

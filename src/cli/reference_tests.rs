@@ -17,11 +17,18 @@ fn the_whole_reference() {
     root.build();
     root.clone().debug_assert();
     let mut text = root.render_long_help().to_string();
-    for verb in root.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
-        let help = verb.clone().term_width(WIDTH).render_long_help();
-        text.push_str(&format!("\n=== {} ===\n{help}", verb.get_name()));
-    }
+    below(&root, "", &mut text);
     insta::assert_snapshot!("reference", text);
+}
+
+/// The help of each verb, and of each verb below it.
+fn below(command: &clap::Command, path: &str, text: &mut String) {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        let path = format!("{path} {}", verb.get_name());
+        let help = verb.clone().term_width(WIDTH).render_long_help();
+        text.push_str(&format!("\n==={path} ===\n{help}"));
+        below(verb, &path, text);
+    }
 }
 
 /// The table of the README and the match in the code are one table. 130 is not ours: Ctrl-C ends a verb by the signal

@@ -8,12 +8,12 @@ use crate::api::client::{ClientError, OP};
 use crate::api::wire::{ApiError, OpReply};
 use crate::home::{registration, services};
 use crate::module::row::short_of;
-use crate::ui::terminal::Terminal;
+use crate::ui::prompt::{self, Question};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
-use super::run::Said;
+use super::said::Said;
 
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,8 +51,15 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
         .map_err(|error| CliError::from_error(Kind::Usage, &error).hint("parachute status"))?;
     if args.purge && !args.yes {
         let dir = cx.home.module(&short);
-        let unasked = format!("parachute remove {short} --purge --yes");
-        confirm(cx, &format!("delete {} with everything in it? [y/N] ", dir.display()), &unasked)?;
+        let question = Question {
+            text: &format!("delete {} with everything in it?", dir.display()),
+            flag: &format!("parachute remove {short} --purge --yes"),
+            interactive: cx.interactive,
+            style: cx.style,
+        };
+        if !prompt::confirm(&question, false)? {
+            return Err(CliError::new(Kind::Failed, "nothing was changed").hint("parachute status"));
+        }
     }
     // A file that cannot be edited is found before the module is stopped, not after (contract W-M3).
     services::read(&cx.home)
@@ -96,17 +103,4 @@ fn screen(report: &Report) -> String {
         }
     }
     out
-}
-
-fn confirm(cx: &Context, question: &str, unasked: &str) -> Result<(), CliError> {
-    if !cx.interactive {
-        return Err(CliError::new(Kind::Usage, "nobody is there to be asked").hint(unasked));
-    }
-    Terminal.err(question);
-    let answer =
-        Terminal.line().map_err(|error| CliError::from_error(Kind::Failed, &error))?.unwrap_or_default();
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(CliError::new(Kind::Failed, "nothing was changed").hint("parachute status"))
 }

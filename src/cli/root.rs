@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use super::{add, completions, logs, man, ops, remove, serve, status, why};
+use super::context::Color;
+use super::{add, completions, init, logs, man, ops, remove, serve, status, uninstall, units, why};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -24,20 +25,11 @@ pub struct Root {
     pub verb: Verb,
 }
 
-/// When to colour
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// In a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 /// The verbs
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Install the hub: planned, shown, then done
+    Init(init::InitArgs),
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
     /// Start modules and wait until they are ready
@@ -48,7 +40,7 @@ pub enum Verb {
     Restart(ops::RestartArgs),
     /// Show the hub and every module
     Status(status::StatusArgs),
-    /// Show what modules wrote
+    /// Show what modules, or the hub itself, wrote
     Logs(logs::LogsArgs),
     /// Explain the last failure of a module
     Why(why::WhyArgs),
@@ -56,6 +48,10 @@ pub enum Verb {
     Add(add::AddArgs),
     /// Take a module back
     Remove(remove::RemoveArgs),
+    /// Take back what `init` installed
+    Uninstall(uninstall::UninstallArgs),
+    /// Show the units of this program as service managers get them
+    Units(units::UnitsArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print manual pages

@@ -3,41 +3,19 @@
 use std::future::Future;
 
 use clap::Parser;
-use serde::Serialize;
 
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::init::{Ended, InitArgs};
 use super::root::{Root, Verb};
-use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, why};
-
-/// What a verb has to say, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    /// For standard output.
-    pub out: String,
-    /// How it ended. A verb that reports a bad state has done its work: it is not a [`CliError`].
-    pub kind: Kind,
-}
-
-impl Said {
-    /// Done, with this text.
-    pub fn done(out: impl Into<String>) -> Self {
-        Self { out: out.into(), kind: Kind::Done }
-    }
-
-    /// A report as JSON, or as a screen.
-    pub fn report<T: Serialize>(json: bool, report: &T, kind: Kind, screen: impl FnOnce() -> String) -> Self {
-        if !json {
-            return Self { out: screen(), kind };
-        }
-        let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("\"{error}\""));
-        out.push('\n');
-        Self { out, kind }
-    }
-}
+use super::said::Said;
+use super::serve::ServeArgs;
+use super::{
+    add, completions, demo_module, init, logs, man, ops, remove, serve, site, status, uninstall, units, why,
+};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -81,22 +59,33 @@ fn print(terminal: Terminal, said: &Said) -> u8 {
 
 fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
     match verb {
+        Verb::Init(args) => init(cx, &args),
+        Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
-        Verb::Start(args) => block_on(ops::start(cx, args)),
-        Verb::Stop(args) => block_on(ops::stop(cx, args)),
-        Verb::Restart(args) => block_on(ops::restart(cx, args)),
-        Verb::Status(args) => block_on(status::run(cx, args)),
-        Verb::Logs(args) => block_on(logs::run(cx, args)),
-        Verb::Why(args) => block_on(why::run(cx, args)),
+        Verb::Start(args) => block_on(ops::start(&site::of_caller(cx), args)),
+        Verb::Stop(args) => block_on(ops::stop(&site::of_caller(cx), args)),
+        Verb::Restart(args) => block_on(ops::restart(&site::of_caller(cx), args)),
+        Verb::Status(args) => block_on(status::run(&site::of_caller(cx), args)),
+        Verb::Logs(args) => block_on(logs::run(&site::of_caller(cx), args)),
+        Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
+        Verb::Units(args) => units::run(cx, args),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
         Verb::DemoModule => block_on(demo_module::run(cx)),
     }
 }
 
-fn block_on(verb: impl Future<Output = Result<Said, CliError>>) -> Result<Said, CliError> {
+/// A hub has an event loop of its own, so it is run outside of the verb's.
+fn init(cx: &Context, args: &InitArgs) -> Result<Said, CliError> {
+    match block_on(init::run(cx, args))? {
+        Ended::Said(said) => Ok(said),
+        Ended::Foreground(port) => serve::run(cx, ServeArgs::on(port)),
+    }
+}
+
+fn block_on<T>(verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::from_error(Kind::Failed, &error))?;
     runtime.block_on(verb)

@@ -1,10 +1,17 @@
 //! `parachute serve`
 
+use serde::Serialize;
+
+use crate::hub::check::{self, Finding, Verdict};
+use crate::hub::own_log;
 use crate::hub::serve::{self, ServeOptions};
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::run::Said;
+use super::said::Said;
 
 /// Run the hub in the foreground
 #[derive(Debug, clap::Args)]
@@ -18,6 +25,28 @@ pub struct ServeArgs {
     /// Add one small built-in module for as long as this hub runs
     #[arg(long)]
     demo: bool,
+    /// Only say whether a hub could start here now; touches nothing
+    #[arg(long, conflicts_with = "demo")]
+    check: bool,
+    /// With --check: print the answers as JSON
+    #[arg(long, requires = "check")]
+    json: bool,
+}
+
+impl ServeArgs {
+    /// Nothing but a port.
+    pub(super) fn on(port: Option<u16>) -> Self {
+        Self { port, host: None, demo: false, check: false, json: false }
+    }
+}
+
+/// What `--check` says.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether a hub would start.
+    can_start: bool,
+    /// Every answer.
+    findings: Vec<Finding>,
 }
 
 /// Runs until it is asked to stop.
@@ -34,11 +63,73 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<Said, CliError> {
         exe: cx.exe.clone(),
         has_terminal: cx.has_terminal,
     };
-    match serve::run(options) {
-        Ok(()) => Ok(Said::done("")),
-        Err(error) => {
-            let kind = if error.needs_person() { Kind::NeedsPerson } else { Kind::Failed };
-            Err(CliError::from_error(kind, &error).hint(error.next()))
+    if args.check {
+        return Ok(say(check::check(&options), args.json, cx.style));
+    }
+    let keeper = options.keeper();
+    serve::run(options).or_else(|error| {
+        let kind = if error.needs_person() { Kind::NeedsPerson } else { Kind::Failed };
+        let refusal = CliError::from_error(kind, &error).hint(error.next());
+        if !(error.needs_person() && keeper.never_gives_up()) {
+            return Err(refusal);
         }
+        // Any other code would start this hub again every ten seconds, until somebody acts: launchd.plist(5),
+        // KeepAlive, SuccessfulExit.
+        let text = format!("not started, until a person acts: {}", refusal.screen(Style::PLAIN));
+        // Where that file cannot be written there is still launchd's own, which standard error goes to.
+        let _ = own_log::leave(&cx.home, cx.now, &text);
+        Terminal.err(&text);
+        Ok(())
+    })?;
+    Ok(Said::done(""))
+}
+
+fn say(findings: Vec<Finding>, json: bool, style: Style) -> Said {
+    let can_start = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
+    let kind = if can_start { Kind::Done } else { Kind::NeedsPerson };
+    let report = Report { can_start, findings };
+    Said::report(json, &report, kind, || screen(&report, style))
+}
+
+fn screen(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    for finding in &report.findings {
+        let sign = match finding.verdict {
+            Verdict::Ok => style.good("✓"),
+            Verdict::Warn => style.warn("!"),
+            Verdict::Fail => style.bad("✗"),
+        };
+        out.push_str(&format!("{sign} {}: {}\n", finding.id, printable(&finding.text)));
+        if let Some(next) = &finding.next {
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        }
+    }
+    out.push_str(if report.can_start { "a hub can start here\n" } else { "a hub cannot start here\n" });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_has_its_sign_and_one_failure_decides() {
+        let finding = |id, verdict, text: &str, next: Option<&str>| Finding {
+            id,
+            verdict,
+            text: text.to_owned(),
+            next: next.map(str::to_owned),
+        };
+        let warn = finding("settings", Verdict::Warn, "line 2: bad", Some("repair it"));
+        let good = say(vec![warn.clone()], false, Style::PLAIN);
+        assert_eq!(good.kind, Kind::Done);
+        assert_eq!(good.out, "! settings: line 2: bad\n  hint: repair it\na hub can start here\n");
+        let fail = finding("port", Verdict::Fail, "held", None);
+        let bad = say(vec![finding("home", Verdict::Ok, "fine", None), warn, fail], false, Style::PLAIN);
+        assert_eq!(bad.kind, Kind::NeedsPerson);
+        assert!(
+            bad.out.starts_with("✓ home: fine\n")
+                && bad.out.ends_with("✗ port: held\na hub cannot start here\n")
+        );
     }
 }

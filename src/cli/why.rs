@@ -16,7 +16,7 @@ use crate::ui::text::{lived, printable};
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::ops::encoded;
-use super::run::Said;
+use super::said::Said;
 
 /// Explain the last failure of a module
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -113,6 +113,14 @@ pub fn open_append(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().append(true).create(true).mode(PRIVATE))
 }
 
+/// Appends to a file in one write, so that several writers do not mix; made with mode 0600 if it is not there.
+///
+/// # Errors
+/// [`FsError`].
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    open_append(path)?.write_all(bytes).map_err(FsError::io("write", path))
+}
+
 /// Opens a regular file for reading and writing, made with mode 0600 if it is not there; nothing is cut.
 ///
 /// # Errors
@@ -152,6 +160,12 @@ pub struct Staged {
 /// # Errors
 /// [`FsError`]; nothing is left behind.
 pub fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
+    let (staged, file) = write_beside(path, mode, bytes)?;
+    file.sync_all().map_err(FsError::io("sync", &staged.temp))?;
+    Ok(staged)
+}
+
+fn write_beside(path: &Path, mode: u32, bytes: &[u8]) -> Result<(Staged, File), FsError> {
     let target = follow(path)?;
     let (temp, mut file) = temp_beside(&target)?;
     // From here on dropping it removes the temporary file.
@@ -161,8 +175,7 @@ pub fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
     // The mode given to open(2) was cut by the umask.
     file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of"))?;
     keep_owner(&file, &staged.target);
-    file.sync_all().map_err(failed("sync"))?;
-    Ok(staged)
+    Ok((staged, file))
 }
 
 impl Staged {
@@ -189,6 +202,33 @@ impl Drop for Staged {
 /// [`FsError`]; the old file stands.
 pub fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     stage(path, mode, bytes)?.commit()
+}
+
+/// The same, but not synced: whole for every reader and over every crash of a process, not over a power cut. For what
+/// has no meaning after one, on ways where a disk must not be waited for.
+///
+/// # Errors
+/// [`FsError`]; the old file stands.
+pub fn put_unsynced(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+    let (staged, _) = write_beside(path, mode, bytes)?;
+    std::fs::rename(&staged.temp, &staged.target).map_err(FsError::io("replace", &staged.target))
+}
+
+/// Cuts a file that others hold open for appending, once it is larger than `limit`: its last `limit` bytes, from a
+/// whole line on, become `aside`, and it is emptied in place. Returns what it was long, if it was cut.
+///
+/// # Errors
+/// [`FsError`]; nothing is lost then.
+pub fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError> {
+    let Some(len) = signature(path).map(|seen| seen.len).filter(|len| *len > limit) else { return Ok(None) };
+    let file = open_update(path)?;
+    let mut tail = vec![0; usize::try_from(limit).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut tail, len - limit).map_err(FsError::io("read", path))?;
+    let line = memchr::memchr(b'\n', &tail).map_or(0, |end| end + 1);
+    put(aside, PRIVATE, &tail[line..])?;
+    // Its writers append (O_APPEND), so they go on at the new end: open(2).
+    file.set_len(0).map_err(FsError::io("empty", path))?;
+    Ok(Some(len))
 }
 
 /// How the temporary names for `target` begin; `None` if it has no name.
@@ -282,6 +322,14 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// Removes a directory with everything in it. Links in it go, what they lead to stays.
+///
+/// # Errors
+/// [`FsError`]; what could be removed is gone then.
+pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+    std::fs::remove_dir_all(path).map_err(FsError::io("delete", path))
+}
+
 fn there(result: io::Result<()>, doing: &'static str, path: &Path) -> Result<bool, FsError> {
     match result.map_err(FsError::io(doing, path)) {
         Ok(()) => Ok(true),
@@ -350,6 +398,19 @@ pub fn is_executable(path: &Path) -> bool {
 #[must_use]
 pub fn mode(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
+}
+
+/// Who owns what `path` leads to.
+#[must_use]
+pub fn owner(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|m| m.uid())
+}
+
+/// Bytes free for this user, and bytes in all, of the file system on which `path` lies.
+#[must_use]
+pub fn space(path: &Path) -> Option<(u64, u64)> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
 }
 
 /// Device and inode of what `path` leads to, and of an open file: whether they are the same.
@@ -470,6 +531,25 @@ mod tests {
         assert_eq!(read_if_there(&at("ten/below"), 9).unwrap(), None);
         assert_eq!(read_if_there(&at("none"), 9).unwrap(), None);
         assert!(read(&at("none"), 9).unwrap_err().to_string().ends_with("/none"));
+    }
+
+    #[test]
+    fn a_large_file_is_cut_in_place_and_its_end_kept_once() {
+        let dir = temp();
+        let (path, aside) = (dir.path().join("l"), dir.path().join("l.1"));
+        assert_eq!(cut(&path, &aside, 10).unwrap(), None, "there is none");
+        let mut writer = open_append(&path).unwrap();
+        writer.write_all(b"one\ntwo\nthree\n").unwrap();
+        assert_eq!(cut(&path, &aside, 14).unwrap(), None);
+        assert_eq!(cut(&path, &aside, 8).unwrap(), Some(14));
+        assert_eq!((read(&aside, 99).unwrap(), mode(&aside)), (b"three\n".to_vec(), Some(PRIVATE)));
+        writer.write_all(b"four\n").unwrap();
+        assert_eq!(read(&path, 99).unwrap(), b"four\n", "a writer that was there goes on");
+        writer.write_all(&[b'x'; 20]).unwrap();
+        assert_eq!(cut(&path, &aside, 8).unwrap(), Some(25));
+        assert_eq!(read(&aside, 99).unwrap(), [b'x'; 8], "a line without end is kept as it is");
+        put_unsynced(&path, PRIVATE, b"new").unwrap();
+        assert_eq!((read(&path, 9).unwrap(), list(dir.path()).unwrap().len()), (b"new".to_vec(), 2));
     }
 
     #[test]

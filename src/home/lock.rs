@@ -64,7 +64,7 @@ impl Lock {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    return Err(LockError::Held { path: path.to_owned(), pid: written_pid(&mut file) });
+                    return Err(LockError::Held { path: path.to_owned(), pid: pid_in(&mut file) });
                 }
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(LockError::Flock { path: path.to_owned(), source: errno.into() }),
@@ -93,7 +93,13 @@ impl Lock {
     }
 }
 
-fn written_pid(file: &mut File) -> Option<u32> {
+/// The pid in a lock file: of whoever holds it, if anybody does, else of the last one. For people only.
+#[must_use]
+pub fn written_pid(path: &Path) -> Option<u32> {
+    pid_in(&mut fs::open_read(path).ok()?)
+}
+
+fn pid_in(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok().filter(|pid| *pid != 0)
@@ -113,6 +119,7 @@ mod tests {
         assert_eq!(error.to_string(), said);
         assert!(matches!(Lock::wait(&path, Duration::ZERO), Err(LockError::Held { .. })));
         drop(held);
+        assert_eq!(written_pid(&path), Some(std::process::id()));
         let again = Lock::wait(&path, Duration::ZERO).unwrap();
         // A removed lock file locks nothing any more.
         fs::remove(&path).unwrap();

@@ -77,10 +77,51 @@ impl Home {
         self.run_dir().join("ledger.jsonl")
     }
 
+    /// When hubs began and how they ended, for the safe mode; JSON.
+    #[must_use]
+    pub fn boots(&self) -> PathBuf {
+        self.run_dir().join("boots.json")
+    }
+
+    /// The hub's own live log file (contract B-23).
+    #[must_use]
+    pub fn hub_log(&self) -> PathBuf {
+        self.hub_logs().join("hub.log")
+    }
+
+    /// Where launchd puts what the hub writes before it has a log of its own.
+    #[must_use]
+    pub fn launchd_log(&self) -> PathBuf {
+        self.hub_logs().join("launchd.log")
+    }
     /// The TCP port of the running hub, for clients of the original (contract A-48).
     #[must_use]
     pub fn hub_port(&self) -> PathBuf {
         self.root.join("hub").join("run").join("hub.port")
+    }
+
+    /// What the hub itself keeps; a module cannot have this name.
+    #[must_use]
+    pub fn hub_dir(&self) -> PathBuf {
+        self.root.join("hub")
+    }
+
+    /// Logs of the hub itself.
+    #[must_use]
+    pub fn hub_logs(&self) -> PathBuf {
+        self.hub_dir().join("logs")
+    }
+
+    /// The program that a unit runs.
+    #[must_use]
+    pub fn bin_dir(&self) -> PathBuf {
+        self.root.join("bin")
+    }
+
+    /// What an installation keeps about itself: journal, receipt, saved files.
+    #[must_use]
+    pub fn install_dir(&self) -> PathBuf {
+        self.root.join("install")
     }
 
     /// A module's own directory.

@@ -28,7 +28,7 @@ use crate::module::name::Short;
 use crate::module::supervise::{Log, Supervise};
 
 /// Largest file that is read.
-const LIMIT: u64 = 1024 * 1024;
+pub const LIMIT: u64 = 1024 * 1024;
 
 /// The file. Inside a table that is known an unknown key is an error; other tables belong to other readers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -10,6 +10,8 @@ use crate::logs::thread::Logs;
 use crate::module::stamp::Stamp;
 use crate::supervisor::set::Supervisor;
 
+use super::boots::BootLog;
+
 /// Facts of this hub that do not change while it runs.
 #[derive(Debug)]
 pub struct Identity {
@@ -17,6 +19,8 @@ pub struct Identity {
     pub port: u16,
     /// Bind host.
     pub host: String,
+    /// Who holds the listening socket, if not this hub alone.
+    pub held_by: Option<&'static str>,
     /// `foreground`, `managed by systemd`, `managed by launchd`.
     pub mode: String,
     /// Wall clock of the start.
@@ -42,6 +46,8 @@ pub struct App {
     pub supervisor: Supervisor,
     /// The logs.
     pub logs: Logs,
+    /// How earlier hubs ended, and whether this one is in safe mode.
+    pub boots: BootLog,
     /// Problems with files other than services.json, found at start: one sentence each.
     pub notes: Arc<Mutex<Vec<String>>>,
     /// Becomes true when open streams must end.
@@ -51,6 +57,15 @@ pub struct App {
 }
 
 impl App {
+    /// A person asks for a module: whatever the hub held back is theirs again.
+    pub fn asked_for(&self, module: &str) {
+        if self.boots.asked() {
+            self.supervisor.let_go();
+            let others = "what was off stays off until it is started";
+            self.logs.hub_line(&format!("safe mode is left: somebody asked for {module}; {others}"));
+        }
+    }
+
     /// The problems found at start.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {

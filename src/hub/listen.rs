@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::PathBuf;
 
+use rustix::net::{AddressFamily, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::home::fs;
-use crate::home::lock::{Lock, LockError};
+use crate::home::lock::{self, Lock, LockError};
 use crate::home::paths::Home;
 use crate::process::ports;
+
+use super::activation::{self, Handed};
 
 /// `sun_path` holds 108 bytes on Linux and 104 on macOS, with the final NUL: unix(7), `sys/un.h`.
 const MAX_SOCKET_PATH: usize = 103;
@@ -75,12 +78,31 @@ pub fn lock(home: &Home) -> Result<Lock, ListenError> {
         .map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;
     let path = home.hub_lock();
     Lock::try_take(&path).map_err(|error| match error {
-        LockError::Held { pid, .. } => ListenError::SecondHub {
-            home: home.root().to_owned(),
-            holder: pid.map_or_else(|| "its pid is unknown".to_owned(), |pid| format!("pid {pid}")),
-        },
+        LockError::Held { pid, .. } => held_by(home, pid),
         other => ListenError::Home { path, source: std::io::Error::other(other) },
     })
+}
+
+fn held_by(home: &Home, pid: Option<u32>) -> ListenError {
+    ListenError::SecondHub {
+        home: home.root().to_owned(),
+        holder: pid.map_or_else(|| "its pid is unknown".to_owned(), |pid| format!("pid {pid}")),
+    }
+}
+
+/// Names the hub that serves this home, from what it wrote into its lock.
+#[must_use]
+pub fn second_hub(home: &Home) -> ListenError {
+    held_by(home, lock::written_pid(&home.hub_lock()))
+}
+
+/// Whether the control socket's path is short enough.
+///
+/// # Errors
+/// [`ListenError::SocketPath`].
+pub fn socket_fits(home: &Home) -> Result<(), ListenError> {
+    let path = home.socket();
+    if path.as_os_str().len() > MAX_SOCKET_PATH { Err(ListenError::SocketPath(path)) } else { Ok(()) }
 }
 
 /// The control socket. Whoever holds the lock owns the path: a socket that is still there is a dead hub's.
@@ -88,10 +110,8 @@ pub fn lock(home: &Home) -> Result<Lock, ListenError> {
 /// # Errors
 /// The path is too long, or cannot be bound.
 pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
+    socket_fits(home)?;
     let path = home.socket();
-    if path.as_os_str().len() > MAX_SOCKET_PATH {
-        return Err(ListenError::SocketPath(path));
-    }
     let bind = || {
         fs::remove(&path).map_err(std::io::Error::other)?;
         let listener = StdUnixListener::bind(&path)?;
@@ -131,30 +151,104 @@ impl Drop for Traces {
     }
 }
 
-/// The TCP listener.
-///
-/// # Errors
-/// [`ListenError::PortBusy`] names the holder.
-pub fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
-    let ip: IpAddr = match host {
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
-        other => other.parse().map_err(|_| ListenError::Host(host.to_owned()))?,
-    };
+fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
+    let ip = address(host)?;
     let bind = || {
         let listener = StdTcpListener::bind(SocketAddr::new(ip, port))?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
-    bind().map_err(|source| {
-        if source.kind() != std::io::ErrorKind::AddrInUse {
-            return ListenError::Bind { host: host.to_owned(), port, source };
+    bind().map_err(|source| refused(host, port, source))
+}
+
+/// Whether [`Door::bind`] would succeed now. Listens on nothing.
+///
+/// # Errors
+/// As there.
+pub fn could_bind(host: &str, at: SocketAddr) -> Result<(), ListenError> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let bind = || {
+        let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+        // As std does it: what rests in TIME_WAIT is no holder.
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &at)
+    };
+    bind().map_err(|errno| refused(host, at.port(), errno.into()))
+}
+
+fn refused(host: &str, port: u16, source: std::io::Error) -> ListenError {
+    if source.kind() == std::io::ErrorKind::AddrInUse {
+        busy(host, port)
+    } else {
+        ListenError::Bind { host: host.to_owned(), port, source }
+    }
+}
+
+/// Names whoever holds the port.
+fn busy(host: &str, port: u16) -> ListenError {
+    let holder = ports::holder(port).map(|(holder, _)| holder);
+    ListenError::PortBusy {
+        host: host.to_owned(),
+        port,
+        pid: holder.as_ref().and_then(|holder| holder.pid),
+        holder: holder.map_or_else(|| "a process that could not be found".to_owned(), |h| h.phrase()),
+    }
+}
+
+/// What a host means.
+///
+/// # Errors
+/// [`ListenError::Host`].
+pub fn address(host: &str) -> Result<IpAddr, ListenError> {
+    match host {
+        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+        other => other.parse().map_err(|_| ListenError::Host(host.to_owned())),
+    }
+}
+
+/// The TCP listener of a hub, and what is said about it.
+#[derive(Debug)]
+pub struct Door {
+    /// It listens.
+    pub tcp: TcpListener,
+    /// Bind host, as it was asked for.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Who holds the socket while no hub runs; `None`: nobody, it ends with this hub.
+    pub held_by: Option<&'static str>,
+}
+
+impl Door {
+    /// The socket that was handed over.
+    ///
+    /// # Errors
+    /// It cannot be watched for connections.
+    pub fn handed(socket: Handed) -> Result<Self, ListenError> {
+        let (host, port) = (socket.at.ip().to_string(), socket.at.port());
+        match TcpListener::from_std(socket.listener) {
+            Ok(tcp) => Ok(Self { tcp, host, port, held_by: Some(activation::HOLDER) }),
+            Err(source) => Err(ListenError::Bind { host, port, source }),
         }
-        let holder = ports::holder(port).map(|(holder, _)| holder);
-        ListenError::PortBusy {
-            host: host.to_owned(),
-            port,
-            pid: holder.as_ref().and_then(|holder| holder.pid),
-            holder: holder.map_or_else(|| "a process that could not be found".to_owned(), |h| h.phrase()),
+    }
+
+    /// A socket of our own.
+    ///
+    /// # Errors
+    /// [`ListenError::PortBusy`] names the holder.
+    pub fn bind(host: &str, port: u16) -> Result<Self, ListenError> {
+        let tcp = tcp(host, port)?;
+        let host = host.to_owned();
+        match tcp.local_addr() {
+            Ok(at) => Ok(Self { tcp, host, port: at.port(), held_by: None }),
+            Err(source) => Err(ListenError::Bind { host, port, source }),
         }
-    })
+    }
+
+    /// `127.0.0.1:1939`, and who holds it.
+    #[must_use]
+    pub fn phrase(&self) -> String {
+        let held = self.held_by.map_or_else(String::new, |holder| format!(" (socket held by {holder})"));
+        format!("{}:{}{held}", self.host, self.port)
+    }
 }

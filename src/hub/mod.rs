@@ -1,20 +1,33 @@
 //! The `parachute serve` process: takes the lock, the control socket and the port, and only then touches modules.
 //!
 //! ```text
-//! serve: signals → lock → socket → TCP → READY ─┬─► http (socket and TCP, one router)
-//!                                               ├─► supervisor::set (modules, in parallel)
-//!                                               ├─► watch (services.json), notify (watchdog)
-//!                                               └─► shutdown: modules in parallel, then streams, then sockets
+//! serve: activation → signals → premises (lock, socket, TCP) → READY
+//!          │ ├─► http (socket and TCP, one router)
+//!          │ ├─► supervisor::set (modules, in parallel; none in safe_mode)
+//!          │ └─► life: signals, watch (services.json), notify (watchdog)
+//!          └───► shutdown: modules in parallel, then streams, then sockets
+//! check: the same questions, nothing touched
 //! ```
 //!
 //! Must not: decide about a module's life (the supervisor does), know a service manager beyond `sd_notify`.
 
+pub mod activation;
+pub mod address;
 pub mod app;
+pub mod boots;
+pub mod check;
 pub mod demo;
 pub mod http;
+pub mod keeper;
+pub mod life;
 pub mod listen;
 pub mod notify;
+pub mod own_log;
+pub mod premises;
+pub mod refusal;
+pub mod safe_mode;
 pub mod serve;
 pub mod shutdown;
+pub mod token;
 pub mod views;
 pub mod watch;

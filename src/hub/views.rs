@@ -19,6 +19,7 @@ use crate::supervisor::shared::Change;
 use crate::supervisor::snapshot::{Snapshot, Word};
 
 use super::app::App;
+use super::safe_mode;
 
 fn state(word: Word) -> State {
     match word {
@@ -61,11 +62,12 @@ pub fn event(change: &Change) -> ModuleEvent {
     }
 }
 
-/// Readiness (contract A-97, W-X6): what somebody stopped is not waited for.
+/// Readiness (contract A-97, W-X6): what somebody stopped is not waited for. What the hub itself holds back (`safe`)
+/// will not become ready without help.
 #[must_use]
-pub fn ready(snapshots: &[Snapshot]) -> Ready {
+pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     let mut lists = Ready::default();
-    for snapshot in snapshots.iter().filter(|snapshot| !snapshot.stopped_on_purpose) {
+    for snapshot in snapshots.iter().filter(|snapshot| safe || !snapshot.stopped_on_purpose) {
         let name = snapshot.short.to_string();
         match snapshot.word {
             Word::Running if snapshot.ready => lists.ready_modules.push(name),
@@ -91,6 +93,7 @@ pub fn status(app: &App) -> Status {
         pid: std::process::id(),
         port: identity.port,
         host: identity.host.clone(),
+        socket_held_by: identity.held_by.map(str::to_owned),
         home: app.home.root().display().to_string(),
         mode: identity.mode.clone(),
         started_at: identity.started,
@@ -112,7 +115,7 @@ fn memory(pids: &[u32]) -> Option<u64> {
     Some(crate::process::table::memory(pids)).filter(|bytes| *bytes > 0)
 }
 
-/// What is wrong with files of the home.
+/// What is wrong with the hub and with files of the home.
 #[must_use]
 pub fn file_problems(app: &App) -> Vec<FileProblem> {
     let condition = app.supervisor.condition();
@@ -136,7 +139,13 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
         message,
         next: None,
     });
-    broken.into_iter().chain(rows).chain(notes).collect()
+    let safe = app.boots.safe().map(|deaths| FileProblem {
+        file: app.home.boots().display().to_string(),
+        row: None,
+        message: safe_mode::message(deaths),
+        next: Some(safe_mode::NEXT.to_owned()),
+    });
+    safe.into_iter().chain(broken).chain(rows).chain(notes).collect()
 }
 
 fn module(member: &Member, families: &Families, now: Stamp) -> ModuleView {

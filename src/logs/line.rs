@@ -15,7 +15,6 @@
 
 use std::io::Write as _;
 
-use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 
 /// Longest text of one [`Line`]. A longer one is cut, and the pieces after the first are marked `continued`.
@@ -120,7 +119,7 @@ fn headed(raw: &[u8]) -> Option<Stored<'_>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shown<'a> {
     /// `[vault] `, if given.
-    pub short: Option<&'a Short>,
+    pub short: Option<&'a str>,
     /// `2026-03-01T10:04:09.120Z `, if asked for and known.
     pub times: bool,
 }
@@ -134,7 +133,7 @@ impl Shown<'_> {
         }
         if let Some(short) = self.short {
             to.push(b'[');
-            to.extend_from_slice(short.as_str().as_bytes());
+            to.extend_from_slice(short.as_bytes());
             to.push(b']');
             to.push(continuation(line.continued));
         } else if line.continued {
@@ -160,7 +159,7 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn shown(short: Option<&Short>, times: bool, line: &Stored<'_>) -> String {
+    fn shown(short: Option<&str>, times: bool, line: &Stored<'_>) -> String {
         let mut to = Vec::new();
         Shown { short, times }.render(line, &mut to);
         String::from_utf8(to).unwrap()
@@ -197,16 +196,16 @@ mod tests {
 
     #[test]
     fn shown_to_a_person() {
-        let vault = Short::new("vault").unwrap();
+        let vault = "vault";
         let at = Some(Stamp(1_772_359_449_120));
         let line = Stored { at, stream: Stream::Out, continued: false, text: b"hello" };
         assert_eq!(shown(None, false, &line), "hello\n");
-        assert_eq!(shown(Some(&vault), false, &line), "[vault] hello\n");
-        assert_eq!(shown(Some(&vault), true, &line), "2026-03-01T10:04:09.120Z [vault] hello\n");
-        assert_eq!(shown(Some(&vault), true, &Stored { at: None, ..line }), "[vault] hello\n");
-        assert_eq!(shown(Some(&vault), false, &Stored { continued: true, ..line }), "[vault]+hello\n");
+        assert_eq!(shown(Some(vault), false, &line), "[vault] hello\n");
+        assert_eq!(shown(Some(vault), true, &line), "2026-03-01T10:04:09.120Z [vault] hello\n");
+        assert_eq!(shown(Some(vault), true, &Stored { at: None, ..line }), "[vault] hello\n");
+        assert_eq!(shown(Some(vault), false, &Stored { continued: true, ..line }), "[vault]+hello\n");
         assert_eq!(shown(None, false, &Stored { continued: true, ..line }), "+hello\n");
         let note = Stored { stream: Stream::Hub, ..line };
-        assert_eq!(shown(Some(&vault), false, &note), "[vault] [supervisor] hello\n");
+        assert_eq!(shown(Some(vault), false, &note), "[vault] [supervisor] hello\n");
     }
 }

@@ -5,6 +5,7 @@
 //!    (one thread, `logs`)  cut, prefix   ├─► <short>.log, rotated          (a failing disk is counted)
 //!                                        └─► backlog ──► hub stdout        (one thread, `stdout`)
 //!                        supervisor notes ─┘ same three ways
+//!  lines of the hub itself ─────────────► hub.log, rotated, and stdout     (`own`)
 //!  files ──► read ──► the last lines, since a time, as they grow           (no hub needed)
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod follow;
 mod held;
 pub mod line;
 mod module;
+pub mod own;
 mod pump;
 pub mod read;
 mod reader;

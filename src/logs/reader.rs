@@ -8,7 +8,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use tokio::net::unix::pipe::Receiver;
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::held::held;
 use super::line::{Stream, head};
 use super::module::Module;
+use super::own::Own;
 use super::pump::{Batch, Formatter};
 use super::rotate::Report;
 use super::stdout::Stdout;
@@ -42,6 +43,47 @@ pub(crate) struct Hub {
     pub(crate) stop: Arc<Notify>,
     pub(crate) stdout: Stdout,
     pub(crate) scratch: tokio::sync::Mutex<Scratch>,
+    /// The hub's own file, once it was named.
+    pub(crate) own: OnceLock<Own>,
+}
+
+impl Hub {
+    /// A line of the hub itself: stdout, and its own file. Never waits.
+    pub(crate) fn say(self: &Arc<Self>, text: &str) {
+        self.stdout.line(&format!("[hub] {text}"));
+        self.keep(Stream::Out, text);
+    }
+
+    /// For the hub's own file only.
+    pub(crate) fn keep(self: &Arc<Self>, stream: Stream, text: &str) {
+        let at = Stamp::of(SystemTime::now());
+        if self.own.get().is_some_and(|own| own.leave(at, stream, text)) {
+            let hub = Arc::clone(self);
+            self.handle.spawn(async move { hub.write_own() });
+        }
+    }
+
+    /// Writes what waits for the hub's own file. Only the logs thread comes here.
+    pub(crate) fn write_own(&self) {
+        let Some(own) = self.own.get() else { return };
+        let mut file = held(&own.file);
+        let lines = own.take();
+        if lines.is_empty() {
+            return;
+        }
+        let path = file.path().display().to_string();
+        // Said on stdout alone: the file is what it is about.
+        match file.append(&lines, own.limits, Instant::now()) {
+            Report::Quiet => {}
+            Report::Failed(error) => {
+                self.stdout.line(&format!("[hub] {path} cannot be written: {error}; its lines go on here"));
+            }
+            Report::Recovered(missing) => {
+                self.stdout
+                    .line(&format!("[hub] {path} is written again; {missing} lines are missing in it"));
+            }
+        }
+    }
 }
 
 /// One for all pumps.
@@ -69,7 +111,7 @@ impl Scratch {
 
 /// Reads one stream until its end, or until the module's log is ended.
 pub(crate) async fn pump(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     module: &Module,
     stream: Stream,
     fd: OwnedFd,
@@ -144,7 +186,7 @@ fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize
 
 /// Ring and followers first, then stdout and the file; stdout before the file if it takes it at once, so that both
 /// threads write at the same time.
-async fn deliver(hub: &Hub, module: &Module, stream: Stream, at: Stamp, batch: &mut Batch) {
+async fn deliver(hub: &Arc<Hub>, module: &Module, stream: Stream, at: Stamp, batch: &mut Batch) {
     if batch.lines > 0 {
         let limits = module.keep(at, stream, &batch.file, batch.lines);
         let taken = hub.stdout.offer(&mut batch.out, batch.lines);
@@ -161,23 +203,19 @@ async fn deliver(hub: &Hub, module: &Module, stream: Stream, at: Stamp, batch: &
     batch.clear();
 }
 
-/// Writes lines to the module's file, and says on stdout (and later in the file) if it could not.
-pub(crate) fn to_file(hub: &Hub, module: &Module, lines: &[u8], limits: LogLimits) {
+/// Writes lines to the module's file, and says (later in the file too) if it could not.
+pub(crate) fn to_file(hub: &Arc<Hub>, module: &Module, lines: &[u8], limits: LogLimits) {
     let mut file = held(&module.file);
     match file.append(lines, limits, Instant::now()) {
         Report::Quiet => {}
-        Report::Failed(error) => hub.stdout.line(&format!(
-            "[hub] {}: {} cannot be written: {error}; its lines go on here",
+        Report::Failed(error) => hub.say(&format!(
+            "{}: {} cannot be written: {error}; its lines go on here",
             module.short,
             file.path().display()
         )),
         Report::Recovered(missing) => {
             let text = format!("{missing} lines are missing here: the file could not be written");
-            hub.stdout.line(&format!(
-                "[hub] {}: {} is written again; {text}",
-                module.short,
-                file.path().display()
-            ));
+            hub.say(&format!("{}: {} is written again; {text}", module.short, file.path().display()));
             let mut line = head(Stamp::of(SystemTime::now()), Stream::Hub, false).to_vec();
             line.extend_from_slice(text.as_bytes());
             line.push(b'\n');

@@ -44,6 +44,14 @@ impl StdoutSink {
         Self(File::from(fd))
     }
 
+    /// Nowhere: for a hub whose standard output nobody bounds.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn nowhere() -> io::Result<Self> {
+        Ok(Self(File::options().write(true).open("/dev/null")?))
+    }
+
     /// This process's standard output.
     ///
     /// # Errors

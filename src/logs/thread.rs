@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
@@ -21,6 +21,7 @@ use super::follow::{Follower, Start};
 use super::held::held;
 use super::line::{Line, Stream, head};
 use super::module::Module;
+use super::own::Own;
 use super::reader::{Hub, pump, to_file};
 use super::stdout::{Stdout, StdoutSink, StdoutState};
 use crate::module::launch::LogLimits;
@@ -48,7 +49,8 @@ impl Logs {
         std::thread::Builder::new()
             .name("logs".to_owned())
             .spawn(move || runtime.block_on(stopped.notified()))?;
-        let hub = Hub { handle, stop, stdout, scratch: tokio::sync::Mutex::default() };
+        let (scratch, own) = (tokio::sync::Mutex::default(), OnceLock::new());
+        let hub = Hub { handle, stop, stdout, scratch, own };
         Ok(Self { hub: Arc::new(hub), modules: Arc::default() })
     }
 
@@ -72,9 +74,15 @@ impl Logs {
         }
     }
 
-    /// A line of the hub itself: `[hub] text` on stdout.
+    /// From here on what the hub and the supervisor say is also kept in this file. Only the first name counts.
+    pub fn keep_own(&self, file: PathBuf, limits: LogLimits) {
+        // A second name is a mistake of the caller, and changes nothing.
+        let _ = self.hub.own.set(Own::new(file, limits));
+    }
+
+    /// A line of the hub itself: `[hub] text` on stdout, and in its own file.
     pub fn hub_line(&self, text: &str) {
-        self.hub.stdout.line(&format!("[hub] {text}"));
+        self.hub.say(text);
     }
 
     /// How the hub's stdout is doing.
@@ -94,6 +102,9 @@ impl Logs {
             for module in &modules {
                 module.end().await;
             }
+            let hub = Arc::clone(&self.hub);
+            // The logs thread writes it, after everything it was told before.
+            let _ = self.hub.handle.spawn(async move { hub.write_own() }).await;
             self.hub.stdout.flush().await;
         };
         let flushed = tokio::time::timeout(within, flush).await.is_ok();
@@ -121,7 +132,7 @@ impl ModuleLog {
         let ending = module.ending.subscribe();
         self.hub.handle.spawn(async move {
             if let Err(error) = pump(&hub, &module, stream, fd, ending).await {
-                hub.stdout.line(&format!("[hub] {}: its output cannot be read: {error}", module.short));
+                hub.say(&format!("{}: its output cannot be read: {error}", module.short));
             }
             // The receiver may have been dropped; nobody waits then.
             let _ = done.send(());
@@ -136,6 +147,7 @@ impl ModuleLog {
         let mut lines = 0;
         for line in text.lines() {
             self.hub.stdout.line(&format!("[supervisor] {}: {line}", self.module.short));
+            self.hub.keep(Stream::Hub, &format!("{}: {line}", self.module.short));
             file.extend_from_slice(&head(at, Stream::Hub, false));
             file.extend_from_slice(line.as_bytes());
             file.push(b'\n');
@@ -281,6 +293,34 @@ mod tests {
         assert_eq!(
             stored,
             ["# ended first", "# ended second", "| first", "| second", "| tail of first", "| tail of second"]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_hub_says_is_kept_in_its_own_file_too() {
+        let mut world = World::new();
+        world.logs.hub_line("before it has a file");
+        let limits = LogLimits { max_bytes: 400, keep: 2 };
+        world.logs.keep_own(world.dir.path().join("hub").join("hub.log"), limits);
+        world.logs.hub_line("listening");
+        world.module("vault").note("started\nready");
+        for n in 0..100 {
+            world.logs.hub_line(&format!("line {n}"));
+        }
+        world.logs.hub_line("stopped");
+        assert!(
+            world
+                .end()
+                .await
+                .starts_with("[hub] before it has a file\n[hub] listening\n[supervisor] vault: ")
+        );
+        let live = world.file("hub/hub");
+        assert!(live.len() <= 400 && live.ends_with("| stopped\n"), "{live}");
+        #[expect(clippy::disallowed_methods, reason = "test: looks at what was written")]
+        let older = std::fs::read_to_string(world.dir.path().join("hub/hub.log.1")).unwrap();
+        assert!(
+            !older.contains("before") && older.lines().all(|line| line[25..].starts_with("| line ")),
+            "{older}"
         );
     }
 

@@ -1,6 +1,6 @@
 //! The marks every process of a module carries in its environment, and inherits to whatever it starts.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -38,6 +38,12 @@ pub fn home(environ: &[u8]) -> Option<PathBuf> {
     value(environ, MARK_HOME).filter(|bytes| !bytes.is_empty()).map(|bytes| OsStr::from_bytes(bytes).into())
 }
 
+/// One variable of an environment block.
+#[must_use]
+pub fn variable(environ: &[u8], key: &str) -> Option<OsString> {
+    value(environ, key).map(|bytes| OsStr::from_bytes(bytes).to_owned())
+}
+
 /// First value of `key`: `getenv` of every libc reads the first one.
 fn value<'a>(environ: &'a [u8], key: &str) -> Option<&'a [u8]> {
     environ
@@ -70,5 +76,6 @@ mod tests {
     #[test]
     fn the_first_value_counts() {
         assert_eq!(home(b"PARACHUTE_HOME=/a\0PARACHUTE_HOME=/b\0"), Some("/a".into()));
+        assert_eq!(variable(b"XPATH=/x\0PATH=/a\0PATH=/b\0", "PATH"), Some("/a".into()));
     }
 }

@@ -15,6 +15,7 @@
 pub mod attribution;
 pub mod files;
 pub mod group;
+pub mod handed;
 pub mod id;
 pub mod life;
 pub mod marks;

@@ -189,6 +189,12 @@ pub fn home(pid: u32) -> Option<PathBuf> {
     marks::home(&os::environ(pid)?)
 }
 
+/// PATH in the environment it was started with.
+#[must_use]
+pub fn path_variable(pid: u32) -> Option<OsString> {
+    marks::variable(&os::environ(pid)?, "PATH")
+}
+
 /// Resident bytes of all these processes together. Shared pages count once for each; those gone count nothing.
 #[must_use]
 pub fn memory(pids: &[u32]) -> u64 {

@@ -68,6 +68,8 @@ pub struct Supervisor {
     leaving: Arc<Mutex<Vec<Member>>>,
     condition: Arc<Mutex<Condition>>,
     draining: Arc<Mutex<bool>>,
+    /// Modules that appear stay down until somebody asks for them.
+    held: Arc<Mutex<bool>>,
 }
 
 impl Supervisor {
@@ -83,6 +85,7 @@ impl Supervisor {
             leaving: Arc::default(),
             condition: Arc::default(),
             draining: Arc::default(),
+            held: Arc::default(),
         })
     }
 
@@ -122,6 +125,17 @@ impl Supervisor {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         *lock(&self.draining)
+    }
+
+    /// Holds modules back that appear from now on: they stay down until somebody asks for them, or the hub is let go
+    /// and they appear anew. For before the first [`Self::reload`].
+    pub fn hold(&self) {
+        *lock(&self.held) = true;
+    }
+
+    /// Ends [`Self::hold`] for modules that appear from now on.
+    pub fn let_go(&self) {
+        *lock(&self.held) = false;
     }
 
     /// Reads services.json and brings the set in step with it. Modules that appear are started, in parallel, and not
@@ -204,33 +218,43 @@ impl Supervisor {
         let log = self.shared.log(short, LogLimits::default());
         let handle = actor::start(Arc::clone(&self.shared), short.clone(), row.port, log.clone());
         let earlier = lock(&self.leaving).iter().find(|member| member.short == *short).cloned();
-        let asked = handle.clone();
-        tokio::spawn(async move {
-            if let Some(earlier) = earlier {
-                earlier.ask(Ask::Shutdown).await;
-            }
-            asked.ask(Ask::Boot).await
-        });
+        if !*lock(&self.held) {
+            let asked = handle.clone();
+            tokio::spawn(async move {
+                if let Some(earlier) = earlier {
+                    earlier.ask(Ask::Shutdown).await;
+                }
+                asked.ask(Ask::Boot).await
+            });
+        }
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
-    /// Ends processes of modules that have no row any more but were left running by an earlier hub.
+    /// Ends processes that were left running by an earlier hub and that no start of a module will end: those of
+    /// modules without a row, and all of them while modules are held back.
     pub async fn end_forgotten(&self) {
-        let known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
+        let held = *lock(&self.held);
+        let why = if held { "which is held back" } else { "which has no row any more" };
+        let known: BTreeSet<Short> = match held {
+            true => BTreeSet::new(),
+            false => lock(&self.members).iter().map(|m| m.short.clone()).collect(),
+        };
         for short in self.shared.modules_left().difference(&known) {
-            let (lives, _) = self.shared.past(short);
+            let (mut lives, _) = self.shared.past(short);
+            // Somebody may have started it meanwhile: that life is ours, and stays.
+            lives.retain(|life| !life.incarnation.starts_with(&self.shared.nonce));
             let grace = Policy::default().kill_timeout;
             match reclaim::end(|| reclaim::of_earlier(&lives), grace).await {
                 Ok(ended) => {
                     for id in &ended {
-                        let line = format!("ended {id}, left by {short}, which has no row any more");
+                        let line = format!("ended {id}, left by {short}, {why}");
                         self.shared.logs.hub_line(&line);
                     }
                     self.shared.earlier_gone(short);
                 }
                 Err(left) => {
                     let names: Vec<_> = left.iter().map(ToString::to_string).collect();
-                    let line = format!("{short} has no row and survives SIGKILL: {}", names.join(", "));
+                    let line = format!("left by {short}, {why}, and survives SIGKILL: {}", names.join(", "));
                     self.shared.logs.hub_line(&line);
                 }
             }

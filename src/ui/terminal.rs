@@ -1,4 +1,4 @@
-//! The only place that prints.
+//! The only place that prints; questions (`prompt`) and spinners (`progress`) draw themselves.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
@@ -42,14 +42,10 @@ impl Terminal {
         io::stdin().is_terminal()
     }
 
-    /// Reads one line from standard input; `None` at its end.
-    ///
-    /// # Errors
-    /// What the system said.
-    pub fn line(self) -> io::Result<Option<String>> {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line)?;
-        Ok((read > 0).then_some(line))
+    /// Whether standard error is a terminal.
+    #[must_use]
+    pub fn err_is_terminal(self) -> bool {
+        io::stderr().is_terminal()
     }
 }
 

@@ -6,21 +6,30 @@
 )]
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
+mod activation;
 mod api;
 mod api_doors;
 mod boot;
+mod check;
 mod edges;
 mod environment;
 mod files;
 mod groups;
+mod launchd;
 mod layers;
 mod log_streams;
 mod logs;
 mod orphans;
+mod questions;
 mod readme;
 mod registration;
+mod safe_mode;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit_plists;
+mod unit_values;
+mod unit_verbs;
+mod units;
 mod verbs;

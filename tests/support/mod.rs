@@ -6,6 +6,7 @@
 pub mod http;
 pub mod processes;
 pub mod stream;
+pub mod units;
 pub mod world;
 
 use std::time::{Duration, Instant};

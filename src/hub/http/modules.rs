@@ -74,6 +74,7 @@ pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Res
         }
         unknown
     })?;
+    app.asked_for(&name);
     let reply = ask(&member, Ask::Start).await?;
     if let Some(problem) = reply.0.problem.as_ref().filter(|problem| problem.error_type == Kind::NoStartCmd) {
         let text = problem.error_description.clone();
@@ -107,7 +108,10 @@ pub async fn restart(
         return Err(Failure::shutting_down());
     }
     match app.supervisor.find(&name) {
-        Some(member) => ask(&member, Ask::Restart).await,
+        Some(member) => {
+            app.asked_for(&name);
+            ask(&member, Ask::Restart).await
+        }
         None if known_only(&name) => Err(not_supervised(&name)),
         None => Err(Failure::unknown_module(&name)),
     }

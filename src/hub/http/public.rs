@@ -13,7 +13,8 @@ use super::auth::Local;
 
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
-/// Liveness of the hub. Says nothing about modules; degraded when a file of the home is broken.
+/// Liveness of the hub. Says nothing about modules; degraded when a file of the home is broken, and in
+/// safe mode.
 pub async fn health(_: Local, State(app): State<App>) -> Response {
     let problems: Vec<String> = views::file_problems(&app).into_iter().map(|p| p.message).collect();
     let status = if problems.is_empty() { "ok" } else { "degraded" };
@@ -30,5 +31,5 @@ pub async fn health(_: Local, State(app): State<App>) -> Response {
 /// Readiness of the modules.
 pub async fn ready(_: Local, State(app): State<App>) -> Response {
     let snapshots: Vec<_> = app.supervisor.members().iter().map(|member| member.snapshot()).collect();
-    (NO_STORE, Json(views::ready(&snapshots))).into_response()
+    (NO_STORE, Json(views::ready(&snapshots, app.boots.safe().is_some()))).into_response()
 }

@@ -8,6 +8,8 @@ mod sockets;
 mod stat;
 mod tcp_table;
 
+#[path = "../handed.rs"]
+mod handed;
 #[path = "../posix.rs"]
 mod posix;
 
@@ -17,10 +19,11 @@ mod posix;
 mod layout;
 
 pub(super) use exit::ExitWatch;
+pub(super) use handed::take as take_handed;
 pub(super) use pidfd::send;
 pub(super) use posix::{end_if_any, group_exists, limit_files, send_group, zombie_child};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
 };
-pub(super) use sockets::{holders, holds, listeners};
+pub(super) use sockets::{holders, holds, listeners, listens};

@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "edge: reads /proc/net where netlink is refused")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::BorrowedFd;
 
 use super::{netlink, proc, tcp_table};
 use crate::process::ports::Listener;
@@ -44,6 +46,11 @@ pub(in crate::process) fn holds(pids: &[u32], inodes: &BTreeSet<u64>) -> bool {
         });
         found
     })
+}
+
+/// Whether listen(2) was called on it: `SO_ACCEPTCONN` of socket(7).
+pub(in crate::process) fn listens(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_acceptconn(fd)?)
 }
 
 #[cfg(test)]

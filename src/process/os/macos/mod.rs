@@ -5,13 +5,16 @@ mod proc;
 mod send;
 mod sockets;
 
+#[path = "../handed.rs"]
+mod handed;
 #[path = "../posix.rs"]
 mod posix;
 
+pub(super) use handed::take as take_handed;
 pub(super) use posix::{end_if_any, group_exists, limit_files, send_group, zombie_child};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
 };
 pub(super) use send::{ExitWatch, send};
-pub(super) use sockets::{holders, holds, listeners};
+pub(super) use sockets::{holders, holds, listeners, listens};

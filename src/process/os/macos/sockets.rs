@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_int;
+use std::io;
+use std::os::fd::BorrowedFd;
 
 use nix::libc;
 
@@ -74,4 +76,11 @@ pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> BTreeMap<u64, BTre
 
 pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> bool {
     pids.iter().any(|pid| sockets_of(*pid).iter().any(|socket| handles.contains(&socket.handle)))
+}
+
+/// macOS declares `SO_ACCEPTCONN` and does not answer it. Nothing there hands sockets over in systemd's way either;
+/// on one that does not listen the first accept(2) fails.
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it may fail")]
+pub(in crate::process) fn listens(_: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(true)
 }

@@ -1,0 +1,222 @@
+//! A listening socket that systemd holds and hands over at each start, so that a restart of the hub refuses nobody:
+//! sd_listen_fds(3), systemd.socket(5).
+//!
+//! The variables stay in the environment of the process; modules never get them (`module::env`), and the descriptors
+//! are closed on exec.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::process::handed;
+
+/// Who holds it, as `status` says it.
+pub const HOLDER: &str = "systemd";
+
+/// Names under which the hub's own socket comes: that of its socket unit, which is the default, and the one a person
+/// may give it with `FileDescriptorName=`.
+const NAMES: [&str; 2] = ["parachute-hub.socket", "hub"];
+
+/// More than this is no unit of ours.
+const MOST: u16 = 64;
+
+/// The socket.
+#[derive(Debug)]
+pub struct Handed {
+    /// It listens, and does not block.
+    pub listener: TcpListener,
+    /// Where.
+    pub at: SocketAddr,
+}
+
+/// Why what was handed over cannot be used. A person must act on each of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The variables contradict themselves.
+    #[error("LISTEN_FDS={fds:?} and LISTEN_FDNAMES={names:?} announce no sockets that could be taken")]
+    Announced {
+        /// `LISTEN_FDS`.
+        fds: String,
+        /// `LISTEN_FDNAMES`.
+        names: String,
+    },
+    /// The descriptors are not there.
+    #[error("the sockets that systemd announced cannot be taken")]
+    Take(#[source] std::io::Error),
+    /// The one of ours is of another kind.
+    #[error("the socket that systemd handed over as {name:?} cannot be used: {why}")]
+    Unfit {
+        /// Its name.
+        name: String,
+        /// What it is instead.
+        why: String,
+    },
+    /// What was asked for on the command line is another address.
+    #[error("{asked} was asked for, and the socket that systemd holds is {held}")]
+    Elsewhere {
+        /// `--port 2000`.
+        asked: String,
+        /// Its address.
+        held: SocketAddr,
+    },
+}
+
+/// Takes what was handed over to this very process: at most one socket is the hub's, others are closed, and each
+/// note says which. To be called once, before anything else is opened.
+///
+/// # Errors
+/// [`ActivationError`].
+pub fn take(
+    env: &BTreeMap<OsString, OsString>,
+    pid: u32,
+) -> Result<(Option<Handed>, Vec<String>), ActivationError> {
+    let names = announced(env, pid)?;
+    if names.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let count = u16::try_from(names.len()).unwrap_or(MOST);
+    let descriptors = handed::take(count).map_err(ActivationError::Take)?;
+    choose(names.into_iter().zip(descriptors))
+}
+
+/// The names of the descriptors that are for us, in order. `None`: it has none (systemd-socket-activate(1) gives
+/// none unless asked to).
+fn announced(env: &BTreeMap<OsString, OsString>, pid: u32) -> Result<Vec<Option<String>>, ActivationError> {
+    let var = |name: &str| env.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
+    // Another pid: the variables were inherited from a process that was activated, and are none of our business.
+    if var("LISTEN_PID") != Some(pid.to_string()) {
+        return Ok(Vec::new());
+    }
+    let Some(fds) = var("LISTEN_FDS") else { return Ok(Vec::new()) };
+    let names = var("LISTEN_FDNAMES");
+    let count = fds.parse::<u16>().ok().filter(|count| *count <= MOST).map(usize::from);
+    let announced = match (count, &names) {
+        (Some(count), None) => Some(vec![None; count]),
+        (Some(0), Some(_)) => Some(Vec::new()),
+        (Some(count), Some(names)) => {
+            let names: Vec<_> = names.split(':').map(|name| Some(name.to_owned())).collect();
+            (names.len() == count).then_some(names)
+        }
+        (None, _) => None,
+    };
+    announced.ok_or_else(|| ActivationError::Announced { fds, names: names.unwrap_or_default() })
+}
+
+fn choose(
+    descriptors: impl Iterator<Item = (Option<String>, OwnedFd)>,
+) -> Result<(Option<Handed>, Vec<String>), ActivationError> {
+    let (mut chosen, mut notes) = (None, Vec::new());
+    for (name, fd) in descriptors {
+        let ours = name.as_ref().is_none_or(|name| NAMES.contains(&name.as_str()));
+        let name = name.unwrap_or_else(|| "unknown".to_owned());
+        // Dropping one closes it. systemd goes on holding its own.
+        if !ours {
+            notes.push(format!(
+                "systemd handed over a socket {name:?}, which is not the hub's: it was closed"
+            ));
+        } else if chosen.is_some() {
+            notes
+                .push(format!("systemd handed over a second socket {name:?}: a hub uses one, it was closed"));
+        } else {
+            chosen = Some(check(fd).map_err(|why| ActivationError::Unfit { name, why })?);
+        }
+    }
+    Ok((chosen, notes))
+}
+
+/// The API answers on loopback only; anything else would open it to the network by a unit file alone.
+fn check(fd: OwnedFd) -> Result<Handed, String> {
+    match handed::accepts(fd.as_fd()) {
+        Ok(true) => {}
+        Ok(false) => return Err("it is no stream socket that listens (ListenStream=, Accept=no)".to_owned()),
+        Err(error) => return Err(format!("it is no socket: {error}")),
+    }
+    let listener = TcpListener::from(fd);
+    // A Unix socket has no such address.
+    let at = listener.local_addr().map_err(|_| "it is no TCP socket".to_owned())?;
+    if !at.ip().to_canonical().is_loopback() {
+        return Err(format!(
+            "it listens on {at}, which is not only this machine; use ListenStream=127.0.0.1:1939"
+        ));
+    }
+    listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+    Ok(Handed { listener, at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpStream, UdpSocket};
+    use std::os::unix::net::UnixListener;
+
+    fn names(pairs: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let env = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let names = announced(&env, 7).map_err(|error| error.to_string())?;
+        Ok(names.into_iter().map(|name| name.unwrap_or_else(|| "-".to_owned())).collect())
+    }
+
+    #[test]
+    fn what_is_announced_and_to_whom() {
+        let us = ("LISTEN_PID", "7");
+        assert_eq!(names(&[]).unwrap(), [""; 0]);
+        assert_eq!(names(&[("LISTEN_FDS", "1")]).unwrap(), [""; 0], "nobody is named");
+        assert_eq!(names(&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")]).unwrap(), [""; 0], "somebody else");
+        assert_eq!(names(&[us]).unwrap(), [""; 0]);
+        assert_eq!(names(&[us, ("LISTEN_FDS", "0"), ("LISTEN_FDNAMES", "")]).unwrap(), [""; 0]);
+        assert_eq!(names(&[us, ("LISTEN_FDS", "2")]).unwrap(), ["-", "-"]);
+        assert_eq!(names(&[us, ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "a:")]).unwrap(), ["a", ""]);
+        for (fds, given) in [("-1", ""), ("x", ""), ("65", ""), ("99999", ""), ("1", "a:b"), ("2", "a::")] {
+            let error = names(&[us, ("LISTEN_FDS", fds), ("LISTEN_FDNAMES", given)]).unwrap_err();
+            assert!(error.contains(&format!("LISTEN_FDS={fds:?}")), "{error}");
+        }
+    }
+
+    fn tcp() -> OwnedFd {
+        TcpListener::bind("127.0.0.1:0").unwrap().into()
+    }
+
+    fn chosen(handed: Vec<(Option<&str>, OwnedFd)>) -> Result<(Option<SocketAddr>, Vec<String>), String> {
+        let handed = handed.into_iter().map(|(name, fd)| (name.map(str::to_owned), fd));
+        let (socket, notes) = choose(handed).map_err(|error| error.to_string())?;
+        Ok((socket.map(|socket| socket.at), notes))
+    }
+
+    #[test]
+    fn the_hubs_own_is_taken_and_the_rest_is_closed_with_a_note() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (socket, notes) =
+            chosen(vec![(Some("syslog"), tcp()), (Some("hub"), listener.into()), (None, tcp())]).unwrap();
+        assert_eq!(socket, Some(at));
+        assert_eq!(
+            notes,
+            [
+                "systemd handed over a socket \"syslog\", which is not the hub's: it was closed",
+                "systemd handed over a second socket \"unknown\": a hub uses one, it was closed"
+            ]
+        );
+        let (socket, notes) = chosen(vec![(Some("stored"), tcp())]).unwrap();
+        assert_eq!((socket, notes.len()), (None, 1), "the hub binds its own then");
+    }
+
+    #[test]
+    fn only_a_listening_tcp_socket_on_loopback_will_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "test: a descriptor that is no socket")]
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let kinds: [(OwnedFd, &str); 5] = [
+            (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "no stream socket that listens"),
+            (client.into(), "no stream socket that listens"),
+            (UnixListener::bind(dir.path().join("s")).unwrap().into(), "no TCP socket"),
+            (TcpListener::bind("0.0.0.0:0").unwrap().into(), "not only this machine"),
+            (null.into(), "no socket: "),
+        ];
+        for (fd, said) in kinds {
+            let error = chosen(vec![(Some("parachute-hub.socket"), fd)]).unwrap_err();
+            assert!(error.contains("\"parachute-hub.socket\"") && error.contains(said), "{error}");
+        }
+    }
+}

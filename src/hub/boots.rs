@@ -1,0 +1,90 @@
+//! The safe mode of this hub: what `safe_mode` decided, kept on disk, and left when a person asks for a module.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::home::fs::{self, FsError};
+use crate::home::paths::Home;
+use crate::module::stamp::Stamp;
+use crate::process::id::BootId;
+use crate::process::table;
+
+use super::keeper::Keeper;
+use super::safe_mode::{Boots, Verdict};
+
+/// A file larger than this is none of ours.
+const MAX: u64 = 64 * 1024;
+
+/// Shared by `serve` and the handlers; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BootLog {
+    home: Home,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    boots: Boots,
+    /// Deaths that led to it; `None`: not in safe mode.
+    safe: Option<usize>,
+}
+
+impl BootLog {
+    /// A hub begins. Only under a manager that never gives up it may come up in safe mode; elsewhere the record is for
+    /// people. A file that cannot be read tells nothing, and what cannot be written is said.
+    pub fn begin(home: &Home, keeper: Keeper, now: Stamp) -> (Self, Option<String>) {
+        let bytes = fs::read_if_there(&home.boots(), MAX).ok().flatten();
+        let boots = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let mut boots: Boots = boots.unwrap_or_default();
+        let boot = table::identify(table::own_pid()).map_or_else(|| BootId(String::new()), |id| id.boot);
+        let safe = match boots.begin(now, boot) {
+            Verdict::Safe { deaths } if keeper.never_gives_up() => Some(deaths),
+            Verdict::Safe { .. } | Verdict::Normal => None,
+        };
+        let log = Self { home: home.clone(), state: Arc::new(Mutex::new(State { boots, safe })) };
+        let note = log
+            .change(|_| ())
+            .err()
+            .map(|error| format!("{error}: if this hub dies again and again, nobody will notice"));
+        (log, note)
+    }
+
+    /// Deaths that led to the safe mode, while the hub is in it.
+    #[must_use]
+    pub fn safe(&self) -> Option<usize> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).safe
+    }
+
+    /// A person asked for a module. Returns whether that ended the safe mode.
+    pub fn asked(&self) -> bool {
+        let was = self.safe().is_some();
+        if was {
+            // What cannot be written now is written at the next change; the safe mode of this hub is over anyway.
+            let _ = self.change(|state| {
+                state.safe = None;
+                state.boots.forgive();
+            });
+        }
+        was
+    }
+
+    /// The hub has lived long enough to be well. A safe mode stays until a person ends it; the next hub starts fresh.
+    pub fn lived(&self) {
+        // At worst an old death is remembered until it is too old to count.
+        let _ = self.change(|state| state.boots.forgive());
+    }
+
+    /// The hub was asked to stop.
+    pub fn end_in_order(&self) {
+        // At worst this stop is taken for a death; one alone changes nothing.
+        let _ = self.change(|state| state.boots.end_in_order());
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), FsError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        // Two stamps and a name always serialise.
+        let bytes = serde_json::to_vec(&state.boots).unwrap_or_default();
+        // Not synced: after a power cut the record means nothing, and the boot must not wait for a disk.
+        fs::put_unsynced(&self.home.boots(), fs::PRIVATE, &bytes)
+    }
+}

@@ -1,0 +1,138 @@
+//! `parachute serve --check`: whether a hub could start here now. Asks what `serve` would ask, and touches nothing.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use rustix::fs::Access;
+use serde::Serialize;
+
+use crate::home::fs;
+use crate::home::paths::Home;
+use crate::home::settings;
+
+use super::address::Wanted;
+use super::listen::{self, ListenError};
+use super::refusal::ServeError;
+use super::serve::ServeOptions;
+use super::token;
+
+/// What one question came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Not as it should be; a hub would start all the same.
+    Warn,
+    /// A hub would not start.
+    Fail,
+}
+
+/// One question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable: `settings`, `home`, `token`, `hub`, `port`.
+    pub id: &'static str,
+    /// The answer.
+    pub verdict: Verdict,
+    /// In a sentence.
+    pub text: String,
+    /// What to type next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Finding {
+    fn ok(id: &'static str, text: impl Into<String>) -> Self {
+        Self { id, verdict: Verdict::Ok, text: text.into(), next: None }
+    }
+
+    fn fail(id: &'static str, error: &ServeError) -> Self {
+        let text = match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        Self { id, verdict: Verdict::Fail, text, next: Some(error.next()) }
+    }
+}
+
+/// All answers. A hub could start if none of them is [`Verdict::Fail`].
+#[must_use]
+pub fn check(options: &ServeOptions) -> Vec<Finding> {
+    let home = &options.home;
+    let (settings, told) = read_settings(home);
+    let port = match Wanted::of(options, &settings) {
+        Ok(wanted) => port(wanted.host(), wanted.port()),
+        Err(error) => Finding::fail("port", &error),
+    };
+    vec![told, place(home), operator_token(home), other_hub(home), port]
+}
+
+fn read_settings(home: &Home) -> (settings::Hub, Finding) {
+    match settings::read(home) {
+        Ok(settings) if fs::exists(&home.settings()) => {
+            (settings.hub, Finding::ok("settings", format!("{} is good", home.settings().display())))
+        }
+        Ok(settings) => (settings.hub, Finding::ok("settings", "there is no hub.toml: defaults")),
+        Err(error) => {
+            let finding = Finding {
+                id: "settings",
+                verdict: Verdict::Warn,
+                text: format!("{error}; a hub would use the defaults"),
+                next: Some(format!("repair {}", home.settings().display())),
+            };
+            (settings::Hub::default(), finding)
+        }
+    }
+}
+
+/// The home, or what it would be made in.
+fn place(home: &Home) -> Finding {
+    let run = home.run_dir();
+    let there = [run.as_path(), home.root()].into_iter().chain(home.root().ancestors().skip(1));
+    let nearest = there.into_iter().find(|dir| fs::exists(dir)).unwrap_or(Path::new("/"));
+    let failed = |source: std::io::Error| {
+        let error = ListenError::Home { path: nearest.to_owned(), source };
+        Finding::fail("home", &ServeError::Listen(error))
+    };
+    if !fs::is_dir(nearest) {
+        return failed(std::io::Error::from(std::io::ErrorKind::NotADirectory));
+    }
+    if let Err(errno) = rustix::fs::access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
+        return failed(errno.into());
+    }
+    match listen::socket_fits(home) {
+        Ok(()) if nearest.starts_with(home.root()) => {
+            Finding::ok("home", format!("{} can be written", home.root().display()))
+        }
+        Ok(()) => Finding::ok("home", format!("{} would be made", home.root().display())),
+        Err(error) => Finding::fail("home", &ServeError::Listen(error)),
+    }
+}
+
+fn operator_token(home: &Home) -> Finding {
+    match token::look(home) {
+        Ok(Some(_)) => Finding::ok("token", format!("{} can be read", home.operator_token().display())),
+        Ok(None) => Finding::ok("token", format!("{} would be made", home.operator_token().display())),
+        Err(error) => Finding::fail("token", &error),
+    }
+}
+
+/// The lock itself is not tried: a hub that starts at that very moment would find it taken. A running hub answers on
+/// its socket.
+fn other_hub(home: &Home) -> Finding {
+    match UnixStream::connect(home.socket()) {
+        Ok(_) => Finding::fail("hub", &ServeError::Listen(listen::second_hub(home))),
+        Err(_) => Finding::ok("hub", "no other hub serves this home"),
+    }
+}
+
+/// A socket that is bound and never listens is seen by nobody, and hinders nobody who binds as we do.
+fn port(host: &str, port: u16) -> Finding {
+    match listen::address(host).and_then(|ip| listen::could_bind(host, SocketAddr::new(ip, port))) {
+        Ok(()) if port == 0 => Finding::ok("port", format!("{host}: a free port would be taken")),
+        Ok(()) => Finding::ok("port", format!("{host}:{port} is free")),
+        Err(error) => Finding::fail("port", &ServeError::Listen(error)),
+    }
+}

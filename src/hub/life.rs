@@ -1,0 +1,101 @@
+//! A hub between its first module and its last: it answers signals, edits of services.json, and the manager's watchdog.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::supervisor::phase::Outcome;
+
+use super::app::App;
+use super::notify::Notifier;
+use super::safe_mode;
+use super::shutdown::{Signals, Wish};
+use super::views;
+use super::watch::Watch;
+
+/// Adopted orphans that ended are reaped this often.
+const REAP: Duration = Duration::from_secs(5);
+
+/// What the loop stands on.
+#[derive(Debug)]
+pub struct Life<'a> {
+    /// The hub.
+    pub app: &'a App,
+    /// What is asked of it by signals.
+    pub signals: &'a mut Signals,
+    /// Who is told that it lives.
+    pub notifier: &'a Notifier,
+    /// Edits of services.json. Begun before the first read, so that none falls between.
+    pub watch: Watch,
+    /// `127.0.0.1:1939`, for the manager's status line.
+    pub listening: String,
+}
+
+impl Life<'_> {
+    /// Brings the modules up, or leaves them be in safe mode; what earlier hubs left is ended.
+    pub async fn begin(&self) {
+        self.reload().await;
+        let supervisor = self.app.supervisor.clone();
+        tokio::spawn(async move { supervisor.end_forgotten().await });
+    }
+
+    async fn reload(&self) {
+        self.app.supervisor.reload().await;
+        for problem in views::file_problems(self.app) {
+            self.app.logs.hub_line(&problem.message);
+        }
+    }
+
+    /// Runs until somebody wants an end; returns who.
+    pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
+        let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
+        let well = tokio::time::sleep(safe_mode::WITHIN);
+        tokio::pin!(well);
+        loop {
+            tokio::select! {
+                wish = self.signals.next() => match wish {
+                    Wish::Stop(reason) => return reason,
+                    Wish::Reload => {
+                        self.notifier.reloading();
+                        self.reload().await;
+                        self.notifier.ready(&format!("listening on {}", self.listening));
+                    }
+                },
+                Some(()) = stops.recv() => return "`parachute stop`",
+                () = self.watch.changed() => {
+                    self.app.logs.hub_line("services.json changed");
+                    self.reload().await;
+                }
+                () = &mut well, if !well.is_elapsed() => self.app.boots.lived(),
+                _ = beat.tick() => {
+                    self.notifier.alive();
+                    self.app.supervisor.shared().reap_adopted();
+                }
+            }
+        }
+    }
+
+    /// Stops all modules in parallel and returns those that could not be. Every actor bounds its own ending; meanwhile
+    /// the manager is told that we live, and a further signal that we have heard.
+    pub async fn stop_modules(&mut self) -> Vec<String> {
+        let (supervisor, logs) = (&self.app.supervisor, &self.app.logs);
+        self.notifier.stopping();
+        let ending = supervisor.shutdown();
+        tokio::pin!(ending);
+        let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP));
+        loop {
+            tokio::select! {
+                outcomes = &mut ending => {
+                    let stuck =
+                        outcomes.into_iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Stopped { .. }));
+                    return stuck.map(|(short, _)| short.to_string()).collect();
+                }
+                _ = self.signals.next() => {
+                    let alive = supervisor.members().iter().filter(|m| m.snapshot().alive).count();
+                    logs.hub_line(&format!("already stopping; {alive} modules still run and are killed in time"));
+                }
+                _ = beat.tick() => self.notifier.alive(),
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a hub did not begin, or ended otherwise than by being asked to.
+
+use std::path::PathBuf;
+
+use super::activation::ActivationError;
+use super::demo::DemoError;
+use super::listen::ListenError;
+
+/// Why a hub ended otherwise than by being asked to. `needs_person` maps to exit code 78, else 1.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The lock, the socket or the port cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// What systemd handed over cannot be used.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// `PORT` or hub.toml cannot be used.
+    #[error("{0}")]
+    Settings(String),
+    /// The operator token cannot be read or created.
+    #[error("the operator token {} cannot be used: {why}", path.display())]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The demo module cannot be added.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The system refuses something every hub needs.
+    #[error("{what}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Modules outlived the ordered stop.
+    #[error("these modules could not be stopped: {}", .0.join(", "))]
+    LeftBehind(Vec<String>),
+}
+
+impl ServeError {
+    /// Whether starting again cannot help before a person has done something.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::Listen(_)
+            | Self::Activation(_)
+            | Self::Settings(_)
+            | Self::Token { .. }
+            | Self::Demo(_) => true,
+            Self::System { .. } | Self::LeftBehind(_) => false,
+        }
+    }
+
+    /// What to type next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Listen(ListenError::SecondHub { .. }) => "parachute status".to_owned(),
+            Self::Listen(ListenError::PortBusy { pid: Some(pid), .. }) => {
+                format!("stop it with `kill {pid}`, or choose another port: `parachute serve --port N`")
+            }
+            Self::Listen(ListenError::PortBusy { .. } | ListenError::Bind { .. }) => {
+                "parachute serve --port N".to_owned()
+            }
+            Self::Listen(ListenError::Host(_)) => "parachute serve --host 127.0.0.1".to_owned(),
+            Self::Listen(ListenError::SocketPath(_)) => {
+                "choose a shorter home: `parachute --home DIR serve`".to_owned()
+            }
+            Self::Listen(ListenError::Home { path, .. }) | Self::Token { path, .. } => {
+                format!("ls -ld {}", path.display())
+            }
+            Self::Activation(ActivationError::Elsewhere { .. }) => {
+                "give the unit the socket's address, or change ListenStream= in `systemctl edit parachute-hub.socket`"
+                    .to_owned()
+            }
+            Self::Activation(_) => "systemctl cat parachute-hub.socket   (with --user for a user unit)".to_owned(),
+            Self::Settings(_) => "correct it, then `parachute serve`".to_owned(),
+            Self::Demo(_) => "parachute remove demo".to_owned(),
+            Self::System { .. } => "parachute serve".to_owned(),
+            Self::LeftBehind(_) => "ps -ef".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! When a hub comes up without its modules. Pure: the clock is an argument; `boots` keeps it on disk.
+//!
+//! launchd never gives up: a hub that dies at each start would be started every ten seconds for ever, and take its
+//! modules with it (launchd.plist(5), ThrottleInterval). So the ceiling is here: after [`DEATHS`] deaths within
+//! [`WITHIN`] the hub comes up, answers, and touches no module until a person asks for one.
+//!
+//! ```text
+//! begin ──► a life is open ──ended in order────────────► everything is forgotten
+//!              │           ──lived for WITHIN──────────► deaths are forgotten
+//!              │           ──a person asks for a module► deaths are forgotten, safe mode is left
+//!              └─ still open at the next begin: a death, unless the machine itself went down
+//! ```
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::module::stamp::Stamp;
+use crate::process::id::BootId;
+
+/// This many deaths are too many. systemd's own ceiling, which our unit sets, is the same.
+pub const DEATHS: usize = 5;
+
+/// Within this time; also how long a hub must live to be well.
+pub const WITHIN: Duration = Duration::from_secs(5 * 60);
+
+/// What is remembered of the hubs of a home.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Boots {
+    /// When hubs were found to have died, oldest first; no more than [`DEATHS`].
+    deaths: Vec<Stamp>,
+    /// The life that has begun and not ended.
+    life: Option<Life>,
+}
+
+/// One life of a hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Life {
+    began: Stamp,
+    boot: BootId,
+}
+
+/// How a hub is to come up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// With its modules.
+    Normal,
+    /// Without, because it died this often.
+    Safe {
+        /// Deaths inside [`WITHIN`].
+        deaths: usize,
+    },
+}
+
+impl Boots {
+    /// A hub begins, in this boot of the machine.
+    pub fn begin(&mut self, now: Stamp, boot: BootId) -> Verdict {
+        // When it died nobody saw; launchd starts the next one within seconds, so now is near enough. A machine that
+        // went down took the hub with it: that is no fault of the hub.
+        if self.life.take().is_some_and(|life| life.boot == boot) {
+            self.deaths.push(now);
+        }
+        // A stamp of the future (the clock was set back) counts as now.
+        self.deaths.retain(|death| now.since(*death) < WITHIN);
+        self.deaths.drain(..self.deaths.len().saturating_sub(DEATHS));
+        self.life = Some(Life { began: now, boot });
+        if self.deaths.len() < DEATHS { Verdict::Normal } else { Verdict::Safe { deaths: self.deaths.len() } }
+    }
+
+    /// It was asked to stop.
+    pub fn end_in_order(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It has lived for [`WITHIN`], or a person asked for a module: what was is forgotten, the life goes on.
+    pub fn forgive(&mut self) {
+        self.deaths.clear();
+    }
+}
+
+/// What a person is told.
+#[must_use]
+pub fn message(deaths: usize) -> String {
+    let within = WITHIN.as_secs() / 60;
+    format!("safe mode: the hub died {deaths} times within {within} min; modules are off")
+}
+
+/// What leaves it.
+pub const NEXT: &str = "parachute start --all";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn boot(name: &str) -> BootId {
+        BootId(name.to_owned())
+    }
+
+    fn at(secs: u64) -> Stamp {
+        Stamp(1_000_000_000 + secs * 1000)
+    }
+
+    #[test]
+    fn five_deaths_within_five_minutes_and_not_one_less() {
+        let table: [(&str, &[u64], usize); 6] = [
+            ("the first hub ever", &[0], 0),
+            ("five starts are four deaths", &[0, 10, 20, 30, 40], 4),
+            ("the sixth comes after five", &[0, 10, 20, 30, 40, 50], 5),
+            ("and it stays so while it goes on dying", &[0, 10, 20, 30, 40, 50, 60, 70], 5),
+            ("slow deaths are no loop", &[0, 80, 160, 240, 320, 400, 480], 4),
+            ("old ones are forgotten", &[0, 10, 20, 30, 40, 1000], 1),
+        ];
+        for (what, starts, deaths) in table {
+            let mut boots = Boots::default();
+            let mut last = Verdict::Normal;
+            for start in starts {
+                last = boots.begin(at(*start), boot("a"));
+            }
+            let want = if deaths >= DEATHS { Verdict::Safe { deaths } } else { Verdict::Normal };
+            assert_eq!((last, boots.deaths.len()), (want, deaths), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_wipes_the_slate() {
+        let dying = || {
+            let mut boots = Boots::default();
+            for n in 0..5 {
+                let _ = boots.begin(at(n), boot("a"));
+            }
+            boots
+        };
+        let mut asked_to_stop = dying();
+        asked_to_stop.end_in_order();
+        assert_eq!(asked_to_stop.begin(at(9), boot("a")), Verdict::Normal);
+        assert_eq!(asked_to_stop.deaths.len(), 0);
+        let mut lived = dying();
+        lived.forgive();
+        assert_eq!(lived.begin(at(9), boot("a")), Verdict::Normal);
+        assert_eq!(lived.deaths.len(), 1, "the life that was open still counts");
+        let mut power_cut = dying();
+        assert_eq!(power_cut.begin(at(9), boot("b")), Verdict::Normal);
+        assert_eq!(power_cut.deaths.len(), 4);
+        let mut set_back = dying();
+        assert_eq!(
+            set_back.begin(Stamp(5), boot("a")),
+            Verdict::Safe { deaths: 5 },
+            "the clock was set back"
+        );
+    }
+
+    #[test]
+    fn what_is_on_disk_is_a_contract() {
+        let text = r#"{"deaths":["2026-03-01T10:04:09.120Z"],"life":{"began":"2026-03-01T10:05:00.000Z","boot":"b"}}"#;
+        let boots: Boots = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&boots).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Boots>(r#"{"later":1}"#).unwrap(), Boots::default());
+    }
+
+    #[derive(Debug, Clone)]
+    enum Happens {
+        Dies,
+        Stops,
+        Lives,
+        Asked,
+        Reboots,
+    }
+
+    proptest! {
+        /// Against the plain reading: safe if and only if at least five deaths lie inside the last five minutes,
+        /// since the slate was last wiped.
+        #[test]
+        fn as_counted_by_hand(
+            story in proptest::collection::vec((0u64..120, proptest::sample::select(vec![
+                Happens::Dies, Happens::Dies, Happens::Dies, Happens::Dies, Happens::Dies,
+                Happens::Stops, Happens::Lives, Happens::Asked, Happens::Reboots,
+            ])), 1..60),
+        ) {
+            let (mut boots, mut now, mut machine) = (Boots::default(), 0, 0u32);
+            let mut deaths: Vec<u64> = Vec::new();
+            let _ = boots.begin(at(now), boot("0"));
+            for (gap, happens) in story {
+                now += gap;
+                match happens {
+                    Happens::Dies => deaths.push(now),
+                    Happens::Reboots => machine += 1,
+                    Happens::Stops => {
+                        boots.end_in_order();
+                        deaths.clear();
+                    }
+                    Happens::Lives | Happens::Asked => {
+                        boots.forgive();
+                        deaths.clear();
+                        continue;
+                    }
+                }
+                let verdict = boots.begin(at(now), boot(&machine.to_string()));
+                let recent = deaths.iter().filter(|death| now - **death < WITHIN.as_secs()).count();
+                prop_assert_eq!(verdict != Verdict::Normal, recent >= DEATHS);
+                prop_assert!(boots.deaths.len() <= DEATHS);
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Takes descriptors that whoever started this process left open for it.
+#![expect(unsafe_code, reason = "a descriptor known by its number alone must be vouched for")]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+/// They are taken once: a second taker would close what the first one uses.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the descriptors from `first` on, `count` of them. No child inherits them from here on.
+pub(in crate::process) fn take(first: RawFd, count: u16) -> io::Result<Vec<OwnedFd>> {
+    if TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(io::Error::other("they were taken before"));
+    }
+    let numbers = first..first.saturating_add(RawFd::from(count));
+    if let Some(closed) = numbers.clone().find(|raw| !is_open(*raw)) {
+        return Err(io::Error::other(format!("descriptor {closed} is not open")));
+    }
+    // SAFETY: each is open, as was just seen. Nobody else in this process owns it: it was open before `main`, this
+    // runs at most once, and the caller promises that it runs before anything of ours is opened and kept.
+    let taken: Vec<OwnedFd> = numbers.map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }).collect();
+    for fd in &taken {
+        fcntl_setfd(fd, fcntl_getfd(fd)? | FdFlags::CLOEXEC)?;
+    }
+    Ok(taken)
+}
+
+fn is_open(raw: RawFd) -> bool {
+    // SAFETY: F_GETFD takes no argument and changes nothing; a number that is not open is answered with EBADF.
+    unsafe { nix::libc::fcntl(raw, nix::libc::F_GETFD) != -1 }
+}

@@ -1,0 +1,134 @@
+//! What is being done, one line a step: `✓ unit written`. In a terminal the running step has a spinner; elsewhere each
+//! line appears when its step is over. Goes to standard error: it is no data.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::style::Style;
+use super::terminal::Terminal;
+use super::text::printable;
+
+/// Between two pictures of the spinner.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// It was so already.
+    Skipped,
+}
+
+/// The steps. Dropped in the middle of one it leaves no spinner behind.
+#[derive(Debug)]
+pub struct Progress {
+    style: Style,
+    /// A terminal that can redraw a line.
+    live: bool,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    text: String,
+    spinner: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// `live`: standard error is a terminal (a dumb one gets plain lines all the same).
+    #[must_use]
+    pub fn new(style: Style, live: bool) -> Self {
+        Self { style, live, running: None }
+    }
+
+    /// A step begins. One that was still running is forgotten.
+    pub fn begin(&mut self, text: &str) {
+        self.clear();
+        let text = printable(text);
+        let spinner = self.live.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_message(text.clone());
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        self.running = Some(Running { text, spinner });
+    }
+
+    /// The step is over; `note` says more about it. Nothing was running: nothing happens.
+    pub fn end(&mut self, mark: Mark, note: Option<&str>) {
+        if let Some(running) = self.running.take() {
+            running.clear();
+            Terminal.err(&line(mark, &running.text, note, self.style));
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.clear();
+        }
+    }
+}
+
+impl Running {
+    fn clear(&self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A step that is over, with its newline. Pure.
+#[must_use]
+pub fn line(mark: Mark, text: &str, note: Option<&str>, style: Style) -> String {
+    let sign = match mark {
+        Mark::Done => style.good("✓"),
+        Mark::Failed => style.bad("✗"),
+        Mark::Skipped => style.dim("-"),
+    };
+    let note = match (mark, note) {
+        (_, Some(note)) => style.dim(&format!(" ({})", printable(note))),
+        (Mark::Skipped, None) => style.dim(" (nothing to do)"),
+        (Mark::Done | Mark::Failed, None) => String::new(),
+    };
+    format!("{sign} {}{note}\n", printable(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_and_words_never_a_colour_alone() {
+        let plain = |mark, note| line(mark, "write the unit", note, Style::PLAIN);
+        assert_eq!(plain(Mark::Done, None), "✓ write the unit\n");
+        assert_eq!(
+            plain(Mark::Failed, Some("no space left\u{7}")),
+            "✗ write the unit (no space left\\u{7})\n"
+        );
+        assert_eq!(plain(Mark::Skipped, None), "- write the unit (nothing to do)\n");
+        assert_eq!(line(Mark::Done, "x", None, Style::COLOUR), "\u{1b}[32m✓\u{1b}[0m x\n");
+    }
+
+    #[test]
+    fn an_end_without_a_beginning_is_nothing() {
+        let mut progress = Progress::new(Style::PLAIN, false);
+        progress.begin("one");
+        assert!(progress.running.as_ref().is_some_and(|running| running.spinner.is_none()));
+        progress.begin("two");
+        drop(progress);
+        Progress::new(Style::PLAIN, false).end(Mark::Done, None);
+    }
+}

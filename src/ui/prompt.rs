@@ -1,0 +1,287 @@
+//! Questions to a person. Each has a flag that answers it, so that none is ever asked where nobody can answer.
+//!
+//! An answer is a line that ends with Enter, edited by the terminal itself: what is typed ahead or pasted is no
+//! surprise, and a screen reader can follow. Ctrl-C and Ctrl-D mean "no answer". `dialoguer` words the questions; it
+//! does not read the answers: version 0.12 takes no notice of Ctrl-D, and dies of Ctrl-C with the cursor hidden.
+
+use std::io;
+
+use dialoguer::console::Term;
+use dialoguer::theme::{SimpleTheme, Theme};
+use nix::libc::_POSIX_VDISABLE;
+use nix::sys::termios::{
+    InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
+};
+
+use super::style::Style;
+use super::terminal::Terminal;
+use super::text::printable;
+
+/// Ctrl-C as the terminal sends it.
+const CTRL_C: u8 = 3;
+
+/// What is asked, and how it could have been answered without being asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The question: `delete it?`
+    pub text: &'a str,
+    /// What to type instead: `--yes`, or a whole command.
+    pub flag: &'a str,
+    /// Whether somebody can answer.
+    pub interactive: bool,
+    /// Colours of the terminal.
+    pub style: Style,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// Nobody is there.
+    #[error("nobody is there to answer: {}", printable(.question))]
+    NoTerminal {
+        /// The question.
+        question: String,
+        /// What answers it.
+        flag: String,
+    },
+    /// Ctrl-C, Ctrl-D, or the terminal went away.
+    #[error("not answered: {}", printable(.question))]
+    Aborted {
+        /// The question.
+        question: String,
+    },
+    /// The terminal refuses to be read or written.
+    #[error("the terminal cannot be used")]
+    Terminal(#[source] io::Error),
+}
+
+/// Yes or no; Enter alone is `default`.
+///
+/// # Errors
+/// [`PromptError`].
+pub fn confirm(question: &Question<'_>, default: bool) -> Result<bool, PromptError> {
+    let prompt = worded(|out| {
+        SimpleTheme.format_confirm_prompt(out, &question.shown(), Some(default)).map(|()| out.push(' '))
+    });
+    ask(question, prompt.trim_end(), &|answer| yes_or_no(answer, default))
+}
+
+/// One of `items`, by its number from 1; Enter alone is `default`. Returns the index.
+///
+/// # Errors
+/// [`PromptError`].
+pub fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result<usize, PromptError> {
+    let mut prompt = String::new();
+    for (index, item) in items.iter().enumerate() {
+        prompt.push_str(&format!("  {}) {}\n", index + 1, printable(item)));
+    }
+    let default = default.min(items.len().saturating_sub(1));
+    let number = (default + 1).to_string();
+    prompt += &worded(|out| SimpleTheme.format_input_prompt(out, &question.shown(), Some(&number)));
+    ask(question, prompt.trim_end(), &|answer| number_of(answer, items, default))
+}
+
+/// A line of text that `validate` accepts; Enter alone is `default`, if there is one. What `validate` says to a bad
+/// answer is shown, and the question asked again.
+///
+/// # Errors
+/// [`PromptError`].
+pub fn line(
+    question: &Question<'_>,
+    default: Option<&str>,
+    validate: &dyn Fn(&str) -> Result<(), String>,
+) -> Result<String, PromptError> {
+    let shown = default.map(printable);
+    let prompt = worded(|out| SimpleTheme.format_input_prompt(out, &question.shown(), shown.as_deref()));
+    ask(question, prompt.trim_end(), &|answer| text(answer, default, validate))
+}
+
+impl Question<'_> {
+    fn shown(&self) -> String {
+        self.style.bold(&printable(self.text))
+    }
+
+    fn aborted(&self) -> PromptError {
+        PromptError::Aborted { question: self.text.to_owned() }
+    }
+
+    /// Where it is asked: standard error, which is no data, unless that is no terminal.
+    fn terminal(&self) -> Result<Term, PromptError> {
+        let there = [Term::stderr(), Term::stdout()].into_iter().find(Term::is_term);
+        there.filter(|_| self.interactive && Terminal.in_is_terminal()).ok_or_else(|| {
+            PromptError::NoTerminal { question: self.text.to_owned(), flag: self.flag.to_owned() }
+        })
+    }
+}
+
+fn worded(write: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    let _ = write(&mut out);
+    out
+}
+
+/// Asks until the answer will do.
+fn ask<T>(
+    question: &Question<'_>,
+    prompt: &str,
+    parse: &dyn Fn(&str) -> Result<T, String>,
+) -> Result<T, PromptError> {
+    let term = question.terminal()?;
+    let _mode = Mode::set().map_err(PromptError::Terminal)?;
+    loop {
+        term.write_str(&format!("{prompt} ")).map_err(PromptError::Terminal)?;
+        let Some(answer) = read().map_err(PromptError::Terminal)? else {
+            // The next text begins at the beginning of a line. A terminal that went away needs none.
+            let _ = term.write_line("");
+            return Err(question.aborted());
+        };
+        match parse(&answer) {
+            Ok(answer) => return Ok(answer),
+            Err(why) => term
+                .write_line(&format!("  {} {}", question.style.warn("!"), printable(&why)))
+                .map_err(PromptError::Terminal)?,
+        }
+    }
+}
+
+/// The terminal's mode while a question is open: it edits lines, as ever, but Ctrl-C ends the line instead of the
+/// program. Dropping it brings the old mode back.
+struct Mode {
+    before: Termios,
+}
+
+impl Mode {
+    fn set() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut asking = before.clone();
+        // Whoever had the terminal before us may have left it raw.
+        asking.local_flags |= LocalFlags::ICANON | LocalFlags::ECHO;
+        asking.input_flags |= InputFlags::ICRNL;
+        // VEOL is a second end of line, read as part of it: termios(3), "Canonical and noncanonical mode".
+        asking.control_chars[SpecialCharacterIndices::VINTR as usize] = _POSIX_VDISABLE;
+        asking.control_chars[SpecialCharacterIndices::VEOL as usize] = CTRL_C;
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &asking)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        // A terminal that has gone has no mode.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+    }
+}
+
+/// One line. `None`: the person does not want to answer, or has gone.
+fn read() -> io::Result<Option<String>> {
+    let (mut line, mut buffer) = (Vec::new(), [0; 1024]);
+    loop {
+        // One read gives one line at most, so nothing of the next answer is taken: termios(3).
+        match rustix::io::read(io::stdin(), &mut buffer) {
+            // Ctrl-D at the beginning of a line; or the other side of the terminal is closed.
+            Ok(0) => return Ok(None),
+            Ok(read) => line.extend_from_slice(&buffer[..read]),
+            Err(rustix::io::Errno::INTR) => continue,
+            // A terminal that was hung up: tty(4).
+            Err(rustix::io::Errno::IO) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(answer) = ended(&line) {
+            return Ok(answer);
+        }
+    }
+}
+
+/// `None`: the line goes on. `Some(None)`: it ends without an answer.
+#[expect(clippy::option_option, reason = "two questions: is it over, and is it an answer")]
+fn ended(line: &[u8]) -> Option<Option<String>> {
+    match line.split_last() {
+        Some((&CTRL_C, _)) => Some(None),
+        Some((b'\n', answer)) => Some(Some(String::from_utf8_lossy(answer).into_owned())),
+        Some(_) | None => None,
+    }
+}
+
+fn yes_or_no(answer: &str, default: bool) -> Result<bool, String> {
+    match answer.trim().to_lowercase().as_str() {
+        "" => Ok(default),
+        "y" | "yes" => Ok(true),
+        "n" | "no" => Ok(false),
+        _ => Err("answer yes or no".to_owned()),
+    }
+}
+
+fn number_of(answer: &str, items: &[&str], default: usize) -> Result<usize, String> {
+    let answer = answer.trim();
+    if answer.is_empty() {
+        return Ok(default);
+    }
+    let number = answer.parse::<usize>().ok().filter(|number| (1..=items.len()).contains(number));
+    let named = items.iter().position(|item| *item == answer);
+    number
+        .map(|number| number - 1)
+        .or(named)
+        .ok_or_else(|| format!("answer with a number from 1 to {}", items.len()))
+}
+
+fn text(
+    answer: &str,
+    default: Option<&str>,
+    validate: &dyn Fn(&str) -> Result<(), String>,
+) -> Result<String, String> {
+    let answer = match (answer.trim(), default) {
+        ("", Some(default)) => default,
+        ("", None) => return Err("an answer is needed".to_owned()),
+        (answer, _) => answer,
+    };
+    validate(answer).map(|()| answer.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_line_ends() {
+        assert_eq!(ended(b""), None);
+        assert_eq!(ended(b"ye"), None, "Ctrl-D in the middle of a line sends what there is");
+        assert_eq!(ended(b"y\xc3\xa4s\n"), Some(Some("y\u{e4}s".to_owned())));
+        assert_eq!(ended(b"\n"), Some(Some(String::new())));
+        assert_eq!(ended(b"ye\x03"), Some(None));
+    }
+
+    #[test]
+    fn answers() {
+        for (answer, said) in [("", Some(true)), (" Yes ", Some(true)), ("n", Some(false)), ("yo", None)] {
+            assert_eq!(yes_or_no(answer, true).ok(), said, "{answer:?}");
+        }
+        let items = ["user", "system"];
+        for (answer, said) in
+            [("", Some(1)), ("1", Some(0)), ("2", Some(1)), ("user", Some(0)), ("0", None), ("3", None)]
+        {
+            assert_eq!(number_of(answer, &items, 1).ok(), said, "{answer:?}");
+        }
+        let short = |text: &str| if text.len() < 4 { Ok(()) } else { Err("too long".to_owned()) };
+        assert_eq!(text("", Some("abc"), &short), Ok("abc".to_owned()));
+        assert_eq!(text(" x ", Some("abc"), &short), Ok("x".to_owned()));
+        assert_eq!(text("", None, &short), Err("an answer is needed".to_owned()));
+        assert_eq!(text("abcd", None, &short), Err("too long".to_owned()));
+    }
+
+    #[test]
+    fn where_nobody_can_answer_the_flag_is_named() {
+        let question =
+            Question { text: "delete it?", flag: "--yes", interactive: false, style: Style::PLAIN };
+        let answers = [
+            confirm(&question, true).map(|_| ()),
+            choose(&question, &["a"], 0).map(|_| ()),
+            line(&question, Some("x"), &|_| Ok(())).map(|_| ()),
+        ];
+        for answer in answers {
+            let Err(PromptError::NoTerminal { flag, .. }) = &answer else { panic!("{answer:?}") };
+            assert_eq!(flag, "--yes");
+            assert_eq!(answer.unwrap_err().to_string(), "nobody is there to answer: delete it?");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A descriptor for one home on one host: every variable filled, every override merged. Still no manager's word.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::descriptor::{Descriptor, Hardening, Oom, Ready, Restart, Seconds, Stop, Variable};
+use super::name::UnitName;
+use super::overrides::{Limits, Overrides};
+use super::search;
+use super::token::{self, Refused};
+
+/// Where the program of a system unit lies: root's, so that nobody else can change what the unit starts.
+pub const SYSTEM_BINARY: &str = "/usr/local/lib/parachute/parachute";
+
+/// Read by the hub: the address it listens on.
+const BIND_HOST: &str = "PARACHUTE_BIND_HOST";
+
+/// What the variables of a descriptor stand for, and for whom it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The program, at a path that an upgrade does not change.
+    pub bin: PathBuf,
+    /// The home of the hub.
+    pub home: PathBuf,
+    /// Login name of the person it runs as; a unit of the whole system must have one, root only when asked for.
+    pub person: Option<String>,
+    /// That person's own directory. systemd knows it by itself; launchd has to be told.
+    pub person_home: Option<PathBuf>,
+    /// The hub's port.
+    pub port: u16,
+    /// The search path.
+    pub path: OsString,
+    /// Where launchd writes what the program prints. The directory is there before the unit is loaded.
+    pub log_dir: PathBuf,
+}
+
+/// What to keep running, all of it known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Name.
+    pub name: UnitName,
+    /// One line for people.
+    pub description: String,
+    /// Program, by its absolute path, and arguments.
+    pub argv: Vec<OsString>,
+    /// Environment.
+    pub env: BTreeMap<String, OsString>,
+    /// A file of more environment, which may be absent.
+    pub secrets: Option<PathBuf>,
+    /// When it counts as started.
+    pub ready: Ready,
+    /// When it is started again; `None`: never.
+    pub restart: Option<Restart>,
+    /// How it is stopped.
+    pub stop: Stop,
+    /// It says that it is alive at least this often.
+    pub watchdog: Option<Seconds>,
+    /// What follows when one of its processes is killed for lack of memory.
+    pub oom: Oom,
+    /// The socket that the manager holds for it, where it can.
+    pub socket: Option<SocketAddr>,
+    /// How much it is kept from doing.
+    pub hardening: Hardening,
+    /// Limits; a manager that does not know one refuses it.
+    pub limits: Limits,
+    /// Whom it runs as, where the manager runs units of several people.
+    pub person: Option<String>,
+    /// That person's own directory.
+    pub person_home: Option<PathBuf>,
+    /// Where launchd writes what the program prints.
+    pub log_dir: PathBuf,
+}
+
+impl Descriptor {
+    /// Fills in and merges.
+    ///
+    /// # Errors
+    /// [`Refused`]: a value that no unit may have, or an override of what we have to set ourselves.
+    pub fn bind(&self, binding: &Binding, overrides: &Overrides) -> Result<Unit, Refused> {
+        for (key, path) in [("bin", &binding.bin), ("home", &binding.home), ("log_dir", &binding.log_dir)] {
+            if !path.is_absolute() {
+                return Err(Refused::new(key, path.as_os_str(), "it must be an absolute path"));
+            }
+        }
+        let port = OsString::from(binding.port.to_string());
+        let path = search::joined(&overrides.path, &binding.path)?;
+        let value = |variable: Variable| match variable {
+            Variable::Bin => Ok(binding.bin.as_os_str()),
+            Variable::Home => Ok(binding.home.as_os_str()),
+            Variable::Port => Ok(port.as_os_str()),
+            Variable::Path => Ok(path.as_os_str()),
+            Variable::User => binding.person.as_deref().map(OsStr::new).ok_or_else(|| {
+                Refused::new("user", OsStr::new(""), "the unit names a user and there is none")
+            }),
+        };
+        let argv = self.argv.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>()?;
+        let mut env = BTreeMap::new();
+        for (name, pattern) in &self.env {
+            env.insert(name.clone(), pattern.fill(value)?);
+        }
+        for (name, text) in &overrides.env {
+            may_be_overridden(name, text)?;
+            env.insert(name.clone(), text.into());
+        }
+        let unit = Unit {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            argv,
+            env,
+            secrets: self.secrets.as_ref().map(|file| file.fill(value)).transpose()?.map(PathBuf::from),
+            ready: self.ready,
+            restart: self.restart.clone(),
+            stop: self.stop.clone(),
+            watchdog: self.watchdog,
+            oom: self.oom,
+            socket: match &self.socket {
+                Some(socket) if overrides.socket => Some(address(&socket.listen.fill(value)?)?),
+                _ => None,
+            },
+            hardening: overrides.hardening.unwrap_or(self.hardening),
+            limits: overrides.limits.clone(),
+            person: binding.person.clone(),
+            person_home: binding.person_home.clone(),
+            log_dir: binding.log_dir.clone(),
+        };
+        unit.checked()
+    }
+}
+
+impl Unit {
+    /// What holds for every format, so that no view has to look.
+    fn checked(self) -> Result<Self, Refused> {
+        let refused = |key: &str, value: &str, because| Err(Refused::new(key, OsStr::new(value), because));
+        let Some(program) = self.argv.first() else {
+            return refused("argv", "", "there is no program in it");
+        };
+        if !Path::new(program).is_absolute() {
+            return Err(Refused::new("argv[0]", program, "a program is named by its absolute path"));
+        }
+        if let Some(Restart { delay, give_up, .. }) = &self.restart {
+            // The ceiling that is never reached is the mistake this check is for: starts that are a pause apart each
+            // have to fit into the window, with as much time again to live and to crash.
+            let needs = u64::from(give_up.starts).saturating_mul(delay.0).saturating_mul(2);
+            if give_up.starts == 0 || needs >= give_up.within.0 {
+                let because = "its pauses alone fill half of the window, so that it would never give up";
+                return refused("restart.give_up", &format!("{} starts", give_up.starts), because);
+            }
+        }
+        if let (Some(socket), Some(host)) = (self.socket, self.env.get(BIND_HOST)) {
+            // The hub would get one address from the manager and be told another.
+            if host.to_str().and_then(|host| host.parse().ok()) != Some(socket.ip()) {
+                let because = "the manager holds a socket on another address; set `socket = false` too";
+                return Err(Refused::new(format!("env.{BIND_HOST}"), host, because));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Variables that say where everything is, or how the manager and the program find each other, are ours.
+fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
+    let because = match name {
+        "PARACHUTE_HOME" => "the unit belongs to this home",
+        "PATH" => "use `path`, which adds to what is there",
+        "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "WATCHDOG_PID" | "LISTEN_FDS" | "LISTEN_PID"
+        | "LISTEN_FDNAMES" | "XPC_SERVICE_NAME" => "the manager sets it",
+        _ => return token::env_key(name).map(|_| ()),
+    };
+    Err(Refused::new(format!("env.{name}"), OsStr::new(text), because))
+}
+
+/// An address of this host, never a name: nobody resolves it when the machine boots.
+fn address(text: &OsStr) -> Result<SocketAddr, Refused> {
+    let because = "it is no IP address with a port above 0";
+    let parsed = text.to_str().and_then(|text| text.parse().ok());
+    parsed.filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| Refused::new("socket.listen", text, because))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding() -> Binding {
+        Binding {
+            bin: "/b/parachute".into(),
+            home: "/h".into(),
+            person: Some("op".to_owned()),
+            person_home: Some("/home/op".into()),
+            port: 1939,
+            path: "/usr/bin:/bin".into(),
+            log_dir: "/h/hub/logs".into(),
+        }
+    }
+
+    fn bound(change: impl FnOnce(&mut Binding, &mut Overrides)) -> Result<Unit, String> {
+        let (mut binding, mut overrides) = (binding(), Overrides::default());
+        change(&mut binding, &mut overrides);
+        Descriptor::embedded("hub").unwrap().bind(&binding, &overrides).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_hub_is_bound_to_its_home_and_to_loopback() {
+        let unit = bound(|_, _| {}).unwrap();
+        assert_eq!(unit.argv, ["/b/parachute", "serve", "--port", "1939"]);
+        let env: Vec<_> =
+            unit.env.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let ours =
+            [("PARACHUTE_BIND_HOST", "127.0.0.1"), ("PARACHUTE_HOME", "/h"), ("PATH", "/usr/bin:/bin")];
+        assert_eq!(env, ours);
+        assert_eq!(unit.secrets, Some("/h/hub.env".into()));
+        assert_eq!(unit.socket, Some("127.0.0.1:1939".parse().unwrap()));
+    }
+
+    #[test]
+    fn overrides_add_and_replace() {
+        let unit = bound(|_, overrides| {
+            *overrides = crate::unit::overrides::parse(
+                "[unit]\nsocket = false\nhardening = 'off'\npath = ['/opt/a b']\n\
+                 env = { A = '{home}', PARACHUTE_BIND_HOST = '0.0.0.0' }\nlimits = { tasks = 9 }",
+            )
+            .unwrap();
+        })
+        .unwrap();
+        assert_eq!(unit.env["A"], "{home}", "an override is no pattern");
+        assert_eq!(unit.env["PATH"], "/opt/a b:/usr/bin:/bin");
+        assert_eq!(unit.env["PARACHUTE_BIND_HOST"], "0.0.0.0");
+        assert_eq!((unit.socket, unit.hardening), (None, Hardening::Off));
+        assert_eq!(unit.limits.tasks.unwrap().get(), 9);
+    }
+
+    #[test]
+    fn what_no_unit_may_have_is_refused_by_name() {
+        let env = |name: &'static str| {
+            move |_: &mut Binding, overrides: &mut Overrides| {
+                overrides.env.insert(name.to_owned(), "0.0.0.0".to_owned());
+            }
+        };
+        let path = |dir: &'static str| {
+            move |_: &mut Binding, overrides: &mut Overrides| overrides.path.push(dir.into())
+        };
+        for (error, said) in [
+            (
+                bound(|binding, _| binding.bin = "parachute".into()),
+                r#"bin cannot be "parachute": it must be"#,
+            ),
+            (bound(|binding, _| binding.home = "".into()), r#"home cannot be "": it must be an absolute"#),
+            (bound(|binding, _| binding.log_dir = "l".into()), r#"log_dir cannot be "l": it must be"#),
+            (bound(|binding, _| binding.port = 0), r#"socket.listen cannot be "127.0.0.1:0": it is no IP"#),
+            (bound(env("PARACHUTE_HOME")), r#"env.PARACHUTE_HOME cannot be "0.0.0.0": the unit belongs"#),
+            (bound(env("PATH")), r#"env.PATH cannot be "0.0.0.0": use `path`"#),
+            (bound(env("NOTIFY_SOCKET")), "the manager sets it"),
+            (bound(env("A B")), r#"the name of a variable cannot be "A B": "#),
+            (bound(env("PARACHUTE_BIND_HOST")), "set `socket = false` too"),
+            (bound(path("rel")), r#"path cannot be "rel": it must be an absolute path"#),
+            (bound(path("/a:/b")), r#"path cannot be "/a:/b": a colon separates"#),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    /// The lesson of a ceiling that counted over ten seconds while restarts came every five.
+    #[test]
+    fn a_ceiling_that_is_never_reached_is_refused() {
+        let hub = include_str!("../../units/hub.toml");
+        for (from, to) in [("\"5m\"", "\"10s\""), ("\"5m\"", "\"50s\""), ("starts = 5", "starts = 0")] {
+            let descriptor = Descriptor::parse(&hub.replace(from, to)).unwrap();
+            let error = descriptor.bind(&binding(), &Overrides::default()).unwrap_err();
+            assert_eq!(error.key, "restart.give_up", "{error}");
+        }
+    }
+}

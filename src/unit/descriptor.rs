@@ -1,0 +1,343 @@
+//! What to keep running and how it behaves, without a word of any service manager: `units/*.toml`.
+//! `units/README.md` explains it key by key.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::embedded;
+use super::name::UnitName;
+
+/// One file of `units/`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// Its plain name, also the name of the file.
+    #[serde(deserialize_with = "plain_name")]
+    pub name: UnitName,
+    /// One line for people.
+    pub description: String,
+    /// The program and its arguments.
+    pub argv: Vec<Pattern>,
+    /// Environment of the program.
+    #[serde(default)]
+    pub env: BTreeMap<String, Pattern>,
+    /// A file of `NAME=value` lines that the program gets as environment, read at each start. It may be absent.
+    pub secrets: Option<Pattern>,
+    /// When it counts as started.
+    pub ready: Ready,
+    /// When it is started again; without: never.
+    pub restart: Option<Restart>,
+    /// How it is stopped.
+    pub stop: Stop,
+    /// It says that it is alive at least this often, or is taken for hung; without: nobody watches.
+    pub watchdog: Option<Seconds>,
+    /// What follows when the kernel, out of memory, kills one of its processes.
+    pub oom: Oom,
+    /// A listening socket that the manager holds for it.
+    pub socket: Option<Socket>,
+    /// How much it is kept from doing.
+    pub hardening: Hardening,
+}
+
+/// When a unit counts as started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ready {
+    /// It says so itself.
+    Notify,
+    /// As soon as its program runs.
+    Running,
+    /// When it has ended: a task, not a server.
+    Ended,
+}
+
+/// When a unit is started again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// After which ends.
+    pub on: RestartOn,
+    /// Pause before it.
+    pub delay: Seconds,
+    /// When the manager gives up.
+    pub give_up: GiveUp,
+    /// Exit codes after which it is not started again, because a person must act first.
+    #[serde(default)]
+    pub final_exit: Vec<u8>,
+}
+
+/// After which ends a unit is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartOn {
+    /// All but exit 0.
+    Failure,
+}
+
+/// The ceiling of a crash loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GiveUp {
+    /// This many starts …
+    pub starts: u32,
+    /// … within this time.
+    pub within: Seconds,
+}
+
+/// How a unit is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// What it is told.
+    pub signal: Signal,
+    /// How long it may take; then it is killed.
+    pub grace: Seconds,
+    /// Who is told.
+    pub first: First,
+}
+
+/// A signal that asks to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT.
+    Int,
+}
+
+/// Who is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum First {
+    /// The program alone, so that it can stop its own children in order. What it leaves is killed.
+    Main,
+    /// Every process of it at once.
+    Everyone,
+}
+
+/// What follows when one process of a unit is killed for lack of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Oom {
+    /// The rest goes on: the program sees the death itself.
+    KeepRunning,
+    /// All of it is stopped.
+    Stop,
+}
+
+/// A socket that the manager holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Socket {
+    /// Address and port.
+    pub listen: Pattern,
+}
+
+/// How much a unit is kept from doing. What each level means is code, in the view of each manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hardening {
+    /// Nothing. A module may use sudo.
+    Off,
+    /// What no module that we know of misses.
+    ModulesSafe,
+    /// More: modules may miss it.
+    Strict,
+}
+
+/// Text with variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Variable(Variable),
+}
+
+/// Everything that a pattern can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variable {
+    /// The program's path.
+    Bin,
+    /// The home of the hub.
+    Home,
+    /// The login name of the person.
+    User,
+    /// The hub's port.
+    Port,
+    /// The search path.
+    Path,
+}
+
+/// Whole seconds, at least one: `45s`, `5m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub u64);
+
+/// Why a text is no descriptor.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct BadDescriptor {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong; names the key.
+    pub message: String,
+}
+
+impl Descriptor {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`BadDescriptor`], which names the line.
+    pub fn parse(text: &str) -> Result<Self, BadDescriptor> {
+        toml::from_str(text).map_err(|error| BadDescriptor {
+            line: line_of(text, &error),
+            message: error.message().to_owned(),
+        })
+    }
+
+    /// The one of this plain name that is built in.
+    #[must_use]
+    pub fn embedded(name: &str) -> Option<Self> {
+        // A test reads every file that is built in.
+        embedded::unit(name).and_then(|text| Self::parse(text).ok())
+    }
+}
+
+impl Pattern {
+    /// The text, each variable replaced.
+    pub fn fill<'a, E>(
+        &self,
+        mut value: impl FnMut(Variable) -> Result<&'a OsStr, E>,
+    ) -> Result<OsString, E> {
+        let mut out = OsString::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push(text),
+                Piece::Variable(variable) => out.push(value(*variable)?),
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Variable {
+    const ALL: [(&'static str, Self); 5] = [
+        ("bin", Self::Bin),
+        ("home", Self::Home),
+        ("user", Self::User),
+        ("port", Self::Port),
+        ("path", Self::Path),
+    ];
+}
+
+impl std::str::FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (mut pieces, mut rest) = (Vec::new(), text);
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, from) = rest.split_at(at);
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            let inner = from.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            let (name, after) = inner.ok_or_else(|| format!("a brace of {text:?} has no partner"))?;
+            let known = Variable::ALL.iter().find(|(known, _)| *known == name);
+            let (_, variable) = known.ok_or_else(|| {
+                let all = Variable::ALL.map(|(known, _)| known).join(", ");
+                format!("there is no variable {{{name}}}, only {all}")
+            })?;
+            pieces.push(Piece::Variable(*variable));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match humantime::parse_duration(&text) {
+            Ok(span) if span.as_secs() > 0 && span == Duration::from_secs(span.as_secs()) => {
+                Ok(Self(span.as_secs()))
+            }
+            Ok(_) => Err(de::Error::custom(format!("{text:?} is not a whole number of seconds above 0"))),
+            Err(error) => Err(de::Error::custom(format!("{text:?} is no duration: {error}"))),
+        }
+    }
+}
+
+fn plain_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnitName, D::Error> {
+    UnitName::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// The line, from 1, at which reading failed.
+pub(super) fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    1 + error.span().map_or(0, |at| text.bytes().take(at.start).filter(|b| *b == b'\n').count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_is_described_as_decided() {
+        let hub = Descriptor::embedded("hub").unwrap();
+        assert_eq!(hub.name, UnitName::hub());
+        let restart = hub.restart.unwrap();
+        assert_eq!(
+            (restart.delay, restart.give_up, restart.final_exit.as_slice()),
+            (Seconds(5), GiveUp { starts: 5, within: Seconds(300) }, [78].as_slice())
+        );
+        assert_eq!((hub.stop.grace, hub.stop.first), (Seconds(45), First::Main));
+        assert_eq!((hub.watchdog, hub.oom, hub.ready), (Some(Seconds(60)), Oom::KeepRunning, Ready::Notify));
+        assert_eq!(Descriptor::embedded("nothing"), None);
+    }
+
+    #[test]
+    fn mistakes_name_line_and_key() {
+        let hub = embedded::unit("hub").unwrap();
+        for (from, to, said) in [
+            ("watchdog ", "wachtdog ", "unknown field `wachtdog`"),
+            ("\"60s\"", "\"0s\"", "\"0s\" is not a whole number of seconds above 0"),
+            ("\"60s\"", "\"500ms\"", "\"500ms\" is not a whole number"),
+            ("\"60s\"", "\"soon\"", "\"soon\" is no duration"),
+            ("\"{home}\"", "\"{hoem}\"", "there is no variable {hoem}, only bin, home, user, port, path"),
+            ("\"{home}\"", "\"{home\"", "a brace of \"{home\" has no partner"),
+            ("\"{home}\"", "\"home}\"", "a brace of \"home}\" has no partner"),
+            ("= \"hub\"", "= \"../x\"", "unit name \"../x\" is not plain"),
+            ("\"keep-running\"", "\"continue\"", "unknown variant `continue`"),
+        ] {
+            let text = hub.replacen(from, to, 1);
+            assert_ne!(text, hub, "{from}");
+            let error = Descriptor::parse(&text).unwrap_err();
+            let line = 1 + text.lines().position(|line| line.contains(to)).unwrap();
+            assert_eq!(error.line, line, "{error}");
+            assert!(error.message.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_filled() {
+        let filled = |text: &str| {
+            let pattern: Pattern = text.parse().unwrap();
+            pattern.fill::<()>(|variable| Ok(if variable == Variable::Home { "{bin}" } else { "x" }.as_ref()))
+        };
+        assert_eq!(filled("{home}/a{port}b").unwrap(), "{bin}/axb", "values are not patterns");
+        assert_eq!(filled("").unwrap(), "");
+    }
+}

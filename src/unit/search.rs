@@ -1,0 +1,105 @@
+//! The search path of a unit: a known list, never the whole of a shell's. Which of the directories are there, the
+//! caller finds out.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::target::Target;
+use super::token::Refused;
+
+/// Below the person's own directory: where people and their tool managers put programs.
+const OWN: [&str; 11] = [
+    ".local/bin",
+    "bin",
+    ".bun/bin",
+    ".deno/bin",
+    ".cargo/bin",
+    ".volta/bin",
+    ".local/share/mise/shims",
+    ".asdf/shims",
+    ".nix-profile/bin",
+    ".local/state/nix/profile/bin",
+    "go/bin",
+];
+
+/// systemd's hosts. The last six are systemd's own default: systemd.exec(5), `$PATH`.
+const LINUX: [&str; 11] = [
+    "/run/wrappers/bin",
+    "/run/current-system/sw/bin",
+    "/nix/var/nix/profiles/default/bin",
+    "/home/linuxbrew/.linuxbrew/bin",
+    "/snap/bin",
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// launchd's hosts. The last four are launchd's own default.
+const MACOS: [&str; 10] = [
+    "/opt/homebrew/bin",
+    "/opt/homebrew/sbin",
+    "/run/current-system/sw/bin",
+    "/nix/var/nix/profiles/default/bin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/sbin",
+];
+
+/// Where programs may be, in the order in which they are looked for.
+#[must_use]
+pub fn candidates(person_home: Option<&Path>, target: &Target) -> Vec<PathBuf> {
+    let host: &[&str] = match target {
+        Target::Systemd { .. } => &LINUX,
+        Target::Launchd { .. } => &MACOS,
+    };
+    let own = person_home.into_iter().flat_map(|home| OWN.map(|dir| home.join(dir)));
+    own.chain(host.iter().map(PathBuf::from)).collect()
+}
+
+/// These directories, then those of `path`, each once.
+///
+/// # Errors
+/// [`Refused`]: a directory is not absolute, or holds the separator.
+pub fn joined(dirs: &[PathBuf], path: &OsStr) -> Result<OsString, Refused> {
+    for dir in dirs {
+        let refused = |because| Err(Refused::new("path", dir.as_os_str(), because));
+        if !dir.is_absolute() {
+            return refused("it must be an absolute path");
+        }
+        if dir.as_os_str().as_bytes().contains(&b':') {
+            return refused("a colon separates directories and cannot be in one");
+        }
+    }
+    let mut all: Vec<&[u8]> = Vec::new();
+    let given = path.as_bytes().split(|b| *b == b':').filter(|dir| !dir.is_empty());
+    for dir in dirs.iter().map(|dir| dir.as_os_str().as_bytes()).chain(given) {
+        if !all.contains(&dir) {
+            all.push(dir);
+        }
+    }
+    Ok(OsStr::from_bytes(&all.join(&b':')).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_directories_come_first_and_each_once() {
+        let agent: Target = "launchd-agent".parse().unwrap();
+        let found = candidates(Some(Path::new("/Users/op")), &agent);
+        assert_eq!(found[0], Path::new("/Users/op/.local/bin"));
+        assert_eq!(found[OWN.len()], Path::new("/opt/homebrew/bin"));
+        let system: Target = "systemd-system".parse().unwrap();
+        assert_eq!(candidates(None, &system).len(), LINUX.len());
+        let joined = joined(&["/x".into(), "/bin".into()], OsStr::new("/usr/bin::/bin:/x")).unwrap();
+        assert_eq!(joined, "/x:/bin:/usr/bin");
+    }
+}

@@ -1,0 +1,122 @@
+//! A unit as launchd's template takes it: tokens, numbers, and words of our own; launchd.plist(5).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use serde::Serialize;
+
+use super::bind::Unit;
+use super::descriptor::{Hardening, Signal};
+use super::target::Kind;
+use super::token::{Refused, XmlText, env_key};
+
+/// launchd's own default, written down so that nobody looks for it.
+const THROTTLE: u64 = 10;
+
+/// Every session there is. With the default, `Aqua`, a job loaded over ssh is thrown out when its person logs in at
+/// the screen: Homebrew's `service.rb` writes the same list.
+const SESSIONS: [&str; 5] = ["Aqua", "Background", "LoginWindow", "StandardIO", "System"];
+
+/// There on every macOS; without it programs take their text for ASCII.
+const LANG: &str = "en_US.UTF-8";
+
+/// `job.plist.tera`.
+#[derive(Debug, Serialize)]
+pub(super) struct JobView {
+    label: String,
+    arguments: Vec<XmlText>,
+    user: Option<XmlText>,
+    environment: Vec<Variable>,
+    keep_alive: Option<KeepAlive>,
+    exit_timeout: u64,
+    open_files: Option<u64>,
+    sessions: &'static [&'static str],
+    log: XmlText,
+}
+
+#[derive(Debug, Serialize)]
+struct Variable {
+    name: XmlText,
+    value: XmlText,
+}
+
+#[derive(Debug, Serialize)]
+struct KeepAlive {
+    throttle: u64,
+}
+
+/// The job.
+pub(super) fn job(unit: &Unit, kind: Kind) -> Result<JobView, Refused> {
+    expressible(unit)?;
+    let person = unit.person.as_deref().map(OsStr::new);
+    let arguments = unit.argv.iter().enumerate();
+    let arguments = arguments.map(|(at, word)| XmlText::new(&format!("argv[{at}]"), word));
+    let log = unit.log_dir.join("launchd.log");
+    Ok(JobView {
+        label: unit.name.label(),
+        arguments: arguments.collect::<Result<_, _>>()?,
+        user: match kind {
+            Kind::Daemon => {
+                let because = "a daemon names the person it runs as, also when that is root";
+                let person = person.ok_or_else(|| Refused::new("user", OsStr::new(""), because))?;
+                Some(XmlText::new("user", person)?)
+            }
+            Kind::Agent => None,
+        },
+        environment: environment(unit)?,
+        keep_alive: unit
+            .restart
+            .as_ref()
+            .map(|restart| KeepAlive { throttle: restart.delay.0.max(THROTTLE) }),
+        exit_timeout: unit.stop.grace.0,
+        open_files: unit.limits.nofile.map(Into::into),
+        sessions: match kind {
+            Kind::Agent => &SESSIONS,
+            Kind::Daemon => &[],
+        },
+        log: XmlText::new("log_dir", log.as_os_str())?,
+    })
+}
+
+/// What launchd has no word for is refused where a person asked for it. `ready`, `watchdog`, `oom` and the socket
+/// are wishes: the hub does without them.
+fn expressible(unit: &Unit) -> Result<(), Refused> {
+    let refused = |key: &str, value: &str, because| Err(Refused::new(key, OsStr::new(value), because));
+    if unit.hardening == Hardening::Strict {
+        return refused("hardening", "strict", "launchd has no such restrictions");
+    }
+    if let Some(memory) = unit.limits.memory {
+        let because = "launchd cannot limit the memory of a job and its children";
+        return refused("limits.memory", &memory.0.to_string(), because);
+    }
+    if let Some(tasks) = unit.limits.tasks {
+        // NumberOfProcesses counts all processes of the person, and would starve the login session.
+        return refused("limits.tasks", &tasks.to_string(), "launchd cannot limit the tasks of one job");
+    }
+    if unit.stop.signal != Signal::Term {
+        return refused("stop.signal", "INT", "launchd stops a job with SIGTERM only");
+    }
+    Ok(())
+}
+
+/// What the descriptor says, and what a login would have set: launchd starts jobs with little more than a PATH.
+fn environment(unit: &Unit) -> Result<Vec<Variable>, Refused> {
+    let mut all: BTreeMap<&str, OsString> = BTreeMap::from([("LANG", LANG.into())]);
+    if let Some(person) = &unit.person {
+        all.extend([("USER", OsString::from(person)), ("LOGNAME", OsString::from(person))]);
+    }
+    if let Some(home) = &unit.person_home {
+        all.insert("HOME", home.into());
+    }
+    all.extend(unit.env.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    if !all.contains_key("HOME") {
+        let because = "their own directory is not known here, and launchd sets no HOME";
+        let person = unit.person.as_deref().unwrap_or_default();
+        return Err(Refused::new("user", OsStr::new(person), because));
+    }
+    let variable = |(name, value): (&str, OsString)| {
+        let key = env_key(name)?;
+        Ok(Variable { name: XmlText::new(&key, OsStr::new(name))?, value: XmlText::new(&key, &value)? })
+    };
+    all.into_iter().map(variable).collect()
+}

@@ -1,0 +1,256 @@
+//! A unit as systemd's templates take it: tokens, numbers, and words of our own. Which words, and for which version
+//! and scope, is decided here.
+
+use std::ffi::OsStr;
+
+use serde::Serialize;
+
+use super::bind::Unit;
+use super::descriptor::{First, Hardening, Oom, Ready, Restart, RestartOn, Signal};
+use super::overrides::Limits;
+use super::target::Scope;
+use super::token::{Refused, SystemdAssignment, SystemdPattern, SystemdProgram, SystemdText, SystemdWord};
+
+/// How long a unit that says when it is ready may take to say so, seconds.
+const START_WITHIN: u64 = 60;
+
+/// The first version with `RestartSteps=` and `RestartMaxDelaySec=`: systemd.service(5), "Added in version 254". An
+/// older one ignores them and logs a line at each load.
+const GROWING_PAUSES: u32 = 254;
+
+/// `service.tera`.
+#[derive(Debug, Serialize)]
+pub(super) struct ServiceView {
+    description: SystemdText,
+    system: Option<System>,
+    socket: Option<String>,
+    ceiling: Option<Ceiling>,
+    kind: &'static str,
+    start_within: Option<u64>,
+    program: SystemdProgram,
+    words: Vec<SystemdWord>,
+    environment: Vec<SystemdAssignment>,
+    secrets: Option<SystemdPattern>,
+    identifier: String,
+    restart: Option<RestartView>,
+    stop: StopView,
+    oom: &'static str,
+    oom_goes_on: bool,
+    watchdog: Option<u64>,
+    limits: Vec<Limit>,
+    hardening: Vec<Rule>,
+    wanted_by: &'static str,
+}
+
+/// What only a unit of the whole system has. A user's manager fails a unit with `User=`, even the own name
+/// (216/GROUP, measured with 252); so a user's unit has no place to put it.
+#[derive(Debug, Serialize)]
+struct System {
+    user: SystemdText,
+}
+
+#[derive(Debug, Serialize)]
+struct Ceiling {
+    within: u64,
+    starts: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct RestartView {
+    on: &'static str,
+    delay: u64,
+    backoff: Option<Backoff>,
+    final_exit: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Backoff {
+    steps: u32,
+    longest: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct StopView {
+    main_first: bool,
+    mode: &'static str,
+    signal: Option<&'static str>,
+    grace: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Limit {
+    key: &'static str,
+    value: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Rule {
+    key: &'static str,
+    value: &'static str,
+}
+
+/// `socket.tera`.
+#[derive(Debug, Serialize)]
+pub(super) struct SocketView {
+    description: SystemdText,
+    service: String,
+    listen: String,
+    fd_name: String,
+}
+
+/// The service, for this manager.
+pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<ServiceView, Refused> {
+    let system = match scope {
+        Scope::System => Some(System { user: person(unit)? }),
+        Scope::User => None,
+    };
+    let (program, words) = match unit.argv.split_first() {
+        Some((program, words)) => (SystemdProgram::new("argv[0]", program)?, words),
+        None => return Err(Refused::new("argv", OsStr::new(""), "there is no program in it")),
+    };
+    let words = words.iter().enumerate();
+    let words = words.map(|(at, word)| SystemdWord::new(&format!("argv[{}]", at + 1), word));
+    let environment = unit.env.iter().map(|(name, value)| SystemdAssignment::new(name, value));
+    let secrets = unit.secrets.as_ref().map(|file| SystemdPattern::new("secrets", file.as_os_str()));
+    Ok(ServiceView {
+        description: SystemdText::new("description", OsStr::new(&unit.description))?,
+        system,
+        socket: unit.socket.map(|_| unit.name.socket().systemd()),
+        ceiling: unit
+            .restart
+            .as_ref()
+            .map(|restart| Ceiling { within: restart.give_up.within.0, starts: restart.give_up.starts }),
+        kind: match unit.ready {
+            Ready::Notify => "notify",
+            Ready::Running => "exec",
+            Ready::Ended => "oneshot",
+        },
+        start_within: (unit.ready == Ready::Notify).then_some(START_WITHIN),
+        program,
+        words: words.collect::<Result<_, _>>()?,
+        environment: environment.collect::<Result<_, _>>()?,
+        secrets: secrets.transpose()?,
+        // Else the name of the executable, which is the shell's where one is in between; and the last words of a
+        // program that ends at once are found by this name when they are not yet filed under the unit.
+        identifier: format!("parachute-{}", unit.name.plain()),
+        restart: unit.restart.as_ref().map(|restart| RestartView::of(restart, version)),
+        stop: StopView {
+            main_first: unit.stop.first == First::Main,
+            mode: match unit.stop.first {
+                First::Main => "mixed",
+                First::Everyone => "control-group",
+            },
+            signal: match unit.stop.signal {
+                Signal::Term => None,
+                Signal::Int => Some("SIGINT"),
+            },
+            grace: unit.stop.grace.0,
+        },
+        oom: match unit.oom {
+            Oom::KeepRunning => "continue",
+            Oom::Stop => "stop",
+        },
+        oom_goes_on: unit.oom == Oom::KeepRunning,
+        watchdog: unit.watchdog.map(|every| every.0),
+        limits: limits(&unit.limits),
+        hardening: hardening(unit.hardening, scope),
+        wanted_by: match scope {
+            Scope::System => "multi-user.target",
+            // A user's manager has no multi-user.target: systemd.special(7), USER UNITS.
+            Scope::User => "default.target",
+        },
+    })
+}
+
+/// Its socket, if it has one.
+pub(super) fn socket(unit: &Unit) -> Result<Option<SocketView>, Refused> {
+    let Some(listen) = unit.socket else { return Ok(None) };
+    Ok(Some(SocketView {
+        description: SystemdText::new("description", OsStr::new(&unit.description))?,
+        service: unit.name.systemd(),
+        listen: listen.to_string(),
+        fd_name: unit.name.plain().to_owned(),
+    }))
+}
+
+/// Root only where somebody said so: a unit of the system without `User=` would run every module as root.
+fn person(unit: &Unit) -> Result<SystemdText, Refused> {
+    let name = unit.person.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        let because = "a unit of the whole system names the person it runs as, also when that is root";
+        return Err(Refused::new("user", OsStr::new(name), because));
+    }
+    SystemdText::new("user", OsStr::new(name))
+}
+
+impl RestartView {
+    fn of(restart: &Restart, version: u32) -> Self {
+        let give_up = restart.give_up;
+        // Even if every pause were the longest one, all starts would fit into half of the window: growing pauses
+        // must not lift the ceiling.
+        let longest = give_up.within.0 / (2 * u64::from(give_up.starts.max(1)));
+        let grows = version >= GROWING_PAUSES && longest > restart.delay.0 && give_up.starts > 1;
+        let codes: Vec<String> = restart.final_exit.iter().map(ToString::to_string).collect();
+        Self {
+            on: match restart.on {
+                RestartOn::Failure => "on-failure",
+            },
+            delay: restart.delay.0,
+            backoff: grows.then_some(Backoff { steps: give_up.starts - 1, longest }),
+            final_exit: (!codes.is_empty()).then(|| codes.join(" ")),
+        }
+    }
+}
+
+fn limits(limits: &Limits) -> Vec<Limit> {
+    let limit = |key, value: Option<u64>| value.map(|value| Limit { key, value });
+    let all = [
+        limit("LimitNOFILE", limits.nofile.map(Into::into)),
+        limit("MemoryMax", limits.memory.map(|bytes| bytes.0.into())),
+        limit("TasksMax", limits.tasks.map(|tasks| u64::from(tasks.get()))),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Kept by every kind of manager: systemd.exec(5) says of each that it needs no privilege. Not among them, on
+/// purpose: `MemoryDenyWriteExecute=`, which ends every JIT.
+const SAFE: [Rule; 5] = [
+    Rule { key: "NoNewPrivileges", value: "yes" },
+    Rule { key: "LockPersonality", value: "yes" },
+    Rule { key: "RestrictRealtime", value: "yes" },
+    Rule { key: "RestrictSUIDSGID", value: "yes" },
+    Rule { key: "SystemCallArchitectures", value: "native" },
+];
+
+/// Likewise, but modules may miss them: browsers and containers make namespaces.
+const STRICT: [Rule; 2] = [
+    Rule { key: "RestrictNamespaces", value: "yes" },
+    Rule { key: "RestrictAddressFamilies", value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK" },
+];
+
+/// Only in a unit of the system. A user's manager fails a unit with a capability set (218/CAPABILITIES, measured with
+/// 252), and ignores the mount-type ones in silence, which would be a promise that nobody keeps.
+const STRICT_SYSTEM: [Rule; 7] = [
+    Rule { key: "CapabilityBoundingSet", value: "" },
+    Rule { key: "ProtectSystem", value: "full" },
+    Rule { key: "ProtectControlGroups", value: "yes" },
+    Rule { key: "ProtectKernelLogs", value: "yes" },
+    Rule { key: "ProtectKernelModules", value: "yes" },
+    Rule { key: "ProtectKernelTunables", value: "yes" },
+    Rule { key: "ProtectClock", value: "yes" },
+];
+
+fn hardening(level: Hardening, scope: Scope) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    if level >= Hardening::ModulesSafe {
+        rules.extend(SAFE);
+    }
+    if level >= Hardening::Strict {
+        rules.extend(STRICT);
+        match scope {
+            Scope::System => rules.extend(STRICT_SYSTEM),
+            Scope::User => {}
+        }
+    }
+    rules
+}

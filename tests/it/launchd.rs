@@ -1,0 +1,67 @@
+//! A hub that believes launchd started it: what it may exit with, and what it writes where.
+
+use std::fs::File;
+use std::io::Write;
+
+use crate::support::eventually;
+use crate::support::world::World;
+
+fn job(world: &World, args: &[&str]) -> std::process::Command {
+    let mut hub = world.parachute(args);
+    hub.env("XPC_SERVICE_NAME", "computer.parachute.hub");
+    hub
+}
+
+/// launchd opens the job's file for appending, and its directory is there.
+fn file_of_job(world: &World) -> File {
+    std::fs::create_dir_all(world.home().join("hub/logs")).unwrap();
+    File::options().append(true).create(true).open(world.home().join("hub/logs/launchd.log")).unwrap()
+}
+
+/// `KeepAlive{SuccessfulExit:false}` would start a hub that a person must help every ten seconds for ever.
+#[test]
+fn what_a_person_must_act_on_ends_with_zero_there_and_with_78_elsewhere() {
+    let world = World::new();
+    let stranger = std::net::TcpListener::bind(("127.0.0.1", world.port())).unwrap();
+    let args = ["serve", "--port", &world.port().to_string()];
+    let elsewhere = world.run(&args).code(78);
+    let file = file_of_job(&world);
+    let status = job(&world, &args).stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let reason = elsewhere.err.lines().next().unwrap();
+    assert!(reason.contains("is held by pid"), "{reason}");
+    let launchds = world.read("hub/logs/launchd.log");
+    assert!(
+        launchds.contains("not started, until a person acts: ") && launchds.contains(reason),
+        "{launchds}"
+    );
+    let log = world.run(&["logs", "hub"]).code(0);
+    assert!(log.out.contains(reason) && log.out.contains("hint: "), "{log:?}");
+    assert!(log.err.contains("hub/logs/launchd.log"), "{log:?}");
+    drop(stranger);
+}
+
+/// U18, P-U6: neither file grows without bound, and what was in them is kept once.
+#[test]
+fn its_file_is_cut_at_start_and_gets_nothing_while_the_hub_runs() {
+    let world = World::new();
+    let mut file = file_of_job(&world);
+    let line = [vec![b'x'; 99], b"\n".to_vec()].concat();
+    file.write_all(&line.repeat(30_000)).unwrap();
+    file.write_all(b"panicked at last\n").unwrap();
+    world.module("flood", &["--flood", "2000000", "100"]);
+    let mut hub = job(&world, &["serve", "--port", &world.port().to_string()]);
+    world.hold(hub.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap());
+    world.hub_answers();
+    world.ready("flood");
+    let kept = world.read("hub/logs/launchd.log.1");
+    assert!(kept.len() <= 1024 * 1024 && kept.ends_with("panicked at last\n") && kept.starts_with('x'));
+    assert_eq!(world.read("hub/logs/launchd.log"), "");
+    eventually("the hub's own log has it", || {
+        let log = world.run(&["logs", "hub"]).code(0).out;
+        log.contains("listening on http://") && log.contains("[supervisor] flood: ready")
+    });
+    world.stop_hub();
+    let log = world.run(&["logs", "hub", "-n", "1"]).code(0);
+    assert_eq!(log.out, "stopped\n");
+}

@@ -1,0 +1,153 @@
+//! Questions in a real terminal: answered, refused, left alone, and the terminal as it was before.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Stdio};
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::termios::{Termios, tcgetattr};
+
+use crate::support::stream::Live;
+use crate::support::until;
+use crate::support::world::World;
+
+/// A verb in a terminal of its own.
+struct Terminal {
+    child: Child,
+    keys: File,
+    screen: Live,
+    slave: File,
+    before: Termios,
+}
+
+/// Both ends of a terminal. openpty(3) would leave them open in every child that some test starts meanwhile, and a
+/// terminal goes away only when the last one closes it.
+fn pty() -> (File, File) {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let slave = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(ptsname_r(&master).unwrap());
+    (File::from(OwnedFd::from(master)), slave.unwrap())
+}
+
+impl Terminal {
+    fn of(world: &World, args: &[&str]) -> Self {
+        let (master, slave) = pty();
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let before = tcgetattr(&slave).unwrap();
+        let child = world.parachute(args).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let screen = Live::of(master.try_clone().unwrap());
+        Self { child, keys: master, screen, slave, before }
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for the end; the terminal must be as it was.
+    #[track_caller]
+    fn ends(mut self, code: i32) -> String {
+        let status = until("the verb ends", || self.child.try_wait().unwrap());
+        assert_eq!(tcgetattr(&self.slave).unwrap(), self.before, "another mode was left behind");
+        // The end of the screen comes after the last text, when nobody has the terminal open any more.
+        drop(self.slave);
+        self.screen.ends();
+        let text = self.screen.text();
+        assert_eq!(status.code(), Some(code), "{text:?}");
+        assert!(!text.contains("\u{1b}[?25l"), "the cursor was hidden: {text:?}");
+        text
+    }
+}
+
+const PURGE: [&str; 3] = ["remove", "web", "--purge"];
+
+fn rows(world: &World) -> String {
+    world.read("services.json")
+}
+
+fn asked(world: &World) -> Terminal {
+    world.module("web", &[]);
+    let terminal = Terminal::of(world, &PURGE);
+    terminal.screen.sees("with everything in it?");
+    terminal.screen.sees("[y/N] ");
+    terminal
+}
+
+#[test]
+fn yes_with_a_slip_of_the_fingers_is_yes() {
+    let world = World::new();
+    let mut terminal = asked(&world);
+    terminal.types("maybe\r");
+    terminal.screen.sees("answer yes or no");
+    terminal.types("nox\u{15}ye\u{7f}es\r");
+    let text = terminal.ends(0);
+    assert!(text.contains("✓ web removed"), "{text:?}");
+    assert!(!rows(&world).contains("web"));
+}
+
+#[test]
+fn enter_alone_is_the_default() {
+    let world = World::new();
+    let mut terminal = asked(&world);
+    terminal.types("\r");
+    assert!(terminal.ends(1).contains("nothing was changed"));
+    assert!(rows(&world).contains("web"));
+}
+
+#[test]
+fn ctrl_c_and_ctrl_d_are_no_answer() {
+    for key in ["\u{3}", "\u{4}", "y\u{3}"] {
+        let world = World::new();
+        let mut terminal = asked(&world);
+        terminal.types(key);
+        let text = terminal.ends(130);
+        assert!(text.contains("not answered: delete "), "{text:?}");
+        assert!(rows(&world).contains("web"));
+    }
+}
+
+/// What is typed before the question is there is no answer lost.
+#[test]
+fn an_answer_may_be_typed_ahead() {
+    let world = World::new();
+    world.module("web", &[]);
+    let mut terminal = Terminal::of(&world, &PURGE);
+    terminal.types("y\r");
+    let _ = terminal.ends(0);
+    assert!(!rows(&world).contains("web"));
+}
+
+/// A terminal that goes away answers nothing, and nobody hangs.
+#[test]
+fn a_terminal_that_goes_away_is_no_answer() {
+    let world = World::new();
+    world.module("web", &[]);
+    let (mut master, slave) = pty();
+    let end = || Stdio::from(slave.try_clone().unwrap());
+    let mut child = world.parachute(&PURGE).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    drop(slave);
+    let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
+    while !String::from_utf8_lossy(&seen).contains("[y/N] ") {
+        let read = master.read(&mut buffer).unwrap();
+        seen.extend_from_slice(&buffer[..read]);
+    }
+    drop(master);
+    let status = until("the verb ends", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(130));
+    assert!(rows(&world).contains("web"));
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_the_flag_is_named() {
+    let world = World::new();
+    world.module("web", &[]);
+    let said = world.run(&PURGE).code(2);
+    assert!(said.err.contains("nobody is there to answer") && said.err.contains("--purge --yes"), "{said:?}");
+}

@@ -1,0 +1,136 @@
+//! launchd never gives up, so the hub must: after five deaths within five minutes it comes up without its modules.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::eventually;
+use crate::support::world::World;
+
+/// A hub as launchd starts it.
+fn start(world: &World) {
+    let mut hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
+    hub.env("XPC_SERVICE_NAME", "computer.parachute.hub");
+    world.spawn(hub);
+    world.hub_answers();
+}
+
+fn die_five_times(world: &World) {
+    for _ in 0..5 {
+        start(world);
+        assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
+        world.kill_hub();
+    }
+}
+
+#[test]
+fn five_deaths_lead_to_it_and_it_says_so_everywhere() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.module("api", &[]);
+    start(&world);
+    let orphan = world.ready("web");
+    world.kill_hub();
+    for _ in 0..4 {
+        start(&world);
+        world.kill_hub();
+    }
+    start(&world);
+    let health = world.get("/health").unwrap();
+    let said = "safe mode: the hub died 5 times within 5 min; modules are off";
+    assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
+    assert_eq!(health.json()["problems"], json!([said]));
+    assert_eq!(world.view("web")["state"], "stopped");
+    // What the last hubs left running is ended, or "off" were not true.
+    world.gone("web");
+    assert!(world.processes().iter().all(|process| process.pid != orphan));
+    let ready = world.get("/api/ready").unwrap().json();
+    assert_eq!(
+        (&ready["ready"], &ready["persistent_modules"]),
+        (&json!(false), &json!(["web", "api"])),
+        "{ready}"
+    );
+    let status = world.run(&["status"]).code(1);
+    assert!(status.out.contains(&format!("problem: {said}")), "{}", status.out);
+    assert!(status.out.contains("hint: parachute start --all"), "{}", status.out);
+    eventually("the hub's log says it", || world.run(&["logs", "hub"]).code(0).out.contains(said));
+
+    // A row that appears stays off too.
+    world.module("late", &[]);
+    assert_eq!(world.post("/api/reload").unwrap().status, 200);
+    assert_eq!(world.view("late")["state"], "stopped");
+
+    let started = world.run(&["start", "--all"]).code(0);
+    assert!(started.out.contains("web"), "{}", started.out);
+    for short in ["web", "api", "late"] {
+        world.ready(short);
+    }
+    assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
+    let _ = world.run(&["status"]).code(0);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+#[test]
+fn one_module_by_hand_leaves_it_and_the_slate_is_clean() {
+    let world = World::new();
+    world.module("web", &[]);
+    world.module("api", &[]);
+    die_five_times(&world);
+    start(&world);
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
+    assert_eq!(world.view("api")["state"], "stopped", "what was off stays off until it is started");
+    // One death more is the first of a new count.
+    world.kill_hub();
+    start(&world);
+    world.ready("api");
+    world.ready("web");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+#[test]
+fn it_stays_while_the_hub_goes_on_dying_and_an_ordered_stop_ends_it() {
+    let world = World::new();
+    world.module("web", &[]);
+    die_five_times(&world);
+    for _ in 0..2 {
+        start(&world);
+        assert_eq!(world.get("/health").unwrap().json()["status"], "degraded");
+        world.kill_hub();
+    }
+    start(&world);
+    world.stop_hub();
+    start(&world);
+    world.ready("web");
+    world.stop_hub();
+}
+
+#[test]
+fn only_under_launchd() {
+    let world = World::new();
+    world.module("web", &[]);
+    die_five_times(&world);
+    // systemd has a ceiling of its own, and a person in a terminal sees what happens.
+    world.start_hub();
+    world.ready("web");
+    assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
+    world.signal_hub(Signal::SIGINT);
+    assert!(world.hub_ends().success());
+    world.expect_no_processes();
+}
+
+#[test]
+fn a_record_that_cannot_be_read_tells_nothing() {
+    let world = World::new();
+    world.module("web", &[]);
+    std::fs::create_dir_all(world.home().join("run")).unwrap();
+    for text in ["", "{", "[]", "{\"deaths\":7}"] {
+        std::fs::write(world.home().join("run/boots.json"), text).unwrap();
+        start(&world);
+        world.ready("web");
+        world.stop_hub();
+    }
+    let kept: serde_json::Value = serde_json::from_str(&world.read("run/boots.json")).unwrap();
+    assert_eq!(kept, json!({ "deaths": [], "life": null }));
+}
