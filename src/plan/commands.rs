@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::before::Entry;
 use super::content::Content;
-use super::step::Step;
+use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
 use crate::manager::systemd::verbs as systemd;
@@ -91,6 +91,16 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
     Some(lines.join(" && "))
 }
 
+/// What shows a person what a step is about: what is there, and what was, if that is kept in a file.
+#[must_use]
+pub fn look(step: &Step, was: Option<&Path>) -> String {
+    match (step.key(), was) {
+        (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
+        (Some(Key::File(path) | Key::Dir(path)), _) => format!("ls -la {}", quoted(&path)),
+        (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),
+    }
+}
+
 /// What tells how a unit is.
 #[must_use]
 pub fn status(unit: &UnitName, manager: &Manager) -> String {
@@ -110,7 +120,7 @@ pub fn log(unit: &UnitName, manager: &Manager) -> String {
 }
 
 /// A path as a shell takes it.
-pub(super) fn quoted(path: &Path) -> String {
+fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

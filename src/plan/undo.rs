@@ -1,16 +1,14 @@
 //! Takes a plan back, in reverse, as far as it is ours. One step that cannot be taken back stops no other.
 
-use std::path::Path;
-
 use super::before::{Before, Dir};
-use super::commands::quoted;
+use super::commands::look;
 use super::host::Host;
 use super::journal::Journal;
 use super::log::Event;
 use super::matrix::{Backward, Mark};
 use super::run::{Progress, Stage, Watch, found, words};
 use super::standing::Standing;
-use super::step::{Key, Step};
+use super::step::Step;
 
 /// How a plan was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,15 +78,6 @@ pub(super) async fn take_back<H: Host>(host: &mut H, journal: &mut Journal, watc
         undo.left.push(Left { subject, because: words(&error), next: error.next() });
     }
     undo
-}
-
-/// What shows a person what is there, and what was.
-fn look(step: &Step, was: Option<&Path>) -> String {
-    match (step.key(), was) {
-        (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
-        (Some(Key::File(path) | Key::Dir(path)), _) => format!("ls -la {}", quoted(&path)),
-        (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),
-    }
 }
 
 async fn one<H: Host>(host: &mut H, step: &Step, mark: &Mark, before: &Before) -> Back {

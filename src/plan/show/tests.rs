@@ -95,7 +95,7 @@ fn plan() -> (Plan, Vec<Before>) {
     plan.promises = vec![Promise("the hub runs, and starts again after a reboot".to_owned())];
     plan.notes = vec![Note {
         text: "the unit was edited by hand".to_owned(),
-        next: Some("parachute doctor".to_owned()),
+        next: Some("parachute status".to_owned()),
     }];
     (plan, observed)
 }
