@@ -22,7 +22,9 @@ impl Turn {
         let why_not = WHY_NOT.get_or_init(|| {
             let why_not = examine();
             if let Some(why_not) = &why_not {
-                say(&format!("\n*** NO LAB ON THIS MACHINE: tests under a real systemd are skipped ***\n{why_not}\n"));
+                say(&format!(
+                    "\n*** NO LAB ON THIS MACHINE: tests under a real systemd are skipped ***\n{why_not}\n"
+                ));
             }
             why_not
         });

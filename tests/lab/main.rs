@@ -18,4 +18,9 @@ mod program;
 mod snapshot;
 
 mod boot;
+mod harness;
+mod hostile;
 mod life;
+mod socket;
+mod stop;
+mod words;
