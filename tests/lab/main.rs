@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "test: real service managers and real processes"
 )]
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: the harness is modules of this binary"))]
