@@ -19,6 +19,7 @@ pub mod api;
 pub mod cli;
 pub mod home;
 pub mod hub;
+pub mod install;
 pub mod logs;
 pub mod manager;
 pub mod module;

@@ -9,9 +9,10 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
-use super::wire::ApiError;
+use super::wire::{ApiError, Health};
 
 /// Longest wait for an answer that needs no module.
 pub const READ: Duration = Duration::from_secs(5);
@@ -34,6 +35,15 @@ pub enum ClientError {
     Socket {
         /// The socket.
         socket: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Nothing answers on the address.
+    #[error("nothing answers on {address}")]
+    NoAnswer {
+        /// Host and port.
+        address: String,
         /// What the system said.
         #[source]
         source: std::io::Error,
@@ -106,34 +116,12 @@ impl Client {
         within: Duration,
     ) -> Result<T, ClientError> {
         let exchange = async {
-            let response = self.send(method, path).await?;
-            let status = response.status();
-            let body = http_body_util::Limited::new(response.into_body(), MAX_BODY);
-            let body =
-                body.collect().await.map_err(|source| ClientError::Partial { status, source })?.to_bytes();
-            if status.is_success() {
-                return serde_json::from_slice(&body).map_err(|_| ClientError::Foreign { status });
-            }
-            match serde_json::from_slice::<ApiError>(&body) {
-                Ok(error) => Err(ClientError::Refused(Box::new(error), status)),
-                Err(_) => Err(ClientError::Foreign { status }),
-            }
+            let stream =
+                UnixStream::connect(&self.socket).await.map_err(|source| self.no_connection(source))?;
+            answer(stream, "hub", method, path).await
         };
         tokio::time::timeout(within, exchange).await.unwrap_or(Err(ClientError::Timeout(within)))
     }
-
-    async fn send(&self, method: Method, path: &str) -> Result<Response<Incoming>, ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|source| self.no_connection(source))?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
-        // Ends with the exchange; what breaks is reported by the sender.
-        tokio::spawn(connection);
-        let request =
-            Request::builder().method(method).uri(path).header("host", "hub").body(Empty::<Bytes>::new());
-        let request = request.map_err(|_| ClientError::Foreign { status: StatusCode::BAD_REQUEST })?;
-        sender.send_request(request).await.map_err(ClientError::Broken)
-    }
-
     /// A socket file nobody listens on is what a killed hub leaves.
     fn no_connection(&self, source: std::io::Error) -> ClientError {
         let socket = self.socket.clone();
@@ -144,6 +132,61 @@ impl Client {
             _ => ClientError::Socket { socket, source },
         }
     }
+}
+
+/// Who answers `/health` on the hub's port, as every other program on this machine sees it. What answers there need
+/// not be the hub.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn health_on(host: &str, port: u16) -> Result<Health, ClientError> {
+    // Whoever listens everywhere is asked where everybody is.
+    let (host, named) = match host {
+        "0.0.0.0" => ("127.0.0.1", "127.0.0.1".to_owned()),
+        "::" => ("::1", "[::1]".to_owned()),
+        v6 if v6.contains(':') => (v6, format!("[{v6}]")),
+        other => (other, other.to_owned()),
+    };
+    let exchange = async {
+        let address = format!("{named}:{port}");
+        let stream = TcpStream::connect((host, port))
+            .await
+            .map_err(|source| ClientError::NoAnswer { address: address.clone(), source })?;
+        answer(stream, &address, Method::GET, "/health").await
+    };
+    tokio::time::timeout(READ, exchange).await.unwrap_or(Err(ClientError::Timeout(READ)))
+}
+
+async fn answer<S, T>(stream: S, host: &str, method: Method, path: &str) -> Result<T, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: DeserializeOwned,
+{
+    let response = send(stream, host, method, path).await?;
+    let status = response.status();
+    let body = http_body_util::Limited::new(response.into_body(), MAX_BODY);
+    let body = body.collect().await.map_err(|source| ClientError::Partial { status, source })?.to_bytes();
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|_| ClientError::Foreign { status });
+    }
+    match serde_json::from_slice::<ApiError>(&body) {
+        Ok(error) => Err(ClientError::Refused(Box::new(error), status)),
+        Err(_) => Err(ClientError::Foreign { status }),
+    }
+}
+
+async fn send<S>(stream: S, host: &str, method: Method, path: &str) -> Result<Response<Incoming>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
+    // Ends with the exchange; what breaks is reported by the sender.
+    tokio::spawn(connection);
+    let request =
+        Request::builder().method(method).uri(path).header("host", host).body(Empty::<Bytes>::new());
+    let request = request.map_err(|_| ClientError::Foreign { status: StatusCode::BAD_REQUEST })?;
+    sender.send_request(request).await.map_err(ClientError::Broken)
 }
 
 #[cfg(test)]
@@ -205,6 +248,26 @@ mod tests {
         let within = Duration::from_millis(20);
         let silent = asked("", false, within).await;
         assert!(matches!(silent, ClientError::Timeout(limit) if limit == within), "{silent:?}");
+    }
+
+    #[tokio::test]
+    async fn the_port_is_asked_as_any_other_program_would() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = vec![0; 4096];
+            let n = stream.read(&mut asked).await.unwrap();
+            let body = r#"{"status":"ok","service":"parachute-hub","version":"1","instance":"x"}"#;
+            let answer = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&asked[..n]).into_owned()
+        });
+        assert_eq!(health_on("0.0.0.0", port).await.unwrap().instance, "x");
+        let asked = server.await.unwrap();
+        assert!(asked.contains(&format!("host: 127.0.0.1:{port}")), "{asked}");
+        let nobody = health_on("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(nobody.to_string(), format!("nothing answers on 127.0.0.1:{port}"));
     }
 
     #[tokio::test]

@@ -52,6 +52,22 @@ pub struct AddArgs {
     command: Vec<String>,
 }
 
+impl AddArgs {
+    /// Nothing but a name and a command.
+    pub(super) fn of(name: &str, command: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            port: None,
+            health: None,
+            env: Vec::new(),
+            cwd: None,
+            no_listen: false,
+            replace: false,
+            command,
+        }
+    }
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

@@ -127,6 +127,7 @@ impl From<ClientError> for CliError {
                 out
             }
             ClientError::Broken(_)
+            | ClientError::NoAnswer { .. }
             | ClientError::Partial { .. }
             | ClientError::Timeout(_)
             | ClientError::Foreign { .. } => Self::from_error(Kind::Failed, &error).hint("parachute status"),

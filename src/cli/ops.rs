@@ -1,20 +1,15 @@
 //! `parachute start`, `stop`, `restart`: ask for all modules at once, wait, tell each outcome.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
-use serde::Serialize;
 
 use crate::api::client::{Client, ClientError, OP};
-use crate::api::wire::{Health, OpReply, Status};
+use crate::api::wire::{OpReply, Status};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::hub;
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
-
-/// Between two looks whether the hub is gone.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -58,29 +53,6 @@ pub struct RestartArgs {
     json: bool,
 }
 
-/// What became of the hub itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct HubOutcome {
-    /// Whether what was asked for is true now.
-    ok: bool,
-    /// Whether a hub runs now.
-    running: bool,
-    /// Its pid, or the one it had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    /// Its port.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    /// One sentence.
-    message: String,
-}
-
-impl HubOutcome {
-    fn said(self, json: bool) -> Said {
-        Said::report(json, &self, Kind::Done, || format!("✓ {}\n", self.message))
-    }
-}
-
 /// Whom a verb means.
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
@@ -106,34 +78,27 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
     }
 }
 
-/// `parachute start`
+/// `parachute start`: a hub that a manager keeps is brought up first.
 ///
 /// # Errors
-/// No hub.
+/// No hub, and nothing that could start one.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
-    let client = cx.client();
     match target(args.names, args.all)? {
-        Target::Hub => {
-            let hub = client.get::<Status>("/api/status").await?.hub;
-            let message = format!("the hub is running (pid {}, port {}, {})", hub.pid, hub.port, hub.mode);
-            let (pid, port) = (Some(hub.pid), Some(hub.port));
-            Ok(HubOutcome { ok: true, running: true, pid, port, message }.said(args.json))
+        Target::Hub => hub::start(cx, args.json).await,
+        target => {
+            hub::bring_up(cx).await?;
+            modules(cx, &cx.client(), Op::Start, target, args.json).await
         }
-        target => modules(cx, &client, Op::Start, target, args.json).await,
     }
 }
 
 /// `parachute restart`
 ///
 /// # Errors
-/// No hub, or nobody named.
+/// No hub, or one that cannot be restarted.
 pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> {
     match target(args.names, args.all)? {
-        Target::Hub => {
-            let text =
-                "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
-            Err(CliError::new(Kind::Usage, text).hint("parachute restart --all     (every module)"))
-        }
+        Target::Hub => hub::restart(cx, args.json).await,
         target => modules(cx, &cx.client(), Op::Restart, target, args.json).await,
     }
 }
@@ -143,56 +108,12 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> 
 /// # Errors
 /// The hub cannot be talked to. No hub at all is what was asked for.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
-    let client = cx.client();
-    let stopped = match target(args.names, args.all)? {
-        Target::Hub => stop_hub(&client, args.json).await,
-        target => modules(cx, &client, Op::Stop, target, args.json).await,
-    };
-    match stopped {
-        Err(error) if error.kind == Kind::NoHub => {
-            let message = "already stopped: no hub is running".to_owned();
-            Ok(HubOutcome { ok: true, running: false, pid: None, port: None, message }.said(args.json))
-        }
-        other => other,
-    }
-}
-
-async fn stop_hub(client: &Client, json: bool) -> Result<Said, CliError> {
-    let hub = client.get::<Status>("/api/status").await?.hub;
-    if let Some(command) = manager_command(&hub.mode) {
-        let text = format!("the hub is {}, which would only start it again", hub.mode);
-        return Err(CliError::new(Kind::Failed, text).hint(command));
-    }
-    client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
-    let gone = tokio::time::timeout(OP, async {
-        while still_there(client.get::<Health>("/health").await, &hub.instance) {
-            tokio::time::sleep(LOOK).await;
-        }
-    });
-    if gone.await.is_err() {
-        let text = format!("the hub (pid {}) is still stopping", hub.pid);
-        return Err(CliError::new(Kind::Failed, text).hint("parachute status"));
-    }
-    let message = format!("the hub has stopped (pid {}), and all its modules", hub.pid);
-    let (pid, port) = (Some(hub.pid), Some(hub.port));
-    Ok(HubOutcome { ok: true, running: false, pid, port, message }.said(json))
-}
-
-/// What stops a hub that a service manager keeps: asking the hub itself would only make the manager start it again.
-fn manager_command(mode: &str) -> Option<&'static str> {
-    match mode.strip_prefix("managed by ")? {
-        "systemd" => Some("systemctl stop parachute-hub.service   (with --user for a user unit)"),
-        _ => Some("launchctl bootout gui/$(id -u)/computer.parachute.hub"),
-    }
-}
-
-/// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.
-fn still_there(health: Result<Health, ClientError>, instance: &str) -> bool {
-    match health {
-        Ok(health) => health.instance == instance,
-        Err(ClientError::NoHub { .. }) => false,
-        // A connection that breaks off belongs to the stopping.
-        Err(_) => true,
+    match target(args.names, args.all)? {
+        Target::Hub => hub::stop(cx, args.json).await,
+        target => match modules(cx, &cx.client(), Op::Stop, target, args.json).await {
+            Err(error) if error.kind == Kind::NoHub => Ok(hub::already_stopped(args.json)),
+            other => other,
+        },
     }
 }
 
@@ -251,28 +172,6 @@ mod tests {
         assert_eq!(meant(&[], true), Ok(Target::All));
         assert_eq!(meant(&["vault", "notes"], false), Ok(Target::Named(names(&["vault", "notes"]))));
         assert_eq!(meant(&["vault", "hub"], false), Err(Kind::Usage), "half a hub cannot be stopped");
-    }
-
-    #[test]
-    fn only_the_hub_that_was_asked_is_waited_for() {
-        let health = |instance: &str| Health {
-            status: "ok".to_owned(),
-            service: "parachute-hub".to_owned(),
-            version: "1".to_owned(),
-            instance: instance.to_owned(),
-            problems: Vec::new(),
-        };
-        assert!(still_there(Ok(health("a")), "a"));
-        assert!(!still_there(Ok(health("b")), "a"), "its successor answers");
-        assert!(!still_there(Err(ClientError::NoHub { socket: "/s".into() }), "a"));
-        assert!(still_there(Err(ClientError::Timeout(OP)), "a"), "slow is not gone");
-    }
-
-    #[test]
-    fn a_managed_hub_is_left_to_its_manager() {
-        assert_eq!(manager_command("foreground"), None);
-        assert!(manager_command("managed by systemd").is_some_and(|c| c.starts_with("systemctl ")));
-        assert!(manager_command("managed by launchd").is_some_and(|c| c.starts_with("launchctl ")));
     }
 
     #[test]

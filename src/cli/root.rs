@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{add, completions, logs, man, ops, remove, serve, status, units, why};
+use super::{add, completions, init, logs, man, ops, remove, serve, status, uninstall, units, why};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub struct Root {
 /// The verbs
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Install the hub: planned, shown, then done
+    Init(init::InitArgs),
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
     /// Start modules and wait until they are ready
@@ -46,6 +48,8 @@ pub enum Verb {
     Add(add::AddArgs),
     /// Take a module back
     Remove(remove::RemoveArgs),
+    /// Take back what `init` installed
+    Uninstall(uninstall::UninstallArgs),
     /// Show the units of this program as service managers get them
     Units(units::UnitsArgs),
     /// Print a completion script for a shell

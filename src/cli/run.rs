@@ -9,9 +9,13 @@ use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::init::{Ended, InitArgs};
 use super::root::{Root, Verb};
 use super::said::Said;
-use super::{add, completions, demo_module, logs, man, ops, remove, serve, status, units, why};
+use super::serve::ServeArgs;
+use super::{
+    add, completions, demo_module, init, logs, man, ops, remove, serve, site, status, uninstall, units, why,
+};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -55,13 +59,15 @@ fn print(terminal: Terminal, said: &Said) -> u8 {
 
 fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
     match verb {
+        Verb::Init(args) => init(cx, &args),
+        Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
-        Verb::Start(args) => block_on(ops::start(cx, args)),
-        Verb::Stop(args) => block_on(ops::stop(cx, args)),
-        Verb::Restart(args) => block_on(ops::restart(cx, args)),
-        Verb::Status(args) => block_on(status::run(cx, args)),
-        Verb::Logs(args) => block_on(logs::run(cx, args)),
-        Verb::Why(args) => block_on(why::run(cx, args)),
+        Verb::Start(args) => block_on(ops::start(&site::of_caller(cx), args)),
+        Verb::Stop(args) => block_on(ops::stop(&site::of_caller(cx), args)),
+        Verb::Restart(args) => block_on(ops::restart(&site::of_caller(cx), args)),
+        Verb::Status(args) => block_on(status::run(&site::of_caller(cx), args)),
+        Verb::Logs(args) => block_on(logs::run(&site::of_caller(cx), args)),
+        Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
         Verb::Units(args) => units::run(cx, args),
@@ -71,7 +77,15 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
     }
 }
 
-fn block_on(verb: impl Future<Output = Result<Said, CliError>>) -> Result<Said, CliError> {
+/// A hub has an event loop of its own, so it is run outside of the verb's.
+fn init(cx: &Context, args: &InitArgs) -> Result<Said, CliError> {
+    match block_on(init::run(cx, args))? {
+        Ended::Said(said) => Ok(said),
+        Ended::Foreground(port) => serve::run(cx, ServeArgs::on(port)),
+    }
+}
+
+fn block_on<T>(verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::from_error(Kind::Failed, &error))?;
     runtime.block_on(verb)

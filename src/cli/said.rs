@@ -9,7 +9,8 @@ use super::error::Kind;
 pub struct Said {
     /// For standard output.
     pub out: String,
-    /// How it ended. A verb that reports a bad state has done its work: it is not a [`CliError`].
+    /// How it ended. A verb that reports a bad state has done its work: it is not a
+    /// [`CliError`](super::error::CliError).
     pub kind: Kind,
 }
 

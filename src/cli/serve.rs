@@ -33,6 +33,13 @@ pub struct ServeArgs {
     json: bool,
 }
 
+impl ServeArgs {
+    /// Nothing but a port.
+    pub(super) fn on(port: Option<u16>) -> Self {
+        Self { port, host: None, demo: false, check: false, json: false }
+    }
+}
+
 /// What `--check` says.
 #[derive(Debug, Serialize)]
 struct Report {

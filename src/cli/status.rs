@@ -13,6 +13,7 @@ use crate::ui::text::{bytes, printable, uptime};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::managed::{self, ManagerView};
 use super::said::Said;
 
 /// Show the hub and every module
@@ -23,11 +24,22 @@ pub struct StatusArgs {
     json: bool,
 }
 
+/// What is shown while a hub runs.
+#[derive(Debug, Serialize)]
+struct Up {
+    #[serde(flatten)]
+    status: Status,
+    /// The manager's own view; null if nothing of this home is installed.
+    manager: Option<ManagerView>,
+}
+
 /// What is shown when no hub runs: what disk knows.
 #[derive(Debug, Serialize)]
 struct Down {
     /// Always null.
     hub: Option<HubView>,
+    /// The manager's own view; null if nothing of this home is installed.
+    manager: Option<ManagerView>,
     /// Rows of services.json.
     modules: Vec<DownRow>,
     /// What is wrong with the home's files.
@@ -46,13 +58,16 @@ struct DownRow {
 /// # Errors
 /// It cannot be told whether a hub runs.
 pub async fn run(cx: &Context, args: StatusArgs) -> Result<Said, CliError> {
-    match cx.client().get::<Status>("/api/status").await {
+    let client = cx.client();
+    let (answer, manager) = tokio::join!(client.get::<Status>("/api/status"), managed::look(cx));
+    match answer {
         Ok(status) => {
             let kind = verdict(&status);
-            Ok(Said::report(args.json, &status, kind, || screen(&status, cx.style)))
+            let up = Up { status, manager };
+            Ok(Said::report(args.json, &up, kind, || screen(&up.status, up.manager.as_ref(), cx.style)))
         }
         Err(ClientError::NoHub { .. }) => {
-            let down = from_disk(cx);
+            let down = Down { manager, ..from_disk(cx) };
             Ok(Said::report(args.json, &down, Kind::NotRunning, || down_screen(&down, cx.style)))
         }
         Err(error) => {
@@ -77,6 +92,7 @@ fn from_disk(cx: &Context) -> Down {
     match services::read(&cx.home) {
         Ok(services) => Down {
             hub: None,
+            manager: None,
             modules: services
                 .rows
                 .iter()
@@ -102,6 +118,7 @@ fn from_disk(cx: &Context) -> Down {
             let next = Some(format!("repair {file}"));
             Down {
                 hub: None,
+                manager: None,
                 modules: Vec::new(),
                 problems: vec![FileProblem { file, row: None, message: error.to_string(), next }],
             }
@@ -111,7 +128,7 @@ fn from_disk(cx: &Context) -> Down {
 
 const HEAD: [&str; 9] = ["NAME", "STATE", "PID", "PORT", "READY", "UPTIME", "RESTARTS", "MEMORY", "HEALTH"];
 
-fn screen(status: &Status, style: Style) -> String {
+fn screen(status: &Status, manager: Option<&ManagerView>, style: Style) -> String {
     let hub = &status.hub;
     let mut out = problems(&status.problems, style);
     let memory = hub.memory_bytes.map_or_else(String::new, |b| format!(", {}", bytes(b)));
@@ -119,7 +136,7 @@ fn screen(status: &Status, style: Style) -> String {
     let held = held.map_or_else(String::new, |by| format!(" (socket held by {})", printable(by)));
     let draining = if hub.draining { ", stopping" } else { "" };
     out.push_str(&format!(
-        "hub {} is running{}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n\n",
+        "hub {} is running{}{draining}: pid {}, http://{}:{}{held}, up {}{memory}\nhome {}\n{}\n",
         hub.version,
         if hub.mode == "foreground" {
             " in the foreground".to_owned()
@@ -131,6 +148,7 @@ fn screen(status: &Status, style: Style) -> String {
         hub.port,
         uptime(Duration::from_millis(hub.uptime_ms)),
         printable(&hub.home),
+        manager.map_or_else(String::new, |manager| manager.screen(style)),
     ));
     if status.modules.is_empty() {
         out.push_str("no modules yet; make any command one: parachute add NAME -- COMMAND\n");
@@ -232,7 +250,10 @@ fn problems(problems: &[FileProblem], style: Style) -> String {
 fn down_screen(down: &Down, style: Style) -> String {
     let mut out = problems(&down.problems, style);
     out.push_str(&format!("{}\n", style.bold("the hub is not running")));
-    out.push_str(&format!("  {} parachute serve\n", style.good("hint:")));
+    match &down.manager {
+        Some(manager) => out.push_str(&manager.screen(style)),
+        None => out.push_str(&format!("  {} parachute init\n", style.good("hint:"))),
+    }
     if !down.modules.is_empty() {
         out.push('\n');
         let mut table = Table::default();

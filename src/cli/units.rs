@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::home::paths::Home;
 use crate::home::{fs, settings};
+use crate::install::place::SYSTEM_LOGS;
 use crate::process::person::{self, Person};
 use crate::ui::table::{Cell, Table};
 use crate::ui::text::printable;
@@ -166,7 +167,10 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Said, CliError> {
         person_home: who.home,
         port,
         path: search::joined(&there, "".as_ref()).map_err(refused)?,
-        log_dir: cx.home.hub_logs(),
+        log_dir: match target {
+            Target::Launchd { kind: JobKind::Daemon } => SYSTEM_LOGS.into(),
+            Target::Launchd { kind: JobKind::Agent } | Target::Systemd { .. } => cx.home.hub_logs(),
+        },
     };
     let unit = descriptor.bind(&binding, &overrides(&cx.home)?).map_err(refused)?;
     let files = render(&unit, &target).map_err(refused)?;
@@ -196,7 +200,9 @@ fn file_name(file: &Rendered, target: &Target) -> String {
 /// The path that an installed unit starts: ours, so that an upgrade or a moved checkout does not strand it.
 fn pinned(home: &Home, target: &Target) -> PathBuf {
     match target {
-        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => home.bin_dir().join("parachute"),
+        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => {
+            home.bin_dir().join("parachute")
+        }
         Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon } => {
             Path::new(SYSTEM_BINARY).to_owned()
         }
@@ -235,9 +241,8 @@ fn overrides(home: &Home) -> Result<Overrides, CliError> {
     let path = home.settings();
     let fail = |error: fs::FsError| CliError::from_error(Kind::Failed, &error).hint(edit(home));
     let Some(bytes) = fs::read_if_there(&path, LIMIT).map_err(fail)? else { return Ok(Overrides::default()) };
-    let bad = |what: String| {
-        CliError::new(Kind::NeedsPerson, format!("{}{what}", path.display())).hint(edit(home))
-    };
+    let bad =
+        |what: String| CliError::new(Kind::NeedsPerson, format!("{}{what}", path.display())).hint(edit(home));
     let text = String::from_utf8(bytes).map_err(|_| bad(" is not UTF-8 text".to_owned()))?;
     overrides::parse(&text).map_err(|error| bad(format!(", {error}")))
 }
@@ -253,7 +258,7 @@ mod tests {
     #[test]
     fn the_list_names_every_file() {
         insta::assert_snapshot!(list_screen(&list()), @r"
-        NAME  WHAT           SYSTEMD                                       LAUNCHD
+        NAME  WHAT           SYSTEMD                                      LAUNCHD
         hub   Parachute hub  parachute-hub.service, parachute-hub.socket  computer.parachute.hub.plist
         ");
     }

@@ -93,6 +93,14 @@ pub fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsErr
     if !file.metadata().map_err(FsError::io("look at", path))?.is_file() {
         return Err(FsError::NotRegular(path.to_owned()));
     }
+    pieces_of(&mut file, path, each)
+}
+
+/// Hands what is left of an open file to `each`, piece by piece.
+///
+/// # Errors
+/// [`FsError`].
+pub fn pieces_of(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
     let mut piece = vec![0; CHUNK];
     loop {
         match file.read(&mut piece) {

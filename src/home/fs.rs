@@ -322,6 +322,14 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
     }
 }
 
+/// Removes a directory with everything in it. Links in it go, what they lead to stays.
+///
+/// # Errors
+/// [`FsError`]; what could be removed is gone then.
+pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+    std::fs::remove_dir_all(path).map_err(FsError::io("delete", path))
+}
+
 fn there(result: io::Result<()>, doing: &'static str, path: &Path) -> Result<bool, FsError> {
     match result.map_err(FsError::io(doing, path)) {
         Ok(()) => Ok(true),

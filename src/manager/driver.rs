@@ -4,7 +4,7 @@
 //! it says. No exit code is believed: enabled, linger, running and gone are looked at afterwards.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a manager takes")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::time::{Instant, sleep};
 
@@ -12,16 +12,11 @@ use super::explain::Cause;
 use super::invocation::{Invocation, Output, Runner};
 use super::settle::{Goal, Move, Steps};
 use super::state::{Told, UnitState};
-use super::systemd::{self, explain, parse, verbs};
-use super::which::{Manager, Systemd};
-use crate::home::fs;
+use super::which::Manager;
 use crate::unit::name::UnitName;
 
-/// Where logind keeps who lingers; a name is an empty file: loginctl(1) says what it means, not where it is.
-const LINGER: &str = "/var/lib/systemd/linger";
-
-/// Lines of the journal that are told with a failure.
-const LAST_WORDS: usize = 10;
+mod launchd;
+mod systemd;
 
 /// Drives one manager.
 #[derive(Debug, Clone)]
@@ -82,11 +77,8 @@ impl<R: Runner> Driver<R> {
     /// What the manager knows about a unit now.
     pub async fn state(&self, unit: &UnitName) -> UnitState {
         match &self.manager {
-            Manager::Systemd(systemd) => match self.run(&verbs::show(systemd, unit)).await {
-                Ok(output) => parse::state(&output),
-                Err(trouble) => UnitState::unknown(&trouble.cause.what),
-            },
-            Manager::Launchd(_) => UnitState::unknown("launchd is not wired yet"),
+            Manager::Systemd(systemd) => self.systemd_state(systemd, unit).await,
+            Manager::Launchd(launchd) => self.launchd_state(launchd, unit).await,
         }
     }
 
@@ -97,7 +89,7 @@ impl<R: Runner> Driver<R> {
     pub async fn reload(&self) -> Result<(), ManagerError> {
         match &self.manager {
             Manager::Systemd(systemd) => self
-                .done(systemd, &verbs::reload(systemd))
+                .systemd_reload(systemd)
                 .await
                 .map_err(|trouble| trouble.doing("make systemd read its unit files".to_owned())),
             Manager::Launchd(_) => Ok(()),
@@ -111,7 +103,7 @@ impl<R: Runner> Driver<R> {
     pub async fn set_enabled(&self, unit: &UnitName, enabled: bool) -> Result<(), ManagerError> {
         let done = match &self.manager {
             Manager::Systemd(systemd) => self.systemd_set_enabled(systemd, unit, enabled).await,
-            Manager::Launchd(_) => Err(Cause::never("launchd is not wired yet").into()),
+            Manager::Launchd(launchd) => self.launchd_set_enabled(launchd, unit, enabled).await,
         };
         done.map_err(|trouble| trouble.doing(self.of(if enabled { "enable" } else { "disable" }, unit)))
     }
@@ -167,7 +159,7 @@ impl<R: Runner> Driver<R> {
     /// [`ManagerError`]; of [`Kind::NotKept`] if they must be read from the service's own file.
     pub async fn logs(&self, unit: &UnitName, lines: usize) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
-            Manager::Systemd(systemd) => self.journal(systemd, unit, lines, verbs::Form::Dated).await,
+            Manager::Systemd(systemd) => self.systemd_logs(systemd, unit, lines).await,
             Manager::Launchd(_) => {
                 Err(Trouble { cause: Cause::never("launchd keeps no log"), kind: Kind::NotKept })
             }
@@ -180,43 +172,24 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker, or none that works here.
     pub async fn verify(&self, files: &[PathBuf]) -> Result<Vec<String>, ManagerError> {
-        let failed = |trouble: Trouble| trouble.doing("check the unit files".to_owned());
-        match &self.manager {
-            Manager::Systemd(systemd) => {
-                let output = self.run(&verbs::verify(systemd, files)).await.map_err(failed)?;
-                match explain::cannot_check(systemd, &output) {
-                    Some(cause) => Err(failed(Trouble { cause, kind: Kind::NoTool })),
-                    None => Ok(parse::complaints(&output, files)),
-                }
-            }
-            Manager::Launchd(_) => {
-                let lint = Invocation::ask("plutil", &["-lint", "-s"]).args(files);
-                let output = self.run(&lint).await.map_err(failed)?;
-                let lines = output.stdout.lines().chain(output.stderr.lines());
-                Ok(if output.ok() { Vec::new() } else { lines.map(ToOwned::to_owned).collect() })
-            }
-        }
+        let told = match &self.manager {
+            Manager::Systemd(systemd) => self.systemd_verify(systemd, files).await,
+            Manager::Launchd(_) => self.launchd_verify(files).await,
+        };
+        told.map_err(|trouble| trouble.doing("check the unit files".to_owned()))
     }
 
     async fn bring(&self, unit: &UnitName, goal: Goal, verb: &str) -> Result<(), ManagerError> {
+        let begun = Instant::now();
         let done = match &self.manager {
-            Manager::Systemd(systemd) => {
-                let mut steps = systemd::settle::Sequence::new(systemd, unit, goal);
-                match self.settle(&mut steps).await {
-                    Err(trouble) if goal != Goal::Gone && trouble.kind == Kind::Failed => {
-                        Err(self.with_last_words(systemd, unit, trouble).await)
-                    }
-                    other => other,
-                }
-            }
-            Manager::Launchd(_) => Err(Cause::never("launchd is not wired yet").into()),
+            Manager::Systemd(systemd) => self.systemd_bring(systemd, unit, goal, begun).await,
+            Manager::Launchd(launchd) => self.launchd_bring(launchd, unit, goal, begun).await,
         };
         done.map_err(|trouble| trouble.doing(self.of(verb, unit)))
     }
 
     /// The loop.
-    async fn settle(&self, steps: &mut impl Steps) -> Result<(), Trouble> {
-        let begun = Instant::now();
+    async fn settle(&self, steps: &mut impl Steps, begun: Instant) -> Result<(), Trouble> {
         let mut last = None;
         loop {
             match steps.next(last.take().as_ref(), begun.elapsed()) {
@@ -226,86 +199,6 @@ impl<R: Runner> Driver<R> {
                 Move::Failed(cause) => return Err(cause.into()),
             }
         }
-    }
-
-    async fn systemd_set_enabled(
-        &self,
-        systemd: &Systemd,
-        unit: &UnitName,
-        enabled: bool,
-    ) -> Result<(), Trouble> {
-        let invocation = verbs::set_enabled(systemd, unit, enabled);
-        let output = self.run(&invocation).await?;
-        // `enable` writes links and succeeds even where no systemd runs; the manager's own word counts.
-        let state = parse::state(&self.run(&verbs::show(systemd, unit)).await?);
-        match state.enabled {
-            Told::Known(now) if now == enabled => Ok(()),
-            _ if !output.ok() => Err(explain::refused(systemd, &invocation, &output).into()),
-            Told::Known(_) => Err(explain::not_enabled(systemd, unit, &state).into()),
-            Told::Unknown(because) => Err(Cause::safe(because).hint(explain::status(systemd, unit)).into()),
-        }
-    }
-
-    async fn probe_linger(&self, user: &str) -> Told<bool> {
-        let told = self.run(&verbs::linger(user)).await;
-        if let Some(linger) = told.as_ref().ok().and_then(parse::linger) {
-            return Told::Known(linger);
-        }
-        // logind knows only who is logged in or lingers; the file is there before and after.
-        if fs::exists(&Path::new(LINGER).join(user)) {
-            return Told::Known(true);
-        }
-        match told {
-            Ok(output) if parse::is_unknown_to_logind(&output) => Told::Known(false),
-            Ok(output) => Told::Unknown(explain::no_answer(&output)),
-            Err(trouble) => Told::Unknown(trouble.cause.what),
-        }
-    }
-
-    async fn change_linger(&self, user: &str, on: bool) -> Result<(), Trouble> {
-        if self.probe_linger(user).await == Told::Known(on) {
-            return Ok(());
-        }
-        let output = self.run(&verbs::set_linger(user, on)).await?;
-        match self.probe_linger(user).await {
-            Told::Known(now) if now == on => Ok(()),
-            _ if !output.ok() => Err(explain::linger(user, on, &output).into()),
-            Told::Known(_) => Err(Cause::safe("loginctl said that it was done, and it is not").into()),
-            Told::Unknown(because) => {
-                Err(Cause::safe(format!("whether it was done cannot be told: {because}")).into())
-            }
-        }
-    }
-
-    async fn journal(
-        &self,
-        systemd: &Systemd,
-        unit: &UnitName,
-        lines: usize,
-        form: verbs::Form,
-    ) -> Result<Vec<String>, Trouble> {
-        let uid = crate::process::person::effective_uid();
-        let output = self.run(&verbs::journal(systemd, unit, uid, lines, form)).await?;
-        let told: Vec<String> = output.stdout.lines().map(ToOwned::to_owned).collect();
-        if told.is_empty() {
-            let cause = explain::journal_closed(systemd, unit, &output);
-            return Err(Trouble { cause, kind: Kind::NotKept });
-        }
-        Ok(told)
-    }
-
-    /// The cause, and what the unit said at the end. A journal that cannot be read takes nothing away from it.
-    async fn with_last_words(&self, systemd: &Systemd, unit: &UnitName, mut trouble: Trouble) -> Trouble {
-        for line in self.journal(systemd, unit, LAST_WORDS, verbs::Form::Bare).await.unwrap_or_default() {
-            trouble.cause.what.push('\n');
-            trouble.cause.what.push_str(&line);
-        }
-        trouble
-    }
-
-    async fn done(&self, systemd: &Systemd, invocation: &Invocation) -> Result<(), Trouble> {
-        let output = self.run(invocation).await?;
-        if output.ok() { Ok(()) } else { Err(explain::refused(systemd, invocation, &output).into()) }
     }
 
     async fn run(&self, invocation: &Invocation) -> Result<Output, Trouble> {
@@ -322,5 +215,4 @@ impl<R: Runner> Driver<R> {
 }
 
 #[cfg(test)]
-#[path = "driver_tests.rs"]
 mod tests;

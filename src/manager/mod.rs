@@ -9,6 +9,7 @@ pub mod driver;
 pub mod explain;
 pub mod gather;
 pub mod invocation;
+pub mod launchd;
 pub mod runner;
 pub mod settle;
 pub mod state;

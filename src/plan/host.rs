@@ -6,6 +6,7 @@ use super::before::Before;
 use super::step::Step;
 use super::whole::Note;
 use crate::home::fs::FsError;
+use crate::manager::driver::ManagerError;
 
 /// Looks at the machine and changes it. One is real, one is a model in tests.
 pub trait Host {
@@ -43,6 +44,9 @@ pub enum HostError {
     /// A file.
     #[error(transparent)]
     File(#[from] FsError),
+    /// The manager.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
     /// What is there forbids it.
     #[error("{what}")]
     Refused {
@@ -74,6 +78,7 @@ impl HostError {
     pub fn next(&self) -> Option<String> {
         match self {
             Self::Refused { next, .. } => next.clone(),
+            Self::Manager(error) => error.cause.next.clone(),
             Self::File(_) | Self::Injected => None,
         }
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::before::Glance;
 use super::log::{self, Event, Log};
@@ -20,6 +21,10 @@ use crate::home::lock::{Lock, LockError};
 
 /// Largest journal or receipt that is read, bytes.
 const LIMIT: u64 = 32 * 1024 * 1024;
+
+/// How long the lock is waited for. A child that a program is just starting holds its locks until execve(2), a moment
+/// after the program itself let go of them.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The directory of an installation, held by this process.
 #[derive(Debug)]
@@ -155,11 +160,11 @@ impl Journal {
     /// Takes the lock of the installation in `dir`, which is made if it is not there, and reads what is in it.
     ///
     /// # Errors
-    /// [`JournalError`]; [`JournalError::Busy`] at once if another command has it.
+    /// [`JournalError`]; [`JournalError::Busy`] if another command has it.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let made = missing(dir)?;
         fs::make_dir(dir, PRIVATE_DIR)?;
-        let lock = Lock::try_take(&lock_file(dir)).map_err(|error| match error {
+        let lock = Lock::wait(&lock_file(dir), PATIENCE).map_err(|error| match error {
             LockError::Held { .. } => JournalError::Busy(error),
             LockError::File(_) | LockError::Flock { .. } => JournalError::Lock(error),
         })?;

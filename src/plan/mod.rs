@@ -14,16 +14,22 @@
 //! or change anything that is not a step.
 
 pub mod before;
+pub mod commands;
 pub mod content;
 pub mod fault;
 pub mod host;
 pub mod inverse;
 pub mod journal;
+#[cfg(test)]
+mod laws;
 pub mod log;
+pub mod machine;
+mod mask;
 pub mod matrix;
 pub mod receipt;
 pub mod resume;
 pub mod run;
+pub mod show;
 pub mod standing;
 pub mod step;
 #[cfg(test)]

@@ -91,11 +91,9 @@ impl Descriptor {
             Variable::Home => Ok(binding.home.as_os_str()),
             Variable::Port => Ok(port.as_os_str()),
             Variable::Path => Ok(path.as_os_str()),
-            Variable::User => binding
-                .person
-                .as_deref()
-                .map(OsStr::new)
-                .ok_or_else(|| Refused::new("user", OsStr::new(""), "the unit names a user and there is none")),
+            Variable::User => binding.person.as_deref().map(OsStr::new).ok_or_else(|| {
+                Refused::new("user", OsStr::new(""), "the unit names a user and there is none")
+            }),
         };
         let argv = self.argv.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>()?;
         let mut env = BTreeMap::new();
@@ -177,9 +175,7 @@ fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
 fn address(text: &OsStr) -> Result<SocketAddr, Refused> {
     let because = "it is no IP address with a port above 0";
     let parsed = text.to_str().and_then(|text| text.parse().ok());
-    parsed
-        .filter(|at: &SocketAddr| at.port() > 0)
-        .ok_or_else(|| Refused::new("socket.listen", text, because))
+    parsed.filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| Refused::new("socket.listen", text, because))
 }
 
 #[cfg(test)]
@@ -208,8 +204,10 @@ mod tests {
     fn the_hub_is_bound_to_its_home_and_to_loopback() {
         let unit = bound(|_, _| {}).unwrap();
         assert_eq!(unit.argv, ["/b/parachute", "serve", "--port", "1939"]);
-        let env: Vec<_> = unit.env.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-        let ours = [("PARACHUTE_BIND_HOST", "127.0.0.1"), ("PARACHUTE_HOME", "/h"), ("PATH", "/usr/bin:/bin")];
+        let env: Vec<_> =
+            unit.env.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let ours =
+            [("PARACHUTE_BIND_HOST", "127.0.0.1"), ("PARACHUTE_HOME", "/h"), ("PATH", "/usr/bin:/bin")];
         assert_eq!(env, ours);
         assert_eq!(unit.secrets, Some("/h/hub.env".into()));
         assert_eq!(unit.socket, Some("127.0.0.1:1939".parse().unwrap()));
@@ -243,7 +241,10 @@ mod tests {
             move |_: &mut Binding, overrides: &mut Overrides| overrides.path.push(dir.into())
         };
         for (error, said) in [
-            (bound(|binding, _| binding.bin = "parachute".into()), r#"bin cannot be "parachute": it must be"#),
+            (
+                bound(|binding, _| binding.bin = "parachute".into()),
+                r#"bin cannot be "parachute": it must be"#,
+            ),
             (bound(|binding, _| binding.home = "".into()), r#"home cannot be "": it must be an absolute"#),
             (bound(|binding, _| binding.log_dir = "l".into()), r#"log_dir cannot be "l": it must be"#),
             (bound(|binding, _| binding.port = 0), r#"socket.listen cannot be "127.0.0.1:0": it is no IP"#),

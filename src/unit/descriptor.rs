@@ -194,8 +194,10 @@ impl Descriptor {
     /// # Errors
     /// [`BadDescriptor`], which names the line.
     pub fn parse(text: &str) -> Result<Self, BadDescriptor> {
-        toml::from_str(text)
-            .map_err(|error| BadDescriptor { line: line_of(text, &error), message: error.message().to_owned() })
+        toml::from_str(text).map_err(|error| BadDescriptor {
+            line: line_of(text, &error),
+            message: error.message().to_owned(),
+        })
     }
 
     /// The one of this plain name that is built in.
@@ -302,10 +304,7 @@ mod tests {
             (Seconds(5), GiveUp { starts: 5, within: Seconds(300) }, [78].as_slice())
         );
         assert_eq!((hub.stop.grace, hub.stop.first), (Seconds(45), First::Main));
-        assert_eq!(
-            (hub.watchdog, hub.oom, hub.ready),
-            (Some(Seconds(60)), Oom::KeepRunning, Ready::Notify)
-        );
+        assert_eq!((hub.watchdog, hub.oom, hub.ready), (Some(Seconds(60)), Oom::KeepRunning, Ready::Notify));
         assert_eq!(Descriptor::embedded("nothing"), None);
     }
 

@@ -14,6 +14,7 @@ pub mod descriptor;
 pub mod embedded;
 pub mod name;
 pub mod overrides;
+pub mod recognise;
 pub mod render;
 pub mod search;
 pub mod target;

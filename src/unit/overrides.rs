@@ -99,7 +99,9 @@ impl<'de> Deserialize<'de> for Bytes {
             Raw::Text(text) => with_suffix(&text),
         };
         let bytes = bytes.ok_or_else(|| {
-            de::Error::custom("an amount of memory is a number above 0, or one with K, M or G: \"512M\", \"2G\"")
+            de::Error::custom(
+                "an amount of memory is a number above 0, or one with K, M or G: \"512M\", \"2G\"",
+            )
         })?;
         Ok(Self(bytes))
     }
@@ -142,7 +144,11 @@ mod tests {
     fn mistakes_name_line_and_key() {
         for (text, line, said) in [
             ("[hub]\n[unit]\nsokcet = true", 3, "unknown field `sokcet`, expected one of `env`, `path`"),
-            ("[unit]\nhardening = 'much'", 2, "unknown variant `much`, expected one of `off`, `modules-safe`"),
+            (
+                "[unit]\nhardening = 'much'",
+                2,
+                "unknown variant `much`, expected one of `off`, `modules-safe`",
+            ),
             ("[unit.limits]\nmemory = '2GB'", 2, "an amount of memory is a number above 0"),
             ("[unit.limits]\nmemory = 0", 2, "an amount of memory is"),
             ("[unit.limits]\nmemory = '99999999999999G'", 2, "an amount of memory is"),

@@ -28,9 +28,7 @@ impl Refused {
     /// This value of this key.
     #[must_use]
     pub fn new(key: impl Into<String>, value: &OsStr, because: &'static str) -> Self {
-        let value = value
-            .to_str()
-            .map_or_else(|| value.as_bytes().escape_ascii().to_string(), str::to_owned);
+        let value = value.to_str().map_or_else(|| value.as_bytes().escape_ascii().to_string(), str::to_owned);
         Self { key: key.into(), value, because }
     }
 }
@@ -243,5 +241,4 @@ fn in_quotes(text: &str, dollar: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "token_tests.rs"]
 mod tests;

@@ -116,10 +116,10 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
         description: SystemdText::new("description", OsStr::new(&unit.description))?,
         system,
         socket: unit.socket.map(|_| unit.name.socket().systemd()),
-        ceiling: unit.restart.as_ref().map(|restart| Ceiling {
-            within: restart.give_up.within.0,
-            starts: restart.give_up.starts,
-        }),
+        ceiling: unit
+            .restart
+            .as_ref()
+            .map(|restart| Ceiling { within: restart.give_up.within.0, starts: restart.give_up.starts }),
         kind: match unit.ready {
             Ready::Notify => "notify",
             Ready::Running => "exec",

@@ -28,4 +28,8 @@ mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
+mod unit_plists;
+mod unit_values;
+mod unit_verbs;
+mod units;
 mod verbs;

@@ -25,7 +25,7 @@ fn with_no_hub_every_verb_says_so_with_its_own_code() {
         (&["start", "web"], 69),
         (&["start", "--all"], 69),
         (&["restart", "web"], 69),
-        (&["restart"], 2),
+        (&["restart"], 69),
         (&["stop"], 0),
         (&["stop", "web"], 0),
         (&["stop", "--all"], 0),

@@ -7,6 +7,7 @@ pub mod http;
 pub mod processes;
 pub mod program;
 pub mod stream;
+pub mod units;
 pub mod world;
 
 use std::time::{Duration, Instant};

@@ -62,7 +62,7 @@ fn well() {
     });
     let status = status(vec![vault, worker, stopped]);
     assert_eq!(verdict(&status), Kind::Done, "stopped on purpose is well");
-    insta::assert_snapshot!(screen(&status, Style::PLAIN));
+    insta::assert_snapshot!(screen(&status, None, Style::PLAIN));
 }
 
 #[test]
@@ -86,16 +86,16 @@ fn ill() {
         next: Some("repair it".to_owned()),
     });
     assert_eq!(verdict(&status), Kind::Failed);
-    insta::assert_snapshot!(screen(&status, Style::PLAIN));
+    insta::assert_snapshot!(screen(&status, None, Style::PLAIN));
 }
 
 #[test]
 fn empty_and_down() {
     let empty = status(Vec::new());
     assert_eq!(verdict(&empty), Kind::Done);
-    insta::assert_snapshot!("empty", screen(&empty, Style::PLAIN));
+    insta::assert_snapshot!("empty", screen(&empty, None, Style::PLAIN));
     let row = DownRow { short: "vault".to_owned(), name: "parachute-vault".to_owned(), port: 1940 };
-    let down = Down { hub: None, modules: vec![row], problems: Vec::new() };
+    let down = Down { hub: None, manager: None, modules: vec![row], problems: Vec::new() };
     insta::assert_snapshot!("down", down_screen(&down, Style::PLAIN));
 }
 
@@ -103,7 +103,7 @@ fn empty_and_down() {
 fn nothing_a_module_says_acts_on_the_terminal() {
     let mut evil = module("vault", State::Crashed);
     evil.problem = Some(Problem::new(Why::Exited, "\u{1b}]0;owned\u{7}", Stamp(0)));
-    assert!(!screen(&status(vec![evil]), Style::PLAIN).contains('\u{1b}'));
+    assert!(!screen(&status(vec![evil]), None, Style::PLAIN).contains('\u{1b}'));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn whoever_reads_about_trouble_is_told_what_to_type() {
         message: "line 3 is wrong\n  | prot = 1\n\n".to_owned(),
         next: None,
     });
-    let text = screen(&status, Style::PLAIN);
+    let text = screen(&status, None, Style::PLAIN);
     assert!(text.contains("  ! `x` is not on PATH\n  hint: parachute why ghost\n"), "{text}");
     let problem = "problem: line 3 is wrong\n    | prot = 1\n  hint: ls -l /h/hub.toml\n";
     assert!(text.starts_with(problem), "{text}");

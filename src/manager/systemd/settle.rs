@@ -138,7 +138,8 @@ impl Sequence {
                 }
                 self.pause(asked, LOOK)
             }
-            Active::Stopped if seen.held_back => Move::Failed(
+            // A unit that was never started says so too; only after a start that was called done it is the reason.
+            Active::Stopped if seen.held_back && asked.refused.is_none() => Move::Failed(
                 Cause::never("systemd did not start it: a condition of the unit does not hold (Condition…=)")
                     .hint(explain::status(&self.systemd, &self.unit)),
             ),

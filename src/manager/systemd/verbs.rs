@@ -1,6 +1,7 @@
 //! What is typed to systemd. The only place where its command lines are spelled.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::manager::invocation::Invocation;
 use crate::manager::which::Systemd;
@@ -104,18 +105,35 @@ pub enum Form {
     Bare,
 }
 
+/// What of a unit's journal is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// The last lines, at most.
+    pub lines: usize,
+    /// No older than this; `None`: however old.
+    pub since: Option<Duration>,
+    /// How a line is printed.
+    pub form: Form,
+}
+
 /// The last lines of a unit in the journal, as the person of `uid` may read it.
 ///
 /// These are the matches of `--unit` and `--user-unit` (journalctl(1)), and one more: the last words of a program that
 /// dies at once may lack their unit's name (measured: 2 of 30), but never the program's. `--user -u` would read only
 /// the person's own journal file, which often is not there (systemd#7772).
 #[must_use]
-pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, lines: usize, form: Form) -> Invocation {
-    let form = match form {
+pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> Invocation {
+    let form = match pages.form {
         Form::Dated => "--output=short-iso",
         Form::Bare => "--output=cat",
     };
-    let ask = Invocation::ask("journalctl", &["--quiet", "--no-pager", form]).arg(format!("--lines={lines}"));
+    let ask = Invocation::ask("journalctl", &["--quiet", "--no-pager", form])
+        .arg(format!("--lines={}", pages.lines));
+    let ask = match pages.since {
+        // Whole seconds, rounded up: systemd.time(7), "relative".
+        Some(since) => ask.arg(format!("--since=-{}s", since.as_secs() + 1)),
+        None => ask,
+    };
     let (unit, program) = (unit.systemd(), format!("SYSLOG_IDENTIFIER={PROGRAM}"));
     match systemd.scope {
         Scope::System => ask
@@ -171,6 +189,8 @@ mod tests {
     #[test]
     fn what_is_typed() {
         let (hub, user, system) = (UnitName::hub(), user(), system());
+        let bare = Pages { lines: 20, since: Some(Duration::from_millis(1500)), form: Form::Bare };
+        let dated = Pages { lines: 20, since: None, form: Form::Dated };
         let typed = [
             reload(&user),
             set_enabled(&user, &hub, true),
@@ -182,8 +202,8 @@ mod tests {
             linger("ann"),
             set_linger("ann", true),
             set_linger("ann", false),
-            journal(&user, &hub, 1000, 20, Form::Bare),
-            journal(&system, &hub, 0, 20, Form::Dated),
+            journal(&user, &hub, 1000, bare),
+            journal(&system, &hub, 0, dated),
             verify(&user, &["/a b.service".into()]),
         ];
         let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();

@@ -23,10 +23,12 @@ const NOBODY: &str = "Failed to get user: User ID 4711 is not logged in or linge
 const JOB_FAILED: &str = "Job for parachute-hub.service failed because the control process exited with error code.\n\
     See \"systemctl --user status parachute-hub.service\" and so on for details.\n";
 
-fn journal(form: &str, lines: usize) -> String {
+/// The journal since so many seconds, or a page of it.
+fn journal(since: Option<u32>) -> String {
+    let wanted = since.map_or("short-iso --lines=50".to_owned(), |s| format!("cat --lines=10 --since=-{s}s"));
     let uid = person::effective_uid();
     format!(
-        "journalctl --quiet --no-pager --output={form} --lines={lines} _SYSTEMD_USER_UNIT=parachute-hub.service \
+        "journalctl --quiet --no-pager --output={wanted} _SYSTEMD_USER_UNIT=parachute-hub.service \
          _UID={uid} + USER_UNIT=parachute-hub.service _UID={uid} + SYSLOG_IDENTIFIER=parachute _UID={uid}"
     )
 }
@@ -61,7 +63,7 @@ async fn a_start_counts_anew_and_ends_when_it_is_seen_running() {
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_failed_tells_why_with_the_last_words() {
-    let words = journal("cat", 10);
+    let words = journal(Some(1));
     let driver = driver(Script::new([
         (RESET, says("")),
         (START, fails(1, JOB_FAILED)),
@@ -80,7 +82,7 @@ async fn a_start_that_failed_tells_why_with_the_last_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
-    let words = journal("cat", 10);
+    let words = journal(Some(1));
     let table = [
         (
             says(
@@ -102,10 +104,38 @@ async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_unit_that_cannot_be_started_is_not_one_whose_condition_fails() {
+    let words = journal(Some(1));
+    // ConditionResult is "no" as long as nobody asked (seen in the lab).
+    let never = |name| {
+        let Output { stdout, .. } = captured(name);
+        says(&format!("{stdout}ConditionResult=no\n"))
+    };
+    let table = [
+        (
+            "Failed to start x: Unit x not found.\n",
+            never("not-found"),
+            "systemd knows no parachute-hub.service",
+        ),
+        ("Failed to start x: Unit x is masked.\n", never("masked"), "is masked by /home/lab/"),
+    ];
+    for (refusal, seen, expected) in table {
+        let driver = driver(Script::new([
+            (RESET, fails(1, refusal)),
+            (START, fails(1, refusal)),
+            (SHOW, seen),
+            (&words, says("")),
+        ]));
+        let error = driver.start(&hub()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_whose_start_says_nothing_is_looked_at_twice() {
     let simple = || look("active", "Type=simple");
     let crashed = look("failed", "Type=simple\nResult=exit-code\nExecMainCode=1\nExecMainStatus=203");
-    let words = journal("cat", 10);
+    let words = journal(Some(2));
     let good =
         driver(Script::new([(RESET, says("")), (START, says("")), (SHOW, simple()), (SHOW, simple())]));
     assert_eq!(good.start(&hub()).await, Ok(()));
@@ -170,7 +200,7 @@ async fn a_restart_must_give_another_life() {
         driver(Script::new([(SHOW, before()), (RESET, says("")), (RESTART, says("")), (SHOW, after)]))
     };
     assert_eq!(ask(look("active", "")).restart(&hub()).await, Ok(()));
-    let words = journal("cat", 10);
+    let words = journal(Some(1));
     let same = driver(Script::new([
         (SHOW, before()),
         (RESET, says("")),
@@ -184,7 +214,7 @@ async fn a_restart_must_give_another_life() {
 #[tokio::test(start_paused = true)]
 async fn a_manager_that_does_not_answer_is_not_a_stopped_unit() {
     let no_bus = || fails(1, "Failed to connect to bus: No medium found\n");
-    let words = journal("cat", 10);
+    let words = journal(Some(1));
     let driver = driver(Script::new([
         (SHOW, no_bus()),
         (STOP, no_bus()),
@@ -269,7 +299,7 @@ async fn linger_is_yes_no_or_a_reason() {
 
 #[tokio::test]
 async fn a_journal_that_cannot_be_read_says_so() {
-    let typed = journal("short-iso", 50);
+    let typed = journal(None);
     let logs = |answer| async {
         let driver = driver(Script::new([(&*typed, answer)]));
         driver.logs(&hub(), 50).await.map_err(|error| (error.kind, error.cause.what))

@@ -1,0 +1,270 @@
+//! `start`, `stop` and `restart` of the hub itself: through its manager where it has one, never by a pid.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::api::client::{Client, ClientError, OP};
+use crate::api::wire::{Health, HubView, Status};
+use crate::home::fs;
+use crate::manager::driver::ManagerError;
+use crate::manager::state::Active;
+use crate::manager::which::Manager;
+use crate::unit::name::UnitName;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::said::Said;
+use super::site::{self, Site};
+
+/// Between two looks whether the hub is there, or gone.
+const LOOK: Duration = Duration::from_millis(20);
+/// A hub that its manager calls running answers on its socket within this long.
+const ANSWERS: Duration = Duration::from_secs(10);
+/// `mode` of a hub that nobody keeps.
+const FOREGROUND: &str = "foreground";
+
+/// What became of the hub itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct HubOutcome {
+    /// Whether what was asked for is true now.
+    ok: bool,
+    /// Whether a hub runs now.
+    running: bool,
+    /// Its pid, or the one it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    /// One sentence.
+    message: String,
+}
+
+impl HubOutcome {
+    fn running(hub: &HubView, verb: &str) -> Self {
+        let message = format!("the hub {verb} (pid {}, port {}, {})", hub.pid, hub.port, hub.mode);
+        Self { ok: true, running: true, pid: Some(hub.pid), port: Some(hub.port), message }
+    }
+
+    fn said(self, json: bool) -> Said {
+        Said::report(json, &self, Kind::Done, || format!("✓ {}\n", self.message))
+    }
+}
+
+/// `parachute start`
+///
+/// # Errors
+/// It does not start, or nothing is installed that could be started.
+pub(super) async fn start(cx: &Context, json: bool) -> Result<Said, CliError> {
+    let client = cx.client();
+    match client.get::<Status>("/api/status").await {
+        Ok(status) => Ok(HubOutcome::running(&status.hub, "is running").said(json)),
+        Err(ClientError::NoHub { .. }) => {
+            let site = site::installed(cx).await.ok_or_else(not_installed)?;
+            let hub = up(&client, &site, None).await?;
+            Ok(HubOutcome::running(&hub, "has started").said(json))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts an installed hub if none runs; where none is installed, the error of the verb itself tells.
+///
+/// # Errors
+/// It does not start.
+pub(super) async fn bring_up(cx: &Context) -> Result<(), CliError> {
+    let client = cx.client();
+    if let Err(ClientError::NoHub { .. }) = client.get::<Health>("/health").await
+        && let Some(site) = site::installed(cx).await
+    {
+        up(&client, &site, None).await?;
+    }
+    Ok(())
+}
+
+/// `parachute restart`
+///
+/// # Errors
+/// It does not come back, or nobody could start it again.
+pub(super) async fn restart(cx: &Context, json: bool) -> Result<Said, CliError> {
+    let client = cx.client();
+    let old = match client.get::<Status>("/api/status").await {
+        Ok(status) if status.hub.mode == FOREGROUND => {
+            let text =
+                "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
+            return Err(CliError::new(Kind::Usage, text).hint("parachute restart --all     (every module)"));
+        }
+        Ok(status) => Some(status.hub),
+        Err(ClientError::NoHub { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let site =
+        site::installed(cx).await.ok_or_else(|| if old.is_some() { unseen() } else { not_installed() })?;
+    let instance = old.map(|hub| hub.instance);
+    let hub = up(&client, &site, Some(instance.unwrap_or_default())).await?;
+    Ok(HubOutcome::running(&hub, "has restarted").said(json))
+}
+
+/// Has the manager start it, or give it a new life, and waits until it answers. `not` is the instance that it must
+/// not be.
+async fn up(client: &Client, site: &Site, not: Option<String>) -> Result<HubView, CliError> {
+    let hub = UnitName::hub();
+    let driver = &site.driver;
+    if not.is_some() {
+        driver.restart(&hub).await.map_err(|error| managers(&error))?;
+    } else {
+        let runs = driver.state(&hub).await.running().is_true();
+        // systemd refuses a socket whose service runs already; started first, it holds the port from then on.
+        if has_socket(site) && !runs {
+            driver.start(&hub.socket()).await.map_err(|error| managers(&error))?;
+        }
+        driver.start(&hub).await.map_err(|error| managers(&error))?;
+    }
+    let answer = tokio::time::timeout(ANSWERS, async {
+        loop {
+            match client.get::<Status>("/api/status").await {
+                Ok(status) if Some(&status.hub.instance) != not.as_ref() => return status.hub,
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    });
+    answer.await.map_err(|_| {
+        let text = format!("{} calls the hub running, and it does not answer", driver.manager.words());
+        CliError::new(Kind::Failed, text).hint("parachute logs hub")
+    })
+}
+
+/// `parachute stop`
+///
+/// # Errors
+/// It does not stop, or its manager cannot be asked.
+pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
+    let client = cx.client();
+    let hub = match client.get::<Status>("/api/status").await {
+        Ok(status) => Some(status.hub),
+        Err(ClientError::NoHub { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match hub {
+        Some(hub) if hub.mode == FOREGROUND => stop_foreground(&client, &hub, json).await,
+        Some(hub) => {
+            let site = site::installed(cx).await.ok_or_else(unseen)?;
+            down(&site).await?;
+            Ok(stopped(&hub, json))
+        }
+        None => {
+            // A socket without its service would start it again with the next client.
+            if let Some(site) = site::installed(cx).await
+                && !asleep(&site).await
+            {
+                down(&site).await?;
+            }
+            Ok(already_stopped(json))
+        }
+    }
+}
+
+async fn down(site: &Site) -> Result<(), CliError> {
+    let hub = UnitName::hub();
+    if has_socket(site) {
+        site.driver.stop(&hub.socket()).await.map_err(|error| managers(&error))?;
+    }
+    site.driver.stop(&hub).await.map_err(|error| managers(&error))
+}
+
+/// Whether neither the service nor its socket runs.
+async fn asleep(site: &Site) -> bool {
+    let hub = UnitName::hub();
+    let mut units = vec![hub.clone()];
+    if has_socket(site) {
+        units.push(hub.socket());
+    }
+    for unit in units {
+        let active = site.driver.state(&unit).await.active;
+        if !matches!(active.known(), Some(Active::Stopped | Active::Failed)) {
+            return false;
+        }
+    }
+    true
+}
+
+fn has_socket(site: &Site) -> bool {
+    match &site.driver.manager {
+        Manager::Systemd(_) => fs::exists(&site.driver.manager.file(&UnitName::hub().socket())),
+        Manager::Launchd(_) => false,
+    }
+}
+
+async fn stop_foreground(client: &Client, hub: &HubView, json: bool) -> Result<Said, CliError> {
+    client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
+    let gone = tokio::time::timeout(OP, async {
+        while still_there(client.get::<Health>("/health").await, &hub.instance) {
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    if gone.await.is_err() {
+        let text = format!("the hub (pid {}) is still stopping", hub.pid);
+        return Err(CliError::new(Kind::Failed, text).hint("parachute status"));
+    }
+    Ok(stopped(hub, json))
+}
+
+fn stopped(hub: &HubView, json: bool) -> Said {
+    let message = format!("the hub has stopped (pid {}), and all its modules", hub.pid);
+    let (pid, port) = (Some(hub.pid), Some(hub.port));
+    HubOutcome { ok: true, running: false, pid, port, message }.said(json)
+}
+
+/// That is what was asked for.
+pub(super) fn already_stopped(json: bool) -> Said {
+    let message = "already stopped: no hub is running".to_owned();
+    HubOutcome { ok: true, running: false, pid: None, port: None, message }.said(json)
+}
+
+fn not_installed() -> CliError {
+    CliError::new(Kind::NoHub, "no hub is running, and none is installed that could be started")
+        .hint("parachute init")
+        .hint("parachute serve     (in the foreground)")
+}
+
+fn unseen() -> CliError {
+    let text = "the hub is kept by a manager in which no unit of this home can be found from here";
+    CliError::new(Kind::Failed, text).hint("parachute doctor")
+}
+
+fn managers(error: &ManagerError) -> CliError {
+    let mut cli = CliError::from_error(Kind::Failed, error);
+    cli.next.extend(error.cause.next.clone());
+    cli.hint("parachute doctor")
+}
+
+/// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.
+fn still_there(health: Result<Health, ClientError>, instance: &str) -> bool {
+    match health {
+        Ok(health) => health.instance == instance,
+        Err(ClientError::NoHub { .. }) => false,
+        // A connection that breaks off belongs to the stopping.
+        Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_hub_that_was_asked_is_waited_for() {
+        let health = |instance: &str| Health {
+            status: "ok".to_owned(),
+            service: "parachute-hub".to_owned(),
+            version: "1".to_owned(),
+            instance: instance.to_owned(),
+            problems: Vec::new(),
+        };
+        assert!(still_there(Ok(health("a")), "a"));
+        assert!(!still_there(Ok(health("b")), "a"), "its successor answers");
+        assert!(!still_there(Err(ClientError::NoHub { socket: "/s".into() }), "a"));
+        assert!(still_there(Err(ClientError::Timeout(OP)), "a"), "slow is not gone");
+    }
+}

@@ -1,0 +1,106 @@
+//! The manager's own view of the hub, for `status`: three-valued, with whether it starts by itself. It never guesses.
+
+use serde::Serialize;
+
+use crate::manager::state::{Active, Told, UnitState};
+use crate::manager::survival::Survival;
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+use super::context::Context;
+use super::init::survival_line;
+use super::site;
+
+/// What the manager says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManagerView {
+    /// Which: `systemd (user)`.
+    pub manager: String,
+    /// The unit, as the manager calls it.
+    pub unit: String,
+    /// What runs.
+    pub active: Told<Active>,
+    /// Whether it is set to start by itself.
+    pub enabled: Told<bool>,
+    /// Restarts by the manager since a person last started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+    /// How the last run ended, if it was not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Whether it starts at boot.
+    pub survival: Survival,
+}
+
+/// Asks it. `None`: nothing of this home is installed.
+pub async fn look(cx: &Context) -> Option<ManagerView> {
+    let site = site::installed(cx).await?;
+    let hub = UnitName::hub();
+    let state = site.driver.state(&hub).await;
+    let survival = site.survival_of(&state).await;
+    let manager = &site.driver.manager;
+    Some(ManagerView::of(manager.words(), manager.name_of(&hub), state, survival))
+}
+
+impl ManagerView {
+    fn of(manager: String, unit: String, state: UnitState, survival: Survival) -> Self {
+        let UnitState { active, enabled, restarts, result, .. } = state;
+        Self { manager, unit, active, enabled, restarts, result, survival }
+    }
+
+    /// Two lines under the hub's.
+    #[must_use]
+    pub fn screen(&self, style: Style) -> String {
+        let how = || self.result.as_deref().map_or_else(String::new, |r| format!(" ({})", printable(r)));
+        let active = match &self.active {
+            Told::Known(Active::Running) => style.good("running"),
+            Told::Known(Active::Starting) => style.warn("starting"),
+            Told::Known(Active::Stopping) => style.warn("stopping"),
+            Told::Known(Active::Restarting) => style.bad(&format!("died{}, to be started again", how())),
+            Told::Known(Active::Failed) => style.bad(&format!("failed{}, given up", how())),
+            Told::Known(Active::Stopped) => style.dim("stopped"),
+            Told::Unknown(because) => style.warn(&format!("cannot tell, because {}", printable(because))),
+        };
+        let again = match self.restarts {
+            Some(n) if n > 0 => format!(", restarted {n} times by it"),
+            _ => String::new(),
+        };
+        let mut out = format!("{} says of {}: {active}{again}\n", self.manager, self.unit);
+        if let Told::Known(Active::Failed | Active::Stopped) = self.active {
+            out.push_str(&format!("  {} parachute start\n", style.good("hint:")));
+        }
+        out.push_str(&survival_line(&self.survival, style));
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(active: Told<Active>, survival: Survival) -> String {
+        let state = UnitState {
+            active,
+            restarts: Some(3),
+            result: Some("exit-code".to_owned()),
+            ..UnitState::unknown("not asked")
+        };
+        let (manager, unit) = ("systemd (user)".to_owned(), "parachute-hub.service".to_owned());
+        ManagerView::of(manager, unit, state, survival).screen(Style::PLAIN)
+    }
+
+    #[test]
+    fn what_is_not_known_is_said_to_be_unknown() {
+        let no =
+            Survival::No { because: "linger off".to_owned(), next: "loginctl enable-linger me".to_owned() };
+        insta::assert_snapshot!(
+            view(Told::Known(Active::Failed), no)
+                + &view(
+                    Told::Unknown("Failed to connect to bus: No medium found".to_owned()),
+                    Survival::Unknown { because: "no bus".to_owned() }
+                )
+                + &view(Told::Known(Active::Running), Survival::Yes { because: "enabled".to_owned() })
+        );
+    }
+}

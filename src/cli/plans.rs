@@ -1,0 +1,176 @@
+//! What every verb that changes the machine does with its plan: show it, ask, run it, say how it went.
+
+use std::path::Path;
+
+use crate::plan::before::Before;
+use crate::plan::fault::Fault;
+use crate::plan::host::{Host, HostError, observe_all};
+use crate::plan::journal::{Journal, JournalError};
+use crate::plan::run::{Done, Failed, Progress as Stepping, Stage, Watch};
+use crate::plan::{Left, Note, Plan};
+use crate::ui::progress::{Mark, Progress};
+use crate::ui::prompt::{self, Question};
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::said::Said;
+use super::shown::Shown;
+
+/// A plan, compared with the machine.
+///
+/// # Errors
+/// Something cannot be looked at.
+pub async fn look<H: Host>(plan: &Plan, host: &H) -> Result<(Shown, Vec<Before>), CliError> {
+    let found = observe_all(host, &plan.steps).await.map_err(|error| unseen(&error))?;
+    Ok((Shown::of(plan, &found, &|step| host.by_hand(step)), found))
+}
+
+/// What is there cannot be seen, so nothing is done.
+pub(super) fn unseen(error: &HostError) -> CliError {
+    CliError::from_error(Kind::Failed, error)
+        .hint(error.next().unwrap_or_else(|| "parachute doctor".to_owned()))
+}
+
+/// Asks whether the plan that was shown shall be done. `false`: no.
+///
+/// # Errors
+/// Nobody can answer, or did not want to.
+pub fn agreed(cx: &Context, text: &str) -> Result<bool, CliError> {
+    let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+    Ok(prompt::confirm(&question, true)?)
+}
+
+/// Runs a plan, one line a step on standard error.
+///
+/// # Errors
+/// A step failed; the message says what was taken back and what remains.
+pub async fn apply<H: Host>(
+    cx: &Context,
+    plan: &Plan,
+    found: &[Before],
+    host: &mut H,
+    state: &Path,
+) -> Result<Done, CliError> {
+    let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
+    let mut screen = Screen::new(cx);
+    let mut progress = |step: Stepping<'_>| screen.on(step);
+    let mut watch = Watch { progress: &mut progress, shown: Some(found), fault: fault(cx)? };
+    let done = crate::plan::run(plan, host, &mut journal, &mut watch).await;
+    let closed = journal.close();
+    let done = done.map_err(|failed| broken(&failed))?;
+    closed.map_err(|error| unopened(&error))?;
+    Ok(done)
+}
+
+/// Finishes, or takes back, what an earlier run left.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: bool) -> Result<Said, CliError> {
+    let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
+    if journal.log().is_none() {
+        journal.close().map_err(|error| unopened(&error))?;
+        return Ok(Said::done("nothing was broken off: there is nothing to finish or to take back\n"));
+    }
+    let mut screen = Screen::new(cx);
+    let mut progress = |step: Stepping<'_>| screen.on(step);
+    let mut watch = Watch { progress: &mut progress, shown: None, fault: fault(cx)? };
+    let said = if back {
+        let undo = crate::plan::roll_back(host, &mut journal, &mut watch).await;
+        if undo.left.is_empty() {
+            Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", undo.taken_back))
+        } else {
+            let mut cli =
+                CliError::new(Kind::Failed, format!("not everything was taken back{}", remains(&undo.left)));
+            cli.next.extend(undo.left.into_iter().filter_map(|left| left.next));
+            return Err(cli);
+        }
+    } else {
+        let done =
+            crate::plan::resume(host, &mut journal, &mut watch).await.map_err(|failed| broken(&failed))?;
+        Said::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
+    };
+    journal.close().map_err(|error| unopened(&error))?;
+    Ok(said)
+}
+
+/// Notes of a plan, for a screen.
+#[must_use]
+pub fn notes(notes: &[Note], style: Style) -> String {
+    let mut out = String::new();
+    for note in notes {
+        out.push_str(&format!("{} {}\n", style.warn("note:"), printable(&note.text)));
+        if let Some(next) = &note.next {
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        }
+    }
+    out
+}
+
+/// What could not be taken back.
+#[must_use]
+pub fn remains(left: &[Left]) -> String {
+    left.iter().map(|left| format!("\n{} remains: {}", left.subject, left.because)).collect()
+}
+
+/// One line a step.
+struct Screen {
+    progress: Progress,
+}
+
+impl Screen {
+    fn new(cx: &Context) -> Self {
+        Self { progress: Progress::new(cx.style, cx.interactive) }
+    }
+
+    fn on(&mut self, step: Stepping<'_>) {
+        let words = step.step.describe();
+        match step.stage {
+            Stage::Started => self.progress.begin(&words),
+            Stage::Done => self.progress.end(Mark::Done, None),
+            Stage::Failed => self.progress.end(Mark::Failed, None),
+            // What is so already is no news.
+            Stage::Skipped => {}
+            Stage::Undone => {
+                self.progress.begin(&format!("take back: {words}"));
+                self.progress.end(Mark::Done, None);
+            }
+        }
+    }
+}
+
+pub(super) fn unopened(error: &JournalError) -> CliError {
+    let cli = CliError::from_error(Kind::Failed, error);
+    match error.next() {
+        Some(next) => cli.hint(next),
+        None => cli,
+    }
+}
+
+fn broken(failed: &Failed) -> CliError {
+    let mut cli = CliError::from_error(Kind::Failed, failed);
+    match &failed.undone {
+        Some(undo) if undo.left.is_empty() => {
+            cli.message.push_str("; everything is as it was before");
+        }
+        Some(undo) => {
+            cli.message.push_str("; the rest was taken back");
+            cli.message.push_str(&remains(&undo.left));
+            cli.next.extend(undo.left.iter().filter_map(|left| left.next.clone()));
+        }
+        None => cli.message.push_str("; nothing was taken back"),
+    }
+    cli.next.extend(failed.error.next());
+    cli
+}
+
+/// Builds for people know no faults.
+fn fault(cx: &Context) -> Result<Option<Fault>, CliError> {
+    let text = cx.env.get(std::ffi::OsStr::new("PARACHUTE_FAULT")).and_then(|text| text.to_str());
+    match text.filter(|_| cfg!(debug_assertions)) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error| CliError::from_error(Kind::Usage, &error)),
+    }
+}

@@ -1,0 +1,236 @@
+//! Whose hub, kept by whom: what every verb that meets the service manager stands on.
+
+use std::ffi::OsStr;
+
+use clap::ValueEnum;
+
+use crate::api::client::Client;
+use crate::home::fs;
+use crate::home::paths::Home;
+use crate::install::facts::Facts;
+use crate::install::gather::{self, Seed};
+use crate::install::place::{Place, place};
+use crate::install::refusal::Refusal;
+use crate::install::who::{self, Asking};
+use crate::manager::detect::{self, Detected, Why};
+use crate::manager::driver::Driver;
+use crate::manager::runner::Tools;
+use crate::manager::state::{Told, UnitState};
+use crate::manager::survival::{Survival, survives};
+use crate::manager::which::Manager;
+use crate::plan::machine::Machine;
+use crate::process::person::{self, Person, PersonError};
+use crate::unit::name::UnitName;
+use crate::unit::recognise;
+use crate::unit::target::Scope;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+
+/// A unit larger than this is none of ours.
+const MAX_UNIT: u64 = 256 * 1024;
+
+/// Whose services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScopeArg {
+    /// Yours alone
+    User,
+    /// The machine's; needs root
+    System,
+}
+
+/// `--scope` and `--user`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// `--scope`.
+    pub scope: Option<ScopeArg>,
+    /// `--user`.
+    pub user: Option<&'a str>,
+}
+
+/// Where an installation is, or would be.
+#[derive(Debug)]
+pub struct Site {
+    /// Whose hub.
+    pub person: Person,
+    /// Its home.
+    pub home: Home,
+    /// Its manager, and the way to it.
+    pub driver: Driver<Tools>,
+    /// Its places.
+    pub place: Place,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub enum Found {
+    /// A manager that works.
+    Site(Box<Site>),
+    /// None that could be used.
+    NoManager(NoManager),
+}
+
+/// Why no manager could be used.
+#[derive(Debug)]
+pub struct NoManager {
+    /// Why, of each that was looked at.
+    pub why: Vec<Why>,
+    /// This host has none at all: nothing that a person types here would change that.
+    pub at_all: bool,
+}
+
+/// The same context with the home of whoever called sudo, unless a home was named: for verbs that look, or that ask
+/// the hub. A verb that writes into a home never does so for somebody else in silence.
+pub fn of_caller(cx: &Context) -> Context {
+    let mut cx = cx.clone();
+    if let Ok(Some(person)) = caller(&cx)
+        && !cx.home_named
+    {
+        cx.home = Home::at(person.home.join(".parachute"));
+    }
+    cx
+}
+
+/// Finds the manager that keeps, or would keep, the hub that was asked about.
+///
+/// # Errors
+/// A person must say first whose hub is meant, or cannot be looked up.
+pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
+    let detected = look(cx).await;
+    if detected.candidates.is_empty() {
+        return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: true }));
+    }
+    let acting = person::by_uid(person::effective_uid()).map_err(|error| nobody(&error))?;
+    let named = asked.user.map(person::by_name).transpose().map_err(|error| nobody(&error))?;
+    let sudo = caller(cx)?;
+    let scope = asked.scope.map(|scope| match scope {
+        ScopeArg::User => Scope::User,
+        ScopeArg::System => Scope::System,
+    });
+    let chosen = who::choose(&Asking { acting: &acting, sudo: sudo.as_ref(), named: named.as_ref(), scope })
+        .map_err(|refusal| refused(&refusal))?;
+    let wanted = |manager: &&Manager| manager.is_system() == (chosen.scope == Scope::System);
+    let Some(manager) = detected.candidates.iter().find(wanted) else {
+        return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: false }));
+    };
+    let home = home_of(cx, &acting, &chosen.person);
+    let place = place(manager, &home, &chosen.person.home);
+    let driver = Driver::new(manager.clone(), tools(cx));
+    Ok(Found::Site(Box::new(Site { person: chosen.person, home, driver, place })))
+}
+
+/// The installation that there is, if any: one's own first. For verbs that only meet the manager in passing, so
+/// nothing is asked of a manager that has no file of ours.
+pub async fn installed(cx: &Context) -> Option<Site> {
+    let acting = person::by_uid(person::effective_uid()).ok()?;
+    let person = caller(cx).ok().flatten().unwrap_or_else(|| acting.clone());
+    let hub = UnitName::hub();
+    let quick = [person.home.join(".config/systemd/user"), "/etc/systemd/system".into()];
+    let mac = [person.home.join("Library/LaunchAgents"), "/Library/LaunchDaemons".into()];
+    let plist = format!("{}.plist", hub.label());
+    let there = quick.iter().any(|dir| fs::exists(&dir.join(hub.systemd())))
+        || mac.iter().any(|dir| fs::exists(&dir.join(&plist)))
+        || fs::exists(&cx.home.install_dir());
+    if !there {
+        return None;
+    }
+    let detected = look(cx).await;
+    let mut managers = detected.candidates;
+    managers.sort_by_key(Manager::is_system);
+    let home = home_of(cx, &acting, &person);
+    let serves = |manager: &Manager| {
+        let text = fs::read_if_there(&manager.file(&hub), MAX_UNIT).ok().flatten().unwrap_or_default();
+        recognise::serves(&String::from_utf8_lossy(&text), home.root(), &manager.target())
+    };
+    let manager = managers.into_iter().find(serves)?;
+    let place = place(&manager, &home, &person.home);
+    Some(Site { person, home, driver: Driver::new(manager, tools(cx)), place })
+}
+
+impl Site {
+    /// Asks the machine everything that a plan stands on.
+    ///
+    /// # Errors
+    /// This program or a receipt cannot be read.
+    pub async fn facts(&self, cx: &Context, port: Option<u16>) -> Result<Facts, CliError> {
+        let seed =
+            Seed { person: &self.person, home: &self.home, exe: &cx.exe, env: &cx.env, port, now: cx.now };
+        gather::gather(&seed, &self.driver).await.map_err(|error| {
+            let mut cli = CliError::from_error(Kind::Failed, &error);
+            cli.next.extend(error.next());
+            cli
+        })
+    }
+
+    /// Whether the hub starts by itself.
+    pub async fn survival(&self) -> Survival {
+        let state = self.driver.state(&UnitName::hub()).await;
+        self.survival_of(&state).await
+    }
+
+    /// The same, for a state that was just asked for.
+    pub async fn survival_of(&self, state: &UnitState) -> Survival {
+        let linger = match &self.driver.manager {
+            Manager::Systemd(_) if !self.driver.manager.is_system() => {
+                self.driver.linger(&self.person.name).await
+            }
+            Manager::Systemd(_) | Manager::Launchd(_) => Told::Unknown("it means nothing here".to_owned()),
+        };
+        survives(&self.driver.manager, state, &linger)
+    }
+
+    /// The machine as plans see it.
+    #[must_use]
+    pub fn host(&self) -> Machine<Tools> {
+        Machine::new(self.driver.clone(), &self.place.state, Client::new(self.home.socket()))
+    }
+}
+
+/// Nothing can be asked of a manager.
+pub(super) fn no_manager(none: &NoManager) -> CliError {
+    let mut cli = CliError::new(Kind::NoHub, "no service manager can be used here");
+    cli.causes = none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
+    cli.next =
+        none.why.iter().filter_map(|why| why.next.clone()).filter(|next| next != "parachute serve").collect();
+    cli.hint("parachute serve     (in the foreground)")
+}
+
+/// A plan cannot be made before a person has decided something.
+pub(super) fn refused(refusal: &Refusal) -> CliError {
+    let mut cli = CliError::from_error(Kind::NeedsPerson, refusal);
+    cli.next = refusal.next();
+    cli
+}
+
+fn nobody(error: &PersonError) -> CliError {
+    CliError::from_error(Kind::Failed, error).hint("getent passwd")
+}
+
+/// Who called sudo (sudo(8), SUDO_UID). Only root's word counts: anybody can set a variable.
+fn caller(cx: &Context) -> Result<Option<Person>, CliError> {
+    let uid = cx.env.get(OsStr::new("SUDO_UID")).and_then(|uid| uid.to_str()?.parse().ok());
+    match uid.filter(|_| person::effective_uid() == 0) {
+        Some(uid) => person::by_uid(uid).map(Some).map_err(|error| nobody(&error)),
+        None => Ok(None),
+    }
+}
+
+/// `$HOME` is root's, or the caller's, under sudo: the home is the person's, unless it was named.
+fn home_of(cx: &Context, acting: &Person, person: &Person) -> Home {
+    if cx.home_named || acting.uid == person.uid {
+        cx.home.clone()
+    } else {
+        Home::at(person.home.join(".parachute"))
+    }
+}
+
+async fn look(cx: &Context) -> Detected {
+    detect::detect(&detect::gather(&cx.env, &tools(cx)).await)
+}
+
+/// The tools of this system. Tests fence them in: see [`Tools::new`].
+fn tools(cx: &Context) -> Tools {
+    let path = cx.env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+    let fence = cx.env.get(OsStr::new("PARACHUTE_TOOLS_UNDER")).map(Into::into);
+    Tools::new(path, fence)
+}

@@ -1,0 +1,170 @@
+//! `parachute uninstall`: the inverse of everything that was installed, from the receipt.
+
+use serde::Serialize;
+
+use crate::api::client::Client;
+use crate::api::wire::Status;
+use crate::home::fs;
+use crate::plan::host::observe_all;
+use crate::plan::journal::{peek_log, peek_receipt};
+use crate::plan::{Note, inverse_of};
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::plans;
+use super::said::Said;
+use super::site::{self, Asked, Found, Site};
+
+/// Take back what `init` installed
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct UninstallArgs {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Take back also what somebody changed since
+    #[arg(long)]
+    force: bool,
+    /// Delete the home too: modules' data, logs, tokens
+    #[arg(long)]
+    purge: bool,
+    /// Whose services
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<site::ScopeArg>,
+    /// As whom the hub runs, in the system scope
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `uninstall --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether there was anything to take back.
+    installed: bool,
+    /// Steps that changed something.
+    performed: usize,
+    /// What stays: the person's own.
+    kept: Option<String>,
+    /// What somebody changed since, and was left.
+    notes: Vec<Note>,
+}
+
+/// Takes it back.
+///
+/// # Errors
+/// Questions nobody answers, steps that fail, a receipt that cannot be read.
+pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let site = match site::find(cx, &asked).await? {
+        Found::Site(site) => site,
+        Found::NoManager(none) => return Err(site::no_manager(&none)),
+    };
+    let mut host = site.host();
+    let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    if let Some(log) = open.filter(|_| !args.dry_run) {
+        // Whatever it was doing: taking it back leads where this verb wants to go.
+        Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
+        let said = plans::settle(cx, &mut host, &site.place.state, true).await?;
+        Terminal.err(&said.out);
+    }
+    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
+    let plan = inverse_of(&receipt, &now, args.force);
+    let (shown, found) = plans::look(&plan, &host).await?;
+    if args.dry_run {
+        return Ok(Said::report(args.json, &shown, Kind::Done, || shown.screen(cx.style)));
+    }
+    if receipt.is_empty() && !args.purge {
+        return Ok(nothing_here(cx, &args, &site).await);
+    }
+    if !args.yes {
+        Terminal.err(&shown.screen(cx.style));
+        if args.purge {
+            let root = printable(&site.home.root().display().to_string());
+            Terminal.err(&format!("{} {root} with everything in it would be deleted\n", cx.style.bad("and")));
+        }
+        if !plans::agreed(cx, "take this back?")? {
+            return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+        }
+    }
+    let mut performed = 0;
+    let mut notes = plan.notes.clone();
+    if !plan.steps.is_empty() {
+        let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
+        performed = done.performed;
+        notes.extend(done.notes);
+    }
+    if args.purge {
+        purge(&site).await?;
+    }
+    let root = site.home.root();
+    let kept = fs::exists(root).then(|| root.display().to_string());
+    let kind = if notes.is_empty() { Kind::Done } else { Kind::Failed };
+    let report = Report { installed: !receipt.is_empty(), performed, kept, notes };
+    Ok(Said::report(args.json, &report, kind, || screen(&report, cx.style)))
+}
+
+/// No receipt: nothing is touched, whatever lies there.
+async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
+    let hub = UnitName::hub();
+    let file = site.driver.manager.file(&hub);
+    let mut notes = Vec::new();
+    if fs::exists(&file) {
+        let text = format!("{} was not installed by this program and is left alone", file.display());
+        notes.push(Note { text, next: Some(format!("ls -l {}", file.display())) });
+    }
+    let report = Report { installed: false, performed: 0, kept: None, notes };
+    Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
+}
+
+/// Deletes the home. Only a directory that has a hub's traces, that is nobody's mount or login directory, and that no
+/// hub uses.
+async fn purge(site: &Site) -> Result<(), CliError> {
+    let root = site.home.root();
+    if !fs::exists(root) {
+        return Ok(());
+    }
+    let refused = |why: &str| {
+        let text = format!("{} is not deleted: {why}", root.display());
+        CliError::new(Kind::Failed, text).hint(format!("ls -la {}", root.display()))
+    };
+    if root == site.person.home || site.person.home.starts_with(root) {
+        return Err(refused("it is, or holds, a login directory"));
+    }
+    if fs::read_link(root).is_ok() {
+        return Err(refused("it is a symbolic link"));
+    }
+    if !fs::exists(&site.home.services()) && !fs::exists(&site.home.run_dir()) {
+        return Err(refused("nothing in it says that a hub ever used it"));
+    }
+    if Client::new(site.home.socket()).get::<Status>("/api/status").await.is_ok() {
+        return Err(refused("a hub is using it").hint("parachute stop"));
+    }
+    fs::remove_tree(root).map_err(|error| CliError::from_error(Kind::Failed, &error))
+}
+
+fn screen(report: &Report, style: Style) -> String {
+    let mut out = plans::notes(&report.notes, style);
+    if !report.installed && report.performed == 0 {
+        out.push_str("nothing is installed: there is nothing to take back\n");
+    } else if report.notes.is_empty() {
+        out.push_str(&format!("{} uninstalled: nothing of it is left\n", style.good("✓")));
+    } else {
+        out.push_str("uninstalled, but for what is named above\n");
+    }
+    if let Some(kept) = &report.kept {
+        out.push_str(&format!("  your home {} stays, with your modules' data\n", printable(kept)));
+        out.push_str(&format!("  {} parachute uninstall --purge\n", style.good("hint:")));
+    }
+    out
+}

@@ -1,0 +1,245 @@
+//! Asks the machine for the facts. Reads only.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::facts::{
+    Facts, HomeFacts, OnDisk, PortHolder, Program, RunningHub, SettingsFacts, Twin, UnitFacts,
+};
+use super::path::Need;
+use super::place::place;
+use crate::api::client::Client;
+use crate::api::wire::Status;
+use crate::home::definition::{self, SpawnBase};
+use crate::home::exact;
+use crate::home::fs::{self, FsError};
+use crate::home::paths::Home;
+use crate::home::services;
+use crate::home::settings;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::which::Manager;
+use crate::module::port;
+use crate::module::stamp::Stamp;
+use crate::plan::content::{Content, Print, Printing};
+use crate::plan::journal::{JournalError, peek_log, peek_receipt};
+use crate::process::person::Person;
+use crate::process::ports;
+use crate::unit::name::UnitName;
+use crate::unit::overrides;
+use crate::unit::search;
+
+/// A unit larger than this is none of ours.
+const MAX_UNIT: u64 = 256 * 1024;
+
+/// For whom, and from where, it is asked.
+#[derive(Debug, Clone)]
+pub struct Seed<'a> {
+    /// Whose hub.
+    pub person: &'a Person,
+    /// Its home.
+    pub home: &'a Home,
+    /// This program.
+    pub exe: &'a Path,
+    /// The environment of whoever asks: their PATH says which programs they mean.
+    pub env: &'a BTreeMap<OsString, OsString>,
+    /// `--port`.
+    pub port: Option<u16>,
+    /// The time.
+    pub now: Stamp,
+}
+
+/// Asks everything the planner wants to know.
+///
+/// # Errors
+/// This program or the receipt cannot be read: without them nothing can be planned.
+pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
+    let manager = &driver.manager;
+    let place = place(manager, seed.home, &seed.person.home);
+    let receipt = peek_receipt(&place.state)?;
+    let settings = settings_of(seed.home, seed.port);
+    let mut units = Vec::new();
+    for unit in units_of(manager) {
+        let path = manager.file(&unit);
+        units.push(UnitFacts {
+            on_disk: on_disk(&path),
+            written: receipt.text(&path).map(ToOwned::to_owned),
+            state: driver.state(&unit).await,
+            path,
+            unit,
+        });
+    }
+    let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
+    let hub = hub.map(|status| status.hub);
+    let kept = units.iter().any(|unit| unit.state.running().is_true());
+    let holder = ports::holder(settings.port).map(|(holder, _)| PortHolder {
+        ours: kept || hub.as_ref().is_some_and(|hub| Some(hub.pid) == holder.pid),
+        pid: holder.pid,
+        command: holder.command,
+    });
+    let print = print_of(seed.exe)?;
+    let same = print_of(&place.program).is_ok_and(|installed| installed == print);
+    let content = Content::CopyOf { source: seed.exe.to_owned(), sha256: print.sha256, len: print.len };
+    let (home, needs) = home_of(seed, settings.port);
+    Ok(Facts {
+        person: seed.person.clone(),
+        manager: manager.clone(),
+        home,
+        program: Program { content, path: place.program, same },
+        twins: twins(manager, seed.person),
+        linger: match manager {
+            Manager::Systemd(_) if !manager.is_system() => Some(driver.linger(&seed.person.name).await),
+            Manager::Systemd(_) | Manager::Launchd(_) => None,
+        },
+        holder,
+        hub: hub.map(|hub| RunningHub { pid: hub.pid, port: hub.port, version: hub.version }),
+        search: search::candidates(Some(&seed.person.home), &manager.target())
+            .into_iter()
+            .filter(|dir| fs::is_dir(dir))
+            .collect(),
+        needs,
+        settings,
+        unfinished: peek_log(&place.state)?.map(|log| log.plan.verb.to_string()),
+        units,
+    })
+}
+
+/// Why the machine cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// The receipt or the journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// This program.
+    #[error("this program cannot be read")]
+    Program(#[from] FsError),
+}
+
+impl GatherError {
+    /// The next command to type, if one helps.
+    #[must_use]
+    pub fn next(&self) -> Option<String> {
+        match self {
+            Self::Journal(error) => error.next(),
+            Self::Program(_) => None,
+        }
+    }
+}
+
+fn print_of(path: &Path) -> Result<Print, FsError> {
+    let mut printing = Printing::default();
+    exact::read_pieces(path, &mut |piece| printing.add(piece))?;
+    Ok(printing.done())
+}
+
+/// The hub's units in this manager: the service first.
+#[must_use]
+pub fn units_of(manager: &Manager) -> Vec<UnitName> {
+    let hub = UnitName::hub();
+    match manager {
+        Manager::Systemd(_) => vec![hub.clone(), hub.socket()],
+        Manager::Launchd(_) => vec![hub],
+    }
+}
+
+fn on_disk(path: &Path) -> OnDisk {
+    if fs::read_link(path).is_ok() {
+        return OnDisk::Other("a symbolic link".to_owned());
+    }
+    match fs::read_if_there(path, MAX_UNIT) {
+        Ok(None) => OnDisk::Nothing,
+        Ok(Some(bytes)) => {
+            String::from_utf8(bytes).map_or_else(|_| OnDisk::Other("not UTF-8 text".to_owned()), OnDisk::Text)
+        }
+        Err(error) => OnDisk::Other(error.to_string()),
+    }
+}
+
+/// Files of ours where other managers look. A manager that is not asked about may still start them.
+fn twins(manager: &Manager, person: &Person) -> Vec<Twin> {
+    let hub = UnitName::hub();
+    let name = &person.name;
+    let places: [(PathBuf, String, bool); 4] = [
+        (
+            Path::new("/etc/systemd/system").join(hub.systemd()),
+            "sudo parachute uninstall --scope system".to_owned(),
+            true,
+        ),
+        (
+            person.home.join(".config/systemd/user").join(hub.systemd()),
+            format!("as {name}: parachute uninstall"),
+            false,
+        ),
+        (
+            Path::new("/Library/LaunchDaemons").join(format!("{}.plist", hub.label())),
+            "sudo parachute uninstall --scope system".to_owned(),
+            true,
+        ),
+        (
+            person.home.join("Library/LaunchAgents").join(format!("{}.plist", hub.label())),
+            format!("as {name}: parachute uninstall"),
+            false,
+        ),
+    ];
+    places
+        .into_iter()
+        .filter(|(path, _, system)| *system != manager.is_system() && fs::exists(path))
+        .map(|(path, remove, _)| Twin { path, remove })
+        .collect()
+}
+
+fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {
+    let mut broken = None;
+    let set = settings::read(home).unwrap_or_else(|error| {
+        broken = Some(error.to_string());
+        settings::Settings::default()
+    });
+    let text = fs::read_if_there(&home.settings(), settings::LIMIT).ok().flatten().unwrap_or_default();
+    // settings::read has said so if it is no text.
+    let text = String::from_utf8(text).unwrap_or_default();
+    if let Err(error) = overrides::parse(&text) {
+        broken.get_or_insert(format!("{}, {error}", home.settings().display()));
+    }
+    let port = asked.or(set.hub.port.map(std::num::NonZeroU16::get)).unwrap_or(port::HUB);
+    SettingsFacts { port, text, broken }
+}
+
+/// The home's modules, and the programs they need from PATH.
+fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
+    let mut home = HomeFacts {
+        root: seed.home.root().to_owned(),
+        owner: fs::owner(seed.home.root()),
+        modules: Vec::new(),
+        broken: None,
+    };
+    let rows = match services::read(seed.home) {
+        Ok(services) => services.rows,
+        Err(error) => {
+            home.broken = Some(error.to_string());
+            return (home, Vec::new());
+        }
+    };
+    let base = SpawnBase { hub_env: seed.env.clone(), hub_port };
+    let mut needs = Vec::new();
+    for (short, row) in &rows {
+        home.modules.push(short.to_string());
+        // A module that cannot be composed has its own loud problem in `status`.
+        let Ok(composed) = definition::of_row(seed.home, short, row, &base, seed.now) else { continue };
+        let Some(program) = composed.launch.argv.first() else { continue };
+        if program.as_encoded_bytes().contains(&b'/') {
+            continue;
+        }
+        needs.push(Need {
+            module: short.to_string(),
+            program: program.to_string_lossy().into_owned(),
+            found: find(program, seed.env.get(OsStr::new("PATH")).map(OsString::as_os_str)),
+        });
+    }
+    (home, needs)
+}
+
+/// Where a shell with this PATH finds a program.
+fn find(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
+    which::which_in(program, path, "/").ok()
+}

@@ -1,0 +1,17 @@
+//! Installing the hub: what is on this machine, what was asked, and the plan that leads from the one to the other.
+//!
+//! ```text
+//!   gather (reads) ──► Facts ──┐
+//!                              ├─ planner (pure) ──► Plan, or Refusal: what a person must decide first
+//!   who (pure) ── Request ─────┘
+//! ```
+//!
+//! Uninstalling is the inverse of the receipts: see [`crate::plan`].
+
+pub mod facts;
+pub mod gather;
+pub mod path;
+pub mod place;
+pub mod planner;
+pub mod refusal;
+pub mod who;

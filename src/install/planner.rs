@@ -1,0 +1,247 @@
+//! From facts and a request to the plan that installs the hub. Pure.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::facts::{Facts, OnDisk, UnitFacts};
+use super::path::{UnitPath, unit_path};
+use super::place::{self, Place, place};
+use super::refusal::Refusal;
+use crate::home::paths::Home;
+use crate::manager::which::Manager;
+use crate::plan::step::Step;
+use crate::plan::{Note, Plan, Promise, Verb};
+use crate::unit::bind::Binding;
+use crate::unit::descriptor::Descriptor;
+use crate::unit::name::{Part, UnitName};
+use crate::unit::overrides;
+use crate::unit::render::{Rendered, render};
+
+/// Longest wait for the hub to answer: above the unit's own start limit.
+const HEALTHY: Duration = Duration::from_secs(60);
+/// Longest wait for its modules.
+const MODULES: Duration = Duration::from_secs(60);
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Replace a unit that we did not write, or that was changed.
+    pub force: bool,
+    /// Start it now.
+    pub start: bool,
+    /// Let the manager hold the port; `None`: as hub.toml says, else wherever it can.
+    pub socket: Option<bool>,
+    /// Let the person's manager outlive their logins.
+    pub linger: bool,
+    /// The hub's port; `None`: as hub.toml says.
+    pub port: Option<u16>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { force: false, start: true, socket: None, linger: true, port: None }
+    }
+}
+
+/// Plans the installation.
+///
+/// # Errors
+/// [`Refusal`]: what a person must decide first.
+pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
+    refuse(facts, request)?;
+    let home = Home::at(facts.home.root.clone());
+    let place = place(&facts.manager, &home, &facts.person.home);
+    let UnitPath { path, notes } = unit_path(&facts.search, &facts.needs);
+    let port = request.port.unwrap_or(facts.settings.port);
+    let rendered = rendered(facts, request, &place, path, port)?;
+    let mut plan = Plan::new(Verb::Init);
+    plan.notes.extend(notes.into_iter().map(Note::new));
+
+    let wanted: Vec<(&Rendered, &UnitFacts)> = rendered
+        .iter()
+        .filter_map(|file| facts.units.iter().find(|unit| unit.unit == file.unit).map(|unit| (file, unit)))
+        .collect();
+    for (file, unit) in &wanted {
+        owned(file, unit, request)?;
+        for drop_in in &unit.state.drop_ins {
+            plan.notes.push(Note::new(format!("{} changes {} and is kept", drop_in.display(), file.unit)));
+        }
+    }
+    let dropped: Vec<&UnitFacts> = facts
+        .units
+        .iter()
+        .filter(|unit| unit.written.is_some() && unit.on_disk != OnDisk::Nothing)
+        .filter(|unit| !rendered.iter().any(|file| file.unit == unit.unit))
+        .collect();
+
+    for (path, mode) in &place.dirs {
+        plan.steps.push(Step::MakeDir { path: path.clone(), mode: *mode });
+    }
+    let changed = |unit: &UnitName| {
+        wanted.iter().any(|(file, old)| {
+            file.unit == *unit && (old.state.stale || old.on_disk != OnDisk::Text(file.text.clone()))
+        }) || dropped.iter().any(|old| old.unit == *unit)
+    };
+    let socket_changes = facts.units.iter().any(|u| u.unit.part() == Part::Socket && changed(&u.unit));
+    let service_changes = facts.units.iter().any(|u| u.unit.part() == Part::Service && changed(&u.unit));
+    // A running hub takes neither new text nor a new program before it is restarted. Stopped here and started below,
+    // so that the reverse order is right too. A socket that stays keeps the port meanwhile: no client is refused.
+    for unit in facts.units.iter().filter(|unit| unit.state.running().is_true()) {
+        let stop = match unit.unit.part() {
+            Part::Service => service_changes || socket_changes || !facts.program.same,
+            Part::Socket => socket_changes,
+        };
+        if stop {
+            plan.steps.push(Step::SetRunning { unit: unit.unit.clone(), running: false });
+        }
+    }
+    order_stops(&mut plan.steps);
+    for unit in &dropped {
+        plan.steps.push(Step::SetEnabled { unit: unit.unit.clone(), enabled: false });
+        plan.steps.push(Step::RemoveUnit { unit: unit.unit.clone(), path: unit.path.clone() });
+    }
+    plan.steps.push(Step::PutFile {
+        path: facts.program.path.clone(),
+        mode: 0o755,
+        content: facts.program.content.clone(),
+    });
+    for (file, unit) in &wanted {
+        plan.steps.push(Step::PutUnit {
+            unit: file.unit.clone(),
+            path: unit.path.clone(),
+            text: file.text.clone(),
+        });
+    }
+    for (file, _) in &wanted {
+        plan.steps.push(Step::SetEnabled { unit: file.unit.clone(), enabled: true });
+    }
+    if request.linger && facts.linger.is_some() {
+        plan.steps.push(Step::SetLinger { user: facts.person.name.clone(), on: true });
+    }
+    if request.start {
+        // The socket first: a service that already runs would make systemd refuse it.
+        for part in [Part::Socket, Part::Service] {
+            for (file, _) in wanted.iter().filter(|(file, _)| file.unit.part() == part) {
+                plan.steps.push(Step::SetRunning { unit: file.unit.clone(), running: true });
+            }
+        }
+        plan.steps.push(Step::AwaitHealthy { within: HEALTHY });
+        plan.steps.push(Step::AwaitModules { within: MODULES });
+    }
+    promises(&mut plan, facts, request, port);
+    Ok(plan)
+}
+
+/// What stands in the way whatever the plan would be.
+fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
+    if let Some(verb) = &facts.unfinished {
+        return Err(Refusal::Unfinished { verb: verb.clone() });
+    }
+    if let Some(broken) = &facts.settings.broken {
+        return Err(Refusal::Settings(broken.clone()));
+    }
+    if let Some(owner) = facts.home.owner.filter(|owner| *owner != facts.person.uid) {
+        return Err(Refusal::HomeOwner {
+            home: facts.home.root.clone(),
+            owner,
+            person: facts.person.name.clone(),
+        });
+    }
+    if let Some(twin) = facts.twins.first() {
+        return Err(Refusal::Twin { path: twin.path.clone(), remove: twin.remove.clone() });
+    }
+    let kept = facts.units.iter().any(|unit| !unit.state.running().is_false());
+    if let Some(hub) = facts.hub.as_ref().filter(|_| !kept && request.start) {
+        return Err(Refusal::ForegroundHub { pid: hub.pid, port: hub.port });
+    }
+    if let Some(holder) = facts.holder.as_ref().filter(|holder| !holder.ours && request.start) {
+        let port = request.port.unwrap_or(facts.settings.port);
+        let who = match (holder.pid, holder.command.as_str()) {
+            (Some(pid), "") => format!("pid {pid}"),
+            (Some(pid), command) => format!("pid {pid}: {command}"),
+            (None, _) => "a process that cannot be seen from here".to_owned(),
+        };
+        return Err(Refusal::PortHeld { port, who, pid: holder.pid });
+    }
+    Ok(())
+}
+
+/// The units' text for this machine.
+fn rendered(
+    facts: &Facts,
+    request: &Request,
+    place: &Place,
+    path: std::ffi::OsString,
+    port: u16,
+) -> Result<Vec<Rendered>, Refusal> {
+    let mut overrides = overrides::parse(&facts.settings.text)
+        .map_err(|error| Refusal::Settings(format!("hub.toml, {error}")))?;
+    if let Some(socket) = request.socket {
+        overrides.socket = socket;
+    }
+    let logs = if facts.manager.is_system() {
+        PathBuf::from(place::SYSTEM_LOGS)
+    } else {
+        Home::at(facts.home.root.clone()).hub_logs()
+    };
+    let binding = Binding {
+        bin: place.program.clone(),
+        home: facts.home.root.clone(),
+        person: Some(facts.person.name.clone()),
+        person_home: Some(facts.person.home.clone()),
+        port,
+        path,
+        log_dir: logs,
+    };
+    let unit = Descriptor::embedded("hub")
+        .ok_or_else(|| Refusal::Settings("this build has no descriptor of the hub".to_owned()))?
+        .bind(&binding, &overrides)?;
+    Ok(render(&unit, &facts.manager.target())?)
+}
+
+/// A unit that we did not write, or that somebody has changed, is only replaced when a person says so.
+fn owned(file: &Rendered, unit: &UnitFacts, request: &Request) -> Result<(), Refusal> {
+    let path = || unit.path.clone();
+    match (&unit.on_disk, &unit.written) {
+        (OnDisk::Nothing, _) => Ok(()),
+        (OnDisk::Other(_), _) => Err(Refusal::NoFile { path: path() }),
+        (OnDisk::Text(text), _) if *text == file.text => Ok(()),
+        (OnDisk::Text(text), Some(written)) if text == written => Ok(()),
+        (OnDisk::Text(_), _) if request.force => Ok(()),
+        (OnDisk::Text(_), Some(_)) => Err(Refusal::Edited { path: path() }),
+        (OnDisk::Text(_), None) => Err(Refusal::Foreign { path: path() }),
+    }
+}
+
+/// Sockets stop before services: a client that came between would start the service again.
+fn order_stops(steps: &mut [Step]) {
+    steps.sort_by_key(|step| match step {
+        Step::SetRunning { unit, running: false } => 1 + u8::from(unit.part() == Part::Service),
+        _ => 0,
+    });
+}
+
+/// What will be true when all is done.
+fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
+    let mut promise = |text: String| plan.promises.push(Promise(text));
+    let manager = facts.manager.words();
+    promise(format!(
+        "{manager} keeps the hub of {} running, as {}",
+        facts.home.root.display(),
+        facts.person.name
+    ));
+    promise(format!("it answers on http://127.0.0.1:{port}, from this machine only"));
+    match (&facts.manager, &facts.linger) {
+        _ if facts.manager.is_system() => promise("it starts when the machine boots".to_owned()),
+        (Manager::Systemd(_), Some(linger)) if request.linger || linger.is_true() => {
+            promise("it starts when the machine boots, and stays when you log out".to_owned());
+        }
+        (Manager::Systemd(_), _) => {
+            promise("it starts when you log in, and stops when you log out".to_owned());
+        }
+        (Manager::Launchd(_), _) => {
+            promise("it starts when you log in, and stops when you log out".to_owned())
+        }
+    }
+    promise("`parachute uninstall` takes all of this back".to_owned());
+}

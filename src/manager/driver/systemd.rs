@@ -1,0 +1,157 @@
+//! The verbs under systemd.
+
+use std::path::{Path, PathBuf};
+
+use tokio::time::Instant;
+
+use super::{Driver, Kind, Trouble};
+use crate::home::fs;
+use crate::manager::explain::Cause;
+use crate::manager::invocation::Runner;
+use crate::manager::settle::Goal;
+use crate::manager::state::{Told, UnitState};
+use crate::manager::systemd::settle::Sequence;
+use crate::manager::systemd::{explain, parse, verbs};
+use crate::manager::which::Systemd;
+use crate::process::person;
+use crate::unit::name::UnitName;
+
+/// Where logind keeps who lingers: an empty file a name.
+const LINGER: &str = "/var/lib/systemd/linger";
+
+/// Lines of the journal that are told with a failure.
+const LAST_WORDS: usize = 10;
+
+impl<R: Runner> Driver<R> {
+    pub(super) async fn systemd_state(&self, systemd: &Systemd, unit: &UnitName) -> UnitState {
+        match self.run(&verbs::show(systemd, unit)).await {
+            Ok(output) => parse::state(&output),
+            Err(trouble) => UnitState::unknown(&trouble.cause.what),
+        }
+    }
+
+    pub(super) async fn systemd_reload(&self, systemd: &Systemd) -> Result<(), Trouble> {
+        let invocation = verbs::reload(systemd);
+        let output = self.run(&invocation).await?;
+        if output.ok() { Ok(()) } else { Err(explain::refused(systemd, &invocation, &output).into()) }
+    }
+
+    pub(super) async fn systemd_bring(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        goal: Goal,
+        begun: Instant,
+    ) -> Result<(), Trouble> {
+        match self.settle(&mut Sequence::new(systemd, unit, goal), begun).await {
+            Err(trouble) if goal != Goal::Gone && trouble.kind == Kind::Failed => {
+                Err(self.with_last_words(systemd, unit, begun, trouble).await)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) async fn systemd_logs(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        lines: usize,
+    ) -> Result<Vec<String>, Trouble> {
+        self.journal(systemd, unit, verbs::Pages { lines, since: None, form: verbs::Form::Dated }).await
+    }
+
+    pub(super) async fn systemd_verify(
+        &self,
+        systemd: &Systemd,
+        files: &[PathBuf],
+    ) -> Result<Vec<String>, Trouble> {
+        let output = self.run(&verbs::verify(systemd, files)).await?;
+        match explain::cannot_check(systemd, &output) {
+            Some(cause) => Err(Trouble { cause, kind: Kind::NoTool }),
+            None => Ok(parse::complaints(&output, files)),
+        }
+    }
+
+    pub(super) async fn systemd_set_enabled(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        enabled: bool,
+    ) -> Result<(), Trouble> {
+        let invocation = verbs::set_enabled(systemd, unit, enabled);
+        let output = self.run(&invocation).await?;
+        // `enable` writes links and succeeds even where no systemd runs; the manager's own word counts.
+        let state = parse::state(&self.run(&verbs::show(systemd, unit)).await?);
+        match state.enabled {
+            Told::Known(now) if now == enabled => Ok(()),
+            _ if !output.ok() => Err(explain::refused(systemd, &invocation, &output).into()),
+            Told::Known(_) => Err(explain::not_enabled(systemd, unit, &state).into()),
+            Told::Unknown(because) => Err(Cause::safe(because).hint(explain::status(systemd, unit)).into()),
+        }
+    }
+
+    pub(super) async fn probe_linger(&self, user: &str) -> Told<bool> {
+        let told = self.run(&verbs::linger(user)).await;
+        if let Some(linger) = told.as_ref().ok().and_then(parse::linger) {
+            return Told::Known(linger);
+        }
+        // logind knows only who is logged in or lingers; the file is there before and after.
+        if fs::exists(&Path::new(LINGER).join(user)) {
+            return Told::Known(true);
+        }
+        match told {
+            Ok(output) if parse::is_unknown_to_logind(&output) => Told::Known(false),
+            Ok(output) => Told::Unknown(explain::no_answer(&output)),
+            Err(trouble) => Told::Unknown(trouble.cause.what),
+        }
+    }
+
+    pub(super) async fn change_linger(&self, user: &str, on: bool) -> Result<(), Trouble> {
+        if self.probe_linger(user).await == Told::Known(on) {
+            return Ok(());
+        }
+        let output = self.run(&verbs::set_linger(user, on)).await?;
+        match self.probe_linger(user).await {
+            Told::Known(now) if now == on => Ok(()),
+            _ if !output.ok() => Err(explain::linger(user, on, &output).into()),
+            Told::Known(_) => Err(Cause::safe("loginctl said that it was done, and it is not").into()),
+            Told::Unknown(because) => {
+                Err(Cause::safe(format!("whether it was done cannot be told: {because}")).into())
+            }
+        }
+    }
+
+    async fn journal(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        pages: verbs::Pages,
+    ) -> Result<Vec<String>, Trouble> {
+        let uid = person::effective_uid();
+        let output = self.run(&verbs::journal(systemd, unit, uid, pages)).await?;
+        let told: Vec<String> = output.stdout.lines().map(ToOwned::to_owned).collect();
+        if told.is_empty() {
+            let cause = explain::journal_closed(systemd, unit, &output);
+            return Err(Trouble { cause, kind: Kind::NotKept });
+        }
+        Ok(told)
+    }
+
+    /// The cause, and what the unit said at the end. A journal that cannot be read takes nothing away from it.
+    async fn with_last_words(
+        &self,
+        systemd: &Systemd,
+        unit: &UnitName,
+        begun: Instant,
+        mut trouble: Trouble,
+    ) -> Trouble {
+        // What it said in an earlier life would mislead.
+        let since = Some(begun.elapsed());
+        let pages = verbs::Pages { lines: LAST_WORDS, since, form: verbs::Form::Bare };
+        for line in self.journal(systemd, unit, pages).await.unwrap_or_default() {
+            trouble.cause.what.push('\n');
+            trouble.cause.what.push_str(&line);
+        }
+        trouble
+    }
+}

@@ -1,0 +1,384 @@
+//! From a verb to its real outcome. Pure: see [`crate::manager::settle`].
+//!
+//! ```text
+//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …
+//!                   └113─► enable ─► bootstrap ─► look …            5, 17, 36, 37: wait, look, once more (bounded)
+//!   stop:     bootout ─► print until 113 (bounded): it returns before the job is gone
+//!   restart:  stop, then start: a label that is loaded keeps its old definition, silently
+//! ```
+//!
+//! No kickstart after a bootstrap: `RunAtLoad` has started the job, and a second start would only kill the first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::parse::{self, NO_LABEL};
+use super::{explain, verbs};
+use crate::manager::explain::Cause;
+use crate::manager::invocation::{Invocation, Output};
+use crate::manager::settle::{Goal, Move, Steps};
+use crate::manager::state::{Active, Told};
+use crate::manager::which::Launchd;
+use crate::unit::name::UnitName;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// A bootstrap that meets a teardown is tried again for so long.
+const TRIES: Duration = Duration::from_secs(20);
+/// From a bootstrap or kickstart to a process.
+const SPAWN: Duration = Duration::from_secs(15);
+/// From a bootout to a job that is gone: above `ExitTimeOut` of our plist (45 s).
+const GONE: Duration = Duration::from_secs(60);
+
+/// One verb on one job.
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    launchd: Launchd,
+    unit: UnitName,
+    plist: PathBuf,
+    goal: Goal,
+    at: At,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Begin,
+    /// Waiting for the look before a start.
+    Before,
+    /// Waiting for `bootout`; `then` the job is started again.
+    Leaving {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for the look whether it has gone.
+    Going {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for time to pass between two of those.
+    GoingOn {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for `enable`.
+    Enabling {
+        since: Duration,
+    },
+    /// Waiting for `bootstrap`.
+    Loading {
+        since: Duration,
+    },
+    /// Waiting before it is tried again, and for the look whether that is needed.
+    Retrying {
+        since: Duration,
+        cause: Cause,
+    },
+    Meanwhile {
+        since: Duration,
+        cause: Cause,
+    },
+    /// Waiting for `kickstart`.
+    Kicking,
+    /// Waiting for a look whether it runs.
+    Looking {
+        since: Duration,
+    },
+    /// Waiting for time to pass between two of those.
+    Pausing {
+        since: Duration,
+    },
+}
+
+impl Sequence {
+    /// From where the job is to `goal`. `plist` is its file.
+    #[must_use]
+    pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
+        Self { launchd: launchd.clone(), unit: unit.clone(), plist, goal, at: At::Begin }
+    }
+
+    fn run(&mut self, at: At, invocation: Invocation) -> Move {
+        self.at = at;
+        Move::Run(invocation)
+    }
+
+    fn wait(&mut self, at: At) -> Move {
+        self.at = at;
+        Move::Wait(LOOK)
+    }
+
+    fn print(&mut self, at: At) -> Move {
+        let print = verbs::print(&self.launchd, &self.unit);
+        self.run(at, print)
+    }
+
+    fn leave(&mut self, since: Duration, then: bool) -> Move {
+        let bootout = verbs::bootout(&self.launchd, &self.unit);
+        self.run(At::Leaving { since, then }, bootout)
+    }
+
+    fn load(&mut self, since: Duration) -> Move {
+        let bootstrap = verbs::bootstrap(&self.launchd, &self.plist);
+        self.run(At::Loading { since }, bootstrap)
+    }
+
+    /// An override would refuse the bootstrap, and `print` does not show it: taken back before each.
+    fn enable(&mut self, since: Duration) -> Move {
+        let enable = verbs::enable(&self.launchd, &self.unit);
+        self.run(At::Enabling { since }, enable)
+    }
+
+    fn refused(&self, output: &Output) -> Move {
+        Move::Failed(explain::of(&verbs::print(&self.launchd, &self.unit), output))
+    }
+
+    fn before(&mut self, print: &Output, elapsed: Duration) -> Move {
+        match print.code {
+            Some(NO_LABEL) => self.enable(elapsed),
+            Some(0) => match parse::job(&print.stdout).active() {
+                Told::Known(Active::Running | Active::Starting) => self.print(At::Looking { since: elapsed }),
+                Told::Known(_) | Told::Unknown(_) => {
+                    let kickstart = verbs::kickstart(&self.launchd, &self.unit);
+                    self.run(At::Kicking, kickstart)
+                }
+            },
+            _ => self.refused(print),
+        }
+    }
+
+    fn going(&mut self, print: &Output, since: Duration, then: bool, elapsed: Duration) -> Move {
+        match print.code {
+            Some(NO_LABEL) if then => self.enable(elapsed),
+            Some(NO_LABEL) => Move::Done,
+            Some(0) if elapsed.saturating_sub(since) >= GONE => {
+                let pid =
+                    parse::job(&print.stdout).pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+                Move::Failed(
+                    Cause::safe(format!(
+                        "the job is still there{pid}, {} s after it was told to go",
+                        GONE.as_secs()
+                    ))
+                    .hint(verbs::print(&self.launchd, &self.unit).to_string()),
+                )
+            }
+            Some(0) => self.wait(At::GoingOn { since, then }),
+            _ => self.refused(print),
+        }
+    }
+
+    fn loaded(&mut self, output: &Output, since: Duration, elapsed: Duration) -> Move {
+        if output.ok() {
+            return self.print(At::Looking { since: elapsed });
+        }
+        let cause = explain::of(&verbs::bootstrap(&self.launchd, &self.plist), output);
+        if !explain::passes(output.code) || elapsed.saturating_sub(since) >= TRIES {
+            return Move::Failed(cause);
+        }
+        self.wait(At::Retrying { since, cause })
+    }
+
+    /// A look after a bootstrap that did not work. One that is loaded by now may be the old definition: it is taken
+    /// out, and loaded anew.
+    fn meanwhile(&mut self, print: &Output, since: Duration, cause: Cause, elapsed: Duration) -> Move {
+        if elapsed.saturating_sub(since) >= TRIES {
+            return Move::Failed(cause);
+        }
+        match print.code {
+            Some(NO_LABEL) => self.load(since),
+            Some(0) => self.leave(elapsed, true),
+            _ => self.refused(print),
+        }
+    }
+
+    fn looked(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
+        if print.code != Some(0) {
+            return self.refused(print);
+        }
+        let job = parse::job(&print.stdout);
+        match job.active() {
+            Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
+            Told::Known(Active::Failed | Active::Restarting) => {
+                let code = job.last_exit.map_or_else(String::new, |code| format!(" with code {code}"));
+                Move::Failed(Cause::never(format!("the hub ended at once{code}")).hint("parachute logs hub"))
+            }
+            Told::Known(_) if elapsed.saturating_sub(since) < SPAWN => self.wait(At::Pausing { since }),
+            Told::Unknown(because) if elapsed.saturating_sub(since) >= SPAWN => {
+                Move::Failed(Cause::safe(because).hint(verbs::print(&self.launchd, &self.unit).to_string()))
+            }
+            Told::Unknown(_) => self.wait(At::Pausing { since }),
+            Told::Known(_) => {
+                Move::Failed(Cause::safe("launchd loaded the job and has not started it").hint(
+                    "log show --last 10m --predicate 'process == \"launchd\" OR process == \"xpcproxy\"'",
+                ))
+            }
+        }
+    }
+}
+
+impl Steps for Sequence {
+    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move {
+        let nothing = Output::default();
+        let last = last.unwrap_or(&nothing);
+        match std::mem::replace(&mut self.at, At::Begin) {
+            At::Begin => match self.goal {
+                Goal::Running => self.print(At::Before),
+                Goal::Gone => self.leave(elapsed, false),
+                Goal::Restarted => self.leave(elapsed, true),
+            },
+            At::Before => self.before(last, elapsed),
+            At::Leaving { since, then } => match last.code {
+                // Not there, or on its way already: what counts is the look.
+                Some(0 | 3 | 5 | 36 | 37 | NO_LABEL) => self.print(At::Going { since, then }),
+                _ => Move::Failed(explain::of(&verbs::bootout(&self.launchd, &self.unit), last)),
+            },
+            At::Going { since, then } => self.going(last, since, then, elapsed),
+            At::GoingOn { since, then } => self.print(At::Going { since, then }),
+            // It may fail harmlessly; if it matters, the bootstrap says 119.
+            At::Enabling { since } => self.load(since),
+            At::Loading { since } => self.loaded(last, since, elapsed),
+            At::Retrying { since, cause } => self.print(At::Meanwhile { since, cause }),
+            At::Meanwhile { since, cause } => self.meanwhile(last, since, cause, elapsed),
+            At::Kicking if last.ok() => self.print(At::Looking { since: elapsed }),
+            At::Kicking => Move::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last)),
+            At::Looking { since } => self.looked(last, since, elapsed),
+            At::Pausing { since } => self.print(At::Looking { since }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manager::which::Domain;
+    use proptest::prelude::*;
+
+    const UP: &str = "x = {\n\tstate = running\n\tpid = 7\n}\n";
+    const DOWN: &str = "x = {\n\tstate = not running\n\tlast exit code = 0\n}\n";
+    const DYING: &str = "x = {\n\tstate = spawn scheduled\n\tlast exit code = 1\n}\n";
+
+    fn sequence(goal: Goal) -> Sequence {
+        let launchd = Launchd { domain: Domain::Gui(501), dir: "/l".into() };
+        Sequence::new(&launchd, &UnitName::hub(), "/l/hub.plist".into(), goal)
+    }
+
+    /// Plays answers; gives what was typed, in short, and how it ended.
+    fn played(goal: Goal, answers: &[(i32, &str)]) -> (Vec<String>, Result<(), String>) {
+        let mut sequence = sequence(goal);
+        let mut answers = answers.iter();
+        let (mut typed, mut last, mut elapsed) = (Vec::new(), None, Duration::ZERO);
+        loop {
+            match sequence.next(last.take().as_ref(), elapsed) {
+                Move::Run(invocation) => {
+                    typed.push(invocation.args[0].to_string_lossy().into_owned());
+                    let (code, stdout) =
+                        answers.next().unwrap_or_else(|| panic!("no answer left: {typed:?}"));
+                    last = Some(Output {
+                        code: Some(*code),
+                        stdout: (*stdout).to_owned(),
+                        stderr: String::new(),
+                    });
+                }
+                Move::Wait(time) => elapsed += time,
+                Move::Done => return (typed, Ok(())),
+                Move::Failed(cause) => return (typed, Err(cause.what)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_loads_what_is_not_loaded_and_never_kills_what_runs() {
+        let (typed, end) = played(Goal::Running, &[(113, ""), (0, ""), (0, ""), (0, DOWN), (0, UP)]);
+        assert_eq!((typed.join(" "), end), ("print enable bootstrap print print".to_owned(), Ok(())));
+        let (typed, end) = played(Goal::Running, &[(0, UP), (0, UP)]);
+        assert_eq!((typed.join(" "), end), ("print print".to_owned(), Ok(())));
+        let (typed, end) = played(Goal::Running, &[(0, DOWN), (0, ""), (0, UP)]);
+        assert_eq!((typed.join(" "), end), ("print kickstart print".to_owned(), Ok(())));
+    }
+
+    #[test]
+    fn a_teardown_is_waited_for_and_an_old_definition_is_taken_out() {
+        let race = [
+            (113, ""),
+            (0, ""),
+            (5, ""),
+            (113, ""),
+            (37, ""),
+            (0, DOWN),
+            (0, ""),
+            (0, UP),
+            (113, ""),
+            (0, ""),
+        ];
+        let answers = [&race[..], &[(0, ""), (0, UP)]].concat();
+        let (typed, end) = played(Goal::Running, &answers);
+        assert_eq!(
+            (typed.join(" "), end),
+            (
+                "print enable bootstrap print bootstrap print bootout print print enable bootstrap print"
+                    .to_owned(),
+                Ok(())
+            )
+        );
+    }
+
+    #[test]
+    fn a_stop_is_over_when_the_label_is_gone() {
+        let (typed, end) = played(Goal::Gone, &[(0, ""), (0, UP), (0, UP), (113, "")]);
+        assert_eq!((typed.join(" "), end), ("bootout print print print".to_owned(), Ok(())));
+        for benign in [3, 113, 36, 5] {
+            assert_eq!(played(Goal::Gone, &[(benign, ""), (113, "")]).1, Ok(()), "{benign}");
+        }
+        let stubborn = [vec![(0, "")], vec![(0, UP); 500]].concat();
+        let (_, end) = played(Goal::Gone, &stubborn);
+        assert!(end.unwrap_err().contains("still there (pid 7)"));
+    }
+
+    #[test]
+    fn what_no_retry_helps_is_told_at_once() {
+        for (answers, said) in [
+            (vec![(125, "")], "no gui domain"),
+            (vec![(112, "")], "nobody is logged in"),
+            (vec![(113, ""), (0, ""), (119, "")], "disabled by an override"),
+            (vec![(113, ""), (0, ""), (122, "")], "wrong owner or mode"),
+            (vec![(113, ""), (0, ""), (0, ""), (0, DYING)], "ended at once with code 1"),
+            (vec![(113, ""), (0, ""), (0, ""), (113, "")], "switched off in Login Items"),
+        ] {
+            let (_, end) = played(Goal::Running, &answers);
+            let end = end.unwrap_err();
+            assert!(end.contains(said), "{end}");
+        }
+        let never = [vec![(113, ""), (0, "")], [(5, ""), (113, "")].repeat(200)].concat();
+        assert!(played(Goal::Running, &never).1.unwrap_err().contains("torn down"));
+    }
+
+    proptest! {
+        /// Whatever launchd answers, in whatever order: an end is reached.
+        #[test]
+        fn no_answer_makes_it_endless(
+            goal in proptest::sample::select(vec![Goal::Running, Goal::Gone, Goal::Restarted]),
+            answers in proptest::collection::vec(
+                (
+                    proptest::sample::select(vec![0, 0, 0, 3, 5, 17, 36, 37, 112, 113, 113, 119, 125]),
+                    proptest::sample::select(vec![UP, DOWN, DYING, "", "state ="]),
+                ),
+                1..40,
+            ),
+        ) {
+            let mut sequence = sequence(goal);
+            let (mut last, mut elapsed, mut moves) = (None, Duration::ZERO, 0);
+            loop {
+                moves += 1;
+                prop_assert!(moves < 20_000, "it goes on for ever");
+                match sequence.next(last.take().as_ref(), elapsed) {
+                    Move::Run(_) => {
+                        // Tools take time too: without that a fault that repeats would never be given up.
+                        elapsed += Duration::from_millis(10);
+                        let (code, stdout) = answers[moves % answers.len()];
+                        last = Some(Output { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() });
+                    }
+                    Move::Wait(time) => elapsed += time,
+                    Move::Done | Move::Failed(_) => break,
+                }
+            }
+        }
+    }
+}

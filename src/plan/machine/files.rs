@@ -1,0 +1,143 @@
+//! The steps about files, on the real machine.
+
+use std::path::Path;
+
+use crate::home::exact::{self, Found, Incoming, Owner};
+use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
+use crate::plan::before::{Dir, Entry, INLINE, Kept};
+use crate::plan::content::{Content, Print, Printing};
+use crate::plan::host::HostError;
+use crate::plan::journal::missing;
+
+/// What has this name. Bytes that the journal is too small for will be kept below `saved`.
+pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
+    let other = |what: &str| Entry::Other { what: what.to_owned() };
+    Ok(match exact::look(path)? {
+        Found::Absent => Entry::Absent,
+        Found::Link { to } => Entry::Link { to },
+        Found::Dir { .. } => other("a directory"),
+        Found::Special => other("a FIFO, socket or device"),
+        Found::File { mode, owner, len } => {
+            let (mut printing, mut bytes) = (Printing::default(), Vec::new());
+            exact::read_pieces(path, &mut |piece| {
+                printing.add(piece);
+                if len <= INLINE && bytes.len() as u64 <= INLINE {
+                    bytes.extend_from_slice(piece);
+                }
+            })?;
+            let print = printing.done();
+            let kept = match String::from_utf8(bytes) {
+                Ok(text) if text.len() as u64 == print.len => Kept::Text(text),
+                _ => Kept::Saved(saved.join(&print.sha256)),
+            };
+            Entry::File { mode, uid: owner.uid, gid: owner.gid, print, kept }
+        }
+    })
+}
+
+/// What is there of a directory. A link to one stands for one that is not ours to remove.
+pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
+    match exact::look(path)? {
+        Found::Dir { mode, empty: true } => return Ok(Dir::Empty { mode }),
+        Found::Dir { mode, empty: false } => return Ok(Dir::Occupied { mode }),
+        Found::Link { .. } if fs::is_dir(path) => {
+            return Ok(Dir::Occupied { mode: fs::mode(path).unwrap_or(PRIVATE_DIR) });
+        }
+        Found::Absent => {}
+        Found::Link { .. } | Found::File { .. } | Found::Special => {
+            return Ok(Dir::Blocked { by: path.to_owned() });
+        }
+    }
+    let missing = missing(path)?;
+    let above = missing.first().and_then(|top| top.parent()).filter(|above| !above.as_os_str().is_empty());
+    Ok(match above {
+        Some(above) if !fs::is_dir(above) => Dir::Blocked { by: above.to_owned() },
+        _ => Dir::Absent { missing },
+    })
+}
+
+/// Makes it and what is missing above it.
+pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
+    for level in missing(path)? {
+        exact::make_dir(&level, mode)?;
+    }
+    // Killed between making it and giving it its mode.
+    if matches!(exact::look(path)?, Found::Dir { mode: now, .. } if now != mode) {
+        exact::make_dir(path, mode)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn put(path: &Path, mode: u32, content: &Content) -> Result<(), HostError> {
+    let mut incoming = Incoming::beside(path, mode, None)?;
+    match content {
+        Content::Text(text) => incoming.write(text.as_bytes())?,
+        Content::CopyOf { source, sha256, len } => {
+            let wanted = Print { sha256: sha256.clone(), len: *len };
+            let mut file = fs::open_read(source)?;
+            copy(&mut file, source, &mut incoming, &wanted, "the plan was made")?;
+        }
+    }
+    Ok(incoming.commit()?)
+}
+
+/// Copies a file that is about to be replaced.
+pub(super) fn keep(path: &Path, to: &Path, print: &Print) -> Result<(), HostError> {
+    if let Some(dir) = to.parent() {
+        fs::make_dir(dir, PRIVATE_DIR)?;
+    }
+    let mut incoming = Incoming::beside(to, PRIVATE, None)?;
+    let mut file = fs::open_read(path)?;
+    copy(&mut file, path, &mut incoming, print, "it was looked at")?;
+    Ok(incoming.commit()?)
+}
+
+fn copy(
+    file: &mut std::fs::File,
+    from: &Path,
+    incoming: &mut Incoming,
+    wanted: &Print,
+    since: &str,
+) -> Result<(), HostError> {
+    let mut printing = Printing::default();
+    let mut written = Ok(());
+    exact::pieces_of(file, from, &mut |piece| {
+        printing.add(piece);
+        if written.is_ok() {
+            written = incoming.write(piece);
+        }
+    })?;
+    written?;
+    if printing.done() == *wanted {
+        Ok(())
+    } else {
+        Err(HostError::refused(format!("{} has changed since {since}", from.display()), None))
+    }
+}
+
+/// Puts back what had the name.
+pub(super) fn restore(path: &Path, was: &Entry) -> Result<(), HostError> {
+    match was {
+        Entry::Absent => {
+            exact::remove(path)?;
+        }
+        Entry::Link { to } => exact::put_link(path, to)?,
+        Entry::File { mode, uid, gid, print, kept } => {
+            let owner = Owner { uid: *uid, gid: *gid };
+            let mut incoming = Incoming::beside(path, *mode, Some(owner))?;
+            match kept {
+                Kept::Text(text) => incoming.write(text.as_bytes())?,
+                Kept::Saved(copy_of_it) => {
+                    let mut file = fs::open_read(copy_of_it)?;
+                    copy(&mut file, copy_of_it, &mut incoming, print, "it was saved")?;
+                }
+            }
+            incoming.commit()?;
+        }
+        Entry::Other { what } => {
+            return Err(HostError::refused(format!("{what} cannot be put back at {}", path.display()), None));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Waiting for the hub: that it lives, that it is the one which was installed, and that its modules are up.
+
+use std::time::Duration;
+
+use crate::api::client::{Client, ClientError, health_on};
+use crate::api::wire::{Health, ModuleView, Ready, Status};
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::state::{Active, Told, UnitState};
+use crate::plan::commands;
+use crate::plan::host::HostError;
+use crate::plan::whole::Note;
+use crate::unit::name::UnitName;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What one look shows.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    /// It is the hub that was installed, and it lives.
+    Well(Vec<Note>),
+    /// Not yet, because.
+    NotYet(String),
+    /// Not any more: the manager has given up.
+    Never(String),
+}
+
+/// Waits until the hub on the control socket answers, is the main process of the unit, and is the one that answers on
+/// its port. A foreign server on the port or an older hub in the way is not the hub.
+pub(super) async fn healthy<R: Runner>(
+    hub: &Client,
+    driver: &Driver<R>,
+    within: Duration,
+) -> Result<Vec<Note>, HostError> {
+    let unit = UnitName::hub();
+    let mut last = "nothing was heard of it".to_owned();
+    let wait = async {
+        loop {
+            let answer = ask(hub).await;
+            let state = driver.state(&unit).await;
+            match look(answer, &state, env!("CARGO_PKG_VERSION")) {
+                Look::Well(notes) => return Ok(notes),
+                Look::NotYet(because) => last = because,
+                Look::Never(because) => return Err(because),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let outcome = tokio::time::timeout(within, wait).await;
+    let because = match outcome {
+        Ok(Ok(notes)) => return Ok(notes),
+        Ok(Err(because)) => because,
+        Err(_) => format!("it is not healthy after {} s: {last}", within.as_secs()),
+    };
+    Err(HostError::refused(because, commands::log(&unit, &driver.manager).as_deref()))
+}
+
+/// What the socket says, and what the port says.
+struct Answer {
+    health: Health,
+    status: Status,
+    port: Result<Health, ClientError>,
+}
+
+async fn ask(hub: &Client) -> Result<Answer, ClientError> {
+    let health = hub.get("/health").await?;
+    let status: Status = hub.get("/api/status").await?;
+    let port = health_on(&status.hub.host, status.hub.port).await;
+    Ok(Answer { health, status, port })
+}
+
+fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -> Look {
+    if state.active == Told::Known(Active::Failed) {
+        return Look::Never("the manager started it and has given up: it fails each time".to_owned());
+    }
+    let Answer { health, status, port } = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Look::NotYet(crate::plan::run::words(&error)),
+    };
+    let hub = &status.hub;
+    if health.service != "parachute-hub" {
+        return Look::NotYet(format!("what answers calls itself {:?}", health.service));
+    }
+    if health.version != version {
+        return Look::NotYet(format!("parachute {} answers, and this is {version}", health.version));
+    }
+    if hub.draining {
+        return Look::NotYet("the hub that answers is stopping".to_owned());
+    }
+    match state.pid {
+        Some(pid) if pid == hub.pid => {}
+        Some(pid) => {
+            return Look::NotYet(format!("pid {} answers, and the manager runs pid {pid}", hub.pid));
+        }
+        None => {
+            return Look::NotYet(format!("pid {} answers, and the manager runs no process", hub.pid));
+        }
+    }
+    match port {
+        Ok(other) if other.instance == health.instance => {
+            Look::Well(health.problems.into_iter().map(Note::new).collect())
+        }
+        Ok(_) => Look::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
+        Err(error) => Look::NotYet(format!("on its port: {}", crate::plan::run::words(&error))),
+    }
+}
+
+/// Waits until no module is on its way any more, and tells which are not ready. That is theirs to sort out: it is
+/// never an error of the plan.
+pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
+    let wait = async {
+        loop {
+            let ready: Result<Ready, ClientError> = hub.get("/api/ready").await;
+            if ready.is_ok_and(|ready| ready.transient_modules.is_empty()) {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    // In time or not: what counts is what is said then.
+    let _ = tokio::time::timeout(within, wait).await;
+    let told = async {
+        let ready: Ready = hub.get("/api/ready").await?;
+        let status: Status = hub.get("/api/status").await?;
+        Ok((ready, status))
+    };
+    let (ready, status) =
+        told.await.map_err(|error: ClientError| HostError::refused(crate::plan::run::words(&error), None))?;
+    Ok(not_ready(&ready, &status.modules))
+}
+
+fn not_ready(ready: &Ready, modules: &[ModuleView]) -> Vec<Note> {
+    // What will not become ready first.
+    let names = ready.persistent_modules.iter().chain(&ready.transient_modules);
+    names
+        .map(|short| {
+            let module = modules.iter().find(|module| module.short == *short);
+            let detail = module.map_or_else(String::new, |module| format!(": {}", module.detail));
+            Note {
+                text: format!("module {short} is not ready{detail}"),
+                next: Some(format!("parachute why {short}")),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(instance: &str) -> Health {
+        Health {
+            status: "ok".to_owned(),
+            service: "parachute-hub".to_owned(),
+            version: "1.0.0".to_owned(),
+            instance: instance.to_owned(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn status(pid: u32) -> Status {
+        serde_json::from_value(serde_json::json!({
+            "hub": {
+                "version": "1.0.0", "pid": pid, "port": 1939, "host": "127.0.0.1", "home": "/h", "mode": "",
+                "started_at": "2026-01-01T00:00:00.000Z", "uptime_ms": 1, "memory_bytes": null,
+                "draining": false, "instance": "a"
+            },
+            "modules": [],
+            "problems": []
+        }))
+        .unwrap()
+    }
+
+    fn answer(pid: u32) -> Answer {
+        Answer { health: health("a"), status: status(pid), port: Ok(health("a")) }
+    }
+
+    fn state(active: Active, pid: Option<u32>) -> UnitState {
+        UnitState { active: Told::Known(active), pid, ..UnitState::unknown("") }
+    }
+
+    /// Contract P-U16 and lesson B5: who answers counts, not that something answers.
+    #[test]
+    fn only_the_hub_that_the_manager_runs_is_healthy() {
+        let up = state(Active::Running, Some(7));
+        let not_yet = |answer, state: &UnitState| match look(answer, state, "1.0.0") {
+            Look::NotYet(because) => because,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(look(Ok(answer(7)), &up, "1.0.0"), Look::Well(Vec::new()));
+        assert_eq!(not_yet(Ok(answer(8)), &up), "pid 8 answers, and the manager runs pid 7");
+        let down = state(Active::Stopped, None);
+        assert_eq!(not_yet(Ok(answer(8)), &down), "pid 8 answers, and the manager runs no process");
+        let old = Answer { health: Health { version: "0.9.0".to_owned(), ..health("a") }, ..answer(7) };
+        assert_eq!(not_yet(Ok(old), &up), "parachute 0.9.0 answers, and this is 1.0.0");
+        let web = Answer { health: Health { service: "web".to_owned(), ..health("a") }, ..answer(7) };
+        assert_eq!(not_yet(Ok(web), &up), "what answers calls itself \"web\"");
+        let hijacked = Answer { port: Ok(health("b")), ..answer(7) };
+        assert_eq!(not_yet(Ok(hijacked), &up), "another server answers on 127.0.0.1:1939");
+        let foreign = ClientError::Foreign { status: hyper::StatusCode::OK };
+        let foreign = Answer { port: Err(foreign), ..answer(7) };
+        assert!(not_yet(Ok(foreign), &up).starts_with("on its port: the hub answered HTTP 200"));
+        let silent = ClientError::NoHub { socket: "/s".into() };
+        assert_eq!(not_yet(Err(silent), &up), "no hub is running (nothing answers on /s)");
+        let failed = look(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
+        assert!(matches!(failed, Look::Never(_)), "waiting on would tell nothing new");
+    }
+
+    #[test]
+    fn modules_that_are_not_ready_are_named() {
+        let ready = Ready {
+            persistent_modules: vec!["vault".to_owned()],
+            transient_modules: vec!["notes".to_owned()],
+            ..Ready::default()
+        };
+        let notes = not_ready(&ready, &[]);
+        assert_eq!(notes[0].text, "module vault is not ready");
+        assert_eq!(notes[1].next.as_deref(), Some("parachute why notes"));
+        assert_eq!(not_ready(&Ready::default(), &[]), []);
+    }
+}

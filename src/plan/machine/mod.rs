@@ -1,0 +1,141 @@
+//! The real machine: files by `home::exact`, units by the driver of the manager, the hub by its own API.
+//!
+//! An arm here has no decision in it: what is to be done is in the step, and whether it was is asked afterwards.
+
+mod files;
+mod hub;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+use std::path::{Path, PathBuf};
+
+use super::before::{Before, Entry};
+use super::commands;
+use super::content::Content;
+use super::host::{Host, HostError};
+use super::journal::saved_dir;
+use super::step::{Key, Step, UNIT_MODE};
+use super::whole::Note;
+use crate::api::client::Client;
+use crate::home::exact;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::state::Told;
+use crate::unit::name::UnitName;
+
+/// The real machine.
+#[derive(Debug)]
+pub struct Machine<R> {
+    /// Of the manager that the plan is for.
+    driver: Driver<R>,
+    /// Where previous bytes are copied to.
+    saved: PathBuf,
+    /// The way to the hub that the plan installs.
+    hub: Client,
+}
+
+impl<R: Runner> Machine<R> {
+    /// The machine as this manager drives it. `dir` is the directory of the installation, which a
+    /// [`Journal`](super::journal::Journal) holds; `hub` leads to the control socket of the home.
+    pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
+        Self { driver, saved: saved_dir(dir), hub }
+    }
+
+    /// What has a unit's file name, what the manager has read of it, and what runs.
+    async fn unit(&self, unit: &UnitName, path: &Path) -> Result<Before, HostError> {
+        let entry = files::entry(path, &self.saved)?;
+        let state = self.driver.state(unit).await;
+        unit::unit(&self.driver.manager, unit, path, entry, &state)
+    }
+
+    /// After the file of a unit has changed.
+    async fn read_again(&self, unit: &UnitName, path: &Path) -> Result<(), HostError> {
+        self.driver.reload().await?;
+        let state = self.driver.state(unit).await;
+        unit::accepted(&self.driver.manager, unit, path, &state)
+    }
+}
+
+impl<R: Runner> Host for Machine<R> {
+    async fn observe(&self, step: &Step) -> Result<Before, HostError> {
+        Ok(match step {
+            Step::MakeDir { path, .. } | Step::RemoveDir { path } => Before::Dir { dir: files::dir(path)? },
+            Step::PutFile { path, .. }
+            | Step::RemoveFile { path }
+            | Step::Restore { path, unit: None, .. } => {
+                Before::File { entry: files::entry(path, &self.saved)? }
+            }
+            Step::PutUnit { unit, path, .. }
+            | Step::RemoveUnit { unit, path }
+            | Step::Restore { unit: Some(unit), path, .. } => self.unit(unit, path).await?,
+            Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver.state(unit).await)?,
+            Step::SetRunning { unit, .. } => unit::running(unit, &self.driver.state(unit).await)?,
+            Step::SetLinger { user, .. } => Before::Linger { on: self.driver.linger(user).await },
+            Step::AwaitHealthy { .. } | Step::AwaitModules { .. } => Before::Nothing,
+        })
+    }
+
+    async fn keep(&mut self, step: &Step, before: &Before) -> Result<(), HostError> {
+        match (step.key(), before.entry().and_then(Entry::saved)) {
+            (Some(Key::File(path)), Some((copy, print))) => files::keep(&path, copy, print),
+            _ => Ok(()),
+        }
+    }
+
+    async fn perform(&mut self, step: &Step) -> Result<Vec<Note>, HostError> {
+        match step {
+            Step::MakeDir { path, mode } => files::make_dir(path, *mode)?,
+            Step::RemoveDir { path } => {
+                exact::remove_dir(path)?;
+            }
+            Step::PutFile { path, mode, content } => files::put(path, *mode, content)?,
+            Step::RemoveFile { path } => {
+                exact::remove(path)?;
+            }
+            Step::PutUnit { unit, path, text } => {
+                files::put(path, UNIT_MODE, &Content::Text(text.clone()))?;
+                self.read_again(unit, path).await?;
+            }
+            Step::RemoveUnit { path, .. } => {
+                exact::remove(path)?;
+                self.driver.reload().await?;
+            }
+            Step::Restore { path, was, unit } => {
+                files::restore(path, was)?;
+                if unit.is_some() {
+                    self.driver.reload().await?;
+                }
+            }
+            Step::SetEnabled { unit, enabled } => self.driver.set_enabled(unit, *enabled).await?,
+            Step::SetRunning { unit, running: true } => self.driver.start(unit).await?,
+            Step::SetRunning { unit, running: false } => {
+                self.driver.stop(unit).await?;
+                unit::forget_failure(&self.driver, unit).await;
+            }
+            Step::SetLinger { user, on } => self.driver.set_linger(user, *on).await?,
+            Step::AwaitHealthy { within } => return hub::healthy(&self.hub, &self.driver, *within).await,
+            Step::AwaitModules { within } => return hub::modules(&self.hub, *within).await,
+        }
+        Ok(Vec::new())
+    }
+
+    async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
+        match step.key() {
+            Some(Key::File(path)) => Ok(exact::sweep(&path)?),
+            Some(Key::Dir(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None => Ok(()),
+        }
+    }
+
+    fn by_hand(&self, step: &Step) -> Option<String> {
+        commands::by_hand(step, &self.driver.manager)
+    }
+}
+
+/// Known, or a refusal to act blindly.
+fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
+    match told {
+        Told::Known(value) => Ok(value),
+        Told::Unknown(because) => Err(HostError::refused(format!("{what} cannot be told: {because}"), None)),
+    }
+}

@@ -1,0 +1,308 @@
+//! A plan as a person reads it before they say yes: every file as what it is and will be, every verb as it is typed,
+//! what will be true, what needs root. Pure: data first, then words.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::before::{Before, Dir, Entry, Kept};
+use super::commands;
+use super::content::Content;
+use super::mask::masked;
+use super::standing::is_down;
+use super::step::{Key, Step, UNIT_MODE};
+use super::whole::{Note, Plan, Promise, Verb};
+use crate::manager::which::Manager;
+
+/// A plan to be read. As JSON it is what `--dry-run --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// For which verb.
+    pub verb: Verb,
+    /// The manager, in words.
+    pub manager: String,
+    /// Whether only root can run it.
+    pub needs_root: bool,
+    /// Whether every step is so already.
+    pub nothing_to_do: bool,
+    /// One for each step.
+    pub steps: Vec<ShownStep>,
+    /// What will be true afterwards.
+    pub promises: Vec<Promise>,
+    /// What should be known.
+    pub notes: Vec<Note>,
+}
+
+/// A step to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownStep {
+    /// What it does.
+    pub what: String,
+    /// It is so already, and will be skipped.
+    pub already: bool,
+    /// What becomes of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// What the manager is told, as it would be typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+}
+
+/// What becomes of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Which.
+    pub path: PathBuf,
+    /// What is there.
+    pub old: Side,
+    /// What will be there.
+    pub new: Side,
+}
+
+/// One side of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Nothing.
+    Absent,
+    /// A text that may be shown; values that look secret are masked.
+    Text {
+        /// Permission bits.
+        mode: u32,
+        /// The text.
+        text: String,
+    },
+    /// Bytes that are not shown: a program, or a file that only its owner may read.
+    Bytes {
+        /// Permission bits.
+        mode: u32,
+        /// Length.
+        len: u64,
+        /// SHA-256; absent where even that would tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        to: PathBuf,
+    },
+    /// Something that no step replaces.
+    Other {
+        /// What.
+        what: String,
+    },
+}
+
+/// Shows a plan. `observed` is what was found for each of its steps.
+#[must_use]
+pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
+    let mut touched: Vec<Key> = Vec::new();
+    let steps: Vec<ShownStep> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| {
+            let before = observed.get(index);
+            let is_first = step.key().is_none_or(|key| !touched.contains(&key));
+            // What an earlier step changes is not as it was found.
+            let already = is_first && before.is_some_and(|before| step.reached(before));
+            if !already {
+                touched.extend(step.key());
+            }
+            ShownStep {
+                what: words(step, before),
+                already,
+                change: before.filter(|_| !already).and_then(|before| change(step, before)),
+                commands: if already { Vec::new() } else { commands::verbs(step, manager) },
+            }
+        })
+        .collect();
+    Shown {
+        verb: plan.verb,
+        manager: manager.words(),
+        needs_root: manager.is_system(),
+        nothing_to_do: plan.steps.iter().zip(&steps).all(|(step, shown)| shown.already || step.only_waits()),
+        steps,
+        promises: plan.promises.clone(),
+        notes: plan.notes.clone(),
+    }
+}
+
+fn words(step: &Step, before: Option<&Before>) -> String {
+    let what = step.describe();
+    match (step, before) {
+        (Step::MakeDir { mode, .. }, Some(Before::Dir { dir: Dir::Absent { missing } })) => {
+            let above = match missing.len() {
+                0 | 1 => String::new(),
+                n => format!(", and {} above it", n - 1),
+            };
+            format!("{what} ({mode:04o}){above}")
+        }
+        (Step::SetRunning { running: false, .. }, Some(Before::Running { active, .. }))
+            if is_down(*active) =>
+        {
+            format!("{what}, should it run by then")
+        }
+        _ => what,
+    }
+}
+
+fn change(step: &Step, before: &Before) -> Option<Change> {
+    let Some(Key::File(path)) = step.key() else { return None };
+    let new = match step {
+        Step::PutFile { mode, content: Content::Text(text), .. } => text_side(*mode, text, false),
+        Step::PutFile { mode, content: Content::CopyOf { sha256, len, .. }, .. } => {
+            Side::Bytes { mode: *mode, len: *len, sha256: Some(sha256.clone()) }
+        }
+        Step::PutUnit { text, .. } => text_side(UNIT_MODE, text, true),
+        Step::Restore { was, unit, .. } => side(was, unit.is_some()),
+        _ => Side::Absent,
+    };
+    let old = side(before.entry()?, matches!(before, Before::Unit { .. }));
+    Some(Change { path, old, new })
+}
+
+fn side(entry: &Entry, is_unit: bool) -> Side {
+    match entry {
+        Entry::Absent => Side::Absent,
+        Entry::Link { to } => Side::Link { to: to.clone() },
+        Entry::Other { what } => Side::Other { what: what.clone() },
+        Entry::File { mode, kept: Kept::Text(text), .. } => text_side(*mode, text, is_unit),
+        Entry::File { mode, print, .. } => bytes(*mode, print.len, Some(print.sha256.clone())),
+    }
+}
+
+/// What only its owner may read is not shown, but for units: any manager tells their text to whoever asks.
+fn text_side(mode: u32, text: &str, is_unit: bool) -> Side {
+    if is_unit || !is_private(mode) {
+        Side::Text { mode, text: masked(text) }
+    } else {
+        bytes(mode, text.len() as u64, None)
+    }
+}
+
+fn bytes(mode: u32, len: u64, sha256: Option<String>) -> Side {
+    Side::Bytes { mode, len, sha256: sha256.filter(|_| !is_private(mode)) }
+}
+
+fn is_private(mode: u32) -> bool {
+    mode & 0o044 == 0
+}
+
+impl Side {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text { text, .. } => Some(text),
+            Self::Absent | Self::Bytes { .. } | Self::Link { .. } | Self::Other { .. } => None,
+        }
+    }
+
+    fn mode(&self) -> Option<u32> {
+        match self {
+            Self::Text { mode, .. } | Self::Bytes { mode, .. } => Some(*mode),
+            Self::Absent | Self::Link { .. } | Self::Other { .. } => None,
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Absent => "nothing".to_owned(),
+            Self::Text { mode, text } => format!("a text of {}, mode {mode:04o}", size(text.len() as u64)),
+            Self::Bytes { mode, len, sha256: Some(sha256) } => {
+                format!("{}, mode {mode:04o}, sha256 {sha256}", size(*len))
+            }
+            Self::Bytes { mode, len, sha256: None } => format!("{}, mode {mode:04o}, private", size(*len)),
+            Self::Link { to } => format!("a link to {}", to.display()),
+            Self::Other { what } => what.clone(),
+        }
+    }
+}
+
+/// `512 B`, `4.1 MB`.
+#[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+fn size(len: u64) -> String {
+    match len {
+        0..1_000 => format!("{len} B"),
+        1_000..1_000_000 => format!("{:.1} kB", len as f64 / 1e3),
+        _ => format!("{:.1} MB", len as f64 / 1e6),
+    }
+}
+
+/// How two texts are compared: old, new, label.
+pub type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
+
+impl Shown {
+    /// As text. `diff` writes a unified diff, and makes what is in the texts harmless for a terminal.
+    #[must_use]
+    pub fn text(&self, diff: Diff<'_>) -> String {
+        let mut out = String::new();
+        let root = if self.needs_root { "; this needs root" } else { "" };
+        if self.nothing_to_do {
+            line(&mut out, "", &format!("parachute {} has nothing to do ({}).", self.verb, self.manager));
+        } else {
+            line(&mut out, "", &format!("parachute {} with {}{root}:", self.verb, self.manager));
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            let already = if step.already { " (it is so)" } else { "" };
+            line(&mut out, "", &format!("{:>3}. {}{already}", index + 1, step.what));
+            if let Some(change) = &step.change {
+                change.text(&mut out, diff);
+            }
+            for command in &step.commands {
+                line(&mut out, "     $ ", command);
+            }
+        }
+        if !self.promises.is_empty() {
+            line(&mut out, "", "Afterwards:");
+            for promise in &self.promises {
+                line(&mut out, "  - ", &promise.0);
+            }
+        }
+        for note in &self.notes {
+            line(&mut out, "note: ", &note.text);
+            if let Some(next) = &note.next {
+                line(&mut out, "hint: ", next);
+            }
+        }
+        out
+    }
+}
+
+impl Change {
+    fn text(&self, out: &mut String, diff: Diff<'_>) {
+        let both_text = |side: &Side| matches!(side, Side::Absent | Side::Text { .. });
+        if both_text(&self.old) && both_text(&self.new) {
+            let label = self.path.display().to_string();
+            for text in diff(self.old.text(), self.new.text(), &label).lines() {
+                out.push_str("     ");
+                out.push_str(text);
+                out.push('\n');
+            }
+            if let (Some(old), Some(new)) = (self.old.mode(), self.new.mode())
+                && old != new
+            {
+                line(out, "     ", &format!("mode {old:04o} becomes {new:04o}"));
+            }
+        } else {
+            line(out, "     - ", &self.old.words());
+            line(out, "     + ", &self.new.words());
+        }
+    }
+}
+
+/// One line; what would act on a terminal is shown instead.
+fn line(out: &mut String, before: &str, text: &str) {
+    out.push_str(before);
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use similar::TextDiff;
+
+use super::*;
+use crate::manager::state::{Active, Told};
+use crate::manager::which::Systemd;
+use crate::plan::before::Read;
+use crate::plan::content::Print;
+use crate::unit::name::UnitName;
+use crate::unit::target::Scope;
+
+fn systemd(scope: Scope) -> Manager {
+    Manager::Systemd(Systemd {
+        scope,
+        version: 252,
+        dir: "/u".into(),
+        runtime_dir: Some("/run/user/7".into()),
+    })
+}
+
+fn diff(old: Option<&str>, new: Option<&str>, label: &str) -> String {
+    let name = |side: Option<&str>| if side.is_some() { label } else { "/dev/null" }.to_owned();
+    let diff = TextDiff::from_lines(old.unwrap_or_default(), new.unwrap_or_default());
+    // What the real one does for whole texts.
+    diff.unified_diff().header(&name(old), &name(new)).to_string().replace('\u{1b}', "\\u{1b}")
+}
+
+fn file(mode: u32, text: &str) -> Entry {
+    let print = Print::of(text.as_bytes());
+    Entry::File { mode, uid: 7, gid: 7, print, kept: Kept::Text(text.to_owned()) }
+}
+
+/// An installation over one of an earlier time: every kind of step, and a planted secret of every kind.
+fn plan() -> (Plan, Vec<Before>) {
+    let hub = UnitName::hub();
+    let old = "[Service]\nExecStart=/old serve\nEnvironment=\"A=1\" \"HUB_TOKEN=planted\"\nRestart=always\n";
+    let new = "[Service]\nExecStart=/h/bin/parachute serve\nEnvironment=\"A=1\"\nRestart=always\n";
+    let program =
+        Content::CopyOf { source: "/tmp/parachute".into(), sha256: "ab".repeat(32), len: 4_123_456 };
+    let down = Active::Stopped;
+    let steps = vec![
+        (
+            Step::SetRunning { unit: hub.clone(), running: false },
+            Before::Running { active: Active::Running, life: None },
+        ),
+        (
+            Step::MakeDir { path: "/h/bin".into(), mode: 0o755 },
+            Before::Dir { dir: Dir::Absent { missing: vec!["/h".into(), "/h/bin".into()] } },
+        ),
+        (
+            Step::PutFile { path: "/h/bin/parachute".into(), mode: 0o755, content: program },
+            Before::File { entry: Entry::Link { to: "/opt/old".into() } },
+        ),
+        (
+            Step::PutFile {
+                path: "/h/hub.env".into(),
+                mode: 0o600,
+                content: Content::Text("X=planted\n".to_owned()),
+            },
+            Before::File { entry: file(0o600, "X=planted too\n") },
+        ),
+        (
+            Step::PutUnit {
+                unit: hub.clone(),
+                path: "/u/parachute-hub.service".into(),
+                text: new.to_owned(),
+            },
+            Before::Unit { entry: file(0o600, old), read: Some(Read::Current), active: Active::Running },
+        ),
+        (
+            Step::PutUnit {
+                unit: hub.socket(),
+                path: "/u/parachute-hub.socket".into(),
+                text: "[Socket]\n".to_owned(),
+            },
+            Before::Unit { entry: Entry::Absent, read: Some(Read::Nothing), active: down },
+        ),
+        (Step::SetLinger { user: "op".to_owned(), on: true }, Before::Linger { on: Told::Known(true) }),
+        (
+            Step::SetEnabled { unit: hub.clone(), enabled: true },
+            Before::Enabled { enabled: false, active: down },
+        ),
+        (
+            Step::SetRunning { unit: hub, running: true },
+            Before::Running { active: Active::Running, life: None },
+        ),
+        (Step::RemoveFile { path: "/h/old\u{1b}[2J".into() }, Before::File { entry: file(0o644, "gone\n") }),
+        (Step::RemoveDir { path: "/h/empty".into() }, Before::Dir { dir: Dir::Empty { mode: 0o755 } }),
+        (Step::AwaitHealthy { within: Duration::from_secs(60) }, Before::Nothing),
+        (Step::AwaitModules { within: Duration::from_secs(120) }, Before::Nothing),
+    ];
+    let (steps, observed): (Vec<Step>, Vec<Before>) = steps.into_iter().unzip();
+    let mut plan = Plan { steps, ..Plan::new(Verb::Init) };
+    plan.promises = vec![Promise("the hub runs, and starts again after a reboot".to_owned())];
+    plan.notes = vec![Note {
+        text: "the unit was edited by hand".to_owned(),
+        next: Some("parachute doctor".to_owned()),
+    }];
+    (plan, observed)
+}
+
+#[test]
+fn everything_is_shown_but_secrets() {
+    let (plan, observed) = plan();
+    let shown = show(&plan, &observed, &systemd(Scope::User));
+    let text = shown.text(&diff);
+    insta::assert_snapshot!("text", text);
+    let json = serde_json::to_string_pretty(&shown).unwrap();
+    insta::assert_snapshot!("json", json);
+    for said in [text, json] {
+        assert!(!said.contains("planted") && !said.contains('\u{1b}'), "{said}");
+    }
+}
+
+#[test]
+fn what_is_so_already_is_said_to_be_so() {
+    let hub = UnitName::hub();
+    let steps = vec![
+        Step::SetEnabled { unit: hub.clone(), enabled: true },
+        Step::SetRunning { unit: hub, running: true },
+        Step::AwaitHealthy { within: Duration::from_secs(60) },
+    ];
+    let observed = [
+        Before::Enabled { enabled: true, active: Active::Running },
+        Before::Running { active: Active::Running, life: None },
+        Before::Nothing,
+    ];
+    let shown = show(&Plan { steps, ..Plan::new(Verb::Init) }, &observed, &systemd(Scope::System));
+    assert!(shown.nothing_to_do && shown.needs_root);
+    insta::assert_snapshot!("nothing_to_do", shown.text(&diff));
+}
+
+#[test]
+fn every_step_that_can_be_typed_can_be_typed() {
+    let (plan, _) = plan();
+    let manager = systemd(Scope::User);
+    let typed: Vec<String> =
+        plan.steps.iter().map(|step| commands::by_hand(step, &manager).unwrap_or("-".to_owned())).collect();
+    insta::assert_snapshot!("by_hand", typed.join("\n"));
+}

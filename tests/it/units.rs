@@ -1,0 +1,333 @@
+//! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use parachute::unit::bind::{Binding, Unit};
+use parachute::unit::descriptor::{Descriptor, Hardening};
+use parachute::unit::overrides::{self, Overrides};
+use parachute::unit::render::{Rendered, render};
+use parachute::unit::target::{Kind, Scope, Target};
+
+use crate::support::units::UnitFile;
+use crate::unit_plists::environment;
+
+pub const HOSTILE: &str = r#"/home/my op/100% $x "q" 'é\"#;
+
+const TARGETS: [&str; 4] = ["systemd-user", "systemd-system", "launchd-agent", "launchd-daemon"];
+
+fn binding(home: &str, target: &Target) -> Binding {
+    let system = matches!(
+        target,
+        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: Kind::Daemon }
+    );
+    Binding {
+        bin: if system {
+            parachute::unit::bind::SYSTEM_BINARY.into()
+        } else {
+            Path::new(home).join("bin/parachute")
+        },
+        home: home.into(),
+        person: Some("op".to_owned()),
+        person_home: Some("/home/op".into()),
+        port: 1939,
+        path: "/home/op/.local/bin:/usr/local/bin:/usr/bin:/bin".into(),
+        log_dir: Path::new(home).join("hub/logs"),
+    }
+}
+
+pub fn hub(home: &str, target: &Target, overrides: &Overrides) -> Unit {
+    Descriptor::embedded("hub").unwrap().bind(&binding(home, target), overrides).unwrap()
+}
+
+pub fn files(home: &str, target: &Target, overrides: &Overrides) -> Vec<Rendered> {
+    render(&hub(home, target, overrides), target).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// All of what a person can set and this target can express.
+pub fn everything(target: &Target) -> Overrides {
+    let rest = match target {
+        Target::Systemd { .. } => {
+            "hardening = 'strict'\nlimits = { nofile = 4096, memory = '2G', tasks = 500 }"
+        }
+        Target::Launchd { .. } => "hardening = 'off'\nlimits = { nofile = 4096 }",
+    };
+    let text = r#"[unit]
+        path = ["/opt/my node/bin"]
+        env = { NODE_OPTIONS = "--max-old-space-size=512", GREETING = 'say "100%" & <$x>' }
+        "#;
+    overrides::parse(&format!("{text}{rest}")).unwrap()
+}
+
+fn no_socket() -> Overrides {
+    Overrides { socket: false, ..Overrides::default() }
+}
+
+pub fn all_targets() -> Vec<Target> {
+    let mut all: Vec<Target> = TARGETS.iter().map(|name| name.parse().unwrap()).collect();
+    all.extend([Scope::User, Scope::System].map(|scope| Target::Systemd { scope, version: 259 }));
+    all
+}
+
+fn services() -> Vec<(Target, UnitFile, String)> {
+    let mut found = Vec::new();
+    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Systemd { .. })) {
+        for overrides in [Overrides::default(), no_socket(), everything(&target)] {
+            for home in ["/home/op/.parachute", HOSTILE] {
+                let text = files(home, &target, &overrides).remove(0).text;
+                found.push((target, UnitFile::parse(&text), text));
+            }
+        }
+    }
+    assert_eq!(found.len(), 24);
+    found
+}
+
+#[test]
+fn golden() {
+    for target in all_targets() {
+        let version = match target {
+            Target::Systemd { version, .. } => format!("-{version}"),
+            Target::Launchd { .. } => String::new(),
+        };
+        let cases = [
+            ("plain", "/home/op/.parachute", Overrides::default()),
+            ("no_socket", "/home/op/.parachute", no_socket()),
+            ("overrides", "/home/op/.parachute", everything(&target)),
+            ("hostile", HOSTILE, Overrides::default()),
+        ];
+        for (case, home, overrides) in cases {
+            if case == "no_socket" && matches!(target, Target::Launchd { .. }) {
+                continue;
+            }
+            let files = files(home, &target, &overrides);
+            let texts = files.iter().map(|file| format!("=== {}\n{}", file.unit, file.text));
+            let text = texts.collect::<Vec<_>>().join("\n");
+            insta::assert_snapshot!(format!("{target}{version}_{case}"), text);
+        }
+    }
+}
+
+/// Lessons DB1 and U1: in [Service] the interval is ignored, and a window of 10 s with a pause of 5 s never trips.
+#[test]
+fn the_ceiling_stands_where_systemd_reads_it_and_is_reached() {
+    for (_, file, _) in services() {
+        let number = |section: &str, key: &str| file.one(section, key).parse::<u64>().unwrap();
+        let (window, starts) = (number("Unit", "StartLimitIntervalSec"), number("Unit", "StartLimitBurst"));
+        assert_eq!((window, starts), (300, 5));
+        let longest = file.all("RestartMaxDelaySec").first().map_or(0, |text| text.parse().unwrap());
+        let pause = number("Service", "RestartSec").max(longest);
+        // 20 s for a hub to come up and crash.
+        assert!(starts * (pause + 20) < window, "{pause}");
+        assert!(number("Service", "RestartSec") >= 5, "no faster than a person can read");
+        assert_eq!(file.one("Service", "RestartPreventExitStatus"), "78");
+        assert_eq!(file.one("Service", "Restart"), "on-failure");
+    }
+}
+
+/// Lessons DB3, DB4: the hub alone is told to stop, and has longer than its own ordered stop takes.
+#[test]
+fn stopping_readiness_and_memory_are_decided() {
+    for (target, file, _) in services() {
+        let service = |key: &str| file.one("Service", key).to_owned();
+        assert_eq!((service("KillMode"), service("TimeoutStopSec")), ("mixed".into(), "45".into()));
+        assert_eq!((service("Type"), service("NotifyAccess")), ("notify".into(), "main".into()));
+        assert_eq!((service("OOMPolicy"), service("WatchdogSec")), ("continue".into(), "60".into()));
+        assert_eq!((service("UMask"), service("TimeoutStartSec")), ("0077".into(), "60".into()));
+        let newer = matches!(target, Target::Systemd { version: 254.., .. });
+        assert_eq!(file.all("RestartSteps").len(), usize::from(newer));
+        assert_eq!(file.all("RestartMaxDelaySec").len(), usize::from(newer));
+    }
+}
+
+/// Lesson B1.
+#[test]
+fn the_hub_is_pinned_to_loopback_everywhere() {
+    for (_, file, _) in services() {
+        assert_eq!(file.started().env["PARACHUTE_BIND_HOST"], "127.0.0.1");
+    }
+    for target in all_targets() {
+        let files = files(HOSTILE, &target, &Overrides::default());
+        match target {
+            Target::Systemd { .. } => {
+                assert_eq!(UnitFile::parse(&files[1].text).one("Socket", "ListenStream"), "127.0.0.1:1939");
+            }
+            Target::Launchd { .. } => {
+                assert_eq!(environment(&files[0].text)["PARACHUTE_BIND_HOST"], "127.0.0.1");
+            }
+        }
+    }
+}
+
+/// Lessons DB2 and U2: the home that broke the original arrives as it is.
+#[test]
+fn a_hostile_home_arrives() {
+    for (target, file, text) in services() {
+        let started = file.started();
+        let home = if text.contains("my op") { HOSTILE } else { "/home/op/.parachute" };
+        assert_eq!(started.env["PARACHUTE_HOME"], home);
+        assert_eq!(file.environment_file(), format!("{home}/hub.env"));
+        assert_eq!(started.argv[1..], ["serve", "--port", "1939"]);
+        if matches!(target, Target::Systemd { scope: Scope::User, .. }) {
+            assert_eq!(started.argv[0], format!("{home}/bin/parachute"));
+        }
+    }
+}
+
+#[test]
+fn a_line_break_in_a_path_adds_no_line() {
+    for target in all_targets() {
+        let unit = hub("/home/a\nExecStartPre=/bin/evil", &target, &Overrides::default());
+        match render(&unit, &target) {
+            Err(error) => assert_eq!(error.because, "it holds a line break"),
+            // A property list can hold it.
+            Ok(files) => {
+                assert!(matches!(target, Target::Launchd { .. }));
+                let home = &environment(&files[0].text)["PARACHUTE_HOME"];
+                assert_eq!(home, "/home/a\nExecStartPre=/bin/evil");
+            }
+        }
+    }
+}
+
+/// facts of a real user manager, 252: these fail the unit (216, 217, 218, 226, 210), or do nothing in silence.
+#[test]
+fn a_users_unit_holds_nothing_that_a_users_manager_cannot_do() {
+    const FATAL: [&str; 15] = [
+        "User",
+        "Group",
+        "SupplementaryGroups",
+        "DynamicUser",
+        "AmbientCapabilities",
+        "CapabilityBoundingSet",
+        "PrivateDevices",
+        "BindPaths",
+        "BindReadOnlyPaths",
+        "TemporaryFileSystem",
+        "LogNamespace",
+        "RootDirectory",
+        "CPUSchedulingPolicy",
+        "PAMName",
+        "Nice",
+    ];
+    const SILENT: [&str; 8] = [
+        "ProtectSystem",
+        "ProtectHome",
+        "PrivateTmp",
+        "PrivateNetwork",
+        "ProtectControlGroups",
+        "ProtectKernelTunables",
+        "InaccessiblePaths",
+        "IPAddressDeny",
+    ];
+    for version in [252, 254, 259] {
+        for hardening in [Hardening::Off, Hardening::ModulesSafe, Hardening::Strict] {
+            let target = Target::Systemd { scope: Scope::User, version };
+            let overrides = Overrides { hardening: Some(hardening), ..everything(&target) };
+            for file in files(HOSTILE, &target, &overrides) {
+                let parsed = UnitFile::parse(&file.text);
+                for key in FATAL.iter().chain(&SILENT) {
+                    assert!(parsed.all(key).is_empty(), "{key} in\n{}", file.text);
+                }
+                let text: Vec<&str> = file.text.lines().filter(|line| !line.starts_with('#')).collect();
+                let text = text.join("\n");
+                assert!(!text.contains("network") && !text.contains("multi-user.target"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_scope_decides_who_and_when() {
+    for (target, file, _) in services() {
+        let Target::Systemd { scope, .. } = target else { continue };
+        let (user, wanted) = match scope {
+            Scope::System => (vec!["op"], "multi-user.target"),
+            Scope::User => (vec![], "default.target"),
+        };
+        assert_eq!((file.all("User"), file.one("Install", "WantedBy")), (user, wanted));
+    }
+    // Lesson P-U3: nothing becomes root by being forgotten.
+    for name in ["systemd-system", "launchd-daemon"] {
+        let target: Target = name.parse().unwrap();
+        let unit = Unit { person: None, ..hub("/h", &target, &Overrides::default()) };
+        let error = render(&unit, &target).unwrap_err();
+        assert_eq!(error.key, "user", "{error}");
+    }
+}
+
+#[test]
+fn the_socket_is_wanted_and_outlives_the_service() {
+    for target in all_targets() {
+        let with = files("/h", &target, &Overrides::default());
+        let without = files("/h", &target, &no_socket());
+        let Target::Systemd { .. } = target else {
+            assert_eq!((with.len(), without.len()), (1, 1));
+            continue;
+        };
+        let [service, socket] = &with[..] else { panic!("two files") };
+        let service = UnitFile::parse(&service.text);
+        assert_eq!(service.one("Unit", "Wants"), "parachute-hub.socket");
+        assert!(service.all("After").contains(&"parachute-hub.socket") && service.all("Requires").is_empty());
+        assert_eq!(socket.unit.systemd(), "parachute-hub.socket");
+        let socket = UnitFile::parse(&socket.text);
+        assert_eq!(socket.one("Socket", "FileDescriptorName"), "hub");
+        assert_eq!(socket.one("Install", "WantedBy"), "sockets.target");
+        let [alone] = &without[..] else { panic!("one file") };
+        assert!(!alone.text.contains(".socket"), "{}", alone.text);
+    }
+}
+
+/// What the real parser says, where there is one: any line is a complaint.
+#[test]
+fn systemd_analyze_has_nothing_to_say() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        eprintln!("SKIPPED: no systemd-analyze here; the rendered units were not read by the real parser");
+        return;
+    };
+    let version = String::from_utf8(version.stdout).unwrap();
+    let version = version.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = dir.path().join("runtime");
+    std::fs::create_dir(&runtime).unwrap();
+    for scope in [Scope::User, Scope::System] {
+        let target = Target::Systemd { scope, version };
+        for (case, overrides) in [Overrides::default(), no_socket(), everything(&target)].iter().enumerate() {
+            for home in ["plain", r#"my op/100% $x "q" 'é\"#] {
+                let home = dir.path().join(home);
+                let program = home.join("bin/parachute");
+                std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+                std::fs::write(&program, "#!/bin/sh\n").unwrap();
+                std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+                let binding = Binding { bin: program, ..binding(home.to_str().unwrap(), &target) };
+                let unit = Descriptor::embedded("hub").unwrap().bind(&binding, overrides).unwrap();
+                let into = dir.path().join(format!("{target}-{case}-{}", home.ends_with("plain")));
+                std::fs::create_dir(&into).unwrap();
+                let files = render(&unit, &target).unwrap();
+                let paths: Vec<PathBuf> = files.iter().map(|file| into.join(file.unit.systemd())).collect();
+                for (file, path) in files.iter().zip(&paths) {
+                    std::fs::write(path, &file.text).unwrap();
+                }
+                let said = verify(scope, &runtime, &paths);
+                assert_eq!(said, (Some(0), String::new()), "{}", files[0].text);
+                // The check can fail: the mistake of the original.
+                let moved = files[0].text.replacen("StartLimitIntervalSec=300\n", "", 1);
+                let moved = moved.replacen("[Service]\n", "[Service]\nStartLimitIntervalSec=300\n", 1);
+                std::fs::write(&paths[0], moved).unwrap();
+                let (code, said) = verify(scope, &runtime, &paths);
+                assert!(code != Some(0) && said.contains("Unknown key 'StartLimitIntervalSec'"), "{said}");
+            }
+        }
+    }
+}
+
+fn verify(scope: Scope, runtime: &Path, files: &[PathBuf]) -> (Option<i32>, String) {
+    let mut tool = Command::new("systemd-analyze");
+    if scope == Scope::User {
+        tool.arg("--user");
+    }
+    tool.args(["verify", "--man=no", "--recursive-errors=no"]).args(files);
+    let output = tool.env("XDG_RUNTIME_DIR", runtime).env("LC_ALL", "C").output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
