@@ -17,6 +17,8 @@ mod lab;
 #[path = "../support/program.rs"]
 mod program;
 mod snapshot;
+#[path = "../support/units.rs"]
+mod units;
 
 mod boot;
 mod harness;

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use parachute::unit::bind::{Binding, Unit};
-use parachute::unit::descriptor::{Descriptor, Ready};
 use parachute::unit::name::UnitName;
-use parachute::unit::overrides::Overrides;
 use parachute::unit::render::render;
-use parachute::unit::target::{self, OLDEST_SYSTEMD, Target};
+use parachute::unit::target::Target;
 
 use crate::hub::{Hub, Scope, in_both_scopes};
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
+use crate::units::{Started, UnitFile, printer};
 
 /// Units for each of the two managers, and random values in each.
 const UNITS: usize = 55;
@@ -54,6 +52,7 @@ fn eleven_thousand_random_values_arrive_as_they_are() {
         let got = printed(lab);
         for (case, file) in cases.iter().zip(&files) {
             case.compare(&got[case.name.plain()], file);
+            case.compare_with_model(file);
         }
     });
 }
@@ -79,33 +78,25 @@ impl Case {
 
     /// A task that prints what it gets.
     fn rendered(&self, scope: Scope) -> String {
-        let binding = Binding {
-            bin: "/nowhere".into(),
-            home: "/nowhere".into(),
-            person: Some(PERSON.to_owned()),
-            person_home: None,
-            port: 1939,
-            path: "/usr/bin:/bin".into(),
-            log_dir: "/nowhere".into(),
+        let argv = self.argv().into_iter().map(Into::into).collect();
+        let env = self.vars.iter().map(|(name, value)| (name.clone(), value.into())).collect();
+        let mut unit = printer(self.name.plain(), argv, env);
+        unit.secrets = Some(self.secrets.clone().into());
+        unit.person = Some(PERSON.to_owned());
+        let target: Target = match scope {
+            Scope::System => "systemd-system".parse().unwrap(),
+            Scope::User => "systemd-user".parse().unwrap(),
         };
-        let overrides = Overrides { socket: false, ..Overrides::default() };
-        let unit = Unit {
-            name: self.name.clone(),
-            argv: self.argv().into_iter().map(Into::into).collect(),
-            env: self.vars.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
-            secrets: Some(self.secrets.clone().into()),
-            ready: Ready::Ended,
-            restart: None,
-            watchdog: None,
-            ..Descriptor::embedded("hub").unwrap().bind(&binding, &overrides).unwrap()
-        };
-        let scope = match scope {
-            Scope::System => target::Scope::System,
-            Scope::User => target::Scope::User,
-        };
-        let files = render(&unit, &Target::Systemd { scope, version: OLDEST_SYSTEMD }).unwrap();
-        let [file] = files.try_into().unwrap();
+        let [file] = render(&unit, &target).unwrap().try_into().unwrap();
         file.text
+    }
+
+    /// The model of systemd's parser, which is asked in tests without a systemd, agrees.
+    #[track_caller]
+    fn compare_with_model(&self, file: &str) {
+        let model = UnitFile::parse(file);
+        assert_eq!(model.started(), Started { argv: self.argv(), env: self.vars.clone() }, "{file}");
+        assert_eq!(model.environment_file(), self.secrets, "{file}");
     }
 
     #[track_caller]
