@@ -1,14 +1,12 @@
 //! Who is there after a boot.
 
-use crate::hub::{Hub, Scope};
-use crate::lab::Lab;
+use crate::hub::{Hub, Scope, in_both_scopes};
+use crate::lab::{Lab, PERSON, Who};
 
 /// A machine's reboot and a power failure, both scopes: the hub and its modules are back, once.
 #[test]
 fn the_hub_is_back_after_a_reboot_and_after_a_power_cut() {
-    let Some(lab) = Lab::up() else { return };
-    for scope in [Scope::System, Scope::User] {
-        let hub = Hub::new(&lab, scope);
+    in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.install();
         hub.start();
@@ -17,9 +15,7 @@ fn the_hub_is_back_after_a_reboot_and_after_a_power_cut() {
         hub.runs_once(&["web"]);
         lab.power_cut();
         hub.runs_once(&["web"]);
-        let _ = hub.systemctl("disable --now parachute-hub.service").code(0);
-        assert_eq!(lab.processes(), []);
-    }
+    });
 }
 
 /// The user's manager without lingering: nobody is logged in, nothing runs; `parachute` promises no more than that.
@@ -28,14 +24,10 @@ fn without_linger_the_hub_comes_with_the_login_and_goes_with_the_logout() {
     let Some(lab) = Lab::up() else { return };
     let hub = Hub::new(&lab, Scope::User);
     // Instead of the ten seconds after which logind ends the manager of who has left.
-    lab.write(
-        &crate::lab::Who::Root,
-        "/etc/systemd/logind.conf.d/test.conf",
-        "[Login]\nUserStopDelaySec=0\n",
-    );
+    lab.write(&Who::Root, "/etc/systemd/logind.conf.d/test.conf", "[Login]\nUserStopDelaySec=0\n");
     hub.module("web", 1950, "");
     hub.install();
-    let _ = lab.root("loginctl disable-linger lab").code(0);
+    let _ = lab.root(&format!("loginctl disable-linger {PERSON}")).code(0);
     lab.reboot();
     assert_eq!(lab.processes(), [], "the boot has ended, and nobody has logged in");
     assert_eq!(hub.parachute("status").code, 3);

@@ -33,6 +33,16 @@ pub struct Hub<'lab> {
     pub bin: String,
 }
 
+/// Runs it in two labs of its own, once for each scope. Skips where the machine can run no lab.
+#[track_caller]
+pub fn in_both_scopes(test: impl Fn(&Lab, Hub<'_>)) {
+    for scope in [Scope::System, Scope::User] {
+        let Some(lab) = Lab::up() else { return };
+        eprintln!("in the scope {scope:?}:");
+        test(&lab, Hub::new(&lab, scope));
+    }
+}
+
 impl<'lab> Hub<'lab> {
     /// Described, not yet installed. In the user's scope the user's manager is made to stay.
     pub fn new(lab: &'lab Lab, scope: Scope) -> Self {
@@ -69,6 +79,19 @@ impl<'lab> Hub<'lab> {
         }
         let _ = self.systemctl("daemon-reload").code(0);
         let _ = self.systemctl(&format!("enable {SERVICE}")).code(0);
+    }
+
+    /// Paths of the files of the unit.
+    pub fn files(&self) -> [String; 2] {
+        [SERVICE, SOCKET].map(|name| format!("{}/{name}", self.units))
+    }
+
+    /// What systemd and the hub said of it in this boot.
+    pub fn journal(&self) -> String {
+        // By the identifier too: the last words of a program that dies at once are not filed under the unit yet.
+        let script =
+            "journalctl -b --no-pager -o cat UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
+        self.lab.exec(&Who::Root, script, &[SERVICE], b"").code(0).out
     }
 
     /// Files of the unit: name and text, as `parachute units render` gives them.
@@ -140,9 +163,7 @@ impl<'lab> Hub<'lab> {
     /// Adds a module that runs the fixture.
     #[track_caller]
     pub fn module(&self, short: &str, port: u16, options: &str) {
-        let _ = self
-            .parachute(&format!("add {short} --replace --port {port} -- {FIXTURE} server {options}"))
-            .code(0);
+        let _ = self.parachute(&format!("add {short} --port {port} -- {FIXTURE} server {options}")).code(0);
     }
 
     /// What the hub says of a module; `null` if it says nothing.

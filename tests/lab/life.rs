@@ -1,24 +1,174 @@
-//! The hub's life under systemd: start, hang, crash, and when to give up.
+//! The hub's life under systemd: start, hang, crash, memory, and when to give up.
 
-use crate::hub::{Hub, SERVICE, Scope};
-use crate::lab::Lab;
+use crate::host;
+use crate::hub::{Hub, SERVICE, Scope, in_both_scopes};
+use crate::lab::{Lab, Who};
 
-const BOTH: [Scope; 2] = [Scope::System, Scope::User];
+/// In tests about something else: no pause before a restart.
+const AT_ONCE: &str = "[Service]\nRestartSec=100ms\n";
 
-/// Type=notify: `start` returns when the hub is ready; what it does is in `systemctl status`.
+/// `Type=notify`: `start` returns when the hub is ready; what it does is in `systemctl status`.
 #[test]
 fn systemd_is_told_when_the_hub_is_ready_and_what_it_does() {
-    let Some(lab) = Lab::up() else { return };
-    for scope in BOTH {
-        let hub = Hub::new(&lab, scope);
+    in_both_scopes(|_, hub| {
         hub.module("web", 1950, "");
         hub.install();
         hub.start();
-        assert_eq!(hub.parachute("status").code, 0, "ready means that it answers");
-        hub.runs_once(&["web"]);
+        let answer = hub.parachute("status").code(0);
+        assert!(answer.out.contains("managed by systemd"), "ready means that it answers: {answer:?}");
         let shown = ["ActiveState", "SubState", "Type", "NRestarts", "Result"].map(|p| hub.show(p));
         assert_eq!(shown, ["active", "running", "notify", "0", "success"]);
-        lab.eventually("the status line names its modules", || hub.show("StatusText").contains("1 of 1"));
-        let _ = hub.systemctl(&format!("disable --now {SERVICE}")).code(0);
+        assert!(hub.show("StatusText").starts_with("listening on 127.0.0.1:1939"));
+        assert_eq!(hub.show("WatchdogUSec"), "1min", "and that it will not hear from it for longer");
+        hub.runs_once(&["web"]);
+    });
+}
+
+/// What `systemd-analyze verify` says of what we render: nothing. It exits 0 with mere warnings, so words count.
+#[test]
+fn systemd_has_nothing_to_say_against_our_units() {
+    in_both_scopes(|lab, hub| {
+        hub.install();
+        let files = hub.files().join(" ");
+        let manager = if hub.scope == Scope::User { "--user" } else { "" };
+        let verify = format!("systemd-analyze verify --man=no {manager} {files}");
+        let script = format!("export XDG_RUNTIME_DIR=/run/user/$(id -u)\n{verify}");
+        let said = lab.run(&hub.keeper(), &script).code(0);
+        assert_eq!(said.out + &said.err, "");
+    });
+}
+
+/// A hub whose loop hangs is dead, though its process lives: the watchdog ends it, and its modules with it.
+#[test]
+fn a_hub_that_hangs_is_restarted_and_its_modules_are_back_once() {
+    in_both_scopes(|lab, hub| {
+        hub.module("web", 1950, "");
+        hub.module("deaf", 1951, "--ignore-term");
+        hub.install();
+        hub.edit("[Service]\nWatchdogSec=2s\nRestartSec=100ms\n");
+        hub.start();
+        hub.runs_once(&["web", "deaf"]);
+        let (pid, before) = (hub.pid(), lab.processes());
+        let _ = lab.root(&format!("kill -STOP {pid}")).code(0);
+        lab.eventually("another hub runs", || ![0, pid].contains(&hub.pid()));
+        hub.becomes("ActiveState", "active");
+        hub.runs_once(&["web", "deaf"]);
+        assert_eq!(hub.show("NRestarts"), "1");
+        assert!(hub.journal().contains("Failed with result 'watchdog'"), "it was the watchdog");
+        none_lives_on(lab, &before);
+    });
+}
+
+/// As the out-of-memory killer or a person does it.
+#[test]
+fn a_hub_that_is_killed_is_restarted_and_leaves_no_orphan() {
+    in_both_scopes(|lab, hub| {
+        hub.module("web", 1950, "");
+        hub.module("deaf", 1951, "--ignore-term");
+        hub.module("daemon", 1952, "--escape");
+        hub.install();
+        hub.edit(AT_ONCE);
+        hub.start();
+        hub.runs_once(&["web", "deaf"]);
+        hub.ready("daemon");
+        let (pid, before) = (hub.pid(), lab.processes());
+        let _ = lab.root(&format!("kill -KILL {pid}")).code(0);
+        lab.eventually("another hub runs", || ![0, pid].contains(&hub.pid()));
+        hub.becomes("ActiveState", "active");
+        hub.runs_once(&["web", "deaf"]);
+        hub.ready("daemon");
+        let counted = |all: &[crate::lab::Process]| all.iter().filter(|p| p.module == "daemon").count();
+        assert_eq!(counted(&lab.processes()), counted(&before));
+        none_lives_on(lab, &before);
+    });
+}
+
+#[track_caller]
+fn none_lives_on(lab: &Lab, before: &[crate::lab::Process]) {
+    let now = lab.processes();
+    let left: Vec<_> =
+        now.iter().filter(|p| before.iter().any(|b| (b.pid, b.started) == (p.pid, p.started))).collect();
+    assert!(left.is_empty(), "of the last hub's: {left:?}");
+}
+
+/// The ceiling of a crash loop is reached with the very numbers that we install, and a person gets over it.
+#[test]
+fn a_hub_that_cannot_start_is_given_up_after_five_starts_system() {
+    let Some(lab) = Lab::up() else { return };
+    the_ceiling_is_reached(&lab, Scope::System);
+}
+
+#[test]
+fn a_hub_that_cannot_start_is_given_up_after_five_starts_user() {
+    let Some(lab) = Lab::up() else { return };
+    the_ceiling_is_reached(&lab, Scope::User);
+}
+
+#[track_caller]
+fn the_ceiling_is_reached(lab: &Lab, scope: Scope) {
+    let mut hub = Hub::new(lab, scope);
+    let real = std::mem::replace(&mut hub.bin, "/srv/hub".to_owned());
+    hub.module("web", 1950, "");
+    lab.write(&Who::Root, "/srv/hub", "#!/bin/sh\necho the start number $$\nexit 1\n");
+    let _ = lab.root("chmod 755 /srv/hub").code(0);
+    hub.install();
+    assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0, "it never said that it is ready");
+    hub.becomes("SubState", "failed");
+    let starts = || hub.journal().matches("the start number").count();
+    lab.eventually("all five lives are in the journal", || starts() >= 5);
+    assert_eq!(starts(), 5);
+    // `failed` is where it stays: nothing is queued, and another start is refused until somebody has looked.
+    assert_eq!(hub.systemctl("list-jobs --no-legend").code(0).out, "");
+    assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0);
+    assert_eq!(starts(), 5);
+
+    let _ = lab.root(&format!("ln -sf {real} /srv/hub")).code(0);
+    let _ = hub.systemctl(&format!("reset-failed {SERVICE}")).code(0);
+    hub.start();
+    hub.runs_once(&["web"]);
+}
+
+/// 78: a person must act first. Starting again could not help, and five failures would only hide the first.
+#[test]
+fn a_hub_that_needs_a_person_is_not_restarted() {
+    in_both_scopes(|lab, hub| {
+        hub.module("web", 1950, "");
+        hub.install();
+        // Another hub of this home, in somebody's terminal.
+        let other = "systemd-run --unit other --uid \"$1\" parachute --home \"$2\" serve --port 2000";
+        let _ = lab.exec(&Who::Root, other, &[&hub.person, &hub.home], b"").code(0);
+        let pid = hub.ready("web");
+        assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0);
+        let shown = ["SubState", "ExecMainStatus", "NRestarts"].map(|p| hub.show(p));
+        assert_eq!(shown, ["failed", "78", "0"]);
+        assert_eq!(hub.ready("web"), pid, "the first is left alone");
+        let _ = lab.root("systemctl stop other").code(0);
+        hub.start();
+        hub.runs_once(&["web"]);
+    });
+}
+
+/// `OOMPolicy=continue`: the kernel kills one module of the unit; the hub and the others go on, and it is restarted.
+#[test]
+fn a_module_that_is_killed_for_memory_is_the_hubs_business() {
+    let Some(lab) = Lab::with_limits() else { return };
+    let hub = Hub::new(&lab, Scope::System);
+    hub.module("web", 1950, "");
+    hub.module("hungry", 1951, "");
+    lab.write(&hub.owner(), &format!("{}/hub.toml", hub.home), "[unit]\nlimits = { memory = '96M' }\n");
+    hub.install();
+    hub.start();
+    hub.runs_once(&["web", "hungry"]);
+    assert_eq!(hub.show("OOMPolicy"), "continue");
+    let limit = "cat /sys/fs/cgroup/memory/system.slice/$1/memory.limit_in_bytes || cat /sys/fs/cgroup/system.slice/$1/memory.max";
+    if lab.exec(&Who::Root, limit, &[SERVICE], b"").out.trim() != (96 << 20).to_string() {
+        return host::skip("no limit of memory is enforced here");
     }
+    let (pid, web, hungry) = (hub.pid(), hub.ready("web"), hub.ready("hungry"));
+    assert_ne!(lab.root("/opt/parachute/examples/fixture get 1951 /eat").code, 0, "it dies over it");
+    lab.eventually("the module is back", || hub.ready("hungry") != hungry);
+    assert_eq!(hub.view("hungry")["last_exit"]["signal"]["signal"], 9);
+    assert_eq!((hub.pid(), hub.ready("web")), (pid, web), "nobody else has gone");
+    assert_eq!(["ActiveState", "NRestarts"].map(|p| hub.show(p)), ["active", "0"]);
+    hub.runs_once(&["web", "hungry"]);
 }

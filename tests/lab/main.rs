@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "test: real service managers and real processes"
 )]
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: the harness is modules of this binary"))]
@@ -16,7 +17,17 @@ mod lab;
 #[path = "../support/program.rs"]
 mod program;
 mod snapshot;
+#[path = "../support/units.rs"]
+mod units;
 
 mod boot;
+<<<<<<< HEAD
 mod init;
+=======
+mod harness;
+mod hostile;
+>>>>>>> s3-t
 mod life;
+mod socket;
+mod stop;
+mod words;

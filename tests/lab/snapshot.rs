@@ -5,7 +5,9 @@ use similar::{ChangeTag, TextDiff};
 use crate::lab::{Lab, PERSON, Who};
 
 /// Where we, systemd, and any installer of ours may write.
-const PLACES: &str = "/etc/systemd /var/lib/systemd/linger /usr/local /var/lib/parachute /home /opt";
+const PLACES: &str = "/etc/systemd /etc/xdg/systemd /var/lib/systemd/linger /var/lib/parachute /home";
+/// There too, but much else is there that nobody reads for us: no content of these.
+const CROWDED: &str = "/usr/local";
 
 /// Files with mode, owner and content, and the units both managers know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +17,10 @@ impl Lab {
     /// Takes one. The units of [`PERSON`]'s manager are in it if that runs.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
-        // The programs bound there are not of this lab.
         let files = format!(
-            "find {PLACES} -xdev ! -type f -printf '%M %u:%g %p %l\\n' 2>/dev/null | sort
-             find {PLACES} -xdev -type f -printf '%M %u:%g ' -exec sha256sum {{}} \\; 2>/dev/null | sort -k4"
+            "find {PLACES} {CROWDED} -xdev -printf '%p %M %u:%g %l\\n' 2>/dev/null | sort
+             find {CROWDED} -xdev -type f -printf '%p %s bytes\\n' | sort
+             find {PLACES} -xdev -type f -exec sha256sum {{}} + 2>/dev/null | sort -k2"
         );
         let units = "list-unit-files --no-legend --no-pager --full; systemctl $MANAGER list-units --all --plain \
                      --no-legend --no-pager --full 'parachute*'";

@@ -1,0 +1,37 @@
+//! The port that systemd holds: nobody is turned away while the hub is exchanged.
+
+use serde_json::Value;
+
+use crate::hub::{SERVICE, SOCKET, in_both_scopes};
+use crate::lab::{FIXTURE, Who};
+
+#[test]
+fn nobody_is_refused_while_the_hub_restarts() {
+    in_both_scopes(|lab, hub| {
+        hub.module("web", 1950, "");
+        hub.install();
+        hub.start();
+        hub.runs_once(&["web"]);
+        assert_eq!(hub.systemctl(&format!("is-active {SOCKET}")).code, 0);
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| lab.root(&format!("{FIXTURE} hammer 1939 /tmp/enough")).code(0));
+            lab.eventually("the first answer", || lab.root("test -e /tmp/enough.began").code == 0);
+            let mut restarts = Vec::new();
+            for _ in 0..8 {
+                // As for every start that a person asks for: the ceiling is for crashes.
+                let forgotten = hub.systemctl(&format!("reset-failed {SERVICE}"));
+                let before = hub.pid();
+                let restarted = hub.systemctl(&format!("restart {SERVICE}"));
+                restarts.push((forgotten, before, restarted, hub.pid()));
+            }
+            lab.write(&Who::Root, "/tmp/enough", "");
+            let said: Value = serde_json::from_str(&asking.join().unwrap().out).unwrap();
+            for (forgotten, before, restarted, after) in restarts {
+                let _ = (forgotten.code(0), restarted.code(0));
+                assert_ne!(before, after, "a restart makes another hub");
+            }
+            assert_eq!(said["refused"], 0, "{said}");
+        });
+        hub.runs_once(&["web"]);
+    });
+}
