@@ -32,8 +32,11 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-/// How often a shut gate is asked again.
-const RECHECK: Duration = Duration::from_secs(1);
+/// When a gate that was shut a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
+/// is asked about rarely, because each question reads files and /proc, and there may be hundreds who ask.
+const RECHECK_FIRST: Duration = Duration::from_secs(1);
+/// The longest that somebody waits who has freed the port, or installed what was missing.
+const RECHECK_LAST: Duration = Duration::from_secs(8);
 /// How long SIGKILL may take before we say that it did not work. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// A worker that binds nothing is ready when it has lived this long.
@@ -230,7 +233,7 @@ impl Machine {
             Event::Restart(ticket) => self.wish_up(ticket, Wish::Restart, now, out),
             Event::Stop(ticket) => self.wish_down(ticket, Want::Down, now, out),
             Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
-            Event::Edited => self.row_edited(out, now),
+            Event::Edited => self.row_edited(out),
             Event::Cleared { inc, policy, listens } => {
                 if self.is_checking(inc) {
                     self.policy = policy;

@@ -1,6 +1,6 @@
 //! The words of the machine: its phases, what comes in and what goes out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::module::ended::Ended;
 use crate::module::launch::Policy;
@@ -92,6 +92,15 @@ pub enum Push {
     },
 }
 
+/// Why a gate is shut, and how patiently it is asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// The reason.
+    pub problem: Problem,
+    /// From the refusal to the next question. Zero: the next refusal counts as the first one.
+    pub pause: Duration,
+}
+
 /// Where a module stands. Data lives in the variant: two facts that are only valid together are one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -101,13 +110,13 @@ pub enum Phase {
     Checking {
         /// The life that may follow.
         inc: Inc,
-        /// The problem that blocked the last check, shown until this one answers.
-        was: Option<Problem>,
+        /// What blocked the last check, shown until this one answers.
+        was: Option<Shut>,
     },
     /// The gate said no for a reason outside the module. Costs no budget; asked again at `retry_at`.
     Blocked {
         /// The reason.
-        problem: Problem,
+        shut: Shut,
         /// When the gate is asked again.
         retry_at: Instant,
     },
