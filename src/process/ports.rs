@@ -28,7 +28,7 @@ pub struct Listener {
 /// user may inspect.
 #[must_use]
 pub fn listeners() -> Vec<Listener> {
-    os::listeners()
+    os::listeners(None)
 }
 
 /// The ports somebody listens on, on whatever address.
@@ -43,7 +43,7 @@ pub fn occupied() -> BTreeSet<u16> {
 /// port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the oldest.
 #[must_use]
 pub fn holder(port: u16) -> Option<(Holder, Option<ProcessId>)> {
-    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
+    let mut sockets: Vec<Listener> = os::listeners(Some(port));
     sockets.sort_by_key(|l| distance(l.addr));
     let uid = sockets.first()?.uid;
     // A process that cannot be named is still there: fall back on a further socket only to name somebody.
@@ -62,7 +62,7 @@ pub fn holder(port: u16) -> Option<(Holder, Option<ProcessId>)> {
 /// pre-forking server share their parent's socket: whoever frees the port must see all of them.
 #[must_use]
 pub fn holders(port: u16) -> Vec<ProcessId> {
-    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
+    let mut sockets: Vec<Listener> = os::listeners(Some(port));
     sockets.sort_by_key(|l| distance(l.addr));
     processes(&sockets)
 }
@@ -88,7 +88,7 @@ fn processes(sockets: &[Listener]) -> Vec<ProcessId> {
 /// Reads only the descriptors of these processes.
 #[must_use]
 pub fn owned_by(port: u16, pids: &[u32]) -> bool {
-    let inodes = reachable(port, &listeners());
+    let inodes = reachable(port, &os::listeners(Some(port)));
     !inodes.is_empty() && os::holds(pids, &inodes)
 }
 

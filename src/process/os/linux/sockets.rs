@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{netlink, proc, tcp_table};
 use crate::process::ports::Listener;
 
-/// Every listening TCP socket of our network namespace, whoever owns it.
-pub(in crate::process) fn listeners() -> Vec<Listener> {
-    netlink::listeners().unwrap_or_else(|netlink::Refused| from_proc())
+/// The listening TCP sockets of our network namespace, whoever owns them: all, or those of one port.
+pub(in crate::process) fn listeners(port: Option<u16>) -> Vec<Listener> {
+    netlink::listeners(port).unwrap_or_else(|netlink::Refused| from_proc(port))
 }
 
 /// The same from /proc/net. A missing tcp6 means IPv6 is off.
-fn from_proc() -> Vec<Listener> {
+fn from_proc(port: Option<u16>) -> Vec<Listener> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|path| std::fs::read(path).ok())
         .flat_map(|table| tcp_table::parse(&table))
+        .filter(|listener| port.is_none_or(|port| listener.port == port))
         .collect()
 }
 
@@ -57,11 +58,20 @@ mod tests {
         let mut ours = vec![v4.local_addr().unwrap(), wild.local_addr().unwrap()];
         let v6 = std::net::TcpListener::bind("[::1]:0").ok(); // no IPv6 in some containers
         ours.extend(v6.as_ref().map(|l| l.local_addr().unwrap()));
-        for found in [netlink::listeners().unwrap_or_else(|_| from_proc()), from_proc()] {
+        for found in [netlink::listeners(None).unwrap_or_else(|_| from_proc(None)), from_proc(None)] {
             for addr in &ours {
                 let hit = found.iter().find(|l| l.port == addr.port() && l.addr == addr.ip());
                 let inode = hit.unwrap_or_else(|| panic!("{addr} is missing in {found:?}")).inode;
                 assert!(holds(&[std::process::id()], &BTreeSet::from([inode])), "{addr}");
+            }
+        }
+        for addr in &ours {
+            let port = Some(addr.port());
+            let (all, one) = (netlink::listeners(None), netlink::listeners(port));
+            assert_eq!(all.is_ok(), one.is_ok(), "the kernel refuses the filter");
+            for found in [one.unwrap_or_else(|_| from_proc(port)), from_proc(port)] {
+                assert!(found.iter().any(|l| l.addr == addr.ip()), "{addr} is missing in {found:?}");
+                assert!(found.iter().all(|l| l.port == addr.port()), "{found:?}");
             }
         }
     }

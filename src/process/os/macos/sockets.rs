@@ -51,7 +51,7 @@ fn sockets_of(pid: u32) -> Vec<Socket> {
         .collect()
 }
 
-pub(in crate::process) fn listeners() -> Vec<Listener> {
+pub(in crate::process) fn listeners(port: Option<u16>) -> Vec<Listener> {
     let mut found = BTreeMap::new();
     for pid in pids() {
         for Socket { handle, addr, port } in sockets_of(pid) {
@@ -59,7 +59,7 @@ pub(in crate::process) fn listeners() -> Vec<Listener> {
             found.entry(handle).or_insert_with(|| Listener { port, addr, inode: handle, uid: uid() });
         }
     }
-    found.into_values().collect()
+    found.into_values().filter(|l| port.is_none_or(|port| l.port == port)).collect()
 }
 
 pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> BTreeMap<u64, BTreeSet<u32>> {
