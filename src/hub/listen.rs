@@ -149,7 +149,7 @@ pub fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
         if source.kind() != std::io::ErrorKind::AddrInUse {
             return ListenError::Bind { host: host.to_owned(), port, source };
         }
-        let holder = ports::holder(port).map(|(holder, _)| holder);
+        let holder = ports::holder(port).ok().flatten().map(|(holder, _)| holder);
         ListenError::PortBusy {
             host: host.to_owned(),
             port,

@@ -207,7 +207,11 @@ async fn serve(options: ServeOptions) -> Result<(), ServeError> {
 
     // Only now may modules be touched.
     let demo = if options.demo {
-        let occupied = Occupied { listening: &ports::occupied(), hub: port };
+        let listening = ports::occupied().map_err(|unsure| ServeError::System {
+            what: "the ports in use cannot be read",
+            source: std::io::Error::from_raw_os_error(unsure.errno),
+        })?;
+        let occupied = Occupied { listening: &listening, hub: port };
         Some(demo::add(&home, &options.exe, occupied)?)
     } else {
         None

@@ -109,17 +109,15 @@ pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child
     // Only we reap it, so its entry in the process table is there even if it has ended already.
     let identity = table::identify(child.id());
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let (Some(id), Some(pid), (Ok(stdout), Ok(stderr))) = (identity, pid, outputs) else {
+    let (Ok(Some(id)), Some(pid), (Ok(stdout), Ok(stderr))) = (&identity, pid, outputs) else {
         // Unknown, it could never be signalled safely: rather no child than one we cannot stop.
         let _ = child.kill();
         let _ = child.wait();
-        return Err(SpawnError {
-            kind: SpawnErrorKind::Other,
-            program: program.to_owned(),
-            cwd: launch.cwd.clone(),
-            errno: None,
-        });
+        let errno = identity.err().map(|unsure| unsure.errno);
+        let kind = if errno.is_some() { SpawnErrorKind::NoRoom } else { SpawnErrorKind::Other };
+        return Err(SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno });
     };
+    let id = id.clone();
     Ok(Child { id, pid, watch: ExitWatch::new(pid), stdout, stderr })
 }
 
@@ -162,7 +160,7 @@ impl Child {
     /// The child itself, if it has not ended: this never waits.
     pub fn reap(self) -> Result<Reaped, Self> {
         // Read before the reaping: whatever started up to this moment met a number that was still taken.
-        let at = os::now().unwrap_or(self.id.started);
+        let at = os::now();
         match os::end_if_any(self.pid) {
             Some(ended) => Ok(Reaped { ended, at }),
             None => Err(self),
@@ -233,13 +231,13 @@ mod tests {
     async fn a_zombie_until_it_is_reaped() {
         let (mut child, guard) = start("read never || exit 3");
         assert_eq!(child.exited().await, Ended::Code(3), "stdin is empty");
-        assert_eq!(table::identify(child.id().pid).as_ref(), Some(child.id()), "the zombie holds the pid");
-        assert!(!table::alive(child.id()));
+        assert_eq!(table::identify(child.id().pid), Ok(Some(child.id().clone())), "the zombie holds the pid");
+        assert_eq!(table::alive(child.id()), Ok(false));
         assert_eq!(child.exited().await, Ended::Code(3), "asking consumes nothing");
         let reaped = child.reap().unwrap();
         assert_eq!(reaped.ended, Ended::Code(3));
         assert!(reaped.at >= guard.life.leader.started);
-        assert_ne!(table::identify(guard.life.leader.pid), Some(guard.life.leader.clone()));
+        assert_ne!(table::identify(guard.life.leader.pid), Ok(Some(guard.life.leader.clone())));
     }
 
     #[tokio::test]

@@ -235,12 +235,15 @@ impl Machine {
             Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
             Event::Cleared { inc, policy, listens } => {
-                if self.is_checking(inc) {
+                if let Phase::Checking { inc: current, was } = &mut self.phase
+                    && *current == inc
+                {
+                    let was = was.take();
                     self.policy = policy;
                     self.listens = listens;
                     match self.want {
                         Want::Up => {
-                            self.phase = Phase::Spawning { inc };
+                            self.phase = Phase::Spawning { inc, was };
                             out.push(Effect::Spawn(inc));
                         }
                         Want::Down | Want::DownForGood => self.rest(out),
@@ -256,7 +259,9 @@ impl Machine {
                 }
             }
             Event::Spawned { inc, leader } => self.spawned(inc, leader, now, out),
-            Event::SpawnFailed { inc, problem } => self.spawn_failed(inc, problem, now, out),
+            Event::SpawnFailed { inc, problem, no_room } => {
+                self.spawn_failed(inc, problem, no_room, now, out)
+            }
             Event::Bound { inc } => self.bound(inc, now, out),
             Event::Health { inc, verdict } => self.health(inc, verdict, now, out),
             Event::Exited { inc, ended } => self.exited(inc, ended, now, out),

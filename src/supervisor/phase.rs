@@ -113,7 +113,7 @@ pub enum Phase {
         /// What blocked the last check, shown until this one answers.
         was: Option<Shut>,
     },
-    /// The gate said no for a reason outside the module. Costs no budget; asked again at `retry_at`.
+    /// The gate said no for a reason outside the module, or the system had no room for it. Costs no budget; asked again at `retry_at`.
     Blocked {
         /// The reason.
         shut: Shut,
@@ -124,6 +124,8 @@ pub enum Phase {
     Spawning {
         /// The life.
         inc: Inc,
+        /// What blocked the last try: the system may lack room for a process for long.
+        was: Option<Shut>,
     },
     /// The leader lives.
     Up {
@@ -210,6 +212,8 @@ pub enum Event {
         inc: Inc,
         /// Why.
         problem: Problem,
+        /// Whether the system had no room for a process, which is nothing the module has done.
+        no_room: bool,
     },
     /// It accepts on its port and the listener is its own.
     Bound {

@@ -228,9 +228,8 @@ impl Supervisor {
                     }
                     self.shared.earlier_gone(short);
                 }
-                Err(left) => {
-                    let names: Vec<_> = left.iter().map(ToString::to_string).collect();
-                    let line = format!("{short} has no row and survives SIGKILL: {}", names.join(", "));
+                Err(error) => {
+                    let line = format!("{short} has no row and its processes were not ended: {error}");
                     self.shared.logs.hub_line(&line);
                 }
             }

@@ -90,6 +90,12 @@ pub(in crate::process) fn end_if_any(pid: Pid) -> Option<Ended> {
     wait(pid, WaitIdOptions::empty())
 }
 
+/// Whether this is a child of ours that nobody has reaped, alive or zombie. Needs no descriptor.
+pub(in crate::process) fn is_child(pid: u32) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    target(pid).is_ok_and(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(_) | Err(Errno::INTR)))
+}
+
 /// Whether any child of ours is a zombie; it stays one.
 pub(in crate::process) fn zombie_child() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

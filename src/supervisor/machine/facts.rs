@@ -12,7 +12,11 @@ use super::{Last, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY, Want};
 impl Machine {
     pub(super) fn refuse(&mut self, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
         let same = match &self.phase {
-            Phase::Checking { was: Some(was), .. } if same_problem(&was.problem, &problem) => Some(was.pause),
+            Phase::Checking { was: Some(was), .. } | Phase::Spawning { was: Some(was), .. }
+                if same_problem(&was.problem, &problem) =>
+            {
+                Some(was.pause)
+            }
             Phase::Checking { .. }
             | Phase::Down
             | Phase::Blocked { .. }
@@ -34,7 +38,7 @@ impl Machine {
     }
 
     pub(super) fn spawned(&mut self, inc: Inc, leader: ProcessId, now: Moment, out: &mut Vec<Effect>) {
-        if !matches!(&self.phase, Phase::Spawning { inc: current } if *current == inc) {
+        if !matches!(&self.phase, Phase::Spawning { inc: current, .. } if *current == inc) {
             return;
         }
         let run = Run { inc, leader, since: now, was_ready: false };
@@ -51,11 +55,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn spawn_failed(&mut self, inc: Inc, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
-        if !matches!(&self.phase, Phase::Spawning { inc: current } if *current == inc) {
+    pub(super) fn spawn_failed(
+        &mut self,
+        inc: Inc,
+        problem: Problem,
+        no_room: bool,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        if !matches!(&self.phase, Phase::Spawning { inc: current, .. } if *current == inc) {
             return;
         }
         match self.want {
+            Want::Up if no_room => self.refuse(problem, now, out),
             Want::Up => {
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);

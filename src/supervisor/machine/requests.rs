@@ -99,7 +99,9 @@ impl Machine {
 
     /// A refusal of the question under way counts as a first one.
     fn hurry(&mut self) {
-        if let Phase::Checking { was: Some(shut), .. } = &mut self.phase {
+        if let Phase::Checking { was: Some(shut), .. } | Phase::Spawning { was: Some(shut), .. } =
+            &mut self.phase
+        {
             shut.pause = Duration::ZERO;
         }
     }

@@ -150,7 +150,8 @@ impl Model {
         }
         if let Some(inc) = self.spawning.take() {
             if pick.is_multiple_of(6) {
-                return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed) });
+                let no_room = pick.is_multiple_of(12);
+                return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room });
             }
             let life = Life {
                 leader_alive: true,
@@ -505,6 +506,25 @@ fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
     model.feed(Event::Edited);
     waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the gate is being asked");
     assert_eq!(model.notes.len(), notes, "the same reason is not told again");
+}
+
+#[test]
+fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
+    let mut model = Model::new();
+    model.start();
+    for pause in [1, 2, 4, 8, 8, 8] {
+        let inc = model.checking.take().unwrap();
+        model.feed(Event::Cleared { inc, policy: Policy::default(), listens: true });
+        let inc = model.spawning.take().unwrap();
+        model.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room: true });
+        model.elapsed += Duration::from_secs(pause);
+        assert_eq!(model.machine.deadline(), Some(model.now().mono));
+        model.feed(Event::Tick);
+    }
+    assert_eq!(model.machine.crashes(model.now().mono), 0);
+    assert_eq!(model.notes.len(), 1, "{:?}", model.notes);
+    model.settle();
+    assert!(matches!(model.machine.phase(), Phase::Up { .. }));
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub(super) fn kilobytes(text: &[u8], key: &str) -> Option<u64> {
 
 /// Clock ticks of `/proc/uptime`. Its two decimals are exactly USER_HZ, 100 on every architecture Rust's std
 /// supports for Linux, and like `starttime` it counts suspended time (proc_uptime(5)).
+#[cfg(test)]
 pub(super) fn uptime_ticks(text: &[u8]) -> Option<u64> {
     let first = text.split(|b| *b == b' ').next()?;
     let dot = memchr::memchr(b'.', first)?;
