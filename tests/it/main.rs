@@ -9,6 +9,7 @@
 mod api;
 mod api_doors;
 mod boot;
+mod descriptors;
 mod edges;
 mod environment;
 mod files;
