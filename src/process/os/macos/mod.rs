@@ -8,7 +8,7 @@ mod sockets;
 #[path = "../posix.rs"]
 mod posix;
 
-pub(super) use posix::{end_if_any, group_exists, is_child, limit_files, send_group, zombie_child};
+pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
