@@ -346,7 +346,7 @@ mod tests {
             return; // /proc is asked below
         }
         let script = "exec 2>&1; echo \"$0 $PARACHUTE_INCARNATION $(($$ - $(cut -d' ' -f5 /proc/$$/stat)))\"; pwd; \
-            ls -l /proc/$$/fd | sed 's/.*[0-9] -> //; s/[0-9]\\{3,\\}//'; env -u _ | sort; \
+            ls -l /proc/self/fd | sed 's/.*[0-9] -> //; s/[0-9]\\{3,\\}//'; env -u _ | sort; \
             echo limit $(ulimit -Sn); exec grep -E '^(Sig(Blk|Ign|Cgt)|Threads)' /proc/self/status";
         // A handler of ours, which no child may keep.
         let _handled = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).unwrap();
