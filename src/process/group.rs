@@ -77,6 +77,12 @@ pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
     outcome
 }
 
+/// Whether the group of a life has no member any more, zombies included. Others of it may live in other groups.
+#[must_use]
+pub fn is_empty(life: &Life) -> bool {
+    !os::group_exists(life.leader.pid)
+}
+
 /// Live processes that still belong to this life, the leader included.
 ///
 /// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is nobody's orphan. An adopted orphan

@@ -348,10 +348,16 @@ impl Actor {
                 Err(child) => current.corpse = Some(child),
             }
         }
-        // Adopted zombies would keep the group's number taken and make the next look a long one.
-        shared.reap_adopted();
         let life = current.life.clone();
-        let left = shared.remnants(&life, Depth::Kin);
+        // A thorough look follows at once: with nobody in the group there is nothing to be found before it. Asking for
+        // orphans all the same would read, at a stop of a thousand modules, a list of a thousand children each.
+        let left = if thorough && group::is_empty(&life) {
+            Ok(Vec::new())
+        } else {
+            // Adopted zombies would keep the group's number taken and make the next look a long one.
+            shared.reap_adopted();
+            shared.remnants(&life, Depth::Kin)
+        };
         if left.as_ref().is_ok_and(Vec::is_empty) && !thorough {
             self.pending.push_back(Event::GroupEmpty { inc });
             return;
