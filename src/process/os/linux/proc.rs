@@ -124,7 +124,8 @@ fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Result<Option<Proc
         Ok(read) => read,
         Err(errno) => return absent(errno).map(|()| None),
     };
-    let stat = Stat::parse(&buffer[..len]).ok_or(Unsure { errno: Errno::ILSEQ.raw_os_error() })?;
+    // A process that is being reaped has -1 for its group and session (do_task_stat in fs/proc/array.c): it is gone.
+    let Some(stat) = Stat::parse(&buffer[..len]) else { return Ok(None) };
     Ok(Some(ProcInfo {
         // In a pid namespace /proc may belong to another one; the name of the directory is what we can signal.
         id: ProcessId { pid, started: Started(stat.started), boot: boot().clone() },
