@@ -101,7 +101,8 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Said, CliError> {
             .and_then(|s| s.hub.port)
             .map_or(port::HUB, std::num::NonZeroU16::get),
     };
-    let occupied = ports::occupied();
+    let occupied =
+        ports::occupied().map_err(|unsure| CliError::from_error(Kind::Failed, &unsure).hint("ulimit -n"))?;
     let added =
         registration::add(&cx.home, &module, Occupied { listening: &occupied, hub: hub_port }, PATIENCE)
             .map_err(|error| refused(&error, &short))?;

@@ -50,6 +50,8 @@ pub async fn run(cx: &Context, args: WhyArgs) -> Result<Said, CliError> {
     let holder =
         why.module.as_ref().filter(|module| module.listens && module.pid.is_none()).and_then(|module| {
             ports::holder(module.port)
+                .ok()
+                .flatten()
                 .map(|(holder, _)| format!("port {} is held by {}", holder.port, holder.phrase()))
         });
     Ok(Said::report(args.json, &why, Kind::Done, || screen(&args.name, &why, holder.as_deref(), cx.style)))

@@ -80,9 +80,15 @@ pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     lists
 }
 
-/// Everything `status` shows.
-#[must_use]
-pub fn status(app: &App) -> Status {
+/// Everything `status` shows. Memory is read from /proc for every process of every module: of a thousand modules that
+/// takes most of 100 ms, in which the thread that supervises would see no crash. `None`: the hub is going away.
+pub async fn status(app: &App) -> Option<Status> {
+    let app = app.clone();
+    // A reading is neither cancelled nor does it panic; only a runtime that ends leaves it undone.
+    tokio::task::spawn_blocking(move || read_status(&app)).await.ok()
+}
+
+fn read_status(app: &App) -> Status {
     let now = moment();
     let families = Families::look();
     let modules = app.supervisor.members().iter().map(|member| module(member, &families, now.wall)).collect();

@@ -2,12 +2,9 @@
 //! select(2); a hub of three hundred modules needs more. So the hub raises its own limit as far as it needs, and its
 //! children are given back what the hub was started with.
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::os;
 
 /// What a hub uses itself: connections on both listeners, the ledger, and so on.
 const OWN: u64 = 600;
@@ -37,10 +34,7 @@ pub fn make_room(modules: usize) -> Result<(), u64> {
     }
 }
 
-/// Lets a child have the limit that this process was started with. Does nothing, and costs nothing, until it was
-/// raised.
-pub(super) fn give_back(command: &mut Command) {
-    if let Some(limit) = STARTED_WITH.get() {
-        os::limit_files(command, *limit);
-    }
+/// What a child is to be given back. `None` until the limit was raised: then it inherits the right one.
+pub(super) fn started_with() -> Option<Rlimit> {
+    STARTED_WITH.get().copied()
 }

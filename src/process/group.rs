@@ -12,6 +12,7 @@
 //! 4. otherwise one census, at most 1 ms a hundred processes; marks are read only of adopted orphans;
 //! 5. `Depth::Marks`, at stop and on systems without subreaper: an environment for each process of our user.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -24,6 +25,7 @@ use super::marks::Marks;
 use super::os;
 pub use super::signal::{Signal, SignalError};
 use super::table::{self, Census, ProcInfo};
+use super::unsure::Unsure;
 
 /// Signals exactly this process, or nobody.
 ///
@@ -46,16 +48,24 @@ pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
     if pgid <= 1 || pgid == table::own_pid() {
         return Err(SignalError::Refused { pid: pgid });
     }
+    let failed = |unsure: Unsure| SignalError::Failed { pid: pgid, errno: unsure.errno };
     // Alive or zombie, an unreaped leader keeps the number: one atomic call reaches forks in flight too. Only we reap
     // our children, so nothing can happen between this look and the call.
-    if life.reaped.is_none() && table::identify(pgid).is_some_and(|id| id == life.leader) {
-        return os::send_group(pgid, signal);
+    if life.reaped.is_none() {
+        match table::identify(pgid) {
+            Ok(leader) if leader.as_ref() == Some(&life.leader) => return os::send_group(pgid, signal),
+            Ok(_) => {}
+            // /proc cannot be read without a descriptor. Whose child it is can be: a number that is a child of ours
+            // and that nobody has reaped is this leader's still. A life of an earlier hub has no child of ours.
+            Err(_) if os::is_child(pgid) => return os::send_group(pgid, signal),
+            Err(unsure) => return Err(failed(unsure)),
+        }
     }
     if !os::group_exists(pgid) {
         return Err(SignalError::Gone { pid: pgid });
     }
-    let census = Census::take_with(pgid);
-    let members = life.group_members(&census, &incarnation_of);
+    let census = Census::take_with(pgid).map_err(failed)?;
+    let members = by_marks(|marks| life.group_members(&census, marks)).map_err(failed)?;
     let mut outcome = Err(SignalError::Gone { pid: pgid });
     for member in members {
         match self::signal(&member.id, signal) {
@@ -67,20 +77,44 @@ pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
     outcome
 }
 
+/// Whether the group of a life has no member any more, zombies included. Others of it may live in other groups.
+#[must_use]
+pub fn is_empty(life: &Life) -> bool {
+    !os::group_exists(life.leader.pid)
+}
+
 /// Live processes that still belong to this life, the leader included.
 ///
 /// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is nobody's orphan. An adopted orphan
 /// without a readable mark is not claimed, whatever its age.
-#[must_use]
-pub fn remnants(life: &Life, hub: u32, leaders: &BTreeSet<u32>, depth: Depth) -> Vec<ProcInfo> {
+///
+/// # Errors
+/// [`Unsure`]: some may be left.
+pub fn remnants(
+    life: &Life,
+    hub: u32,
+    leaders: &BTreeSet<u32>,
+    depth: Depth,
+) -> Result<Vec<ProcInfo>, Unsure> {
     if depth == Depth::Kin && nothing_left(life, hub, leaders) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let asker = Asker { hub, uid: table::own_uid(), leaders };
-    life.remnants(&Census::take_with(life.leader.pid), asker, depth, &incarnation_of)
-        .into_iter()
-        .cloned()
-        .collect()
+    let census = Census::take_with(life.leader.pid)?;
+    let left = by_marks(|marks| life.remnants(&census, asker, depth, marks))?;
+    Ok(left.into_iter().cloned().collect())
+}
+
+/// Searches by marks; one that could not be read makes the whole search unsure.
+fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Result<T, Unsure> {
+    let unsure = Cell::new(None);
+    let found = search(&|pid| {
+        incarnation_of(pid).unwrap_or_else(|error| {
+            unsure.set(Some(error));
+            None
+        })
+    });
+    unsure.get().map_or(Ok(found), Err)
 }
 
 /// One thorough look ([`Depth::Marks`]) that answers for many lives: at a stop of a thousand modules a look for each
@@ -94,12 +128,16 @@ pub struct Sweep {
 
 impl Sweep {
     /// Looks. `leaders` as in [`remnants`].
-    #[must_use]
-    pub fn take(leaders: &BTreeSet<u32>) -> Self {
-        let (census, uid) = (Census::take(), table::own_uid());
-        let searched = census.iter().filter(|p| p.uid == uid && !p.zombie && !leaders.contains(&p.id.pid));
-        let incarnations = searched.filter_map(|p| Some((p.id.pid, incarnation_of(p.id.pid)?))).collect();
-        Self { census, incarnations }
+    ///
+    /// # Errors
+    /// [`Unsure`].
+    pub fn take(leaders: &BTreeSet<u32>) -> Result<Self, Unsure> {
+        let (census, uid) = (Census::take()?, table::own_uid());
+        let mut incarnations = BTreeMap::new();
+        for p in census.iter().filter(|p| p.uid == uid && !p.zombie && !leaders.contains(&p.id.pid)) {
+            incarnations.extend(incarnation_of(p.id.pid)?.map(|incarnation| (p.id.pid, incarnation)));
+        }
+        Ok(Self { census, incarnations })
     }
 
     /// As [`remnants`], of a life whose leader was reaped before this look began.
@@ -120,24 +158,27 @@ fn nothing_left(life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> bool {
             children
                 .iter()
                 .filter(|pid| !leaders.contains(pid))
-                .all(|pid| incarnation_of(*pid).as_deref() != Some(&life.incarnation))
+                .all(|pid| incarnation_of(*pid).is_ok_and(|mark| mark.as_ref() != Some(&life.incarnation)))
         })
 }
 
-fn incarnation_of(pid: u32) -> Option<String> {
-    table::marks(pid).map(|marks| marks.incarnation)
+fn incarnation_of(pid: u32) -> Result<Option<String>, Unsure> {
+    Ok(table::marks(pid)?.map(|marks| marks.incarnation))
 }
 
 /// All live processes of our user that carry the marks of this home, ourselves excluded: what an earlier hub left.
-#[must_use]
-pub fn marked(home: &Path) -> Vec<(ProcInfo, Marks)> {
+///
+/// # Errors
+/// [`Unsure`].
+pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unsure> {
     let (pid, uid) = (table::own_pid(), table::own_uid());
-    Census::take()
-        .iter()
-        .filter(|p| p.uid == uid && p.id.pid > 1 && p.id.pid != pid && !p.zombie)
-        .filter_map(|p| Some((p.clone(), table::marks(p.id.pid)?)))
-        .filter(|(_, marks)| marks.home == home)
-        .collect()
+    let mut found = Vec::new();
+    let census = Census::take()?;
+    for p in census.iter().filter(|p| p.uid == uid && p.id.pid > 1 && p.id.pid != pid && !p.zombie) {
+        let marks = table::marks(p.id.pid)?.filter(|marks| marks.home == home);
+        found.extend(marks.map(|marks| (p.clone(), marks)));
+    }
+    Ok(found)
 }
 
 /// Reaps adopted orphans that have ended. `leaders` must name every child that somebody awaits: they are left alone.
@@ -147,8 +188,12 @@ pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
         return 0; // the common case, and no census for it
     }
     let hub = table::own_pid();
-    let children = os::possible_orphans(hub)
-        .unwrap_or_else(|| Census::take().children(hub).filter(|p| p.zombie).map(|p| p.id.pid).collect());
+    // Out of descriptors nobody is reaped now; it is tried again soon.
+    let of_census = || {
+        let census = Census::take().unwrap_or_default();
+        census.children(hub).filter(|p| p.zombie).map(|p| p.id.pid).collect()
+    };
+    let children = os::possible_orphans(hub).unwrap_or_else(of_census);
     children
         .into_iter()
         .filter(|pid| !leaders.contains(pid))
@@ -206,13 +251,13 @@ mod tests {
         child.exited().await;
         guard.life.reaped = Some(child.reap().unwrap().at);
         eventually("it runs", || guard.remnants(Depth::Marks) == ["sleep"]);
-        let left = marked(guard.home.path());
+        let left = marked(guard.home.path()).unwrap();
         let (escapee, marks) = left.first().unwrap();
         assert_eq!((left.len(), marks.module.as_str()), (1, "vault"));
-        assert_ne!(escapee.session, table::info(table::own_pid()).unwrap().session);
+        assert_ne!(escapee.session, table::info(table::own_pid()).unwrap().unwrap().session);
         signal(&escapee.id, Signal::Kill).unwrap();
-        eventually("nobody is left", || marked(guard.home.path()).is_empty());
-        assert!(marked(&guard.home.path().join("other")).is_empty());
+        eventually("nobody is left", || marked(guard.home.path()).unwrap().is_empty());
+        assert!(marked(&guard.home.path().join("other")).unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -227,14 +272,14 @@ mod tests {
         assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
         other.reaped = Some(Started(other.leader.started.0));
         assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
-        assert!(remnants(&other, table::own_pid(), &BTreeSet::new(), Depth::Marks).is_empty());
-        assert!(table::alive(child.id()), "nobody was hit");
+        assert_eq!(remnants(&other, table::own_pid(), &BTreeSet::new(), Depth::Marks), Ok(Vec::new()));
+        assert_eq!(table::alive(child.id()), Ok(true), "nobody was hit");
     }
 
     #[test]
     fn never_init_and_never_ourselves() {
         for pid in [0, 1, table::own_pid()] {
-            let id = ProcessId { pid, ..table::identify(table::own_pid()).unwrap() };
+            let id = ProcessId { pid, ..table::identify(table::own_pid()).unwrap().unwrap() };
             assert_eq!(signal(&id, Signal::Kill), Err(SignalError::Refused { pid }));
             let (_child, mut guard) = start(":");
             let leader = std::mem::replace(&mut guard.life.leader, id);
@@ -253,15 +298,15 @@ mod tests {
         }
         let (stranger, port) = helper("process::group::tests::a_stranger_on_a_port_is_named");
         let port: u16 = port.unwrap().parse().unwrap();
-        let (holder, id) = ports::holder(port).unwrap();
+        let (holder, id) = ports::holder(port).unwrap().unwrap();
         let phrase = holder.phrase();
         assert!(phrase.starts_with(&format!("pid {} (", stranger.child.id())), "{phrase}");
         assert!(phrase.contains("--exact process::group::tests::a_stranger"), "{phrase}");
         assert_eq!(id.unwrap().pid, stranger.child.id());
-        assert!(ports::owned_by(port, &[stranger.child.id()]));
-        assert!(!ports::owned_by(port, &[table::own_pid()]));
+        assert_eq!(ports::owned_by(port, &[stranger.child.id()]), Ok(true));
+        assert_eq!(ports::owned_by(port, &[table::own_pid()]), Ok(false));
         drop(stranger);
-        eventually("the port is free", || ports::holder(port).is_none());
+        eventually("the port is free", || ports::holder(port).unwrap().is_none());
     }
 
     /// In a process of its own: a subreaper gets everybody's orphans, and reaping them would hurt other tests.
@@ -286,16 +331,16 @@ mod tests {
         child.exited().await;
         guard.life.reaped = Some(child.reap().unwrap().at);
         eventually("it is adopted", || {
-            let left = remnants(&guard.life, hub, &leaders, depth);
+            let left = remnants(&guard.life, hub, &leaders, depth).unwrap();
             left.len() == 1 && left[0].ppid == hub && left[0].name == "sleep"
         });
         assert!(!nothing_left(&guard.life, hub, &leaders));
-        signal(&remnants(&guard.life, hub, &leaders, depth)[0].id, Signal::Kill).unwrap();
+        signal(&remnants(&guard.life, hub, &leaders, depth).unwrap()[0].id, Signal::Kill).unwrap();
         let mut reaped = 0;
         eventually("both orphans are reaped", || {
             reaped += reap_adopted(&leaders);
-            remnants(&guard.life, hub, &leaders, depth).is_empty()
-                && Census::take().children(hub).count() == 1
+            remnants(&guard.life, hub, &leaders, depth).unwrap().is_empty()
+                && Census::take().unwrap().children(hub).count() == 1
         });
         assert!(reaped >= 1);
         assert!(nothing_left(&guard.life, hub, &leaders) || os::possible_orphans(hub).is_none());

@@ -26,6 +26,7 @@ pub mod spawn;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod unsure;
 
 #[cfg_attr(target_os = "linux", path = "os/linux/mod.rs")]
 #[cfg_attr(target_os = "macos", path = "os/macos/mod.rs")]

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 
 use super::id::ProcessId;
+use super::unsure::Unsure;
 use super::{os, table};
 use crate::module::problem::Holder;
 
@@ -24,30 +25,27 @@ pub struct Listener {
     pub uid: u32,
 }
 
-/// Every listening TCP socket we may see: on Linux all of our network namespace, on macOS those of processes this
-/// user may inspect.
-#[must_use]
-pub fn listeners() -> Vec<Listener> {
-    os::listeners()
-}
-
-/// The ports somebody listens on, on whatever address.
-#[must_use]
-pub fn occupied() -> BTreeSet<u16> {
-    listeners().into_iter().map(|l| l.port).collect()
+/// The ports somebody listens on, on whatever address: on Linux in all of our network namespace, on macOS by processes
+/// that this user may inspect.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn occupied() -> Result<BTreeSet<u16>, Unsure> {
+    Ok(os::listeners(None)?.into_iter().map(|l| l.port).collect())
 }
 
 /// Who listens on this port, and its identity if this user may know it. `None`: nobody.
 ///
 /// Any address counts: a module may bind the wildcard, which any single address spoils. If several sockets share the
 /// port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the oldest.
-#[must_use]
-pub fn holder(port: u16) -> Option<(Holder, Option<ProcessId>)> {
-    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
-    sockets.sort_by_key(|l| distance(l.addr));
-    let uid = sockets.first()?.uid;
+///
+/// # Errors
+/// [`Unsure`]: the port may be free or not.
+pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unsure> {
+    let sockets = sockets(port)?;
+    let Some(uid) = sockets.first().map(|socket| socket.uid) else { return Ok(None) };
     // A process that cannot be named is still there: fall back on a further socket only to name somebody.
-    let oldest = processes(&sockets).into_iter().next();
+    let oldest = processes(&sockets)?.into_iter().next();
     let command = oldest.as_ref().and_then(|id| table::command_line(id.pid));
     let holder = Holder {
         port,
@@ -55,41 +53,52 @@ pub fn holder(port: u16) -> Option<(Holder, Option<ProcessId>)> {
         uid: Some(uid),
         command: command.map(|argv| printable(&argv)).unwrap_or_default(),
     };
-    Some((holder, oldest))
+    Ok(Some((holder, oldest)))
 }
 
 /// All processes that have a listening socket of this port open, nearest socket and oldest process first. Workers of a
 /// pre-forking server share their parent's socket: whoever frees the port must see all of them.
-#[must_use]
-pub fn holders(port: u16) -> Vec<ProcessId> {
-    let mut sockets: Vec<Listener> = listeners().into_iter().filter(|l| l.port == port).collect();
-    sockets.sort_by_key(|l| distance(l.addr));
-    processes(&sockets)
+///
+/// # Errors
+/// [`Unsure`].
+pub fn holders(port: u16) -> Result<Vec<ProcessId>, Unsure> {
+    processes(&sockets(port)?)
 }
 
-fn processes(sockets: &[Listener]) -> Vec<ProcessId> {
+/// The listening sockets of a port, nearest first.
+fn sockets(port: u16) -> Result<Vec<Listener>, Unsure> {
+    let mut sockets = os::listeners(Some(port))?;
+    sockets.sort_by_key(|l| distance(l.addr));
+    Ok(sockets)
+}
+
+fn processes(sockets: &[Listener]) -> Result<Vec<ProcessId>, Unsure> {
     let inodes: BTreeSet<u64> = sockets.iter().map(|l| l.inode).collect();
     if inodes.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let held = os::holders(&inodes);
+    let held = os::holders(&inodes)?;
     let mut found: Vec<ProcessId> = Vec::new();
     for socket in sockets {
-        let pids = held.get(&socket.inode).into_iter().flatten();
-        let mut ids: Vec<ProcessId> = pids.filter_map(|pid| table::identify(*pid)).collect();
+        let mut ids = Vec::new();
+        for pid in held.get(&socket.inode).into_iter().flatten() {
+            ids.extend(table::identify(*pid)?);
+        }
         ids.sort_by_key(|id| (id.started, id.pid));
         ids.retain(|id| !found.contains(id));
         found.append(&mut ids);
     }
-    found
+    Ok(found)
 }
 
 /// Whether one of these processes holds a listening socket of this port that a client of the loopback reaches.
 /// Reads only the descriptors of these processes.
-#[must_use]
-pub fn owned_by(port: u16, pids: &[u32]) -> bool {
-    let inodes = reachable(port, &listeners());
-    !inodes.is_empty() && os::holds(pids, &inodes)
+///
+/// # Errors
+/// [`Unsure`].
+pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
+    let inodes = reachable(port, &os::listeners(Some(port))?);
+    Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
 
 /// The sockets of this port that a client of the loopback may reach.
@@ -164,22 +173,22 @@ mod tests {
     fn our_own_listener_is_found_and_named() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let (holder, id) = holder(port).unwrap();
+        let (holder, id) = holder(port).unwrap().unwrap();
         assert_eq!(holder.pid, Some(table::own_pid()));
         assert_eq!(holder.uid, Some(table::own_uid()));
         assert!(holder.command.contains("parachute"), "{holder:?}");
-        assert_eq!(id, table::identify(table::own_pid()));
-        assert!(holders(port).contains(id.as_ref().unwrap()));
-        assert!(owned_by(port, &[1, table::own_pid()]));
-        assert!(!owned_by(port, &[]));
-        assert!(occupied().contains(&port));
+        assert_eq!(Ok(id.clone()), table::identify(table::own_pid()));
+        assert!(holders(port).unwrap().contains(id.as_ref().unwrap()));
+        assert_eq!(owned_by(port, &[1, table::own_pid()]), Ok(true));
+        assert_eq!(owned_by(port, &[]), Ok(false));
+        assert!(occupied().unwrap().contains(&port));
     }
 
     #[test]
     fn a_free_port_has_no_holder() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // Another test may have taken it meanwhile; then it is not ours any more, which is just as well.
-        assert!(holder(port).is_none() || occupied().contains(&port));
-        assert!(holders(0).is_empty());
+        assert!(holder(port).unwrap().is_none() || occupied().unwrap().contains(&port));
+        assert_eq!(holders(0), Ok(Vec::new()));
     }
 }

@@ -3,17 +3,16 @@
 //! ```text
 //! spawn ──► Child (alive) ──ended()──► zombie: pid and group still reserved ──reap()──► Reaped { ended, at }
 //! ```
-#![expect(clippy::disallowed_methods, reason = "edge: modules are spawned here and nowhere else")]
+#![expect(clippy::disallowed_methods, reason = "edge: looks at a program that could not be started")]
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::Pid;
+use rustix::process::{Pid, Rlimit};
 
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
@@ -77,6 +76,27 @@ pub struct Child {
     stderr: Option<OwnedFd>,
 }
 
+/// What the system is to start.
+pub(super) struct Order<'a> {
+    /// A path.
+    pub(super) program: &'a Path,
+    /// `argv[0]` first.
+    pub(super) argv: &'a [OsString],
+    /// All of its environment.
+    pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
+    /// `None`: ours.
+    pub(super) cwd: Option<&'a Path>,
+    /// Its limit on descriptors. `None`: ours.
+    pub(super) limit: Option<Rlimit>,
+}
+
+/// What was started: a group leader, and the read ends of its pipes.
+pub(super) struct Born {
+    pub(super) pid: u32,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
 /// The end of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reaped {
@@ -94,33 +114,40 @@ pub struct Reaped {
 /// # Errors
 /// [`SpawnError`]; nothing runs then.
 pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child, SpawnError> {
-    let mut command = Command::new(program);
-    if let Some((first, rest)) = launch.argv.split_first() {
-        command.arg0(first).args(rest);
-    }
-    command.env_clear().envs(&launch.env).env(MARK_INCARNATION, incarnation);
-    if let Some(cwd) = &launch.cwd {
-        command.current_dir(cwd);
-    }
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    files::give_back(&mut command);
-    let mut child = command.spawn().map_err(|error| explain(&error, launch, program))?;
-    let outputs = (non_blocking(child.stdout.take()), non_blocking(child.stderr.take()));
-    // Only we reap it, so its entry in the process table is there even if it has ended already.
-    let identity = table::identify(child.id());
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let (Some(id), Some(pid), (Ok(stdout), Ok(stderr))) = (identity, pid, outputs) else {
-        // Unknown, it could never be signalled safely: rather no child than one we cannot stop.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(SpawnError {
-            kind: SpawnErrorKind::Other,
-            program: program.to_owned(),
-            cwd: launch.cwd.clone(),
-            errno: None,
-        });
+    spawn_limited(launch, program, incarnation, files::started_with())
+}
+
+fn spawn_limited(
+    launch: &Launch,
+    program: &Path,
+    incarnation: &str,
+    limit: Option<Rlimit>,
+) -> Result<Child, SpawnError> {
+    let mark = (OsStr::new(MARK_INCARNATION), OsStr::new(incarnation));
+    let others = launch.env.iter().filter(|(key, _)| *key != MARK_INCARNATION);
+    let order = Order {
+        program,
+        argv: &launch.argv,
+        env: others.map(|(key, value)| (key.as_os_str(), value.as_os_str())).chain([mark]).collect(),
+        cwd: launch.cwd.as_deref(),
+        limit,
     };
-    Ok(Child { id, pid, watch: ExitWatch::new(pid), stdout, stderr })
+    let born = os::spawn(&order).map_err(|error| explain(&error, launch, program))?;
+    let outputs = (non_blocking(born.stdout), non_blocking(born.stderr));
+    // Only we reap it, so its entry in the process table is there even if it has ended already.
+    let identity = table::identify(born.pid);
+    let pid = i32::try_from(born.pid).ok().and_then(Pid::from_raw);
+    let (Ok(Some(id)), Some(pid), (Ok(stdout), Ok(stderr))) = (&identity, pid, outputs) else {
+        // Unknown, it could never be signalled safely: rather no child than one we cannot stop.
+        if let Some(pid) = pid {
+            os::discard(pid);
+        }
+        let errno = identity.err().map(|unsure| unsure.errno);
+        let kind = if errno.is_some() { SpawnErrorKind::NoRoom } else { SpawnErrorKind::Other };
+        return Err(SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno });
+    };
+    let watch = ExitWatch::new(pid);
+    Ok(Child { id: id.clone(), pid, watch, stdout: Some(stdout), stderr: Some(stderr) })
 }
 
 impl SpawnError {
@@ -162,7 +189,7 @@ impl Child {
     /// The child itself, if it has not ended: this never waits.
     pub fn reap(self) -> Result<Reaped, Self> {
         // Read before the reaping: whatever started up to this moment met a number that was still taken.
-        let at = os::now().unwrap_or(self.id.started);
+        let at = os::now();
         match os::end_if_any(self.pid) {
             Some(ended) => Ok(Reaped { ended, at }),
             None => Err(self),
@@ -171,10 +198,9 @@ impl Child {
 }
 
 /// The read end only: the child's own end is another file description and stays blocking.
-fn non_blocking(pipe: Option<impl Into<OwnedFd>>) -> io::Result<Option<OwnedFd>> {
-    let Some(fd) = pipe.map(Into::into) else { return Ok(None) };
+fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
     fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-    Ok(Some(fd))
+    Ok(fd)
 }
 
 fn explain(error: &io::Error, launch: &Launch, program: &Path) -> SpawnError {
@@ -226,20 +252,19 @@ mod tests {
     use super::*;
     use crate::process::group::{self, Signal};
     use crate::process::testing::{drained, shell, start};
-    use std::ffi::OsString;
     use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
     async fn a_zombie_until_it_is_reaped() {
         let (mut child, guard) = start("read never || exit 3");
         assert_eq!(child.exited().await, Ended::Code(3), "stdin is empty");
-        assert_eq!(table::identify(child.id().pid).as_ref(), Some(child.id()), "the zombie holds the pid");
-        assert!(!table::alive(child.id()));
+        assert_eq!(table::identify(child.id().pid), Ok(Some(child.id().clone())), "the zombie holds the pid");
+        assert_eq!(table::alive(child.id()), Ok(false));
         assert_eq!(child.exited().await, Ended::Code(3), "asking consumes nothing");
         let reaped = child.reap().unwrap();
         assert_eq!(reaped.ended, Ended::Code(3));
         assert!(reaped.at >= guard.life.leader.started);
-        assert_ne!(table::identify(guard.life.leader.pid), Some(guard.life.leader.clone()));
+        assert_ne!(table::identify(guard.life.leader.pid), Ok(Some(guard.life.leader.clone())));
     }
 
     #[tokio::test]
@@ -289,19 +314,64 @@ mod tests {
             (dir.path(), SpawnErrorKind::NotExecutable, Some(13)),
             (&text, SpawnErrorKind::NotAProgram, Some(8)),
         ] {
-            let error = spawn(&shell("", dir.path()), program, "n:1").unwrap_err();
-            assert_eq!((error.kind.clone(), error.errno), (kind, errno), "{error}");
-            assert_eq!(error.subject(), program);
+            for limit in both() {
+                let error = spawn_limited(&shell("", dir.path()), program, "n:1", limit).unwrap_err();
+                assert_eq!((error.kind.clone(), error.errno), (kind.clone(), errno), "{error}");
+                assert_eq!(error.subject(), program);
+            }
         }
         let mut lost = shell("", dir.path());
         lost.cwd = Some(dir.path().join("gone"));
-        let error = spawn(&lost, Path::new("/bin/sh"), "n:1").unwrap_err();
-        assert_eq!(error.kind, SpawnErrorKind::NoCwd);
         let said = format!("the working directory does not exist: {}", dir.path().join("gone").display());
-        assert_eq!(error.to_string(), said);
         let mut nul = shell("", dir.path());
         nul.argv.push(OsString::from("a\0b"));
-        assert_eq!(spawn(&nul, Path::new("/bin/sh"), "n:1").unwrap_err().kind, SpawnErrorKind::BadArguments);
+        for limit in both() {
+            let error = spawn_limited(&lost, Path::new("/bin/sh"), "n:1", limit).unwrap_err();
+            assert_eq!((error.kind.clone(), error.to_string()), (SpawnErrorKind::NoCwd, said.clone()));
+            let error = spawn_limited(&nul, Path::new("/bin/sh"), "n:1", limit).unwrap_err();
+            assert_eq!(error.kind, SpawnErrorKind::BadArguments);
+        }
+    }
+
+    /// The two ways to start a child.
+    fn both() -> [Option<Rlimit>; 2] {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        [None, Some(Rlimit { current: Some(123), ..limit })]
+    }
+
+    /// Whatever a child can see of how it was started is the same both ways, but for the limit.
+    #[tokio::test]
+    async fn a_child_with_another_limit_is_like_every_other() {
+        if cfg!(not(target_os = "linux")) {
+            return; // /proc is asked below
+        }
+        let script = "exec 2>&1; echo \"$0 $PARACHUTE_INCARNATION $(($$ - $(cut -d' ' -f5 /proc/$$/stat)))\"; pwd; \
+            ls -l /proc/self/fd | sed 's/.*[0-9] -> //; s/[0-9]\\{3,\\}//'; env -u _ | sort; \
+            echo limit $(ulimit -Sn); exec grep -E '^(Sig(Blk|Ign|Cgt)|Threads)' /proc/self/status";
+        // A handler of ours, which no child may keep.
+        let _handled = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).unwrap();
+        let mut said = Vec::new();
+        let home = tempfile::tempdir().unwrap();
+        for limit in both() {
+            let launch = shell(script, home.path());
+            let mut child = spawn_limited(&launch, Path::new("/bin/sh"), "n:1", limit).unwrap();
+            let out = child.take_stdout().unwrap();
+            assert_eq!(child.exited().await, Ended::Code(0));
+            said.push(drained(out).lines().map(without_libc).collect::<Vec<_>>());
+            assert!(child.reap().is_ok());
+        }
+        let (limited, other) = (said.pop().unwrap(), said.pop().unwrap());
+        let but_limit = |said: &[String]| said.iter().filter(|s| !s.starts_with("limit")).cloned().collect();
+        let (all, same): (Vec<String>, Vec<String>) = (but_limit(&limited), but_limit(&other));
+        assert_eq!(all, same);
+        assert!(all[0] == "sh n:1 0" && limited.contains(&"limit 123".to_owned()), "{limited:#?}");
+        assert!(all.contains(&"SigBlk:\t0000000000000000".to_owned()), "{all:#?}");
+    }
+
+    /// glibc lets what it starts ignore its own two signals, 32 and 33, which means nothing to a program.
+    fn without_libc(line: &str) -> String {
+        let Some(mask) = line.strip_prefix("SigIgn:\t") else { return line.to_owned() };
+        format!("SigIgn:\t{:x}", u64::from_str_radix(mask, 16).unwrap() & !(0b11 << 31))
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::id::ProcessId;
 use super::marks::{self, Marks};
 use super::os;
+use super::unsure::Unsure;
 
 /// What the kernel says about one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,15 +43,19 @@ impl FromIterator<ProcInfo> for Census {
 
 impl Census {
     /// Reads every process this user may see.
-    #[must_use]
-    pub fn take() -> Self {
-        os::all().into_iter().collect()
+    ///
+    /// # Errors
+    /// [`Unsure`] if any of them could not be read: who is missing in a census counts as gone.
+    pub fn take() -> Result<Self, Unsure> {
+        Ok(os::all()?.into_iter().collect())
     }
 
     /// The same, and this one even where a scan leaves out zombies.
-    #[must_use]
-    pub fn take_with(pid: u32) -> Self {
-        os::all().into_iter().chain(os::info(pid)).collect()
+    ///
+    /// # Errors
+    /// [`Unsure`], as above.
+    pub fn take_with(pid: u32) -> Result<Self, Unsure> {
+        Ok(os::all()?.into_iter().chain(os::info(pid)?).collect())
     }
 
     /// One process.
@@ -123,7 +128,7 @@ impl Families {
     /// Finds out which of the two it is.
     #[must_use]
     pub fn look() -> Self {
-        Self { census: os::children(own_pid()).is_none().then(Census::take) }
+        Self { census: os::children(own_pid()).is_none().then(|| Census::take().unwrap_or_default()) }
     }
 
     /// A process and everything below it.
@@ -142,21 +147,27 @@ impl Families {
 }
 
 /// One process; `None` if it does not exist (or /proc hides it).
-#[must_use]
-pub fn info(pid: u32) -> Option<ProcInfo> {
+///
+/// # Errors
+/// [`Unsure`].
+pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
     os::info(pid)
 }
 
 /// The identity of whatever has this pid now, zombie or alive.
-#[must_use]
-pub fn identify(pid: u32) -> Option<ProcessId> {
-    info(pid).map(|p| p.id)
+///
+/// # Errors
+/// [`Unsure`].
+pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unsure> {
+    Ok(info(pid)?.map(|p| p.id))
 }
 
 /// Whether this very process (not another one with its pid) lives. A zombie does not.
-#[must_use]
-pub fn alive(id: &ProcessId) -> bool {
-    info(id.pid).is_some_and(|p| p.id == *id && !p.zombie)
+///
+/// # Errors
+/// [`Unsure`].
+pub fn alive(id: &ProcessId) -> Result<bool, Unsure> {
+    Ok(info(id.pid)?.is_some_and(|p| p.id == *id && !p.zombie))
 }
 
 /// Program and arguments. `None` if unreadable or empty (kernel threads, zombies, processes that erased it).
@@ -177,16 +188,20 @@ pub fn exe(pid: u32) -> Option<PathBuf> {
     os::exe(pid)
 }
 
-/// The marks it was started with. `None` if it has none, or its environment is unreadable.
-#[must_use]
-pub fn marks(pid: u32) -> Option<Marks> {
-    Marks::parse(&os::environ(pid)?)
+/// The marks it was started with. `None` if it has none, or its environment is not for this user to read.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn marks(pid: u32) -> Result<Option<Marks>, Unsure> {
+    Ok(os::environ(pid)?.and_then(|environ| Marks::parse(&environ)))
 }
 
 /// The home its environment names, marked or not.
-#[must_use]
-pub fn home(pid: u32) -> Option<PathBuf> {
-    marks::home(&os::environ(pid)?)
+///
+/// # Errors
+/// [`Unsure`].
+pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
+    Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
 /// PATH in the environment it was started with.
@@ -251,18 +266,18 @@ pub(crate) mod tests {
 
     #[test]
     fn this_very_process() {
-        let me = info(own_pid()).unwrap();
+        let me = info(own_pid()).unwrap().unwrap();
         assert_eq!(me.uid, own_uid());
-        assert!(alive(&me.id));
-        assert_eq!(Census::take().get(own_pid()), Some(&me));
+        assert_eq!(alive(&me.id), Ok(true));
+        assert_eq!(Census::take().unwrap().get(own_pid()), Some(&me));
         let recycled = ProcessId { started: Started(me.id.started.0 + 1), ..me.id.clone() };
-        assert!(!alive(&recycled));
+        assert_eq!(alive(&recycled), Ok(false));
         let rebooted = ProcessId { boot: BootId("another boot".into()), ..me.id };
-        assert!(!alive(&rebooted));
+        assert_eq!(alive(&rebooted), Ok(false));
         assert!(command_line(own_pid()).unwrap()[0].to_string_lossy().contains("parachute"));
         assert!(exe(own_pid()).is_some() && cwd(own_pid()).is_some());
         assert!(memory(&[own_pid(), u32::MAX - 1]) > 100_000);
         assert!(own_memory().unwrap() > 100_000);
-        assert_eq!(info(u32::MAX - 1), None);
+        assert_eq!(info(u32::MAX - 1), Ok(None));
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn start(script: &str) -> (Child, Guarded) {
 impl Guarded {
     pub(super) fn remnants(&self, depth: Depth) -> Vec<String> {
         let mut names: Vec<String> = group::remnants(&self.life, table::own_pid(), &BTreeSet::new(), depth)
+            .unwrap()
             .into_iter()
             .map(|p| p.name)
             .collect();
@@ -59,7 +60,10 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        for p in group::remnants(&self.life, table::own_pid(), &BTreeSet::new(), Depth::Marks) {
+        for p in group::remnants(&self.life, table::own_pid(), &BTreeSet::new(), Depth::Marks)
+            .into_iter()
+            .flatten()
+        {
             let _ = group::signal(&p.id, Signal::Kill);
         }
     }

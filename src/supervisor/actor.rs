@@ -3,7 +3,7 @@
 //! Three arms: commands from people, events from the host, the machine's deadline. Everything the host has to say
 //! comes back as an event that names its life; nothing here decides.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::Problem;
 use crate::process::group::{self, Depth, Life, Signal, SignalError};
-use crate::process::spawn::{self, Child};
+use crate::process::spawn::{self, Child, SpawnErrorKind};
 
 use super::clock::moment;
 use super::gate::{self, Cleared, Question};
@@ -242,7 +242,7 @@ impl Actor {
             let at = moment().wall;
             let text = format!("{} was cleared for another life", self.machine.short());
             let problem = Problem::new(crate::module::problem::Kind::SpawnFailed, text, at);
-            self.pending.push_back(Event::SpawnFailed { inc, problem });
+            self.pending.push_back(Event::SpawnFailed { inc, problem, no_room: false });
             return;
         };
         let Cleared { launch, program, .. } = cleared;
@@ -252,7 +252,8 @@ impl Actor {
             Ok(child) => self.adopt(inc, child, incarnation, launch),
             Err(error) => {
                 let problem = preflight::spawn_failed(&error, self.machine.short(), moment().wall);
-                self.pending.push_back(Event::SpawnFailed { inc, problem });
+                let no_room = error.kind == SpawnErrorKind::NoRoom;
+                self.pending.push_back(Event::SpawnFailed { inc, problem, no_room });
             }
         }
     }
@@ -291,7 +292,8 @@ impl Actor {
         }
         let (life, port) = (current.life.clone(), current.launch.port);
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
-            let members = || shared.remnants(&life, Depth::Kin).into_iter().map(|id| id.pid).collect();
+            let kin = || shared.remnants(&life, Depth::Kin).unwrap_or_default();
+            let members = || kin().into_iter().map(|id| id.pid).collect();
             probe::bound(&life, port, members).await;
             let _ = host.send(HostEvent::Fact(Event::Bound { inc })).await;
         })));
@@ -346,29 +348,38 @@ impl Actor {
                 Err(child) => current.corpse = Some(child),
             }
         }
-        // Adopted zombies would keep the group's number taken and make the next look a long one.
-        shared.reap_adopted();
         let life = current.life.clone();
-        let left = shared.remnants(&life, Depth::Kin);
-        if left.is_empty() && !thorough {
+        // A thorough look follows at once: with nobody in the group there is nothing to be found before it. Asking for
+        // orphans all the same would read, at a stop of a thousand modules, a list of a thousand children each.
+        let left = if thorough && group::is_empty(&life) {
+            Ok(Vec::new())
+        } else {
+            // Adopted zombies would keep the group's number taken and make the next look a long one.
+            shared.reap_adopted();
+            shared.remnants(&life, Depth::Kin)
+        };
+        if left.as_ref().is_ok_and(Vec::is_empty) && !thorough {
             self.pending.push_back(Event::GroupEmpty { inc });
             return;
         }
-        reclaim::signal_all(&left, sig.into());
+        // What is not known now is looked at until it is.
+        let left = left.unwrap_or_default();
+        let missed = reclaim::signal_all(&left, sig.into());
         let depth = if thorough { Depth::Marks } else { Depth::Kin };
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
             // Nothing near: look afar at once.
             let mut pause = if left.is_empty() { Duration::ZERO } else { LOOK_FIRST };
-            let mut told: std::collections::BTreeSet<_> = left.into_iter().collect();
+            let mut told: BTreeSet<_> = left.into_iter().filter(|id| !missed.contains(id)).collect();
             loop {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).clamp(LOOK_FIRST, LOOK_LAST);
-                let left = shared.look(&life, depth).await;
+                let Ok(left) = shared.look(&life, depth).await else { continue };
                 if left.is_empty() {
                     break;
                 }
-                let new: Vec<_> = left.into_iter().filter(|id| told.insert(id.clone())).collect();
-                reclaim::signal_all(&new, sig.into());
+                let new: Vec<_> = left.into_iter().filter(|id| !told.contains(id)).collect();
+                let missed = reclaim::signal_all(&new, sig.into());
+                told.extend(new.into_iter().filter(|id| !missed.contains(id)));
             }
             let _ = host.send(HostEvent::Fact(Event::GroupEmpty { inc })).await;
         })));

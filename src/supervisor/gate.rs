@@ -16,8 +16,10 @@ use crate::module::stamp::Stamp;
 use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
 use crate::process::group::Life;
 use crate::process::id::ProcessId;
+use crate::process::unsure::Unsure;
 use crate::process::{ports, table};
 
+use super::reclaim::EndError;
 use super::{preflight, reclaim};
 
 /// An earlier instance that comes back on the port is ended this many times; then somebody else keeps it alive.
@@ -65,7 +67,7 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
     let mut ended = BTreeSet::new();
     if !question.earlier.is_empty() {
         let find = || reclaim::of_earlier(&question.earlier);
-        ended = reclaim::end(find, grace).await.map_err(|left| survivors(&question, &left))?;
+        ended = reclaim::end(find, grace).await.map_err(|error| not_ended(&question, error))?;
     }
     let Composed { launch, notes } = defined?;
     let program = preflight::find_program(&launch, question.at)?;
@@ -91,20 +93,21 @@ async fn free_port(
 ) -> Result<BTreeSet<ProcessId>, Problem> {
     let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
-        let Some((holder, id)) = ports::holder(launch.port) else { return Ok(ended) };
-        let evidence = evidence(question, launch, program, &holder, id.as_ref());
+        let unsure = |unsure| unsure_of_port(question, launch.port, unsure);
+        let Some((holder, id)) = ports::holder(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let evidence = evidence(question, launch, program, &holder, id.as_ref()).map_err(unsure)?;
         let verdict = attribution::judge(&evidence);
         let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
             return Err(squatter(question, holder, &verdict.to_string()));
         };
-        let find = || if table::alive(&id) { BTreeSet::from([id.clone()]) } else { BTreeSet::new() };
+        let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
             reclaim::end(find, launch.policy.kill_timeout)
                 .await
-                .map_err(|left| survivors(question, &left))?,
+                .map_err(|error| not_ended(question, error))?,
         );
     }
-    match ports::holder(launch.port) {
+    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(question, launch.port, unsure))? {
         None => Ok(ended),
         Some((holder, _)) => Err(squatter(
             question,
@@ -132,14 +135,15 @@ fn evidence(
     program: &Path,
     holder: &Holder,
     id: Option<&ProcessId>,
-) -> Evidence {
+) -> Result<Evidence, Unsure> {
     let pid = id.map(|id| id.pid);
-    Evidence {
+    let info = pid.map(table::info).transpose()?.flatten();
+    Ok(Evidence {
         suspect: Suspect {
             id: id.cloned(),
-            uid: pid.and_then(table::info).map(|info| info.uid).or(holder.uid),
-            marks: pid.and_then(table::marks),
-            home: pid.and_then(table::home),
+            uid: info.map(|info| info.uid).or(holder.uid),
+            marks: pid.map(table::marks).transpose()?.flatten(),
+            home: pid.map(table::home).transpose()?.flatten(),
             in_ledger: id.is_some_and(|id| question.earlier.iter().any(|life| life.leader == *id)),
             command: pid.and_then(table::command_line),
             exe: pid.and_then(table::exe),
@@ -149,12 +153,12 @@ fn evidence(
             short: question.short.clone(),
             home: question.home.root().to_owned(),
             uid: table::own_uid(),
-            hub: table::identify(table::own_pid()),
+            hub: table::identify(table::own_pid())?,
             argv: launch.argv.clone(),
             program: Some(program.to_owned()),
             cwd: launch.cwd.clone(),
         },
-    }
+    })
 }
 
 fn no_row(question: &Question) -> Problem {
@@ -174,6 +178,26 @@ fn squatter(question: &Question, holder: Holder, why: &str) -> Problem {
     let mut problem = Problem::new(Kind::PortSquatter, text, question.at).next(next);
     problem.holder = Some(Box::new(holder));
     problem
+}
+
+fn unsure_of_port(question: &Question, port: u16, unsure: Unsure) -> Problem {
+    no_room(question, &format!("it is not known who holds port {port} of {}", question.short), unsure)
+}
+
+fn no_room(question: &Question, what: &str, unsure: Unsure) -> Problem {
+    let cause = std::io::Error::from_raw_os_error(unsure.errno);
+    let text = format!("{what}, so it is not started: the system does not tell ({cause})");
+    Problem::new(Kind::SpawnFailed, text, question.at).next(format!("parachute why {}", question.short))
+}
+
+fn not_ended(question: &Question, error: EndError) -> Problem {
+    match error {
+        EndError::Survive(left) => survivors(question, &left),
+        EndError::Unsure(unsure) => {
+            let what = format!("it is not known whether an earlier instance of {} lives", question.short);
+            no_room(question, &what, unsure)
+        }
+    }
 }
 
 fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {

@@ -32,8 +32,11 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-/// How often a shut gate is asked again.
-const RECHECK: Duration = Duration::from_secs(1);
+/// When a gate that was shut a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
+/// is asked about rarely, because each question reads files and /proc, and there may be hundreds who ask.
+const RECHECK_FIRST: Duration = Duration::from_secs(1);
+/// The longest that somebody waits who has freed the port, or installed what was missing.
+const RECHECK_LAST: Duration = Duration::from_secs(8);
 /// How long SIGKILL may take before we say that it did not work. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// A worker that binds nothing is ready when it has lived this long.
@@ -230,14 +233,17 @@ impl Machine {
             Event::Restart(ticket) => self.wish_up(ticket, Wish::Restart, now, out),
             Event::Stop(ticket) => self.wish_down(ticket, Want::Down, now, out),
             Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
-            Event::Edited => self.row_edited(out, now),
+            Event::Edited => self.row_edited(out),
             Event::Cleared { inc, policy, listens } => {
-                if self.is_checking(inc) {
+                if let Phase::Checking { inc: current, was } = &mut self.phase
+                    && *current == inc
+                {
+                    let was = was.take();
                     self.policy = policy;
                     self.listens = listens;
                     match self.want {
                         Want::Up => {
-                            self.phase = Phase::Spawning { inc };
+                            self.phase = Phase::Spawning { inc, was };
                             out.push(Effect::Spawn(inc));
                         }
                         Want::Down | Want::DownForGood => self.rest(out),
@@ -253,7 +259,9 @@ impl Machine {
                 }
             }
             Event::Spawned { inc, leader } => self.spawned(inc, leader, now, out),
-            Event::SpawnFailed { inc, problem } => self.spawn_failed(inc, problem, now, out),
+            Event::SpawnFailed { inc, problem, no_room } => {
+                self.spawn_failed(inc, problem, no_room, now, out)
+            }
             Event::Bound { inc } => self.bound(inc, now, out),
             Event::Health { inc, verdict } => self.health(inc, verdict, now, out),
             Event::Exited { inc, ended } => self.exited(inc, ended, now, out),

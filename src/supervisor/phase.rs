@@ -1,6 +1,6 @@
 //! The words of the machine: its phases, what comes in and what goes out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::module::ended::Ended;
 use crate::module::launch::Policy;
@@ -92,6 +92,15 @@ pub enum Push {
     },
 }
 
+/// Why a gate is shut, and how patiently it is asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shut {
+    /// The reason.
+    pub problem: Problem,
+    /// From the refusal to the next question. Zero: the next refusal counts as the first one.
+    pub pause: Duration,
+}
+
 /// Where a module stands. Data lives in the variant: two facts that are only valid together are one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -101,13 +110,13 @@ pub enum Phase {
     Checking {
         /// The life that may follow.
         inc: Inc,
-        /// The problem that blocked the last check, shown until this one answers.
-        was: Option<Problem>,
+        /// What blocked the last check, shown until this one answers.
+        was: Option<Shut>,
     },
-    /// The gate said no for a reason outside the module. Costs no budget; asked again at `retry_at`.
+    /// The gate said no for a reason outside the module, or the system had no room for it. Costs no budget; asked again at `retry_at`.
     Blocked {
         /// The reason.
-        problem: Problem,
+        shut: Shut,
         /// When the gate is asked again.
         retry_at: Instant,
     },
@@ -115,6 +124,8 @@ pub enum Phase {
     Spawning {
         /// The life.
         inc: Inc,
+        /// What blocked the last try: the system may lack room for a process for long.
+        was: Option<Shut>,
     },
     /// The leader lives.
     Up {
@@ -201,6 +212,8 @@ pub enum Event {
         inc: Inc,
         /// Why.
         problem: Problem,
+        /// Whether the system had no room for a process, which is nothing the module has done.
+        no_room: bool,
     },
     /// It accepts on its port and the listener is its own.
     Bound {

@@ -44,7 +44,9 @@ async fn accepts(port: u16) -> bool {
     false
 }
 
-/// The leader is asked first: nearly always it is the one, and its few descriptors are cheap to read.
+/// The leader is asked first: nearly always it is the one, and its few descriptors are cheap to read. What cannot be
+/// told now is looked at again.
 fn is_ours(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) -> bool {
-    ports::owned_by(port, &[life.leader.pid]) || ports::owned_by(port, &members())
+    let owned_by = |pids: &[u32]| ports::owned_by(port, pids).unwrap_or(false);
+    owned_by(&[life.leader.pid]) || owned_by(&members())
 }

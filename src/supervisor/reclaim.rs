@@ -3,28 +3,53 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::process::group::{self, Depth, Life, Signal};
+use crate::process::group::{self, Depth, Life, Signal, SignalError};
 use crate::process::id::ProcessId;
 use crate::process::table;
+use crate::process::unsure::Unsure;
 
 /// How long SIGKILL may take.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// Longest pause between two looks whether they are gone.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Why something of an earlier life may still be there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndError {
+    /// These live on after SIGKILL.
+    #[error("{} survive SIGKILL", names(.0))]
+    Survive(BTreeSet<ProcessId>),
+    /// It is not known what lives.
+    #[error(transparent)]
+    Unsure(#[from] Unsure),
+}
+
+fn names(ids: &BTreeSet<ProcessId>) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Signals processes by identity. One that is gone, was recycled or is not ours to signal is left to the next look.
-pub fn signal_all<'a>(targets: impl IntoIterator<Item = &'a ProcessId>, signal: Signal) {
-    for target in targets {
-        let _ = group::signal(target, signal);
-    }
+/// Returns those that the system had no room to signal: they are to be tried again.
+pub fn signal_all<'a>(
+    targets: impl IntoIterator<Item = &'a ProcessId>,
+    signal: Signal,
+) -> BTreeSet<ProcessId> {
+    let failed =
+        |target: &&ProcessId| matches!(group::signal(target, signal), Err(SignalError::Failed { .. }));
+    targets.into_iter().filter(failed).cloned().collect()
 }
 
 /// Everything that is provably left of lives that an earlier hub began.
-#[must_use]
-pub fn of_earlier(lives: &[Life]) -> BTreeSet<ProcessId> {
+///
+/// # Errors
+/// [`Unsure`]: more may be left.
+pub fn of_earlier(lives: &[Life]) -> Result<BTreeSet<ProcessId>, Unsure> {
     let (hub, nobody) = (table::own_pid(), BTreeSet::new());
-    let remnants = |life| group::remnants(life, hub, &nobody, Depth::Marks);
-    lives.iter().flat_map(remnants).map(|info| info.id).collect()
+    let mut left = BTreeSet::new();
+    for life in lives {
+        left.extend(group::remnants(life, hub, &nobody, Depth::Marks)?.into_iter().map(|info| info.id));
+    }
+    Ok(left)
 }
 
 /// Ends everything that `find` finds, SIGTERM first, SIGKILL after `grace`. `find` is asked again when all that it
@@ -33,29 +58,30 @@ pub fn of_earlier(lives: &[Life]) -> BTreeSet<ProcessId> {
 /// Returns those that were ended.
 ///
 /// # Errors
-/// Those that survived SIGKILL.
+/// [`EndError`]. Whom the system would not tell about is neither gone nor a survivor.
 pub async fn end(
-    find: impl Fn() -> BTreeSet<ProcessId>,
+    find: impl Fn() -> Result<BTreeSet<ProcessId>, Unsure>,
     grace: Duration,
-) -> Result<BTreeSet<ProcessId>, BTreeSet<ProcessId>> {
+) -> Result<BTreeSet<ProcessId>, EndError> {
     let mut ended = BTreeSet::new();
-    let mut living = find();
+    let mut living = find()?;
     for (signal, patience) in [(Signal::Terminate, grace), (Signal::Kill, KILL_WAIT)] {
         let mut waited = Duration::ZERO;
         let mut pause = Duration::from_millis(1);
-        signal_all(&living, signal);
+        let mut missed = signal_all(&living, signal);
         loop {
-            let gone: Vec<_> = living.iter().filter(|id| !table::alive(id)).cloned().collect();
+            missed = signal_all(&missed, signal);
+            let gone: Vec<_> = living.iter().filter(|id| table::alive(id) == Ok(false)).cloned().collect();
             for id in gone {
                 living.remove(&id);
                 ended.insert(id);
             }
             if living.is_empty() {
-                living = find();
+                living = find()?;
                 if living.is_empty() {
                     return Ok(ended);
                 }
-                signal_all(&living, signal);
+                missed = signal_all(&living, signal);
             }
             if waited >= patience {
                 break;
@@ -65,5 +91,8 @@ pub async fn end(
             pause = (pause * 2).min(LOOK);
         }
     }
-    Err(living)
+    for id in &living {
+        table::alive(id)?;
+    }
+    Err(EndError::Survive(living))
 }

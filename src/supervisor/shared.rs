@@ -22,6 +22,7 @@ use crate::process::group::{self, Depth, Life, Sweep};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
 use crate::process::table;
+use crate::process::unsure::Unsure;
 
 use super::clock::moment;
 use super::ledger::{Entry, Ledger};
@@ -84,7 +85,11 @@ impl Shared {
     /// Opens the ledger and looks once for what an earlier hub left.
     pub(super) fn open(home: Home, base: SpawnBase, logs: Logs, nonce: String) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
-        let marked = group::marked(home.root()).into_iter().map(|(info, marks)| (marks, info.id)).collect();
+        let marked = group::marked(home.root())
+            .map_err(std::io::Error::other)?
+            .into_iter()
+            .map(|(info, marks)| (marks, info.id))
+            .collect();
         let (changes, _) = broadcast::channel(CHANGES);
         Ok(Self {
             home,
@@ -191,34 +196,36 @@ impl Shared {
         lock(&self.leaders).remove(&pid);
     }
 
-    /// What is left of a life.
-    pub(super) fn remnants(&self, life: &Life, depth: Depth) -> Vec<ProcessId> {
+    /// What is left of a life, as far as the system tells.
+    pub(super) fn remnants(&self, life: &Life, depth: Depth) -> Result<Vec<ProcessId>, Unsure> {
         let leaders = lock(&self.leaders).clone();
-        group::remnants(life, self.hub, &leaders, depth).into_iter().map(|info| info.id).collect()
+        let left = group::remnants(life, self.hub, &leaders, depth)?;
+        Ok(left.into_iter().map(|info| info.id).collect())
     }
 
     /// The same for a caller that may wait a moment. Thorough looks at the same time share one [`Sweep`].
-    pub(super) async fn look(&self, life: &Life, depth: Depth) -> Vec<ProcessId> {
+    pub(super) async fn look(&self, life: &Life, depth: Depth) -> Result<Vec<ProcessId>, Unsure> {
         if depth == Depth::Kin || life.reaped.is_none() {
             return self.remnants(life, depth);
         }
-        let sweep = self.sweep().await;
-        sweep.remnants(life, self.hub, &lock(&self.leaders)).into_iter().map(|info| info.id).collect()
+        let sweep = self.sweep().await?;
+        let left = sweep.remnants(life, self.hub, &lock(&self.leaders));
+        Ok(left.into_iter().map(|info| info.id).collect())
     }
 
     /// A look that begins after this call.
-    async fn sweep(&self) -> Arc<Sweep> {
+    async fn sweep(&self) -> Result<Arc<Sweep>, Unsure> {
         let asked = moment().mono;
         let mut last = self.sweep.lock().await;
         if let Some((_, sweep)) = last.as_ref().filter(|(begun, _)| *begun >= asked) {
-            return Arc::clone(sweep);
+            return Ok(Arc::clone(sweep));
         }
         // Whoever ends meanwhile is answered by the same look.
         tokio::time::sleep(GATHER).await;
         let begun = moment().mono;
-        let sweep = Arc::new(Sweep::take(&lock(&self.leaders)));
+        let sweep = Arc::new(Sweep::take(&lock(&self.leaders))?);
         *last = Some((begun, Arc::clone(&sweep)));
-        sweep
+        Ok(sweep)
     }
 
     pub(super) fn announce(&self, now: Snapshot) {

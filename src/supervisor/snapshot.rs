@@ -7,7 +7,7 @@ use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 
 use super::machine::{Last, Machine, Want};
-use super::phase::{Moment, Phase, Push, Ready};
+use super::phase::{Moment, Phase, Push, Ready, Shut};
 
 /// The word for a phase, as the contract spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +132,8 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
 
 fn problem(machine: &Machine, now: Moment) -> Option<Problem> {
     match machine.phase() {
-        Phase::Checking { was, .. } => was.clone(),
-        Phase::Blocked { problem, .. }
+        Phase::Checking { was, .. } => was.as_ref().map(|shut| shut.problem.clone()),
+        Phase::Blocked { shut: Shut { problem, .. }, .. }
         | Phase::Backoff { problem, .. }
         | Phase::Crashed { problem }
         | Phase::Up { ready: Ready::Unbound { problem }, .. }

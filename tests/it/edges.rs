@@ -21,15 +21,16 @@ const EDGES: [(&str, &str); 18] = [
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
     ("process/os/macos/proc.rs", "asks libproc and sysctl"),
-    ("process/os/posix.rs", "signals a group whose leader was proven"),
-    ("process/spawn.rs", "starts modules"),
+    ("process/os/posix.rs", "starts modules; signals a group whose leader was proven"),
+    ("process/spawn.rs", "looks at a program that could not be started"),
     ("supervisor/clock.rs", "reads both clocks for the running side"),
 ];
 
 /// The only files with `unsafe`.
-const UNSAFE: [&str; 5] = [
+const UNSAFE: [&str; 6] = [
     "process/os/handed.rs",
     "process/os/linux/exit.rs",
+    "process/os/linux/vfork.rs",
     "process/os/macos/proc.rs",
     "process/os/macos/sockets.rs",
     "process/os/posix.rs",

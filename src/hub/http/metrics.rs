@@ -11,11 +11,13 @@ use crate::hub::app::App;
 use crate::hub::views;
 
 use super::auth::Operator;
+use super::error::Failure;
 
 /// The numbers of [`Status`], for a scraper.
-pub async fn metrics(_: Operator, State(app): State<App>) -> Response {
-    let text = render(&views::status(&app));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+pub async fn metrics(_: Operator, State(app): State<App>) -> Result<Response, Failure> {
+    let status = views::status(&app).await.ok_or_else(Failure::shutting_down)?;
+    let text = render(&status);
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
 /// One family of samples: name, type, help, and the value of one module.

@@ -52,8 +52,8 @@ fn known_only(name: &str) -> bool {
 }
 
 /// Everything `parachute status` shows.
-pub async fn status(_: Operator, State(app): State<App>) -> Json<Status> {
-    Json(views::status(&app))
+pub async fn status(_: Operator, State(app): State<App>) -> Result<Json<Status>, Failure> {
+    views::status(&app).await.map(Json).ok_or_else(Failure::shutting_down)
 }
 
 /// The contract's list, for every row.

@@ -1,17 +1,22 @@
-//! What Linux and macOS share: groups, `waitid`, SIGCHLD.
-#![expect(clippy::disallowed_methods, reason = "edge: callers in process::group have proven the target")]
+//! What Linux and macOS share: children of `std::process`, groups, `waitid`, SIGCHLD.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: starts what spawn orders; callers in group have proven their target"
+)]
 #![expect(unsafe_code, reason = "what runs between fork and exec must be vouched for")]
 
+use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
 use crate::module::ended::Ended;
 use crate::process::signal::{Signal, SignalError};
+use crate::process::spawn::{Born, Order};
 
 pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     match signal {
@@ -24,13 +29,43 @@ pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     }
 }
 
-/// Gives a child this limit on descriptors instead of ours.
-pub(in crate::process) fn limit_files(command: &mut Command, limit: Rlimit) {
-    // SAFETY: between fork and exec only what is async-signal-safe may run: this is one system call, which allocates
-    // nothing and takes no lock (signal-safety(7); rustix makes the call itself on Linux).
-    unsafe {
-        command.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Nofile, limit)?));
+/// Starts what is ordered.
+pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
+    let mut command = Command::new(order.program);
+    if let Some((first, rest)) = order.argv.split_first() {
+        command.arg0(first).args(rest);
     }
+    command.env_clear().envs(order.env.iter().map(|(key, value)| (key, value)));
+    if let Some(cwd) = order.cwd {
+        command.current_dir(cwd);
+    }
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(limit) = order.limit {
+        // SAFETY: between fork and exec only what is async-signal-safe may run: this is one system call, which
+        // allocates nothing and takes no lock (signal-safety(7)).
+        unsafe {
+            command.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Nofile, limit)?));
+        }
+    }
+    let mut child = command.spawn()?;
+    match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), Some(stderr)) => {
+            Ok(Born { pid: child.id(), stdout: stdout.into(), stderr: stderr.into() })
+        }
+        // Both were asked for above.
+        _ => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
+/// Ends and reaps a child of which nobody has heard yet.
+pub(in crate::process) fn discard(child: Pid) {
+    let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
+    wait_for(child);
+}
+
+/// Reaps a child that ends at once.
+pub(super) fn wait_for(child: Pid) {
+    while matches!(waitid(WaitId::Pid(child), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
 }
 
 pub(super) fn explain(pid: u32, errno: Errno) -> SignalError {
@@ -88,6 +123,12 @@ pub(super) fn peek(pid: Pid) -> Option<Ended> {
 /// Reaps the child if it has ended: from here on its pid may be reused.
 pub(in crate::process) fn end_if_any(pid: Pid) -> Option<Ended> {
     wait(pid, WaitIdOptions::empty())
+}
+
+/// Whether this is a child of ours that nobody has reaped, alive or zombie. Needs no descriptor.
+pub(in crate::process) fn is_child(pid: u32) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    target(pid).is_ok_and(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(_) | Err(Errno::INTR)))
 }
 
 /// Whether any child of ours is a zombie; it stays one.

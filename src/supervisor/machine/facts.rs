@@ -5,25 +5,40 @@ use crate::module::ended::Ended;
 use crate::module::problem::{Kind, Problem};
 use crate::process::id::ProcessId;
 
-use super::super::phase::{Cause, Effect, Inc, Moment, Outcome, Phase, Push, Ready, Record, Run, Sig};
+use super::super::phase::{Cause, Effect, Inc, Moment, Outcome, Phase, Push, Ready, Record, Run, Shut, Sig};
 use super::steps::answer;
-use super::{Last, Machine, RECHECK, WORKER_READY, Want};
+use super::{Last, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY, Want};
 
 impl Machine {
     pub(super) fn refuse(&mut self, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
-        let known =
-            matches!(&self.phase, Phase::Checking { was: Some(was), .. } if same_problem(was, &problem));
-        if !known {
+        let same = match &self.phase {
+            Phase::Checking { was: Some(was), .. } | Phase::Spawning { was: Some(was), .. }
+                if same_problem(&was.problem, &problem) =>
+            {
+                Some(was.pause)
+            }
+            Phase::Checking { .. }
+            | Phase::Down
+            | Phase::Blocked { .. }
+            | Phase::Spawning { .. }
+            | Phase::Up { .. }
+            | Phase::Stopping { .. }
+            | Phase::Draining { .. }
+            | Phase::Backoff { .. }
+            | Phase::Crashed { .. } => None,
+        };
+        if same.is_none() {
             let first = problem.error_description.lines().next().unwrap_or_default();
             out.push(Effect::Note(format!("not started: {first}")));
             out.push(Effect::Report(self.failed(&problem, None, now, false)));
         }
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
-        self.phase = Phase::Blocked { problem, retry_at: now.mono + RECHECK };
+        let pause = same.map_or(RECHECK_FIRST, |pause| (pause * 2).clamp(RECHECK_FIRST, RECHECK_LAST));
+        self.phase = Phase::Blocked { shut: Shut { problem, pause }, retry_at: now.mono + pause };
     }
 
     pub(super) fn spawned(&mut self, inc: Inc, leader: ProcessId, now: Moment, out: &mut Vec<Effect>) {
-        if !matches!(&self.phase, Phase::Spawning { inc: current } if *current == inc) {
+        if !matches!(&self.phase, Phase::Spawning { inc: current, .. } if *current == inc) {
             return;
         }
         let run = Run { inc, leader, since: now, was_ready: false };
@@ -40,11 +55,19 @@ impl Machine {
         }
     }
 
-    pub(super) fn spawn_failed(&mut self, inc: Inc, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
-        if !matches!(&self.phase, Phase::Spawning { inc: current } if *current == inc) {
+    pub(super) fn spawn_failed(
+        &mut self,
+        inc: Inc,
+        problem: Problem,
+        no_room: bool,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        if !matches!(&self.phase, Phase::Spawning { inc: current, .. } if *current == inc) {
             return;
         }
         match self.want {
+            Want::Up if no_room => self.refuse(problem, now, out),
             Want::Up => {
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);

@@ -1,7 +1,9 @@
 //! Requests: they change the want and push the phase one step towards it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::super::phase::{Cause, Effect, Moment, Outcome, Phase, Push, Ready, Ticket};
+use std::time::Duration;
+
+use super::super::phase::{Cause, Effect, Moment, Outcome, Phase, Push, Ready, Shut, Ticket};
 use super::steps::answer;
 use super::{MAX_WAITING, Machine, Want, Wish};
 
@@ -43,7 +45,10 @@ impl Machine {
             | Phase::Checking { .. }
             | Phase::Spawning { .. }
             | Phase::Stopping { .. }
-            | Phase::Draining { .. } => self.starters.push(ticket),
+            | Phase::Draining { .. } => {
+                self.starters.push(ticket);
+                self.hurry();
+            }
         }
     }
 
@@ -77,19 +82,27 @@ impl Machine {
         }
     }
 
-    /// A changed row is picked up by the next start. What waits for the outside world asks again at once.
-    pub(super) fn row_edited(&mut self, out: &mut Vec<Effect>, now: Moment) {
+    /// A changed row is picked up by the next start. What waits for the outside world asks again at once,
+    /// and patience begins anew.
+    pub(super) fn row_edited(&mut self, out: &mut Vec<Effect>) {
         match &mut self.phase {
             Phase::Up { .. } | Phase::Stopping { .. } | Phase::Draining { .. } => self.edited = true,
-            Phase::Blocked { retry_at, .. } => {
-                *retry_at = now.mono;
-                self.tick(now, out);
+            Phase::Blocked { shut, .. } => {
+                let was = Shut { problem: shut.problem.clone(), pause: Duration::ZERO };
+                self.check(Some(was), out);
             }
-            Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Spawning { .. }
-            | Phase::Backoff { .. }
-            | Phase::Crashed { .. } => {}
+            // The question under way may have been asked before the edit.
+            Phase::Checking { .. } => self.hurry(),
+            Phase::Down | Phase::Spawning { .. } | Phase::Backoff { .. } | Phase::Crashed { .. } => {}
+        }
+    }
+
+    /// A refusal of the question under way counts as a first one.
+    fn hurry(&mut self) {
+        if let Phase::Checking { was: Some(shut), .. } | Phase::Spawning { was: Some(shut), .. } =
+            &mut self.phase
+        {
+            shut.pause = Duration::ZERO;
         }
     }
 }

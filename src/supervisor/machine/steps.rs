@@ -9,7 +9,7 @@ use crate::module::problem::{Kind, Problem};
 
 use super::super::budget::Verdict;
 use super::super::phase::{
-    Cause, Effect, Failed, Inc, Moment, Outcome, Phase, Push, Ready, Record, Run, Sig, Ticket,
+    Cause, Effect, Failed, Inc, Moment, Outcome, Phase, Push, Ready, Record, Run, Shut, Sig, Ticket,
 };
 use super::{KILL_WAIT, Machine};
 
@@ -19,8 +19,8 @@ impl Machine {
             return;
         }
         match &mut self.phase {
-            Phase::Blocked { problem, .. } => {
-                let was = Some(problem.clone());
+            Phase::Blocked { shut, .. } => {
+                let was = Some(shut.clone());
                 self.check(was, out);
             }
             Phase::Backoff { .. } => {
@@ -55,7 +55,7 @@ impl Machine {
     }
 
     /// Asks the gate for the next life.
-    pub(super) fn check(&mut self, was: Option<Problem>, out: &mut Vec<Effect>) {
+    pub(super) fn check(&mut self, was: Option<Shut>, out: &mut Vec<Effect>) {
         let inc = Inc(self.next);
         self.next = self.next.wrapping_add(1);
         self.phase = Phase::Checking { inc, was };

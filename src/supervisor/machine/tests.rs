@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::super::phase::{Effect, Event, Inc, Moment, Outcome, Phase, Record, Sig, Ticket};
-use super::{Machine, Want};
+use super::{Machine, RECHECK_FIRST, RECHECK_LAST, Want};
 use crate::module::ended::Ended;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
@@ -122,6 +122,10 @@ impl Model {
     }
 
     fn laws(&self) {
+        if let Phase::Blocked { shut, retry_at } = self.machine.phase() {
+            assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&shut.pause), "{shut:?}");
+            assert!(*retry_at <= self.now().mono + shut.pause, "somebody waits longer than was said");
+        }
         let live = self.lives.values().filter(|l| l.leader_alive || l.rest_alive).count();
         assert!(live <= 1, "{live} live groups");
         if matches!(self.machine.phase(), Phase::Down | Phase::Crashed { .. } | Phase::Backoff { .. }) {
@@ -146,7 +150,8 @@ impl Model {
         }
         if let Some(inc) = self.spawning.take() {
             if pick.is_multiple_of(6) {
-                return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed) });
+                let no_room = pick.is_multiple_of(12);
+                return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room });
             }
             let life = Life {
                 leader_alive: true,
@@ -466,6 +471,60 @@ fn a_stranger_on_the_port_costs_no_budget_and_is_asked_about_again() {
     assert_eq!(model.notes.len(), 1, "said once, not at every check");
     model.settle();
     assert!(matches!(model.machine.phase(), Phase::Up { .. }), "comes back by itself");
+}
+
+#[test]
+fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
+    /// Refuses the question under way; how long until the next one, in seconds.
+    fn refused(model: &mut Model, kind: Kind) -> u64 {
+        let inc = model.checking.take().expect("the gate was asked");
+        model.feed(Event::Refused { inc, problem: problem(kind) });
+        (model.machine.deadline().unwrap() - model.now().mono).as_secs()
+    }
+    fn waits(model: &mut Model, kind: Kind, pauses: &[u64], after: &str) {
+        for expected in pauses {
+            assert_eq!(refused(model, kind), *expected, "after {after}");
+            model.elapsed += Duration::from_secs(*expected);
+            model.feed(Event::Tick);
+        }
+    }
+    let mut model = Model::new();
+    model.start();
+    waits(&mut model, Kind::PortSquatter, &[1, 2, 4, 8, 8, 8], "a start");
+    waits(&mut model, Kind::MissingDependency, &[1, 2, 4], "another reason");
+    refused(&mut model, Kind::MissingDependency);
+    for (wish, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
+        wish(&mut model);
+        waits(&mut model, Kind::MissingDependency, &[1, 2], what);
+        wish(&mut model);
+        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the gate is being asked");
+        refused(&mut model, Kind::MissingDependency);
+    }
+    let notes = model.notes.len();
+    model.feed(Event::Edited);
+    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit");
+    model.feed(Event::Edited);
+    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the gate is being asked");
+    assert_eq!(model.notes.len(), notes, "the same reason is not told again");
+}
+
+#[test]
+fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
+    let mut model = Model::new();
+    model.start();
+    for pause in [1, 2, 4, 8, 8, 8] {
+        let inc = model.checking.take().unwrap();
+        model.feed(Event::Cleared { inc, policy: Policy::default(), listens: true });
+        let inc = model.spawning.take().unwrap();
+        model.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room: true });
+        model.elapsed += Duration::from_secs(pause);
+        assert_eq!(model.machine.deadline(), Some(model.now().mono));
+        model.feed(Event::Tick);
+    }
+    assert_eq!(model.machine.crashes(model.now().mono), 0);
+    assert_eq!(model.notes.len(), 1, "{:?}", model.notes);
+    model.settle();
+    assert!(matches!(model.machine.phase(), Phase::Up { .. }));
 }
 
 #[test]

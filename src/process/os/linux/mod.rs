@@ -7,6 +7,7 @@ mod proc;
 mod sockets;
 mod stat;
 mod tcp_table;
+mod vfork;
 
 #[path = "../handed.rs"]
 mod handed;
@@ -21,9 +22,23 @@ mod layout;
 pub(super) use exit::ExitWatch;
 pub(super) use handed::take as take_handed;
 pub(super) use pidfd::send;
-pub(super) use posix::{end_if_any, group_exists, limit_files, send_group, zombie_child};
+pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, zombie_child};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
 };
+<<<<<<< HEAD
 pub(super) use sockets::{holders, holds, listeners, listens};
+=======
+pub(super) use sockets::{holders, holds, listeners};
+
+use crate::process::spawn::{Born, Order};
+
+/// Starts a child; see [`vfork`] for why there are two ways.
+pub(super) fn spawn(order: &Order<'_>) -> std::io::Result<Born> {
+    match order.limit {
+        Some(limit) => vfork::spawn(order, limit),
+        None => posix::spawn(order),
+    }
+}
+>>>>>>> s2-a

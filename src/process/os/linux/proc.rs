@@ -11,10 +11,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
-use super::stat::{Stat, kilobytes, number, uptime_ticks};
+use super::stat::{Stat, kilobytes, number};
 use crate::process::id::{BootId, ProcessId, Started};
 use crate::process::table::ProcInfo;
+use crate::process::unsure::Unsure;
 
 /// `stat` is at most 52 numbers of 20 digits and a name: one read always gets all of it.
 const STAT_BYTES: usize = 2048;
@@ -31,57 +34,99 @@ fn boot() -> &'static BootId {
     })
 }
 
-/// This moment on the scale of `ProcessId::started`.
-pub(in crate::process) fn now() -> Option<Started> {
-    uptime_ticks(&std::fs::read("/proc/uptime").ok()?).map(Started)
+/// Clock ticks a second in /proc: USER_HZ, 100 on every architecture Rust's std supports for Linux.
+const TICKS: u64 = 100;
+
+/// This moment on the scale of `ProcessId::started`, which counts suspended time. From the clock and not from
+/// /proc/uptime, which is the same clock (proc_uptime(5)) and needs a descriptor: a wrong moment would disown what
+/// a dead leader left.
+pub(in crate::process) fn now() -> Started {
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+    Started(seconds * TICKS + nanos / (1_000_000_000 / TICKS))
 }
 
-/// Opens a directory below (or) /proc.
-fn directory(path: &str) -> Option<OwnedFd> {
-    openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
+/// What a failed look at something of a process means: it is not there, or that cannot be told.
+fn absent(errno: Errno) -> Result<(), Unsure> {
+    match errno {
+        // ESRCH: it ended between `open` and `read`. ENOENT: it was not there, or /proc hides it (hidepid).
+        Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(()),
+        other => Err(Unsure { errno: other.raw_os_error() }),
+    }
 }
 
-/// Calls `each` with every numeric name in a directory.
-pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) {
+/// Whether a refusal is about this one process only: another user's, or hidden by a security module. What asks about
+/// all processes passes over it, as it passes over those that /proc hides.
+pub(super) fn is_private(unsure: Unsure) -> bool {
+    matches!(Errno::from_raw_os_error(unsure.errno), Errno::ACCESS | Errno::PERM)
+}
+
+/// Opens a directory below (or) /proc. `None`: there is none.
+fn directory(path: &str) -> Result<Option<OwnedFd>, Unsure> {
+    match openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(dir) => Ok(Some(dir)),
+        Err(errno) => absent(errno).map(|()| None),
+    }
+}
+
+/// /proc itself. Where it is not mounted nothing can be told.
+fn all_of_proc() -> Result<OwnedFd, Unsure> {
+    directory("/proc")?.ok_or(Unsure { errno: Errno::NOENT.raw_os_error() })
+}
+
+/// Calls `each` with every numeric name in a directory. One that vanishes meanwhile has no more names.
+pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) -> Result<(), Unsure> {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 16 * 1024];
     let mut entries = RawDir::new(dir, &mut buffer);
-    while let Some(Ok(entry)) = entries.next() {
-        if let Some(number) = number(entry.file_name().to_bytes()) {
-            each(number);
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) => number(entry.file_name().to_bytes()).into_iter().for_each(&mut each),
+            Err(errno) => return absent(errno),
         }
     }
+    Ok(())
 }
 
 /// All pids.
-pub(super) fn pids() -> Vec<u32> {
+pub(super) fn pids() -> Result<Vec<u32>, Unsure> {
     let mut pids = Vec::with_capacity(256);
-    if let Some(proc) = directory("/proc") {
-        numbers_in(proc, |pid| pids.push(pid));
-    }
-    pids
+    numbers_in(all_of_proc()?, |pid| pids.push(pid))?;
+    Ok(pids)
 }
 
-/// All processes.
-pub(in crate::process) fn all() -> Vec<ProcInfo> {
-    let Some(proc) = directory("/proc") else { return Vec::new() };
+/// All processes that this user may see.
+pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unsure> {
+    let proc = all_of_proc()?;
     let mut path = String::with_capacity(24);
-    pids().into_iter().filter_map(|pid| read_info(&proc, pid, &mut path)).collect()
+    let look = |pid| match read_info(&proc, pid, &mut path) {
+        Err(unsure) if is_private(unsure) => None,
+        known => known.transpose(),
+    };
+    pids()?.into_iter().filter_map(look).collect()
 }
 
-/// One process.
-pub(in crate::process) fn info(pid: u32) -> Option<ProcInfo> {
-    read_info(directory("/proc")?, pid, &mut String::with_capacity(24))
+/// One process. `None`: it is gone, or /proc hides it.
+pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
+    read_info(all_of_proc()?, pid, &mut String::with_capacity(24))
 }
 
-fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Option<ProcInfo> {
+fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Result<Option<ProcInfo>, Unsure> {
     path.clear();
-    write!(path, "{pid}/stat").ok()?;
-    let file = openat(proc, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Writing to a `String` cannot fail.
+    let _ = write!(path, "{pid}/stat");
     let mut buffer = [0_u8; STAT_BYTES];
-    let len = rustix::io::read(&file, &mut buffer).ok()?;
-    let stat = Stat::parse(&buffer[..len])?;
-    let uid = fstat(&file).ok()?.st_uid;
-    Some(ProcInfo {
+    let read = || {
+        let file = openat(proc, path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let len = rustix::io::read(&file, &mut buffer)?;
+        Ok((len, fstat(&file)?.st_uid))
+    };
+    let (len, uid) = match read() {
+        Ok(read) => read,
+        Err(errno) => return absent(errno).map(|()| None),
+    };
+    // A process that is being reaped has -1 for its group and session (do_task_stat in fs/proc/array.c): it is gone.
+    let Some(stat) = Stat::parse(&buffer[..len]) else { return Ok(None) };
+    Ok(Some(ProcInfo {
         // In a pid namespace /proc may belong to another one; the name of the directory is what we can signal.
         id: ProcessId { pid, started: Started(stat.started), boot: boot().clone() },
         ppid: stat.ppid,
@@ -90,7 +135,7 @@ fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Option<ProcInfo> {
         uid,
         zombie: stat.zombie(),
         name: String::from_utf8_lossy(stat.comm).into_owned(),
-    })
+    }))
 }
 
 fn block(pid: u32, file: &str) -> Option<Vec<u8>> {
@@ -107,9 +152,21 @@ pub(in crate::process) fn command_line(pid: u32) -> Option<Vec<OsString>> {
         .then(|| bytes.split(|b| *b == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-/// The environment block it was started with; a later `setenv` does not show (proc_pid_environ(5)).
-pub(in crate::process) fn environ(pid: u32) -> Option<Vec<u8>> {
-    block(pid, "environ")
+/// The environment block it was started with; a later `setenv` does not show (proc_pid_environ(5)). `None`: it is
+/// gone, or not for this user to read, which is how all processes of other users are.
+pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unsure> {
+    let read = || {
+        let file = std::fs::File::open(format!("/proc/{pid}/environ"))?;
+        let mut bytes = Vec::with_capacity(4096);
+        file.take(BLOCK_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => match absent(Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
+            Err(unsure) if !is_private(unsure) => Err(unsure),
+            Ok(()) | Err(_) => Ok(None),
+        },
+    }
 }
 
 pub(in crate::process) fn cwd(pid: u32) -> Option<PathBuf> {
@@ -133,11 +190,16 @@ fn socket_inode(link: &[u8]) -> Option<u64> {
     number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
-/// Calls `each` with the inode of every socket a process has open, until it returns `false`.
-pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) {
-    let Some(dir) = directory(&format!("/proc/{pid}/fd")) else { return };
+/// Calls `each` with the inode of every socket a process has open, until it returns `false`. Descriptors that this
+/// user may not see are passed over.
+pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) -> Result<(), Unsure> {
+    let dir = match directory(&format!("/proc/{pid}/fd")) {
+        Ok(Some(dir)) => dir,
+        Err(unsure) if !is_private(unsure) => return Err(unsure),
+        Ok(None) | Err(_) => return Ok(()),
+    };
     let mut fds = Vec::with_capacity(64);
-    numbers_in(&dir, |fd| fds.push(fd));
+    numbers_in(&dir, |fd| fds.push(fd))?;
     let mut name = String::with_capacity(12);
     for fd in fds {
         name.clear();
@@ -147,9 +209,10 @@ pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) {
             && let Some(inode) = socket_inode(link)
             && !each(inode)
         {
-            return;
+            break;
         }
     }
+    Ok(())
 }
 
 /// Our children, among them every orphan we adopted, if the kernel lists them (CONFIG_PROC_CHILDREN); `None` means
@@ -161,10 +224,11 @@ pub(in crate::process) fn possible_orphans(hub: u32) -> Option<Vec<u32>> {
     children(hub)
 }
 
-/// The children of a process, of all its threads. `None`: it is gone, or the kernel has no such list.
+/// The children of a process, of all its threads. `None`: it is gone, the kernel has no such list, or it cannot be
+/// read; then a census decides.
 pub(in crate::process) fn children(pid: u32) -> Option<Vec<u32>> {
     let mut tids = Vec::new();
-    numbers_in(directory(&format!("/proc/{pid}/task"))?, |tid| tids.push(tid));
+    numbers_in(directory(&format!("/proc/{pid}/task")).ok()??, |tid| tids.push(tid)).ok()?;
     let mut children = Vec::new();
     for tid in tids {
         match std::fs::read(format!("/proc/{pid}/task/{tid}/children")) {
@@ -184,6 +248,7 @@ pub(in crate::process) fn become_subreaper() -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::os::stat::uptime_ticks;
 
     #[test]
     fn socket_links() {
@@ -196,7 +261,9 @@ mod tests {
 
     #[test]
     fn our_start_is_not_after_now() {
-        assert!(info(std::process::id()).unwrap().id.started <= now().unwrap());
+        assert!(info(std::process::id()).unwrap().unwrap().id.started <= now());
         assert!(!boot().0.is_empty());
+        let uptime = std::fs::read("/proc/uptime").unwrap();
+        assert!(now().0.abs_diff(uptime_ticks(&uptime).unwrap()) < 60 * TICKS, "the same scale");
     }
 }

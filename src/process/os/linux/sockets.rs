@@ -2,50 +2,63 @@
 #![expect(clippy::disallowed_methods, reason = "edge: reads /proc/net where netlink is refused")]
 
 use std::collections::{BTreeMap, BTreeSet};
+<<<<<<< HEAD
 use std::io;
 use std::os::fd::BorrowedFd;
+=======
+use std::io::ErrorKind;
+>>>>>>> s2-a
 
 use super::{netlink, proc, tcp_table};
 use crate::process::ports::Listener;
+use crate::process::unsure::Unsure;
 
-/// Every listening TCP socket of our network namespace, whoever owns it.
-pub(in crate::process) fn listeners() -> Vec<Listener> {
-    netlink::listeners().unwrap_or_else(|netlink::Refused| from_proc())
+/// The listening TCP sockets of our network namespace, whoever owns them: all, or those of one port.
+pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
+    netlink::listeners(port).or_else(|netlink::Refused| from_proc(port))
 }
 
 /// The same from /proc/net. A missing tcp6 means IPv6 is off.
-fn from_proc() -> Vec<Listener> {
-    ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|path| std::fs::read(path).ok())
-        .flat_map(|table| tcp_table::parse(&table))
-        .collect()
+fn from_proc(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
+    let mut found = Vec::new();
+    for (path, may_lack) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
+        match std::fs::read(path) {
+            Ok(table) => found.extend(tcp_table::parse(&table)),
+            Err(error) if may_lack && error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Unsure { errno: error.raw_os_error().unwrap_or_default() }),
+        }
+    }
+    found.retain(|listener| port.is_none_or(|port| listener.port == port));
+    Ok(found)
 }
 
 /// The pids that have each of these sockets open, as far as this user may look.
-pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> BTreeMap<u64, BTreeSet<u32>> {
+pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unsure> {
     let mut held: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
-    for pid in proc::pids() {
+    for pid in proc::pids()? {
         proc::sockets_of(pid, |inode| {
             if inodes.contains(&inode) {
                 held.entry(inode).or_default().insert(pid);
             }
             true
-        });
+        })?;
     }
-    held
+    Ok(held)
 }
 
 /// Whether one of these processes has one of these sockets open.
-pub(in crate::process) fn holds(pids: &[u32], inodes: &BTreeSet<u64>) -> bool {
-    pids.iter().any(|pid| {
+pub(in crate::process) fn holds(pids: &[u32], inodes: &BTreeSet<u64>) -> Result<bool, Unsure> {
+    for pid in pids {
         let mut found = false;
         proc::sockets_of(*pid, |inode| {
             found = inodes.contains(&inode);
             !found
-        });
-        found
-    })
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether listen(2) was called on it: `SO_ACCEPTCONN` of socket(7).
@@ -64,11 +77,20 @@ mod tests {
         let mut ours = vec![v4.local_addr().unwrap(), wild.local_addr().unwrap()];
         let v6 = std::net::TcpListener::bind("[::1]:0").ok(); // no IPv6 in some containers
         ours.extend(v6.as_ref().map(|l| l.local_addr().unwrap()));
-        for found in [netlink::listeners().unwrap_or_else(|_| from_proc()), from_proc()] {
+        for found in [listeners(None).unwrap(), from_proc(None).unwrap()] {
             for addr in &ours {
                 let hit = found.iter().find(|l| l.port == addr.port() && l.addr == addr.ip());
                 let inode = hit.unwrap_or_else(|| panic!("{addr} is missing in {found:?}")).inode;
-                assert!(holds(&[std::process::id()], &BTreeSet::from([inode])), "{addr}");
+                assert_eq!(holds(&[std::process::id()], &BTreeSet::from([inode])), Ok(true), "{addr}");
+            }
+        }
+        for addr in &ours {
+            let port = Some(addr.port());
+            let (all, one) = (netlink::listeners(None), netlink::listeners(port));
+            assert_eq!(all.is_ok(), one.is_ok(), "the kernel refuses the filter");
+            for found in [listeners(port).unwrap(), from_proc(port).unwrap()] {
+                assert!(found.iter().any(|l| l.addr == addr.ip()), "{addr} is missing in {found:?}");
+                assert!(found.iter().all(|l| l.port == addr.port()), "{found:?}");
             }
         }
     }

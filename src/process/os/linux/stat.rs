@@ -54,6 +54,7 @@ pub(super) fn kilobytes(text: &[u8], key: &str) -> Option<u64> {
 
 /// Clock ticks of `/proc/uptime`. Its two decimals are exactly USER_HZ, 100 on every architecture Rust's std
 /// supports for Linux, and like `starttime` it counts suspended time (proc_uptime(5)).
+#[cfg(test)]
 pub(super) fn uptime_ticks(text: &[u8]) -> Option<u64> {
     let first = text.split(|b| *b == b' ').next()?;
     let dot = memchr::memchr(b'.', first)?;
@@ -83,6 +84,8 @@ mod tests {
         assert_eq!(Stat::parse(b"1 (x"), None);
         assert_eq!(Stat::parse(b"1 )x( S 1"), None);
         assert_eq!(Stat::parse(b"1 (x) S 1 2 3"), None, "a cut line is no line");
+        let reaped = b"7 (sh) X 1 -1 -1 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 34512 0 0\n";
+        assert_eq!(Stat::parse(reaped), None, "a process that is being reaped is in no group");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use rustix::process::Pid;
 use super::layout;
 use crate::process::id::{BootId, ProcessId, Started};
 use crate::process::table::ProcInfo;
+use crate::process::unsure::Unsure;
 
 /// `PROC_PIDTBSDINFO` finds zombies too if its argument is not 0 (XNU, bsd/kern/proc_info.c, proc_pidinfo).
 const WITH_ZOMBIES: u64 = 1;
@@ -39,9 +40,9 @@ fn boot() -> &'static BootId {
 }
 
 /// This moment on the scale of `ProcessId::started`.
-pub(in crate::process) fn now() -> Option<Started> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_micros()).ok().map(Started)
+pub(in crate::process) fn now() -> Started {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Started(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// One fixed-size answer of `proc_pidinfo`.
@@ -74,12 +75,16 @@ pub(super) fn pids() -> Vec<u32> {
 }
 
 /// All processes this user may see.
-pub(in crate::process) fn all() -> Vec<ProcInfo> {
-    pids().into_iter().filter_map(info).collect()
+pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unsure> {
+    Ok(pids().into_iter().filter_map(look).collect())
 }
 
-/// One process.
-pub(in crate::process) fn info(pid: u32) -> Option<ProcInfo> {
+/// One process. Nothing here needs a descriptor, so there is always an answer.
+pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
+    Ok(look(pid))
+}
+
+pub(super) fn look(pid: u32) -> Option<ProcInfo> {
     // SAFETY: PROC_PIDTBSDINFO fills a `proc_bsdinfo`, which is numbers only.
     let bsd: libc::proc_bsdinfo = unsafe { pidinfo(pid, libc::PROC_PIDTBSDINFO, WITH_ZOMBIES) }?;
     let session = rustix::process::getsid(i32::try_from(pid).ok().and_then(Pid::from_raw));
@@ -120,8 +125,8 @@ pub(in crate::process) fn command_line(pid: u32) -> Option<Vec<OsString>> {
     (!words.is_empty()).then(|| words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-pub(in crate::process) fn environ(pid: u32) -> Option<Vec<u8>> {
-    Some(layout::procargs(&procargs(pid)?)?.1)
+pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unsure> {
+    Ok(procargs(pid).and_then(|answer| layout::procargs(&answer).map(|(_, environ)| environ)))
 }
 
 pub(in crate::process) fn cwd(pid: u32) -> Option<PathBuf> {

@@ -12,7 +12,8 @@ use crate::process::signal::{Signal, SignalError};
 pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     let gone = SignalError::Gone { pid: id.pid };
     let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
-    if info(id.pid).is_none_or(|now| now.id != *id || now.zombie) {
+    let now = info(id.pid).map_err(|unsure| SignalError::Failed { pid: id.pid, errno: unsure.errno })?;
+    if now.is_none_or(|now| now.id != *id || now.zombie) {
         return Err(gone);
     }
     posix::send_unchecked(pid, signal)

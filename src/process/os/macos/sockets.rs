@@ -9,8 +9,9 @@ use std::os::fd::BorrowedFd;
 use nix::libc;
 
 use super::layout::{SOCKET_FDINFO, Socket, listening};
-use super::proc::{info, pids};
+use super::proc::{look, pids};
 use crate::process::ports::Listener;
+use crate::process::unsure::Unsure;
 
 /// `PROC_PIDFDSOCKETINFO` of <sys/proc_info.h>.
 const PROC_PIDFDSOCKETINFO: c_int = 3;
@@ -53,29 +54,29 @@ fn sockets_of(pid: u32) -> Vec<Socket> {
         .collect()
 }
 
-pub(in crate::process) fn listeners() -> Vec<Listener> {
+pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
     let mut found = BTreeMap::new();
     for pid in pids() {
         for Socket { handle, addr, port } in sockets_of(pid) {
-            let uid = || info(pid).map_or(u32::MAX, |p| p.uid);
+            let uid = || look(pid).map_or(u32::MAX, |p| p.uid);
             found.entry(handle).or_insert_with(|| Listener { port, addr, inode: handle, uid: uid() });
         }
     }
-    found.into_values().collect()
+    Ok(found.into_values().filter(|l| port.is_none_or(|port| l.port == port)).collect())
 }
 
-pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> BTreeMap<u64, BTreeSet<u32>> {
+pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unsure> {
     let mut held: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for pid in pids() {
         for socket in sockets_of(pid).iter().filter(|socket| handles.contains(&socket.handle)) {
             held.entry(socket.handle).or_default().insert(pid);
         }
     }
-    held
+    Ok(held)
 }
 
-pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> bool {
-    pids.iter().any(|pid| sockets_of(*pid).iter().any(|socket| handles.contains(&socket.handle)))
+pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> Result<bool, Unsure> {
+    Ok(pids.iter().any(|pid| sockets_of(*pid).iter().any(|socket| handles.contains(&socket.handle))))
 }
 
 /// macOS declares `SO_ACCEPTCONN` and does not answer it. Nothing there hands sockets over in systemd's way either;
