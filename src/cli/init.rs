@@ -140,16 +140,16 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         port: args.port,
     };
     let plan = planner::plan(&facts, &request).map_err(|refusal| site::refused(&refusal))?;
-    let (shown, found) = plans::look(&plan, &host).await?;
+    let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
     if args.dry_run {
         let kind = Kind::Done;
-        return Ok(Ended::Said(Said::report(args.json, &shown, kind, || shown.screen(cx.style))));
+        return Ok(Ended::Said(Said::report(args.json, &shown, kind, || plans::screen(&shown, cx.style))));
     }
     let mut notes = Vec::new();
-    let changed = shown.changes();
+    let changed = !shown.nothing_to_do;
     if changed {
         if !args.yes {
-            Terminal.err(&shown.screen(cx.style));
+            Terminal.err(&plans::screen(&shown, cx.style));
             if !plans::agreed(cx, "do this?")? {
                 return Ok(Ended::Said(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed }));
             }

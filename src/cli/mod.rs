@@ -22,7 +22,6 @@ pub mod root;
 pub mod run;
 pub mod said;
 pub mod serve;
-pub mod shown;
 pub mod site;
 pub mod status;
 pub mod uninstall;

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use crate::manager::which::Manager;
 use crate::plan::before::Before;
 use crate::plan::fault::Fault;
 use crate::plan::host::{Host, HostError, observe_all};
 use crate::plan::journal::{Journal, JournalError};
 use crate::plan::run::{Done, Failed, Progress as Stepping, Stage, Watch};
+use crate::plan::show::{self, Shown};
 use crate::plan::{Left, Note, Plan};
+use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};
 use crate::ui::prompt::{self, Question};
 use crate::ui::style::Style;
@@ -16,15 +19,24 @@ use crate::ui::text::printable;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::said::Said;
-use super::shown::Shown;
 
 /// A plan, compared with the machine.
 ///
 /// # Errors
 /// Something cannot be looked at.
-pub async fn look<H: Host>(plan: &Plan, host: &H) -> Result<(Shown, Vec<Before>), CliError> {
+pub async fn look<H: Host>(
+    plan: &Plan,
+    host: &H,
+    manager: &Manager,
+) -> Result<(Shown, Vec<Before>), CliError> {
     let found = observe_all(host, &plan.steps).await.map_err(|error| unseen(&error))?;
-    Ok((Shown::of(plan, &found, &|step| host.by_hand(step)), found))
+    Ok((show::show(plan, &found, manager), found))
+}
+
+/// A plan for a terminal.
+#[must_use]
+pub fn screen(shown: &Shown, style: Style) -> String {
+    shown.text(&|old, new, label| unified(old, new, label, style))
 }
 
 /// What is there cannot be seen, so nothing is done.
@@ -79,6 +91,7 @@ pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: boo
     let mut watch = Watch { progress: &mut progress, shown: None, fault: fault(cx)? };
     let said = if back {
         let undo = crate::plan::roll_back(host, &mut journal, &mut watch).await;
+        journal.close().map_err(|error| unopened(&error))?;
         if undo.left.is_empty() {
             Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", undo.taken_back))
         } else {
@@ -88,11 +101,11 @@ pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: boo
             return Err(cli);
         }
     } else {
-        let done =
-            crate::plan::resume(host, &mut journal, &mut watch).await.map_err(|failed| broken(&failed))?;
+        let done = crate::plan::resume(host, &mut journal, &mut watch).await;
+        journal.close().map_err(|error| unopened(&error))?;
+        let done = done.map_err(|failed| broken(&failed))?;
         Said::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
     };
-    journal.close().map_err(|error| unopened(&error))?;
     Ok(said)
 }
 

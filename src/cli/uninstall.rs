@@ -80,15 +80,15 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
     let plan = inverse_of(&receipt, &now, args.force);
-    let (shown, found) = plans::look(&plan, &host).await?;
+    let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
     if args.dry_run {
-        return Ok(Said::report(args.json, &shown, Kind::Done, || shown.screen(cx.style)));
+        return Ok(Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style)));
     }
     if receipt.is_empty() && !args.purge {
         return Ok(nothing_here(cx, &args, &site).await);
     }
     if !args.yes {
-        Terminal.err(&shown.screen(cx.style));
+        Terminal.err(&plans::screen(&shown, cx.style));
         if args.purge {
             let root = printable(&site.home.root().display().to_string());
             Terminal.err(&format!("{} {root} with everything in it would be deleted\n", cx.style.bad("and")));

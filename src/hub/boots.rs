@@ -35,7 +35,10 @@ impl BootLog {
         let bytes = fs::read_if_there(&home.boots(), MAX).ok().flatten();
         let boots = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let mut boots: Boots = boots.unwrap_or_default();
-        let boot = table::identify(table::own_pid()).map_or_else(|| BootId(String::new()), |id| id.boot);
+        let boot = table::identify(table::own_pid())
+            .ok()
+            .flatten()
+            .map_or_else(|| BootId(String::new()), |id| id.boot);
         let safe = match boots.begin(now, boot) {
             Verdict::Safe { deaths } if keeper.never_gives_up() => Some(deaths),
             Verdict::Safe { .. } | Verdict::Normal => None,

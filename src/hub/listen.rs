@@ -158,7 +158,6 @@ fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
-<<<<<<< HEAD
     bind().map_err(|source| refused(host, port, source))
 }
 
@@ -187,7 +186,7 @@ fn refused(host: &str, port: u16, source: std::io::Error) -> ListenError {
 
 /// Names whoever holds the port.
 fn busy(host: &str, port: u16) -> ListenError {
-    let holder = ports::holder(port).map(|(holder, _)| holder);
+    let holder = ports::holder(port).ok().flatten().map(|(holder, _)| holder);
     ListenError::PortBusy {
         host: host.to_owned(),
         port,
@@ -252,18 +251,4 @@ impl Door {
         let held = self.held_by.map_or_else(String::new, |holder| format!(" (socket held by {holder})"));
         format!("{}:{}{held}", self.host, self.port)
     }
-=======
-    bind().map_err(|source| {
-        if source.kind() != std::io::ErrorKind::AddrInUse {
-            return ListenError::Bind { host: host.to_owned(), port, source };
-        }
-        let holder = ports::holder(port).ok().flatten().map(|(holder, _)| holder);
-        ListenError::PortBusy {
-            host: host.to_owned(),
-            port,
-            pid: holder.as_ref().and_then(|holder| holder.pid),
-            holder: holder.map_or_else(|| "a process that could not be found".to_owned(), |h| h.phrase()),
-        }
-    })
->>>>>>> s2-a
 }

@@ -143,15 +143,11 @@ async fn serve(
 
     // Only now may modules be touched.
     let demo = if options.demo {
-<<<<<<< HEAD
-        let occupied = Occupied { listening: &ports::occupied(), hub: door.port };
-=======
         let listening = ports::occupied().map_err(|unsure| ServeError::System {
             what: "the ports in use cannot be read",
             source: std::io::Error::from_raw_os_error(unsure.errno),
         })?;
-        let occupied = Occupied { listening: &listening, hub: port };
->>>>>>> s2-a
+        let occupied = Occupied { listening: &listening, hub: door.port };
         Some(demo::add(&home, &options.exe, occupied)?)
     } else {
         None

@@ -73,7 +73,8 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
     let kept = units.iter().any(|unit| unit.state.running().is_true());
-    let holder = ports::holder(settings.port).map(|(holder, _)| PortHolder {
+    // What cannot be told is found out by whoever binds the port.
+    let holder = ports::holder(settings.port).ok().flatten().map(|(holder, _)| PortHolder {
         ours: kept || hub.as_ref().is_some_and(|hub| Some(hub.pid) == holder.pid),
         pid: holder.pid,
         command: holder.command,

@@ -86,7 +86,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     let service_changes = facts.units.iter().any(|u| u.unit.part() == Part::Service && changed(&u.unit));
     // A running hub takes neither new text nor a new program before it is restarted. Stopped here and started below,
     // so that the reverse order is right too. A socket that stays keeps the port meanwhile: no client is refused.
-    for unit in facts.units.iter().filter(|unit| unit.state.running().is_true()) {
+    // Also planned for one that is down: a boot in the middle of the plan may start it.
+    for unit in &facts.units {
         let stop = match unit.unit.part() {
             Part::Service => service_changes || socket_changes || !facts.program.same,
             Part::Socket => socket_changes,

@@ -204,10 +204,10 @@ pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
-/// PATH in the environment it was started with.
+/// PATH in the environment it was started with; `None` also if that cannot be read.
 #[must_use]
 pub fn path_variable(pid: u32) -> Option<OsString> {
-    marks::variable(&os::environ(pid)?, "PATH")
+    marks::variable(&os::environ(pid).ok().flatten()?, "PATH")
 }
 
 /// Resident bytes of all these processes together. Shared pages count once for each; those gone count nothing.

@@ -252,14 +252,8 @@ impl Supervisor {
                     }
                     self.shared.earlier_gone(short);
                 }
-<<<<<<< HEAD
-                Err(left) => {
-                    let names: Vec<_> = left.iter().map(ToString::to_string).collect();
-                    let line = format!("left by {short}, {why}, and survives SIGKILL: {}", names.join(", "));
-=======
                 Err(error) => {
-                    let line = format!("{short} has no row and its processes were not ended: {error}");
->>>>>>> s2-a
+                    let line = format!("processes left by {short}, {why}, were not ended: {error}");
                     self.shared.logs.hub_line(&line);
                 }
             }

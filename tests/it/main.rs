@@ -10,11 +10,8 @@ mod activation;
 mod api;
 mod api_doors;
 mod boot;
-<<<<<<< HEAD
 mod check;
-=======
 mod descriptors;
->>>>>>> s2-a
 mod edges;
 mod environment;
 mod files;

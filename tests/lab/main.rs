@@ -21,12 +21,9 @@ mod snapshot;
 mod units;
 
 mod boot;
-<<<<<<< HEAD
-mod init;
-=======
 mod harness;
 mod hostile;
->>>>>>> s3-t
+mod init;
 mod life;
 mod socket;
 mod stop;

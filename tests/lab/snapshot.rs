@@ -22,7 +22,7 @@ impl Lab {
              find {CROWDED} -xdev -type f -printf '%p %s bytes\\n' | sort
              find {PLACES} -xdev -type f -exec sha256sum {{}} + 2>/dev/null | sort -k2"
         );
-        let units = "list-unit-files --no-legend --no-pager --full; systemctl $MANAGER list-units --all --plain \
+        let units = "list-unit-files --no-legend --no-pager --full 'parachute*' || true; systemctl $MANAGER list-units --all --plain \
                      --no-legend --no-pager --full 'parachute*'";
         let system = self.root(&format!("{files}\nMANAGER=; systemctl {units}")).code(0).out;
         let user = format!(

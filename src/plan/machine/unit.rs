@@ -89,7 +89,7 @@ pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Before, Host
 /// Whether it runs, and which life of it.
 pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Before, HostError> {
     let active = known(&format!("whether {unit} runs"), state.active.clone())?;
-    Ok(Before::Running { active, life: state.pid.and_then(table::identify) })
+    Ok(Before::Running { active, life: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
 }
 
 /// A unit that failed stays in the manager's lists, even when its file is gone, until it is told otherwise:

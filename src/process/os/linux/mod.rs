@@ -27,10 +27,7 @@ pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
 };
-<<<<<<< HEAD
 pub(super) use sockets::{holders, holds, listeners, listens};
-=======
-pub(super) use sockets::{holders, holds, listeners};
 
 use crate::process::spawn::{Born, Order};
 
@@ -41,4 +38,3 @@ pub(super) fn spawn(order: &Order<'_>) -> std::io::Result<Born> {
         None => posix::spawn(order),
     }
 }
->>>>>>> s2-a

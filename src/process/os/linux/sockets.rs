@@ -2,12 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "edge: reads /proc/net where netlink is refused")]
 
 use std::collections::{BTreeMap, BTreeSet};
-<<<<<<< HEAD
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
-=======
-use std::io::ErrorKind;
->>>>>>> s2-a
 
 use super::{netlink, proc, tcp_table};
 use crate::process::ports::Listener;

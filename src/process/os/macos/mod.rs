@@ -10,12 +10,8 @@ mod handed;
 #[path = "../posix.rs"]
 mod posix;
 
-<<<<<<< HEAD
 pub(super) use handed::take as take_handed;
-pub(super) use posix::{end_if_any, group_exists, limit_files, send_group, zombie_child};
-=======
 pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child};
->>>>>>> s2-a
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,
