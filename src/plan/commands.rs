@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::before::Entry;
 use super::content::Content;
-use super::step::Step;
+use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
+use crate::manager::launchd::verbs as launchd;
 use crate::manager::systemd::verbs as systemd;
 use crate::manager::which::Manager;
 use crate::unit::name::UnitName;
@@ -17,24 +18,48 @@ pub fn verbs(step: &Step, manager: &Manager) -> Vec<String> {
 }
 
 fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
-    let Manager::Systemd(here) = manager else { return Vec::new() };
-    match step {
-        Step::PutUnit { .. } | Step::RemoveUnit { .. } | Step::Restore { unit: Some(_), .. } => {
-            vec![systemd::reload(here)]
+    match (step, manager) {
+        (
+            Step::PutUnit { .. } | Step::RemoveUnit { .. } | Step::Restore { unit: Some(_), .. },
+            Manager::Systemd(here),
+        ) => vec![systemd::reload(here)],
+        (Step::SetEnabled { unit, enabled }, Manager::Systemd(here)) => {
+            vec![systemd::set_enabled(here, unit, *enabled)]
         }
-        Step::SetEnabled { unit, enabled } => vec![systemd::set_enabled(here, unit, *enabled)],
-        Step::SetRunning { unit, running: true } => {
+        (Step::SetRunning { unit, running: true }, Manager::Systemd(here)) => {
             vec![systemd::reset_failed(here, unit), systemd::start(here, unit)]
         }
-        Step::SetRunning { unit, running: false } => vec![systemd::stop(here, unit)],
-        Step::SetLinger { user, on } => vec![systemd::set_linger(user, *on)],
-        Step::MakeDir { .. }
-        | Step::RemoveDir { .. }
-        | Step::PutFile { .. }
-        | Step::RemoveFile { .. }
-        | Step::Restore { unit: None, .. }
-        | Step::AwaitHealthy { .. }
-        | Step::AwaitModules { .. } => Vec::new(),
+        (Step::SetRunning { unit, running: false }, Manager::Systemd(here)) => {
+            vec![systemd::stop(here, unit)]
+        }
+        (Step::SetLinger { user, on }, Manager::Systemd(_)) => vec![systemd::set_linger(user, *on)],
+        (Step::SetEnabled { unit, enabled: true }, Manager::Launchd(here)) => {
+            vec![launchd::enable(here, unit)]
+        }
+        (Step::SetEnabled { unit, enabled: false }, Manager::Launchd(here)) => {
+            vec![launchd::disable(here, unit)]
+        }
+        // An override that somebody left would make the second one fail.
+        (Step::SetRunning { unit, running: true }, Manager::Launchd(here)) => {
+            vec![launchd::enable(here, unit), launchd::bootstrap(here, &manager.file(unit))]
+        }
+        (Step::SetRunning { unit, running: false }, Manager::Launchd(here)) => {
+            vec![launchd::bootout(here, unit)]
+        }
+        (
+            // launchd reads a plist when it loads the job, and has no linger.
+            Step::PutUnit { .. }
+            | Step::RemoveUnit { .. }
+            | Step::Restore { .. }
+            | Step::SetLinger { .. }
+            | Step::MakeDir { .. }
+            | Step::RemoveDir { .. }
+            | Step::PutFile { .. }
+            | Step::RemoveFile { .. }
+            | Step::AwaitHealthy { .. }
+            | Step::AwaitModules { .. },
+            _,
+        ) => Vec::new(),
     }
 }
 
@@ -66,24 +91,35 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
     Some(lines.join(" && "))
 }
 
+/// What shows a person what a step is about: what is there, and what was, if that is kept in a file.
+#[must_use]
+pub fn look(step: &Step, was: Option<&Path>) -> String {
+    match (step.key(), was) {
+        (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
+        (Some(Key::File(path) | Key::Dir(path)), _) => format!("ls -la {}", quoted(&path)),
+        (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),
+    }
+}
+
 /// What tells how a unit is.
 #[must_use]
-pub fn status(unit: &UnitName, manager: &Manager) -> Option<String> {
+pub fn status(unit: &UnitName, manager: &Manager) -> String {
     match manager {
-        Manager::Systemd(here) => Some(crate::manager::systemd::explain::status(here, unit)),
-        Manager::Launchd(_) => None,
+        Manager::Systemd(here) => crate::manager::systemd::explain::status(here, unit),
+        Manager::Launchd(here) => launchd::print(here, unit).to_string(),
     }
 }
 
 /// What shows the last words of a unit.
 #[must_use]
-pub fn log(unit: &UnitName, manager: &Manager) -> Option<String> {
+pub fn log(unit: &UnitName, manager: &Manager) -> String {
     match manager {
         Manager::Systemd(_) => status(unit, manager),
-        Manager::Launchd(_) => Some("parachute logs hub".to_owned()),
+        Manager::Launchd(_) => "parachute logs hub".to_owned(),
     }
 }
 
+/// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use super::before::{Before, Dir, Entry};
+use super::commands::look;
 use super::receipt::Receipt;
 use super::standing::{Standing, is_down};
 use super::step::Step;
@@ -111,7 +112,10 @@ pub fn inverse_of(receipt: &Receipt, now: &[Before], force: bool) -> Plan {
                     "{} was changed after it was installed and is left as it is",
                     record.step.subject()
                 ),
-                next: Some("parachute uninstall --force".to_owned()),
+                next: Some(look(
+                    &record.step,
+                    record.before.entry().and_then(Entry::saved).map(|(copy, _)| copy.as_path()),
+                )),
             });
             continue;
         }

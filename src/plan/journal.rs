@@ -1,5 +1,5 @@
 //! The directory of an installation: `lock`, `journal.jsonl` while a plan is under way, `saved/` for previous bytes,
-//! and `receipt.json` for what is installed.
+//! `receipt.json` for what is installed, and `left/` for previous bytes that could not be put back.
 //!
 //! Holding a [`Journal`] is holding the lock. Every line is on disk before the next thing happens. Whatever is there
 //! and cannot be read is an error that names the file, never a fresh start: it may be all that is known about what
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::before::Glance;
+use super::before::{Entry, Glance, Kept};
 use super::log::{self, Event, Log};
 use super::receipt::{self, Receipt};
 use super::whole::Plan;
@@ -309,6 +309,33 @@ impl Journal {
         }
         fs::remove_empty_dir(&dir)?;
         Ok(())
+    }
+
+    /// Keeps for good what was there before a step that is not taken back, since the journal is going to go: nobody
+    /// else has these bytes. `None` if there were none.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn set_aside(&self, entry: &Entry) -> Result<Option<PathBuf>, JournalError> {
+        let Entry::File { print, kept, .. } = entry else { return Ok(None) };
+        let dir = self.dir.join("left");
+        fs::make_dir(&dir, PRIVATE_DIR)?;
+        let path = dir.join(&print.sha256);
+        let mut incoming = exact::Incoming::beside(&path, PRIVATE, None)?;
+        match kept {
+            Kept::Text(text) => incoming.write(text.as_bytes())?,
+            Kept::Saved(copy) => {
+                let mut written = Ok(());
+                exact::pieces_of(&mut fs::open_read(copy)?, copy, &mut |piece| {
+                    if written.is_ok() {
+                        written = incoming.write(piece);
+                    }
+                })?;
+                written?;
+            }
+        }
+        incoming.commit()?;
+        Ok(Some(path))
     }
 
     /// Lets go of the installation. If nothing is installed and no plan is under way, the directory goes too.

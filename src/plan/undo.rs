@@ -1,6 +1,7 @@
 //! Takes a plan back, in reverse, as far as it is ours. One step that cannot be taken back stops no other.
 
 use super::before::{Before, Dir};
+use super::commands::look;
 use super::host::Host;
 use super::journal::Journal;
 use super::log::Event;
@@ -58,7 +59,11 @@ pub(super) async fn take_back<H: Host>(host: &mut H, journal: &mut Journal, watc
                 (watch.progress)(Progress { index, total: steps.len(), step, stage: Stage::Undone });
             }
             Back::Already => journal.note(Event::Undone { step: index }),
-            Back::Theirs(because) => undo.left.push(left(because, None)),
+            Back::Theirs(because) => {
+                let was = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
+                undo.again |= was.is_err();
+                undo.left.push(left(because, Some(look(step, was.ok().flatten().as_deref()))));
+            }
             Back::Cannot(because, next) => {
                 undo.again = true;
                 undo.left.push(left(because, next));

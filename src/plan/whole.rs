@@ -25,15 +25,15 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
-    /// `parachute init`.
+    /// `init`.
     Init,
-    /// `parachute uninstall`.
+    /// `uninstall`.
     Uninstall,
-    /// `parachute doctor --fix`.
+    /// `doctor --fix`.
     Fix,
-    /// `parachute migrate`.
+    /// `migrate`.
     Migrate,
-    /// `parachute upgrade`.
+    /// `upgrade`.
     Upgrade,
 }
 

@@ -23,6 +23,7 @@ mod units;
 mod boot;
 mod harness;
 mod hostile;
+mod init;
 mod life;
 mod socket;
 mod stop;

@@ -42,6 +42,11 @@ impl Snapshot {
         assert!(changes.is_empty(), "not as before:\n{}", changes.join("\n"));
     }
 
+    /// Whether a file or unit of this name is in it.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
     /// What has changed since: `-` and `+`, a line each.
     pub fn changes(&self, now: &Self) -> Vec<String> {
         let diff = TextDiff::from_lines(self.0.as_str(), now.0.as_str());

@@ -53,7 +53,7 @@ pub(super) async fn healthy<R: Runner>(
         Ok(Err(because)) => because,
         Err(_) => format!("it is not healthy after {} s: {last}", within.as_secs()),
     };
-    Err(HostError::refused(because, commands::log(&unit, &driver.manager).as_deref()))
+    Err(HostError::refused(because, Some(&commands::log(&unit, &driver.manager))))
 }
 
 /// What the socket says, and what the port says.

@@ -72,7 +72,7 @@ pub(super) fn accepted(
             };
             let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
             let next = super::commands::status(unit, manager);
-            Err(HostError::refused(what, next.as_deref()))
+            Err(HostError::refused(what, Some(&next)))
         }
         _ => Ok(()),
     }

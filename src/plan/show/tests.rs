@@ -4,7 +4,7 @@ use similar::TextDiff;
 
 use super::*;
 use crate::manager::state::{Active, Told};
-use crate::manager::which::Systemd;
+use crate::manager::which::{Domain, Launchd, Systemd};
 use crate::plan::before::Read;
 use crate::plan::content::Print;
 use crate::unit::name::UnitName;
@@ -95,7 +95,7 @@ fn plan() -> (Plan, Vec<Before>) {
     plan.promises = vec![Promise("the hub runs, and starts again after a reboot".to_owned())];
     plan.notes = vec![Note {
         text: "the unit was edited by hand".to_owned(),
-        next: Some("parachute doctor".to_owned()),
+        next: Some("parachute status".to_owned()),
     }];
     (plan, observed)
 }
@@ -138,4 +138,13 @@ fn every_step_that_can_be_typed_can_be_typed() {
     let typed: Vec<String> =
         plan.steps.iter().map(|step| commands::by_hand(step, &manager).unwrap_or("-".to_owned())).collect();
     insta::assert_snapshot!("by_hand", typed.join("\n"));
+}
+
+#[test]
+fn launchd_is_told_what_its_driver_tells_it() {
+    let manager =
+        Manager::Launchd(Launchd { domain: Domain::Gui(501), dir: "/Users/a b/Library/LaunchAgents".into() });
+    let (plan, _) = plan();
+    let said: Vec<String> = plan.steps.iter().flat_map(|step| commands::verbs(step, &manager)).collect();
+    insta::assert_snapshot!("launchd", said.join("\n"));
 }

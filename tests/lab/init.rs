@@ -1,0 +1,250 @@
+//! `init` and `uninstall` against a real systemd: what they promise, and what they leave when something fails.
+
+use serde_json::Value;
+
+use crate::lab::{FIXTURE, Lab, PERSON, Who};
+use crate::program::Outcome;
+use crate::snapshot::Snapshot;
+
+/// Root as sudo leaves it, acting for [`PERSON`].
+const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
+const UNIT: &str = "/home/lab/.config/systemd/user/parachute-hub.service";
+const UNINSTALL: &str = "parachute uninstall --yes --purge";
+
+fn json(outcome: Outcome) -> Value {
+    serde_json::from_str(&outcome.code(0).out).unwrap()
+}
+
+/// The pid of the hub that the person's home has.
+fn hub_pid(lab: &Lab) -> u64 {
+    json(lab.user("parachute status --json"))["hub"]["pid"].as_u64().unwrap()
+}
+
+/// Steps of a plan that were not so already.
+fn steps(lab: &Lab) -> usize {
+    let plan = json(lab.user("parachute init --dry-run --json"));
+    plan["so_already"].as_u64().unwrap() as usize + plan["steps"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_person_installs_starts_again_and_leaves_no_trace() {
+    let Some(lab) = Lab::up() else { return };
+    let before = lab.snapshot();
+    let dry = lab.user("parachute init --dry-run").code(0).out;
+    assert!(dry.contains("+ExecStart=/home/lab/.parachute/bin/parachute serve --port 1939"), "{dry}");
+    assert!(dry.contains("$ systemctl --user") && dry.contains("$ loginctl"), "{dry}");
+    before.same_as(&lab.snapshot());
+
+    let said = lab.user("parachute init --yes").code(0).out;
+    assert!(said.contains("after a reboot: it comes back"), "{said}");
+    let pid = hub_pid(&lab);
+    let again = json(lab.user("parachute init --yes --json"));
+    assert_eq!((again["changed"].as_bool(), again["hub"]["pid"].as_u64()), (Some(false), Some(pid)));
+    assert!(lab.user("parachute init").code(0).out.contains("nothing to do"), "and nothing to ask");
+
+    lab.reboot();
+    lab.eventually("the hub is back", || lab.no_session("parachute status").code == 0);
+    let said = lab.user(UNINSTALL).code(0).out;
+    assert!(said.contains("nothing of it is left"), "{said}");
+    before.same_as(&lab.snapshot());
+    assert!(lab.user("parachute uninstall --yes").code(0).out.contains("nothing is installed"));
+}
+
+#[test]
+fn root_installs_for_whom_it_acts_and_never_for_itself_in_silence() {
+    let Some(lab) = Lab::up() else { return };
+    let before = lab.snapshot();
+    for (script, said) in [
+        ("parachute init --yes", "would run as root"),
+        ("SUDO_UID=$(id -u lab) parachute init --scope user --yes", "installed by that person, not by root"),
+    ] {
+        let refused = lab.root(script).code(78);
+        assert!(refused.err.contains(said) && refused.err.contains("hint:"), "{refused:?}");
+        before.same_as(&lab.snapshot());
+    }
+    let refused = lab.user("parachute init --scope system --yes").code(78).err;
+    assert!(refused.contains("sudo parachute init --scope system"), "{refused}");
+
+    let _ = lab.root(&format!("{SUDO} parachute init --yes")).code(0);
+    assert_eq!(lab.root("systemctl show parachute-hub.service -p User").out.trim(), "User=lab");
+    let owners = lab.root("find /home/lab ! -user lab").out;
+    assert_eq!(owners, "", "root has written nothing into a person's home");
+    let status = lab.root(&format!("{SUDO} parachute status")).code(0).out;
+    assert!(status.contains("systemd (system) says of parachute-hub.service: running"), "{status}");
+    assert!(lab.user("parachute status").code(0).out.contains("systemd (system)"));
+    // The other scope would be a second hub that fights for the port.
+    let twin = lab.user("parachute init --yes").code(78).err;
+    assert!(twin.contains("/etc/systemd/system/parachute-hub.service"), "{twin}");
+    let _ = lab.root(&format!("{SUDO} {UNINSTALL}")).code(0);
+    before.same_as(&lab.snapshot());
+}
+
+#[test]
+fn without_a_session_the_bus_is_found_or_its_absence_explained() {
+    let Some(lab) = Lab::up() else { return };
+    let none = lab.no_session("parachute init --yes").code(69).err;
+    assert!(none.contains("enable-linger lab"), "{none}");
+    lab.linger();
+    let _ = lab.no_session("parachute init --yes").code(0);
+    let _ = lab.no_session("parachute restart").code(0);
+    let _ = lab.no_session(UNINSTALL).code(0);
+}
+
+/// Every step made to fail, on a machine without and with an earlier installation.
+#[test]
+fn a_step_that_fails_leaves_the_machine_as_before() {
+    let Some(lab) = Lab::up() else { return };
+    let fresh = lab.snapshot();
+    let failed = fail_each(&lab, &fresh);
+    assert!(failed >= 8, "only {failed} steps could be made to fail");
+
+    let _ = lab.user("parachute init --yes").code(0);
+    lab.write(
+        &Who::NoSession(PERSON.to_owned()),
+        "/home/lab/.parachute/hub.toml",
+        "[unit]\nenv = { X = '1' }\n",
+    );
+    let installed = lab.snapshot();
+    let failed = fail_each(&lab, &installed);
+    assert!(failed >= 4, "only {failed} steps could be made to fail");
+    assert_eq!(lab.user("parachute status").code, 0, "what ran before runs again");
+}
+
+/// Makes each step fail in turn; how many could.
+fn fail_each(lab: &Lab, before: &Snapshot) -> usize {
+    let mut failed = 0;
+    for step in 1..=steps(lab) {
+        let outcome = lab.user(&format!("PARACHUTE_FAULT='fail {step}' parachute init --yes"));
+        if outcome.code != 0 {
+            assert_eq!(outcome.code, 1, "{outcome:?}");
+            assert!(outcome.err.contains("everything is as it was before"), "{outcome:?}");
+            before.same_as(&settled(lab));
+            failed += 1;
+        } else if !before.mentions(UNIT) {
+            // A step that was so already, or can be missed, stops nothing.
+            let _ = lab.user(UNINSTALL).code(0);
+        } else {
+            panic!("step {step} did not fail: {outcome:?}");
+        }
+        if !before.mentions(UNIT) {
+            let _ = lab.root("rm -rf /home/lab/.parachute").code(0);
+        }
+    }
+    failed
+}
+
+/// A hub that has just started writes into its home; that is not the installer's doing.
+fn settled(lab: &Lab) -> Snapshot {
+    lab.snapshot()
+}
+
+/// `kill -9` before and after each step: the next run takes back what is left, and comes through.
+#[test]
+fn a_killed_init_is_taken_back_by_the_next() {
+    let Some(lab) = Lab::up() else { return };
+    let before = lab.snapshot();
+    let mut killed = 0;
+    for step in 1..=steps(&lab) {
+        for fault in ["kill", "kill-after"] {
+            let outcome = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' parachute init --yes"));
+            if outcome.code == 137 {
+                killed += 1;
+                let next = if killed % 2 == 0 { "--rollback" } else { "--resume" };
+                let _ = lab.user(&format!("parachute init --yes {next}")).code(0);
+            }
+            // Whatever it was: taken back, or finished.
+            let _ = lab.user("parachute init --yes").code(0);
+            let _ = lab.user(UNINSTALL).code(0);
+            before.same_as(&lab.snapshot());
+        }
+    }
+    assert!(killed >= 16, "only {killed} kills");
+}
+
+#[test]
+fn a_stranger_on_the_port_is_named_and_lives() {
+    let Some(lab) = Lab::up() else { return };
+    let _ = lab.root(&format!("systemd-run --unit stranger -E PORT=1939 {FIXTURE} server")).code(0);
+    lab.eventually("it listens", || lab.root(&format!("{FIXTURE} get 1939 /")).code == 0);
+    let before = lab.snapshot();
+    let refused = lab.user("parachute init --yes").code(78).err;
+    assert!(refused.contains("port 1939 is taken by"), "{refused}");
+    before.same_as(&lab.snapshot());
+    assert_eq!(lab.root("systemctl is-active stranger").out.trim(), "active");
+}
+
+#[test]
+fn a_unit_that_was_edited_is_kept_unless_forced() {
+    let Some(lab) = Lab::up() else { return };
+    let before = lab.snapshot();
+    let _ = lab.user("parachute init --yes").code(0);
+    let _ = lab.user(&format!("echo '# mine' >> {UNIT}; systemctl --user daemon-reload")).code(0);
+    let edited = lab.read(UNIT);
+    let refused = lab.user("parachute init --yes").code(78).err;
+    assert!(refused.contains("was changed after it was installed"), "{refused}");
+    assert_eq!(lab.read(UNIT), edited);
+    let diff = lab.user("parachute init --dry-run --force").code(0).out;
+    assert!(diff.contains("-# mine"), "{diff}");
+    let _ = lab.user("parachute init --yes --force").code(0);
+    assert_ne!(lab.read(UNIT), edited);
+    let _ = lab.user(UNINSTALL).code(0);
+    before.same_as(&lab.snapshot());
+}
+
+/// A unit of the same name by another program: kept; replaced only with --force, and put back by uninstall.
+#[test]
+fn a_foreign_unit_is_put_back_by_uninstall() {
+    let Some(lab) = Lab::up() else { return };
+    let foreign = format!(
+        "[Unit]\nDescription=other\n[Service]\nEnvironment=PORT=1955\nExecStart={FIXTURE} server\n[Install]\nWantedBy=default.target\n"
+    );
+    lab.linger();
+    lab.write(&Who::NoSession(PERSON.to_owned()), UNIT, &foreign);
+    let _ = lab
+        .user("systemctl --user daemon-reload && systemctl --user enable --now parachute-hub.service")
+        .code(0);
+    let before = lab.snapshot();
+    let refused = lab.user("parachute init --yes").code(78).err;
+    assert!(refused.contains("was not written by this program"), "{refused}");
+    before.same_as(&lab.snapshot());
+    let _ = lab.user("parachute init --yes --force").code(0);
+    assert!(lab.read(UNIT).contains("Type=notify"));
+    let _ = lab.user(UNINSTALL).code(0);
+    before.same_as(&lab.snapshot());
+    assert_eq!(lab.user("systemctl --user is-active parachute-hub.service").out.trim(), "active");
+}
+
+/// A changed unit is applied by one restart, and nobody is refused meanwhile: the socket stays.
+#[test]
+fn a_changed_unit_restarts_once_and_refuses_nobody() {
+    let Some(lab) = Lab::up() else { return };
+    let _ = lab.user("parachute init --yes").code(0);
+    let pid = hub_pid(&lab);
+    lab.write(
+        &Who::NoSession(PERSON.to_owned()),
+        "/home/lab/.parachute/hub.toml",
+        "[unit]\nenv = { X = '1' }\n",
+    );
+    let _ = lab
+        .user(
+            "curl -s http://127.0.0.1:1939/health >/dev/null
+             (while [ ! -e /tmp/enough ]; do curl -sf -o /dev/null http://127.0.0.1:1939/health || echo refused; done) > /tmp/refused & c=$!
+             parachute init --yes
+             touch /tmp/enough; wait $c
+             [ ! -s /tmp/refused ]",
+        )
+        .code(0);
+    assert_ne!(hub_pid(&lab), pid);
+    let starts = "journalctl --user-unit parachute-hub.service -b -o cat | grep -c '^Started'";
+    let starts = lab.root(&format!("XDG_RUNTIME_DIR=/run/user/$(id -u lab); {starts}")).out;
+    assert_eq!(starts.trim(), "2", "one start, and one more");
+}
+
+/// Linger that cannot be had is told, and takes nothing else away.
+#[test]
+fn without_polkit_everything_but_linger_is_there() {
+    let Some(lab) = Lab::up() else { return };
+    let _ = lab.root("systemctl mask --now polkit.service").code(0);
+    let said = lab.user("parachute init --yes").code(0);
+    assert!(said.out.contains("enable-linger lab") && said.out.contains("it does not come back"), "{said:?}");
+}
