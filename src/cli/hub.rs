@@ -230,13 +230,13 @@ fn not_installed() -> CliError {
 
 fn unseen() -> CliError {
     let text = "the hub is kept by a manager in which no unit of this home can be found from here";
-    CliError::new(Kind::Failed, text).hint("parachute doctor")
+    CliError::new(Kind::Failed, text).hint("parachute status")
 }
 
 fn managers(error: &ManagerError) -> CliError {
     let mut cli = CliError::from_error(Kind::Failed, error);
     cli.next.extend(error.cause.next.clone());
-    cli.hint("parachute doctor")
+    cli.hint("parachute status")
 }
 
 /// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.

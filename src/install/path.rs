@@ -78,8 +78,7 @@ pub fn unit_path(known: &[PathBuf], needs: &[Need]) -> UnitPath {
     UnitPath { path: OsString::from_vec(joined.join(&b':')), notes }
 }
 
-/// Whether a known directory serves this program already. That an earlier known one has another of the same name is
-/// for `doctor` to see.
+/// Whether this directory is searched already.
 fn serves(known: &[PathBuf], dir: &Path) -> bool {
     known.iter().any(|known| known == dir)
 }

@@ -42,9 +42,14 @@ impl Snapshot {
         assert!(changes.is_empty(), "not as before:\n{}", changes.join("\n"));
     }
 
-    /// Whether a file or unit of this name is in it.
-    pub fn mentions(&self, name: &str) -> bool {
-        self.0.contains(name)
+    /// The same, but for what a hub that came up meanwhile wrote into its own home.
+    #[track_caller]
+    pub fn same_units_and_files(&self, now: &Self) {
+        const OWN: [&str; 3] = ["/.parachute/run", "/.parachute/hub/", "/.parachute/install/lock"];
+        let changes = self.changes(now);
+        let foreign: Vec<_> =
+            changes.iter().filter(|line| !OWN.iter().any(|own| line.contains(own))).collect();
+        assert!(foreign.is_empty(), "not as before: {foreign:#?}");
     }
 
     /// What has changed since: `-` and `+`, a line each.
