@@ -151,6 +151,11 @@ fn screen(status: &Status, manager: Option<&ManagerView>, style: Style) -> Strin
         manager.map_or_else(String::new, |manager| manager.screen(style)),
     ));
     if status.modules.is_empty() {
+        // A file that cannot be read is not an empty one.
+        if status.problems.iter().any(|problem| problem.row.is_none()) {
+            out.push_str("which modules there are cannot be told: see above\n");
+            return out;
+        }
         out.push_str("no modules yet; make any command one: parachute add NAME -- COMMAND\n");
         return out;
     }

@@ -39,6 +39,7 @@ pub fn admit(rows: Vec<Row>) -> Admitted {
     let rows = legacy_short_names(rows, &mut out);
     let rows = first_of_each_name(rows, &mut out);
     out.modules = one_process_a_port(rows, &mut out);
+    mounts(&mut out);
     out
 }
 
@@ -174,6 +175,50 @@ fn one_process_a_port(rows: Vec<(Short, Row)>, out: &mut Admitted) -> Vec<(Short
     kept
 }
 
+/// Tells of mounts that no router can serve as written (contract W-M8). The modules run all the same: this hub routes
+/// nothing, but what does will have to choose, and the first row wins.
+fn mounts(out: &mut Admitted) {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut notes = Vec::new();
+    let note = |row: &Row, message: String| FileIssue {
+        row: Some(row.name.clone()),
+        message,
+        next: Some(format!("mend `paths` of `{}` in services.json", row.name)),
+    };
+    for (_, row) in &out.modules {
+        for path in &row.paths {
+            if !path.starts_with('/') {
+                notes.push(note(
+                    row,
+                    format!("`{}` wants the mount {path:?}, which is not absolute", row.name),
+                ));
+                continue;
+            }
+            let mount = path.trim_end_matches('/');
+            // The root holds whatever nobody else has; it overlaps nothing.
+            if mount.is_empty() {
+                continue;
+            }
+            let above = std::iter::successors(Some(mount), |at| at.rsplit_once('/').map(|(up, _)| up));
+            let taken = above.filter(|at| !at.is_empty()).find_map(|at| Some((at, *first.get(at)?)));
+            match taken {
+                Some((_, holder)) if holder == row.name => {}
+                Some((at, holder)) => {
+                    let message = format!(
+                        "`{}` wants the mount {path:?}, and `{holder}`, an earlier row, has {at:?}: the earlier one wins",
+                        row.name
+                    );
+                    notes.push(note(row, message));
+                }
+                None => {
+                    first.insert(mount, &row.name);
+                }
+            }
+        }
+    }
+    out.notes.extend(notes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +284,28 @@ mod tests {
         assert_eq!(all.problems[0].row.as_deref(), Some("b"));
         assert_eq!(all.problems[0].message, "port 1944 is taken by row `a`; `b` is not started");
         assert_eq!(all.problems.len(), 2);
+    }
+
+    #[test]
+    fn mounts_that_nobody_can_serve_as_written_are_told_and_cost_no_module() {
+        let notes = |rows: Vec<Row>| {
+            let count = rows.len();
+            let all = admit(rows);
+            assert_eq!(all.modules.len(), count, "each of them runs");
+            all.notes.into_iter().map(|note| note.message).collect::<Vec<_>>()
+        };
+        let told =
+            notes(vec![at("a", 1944, "/x"), at("b", 1945, "/x/"), at("c", 1946, "/x/y"), at("d", 1947, "x")]);
+        assert_eq!(
+            told,
+            [
+                "`b` wants the mount \"/x/\", and `a`, an earlier row, has \"/x\": the earlier one wins",
+                "`c` wants the mount \"/x/y\", and `a`, an earlier row, has \"/x\": the earlier one wins",
+                "`d` wants the mount \"x\", which is not absolute",
+            ]
+        );
+        let apart = vec![at("a", 1944, "/"), at("b", 1945, "/x"), at("c", 1946, "/xy"), at("d", 1947, "/")];
+        assert_eq!(notes(apart), [""; 0]);
     }
 
     #[test]

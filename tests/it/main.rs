@@ -25,6 +25,7 @@ mod questions;
 mod readme;
 mod registration;
 mod safe_mode;
+mod size;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,33 @@
+//! services.json of the size that nobody has, and of the size that nobody should have (DC24).
+
+use serde_json::{Value, json};
+
+use crate::support::until;
+use crate::support::world::World;
+
+#[test]
+fn ten_thousand_rows_are_listed_and_a_file_beyond_all_bounds_is_a_loud_error() {
+    let world = World::new();
+    let row = |n: u32| json!({"name": format!("m{n}"), "port": 20_000 + n, "paths": [format!("/m{n}")], "health": "/", "version": ""});
+    let rows: Vec<Value> = (0..10_000).map(row).collect();
+    let text = serde_json::to_string(&json!({"services": rows})).unwrap();
+    world.write_services(&text);
+    world.start_hub();
+    let modules = until("all rows are listed, each with its problem", || {
+        let status: Value = serde_json::from_str(&world.run(&["status", "--json"]).out).ok()?;
+        let modules = status["modules"].as_array()?.clone();
+        (modules.len() == 10_000 && modules.iter().all(|module| !module["problem"].is_null()))
+            .then_some(modules)
+    });
+    // Nothing says how to start them: that is told of each, and none costs the hub more than its row.
+    assert!(modules.iter().all(|module| module["problem"]["error_type"] == "no_start_cmd"), "{}", modules[0]);
+    assert_eq!(std::fs::read_to_string(world.home().join("services.json")).unwrap(), text);
+    world.stop_hub();
+
+    // Spaces are JSON too: only the size is wrong.
+    world.write_services(&format!("{text}{}", " ".repeat(17 * 1024 * 1024)));
+    world.start_hub();
+    let said = world.run(&["status"]).code(1).out;
+    assert!(said.contains("problem:") && said.contains("services.json"), "{said}");
+    assert!(!said.contains("no modules yet"), "a file that cannot be read is not an empty one: {said}");
+}
