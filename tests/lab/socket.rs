@@ -30,7 +30,7 @@ fn nobody_is_refused_while_the_hub_restarts() {
                 let _ = (forgotten.code(0), restarted.code(0));
                 assert_ne!(before, after, "a restart makes another hub");
             }
-            assert_eq!(said["refused"], 0, "{said}");
+            assert_eq!((&said["refused"], &said["cut"]), (&0.into(), &0.into()), "{said}");
         });
         hub.runs_once(&["web"]);
     });

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tower_service::Service;
 
 use super::auth::Peer;
@@ -24,6 +24,10 @@ const CONNECTIONS: usize = 256;
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Largest request head and read buffer, bytes.
 const BUFFER: usize = 16 * 1024;
+/// A first request that is on its way when the hub stops arrives within this long.
+const FIRST: Duration = Duration::from_millis(200);
+/// An ordered stop waits so long for connections that were accepted.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// After a failed accept (out of descriptors), the listener rests this long.
 const REST: Duration = Duration::from_millis(100);
 
@@ -31,10 +35,10 @@ const REST: Duration = Duration::from_millis(100);
 pub async fn socket(listener: UnixListener, router: Router, uid: u32, mut closing: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Some(slot) = slot(&slots, &mut closing).await else { return };
+        let Some(slot) = slot(&slots, &mut closing).await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return,
+            _ = closing.changed() => break,
         };
         match accepted {
             Ok((stream, _)) => match stream.peer_cred() {
@@ -47,16 +51,17 @@ pub async fn socket(listener: UnixListener, router: Router, uid: u32, mut closin
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
+    drain(&slots).await;
 }
 
 /// Serves TCP until `closing`.
 pub async fn tcp(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Some(slot) = slot(&slots, &mut closing).await else { return };
+        let Some(slot) = slot(&slots, &mut closing).await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return,
+            _ = closing.changed() => break,
         };
         match accepted {
             Ok((stream, addr)) => {
@@ -67,6 +72,14 @@ pub async fn tcp(listener: TcpListener, router: Router, mut closing: watch::Rece
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
+    drain(&slots).await;
+}
+
+/// Who was accepted gets the whole answer, unless it takes too long to fetch it.
+async fn drain(slots: &Semaphore) {
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    // Whoever is still there then is cut off: a stop is bounded.
+    let _ = tokio::time::timeout(FAREWELL, slots.acquire_many(all)).await;
 }
 
 async fn slot(slots: &Arc<Semaphore>, closing: &mut watch::Receiver<bool>) -> Option<OwnedSemaphorePermit> {
@@ -86,7 +99,11 @@ fn connection(
     slot: OwnedSemaphorePermit,
     mut closing: watch::Receiver<bool>,
 ) {
+    let asked = Arc::new(Notify::new());
+    let heard = Arc::clone(&asked);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // One is remembered if nobody waits yet.
+        heard.notify_one();
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
         async move {
@@ -107,8 +124,16 @@ fn connection(
         // A client that breaks off or talks nonsense is its own problem; hyper has answered what could be answered.
         tokio::select! {
             _ = serving.as_mut() => return,
-            _ = closing.changed() => serving.as_mut().graceful_shutdown(),
+            _ = closing.changed() => {}
         }
+        // hyper takes a connection on which nothing was asked yet for an idle one. Whoever has just connected has its
+        // request on the way, and would be cut off in the middle of it.
+        tokio::select! {
+            _ = serving.as_mut() => return,
+            () = asked.notified() => {}
+            () = tokio::time::sleep(FIRST) => {}
+        }
+        serving.as_mut().graceful_shutdown();
         let _ = serving.await;
     });
 }
