@@ -1,15 +1,19 @@
 //! Parachute gives a person's background services a supervised home.
 //!
-//! Two wings stand on one ground floor and meet only in [`api`]:
+//! Two wings stand on one ground floor and meet only in [`api`]: on the left what runs, on the right what installs it.
 //!
 //! ```text
-//!            rank
-//! cli          6   one file a verb: arguments → facts → report → screen
-//! hub          4   lock → sockets → boot; the HTTP server; shutdown
-//! supervisor   3   one state machine a module (pure), one actor that performs it
-//! logs api     2   bytes → lines → files, rings, followers · what is said over the socket
-//! process home 1   who is who and who listens · what is on disk
-//! module ui    0   names, manifests, one start's data · the terminal (knows nothing of parachute)
+//!                  rank
+//! cli                6   one file a verb: arguments → facts → report → screen
+//! hub                4   lock → sockets → boot; the HTTP server; shutdown
+//!           install  4   what is on this machine and what was asked → a plan, or a refusal
+//! supervisor         3   one state machine a module (pure), one actor that performs it
+//!           plan     3   steps that can be shown, run, journalled and taken back
+//! logs               2   bytes → lines → files, rings, followers
+//!        api         2   what is said over the socket
+//!           manager  2   systemd and launchd: what they know, how to make them do things
+//! process home       1   who is who and who listens · what is on disk
+//! module ui unit     0   names, manifests · the terminal (knows nothing of parachute) · unit files as text
 //! ```
 //!
 //! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Decisions are pure functions
