@@ -14,10 +14,13 @@ use crate::module::name::Short;
 use crate::module::row::short_of;
 use crate::module::stamp::Stamp;
 use crate::ui::terminal::{Printed, Terminal};
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::said::Said;
+use super::site;
 
 /// Lines shown when nobody says how many.
 const LINES: usize = 200;
@@ -123,6 +126,9 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
     if !args.follow {
         tell_of_launchds(cx, &screen);
         if !shown && !args.json {
+            if screen.sources == [Source::Hub] && from_manager(cx, last.unwrap_or(LINES)).await? {
+                return Ok(Said::done(""));
+            }
             let names: Vec<_> = screen.sources.iter().map(Source::name).collect();
             let what = if args.since.is_some() { "no lines since then" } else { "no lines yet" };
             Terminal.err(&format!("{what}: {}\n", names.join(", ")));
@@ -140,6 +146,24 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
             return Ok(Said::done(""));
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A hub that died before it had a log has spoken to its manager only. `false`: that has nothing either.
+async fn from_manager(cx: &Context, lines: usize) -> Result<bool, CliError> {
+    let Some(site) = site::installed(cx).await else { return Ok(false) };
+    match site.driver.logs(&UnitName::hub(), lines).await {
+        Ok(told) if told.is_empty() => Ok(false),
+        Ok(told) => {
+            Terminal.err(&format!("from {}, since the hub has no file yet:\n", site.driver.manager.words()));
+            let text: String = told.iter().map(|line| format!("{}\n", printable(line))).collect();
+            print(&mut text.into_bytes())?;
+            Ok(true)
+        }
+        Err(error) => {
+            Terminal.err(&format!("{}\n", printable(&error.to_string())));
+            Ok(false)
+        }
     }
 }
 

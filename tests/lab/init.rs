@@ -223,6 +223,12 @@ fn a_changed_unit_restarts_once() {
     assert_ne!(hub_pid(&lab), pid);
     let starts = lab.root("grep -c 'listening on' /home/lab/.parachute/hub/logs/hub.log").out;
     assert_eq!(starts.trim(), "2", "one start, and one more");
+    let file = lab.user("parachute logs hub").code(0).out;
+    assert!(file.contains("listening on"), "{file}");
+    // Without its file, what its manager kept is shown.
+    let _ = lab.user("parachute stop && rm -r ~/.parachute/hub/logs").code(0);
+    let journal = lab.user("parachute logs hub").code(0);
+    assert!(journal.out.contains("listening on") && journal.err.contains("systemd (user)"), "{journal:?}");
 }
 
 /// Linger that cannot be had is told, and takes nothing else away.
