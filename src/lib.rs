@@ -26,6 +26,7 @@ pub mod hub;
 pub mod install;
 pub mod logs;
 pub mod manager;
+pub mod migrate;
 pub mod module;
 pub mod plan;
 pub mod process;

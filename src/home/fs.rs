@@ -5,13 +5,19 @@
 #![expect(clippy::disallowed_methods, reason = "edge: where files are touched")]
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+
+mod look;
+pub use look::{
+    Signature, exists, is_dir, is_executable, is_same, mode, modified, owner, read_link, resolved, signature,
+    space,
+};
 
 /// Mode of files that only their owner reads.
 pub const PRIVATE: u32 = 0o600;
@@ -356,87 +362,12 @@ pub fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
     Ok(names)
 }
 
-/// What changes when a file is written or replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature {
-    /// Last modification, nanoseconds since the epoch.
-    pub modified: i128,
-    /// Inode: another one after an atomic replacement.
-    pub inode: u64,
-    /// Length in bytes.
-    pub len: u64,
-}
-
-/// The signature of what `path` leads to; `None` if nothing can be seen there.
-#[must_use]
-pub fn signature(path: &Path) -> Option<Signature> {
-    let meta = std::fs::metadata(path).ok()?;
-    let modified = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-    Some(Signature { modified, inode: meta.ino(), len: meta.len() })
-}
-
-/// Whether something, a dangling link included, has this name.
-#[must_use]
-pub fn exists(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
-}
-
-/// Whether it leads to a directory.
-#[must_use]
-pub fn is_dir(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|m| m.is_dir())
-}
-
-/// Whether it leads to a regular file that this user may execute.
-#[must_use]
-pub fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|m| m.is_file())
-        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
-/// Permission bits of what `path` leads to.
-#[must_use]
-pub fn mode(path: &Path) -> Option<u32> {
-    std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
-}
-
-/// Who owns what `path` leads to.
-#[must_use]
-pub fn owner(path: &Path) -> Option<u32> {
-    std::fs::metadata(path).ok().map(|m| m.uid())
-}
-
-/// Bytes free for this user, and bytes in all, of the file system on which `path` lies.
-#[must_use]
-pub fn space(path: &Path) -> Option<(u64, u64)> {
-    let system = rustix::fs::statvfs(path).ok()?;
-    Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
-}
-
-/// Device and inode of what `path` leads to, and of an open file: whether they are the same.
-#[must_use]
-pub fn is_same(path: &Path, file: &File) -> bool {
-    let id = |m: &Metadata| (m.dev(), m.ino());
-    match (std::fs::metadata(path), file.metadata()) {
-        (Ok(named), Ok(open)) => id(&named) == id(&open),
-        _ => false,
-    }
-}
-
 /// Sets the permission bits of a file that is ours.
 ///
 /// # Errors
 /// [`FsError`].
 pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))
-}
-
-/// Where a symbolic link points.
-///
-/// # Errors
-/// [`FsError`], also if it is none.
-pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
-    std::fs::read_link(path).map_err(FsError::io("read the link", path))
 }
 
 /// Removes temporary files that a killed writer of `path` left beside it. Only for whoever holds the lock of `path`:

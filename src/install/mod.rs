@@ -14,4 +14,6 @@ pub mod path;
 pub mod place;
 pub mod planner;
 pub mod refusal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod who;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::content::Print;
+use super::daemon::Up;
 use crate::manager::state::{Active, Told};
 use crate::process::id::ProcessId;
 
@@ -58,6 +59,11 @@ pub enum Before {
     Linger {
         /// They do.
         on: Told<bool>,
+    },
+    /// Daemons without a manager.
+    Daemons {
+        /// Those of the step that run, and how each could be started again.
+        up: Vec<Up>,
     },
     /// The step only waits.
     Nothing,
@@ -233,6 +239,7 @@ impl Before {
             | Self::Enabled { .. }
             | Self::Running { .. }
             | Self::Linger { .. }
+            | Self::Daemons { .. }
             | Self::Nothing => None,
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::before::Entry;
 use super::content::Content;
+use super::daemon::Up;
 use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
@@ -56,6 +57,10 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
             | Step::RemoveDir { .. }
             | Step::PutFile { .. }
             | Step::RemoveFile { .. }
+            | Step::StopDaemons { .. }
+            | Step::StartDaemons { .. }
+            | Step::AwaitPortsFree { .. }
+            | Step::AwaitReady { .. }
             | Step::AwaitHealthy { .. }
             | Step::AwaitModules { .. },
             _,
@@ -82,8 +87,15 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
             // Of several the last is the one that does it.
             return verbs(step, manager).pop();
         }
+        // One line a daemon; its environment is not for anybody's eyes.
+        Step::StartDaemons { daemons } => {
+            return Some(daemons.iter().map(start_by_hand).collect::<Vec<_>>().join("; "));
+        }
         Step::PutFile { content: Content::Text(_), .. }
         | Step::PutUnit { .. }
+        | Step::StopDaemons { .. }
+        | Step::AwaitPortsFree { .. }
+        | Step::AwaitReady { .. }
         | Step::AwaitHealthy { .. }
         | Step::AwaitModules { .. } => return None,
     };
@@ -97,6 +109,7 @@ pub fn look(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {
         (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
         (Some(Key::File(path) | Key::Dir(path)), _) => format!("ls -la {}", quoted(&path)),
+        (Some(Key::Daemons), _) => "parachute migrate --list".to_owned(),
         (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),
     }
 }
@@ -117,6 +130,13 @@ pub fn log(unit: &UnitName, manager: &Manager) -> String {
         Manager::Systemd(_) => status(unit, manager),
         Manager::Launchd(_) => "parachute logs hub".to_owned(),
     }
+}
+
+fn start_by_hand(up: &Up) -> String {
+    let words: Vec<String> = up.record.argv.iter().map(|word| quoted(word.path())).collect();
+    let log = up.record.output[0].as_ref().map_or_else(|| "/dev/null".to_owned(), |log| quoted(log.path()));
+    let cwd = quoted(up.record.cwd.path());
+    format!("(cd {cwd} && setsid {} >> {log} 2>&1 < /dev/null &)", words.join(" "))
 }
 
 /// A path as a shell takes it.

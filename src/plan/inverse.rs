@@ -66,6 +66,9 @@ impl Step {
                 Some(was) if was != on => vec![Self::SetLinger { user: user.clone(), on: *was }],
                 _ => Vec::new(),
             },
+            (Self::StopDaemons { .. }, Before::Daemons { up }) if !up.is_empty() => {
+                vec![Self::StartDaemons { daemons: up.clone() }]
+            }
             _ => Vec::new(),
         }
     }
@@ -162,7 +165,12 @@ fn natural(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<Pa
         Step::RemoveDir { path } => (5, None, None, Some(path.clone())),
         Step::SetEnabled { enabled: true, .. } => (6, None, None, None),
         Step::SetRunning { unit, running: true } => (7, socket_first(unit), None, None),
-        Step::AwaitHealthy { .. } | Step::AwaitModules { .. } => (8, None, None, None),
+        Step::StopDaemons { .. } => (0, None, None, None),
+        Step::StartDaemons { .. } => (8, None, None, None),
+        Step::AwaitPortsFree { .. }
+        | Step::AwaitReady { .. }
+        | Step::AwaitHealthy { .. }
+        | Step::AwaitModules { .. } => (9, None, None, None),
     };
     (phase, part, down, Reverse(up))
 }

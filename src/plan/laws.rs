@@ -16,7 +16,7 @@ use super::receipt::Receipt;
 use super::step::{Key, Step};
 use super::tests::{Lives, enabled, hub, plan, running, unit, unit_path};
 use super::whole::Plan;
-use super::world::{Node, View, World};
+use super::world::{Node, View, World, daemon};
 use crate::manager::state::Active;
 use crate::unit::name::UnitName;
 
@@ -32,6 +32,7 @@ enum Wish {
     Enabled(usize, bool),
     Running(usize, bool),
     Linger(bool),
+    Daemons,
     Healthy,
 }
 
@@ -55,6 +56,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         (0..2_usize, any::<bool>()).prop_map(|(u, on)| Wish::Enabled(u, on)),
         (0..2_usize, any::<bool>()).prop_map(|(u, on)| Wish::Running(u, on)),
         any::<bool>().prop_map(Wish::Linger),
+        Just(Wish::Daemons),
         Just(Wish::Healthy),
     ]
 }
@@ -95,6 +97,10 @@ fn sensible(world: &World, wishes: &[Wish]) -> Vec<Step> {
                 running(&units[*u], *yes)
             }
             Wish::Linger(yes) => Step::SetLinger { user: "op".to_owned(), on: *yes },
+            Wish::Daemons => Step::StopDaemons {
+                // One runs, one does not, one is another life than was seen.
+                daemons: vec![daemon("hub", 1001), daemon("vault", 1002), daemon("notes", 1)],
+            },
             Wish::Healthy => Step::AwaitHealthy { within: Duration::from_secs(1) },
             Wish::NoUnit(_) => continue,
         };
@@ -127,6 +133,8 @@ prop_compose! {
             world = world.with_job(unit, text.map(|t| TEXTS[t]), enabled, up);
         }
         world.linger.insert("op".to_owned(), linger);
+        let lives = [("hub", Some(1001)), ("vault", None), ("notes", Some(1003))];
+        world.daemons = lives.map(|(name, life)| (name.to_owned(), life)).into();
         world
     }
 }

@@ -16,6 +16,7 @@
 pub mod before;
 pub mod commands;
 pub mod content;
+pub mod daemon;
 pub mod fault;
 pub mod host;
 pub mod inverse;

@@ -150,7 +150,10 @@ impl Receipt {
     fn take_in(&mut self, step: &Step, before: Option<&Before>) {
         let Some(key) = step.key() else { return };
         match (self.records.iter().position(|record| record.step.key().as_ref() == Some(&key)), before) {
-            (Some(at), _) => {
+            (Some(at), before) => {
+                if let (Step::StopDaemons { .. }, Some(before)) = (step, before) {
+                    add_daemons(&mut self.records[at].before, before);
+                }
                 self.records[at].step = step.clone();
                 if !step.owes(&self.records[at].before) {
                     self.records.remove(at);
@@ -167,7 +170,7 @@ impl Receipt {
     fn has_below(&self, dir: &Path) -> bool {
         self.records.iter().any(|record| match record.step.key() {
             Some(Key::Dir(path) | Key::File(path)) => path.starts_with(dir) && path != dir,
-            Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None => false,
+            Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => false,
         })
     }
 
@@ -219,6 +222,14 @@ impl Receipt {
         env!("CARGO_PKG_VERSION").clone_into(&mut sum.program);
         sum.last.clone_from(&log.id);
         sum
+    }
+}
+
+/// Daemons that were stopped later than others are owed as well: of two with one name the later one.
+fn add_daemons(known: &mut Before, later: &Before) {
+    if let (Before::Daemons { up: known }, Before::Daemons { up: later }) = (known, later) {
+        known.retain(|up| !later.iter().any(|later| later.name == up.name));
+        known.extend(later.iter().cloned());
     }
 }
 

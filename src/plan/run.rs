@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::before::{Before, Dir, Entry, Glance, Read};
+use super::daemon::names;
 use super::fault::{self, Fault};
 use super::host::{Host, HostError};
 use super::journal::{Journal, JournalError};
@@ -375,6 +376,11 @@ pub(super) fn found(now: &Before) -> String {
             Some(false) => "services end at the last logout".to_owned(),
             None => "it cannot be told".to_owned(),
         },
+        Before::Daemons { up } if up.is_empty() => "none of them runs".to_owned(),
+        Before::Daemons { up } => {
+            let names = names(up.iter().map(|up| (up.name.as_str(), &up.id)));
+            format!("{names} {}", if up.len() == 1 { "runs" } else { "run" })
+        }
         Before::Nothing => "nothing".to_owned(),
     }
 }

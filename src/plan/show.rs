@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::before::{Before, Dir, Entry, Kept};
 use super::commands;
 use super::content::Content;
+use super::daemon::Daemon;
 use super::mask::masked;
 use super::standing::is_down;
 use super::step::{Key, Step, UNIT_MODE};
@@ -43,6 +44,9 @@ pub struct ShownStep {
     /// What becomes of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// What it is about, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// What the manager is told, as it would be typed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
@@ -114,6 +118,7 @@ pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
                 what: words(step, before),
                 already,
                 change: before.filter(|_| !already).and_then(|before| change(step, before)),
+                details: if already { Vec::new() } else { details(step) },
                 commands: if already { Vec::new() } else { commands::verbs(step, manager) },
             }
         })
@@ -129,7 +134,20 @@ pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
     }
 }
 
+fn details(step: &Step) -> Vec<String> {
+    match step {
+        Step::StopDaemons { daemons } => daemons.iter().map(Daemon::line).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn words(step: &Step, before: Option<&Before>) -> String {
+    if let Step::StopDaemons { daemons } = step {
+        return match daemons.len() {
+            1 => "stop the detached daemon, with everything it started".to_owned(),
+            n => format!("stop {n} detached daemons, each with everything it started"),
+        };
+    }
     let what = step.describe();
     match (step, before) {
         (Step::MakeDir { mode, .. }, Some(Before::Dir { dir: Dir::Absent { missing } })) => {
@@ -248,6 +266,9 @@ impl Shown {
             line(&mut out, "", &format!("{:>3}. {}{already}", index + 1, step.what));
             if let Some(change) = &step.change {
                 change.text(&mut out, diff);
+            }
+            for detail in &step.details {
+                line(&mut out, "     - ", detail);
             }
             for command in &step.commands {
                 line(&mut out, "     $ ", command);

@@ -41,6 +41,8 @@ impl Step {
             }
             (Self::SetRunning { running: false, .. }, Before::Running { active, .. }) => is_down(*active),
             (Self::SetLinger { on, .. }, Before::Linger { on: now }) => now.known() == Some(on),
+            (Self::StopDaemons { .. }, Before::Daemons { up }) => up.is_empty(),
+            (Self::StartDaemons { daemons }, Before::Daemons { up }) => up.len() == daemons.len(),
             // A step that only waits is never over before it was tried; a mismatch is no fact about this step.
             _ => false,
         }
@@ -59,6 +61,10 @@ impl Step {
             | Self::SetEnabled { .. }
             | Self::SetRunning { .. }
             | Self::SetLinger { .. }
+            | Self::StopDaemons { .. }
+            | Self::StartDaemons { .. }
+            | Self::AwaitPortsFree { .. }
+            | Self::AwaitReady { .. }
             | Self::AwaitHealthy { .. }
             | Self::AwaitModules { .. } => false,
         }
@@ -90,6 +96,8 @@ impl Step {
             (Before::Linger { on: before }, Before::Linger { on: now }) => {
                 if now.known().is_some() || now == before { Standing::NotYet } else { Standing::Neither }
             }
+            // One that still lives may have been asked to end a moment ago, and nobody can see that.
+            (Before::Daemons { .. }, Before::Daemons { .. }) => Standing::Partly,
             (Before::Nothing, _) => Standing::NotYet,
             _ => Standing::Neither,
         }

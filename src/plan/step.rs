@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::before::Entry;
 use super::content::Content;
+use super::daemon::{Daemon, Up, names};
 use crate::unit::name::UnitName;
 
 /// Mode of the file of a unit. launchd refuses one that others may write, and systemd warns about one that is
@@ -93,6 +94,31 @@ pub enum Step {
         /// They shall.
         on: bool,
     },
+    /// End daemons that run without a manager, all at once and by identity: each with its group and whatever it
+    /// started, politely first.
+    StopDaemons {
+        /// Which.
+        daemons: Vec<Daemon>,
+    },
+    /// Start daemons again exactly as they ran, and wait until they listen. Only ever the inverse of the step above.
+    StartDaemons {
+        /// Which, and how.
+        daemons: Vec<Up>,
+    },
+    /// Wait until nobody listens on these ports.
+    AwaitPortsFree {
+        /// Which.
+        ports: Vec<u16>,
+        /// At most this long.
+        within: Duration,
+    },
+    /// Wait until each of these modules is ready: they served before, so anything else is a failure.
+    AwaitReady {
+        /// Short names.
+        modules: Vec<String>,
+        /// At most this long.
+        within: Duration,
+    },
     /// Wait until the hub answers and is the one that the manager runs.
     AwaitHealthy {
         /// At most this long.
@@ -118,6 +144,8 @@ pub enum Key {
     Running(UnitName),
     /// Whether somebody lingers.
     Linger(String),
+    /// Daemons without a manager.
+    Daemons,
 }
 
 impl Step {
@@ -134,7 +162,11 @@ impl Step {
             Self::SetEnabled { unit, .. } => Key::Enabled(unit.clone()),
             Self::SetRunning { unit, .. } => Key::Running(unit.clone()),
             Self::SetLinger { user, .. } => Key::Linger(user.clone()),
-            Self::AwaitHealthy { .. } | Self::AwaitModules { .. } => return None,
+            Self::StopDaemons { .. } | Self::StartDaemons { .. } => Key::Daemons,
+            Self::AwaitPortsFree { .. }
+            | Self::AwaitReady { .. }
+            | Self::AwaitHealthy { .. }
+            | Self::AwaitModules { .. } => return None,
         })
     }
 
@@ -172,6 +204,20 @@ impl Step {
             Self::SetRunning { unit, running: false } => format!("stop {unit}"),
             Self::SetLinger { user, on: true } => format!("let services of {user} run without a login"),
             Self::SetLinger { user, on: false } => format!("end services of {user} at the last logout"),
+            Self::StopDaemons { daemons } => {
+                format!("stop {}", names(daemons.iter().map(|d| (d.name.as_str(), &d.leader))))
+            }
+            Self::StartDaemons { daemons } => {
+                let names: Vec<&str> = daemons.iter().map(|up| up.name.as_str()).collect();
+                format!("start {} again, detached as before", names.join(", "))
+            }
+            Self::AwaitPortsFree { ports, within } => {
+                let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+                format!("wait until port {} is free, at most {} s", ports.join(", "), within.as_secs())
+            }
+            Self::AwaitReady { modules, within } => {
+                format!("wait until {} is ready again, at most {} s", modules.join(", "), within.as_secs())
+            }
             Self::AwaitHealthy { within } => {
                 format!("wait until the hub is healthy, at most {} s", within.as_secs())
             }
@@ -188,6 +234,7 @@ impl Step {
             Some(Key::Dir(path) | Key::File(path)) => path.display().to_string(),
             Some(Key::Enabled(unit) | Key::Running(unit)) => unit.to_string(),
             Some(Key::Linger(user)) => format!("linger of {user}"),
+            Some(Key::Daemons) => "the detached daemons".to_owned(),
             None => String::new(),
         }
     }

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use super::before::{Before, Dir, Entry, Kept, Read};
 use super::content::{Content, Print};
+use super::daemon::{Daemon, Up};
 use super::host::{Host, HostError};
 use super::standing::is_down;
 use super::step::{Step, UNIT_MODE};
 use super::whole::Note;
 use crate::manager::state::{Active, Told};
+use crate::process::detached::Record;
 use crate::process::id::{BootId, ProcessId, Started};
+use crate::process::raw::Raw;
 use crate::unit::name::UnitName;
 
 /// Longest text that the journal of this world holds.
@@ -43,6 +46,8 @@ pub(super) struct World {
     pub(super) nodes: BTreeMap<PathBuf, Node>,
     pub(super) jobs: BTreeMap<UnitName, Job>,
     pub(super) linger: BTreeMap<String, bool>,
+    /// Which life of a daemon runs, by its name.
+    pub(super) daemons: BTreeMap<String, Option<u64>>,
     pub(super) saved: BTreeMap<PathBuf, String>,
     /// Half-written files of a killed writer, by the file they are beside.
     pub(super) litter: BTreeSet<PathBuf>,
@@ -64,6 +69,8 @@ pub(super) struct View {
     /// Enabled, active, what it was started from, and whether the manager has read its file.
     pub(super) jobs: BTreeMap<UnitName, (bool, Active, Option<String>, bool)>,
     pub(super) linger: BTreeMap<String, bool>,
+    /// Which daemons run.
+    pub(super) daemons: BTreeSet<String>,
     pub(super) litter: BTreeSet<PathBuf>,
 }
 
@@ -73,6 +80,7 @@ impl World {
             nodes: BTreeMap::from([("/".into(), Node::Dir(0o755)), ("/u".into(), Node::Dir(0o755))]),
             jobs: BTreeMap::new(),
             linger: BTreeMap::new(),
+            daemons: BTreeMap::new(),
             saved: BTreeMap::new(),
             litter: BTreeSet::new(),
             lives: 0,
@@ -118,6 +126,7 @@ impl World {
             nodes: self.nodes.clone(),
             jobs: self.jobs.iter().map(|(unit, known)| (unit.clone(), job(known))).collect(),
             linger: self.linger.clone(),
+            daemons: self.daemons.iter().filter(|(_, life)| life.is_some()).map(|(n, _)| n.clone()).collect(),
             litter: self.litter.clone(),
         }
     }
@@ -126,6 +135,8 @@ impl World {
     pub(super) fn reboot(&mut self) {
         self.boots += 1;
         self.reload();
+        // Nobody keeps them.
+        self.daemons.values_mut().for_each(|life| *life = None);
         let units: Vec<UnitName> = self.jobs.keys().cloned().collect();
         for unit in units {
             let job = self.jobs.get_mut(&unit).unwrap();
@@ -339,9 +350,71 @@ impl World {
                 self.linger.insert(user.clone(), *on);
                 Ok(())
             }
-            Step::AwaitHealthy { .. } | Step::AwaitModules { .. } => self.middle().await,
+            Step::StopDaemons { daemons } => {
+                for daemon in daemons {
+                    let life = self.daemons.get_mut(&daemon.name);
+                    if let Some(life) = life.filter(|life| **life == Some(daemon.leader.started.0)) {
+                        *life = None;
+                    }
+                    self.middle().await?;
+                }
+                Ok(())
+            }
+            Step::StartDaemons { daemons } => {
+                for up in daemons {
+                    // One that was asked to end is ended first.
+                    if self
+                        .daemons
+                        .get(&up.name)
+                        .is_none_or(|life| life.is_none() || *life == Some(up.id.started.0))
+                    {
+                        self.daemons.insert(up.name.clone(), None);
+                        self.middle().await?;
+                        self.lives += 1;
+                        self.daemons.insert(up.name.clone(), Some(self.lives));
+                    }
+                    self.middle().await?;
+                }
+                Ok(())
+            }
+            Step::AwaitPortsFree { .. }
+            | Step::AwaitReady { .. }
+            | Step::AwaitHealthy { .. }
+            | Step::AwaitModules { .. } => self.middle().await,
         }
     }
+}
+
+/// A daemon of this world: its life is its start time.
+pub(super) fn daemon(name: &str, life: u64) -> Daemon {
+    let leader = ProcessId { pid: 200, started: Started(life), boot: BootId("b".into()) };
+    Daemon {
+        name: name.to_owned(),
+        leader,
+        number: None,
+        uid: 0,
+        command: name.to_owned(),
+        ports: vec![1940],
+        why: "its pidfile names it, its output goes to its log".to_owned(),
+        pidfile: None,
+        grace_ms: 1,
+    }
+}
+
+pub(super) fn up(name: &str, leader: &ProcessId) -> Up {
+    let raw = |text: &str| Raw(text.into());
+    let record = Record {
+        exe: raw("/bin/d"),
+        argv: vec![raw("d"), raw(name)],
+        env: vec![raw("TOKEN=planted")],
+        cwd: raw("/"),
+        output: [Some(raw("/log")), None],
+        umask: None,
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+    };
+    Up { name: name.to_owned(), id: leader.clone(), ports: vec![1940], pidfile: None, record }
 }
 
 impl Host for World {
@@ -377,7 +450,23 @@ impl Host for World {
             Step::SetLinger { user, .. } => {
                 Before::Linger { on: Told::Known(self.linger.get(user).copied().unwrap_or(false)) }
             }
-            Step::AwaitHealthy { .. } | Step::AwaitModules { .. } => Before::Nothing,
+            Step::StopDaemons { daemons } => {
+                let lives = daemons
+                    .iter()
+                    .filter(|daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0)));
+                Before::Daemons { up: lives.map(|daemon| up(&daemon.name, &daemon.leader)).collect() }
+            }
+            Step::StartDaemons { daemons } => {
+                let lives = daemons.iter().filter(|up| {
+                    let life = self.daemons.get(&up.name).copied().flatten();
+                    life.is_some_and(|life| life != up.id.started.0)
+                });
+                Before::Daemons { up: lives.cloned().collect() }
+            }
+            Step::AwaitPortsFree { .. }
+            | Step::AwaitReady { .. }
+            | Step::AwaitHealthy { .. }
+            | Step::AwaitModules { .. } => Before::Nothing,
         })
     }
 

@@ -160,7 +160,10 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     let Some(command) = suspect.command.as_deref().filter(|command| !command.is_empty()) else {
         return Verdict::CannotTell(Doubt::NoCommandLine);
     };
-    by_looks(command, suspect, module).map_or(Verdict::CannotTell(Doubt::OtherCommand), Verdict::Ours)
+    let looks = Looks { command, exe: suspect.exe.as_deref(), cwd: suspect.cwd.as_deref() };
+    let start =
+        Command { argv: &module.argv, program: module.program.as_deref(), cwd: module.cwd.as_deref() };
+    runs(&looks, &start).map_or(Verdict::CannotTell(Doubt::OtherCommand), Verdict::Ours)
 }
 
 fn by_marks(marks: &Marks, module: &Claimant) -> Verdict {
@@ -173,29 +176,52 @@ fn by_marks(marks: &Marks, module: &Claimant) -> Verdict {
     }
 }
 
-/// A process without marks, from an older hub, judged by what it runs.
-fn by_looks(command: &[OsString], suspect: &Suspect, module: &Claimant) -> Option<Proof> {
-    let program = module.program.as_deref()?;
+/// What a process looks like from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks<'a> {
+    /// Its arguments.
+    pub command: &'a [OsString],
+    /// The file it executes.
+    pub exe: Option<&'a Path>,
+    /// Its working directory.
+    pub cwd: Option<&'a Path>,
+}
+
+/// A start command.
+#[derive(Debug, Clone, Copy)]
+pub struct Command<'a> {
+    /// Program and arguments.
+    pub argv: &'a [OsString],
+    /// Where the program is, if it is anywhere.
+    pub program: Option<&'a Path>,
+    /// Where it is started; `None` proves nothing.
+    pub cwd: Option<&'a Path>,
+}
+
+/// Whether a process runs this command, and what shows it. No proof of whose it is: anybody may run the same.
+#[must_use]
+pub fn runs(looks: &Looks<'_>, start: &Command<'_>) -> Option<Proof> {
+    let program = start.program?;
     if !is_runtime(program.as_os_str()) {
-        let names = |at: usize| command.get(at).is_some_and(|word| Path::new(word) == program);
-        let executes = suspect.exe.as_deref() == Some(program);
+        let names = |at: usize| looks.command.get(at).is_some_and(|word| Path::new(word) == program);
+        let executes = looks.exe == Some(program);
         // argv[1] is the program where a `#!` line put its interpreter before it (execve(2), "Interpreter scripts");
         // behind anything but an interpreter it is only an argument.
-        let behind = names(1) && command.first().is_some_and(|word| is_runtime(word));
+        let behind = names(1) && looks.command.first().is_some_and(|word| is_runtime(word));
         let at = if names(0) || executes { 0 } else { behind.then_some(1)? };
-        let same_arguments = command.get(at + 1..) == module.argv.get(1..);
-        return (same_arguments || is_own(program, module)).then_some(Proof::Program);
+        let same_arguments = looks.command.get(at + 1..) == start.argv.get(1..);
+        return (same_arguments || is_own(program, start.cwd)).then_some(Proof::Program);
     }
     // The same runtime runs half of the machine: the directory and the script must be the module's as well.
-    let runtime = command.first().is_some_and(|word| is_runtime(word));
-    let cwd = module.cwd.as_deref().filter(|cwd| suspect.cwd.as_deref() == Some(*cwd))?;
-    (runtime && same_script(command, &module.argv, cwd)).then_some(Proof::Script)
+    let runtime = looks.command.first().is_some_and(|word| is_runtime(word));
+    let cwd = start.cwd.filter(|cwd| looks.cwd == Some(*cwd))?;
+    (runtime && same_script(looks.command, start.argv, cwd)).then_some(Proof::Script)
 }
 
 /// Whether a program belongs to the module alone. One of /usr/bin may serve a stranger too: then the arguments must
 /// agree as well.
-fn is_own(program: &Path, module: &Claimant) -> bool {
-    module.cwd.as_deref().is_some_and(|cwd| cwd.parent().is_some() && program.starts_with(cwd))
+fn is_own(program: &Path, cwd: Option<&Path>) -> bool {
+    cwd.is_some_and(|cwd| cwd.parent().is_some() && program.starts_with(cwd))
 }
 
 fn same_script(left: &[OsString], right: &[OsString], cwd: &Path) -> bool {

@@ -13,14 +13,18 @@
 //! Must not: decide when to signal (that is the machine), read or write the home.
 
 pub mod attribution;
+pub mod detached;
+pub mod ending;
 pub mod files;
 pub mod group;
 pub mod handed;
 pub mod id;
+pub mod kin;
 pub mod life;
 pub mod marks;
 pub mod person;
 pub mod ports;
+pub mod raw;
 pub mod signal;
 pub mod spawn;
 pub mod table;

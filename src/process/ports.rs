@@ -123,7 +123,8 @@ fn distance(addr: IpAddr) -> u8 {
 
 /// Arguments joined by a blank, cut, and safe to print: no control character, no bidirectional override can reach the
 /// terminal through a process that chose its own name.
-fn printable(argv: &[OsString]) -> String {
+#[must_use]
+pub fn printable(argv: &[OsString]) -> String {
     let joined = argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let hidden = |c: char| {
         c.is_control()

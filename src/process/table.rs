@@ -170,6 +170,18 @@ pub fn alive(id: &ProcessId) -> Result<bool, Unsure> {
     Ok(info(id.pid)?.is_some_and(|p| p.id == *id && !p.zombie))
 }
 
+/// How long ago this process started, suspended time included. Means nothing for one of another boot.
+#[must_use]
+pub fn age(id: &ProcessId) -> std::time::Duration {
+    os::age(id.started)
+}
+
+/// How long ago this boot of the machine began, if start times count from it.
+#[must_use]
+pub fn uptime() -> Option<std::time::Duration> {
+    os::uptime()
+}
+
 /// Program and arguments. `None` if unreadable or empty (kernel threads, zombies, processes that erased it).
 #[must_use]
 pub fn command_line(pid: u32) -> Option<Vec<OsString>> {

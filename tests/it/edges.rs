@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 18] = [
+const EDGES: [(&str, &str); 22] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
+    ("home/fs/look.rs", "looks at files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
     ("logs/files.rs", "opens, rotates and reads log files"),
     ("logs/reader.rs", "stamps lines"),
@@ -17,6 +18,9 @@ const EDGES: [(&str, &str); 18] = [
     ("manager/driver.rs", "measures how long a manager takes"),
     ("manager/gather.rs", "looks at what manages the services of this host"),
     ("manager/runner.rs", "runs the tools of service managers"),
+    ("plan/machine/daemons.rs", "measures how long a daemon is waited for"),
+    ("process/detached.rs", "opens the files that a daemon writes to"),
+    ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),

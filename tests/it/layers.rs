@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 13] = [
+const ROOMS: [(u8, &str, &[&str]); 14] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -17,11 +17,13 @@ const ROOMS: [(u8, &str, &[&str]); 13] = [
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
+    (5, "migrate", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (
         6,
         "cli",
         &[
             "install",
+            "migrate",
             "module",
             "process",
             "home",
@@ -38,7 +40,7 @@ const ROOMS: [(u8, &str, &[&str]); 13] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 64] = [
+const PURE: [&str; 74] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/root.rs",
@@ -71,10 +73,18 @@ const PURE: [&str; 64] = [
     "manager/systemd/settle.rs",
     "manager/systemd/verbs.rs",
     "manager/which.rs",
+    "migrate/facts.rs",
+    "migrate/judge.rs",
+    "migrate/pidfile.rs",
+    "migrate/planner.rs",
+    "migrate/planner/",
+    "migrate/refusal.rs",
+    "migrate/units.rs",
     "module/",
     "plan/before.rs",
     "plan/commands.rs",
     "plan/content.rs",
+    "plan/daemon.rs",
     "plan/inverse.rs",
     "plan/log.rs",
     "plan/mask.rs",
@@ -86,11 +96,13 @@ const PURE: [&str; 64] = [
     "plan/whole.rs",
     "process/attribution.rs",
     "process/id.rs",
+    "process/kin.rs",
     "process/life.rs",
     "process/marks.rs",
     "process/os/linux/stat.rs",
     "process/os/linux/tcp_table.rs",
     "process/os/macos/layout.rs",
+    "process/raw.rs",
     "process/signal.rs",
     "process/unsure.rs",
     "supervisor/budget.rs",

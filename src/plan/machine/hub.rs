@@ -130,6 +130,51 @@ pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>,
     Ok(not_ready(&ready, &status.modules))
 }
 
+/// Waits until each of these is ready. One that will not become so, or not in time, is an error: it served before.
+pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
+    let wait = async {
+        loop {
+            if let Ok(ready) = hub.get::<Ready>("/api/ready").await {
+                if wanted.iter().all(|module| ready.ready_modules.contains(module)) {
+                    return true;
+                }
+                if wanted.iter().any(|module| ready.persistent_modules.contains(module)) {
+                    return false;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(within, wait).await == Ok(true) {
+        return Ok(());
+    }
+    let status: Result<Status, ClientError> = hub.get("/api/status").await;
+    let missing = match &status {
+        Ok(status) => lacking(wanted, &status.modules),
+        Err(error) => vec![crate::plan::run::words(error)],
+    };
+    let next = wanted.first().map(|module| format!("parachute logs {module}"));
+    Err(HostError::refused(missing.join("; "), next.as_deref()))
+}
+
+/// Of those that were wanted, each that is not ready, with what it is.
+fn lacking(wanted: &[String], modules: &[ModuleView]) -> Vec<String> {
+    wanted
+        .iter()
+        .filter_map(|short| match modules.iter().find(|module| module.short == *short) {
+            Some(module) if module.ready => None,
+            Some(module) => {
+                let problem = module
+                    .problem
+                    .as_ref()
+                    .map_or(module.detail.as_str(), |problem| problem.error_description.as_str());
+                Some(format!("{short} is not ready: {problem}"))
+            }
+            None => Some(format!("{short} is not known to the hub")),
+        })
+        .collect()
+}
+
 fn not_ready(ready: &Ready, modules: &[ModuleView]) -> Vec<Note> {
     // What will not become ready first.
     let names = ready.persistent_modules.iter().chain(&ready.transient_modules);

@@ -2,14 +2,17 @@
 //!
 //! An arm here has no decision in it: what is to be done is in the step, and whether it was is asked afterwards.
 
+mod daemons;
 mod files;
 mod hub;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod unit;
 
 use std::path::{Path, PathBuf};
 
+use self::stopwatch::Stopwatch;
 use super::before::{Before, Entry};
 use super::commands;
 use super::content::Content;
@@ -33,13 +36,15 @@ pub struct Machine<R> {
     saved: PathBuf,
     /// The way to the hub that the plan installs.
     hub: Client,
+    /// Runs from the moment on when daemons were asked to end.
+    away: Option<Stopwatch>,
 }
 
 impl<R: Runner> Machine<R> {
     /// The machine as this manager drives it. `dir` is the directory of the installation, which a
     /// [`Journal`](super::journal::Journal) holds; `hub` leads to the control socket of the home.
     pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
-        Self { driver, saved: saved_dir(dir), hub }
+        Self { driver, saved: saved_dir(dir), hub, away: None }
     }
 
     /// What has a unit's file name, what the manager has read of it, and what runs.
@@ -72,7 +77,12 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver.state(unit).await)?,
             Step::SetRunning { unit, .. } => unit::running(unit, &self.driver.state(unit).await)?,
             Step::SetLinger { user, .. } => Before::Linger { on: self.driver.linger(user).await },
-            Step::AwaitHealthy { .. } | Step::AwaitModules { .. } => Before::Nothing,
+            Step::StopDaemons { daemons } => Before::Daemons { up: daemons::living(daemons)? },
+            Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
+            Step::AwaitPortsFree { .. }
+            | Step::AwaitReady { .. }
+            | Step::AwaitHealthy { .. }
+            | Step::AwaitModules { .. } => Before::Nothing,
         })
     }
 
@@ -114,6 +124,17 @@ impl<R: Runner> Host for Machine<R> {
                 unit::forget_failure(&self.driver, unit).await;
             }
             Step::SetLinger { user, on } => self.driver.set_linger(user, *on).await?,
+            Step::StopDaemons { daemons } => {
+                let begun = daemons::stop(daemons).await?;
+                self.away = Some(Stopwatch::start(begun, self.hub.clone()));
+            }
+            Step::StartDaemons { daemons } => daemons::start(daemons).await?,
+            Step::AwaitPortsFree { ports, within } => daemons::free(ports, *within).await?,
+            Step::AwaitReady { modules, within } => {
+                hub::ready(&self.hub, modules, *within).await?;
+                let away = self.away.take();
+                return Ok(away.map_or_else(Vec::new, |away| away.told(modules)));
+            }
             Step::AwaitHealthy { within } => return hub::healthy(&self.hub, &self.driver, *within).await,
             Step::AwaitModules { within } => return hub::modules(&self.hub, *within).await,
         }
@@ -123,7 +144,9 @@ impl<R: Runner> Host for Machine<R> {
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
             Some(Key::File(path)) => Ok(exact::sweep(&path)?),
-            Some(Key::Dir(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None => Ok(()),
+            Some(Key::Dir(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => {
+                Ok(())
+            }
         }
     }
 

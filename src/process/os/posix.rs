@@ -10,11 +10,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::libc;
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
 use crate::module::ended::Ended;
+use crate::process::detached::Detach;
 use crate::process::signal::{Signal, SignalError};
 use crate::process::spawn::{Born, Order};
 
@@ -55,6 +58,49 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
         // Both were asked for above.
         _ => Err(io::ErrorKind::BrokenPipe.into()),
     }
+}
+
+/// Starts a daemon: leader of a session of its own, with the files it was given and nothing on its input.
+pub(in crate::process) fn detach(order: &Detach<'_>) -> io::Result<u32> {
+    let mut command = Command::new(order.exe);
+    if let Some((first, rest)) = order.argv.split_first() {
+        command.arg0(first).args(rest);
+    }
+    command.env_clear().envs(order.env.iter().copied()).current_dir(order.cwd).stdin(Stdio::null());
+    let sink = |file: &Option<std::fs::File>| match file {
+        Some(file) => file.try_clone().map(Stdio::from),
+        None => Ok(Stdio::null()),
+    };
+    command.stdout(sink(&order.output[0])?).stderr(sink(&order.output[1])?);
+    let umask = order.umask.map(|bits| Mode::from_bits_truncate(libc_mode(bits)));
+    let person = order.identity.clone();
+    // SAFETY: between fork and exec only what is async-signal-safe may run. Each of these is one system call on
+    // values that were made before the fork; nothing allocates and nothing takes a lock (signal-safety(7)).
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::setsid()?;
+            if let Some(mask) = umask {
+                rustix::process::umask(mask);
+            }
+            person.as_ref().map_or(Ok(()), become_person)
+        });
+    }
+    Ok(command.spawn()?.id())
+}
+
+fn libc_mode(bits: u32) -> rustix::fs::RawMode {
+    // 16 bits wide on macOS; a umask has nine.
+    (bits & 0o777) as rustix::fs::RawMode
+}
+
+/// Gives up root for somebody: groups before the user, or the right to set them would be gone (setgroups(2)).
+fn become_person((uid, gid, groups): &(u32, u32, Vec<u32>)) -> io::Result<()> {
+    // SAFETY: plain system calls; `groups` is as long as said, and gid_t is a u32 on both systems.
+    let done = unsafe {
+        let count = groups.len() as _; // size_t, or int on macOS
+        libc::setgroups(count, groups.as_ptr()) == 0 && libc::setgid(*gid) == 0 && libc::setuid(*uid) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Ends and reaps a child of which nobody has heard yet.

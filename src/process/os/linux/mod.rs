@@ -1,5 +1,6 @@
 //! Linux: /proc, netlink sock_diag, pidfd.
 
+mod daemon;
 mod exit;
 mod netlink;
 mod pidfd;
@@ -19,10 +20,11 @@ mod posix;
 #[path = "../macos/layout.rs"]
 mod layout;
 
+pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use exit::ExitWatch;
 pub(super) use handed::take as take_handed;
 pub(super) use pidfd::send;
-pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, zombie_child};
+pub(super) use posix::{detach, discard, end_if_any, group_exists, is_child, send_group, zombie_child};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,

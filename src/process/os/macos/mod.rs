@@ -1,5 +1,6 @@
 //! macOS: libproc and sysctl. Type-checked on every change, run on nothing: kept thin.
 
+mod daemon;
 mod layout;
 mod proc;
 mod send;
@@ -10,8 +11,11 @@ mod handed;
 #[path = "../posix.rs"]
 mod posix;
 
+pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use handed::take as take_handed;
-pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child};
+pub(super) use posix::{
+    detach, discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child,
+};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
     possible_orphans, resident,

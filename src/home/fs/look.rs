@@ -1,0 +1,99 @@
+//! Looks at files without opening them.
+#![expect(clippy::disallowed_methods, reason = "edge: where files are looked at")]
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::FsError;
+use crate::module::stamp::Stamp;
+
+/// What changes when a file is written or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    /// Last modification, nanoseconds since the epoch.
+    pub modified: i128,
+    /// Inode: another one after an atomic replacement.
+    pub inode: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// The signature of what `path` leads to; `None` if nothing can be seen there.
+#[must_use]
+pub fn signature(path: &Path) -> Option<Signature> {
+    let meta = std::fs::metadata(path).ok()?;
+    let modified = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+    Some(Signature { modified, inode: meta.ino(), len: meta.len() })
+}
+
+/// Whether something, a dangling link included, has this name.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Whether it leads to a directory.
+#[must_use]
+pub fn is_dir(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_dir())
+}
+
+/// Whether it leads to a regular file that this user may execute.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file())
+        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Permission bits of what `path` leads to.
+#[must_use]
+pub fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
+}
+
+/// Who owns what `path` leads to.
+#[must_use]
+pub fn owner(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|m| m.uid())
+}
+
+/// Bytes free for this user, and bytes in all, of the file system on which `path` lies.
+#[must_use]
+pub fn space(path: &Path) -> Option<(u64, u64)> {
+    let system = rustix::fs::statvfs(path).ok()?;
+    Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
+}
+
+/// Device and inode of what `path` leads to, and of an open file: whether they are the same.
+#[must_use]
+pub fn is_same(path: &Path, file: &File) -> bool {
+    let id = |m: &Metadata| (m.dev(), m.ino());
+    match (std::fs::metadata(path), file.metadata()) {
+        (Ok(named), Ok(open)) => id(&named) == id(&open),
+        _ => false,
+    }
+}
+
+/// Where a symbolic link points.
+///
+/// # Errors
+/// [`FsError`], also if it is none.
+pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
+    std::fs::read_link(path).map_err(FsError::io("read the link", path))
+}
+
+/// When what `path` leads to was last written.
+///
+/// # Errors
+/// [`FsError`].
+pub fn modified(path: &Path) -> Result<Stamp, FsError> {
+    let time = std::fs::metadata(path).and_then(|meta| meta.modified());
+    time.map(Stamp::of).map_err(FsError::io("look at", path))
+}
+
+/// The same place without links and dots, if it is there; else the same words.
+#[must_use]
+pub fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.components().collect())
+}

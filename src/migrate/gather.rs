@@ -1,0 +1,232 @@
+//! Looks for the detached model on this machine. Reads only: files, /proc, the manager.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit, Start};
+use super::pidfile::{self, Bearer, Pidfile, Worth};
+use super::units;
+use crate::home::definition::{self, SpawnBase};
+use crate::home::fs;
+use crate::home::paths::Home;
+use crate::home::services;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::module::name::Short;
+use crate::module::port;
+use crate::module::row::Row;
+use crate::module::stamp::Stamp;
+use crate::process::detached::{self, Stream};
+use crate::process::kin::ancestry;
+use crate::process::raw::Raw;
+use crate::process::table::{self, Census, ProcInfo};
+use crate::process::unsure::Unsure;
+use crate::process::{person::Person, ports};
+
+/// A pidfile holds one number.
+const MAX_PIDFILE: u64 = 4096;
+/// SIGTERM to SIGKILL for the hub, and for a module that does not say: as the older program had it.
+const GRACE: Duration = Duration::from_secs(5);
+/// The older hub's name among the roles.
+pub const HUB: &str = "hub";
+
+/// Where to look, and for whom.
+#[derive(Debug, Clone)]
+pub struct Seed<'a> {
+    /// Whose daemons.
+    pub person: &'a Person,
+    /// Their home.
+    pub home: &'a Home,
+    /// The environment of whoever asks.
+    pub env: &'a BTreeMap<OsString, OsString>,
+    /// The time.
+    pub now: Stamp,
+}
+
+/// Looks for daemons: pidfiles, ports, logs, and the processes they point at.
+///
+/// # Errors
+/// [`Unsure`]: the system does not tell what runs here, so nothing can be said about it.
+pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
+    let (roles, broken) = roles(seed);
+    let census = Census::take()?;
+    let ourselves = ancestry(&census, table::own_pid());
+    let pidfiles: Vec<Pidfile> =
+        roles.iter().filter_map(|role| read_pidfile(seed, &role.name, &census, &ourselves)).collect();
+    let port_file = Some(seed.home.hub_port()).filter(|path| fs::exists(path));
+    let ports = ports_of(&roles)?;
+
+    let mut pids: BTreeSet<u32> = ports.iter().flat_map(|port| &port.holders).map(|id| id.pid).collect();
+    pids.extend(pidfiles.iter().filter_map(|pidfile| match &pidfile.worth {
+        Worth::Names { id } => Some(id.pid),
+        Worth::Garbage { .. } | Worth::Unknown { .. } => None,
+    }));
+    let logs: BTreeSet<&Path> = roles.iter().map(|role| role.log.as_path()).collect();
+    let to_log = |stream: &Stream| stream.append && logs.contains(stream.path.as_path());
+    for p in census.iter().filter(|p| p.uid == seed.person.uid && !p.zombie && p.id.pid > 1) {
+        if detached::streams(p.id.pid)[1..].iter().flatten().any(to_log) {
+            pids.insert(p.id.pid);
+        }
+    }
+    let seen = pids
+        .into_iter()
+        .filter_map(|pid| census.get(pid).filter(|p| !p.zombie))
+        .map(|p| look(p, &census, &ourselves, &ports))
+        .collect::<Result<_, _>>()?;
+    Ok(Legacy {
+        home: seed.home.root().to_owned(),
+        uid: seed.person.uid,
+        roles,
+        broken,
+        pidfiles,
+        port_file,
+        seen,
+        ports,
+        units: Vec::new(),
+    })
+}
+
+/// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
+pub async fn units<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>, person: &Person) {
+    let mut found = Vec::new();
+    for name in units::names(legacy.roles.iter().map(|role| role.name.as_str())) {
+        for place in units::places(&name, &person.home) {
+            if !fs::exists(&place.path) {
+                continue;
+            }
+            let driven = driver.manager.file(&name) == place.path;
+            let state = if driven { Some(driver.state(&name).await) } else { None };
+            let by_hand = (!driven).then_some(place.by_hand);
+            found.push(StaleUnit { unit: name.clone(), path: place.path, state, by_hand });
+        }
+    }
+    legacy.units = found;
+}
+
+fn roles(seed: &Seed<'_>) -> (Vec<Role>, Option<String>) {
+    let home = seed.home;
+    let mut hub_ports = vec![port::HUB];
+    let said = fs::read_if_there(&home.hub_port(), MAX_PIDFILE).ok().flatten();
+    let said = said.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse::<u16>().ok());
+    hub_ports.extend(said.filter(|port| *port > 0 && *port != port::HUB));
+    let mut roles = vec![Role {
+        name: HUB.to_owned(),
+        ports: hub_ports,
+        log: home.hub_log(),
+        start: None,
+        grace_ms: millis(GRACE),
+    }];
+    let rows = match services::read(home) {
+        Ok(services) => services.rows,
+        Err(error) => return (roles, Some(error.to_string())),
+    };
+    let base = SpawnBase { hub_env: seed.env.clone(), hub_port: port::HUB };
+    roles.extend(rows.iter().map(|(short, row)| role_of(seed, short, row, &base)));
+    (roles, None)
+}
+
+fn role_of(seed: &Seed<'_>, short: &Short, row: &Row, base: &SpawnBase) -> Role {
+    let composed = definition::of_row(seed.home, short, row, base, seed.now).ok();
+    let start = composed.as_ref().map(|composed| {
+        let launch = &composed.launch;
+        let program = launch.argv.first().and_then(|program| {
+            let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
+            which::which_in(program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))).ok()
+        });
+        Start { argv: launch.argv.iter().cloned().map(Raw).collect(), program, cwd: launch.cwd.clone() }
+    });
+    Role {
+        name: short.to_string(),
+        ports: vec![row.port],
+        log: seed.home.log_file(short),
+        start,
+        grace_ms: millis(composed.map_or(GRACE, |composed| composed.launch.policy.kill_timeout)),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where the older program wrote the pid of one of its daemons.
+#[must_use]
+pub fn pidfile_of(home: &Home, name: &str) -> PathBuf {
+    home.root().join(name).join("run").join(format!("{name}.pid"))
+}
+
+fn read_pidfile(seed: &Seed<'_>, name: &str, census: &Census, ourselves: &BTreeSet<u32>) -> Option<Pidfile> {
+    let path = pidfile_of(seed.home, name);
+    let unknown = |because: String| Worth::Unknown { because };
+    let (pid, worth) = match fs::read_if_there(&path, MAX_PIDFILE) {
+        Ok(None) => return None,
+        Err(error) => (None, unknown(error.to_string())),
+        Ok(Some(bytes)) => match (pidfile::parse(&bytes), fs::modified(&path)) {
+            (Err(why), _) => (None, Worth::Garbage { why }),
+            (Ok(pid), Err(error)) => (Some(pid), unknown(error.to_string())),
+            (Ok(pid), Ok(modified)) => {
+                let bearer = census.get(pid).filter(|p| !p.zombie).map(|p| Bearer {
+                    id: p.id.clone(),
+                    age: table::age(&p.id),
+                    above: ourselves.contains(&pid),
+                });
+                (Some(pid), pidfile::weigh(seed.now.since(modified), table::uptime(), bearer))
+            }
+        },
+    };
+    Some(Pidfile { of: name.to_owned(), path, pid, worth })
+}
+
+fn ports_of(roles: &[Role]) -> Result<Vec<PortFact>, Unsure> {
+    let occupied = ports::occupied()?;
+    let mut facts = Vec::new();
+    for role in roles {
+        for port in role.ports.iter().filter(|port| occupied.contains(port)) {
+            let Some((holder, _)) = ports::holder(*port)? else { continue };
+            facts.push(PortFact {
+                port: *port,
+                of: role.name.clone(),
+                holder,
+                holders: ports::holders(*port)?,
+            });
+        }
+    }
+    Ok(facts)
+}
+
+fn look(
+    p: &ProcInfo,
+    census: &Census,
+    ourselves: &BTreeSet<u32>,
+    ports: &[PortFact],
+) -> Result<Seen, Unsure> {
+    let pid = p.id.pid;
+    let mut above: Vec<u32> = Vec::new();
+    let mut at = p;
+    while let Some(parent) = census.get(at.ppid).filter(|parent| !above.contains(&parent.id.pid)) {
+        // Older than its child, or the number of the parent was given to somebody else meanwhile.
+        if parent.id.started > at.id.started || parent.id.pid == pid {
+            break;
+        }
+        above.push(parent.id.pid);
+        at = parent;
+    }
+    let argv = table::command_line(pid);
+    Ok(Seen {
+        id: p.id.clone(),
+        uid: p.uid,
+        group: p.pgrp,
+        session: p.session,
+        above,
+        ourselves: ourselves.contains(&pid),
+        command: argv.as_ref().map_or_else(|| p.name.clone(), |argv| ports::printable(argv)),
+        argv: argv.map(|argv| argv.into_iter().map(Raw).collect()),
+        exe: table::exe(pid),
+        cwd: table::cwd(pid),
+        home: table::home(pid)?.map(|home| fs::resolved(&home)),
+        mark: table::marks(pid)?.map(|marks| marks.module.to_string()),
+        streams: detached::streams(pid),
+        listens: ports.iter().filter(|port| port.holders.contains(&p.id)).map(|port| port.port).collect(),
+    })
+}

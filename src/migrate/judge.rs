@@ -1,0 +1,226 @@
+//! Is this process a daemon of the detached model, and which? Pure.
+//!
+//! Only [`Verdict::Ours`] may lead to a signal. One clue never does: a pidfile may name whoever has the number now, a
+//! port may be a stranger's, a command line looks like another one, a log may be open in an editor. It takes two that
+//! have nothing to do with each other, and nothing that speaks against it:
+//!
+//! | the pidfile names it | it listens on the port | its output goes to the log | it runs the command | in its directory or home | |
+//! |---|---|---|---|---|---|
+//! | yes | one of these three | | | – | ours |
+//! | – | yes | yes | – | – | ours |
+//! | – | – | yes | yes | yes | ours |
+//! | – | – | yes | – | – | ours, if one that is ours was started by it |
+//! | anything else | | | | | cannot tell |
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Legacy, Role, Seen};
+use super::pidfile::Worth;
+use crate::process::attribution;
+
+/// The judgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is this one's daemon, and may be stopped.
+    Ours {
+        /// What proves it.
+        proofs: Vec<Proof>,
+    },
+    /// It is provably somebody else's.
+    NotOurs {
+        /// What proves that.
+        against: Against,
+    },
+    /// Something speaks for it, and not enough: it is treated as somebody else's.
+    CannotTell {
+        /// What speaks for it.
+        clues: Vec<Proof>,
+    },
+}
+
+/// What speaks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Its pidfile names it, and it ran when that was written.
+    Recorded,
+    /// It listens on a port of its own.
+    Listens,
+    /// Its output goes to the end of its log.
+    Log,
+    /// It runs its start command.
+    Command,
+    /// It works in its directory.
+    Directory,
+    /// Its environment names this home.
+    Home,
+    /// It started one that is ours.
+    Parent,
+}
+
+/// What speaks against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Against {
+    /// It is this command, or one of those that started it.
+    Ourselves,
+    /// It belongs to another user.
+    OtherUser(u32),
+    /// It belongs to another home.
+    OtherHome(PathBuf),
+    /// A supervisor has it already, as this module.
+    Supervised(String),
+}
+
+/// Judges one process as the daemon of one role.
+#[must_use]
+pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Verdict {
+    if let Some(against) = excluded(legacy, seen) {
+        return Verdict::NotOurs { against };
+    }
+    let clues = clues(legacy, role, seen);
+    let has = |proof| clues.contains(&proof);
+    let proven = if has(Proof::Recorded) {
+        has(Proof::Listens) || has(Proof::Log) || has(Proof::Command)
+    } else {
+        has(Proof::Log)
+            && (has(Proof::Listens) || (has(Proof::Command) && (has(Proof::Directory) || has(Proof::Home))))
+    };
+    if proven { Verdict::Ours { proofs: clues } } else { Verdict::CannotTell { clues } }
+}
+
+/// Judges every process that was seen: the role it fits best, and how. In the order of [`Legacy::seen`].
+#[must_use]
+pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Verdict)> {
+    let mut all: Vec<(Option<&Role>, Verdict)> = legacy.seen.iter().map(|seen| best(legacy, seen)).collect();
+    // Whoever started one that is ours in the same session, and writes to its log, is its wrapper.
+    for at in 0..all.len() {
+        let (Some(role), Verdict::CannotTell { clues }) = &all[at] else { continue };
+        let seen = &legacy.seen[at];
+        let wraps = |other: &Seen, verdict: &(Option<&Role>, Verdict)| {
+            other.above.contains(&seen.id.pid)
+                && other.session == seen.session
+                && verdict.0.is_some_and(|other| other.name == role.name)
+                && matches!(verdict.1, Verdict::Ours { .. })
+        };
+        if clues.contains(&Proof::Log) && legacy.seen.iter().zip(&all).any(|(other, v)| wraps(other, v)) {
+            let mut proofs = clues.clone();
+            proofs.push(Proof::Parent);
+            all[at].1 = Verdict::Ours { proofs };
+        }
+    }
+    all
+}
+
+fn best<'a>(legacy: &'a Legacy, seen: &Seen) -> (Option<&'a Role>, Verdict) {
+    let weight = |verdict: &Verdict| match verdict {
+        Verdict::Ours { proofs } => 100 + proofs.len(),
+        Verdict::CannotTell { clues } => clues.len(),
+        Verdict::NotOurs { .. } => 0,
+    };
+    let mut judged: Vec<(Option<&Role>, Verdict)> =
+        legacy.roles.iter().map(|role| (Some(role), judge(legacy, role, seen))).collect();
+    // Stable: of equals the first counts.
+    judged.sort_by_key(|(_, verdict)| std::cmp::Reverse(weight(verdict)));
+    match judged.into_iter().next() {
+        Some((_, verdict @ Verdict::NotOurs { .. })) => (None, verdict),
+        Some((role, verdict)) if weight(&verdict) > 0 => (role, verdict),
+        _ => (None, Verdict::CannotTell { clues: Vec::new() }),
+    }
+}
+
+fn excluded(legacy: &Legacy, seen: &Seen) -> Option<Against> {
+    if seen.ourselves || seen.id.pid <= 1 {
+        return Some(Against::Ourselves);
+    }
+    if seen.uid != legacy.uid {
+        return Some(Against::OtherUser(seen.uid));
+    }
+    if let Some(home) = seen.home.as_ref().filter(|home| **home != legacy.home) {
+        return Some(Against::OtherHome(home.clone()));
+    }
+    seen.mark.clone().map(Against::Supervised)
+}
+
+fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Proof> {
+    let recorded = legacy.pidfiles.iter().any(|pidfile| {
+        pidfile.of == role.name && matches!(&pidfile.worth, Worth::Names { id } if *id == seen.id)
+    });
+    let listens = role.ports.iter().any(|port| seen.listens.contains(port));
+    // Standard streams only: an editor has a log open too, but on another descriptor, and does not append to it.
+    let log = seen.streams[1..].iter().flatten().any(|stream| stream.append && stream.path == role.log);
+    let command = role.start.as_ref().is_some_and(|start| runs(start, seen));
+    let dir = role.start.as_ref().and_then(|start| start.cwd.as_ref());
+    let directory = dir.is_some_and(|dir| {
+        dir.parent().is_some() && seen.cwd.as_ref().is_some_and(|cwd| cwd.starts_with(dir))
+    });
+    let home = seen.home.as_ref() == Some(&legacy.home);
+    [
+        (Proof::Recorded, recorded),
+        (Proof::Listens, listens),
+        (Proof::Log, log),
+        (Proof::Command, command),
+        (Proof::Directory, directory),
+        (Proof::Home, home),
+    ]
+    .into_iter()
+    .filter_map(|(proof, holds)| holds.then_some(proof))
+    .collect()
+}
+
+fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
+    let words =
+        |argv: &[crate::process::raw::Raw]| argv.iter().map(|word| word.0.clone()).collect::<Vec<_>>();
+    let Some(argv) = seen.argv.as_deref() else { return false };
+    attribution::runs(
+        &attribution::Looks { command: &words(argv), exe: seen.exe.as_deref(), cwd: seen.cwd.as_deref() },
+        &attribution::Command {
+            argv: &words(&start.argv),
+            program: start.program.as_deref(),
+            cwd: start.cwd.as_deref(),
+        },
+    )
+    .is_some()
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recorded => "its pidfile names it",
+            Self::Listens => "it listens on its port",
+            Self::Log => "its output goes to its log",
+            Self::Command => "it runs its start command",
+            Self::Directory => "it works in its directory",
+            Self::Home => "its environment names this home",
+            Self::Parent => "it started one that is",
+        })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |proofs: &[Proof]| {
+            let words: Vec<String> = proofs.iter().map(ToString::to_string).collect();
+            words.join(", ")
+        };
+        match self {
+            Self::Ours { proofs } => f.write_str(&list(proofs)),
+            Self::NotOurs { against: Against::Ourselves } => {
+                f.write_str("it is this command, or one that started it")
+            }
+            Self::NotOurs { against: Against::OtherUser(uid) } => write!(f, "it belongs to user {uid}"),
+            Self::NotOurs { against: Against::OtherHome(home) } => {
+                write!(f, "it belongs to the home {}", home.display())
+            }
+            Self::NotOurs { against: Against::Supervised(module) } => {
+                write!(f, "it is supervised already, as {module}")
+            }
+            Self::CannotTell { clues } if clues.is_empty() => f.write_str("nothing shows whose it is"),
+            Self::CannotTell { clues } => write!(f, "too little shows that it is: {}", list(clues)),
+        }
+    }
+}

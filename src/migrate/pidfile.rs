@@ -1,0 +1,196 @@
+//! Pidfiles of the detached model: a number that was true once. Pure.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::process::id::ProcessId;
+
+/// How far a file's time and a process's may be apart without meaning anything: file systems and clock ticks round,
+/// and a clock may have been set a little.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// Longest content that is shown, characters.
+const SHOWN: usize = 40;
+
+/// A pidfile, and what it is worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pidfile {
+    /// Whose: `hub`, or the short name of a module.
+    pub of: String,
+    /// Where.
+    pub path: PathBuf,
+    /// The number in it, if it is one that a process could have.
+    pub pid: Option<u32>,
+    /// What it is worth.
+    pub worth: Worth,
+}
+
+/// What a pidfile is worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "worth", rename_all = "snake_case")]
+pub enum Worth {
+    /// It names this process, which ran when it was written. That alone proves nothing yet.
+    Names {
+        /// Which.
+        id: ProcessId,
+    },
+    /// It names nobody.
+    Garbage {
+        /// Why.
+        why: Garbage,
+    },
+    /// It cannot be read, or the system does not tell.
+    Unknown {
+        /// Why.
+        because: String,
+    },
+}
+
+/// Why a pidfile names nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Garbage {
+    /// It holds something that is no pid.
+    Junk(String),
+    /// 0, 1 or a negative number: no daemon has it, and a signal to it would reach a group, or everybody.
+    Reserved(String),
+    /// This very command, or one of those that started it.
+    Above,
+    /// No process has the number.
+    Dead,
+    /// It was written before this boot.
+    OtherBoot,
+    /// The process that has the number now started after the file was written.
+    Recycled,
+}
+
+/// What is known of the process that has the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// Its identity.
+    pub id: ProcessId,
+    /// How long it has been running.
+    pub age: Duration,
+    /// Whether it is we, or above us.
+    pub above: bool,
+}
+
+/// The pid in a pidfile: decimal digits, and at most blanks around them.
+///
+/// # Errors
+/// [`Garbage`]. Nothing is cut off to make a number of it.
+pub fn parse(content: &[u8]) -> Result<u32, Garbage> {
+    let text = String::from_utf8_lossy(content);
+    let word = text.trim();
+    let shown = || {
+        let mut shown: String = word.chars().take(SHOWN).collect();
+        if word.chars().count() > SHOWN {
+            shown.push('…');
+        }
+        shown
+    };
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Garbage::Junk(shown()));
+    }
+    match word.parse::<i64>() {
+        Ok(..=1) => Err(Garbage::Reserved(shown())),
+        // No system gives out larger ones (PID_MAX_LIMIT of Linux is 2^22).
+        Ok(pid) => u32::try_from(pid).ok().filter(|pid| *pid < 1 << 30).ok_or_else(|| Garbage::Junk(shown())),
+        Err(_) if word.starts_with('-') => Err(Garbage::Reserved(shown())),
+        Err(_) => Err(Garbage::Junk(shown())),
+    }
+}
+
+/// What a number in a file of this age is worth. `uptime`: since the machine began, if start times count from there.
+#[must_use]
+pub fn weigh(age: Duration, uptime: Option<Duration>, bearer: Option<Bearer>) -> Worth {
+    let garbage = |why| Worth::Garbage { why };
+    if uptime.is_some_and(|uptime| age > uptime + SLACK) {
+        return garbage(Garbage::OtherBoot);
+    }
+    match bearer {
+        None => garbage(Garbage::Dead),
+        Some(bearer) if bearer.above => garbage(Garbage::Above),
+        Some(bearer) if bearer.age + SLACK < age => garbage(Garbage::Recycled),
+        Some(bearer) => Worth::Names { id: bearer.id },
+    }
+}
+
+impl fmt::Display for Garbage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Junk(text) if text.is_empty() => f.write_str("it is empty"),
+            Self::Junk(text) => write!(f, "it holds {text:?}, which is no pid"),
+            Self::Reserved(text) => write!(f, "it holds {text}, which no daemon has"),
+            Self::Above => f.write_str("it names this command, or one that started it"),
+            Self::Dead => f.write_str("no such process"),
+            Self::OtherBoot => f.write_str("it was written before the machine was started"),
+            Self::Recycled => f.write_str("the process of that number started after it was written"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::id::{BootId, Started};
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_and_what_only_looks_like_one() {
+        for (text, pid) in [("52\n", 52), ("  7\r\n", 7), ("4194303", 4_194_303), ("0007", 7)] {
+            assert_eq!(parse(text.as_bytes()), Ok(pid));
+        }
+        for text in ["0", "1", "-1", "-52\n", "00", "-99999999999999999999", "-0"] {
+            assert!(matches!(parse(text.as_bytes()), Err(Garbage::Reserved(_))), "{text}");
+        }
+        for text in
+            ["", "\n", "10xyz", "12 13", "+5", "0x10", "1e3", "٣", "99999999999999999999", "2147483648"]
+        {
+            assert!(matches!(parse(text.as_bytes()), Err(Garbage::Junk(_))), "{text}");
+        }
+        assert!(matches!(parse(&[0xff, b'7']), Err(Garbage::Junk(_))));
+        assert!(matches!(parse(b"7\0"), Err(Garbage::Junk(_))));
+        let long = "x".repeat(100);
+        assert_eq!(parse(long.as_bytes()).unwrap_err().to_string().matches('x').count(), 40);
+    }
+
+    proptest! {
+        /// Whatever it holds: what comes out is a pid that a process can have, and is what was written.
+        #[test]
+        fn nothing_is_made_up(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
+            if let Ok(pid) = parse(&bytes) {
+                prop_assert!(pid > 1);
+                let text = String::from_utf8(bytes).unwrap();
+                prop_assert_eq!(text.trim().trim_start_matches('0'), pid.to_string());
+            }
+        }
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_it_is_worth() {
+        let id = ProcessId { pid: 52, started: Started(1), boot: BootId("b".into()) };
+        let bearer = |age| Some(Bearer { id: id.clone(), age: s(age), above: false });
+        let up = Some(s(1000));
+        let names = Worth::Names { id: id.clone() };
+        let garbage = |why| Worth::Garbage { why };
+        assert_eq!(weigh(s(100), up, bearer(100)), names);
+        assert_eq!(weigh(s(100), up, bearer(101)), names);
+        assert_eq!(weigh(s(101), up, bearer(100)), names, "clocks round");
+        assert_eq!(weigh(s(10), up, bearer(900)), names, "a file may be written later");
+        assert_eq!(weigh(s(110), up, bearer(100)), garbage(Garbage::Recycled));
+        assert_eq!(weigh(s(1100), up, bearer(100)), garbage(Garbage::OtherBoot));
+        assert_eq!(weigh(s(1100), None, bearer(1100)), names);
+        assert_eq!(weigh(s(100), up, None), garbage(Garbage::Dead));
+        let above = Bearer { id, age: s(100), above: true };
+        assert_eq!(weigh(s(100), up, Some(above)), garbage(Garbage::Above));
+    }
+}

@@ -1,0 +1,328 @@
+//! From what was found to the plan of the cutover. Pure.
+//!
+//! The order keeps the time without a service short, and is safe at every moment:
+//!
+//! ```text
+//! the unit is written and enabled   everything that runs goes on running; a power cut from here on ends in the hub
+//! stale units are disabled          nothing brings a daemon back
+//! the daemons are stopped           captured first, all at once
+//! their ports are free              else everything is taken back
+//! the hub is started                and is healthy, and every module that served is ready, else everything is taken back
+//! pidfiles are removed
+//! ```
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit};
+use super::gather::HUB;
+use super::judge::{Verdict, judge, judge_all};
+use super::pidfile::{Garbage, Pidfile, Worth};
+use super::refusal::Refusal;
+use crate::install::facts::Facts;
+use crate::install::planner;
+use crate::plan::daemon::Daemon;
+use crate::plan::step::Step;
+use crate::plan::{Note, Plan, Promise, Verb};
+use crate::process::id::ProcessId;
+
+/// Longest wait for ports to become free: what held them is gone by then.
+const FREE: Duration = Duration::from_secs(15);
+/// Longest wait for a module that served before.
+const READY: Duration = Duration::from_secs(60);
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Of the installing part.
+    pub install: planner::Request,
+}
+
+/// What the findings come to: who is stopped, and who is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// Daemons of ours, each once.
+    pub daemons: Vec<Daemon>,
+    /// Everybody else that something pointed at, and why.
+    pub others: Vec<(ProcessId, String, Verdict)>,
+    /// Ports that are held by somebody else.
+    pub strangers: Vec<(PortFact, Verdict)>,
+}
+
+impl Findings {
+    /// Whether there is anything of the detached model that acts: a daemon, or a unit that would start one.
+    #[must_use]
+    pub fn is_legacy(&self, legacy: &Legacy) -> bool {
+        !self.daemons.is_empty() || legacy.units.iter().any(|unit| revives(unit) != Some(false))
+    }
+}
+
+/// Whether a unit would start its daemon, or runs it; `None`: it cannot be told.
+fn revives(unit: &StaleUnit) -> Option<bool> {
+    let state = unit.state.as_ref()?;
+    if state.enabled.is_true() || state.running().is_true() {
+        return Some(true);
+    }
+    (state.enabled.is_false() && state.running().is_false()).then_some(false)
+}
+
+/// Judges everything that was found.
+#[must_use]
+pub fn findings(legacy: &Legacy) -> Findings {
+    let judged = judge_all(legacy);
+    let ours: Vec<(usize, &Role, &Verdict)> = judged
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (role, verdict))| match (role, verdict) {
+            (Some(role), Verdict::Ours { .. }) => Some((at, *role, verdict)),
+            _ => None,
+        })
+        .collect();
+    let mut daemons = Vec::new();
+    for (at, role, verdict) in &ours {
+        let seen = &legacy.seen[*at];
+        let belongs = ours.iter().any(|(other, its, _)| {
+            other != at && its.name == role.name && is_below(seen, &legacy.seen[*other])
+        });
+        if belongs || kept_by_unit(legacy, seen).is_some() {
+            continue;
+        }
+        let below: Vec<&Seen> = legacy.seen.iter().filter(|other| is_below(other, seen)).collect();
+        daemons.push(daemon(legacy, role, seen, &below, &verdict.to_string()));
+    }
+    let others = legacy
+        .seen
+        .iter()
+        .zip(&judged)
+        .filter(|(seen, (_, verdict))| {
+            !matches!(verdict, Verdict::Ours { .. }) && !belongs_to(legacy, &daemons, seen)
+        })
+        .filter(|(seen, _)| kept_by_unit(legacy, seen).is_none())
+        .map(|(seen, (_, verdict))| (seen.id.clone(), seen.command.clone(), verdict.clone()))
+        .collect();
+    let strangers = legacy
+        .ports
+        .iter()
+        .filter_map(|port| stranger(legacy, &daemons, port).map(|verdict| (port.clone(), verdict)))
+        .collect();
+    Findings { daemons, others, strangers }
+}
+
+fn daemon(legacy: &Legacy, role: &Role, seen: &Seen, below: &[&Seen], why: &str) -> Daemon {
+    let mut ports: BTreeSet<u16> = seen.listens.iter().copied().collect();
+    ports.extend(below.iter().flat_map(|other| &other.listens));
+    // One that names another process is not this one's to write.
+    let pidfile = legacy.pidfiles.iter().find(|pidfile| {
+        pidfile.of == role.name && !matches!(&pidfile.worth, Worth::Names { id } if *id != seen.id)
+    });
+    Daemon {
+        name: role.name.clone(),
+        leader: seen.id.clone(),
+        number: left_behind(pidfile, seen),
+        uid: seen.uid,
+        command: seen.command.clone(),
+        ports: ports.into_iter().collect(),
+        why: why.to_owned(),
+        pidfile: pidfile.map(|pidfile| pidfile.path.clone()),
+        grace_ms: role.grace_ms,
+    }
+}
+
+/// The group or session of a leader that its pidfile still names, and that is gone.
+fn left_behind(pidfile: Option<&Pidfile>, seen: &Seen) -> Option<u32> {
+    let pidfile = pidfile.filter(|pidfile| pidfile.worth == Worth::Garbage { why: Garbage::Dead })?;
+    pidfile.pid.filter(|pid| *pid != seen.id.pid && (seen.group == *pid || seen.session == *pid))
+}
+
+/// Whether one was started by the other, or is in a group or session that the other leads.
+fn is_below(seen: &Seen, other: &Seen) -> bool {
+    seen.id != other.id
+        && (seen.above.contains(&other.id.pid) || seen.group == other.id.pid || seen.session == other.id.pid)
+}
+
+fn belongs_to(legacy: &Legacy, daemons: &[Daemon], seen: &Seen) -> bool {
+    daemons.iter().any(|daemon| {
+        daemon.leader == seen.id
+            || daemon.number.is_some_and(|number| seen.group == number || seen.session == number)
+            || legacy.seen.iter().any(|other| other.id == daemon.leader && is_below(seen, other))
+    })
+}
+
+/// The unit whose main process it is, or started it.
+fn kept_by_unit<'a>(legacy: &'a Legacy, seen: &Seen) -> Option<&'a StaleUnit> {
+    legacy.units.iter().find(|unit| {
+        let pid = unit.state.as_ref().and_then(|state| state.pid);
+        pid.is_some_and(|pid| pid == seen.id.pid || seen.above.contains(&pid))
+    })
+}
+
+/// Why whoever holds a port is not ours; `None`: it is, or a supervisor of this home has it.
+fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Verdict> {
+    let nothing = Verdict::CannotTell { clues: Vec::new() };
+    if port.holders.is_empty() {
+        return Some(nothing);
+    }
+    let judged = judge_all(legacy);
+    port.holders.iter().find_map(|id| {
+        let Some(at) = legacy.seen.iter().position(|seen| seen.id == *id) else {
+            return Some(nothing.clone());
+        };
+        let seen = &legacy.seen[at];
+        let verdict = &judged[at].1;
+        let fine = belongs_to(legacy, daemons, seen)
+            || kept_by_unit(legacy, seen).is_some()
+            || matches!(
+                verdict,
+                Verdict::NotOurs { against: super::judge::Against::Supervised(module) } if *module == port.of
+            );
+        (!fine).then(|| verdict.clone())
+    })
+}
+
+/// Plans the cutover. `facts` are those of `init` on the same machine.
+///
+/// # Errors
+/// [`Refusal`]: what a person must decide first. Nothing would be stopped before that.
+pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
+    if let Some(broken) = &legacy.broken {
+        return Err(Refusal::NotWhole(broken.clone()));
+    }
+    let found = findings(legacy);
+    if let Some(name) = inside(legacy) {
+        return Err(Refusal::Inside(name));
+    }
+    for unit in &legacy.units {
+        let runs = unit.state.as_ref().is_none_or(|state| !state.running().is_false());
+        if let (Some(by_hand), true) = (&unit.by_hand, runs) {
+            return Err(Refusal::OtherUnit {
+                name: unit.unit.plain().to_owned(),
+                path: unit.path.clone(),
+                by_hand: by_hand.clone(),
+            });
+        }
+    }
+    // A manager's socket, or a hub that it keeps, is no stranger.
+    let kept = facts.holder.as_ref().filter(|holder| holder.ours).map(|_| facts.settings.port);
+    if let Some((port, verdict)) = found.strangers.iter().find(|(port, _)| Some(port.port) != kept) {
+        return Err(Refusal::Stranger {
+            port: port.port,
+            of: port.of.clone(),
+            holder: port.holder.clone(),
+            verdict: verdict.clone(),
+        });
+    }
+    let mut install = facts.clone();
+    if kept.is_none() {
+        // Held by the older hub, which goes: anybody else was refused above.
+        install.holder = None;
+    }
+    let mut plan = planner::plan(&install, &request.install)?;
+    plan.verb = Verb::Migrate;
+    let starts = |step: &Step| matches!(step, Step::SetRunning { running: true, .. });
+    let at = plan.steps.iter().position(starts).unwrap_or(plan.steps.len());
+    let rest = plan.steps.split_off(at);
+    let (disable, served_by_units) = stale(&legacy.units);
+    plan.steps.extend(disable);
+    let mut ports: BTreeSet<u16> = found.daemons.iter().flat_map(|daemon| daemon.ports.clone()).collect();
+    ports.extend(legacy.ports.iter().filter(|port| served_by_units.contains(&port.of)).map(|port| port.port));
+    if !found.daemons.is_empty() {
+        plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone() });
+    }
+    if !ports.is_empty() {
+        plan.steps.push(Step::AwaitPortsFree { ports: ports.into_iter().collect(), within: FREE });
+    }
+    let served = served(&found, &served_by_units);
+    for step in rest {
+        if matches!(step, Step::AwaitModules { .. }) && !served.is_empty() {
+            plan.steps.push(Step::AwaitReady { modules: served.clone(), within: READY });
+        }
+        plan.steps.push(step);
+    }
+    for pidfile in legacy.pidfiles.iter().filter(|pidfile| is_spent(pidfile, &found.daemons)) {
+        plan.steps.push(Step::RemoveFile { path: pidfile.path.clone() });
+    }
+    say(&mut plan, legacy, &found, &served);
+    Ok(plan)
+}
+
+/// A daemon above whoever asks: it would be ours, were it not for that.
+fn inside(legacy: &Legacy) -> Option<String> {
+    let above = |seen: &&Seen| seen.ourselves;
+    legacy.seen.iter().filter(above).find_map(|seen| {
+        let seen = Seen { ourselves: false, ..seen.clone() };
+        let ours = |role: &&Role| matches!(judge(legacy, role, &seen), Verdict::Ours { .. });
+        legacy.roles.iter().find(ours).map(|role| role.name.clone())
+    })
+}
+
+/// What silences the units of the manager that we drive, and the modules they ran.
+fn stale(units: &[StaleUnit]) -> (Vec<Step>, Vec<String>) {
+    let (mut steps, mut served) = (Vec::new(), Vec::new());
+    for unit in units.iter().filter(|unit| unit.by_hand.is_none()) {
+        let Some(state) = &unit.state else { continue };
+        if !state.enabled.is_false() {
+            steps.push(Step::SetEnabled { unit: unit.unit.clone(), enabled: false });
+        }
+        if !state.running().is_false() {
+            steps.push(Step::SetRunning { unit: unit.unit.clone(), running: false });
+            served.push(unit.unit.plain().to_owned());
+        }
+    }
+    (steps, served)
+}
+
+/// Modules that serve now, and so must serve afterwards.
+fn served(found: &Findings, by_units: &[String]) -> Vec<String> {
+    let daemons = found.daemons.iter().map(|daemon| &daemon.name).filter(|name| *name != HUB);
+    let all: BTreeSet<&String> = daemons.chain(by_units).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// Whether a pidfile says nothing any more once the daemons are stopped.
+fn is_spent(pidfile: &Pidfile, daemons: &[Daemon]) -> bool {
+    match &pidfile.worth {
+        Worth::Names { id } => daemons.iter().any(|daemon| daemon.leader == *id),
+        Worth::Garbage { .. } => true,
+        Worth::Unknown { .. } => false,
+    }
+}
+
+fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
+    for pidfile in &legacy.pidfiles {
+        let path = pidfile.path.display();
+        match &pidfile.worth {
+            Worth::Names { .. } => {}
+            Worth::Garbage { why } => plan.notes.push(Note::new(format!("{path} names nobody: {why}"))),
+            Worth::Unknown { because } => {
+                plan.notes.push(Note::new(format!("{path} is left alone: {because}")));
+            }
+        }
+    }
+    for (id, command, verdict) in &found.others {
+        plan.notes.push(Note::new(format!("{id} ({command}) is left alone: {verdict}")));
+    }
+    for unit in legacy.units.iter().filter(|unit| revives(unit) != Some(false)) {
+        if let Some(by_hand) = &unit.by_hand {
+            let text = format!("{} would start {} again at the next boot", unit.path.display(), unit.unit);
+            plan.notes.push(Note { text, next: Some(by_hand.clone()) });
+        }
+    }
+    if !served.is_empty() {
+        let worst = found.daemons.iter().map(|daemon| daemon.grace_ms).max().unwrap_or(0);
+        plan.notes.push(Note::new(format!(
+            "{} will be away while it stops, for its own start, and for about 0.1 s more; one that ignores SIGTERM \
+             makes that {} s longer, for all together",
+            served.join(", "),
+            worst / 1000
+        )));
+    }
+    if !found.daemons.is_empty() {
+        plan.promises.insert(
+            0,
+            Promise("if anything fails, what runs now is started again exactly as it runs now".to_owned()),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What a person must decide or do before anything is stopped. Nothing has been touched when one of these is said.
+
+use std::path::PathBuf;
+
+use super::judge::Verdict;
+use crate::install::refusal::Refusal as InstallRefusal;
+use crate::module::problem::Holder;
+
+/// Why there is no cutover.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The hub could not be installed anyhow.
+    #[error(transparent)]
+    Install(#[from] InstallRefusal),
+    /// Nobody knows which modules there are.
+    #[error("it cannot be told which modules there are: {0}")]
+    NotWhole(String),
+    /// A port is somebody else's.
+    #[error("port {port} of {of} is held by {}: {verdict}", holder.phrase())]
+    Stranger {
+        /// The port.
+        port: u16,
+        /// Whose it is meant to be.
+        of: String,
+        /// Who has it.
+        holder: Holder,
+        /// Why it is not taken for ours.
+        verdict: Verdict,
+    },
+    /// Whoever asks runs inside of what would be stopped.
+    #[error("this command was started by {0}, which it would stop")]
+    Inside(String),
+    /// A unit that this command may not change keeps a daemon running.
+    #[error("{} keeps {name} running, and belongs to another manager", path.display())]
+    OtherUnit {
+        /// The module.
+        name: String,
+        /// The unit's file.
+        path: PathBuf,
+        /// What disables it.
+        by_hand: String,
+    },
+    /// It could be stopped, and not be brought back if something failed.
+    #[error("{name} could not be brought back if the cutover failed: {because}")]
+    NoWayBack {
+        /// The daemon.
+        name: String,
+        /// What is missing.
+        because: String,
+    },
+    /// It serves now, and would not start under the hub.
+    #[error("{module} would not start under the hub: {because}")]
+    WouldNotStart {
+        /// The module.
+        module: String,
+        /// Why.
+        because: String,
+        /// What to type about it.
+        next: Option<String>,
+    },
+    /// The manager's own checker does not like the unit.
+    #[error("the unit is not accepted: {0}")]
+    BadUnit(String),
+    /// The hub would not start.
+    #[error("the hub would not start: {because}")]
+    HubWouldNotStart {
+        /// Why.
+        because: String,
+        /// What to type about it.
+        next: Option<String>,
+    },
+    /// There is no room, or no right, to write.
+    #[error("{} cannot be written to: {because}", path.display())]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        because: String,
+    },
+}
+
+impl Refusal {
+    /// Stable code for `--json`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Install(refusal) => refusal.code(),
+            Self::NotWhole(_) => "modules_unknown",
+            Self::Stranger { .. } => "port_held",
+            Self::Inside(_) => "inside",
+            Self::OtherUnit { .. } => "other_unit",
+            Self::NoWayBack { .. } => "no_way_back",
+            Self::WouldNotStart { .. } => "would_not_start",
+            Self::BadUnit(_) => "bad_unit",
+            Self::HubWouldNotStart { .. } => "hub_would_not_start",
+            Self::NoRoom { .. } => "no_room",
+        }
+    }
+
+    /// What to type next.
+    #[must_use]
+    pub fn next(&self) -> Vec<String> {
+        let again = "parachute migrate --to-supervised".to_owned();
+        match self {
+            Self::Install(refusal) => {
+                refusal.next().into_iter().map(|next| next.replace("parachute init", &again)).collect()
+            }
+            Self::NotWhole(_) => vec![format!("correct it, then: {again}")],
+            Self::Stranger { holder, .. } => match holder.pid {
+                Some(pid) => vec![
+                    format!("ps -fp {pid}     (what it is)"),
+                    format!("if it is not needed: kill {pid}, then: {again}"),
+                ],
+                None => vec![format!("sudo ss -ltnp 'sport = :{}'", holder.port)],
+            },
+            Self::Inside(_) => vec![format!("from another terminal: {again}")],
+            Self::OtherUnit { by_hand, .. } => vec![by_hand.clone(), again],
+            Self::NoWayBack { .. } => vec![
+                format!("{again} --force     (nothing is undone for this one)"),
+                "parachute migrate --list".to_owned(),
+            ],
+            Self::WouldNotStart { next, .. } | Self::HubWouldNotStart { next, .. } => {
+                next.iter().cloned().chain([again]).collect()
+            }
+            Self::BadUnit(_) => vec!["parachute units render hub".to_owned()],
+            Self::NoRoom { path, .. } => vec![format!("df -h {0}; ls -ld {0}", path.display())],
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Daemons without a manager: looked at, ended and started again by identity.
+#![expect(clippy::disallowed_methods, reason = "edge: measures how long a daemon is waited for")]
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::home::exact::{self, Owner};
+use crate::plan::daemon::{Daemon, Up};
+use crate::plan::host::HostError;
+use crate::process::detached::{self, DetachedError};
+use crate::process::ending::{self, EndError};
+use crate::process::id::ProcessId;
+use crate::process::kin::{Kin, ancestry};
+use crate::process::ports;
+use crate::process::table::{self, Census};
+use crate::process::unsure::Unsure;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long a daemon that is started again may take to listen. Old ones on a slow machine took ten seconds.
+const LISTENING: Duration = Duration::from_secs(30);
+/// Mode of a pidfile: the older program's clients read it too.
+const PIDFILE: u32 = 0o644;
+
+/// Those of these that live, each with what it takes to start it again.
+pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
+    let mut up = Vec::new();
+    for daemon in daemons {
+        if !table::alive(&daemon.leader).map_err(|unsure| unsure_of(&daemon.name, unsure))? {
+            continue;
+        }
+        let record = match detached::capture(&daemon.leader) {
+            Ok(record) => record,
+            // It ended while it was looked at.
+            Err(_) if table::alive(&daemon.leader) == Ok(false) => continue,
+            Err(error) => return Err(cannot("write down how it runs", &daemon.name, &error)),
+        };
+        up.push(Up {
+            name: daemon.name.clone(),
+            id: daemon.leader.clone(),
+            ports: daemon.ports.clone(),
+            pidfile: daemon.pidfile.clone(),
+            record,
+        });
+    }
+    Ok(up)
+}
+
+/// Those of these that run again, and listen. One that still is the very process from before does not count: it may be
+/// about to end.
+pub(super) fn again(daemons: &[Up]) -> Result<Vec<Up>, HostError> {
+    let mut up = Vec::new();
+    for daemon in daemons {
+        let unsure = |unsure| unsure_of(&daemon.name, unsure);
+        if let Some(id) = daemon.record.find().map_err(unsure)?
+            && id != daemon.id
+            && listens(daemon, &id).map_err(unsure)?
+        {
+            up.push(daemon.clone());
+        }
+    }
+    Ok(up)
+}
+
+/// Ends all of them at once, each after its own patience.
+pub(super) async fn stop(daemons: &[Daemon]) -> Result<Instant, HostError> {
+    let begun = Instant::now();
+    let all = daemons.iter().map(|daemon| {
+        let mut kin = Kin::of(daemon.uid);
+        kin.add(daemon.leader.clone(), daemon.number);
+        end(&daemon.name, kin, Duration::from_millis(daemon.grace_ms))
+    });
+    for outcome in join_all(all).await {
+        outcome?;
+    }
+    Ok(begun)
+}
+
+async fn end(name: &str, kin: Kin, grace: Duration) -> Result<(), HostError> {
+    let spared = ancestry(&Census::take().map_err(|unsure| unsure_of(name, unsure))?, table::own_pid());
+    let kin = RefCell::new(kin.sparing(spared));
+    let find = || Ok(kin.borrow_mut().look(&Census::take()?));
+    match ending::end(find, grace).await {
+        Ok(_) => Ok(()),
+        Err(EndError::Unsure(unsure)) => Err(unsure_of(name, unsure)),
+        Err(error @ EndError::Survive(_)) => Err(HostError::refused(
+            format!("{name} cannot be stopped: {error}"),
+            Some("parachute migrate --list"),
+        )),
+    }
+}
+
+/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports they had. One that
+/// was asked to end and still lives is ended first: it would go away later, and nobody would notice.
+pub(super) async fn start(daemons: &[Up]) -> Result<(), HostError> {
+    let outcomes = join_all(daemons.iter().map(start_one)).await;
+    let failed: Vec<String> =
+        outcomes.into_iter().filter_map(|outcome| Some(outcome.err()?.words())).collect();
+    if failed.is_empty() { Ok(()) } else { Err(HostError::refused(failed.join("; "), None)) }
+}
+
+async fn start_one(up: &Up) -> Result<(), HostError> {
+    let name = up.name.as_str();
+    let unsure = |unsure| unsure_of(name, unsure);
+    if table::alive(&up.id).map_err(unsure)? {
+        let mut kin = Kin::of(up.record.uid);
+        kin.add(up.id.clone(), None);
+        end(name, kin, ENDING).await?;
+    }
+    let id = match up.record.find().map_err(unsure)? {
+        Some(id) => id,
+        None => up.record.start().map_err(|error| cannot("start it again", name, &error))?,
+    };
+    if let Some(pidfile) = &up.pidfile {
+        write_pidfile(pidfile, &id, up)?;
+    }
+    let begun = Instant::now();
+    loop {
+        if listens(up, &id).map_err(unsure)? {
+            return Ok(());
+        }
+        let died = !table::alive(&id).map_err(unsure)?;
+        if died || begun.elapsed() > LISTENING {
+            let what = if died { "it ended at once" } else { "it does not listen" };
+            let ports: Vec<String> = up.ports.iter().map(ToString::to_string).collect();
+            return Err(HostError::refused(
+                format!("{name} was started again as {id}, and {what} (port {})", ports.join(", ")),
+                None,
+            ));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Patience with one that may already have been asked to end.
+const ENDING: Duration = Duration::from_secs(5);
+
+fn write_pidfile(path: &Path, id: &ProcessId, up: &Up) -> Result<(), HostError> {
+    let owner = Owner { uid: up.record.uid, gid: up.record.gid };
+    let mut incoming = exact::Incoming::beside(path, PIDFILE, Some(owner))?;
+    incoming.write(format!("{}\n", id.pid).as_bytes())?;
+    incoming.commit()?;
+    Ok(())
+}
+
+/// Whether every port it had is open again in it, or in one that it started.
+fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
+    if up.ports.is_empty() {
+        return table::alive(id);
+    }
+    let census = Census::take()?;
+    let family: Vec<u32> = census.with_descendants(BTreeSet::from([id.pid])).into_iter().collect();
+    for port in &up.ports {
+        if !ports::owned_by(*port, &family)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Waits until nobody listens on any of these.
+pub(super) async fn free(wanted: &[u16], within: Duration) -> Result<(), HostError> {
+    let begun = Instant::now();
+    loop {
+        let occupied = ports::occupied().map_err(|unsure| HostError::refused(unsure.to_string(), None))?;
+        let Some(port) = wanted.iter().find(|port| occupied.contains(port)) else { return Ok(()) };
+        if begun.elapsed() > within {
+            let holder = ports::holder(*port).ok().flatten();
+            let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());
+            let next = holder.and_then(|(holder, _)| holder.pid).map(|pid| format!("kill {pid}"));
+            return Err(HostError::refused(
+                format!("port {port} is held by {who}, which was not there before or came back"),
+                next.as_deref(),
+            ));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn cannot(what: &str, name: &str, error: &DetachedError) -> HostError {
+    HostError::refused(format!("cannot {what}: {name}: {}", crate::plan::run::words(error)), None)
+}
+
+fn unsure_of(name: &str, unsure: Unsure) -> HostError {
+    HostError::refused(format!("it cannot be told whether {name} runs: {unsure}"), None)
+}

@@ -1,0 +1,373 @@
+//! Daemons that nobody supervises, as they run: what it takes to start one again exactly as it is, and to tell whether
+//! that was done already.
+#![expect(clippy::disallowed_methods, reason = "edge: opens the files a daemon writes to")]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use super::id::ProcessId;
+use super::os;
+use super::raw::Raw;
+use super::table::{self, Census, ProcInfo};
+use super::unsure::Unsure;
+
+/// Where one of the three standard streams leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is open for writing at the end (O_APPEND), as a log is.
+    pub append: bool,
+    /// Whether the file has lost that name.
+    pub deleted: bool,
+}
+
+/// What it takes to start a process again as it was started. Its environment may hold secrets.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The file it executes.
+    pub exe: Raw,
+    /// `argv[0]` first.
+    pub argv: Vec<Raw>,
+    /// `KEY=value`, in its own order.
+    pub env: Vec<Raw>,
+    /// Working directory.
+    pub cwd: Raw,
+    /// Where its output goes, stdout and stderr. `None`: to nowhere, or where no second process can be sent.
+    pub output: [Option<Raw>; 2],
+    /// Its umask, if the system tells.
+    pub umask: Option<u32>,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Its further groups.
+    pub groups: Vec<u32>,
+}
+
+/// The environment is not for anybody's eyes.
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record")
+            .field("exe", &self.exe)
+            .field("argv", &self.argv)
+            .field("env", &format_args!("{} variables", self.env.len()))
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a process cannot be started again as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum DetachedError {
+    /// The system does not let us see all of it.
+    #[error("{what} of pid {pid} cannot be read")]
+    Hidden {
+        /// What.
+        what: &'static str,
+        /// Whose.
+        pid: u32,
+    },
+    /// The system gave no answer.
+    #[error(transparent)]
+    Unsure(#[from] Unsure),
+    /// A file or directory it needs.
+    #[error("cannot open {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be executed.
+    #[error("cannot start {}", exe.display())]
+    Start {
+        /// The program.
+        exe: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What the system is to start, in a session of its own.
+pub(super) struct Detach<'a> {
+    pub(super) exe: &'a Path,
+    pub(super) argv: Vec<&'a OsStr>,
+    pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
+    pub(super) cwd: &'a Path,
+    /// `None`: `/dev/null`.
+    pub(super) output: [Option<File>; 2],
+    pub(super) umask: Option<u32>,
+    /// User, group and further groups. `None`: ours.
+    pub(super) identity: Option<(u32, u32, Vec<u32>)>,
+}
+
+/// Where the standard streams of a process lead, if the system tells: input, output, error.
+#[must_use]
+pub fn streams(pid: u32) -> [Option<Stream>; 3] {
+    os::streams(pid)
+}
+
+/// Writes down how a live process runs.
+///
+/// # Errors
+/// [`DetachedError`]: without every part it could not be brought back as it was.
+pub fn capture(id: &ProcessId) -> Result<Record, DetachedError> {
+    let pid = id.pid;
+    let hidden = |what| DetachedError::Hidden { what, pid };
+    let environ = os::environ(pid)?.ok_or_else(|| hidden("the environment"))?;
+    let person = os::identity(pid).ok_or_else(|| hidden("the user"))?;
+    let streams = os::streams(pid);
+    let [_, out, err] = streams.map(|stream| stream.filter(|s| is_file(&s.path)).map(|s| s.path.into()));
+    let record = Record {
+        exe: without_deleted(os::exe(pid).ok_or_else(|| hidden("the program"))?).into(),
+        argv: os::command_line(pid).ok_or_else(|| hidden("the command line"))?.into_iter().map(Raw).collect(),
+        env: environ
+            .split(|byte| *byte == 0)
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| Raw(OsString::from_vec(entry.to_vec())))
+            .collect(),
+        cwd: os::cwd(pid).ok_or_else(|| hidden("the working directory"))?.into(),
+        output: [out, err],
+        umask: person.umask,
+        uid: person.uid,
+        gid: person.gid,
+        groups: person.groups,
+    };
+    // All of that was read by number: it is this process's only if it still has it.
+    if table::alive(id)? { Ok(record) } else { Err(hidden("the end")) }
+}
+
+/// A pipe or a terminal is no place for somebody else's output.
+fn is_file(path: &Path) -> bool {
+    path.is_absolute() && !path.starts_with("/dev")
+}
+
+/// Linux appends this to what has lost its name (proc_pid_exe(5)).
+fn without_deleted(path: PathBuf) -> PathBuf {
+    match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(name) => PathBuf::from(OsStr::from_bytes(name)),
+        None => path,
+    }
+}
+
+/// Who runs, as far as it takes to start again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) groups: Vec<u32>,
+    pub(super) umask: Option<u32>,
+}
+
+impl Record {
+    /// Whether it could be started now: everything that would have to be there is there.
+    ///
+    /// # Errors
+    /// [`DetachedError`]: what is missing.
+    pub fn check(&self) -> Result<(), DetachedError> {
+        let start = |source: io::Error| DetachedError::Start { exe: self.exe.path().to_owned(), source };
+        rustix::fs::access(self.exe.path(), rustix::fs::Access::EXEC_OK).map_err(|e| start(e.into()))?;
+        let file = |path: &Path, source: rustix::io::Errno| DetachedError::File {
+            path: path.to_owned(),
+            source: source.into(),
+        };
+        let cwd = self.cwd.path();
+        rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK).map_err(|e| file(cwd, e))?;
+        for log in self.output.iter().flatten() {
+            let parent = log.path().parent().unwrap_or(Path::new("/"));
+            rustix::fs::access(parent, rustix::fs::Access::EXEC_OK).map_err(|e| file(parent, e))?;
+        }
+        Ok(())
+    }
+
+    /// Starts it, detached: leader of its own session, so that no terminal and no logout ends it.
+    ///
+    /// # Errors
+    /// [`DetachedError`]; nothing runs then.
+    pub fn start(&self) -> Result<ProcessId, DetachedError> {
+        let open = |raw: &Raw| {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o644)
+                .custom_flags((OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed())
+                .open(raw.path())
+                .and_then(|file| self.owns(&file).map(|()| file))
+                .map_err(|source| DetachedError::File { path: raw.path().to_owned(), source })
+        };
+        let [out, err] = [&self.output[0], &self.output[1]].map(|raw| raw.as_ref().map(open).transpose());
+        let order = Detach {
+            exe: self.exe.path(),
+            argv: self.argv.iter().map(|word| word.0.as_os_str()).collect(),
+            env: self.variables().into_iter().collect(),
+            cwd: self.cwd.path(),
+            output: [out?, err?],
+            umask: self.umask,
+            identity: (table::own_uid() == 0).then(|| (self.uid, self.gid, self.groups.clone())),
+        };
+        let failed = |source| DetachedError::Start { exe: self.exe.path().to_owned(), source };
+        let pid = os::detach(&order).map_err(failed)?;
+        table::identify(pid)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    }
+
+    /// The process that runs exactly as this record says, if there is one: the oldest. Program, arguments, directory,
+    /// user and every variable of its environment agree.
+    ///
+    /// # Errors
+    /// [`Unsure`].
+    pub fn find(&self) -> Result<Option<ProcessId>, Unsure> {
+        let census = Census::take()?;
+        let mut found: Vec<&ProcInfo> = Vec::new();
+        for p in census.iter().filter(|p| p.uid == self.uid && !p.zombie && p.id.pid > 1) {
+            if self.is(p.id.pid)? {
+                found.push(p);
+            }
+        }
+        Ok(found.into_iter().min_by_key(|p| (p.id.started, p.id.pid)).map(|p| p.id.clone()))
+    }
+
+    /// A log that had to be made anew belongs to who writes it, not to root.
+    fn owns(&self, file: &File) -> io::Result<()> {
+        let meta = file.metadata()?;
+        if table::own_uid() == 0 && meta.len() == 0 && meta.uid() == 0 && self.uid != 0 {
+            std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))?;
+        }
+        Ok(())
+    }
+
+    fn is(&self, pid: u32) -> Result<bool, Unsure> {
+        let words = |words: Vec<OsString>| words.into_iter().map(Raw).collect::<Vec<_>>();
+        if os::command_line(pid).map(words).as_ref() != Some(&self.argv)
+            || os::exe(pid).map(without_deleted).as_deref() != Some(self.exe.path())
+            || os::cwd(pid).as_deref() != Some(self.cwd.path())
+        {
+            return Ok(false);
+        }
+        let Some(environ) = os::environ(pid)? else { return Ok(false) };
+        Ok(variables(environ.split(|byte| *byte == 0)) == self.variables())
+    }
+
+    fn variables(&self) -> BTreeMap<&OsStr, &OsStr> {
+        variables(self.env.iter().map(|raw| raw.0.as_bytes()))
+    }
+
+    /// The names of its variables, for people: never their values.
+    #[must_use]
+    pub fn variable_names(&self) -> Vec<String> {
+        self.variables().keys().map(|key| key.to_string_lossy().into_owned()).collect()
+    }
+
+    /// One variable of its environment.
+    #[must_use]
+    pub fn variable(&self, key: &str) -> Option<&OsStr> {
+        self.variables().get(OsStr::new(key)).copied()
+    }
+}
+
+/// What is no assignment cannot be passed on, and of two the first one counts, as for getenv(3).
+fn variables<'a>(entries: impl Iterator<Item = &'a [u8]>) -> BTreeMap<&'a OsStr, &'a OsStr> {
+    let mut all = BTreeMap::new();
+    for entry in entries {
+        let Some(at) = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) else { continue };
+        all.entry(OsStr::from_bytes(&entry[..at])).or_insert(OsStr::from_bytes(&entry[at + 1..]));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::ending;
+    use crate::process::testing::eventually;
+    use std::time::Duration;
+
+    fn record(dir: &Path, script: &str) -> Record {
+        let id = os::identity(table::own_pid()).unwrap();
+        Record {
+            exe: PathBuf::from("/bin/sh").canonicalize().unwrap().into(),
+            argv: ["sh", "-c", script].map(|word| Raw(word.into())).to_vec(),
+            env: ["B=2", "A=x=y", "PATH=/usr/bin:/bin"].map(|word| Raw(word.into())).to_vec(),
+            cwd: dir.canonicalize().unwrap().into(),
+            output: [Some(dir.join("log").into()), Some(dir.join("log").into())],
+            umask: Some(0o027),
+            uid: id.uid,
+            gid: id.gid,
+            groups: id.groups,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_captured_starts_again_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = record(dir.path(), "echo begun; umask; exec 3>&-; sleep 100; :");
+        assert!(first.check().is_ok());
+        assert_eq!(first.find(), Ok(None));
+        let id = first.start().unwrap();
+        let read = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+        eventually("it writes to its log", || read() == "begun\n0027\n");
+        let info = table::info(id.pid).unwrap().unwrap();
+        assert_eq!((info.pgrp, info.session), (id.pid, id.pid), "its own session");
+        assert_eq!(first.find(), Ok(Some(id.clone())));
+
+        let captured = capture(&id).unwrap();
+        if cfg!(target_os = "linux") {
+            let stream = Stream {
+                path: captured.output[0].as_ref().unwrap().path().into(),
+                append: true,
+                deleted: false,
+            };
+            assert_eq!(streams(id.pid)[1].as_ref(), Some(&stream));
+            assert_eq!((&captured.output, captured.umask), (&first.output, first.umask));
+        }
+        assert_eq!(captured.variables(), first.variables());
+        assert_eq!(captured.variable("A"), Some(OsStr::new("x=y")));
+        let kept: Record = serde_json::from_str(&serde_json::to_string(&captured).unwrap()).unwrap();
+        assert_eq!(kept, captured);
+
+        let end = |id: ProcessId| async move {
+            let mut kin = crate::process::kin::Kin::of(table::own_uid()).sparing([table::own_pid()].into());
+            kin.add(id, None);
+            let kin = std::cell::RefCell::new(kin);
+            let find = || Ok(kin.borrow_mut().look(&Census::take()?));
+            ending::end(find, Duration::from_secs(1)).await.unwrap()
+        };
+        assert_eq!(end(id.clone()).await.len(), 2, "the shell and its sleep");
+        assert!(matches!(capture(&id), Err(DetachedError::Hidden { .. })));
+        let again = kept.start().unwrap();
+        eventually("it writes to the end of its log", || read() == "begun\n0027\nbegun\n0027\n");
+        assert_eq!(kept.find(), Ok(Some(again.clone())));
+        end(again).await;
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = record(dir.path(), ":");
+        let bad = Record { exe: Raw("/no/such/bun".into()), ..good.clone() };
+        assert_eq!(bad.check().unwrap_err().to_string(), "cannot start /no/such/bun");
+        let bad = Record { cwd: Raw("/no/such/dir".into()), ..good.clone() };
+        assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such/dir");
+        let bad = Record { output: [Some(Raw("/no/such/log".into())), None], ..good };
+        assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such");
+        assert!(bad.start().is_err());
+        assert!(!format!("{bad:?}").contains("x=y"));
+    }
+
+    #[test]
+    fn names_that_were_lost() {
+        assert_eq!(without_deleted("/a/bun (deleted)".into()), PathBuf::from("/a/bun"));
+        assert!(is_file(Path::new("/h/log")) && !is_file(Path::new("/dev/pts/0")));
+        assert!(!is_file(Path::new("pipe:[1]")));
+    }
+}

@@ -1,0 +1,31 @@
+//! What macOS tells about a daemon that is to be started again. Where its output goes could be had from
+//! `PROC_PIDFDVNODEPATHINFO`; nothing here asks for it, since nothing here has run on a Mac: a daemon is then known by its
+//! pidfile, its port and its command, and writes to its own log again.
+
+use std::time::Duration;
+
+use super::proc::{look, now};
+use crate::process::detached::{Identity, Stream};
+use crate::process::id::Started;
+
+/// How long ago that was: start times are microseconds since the epoch here.
+pub(in crate::process) fn age(started: Started) -> Duration {
+    Duration::from_micros(now().0.saturating_sub(started.0))
+}
+
+/// How long ago the machine began: not asked. Start times are wall-clock times here, so nothing needs it.
+pub(in crate::process) fn uptime() -> Option<Duration> {
+    None
+}
+
+/// Not told.
+pub(in crate::process) fn streams(_pid: u32) -> [Option<Stream>; 3] {
+    [None, None, None]
+}
+
+/// Who runs. Its further groups are its user's own, which whoever starts it has.
+pub(in crate::process) fn identity(pid: u32) -> Option<Identity> {
+    let info = look(pid)?;
+    let person = crate::process::person::by_uid(info.uid).ok()?;
+    Some(Identity { uid: info.uid, gid: person.gid, groups: vec![person.gid], umask: None })
+}
