@@ -5,13 +5,18 @@
 pub mod add;
 pub mod completions;
 pub mod context;
+pub mod cutover;
 pub mod demo_module;
 pub mod error;
 mod hub;
 pub mod init;
+mod interrupt;
+pub mod legacy;
 pub mod logs;
 pub mod man;
 pub mod managed;
+pub mod migrate;
+mod offer;
 pub mod ops;
 pub mod outcome;
 pub mod plans;

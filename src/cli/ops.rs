@@ -7,9 +7,9 @@ use crate::api::wire::{OpReply, Status};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::hub;
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
+use super::{hub, offer};
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
 /// # Errors
 /// No hub, and nothing that could start one.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
+    offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::start(cx, args.json).await,
         target => {
@@ -97,6 +98,7 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
 /// # Errors
 /// No hub, or one that cannot be restarted.
 pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> {
+    offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::restart(cx, args.json).await,
         target => modules(cx, &cx.client(), Op::Restart, target, args.json).await,
@@ -108,6 +110,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> 
 /// # Errors
 /// The hub cannot be talked to. No hub at all is what was asked for.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
+    offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::stop(cx, args.json).await,
         target => match modules(cx, &cx.client(), Op::Stop, target, args.json).await {

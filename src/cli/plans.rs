@@ -7,7 +7,7 @@ use crate::plan::before::Before;
 use crate::plan::fault::Fault;
 use crate::plan::host::{Host, HostError, observe_all};
 use crate::plan::journal::{Journal, JournalError};
-use crate::plan::run::{Done, Failed, Progress as Stepping, Stage, Watch};
+use crate::plan::run::{Done, Failed, Progress as Stepping, Stage, StepError, Watch};
 use crate::plan::show::{self, Shown};
 use crate::plan::{Left, Note, Plan};
 use crate::ui::diff::unified;
@@ -18,6 +18,7 @@ use crate::ui::text::printable;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::interrupt::interrupts;
 use super::said::Said;
 
 /// A plan, compared with the machine.
@@ -68,7 +69,8 @@ pub async fn apply<H: Host>(
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
-    let mut watch = Watch { progress: &mut progress, shown: Some(found), fault: fault(cx)? };
+    let mut watch =
+        Watch { progress: &mut progress, shown: Some(found), fault: fault(cx)?, stop: Some(interrupts()) };
     let done = crate::plan::run(plan, host, &mut journal, &mut watch).await;
     let closed = journal.close();
     let done = done.map_err(|failed| broken(&failed))?;
@@ -88,7 +90,12 @@ pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: boo
     }
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
-    let mut watch = Watch { progress: &mut progress, shown: None, fault: fault(cx)? };
+    let mut watch = Watch {
+        progress: &mut progress,
+        shown: None,
+        fault: fault(cx)?,
+        stop: Some(interrupts()).filter(|_| !back),
+    };
     let said = if back {
         let undo = crate::plan::roll_back(host, &mut journal, &mut watch).await;
         journal.close().map_err(|error| unopened(&error))?;
@@ -163,7 +170,9 @@ pub(super) fn unopened(error: &JournalError) -> CliError {
 }
 
 fn broken(failed: &Failed) -> CliError {
-    let mut cli = CliError::from_error(Kind::Failed, failed);
+    let interrupted = matches!(failed.error, StepError::Interrupted);
+    let kind = if interrupted { Kind::Interrupted } else { Kind::Failed };
+    let mut cli = CliError::from_error(kind, failed);
     match &failed.undone {
         Some(undo) if undo.left.is_empty() => {
             cli.message.push_str("; everything is as it was before");

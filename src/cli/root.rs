@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{add, completions, init, logs, man, ops, remove, serve, status, uninstall, units, why};
+use super::{add, completions, init, logs, man, migrate, ops, remove, serve, status, uninstall, units, why};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ pub struct Root {
 pub enum Verb {
     /// Install the hub: planned, shown, then done
     Init(init::InitArgs),
+    /// Move from detached daemons to the supervised hub
+    Migrate(migrate::CutoverArgs),
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
     /// Start modules and wait until they are ready

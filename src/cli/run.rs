@@ -14,7 +14,8 @@ use super::root::{Root, Verb};
 use super::said::Said;
 use super::serve::ServeArgs;
 use super::{
-    add, completions, demo_module, init, logs, man, ops, remove, serve, site, status, uninstall, units, why,
+    add, completions, demo_module, init, logs, man, migrate, ops, remove, serve, site, status, uninstall,
+    units, why,
 };
 
 /// Parses, runs, prints. Returns the exit code.
@@ -60,6 +61,7 @@ fn print(terminal: Terminal, said: &Said) -> u8 {
 fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
     match verb {
         Verb::Init(args) => init(cx, &args),
+        Verb::Migrate(args) => block_on(migrate::run(cx, args)),
         Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
         Verb::Start(args) => block_on(ops::start(&site::of_caller(cx), args)),

@@ -224,12 +224,17 @@ fn home_of(cx: &Context, acting: &Person, person: &Person) -> Home {
     }
 }
 
+/// Every manager of this machine that works.
+pub(super) async fn managers(cx: &Context) -> Vec<Manager> {
+    look(cx).await.candidates
+}
+
 async fn look(cx: &Context) -> Detected {
     detect::detect(&detect::gather(&cx.env, &tools(cx)).await)
 }
 
 /// The tools of this system. Tests fence them in: see [`Tools::new`].
-fn tools(cx: &Context) -> Tools {
+pub(super) fn tools(cx: &Context) -> Tools {
     let path = cx.env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let fence = cx.env.get(OsStr::new("PARACHUTE_TOOLS_UNDER")).map(Into::into);
     Tools::new(path, fence)

@@ -7,7 +7,7 @@ use crate::api::wire::Status;
 use crate::home::fs;
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_log, peek_receipt};
-use crate::plan::{Note, inverse_of};
+use crate::plan::{Note, Take, inverse_of};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
@@ -25,25 +25,25 @@ use super::site::{self, Asked, Found, Site};
 pub struct UninstallArgs {
     /// Show what would be done, and do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do it without asking
     #[arg(short, long)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Take back also what somebody changed since
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Delete the home too: modules' data, logs, tokens
     #[arg(long)]
-    purge: bool,
+    pub(super) purge: bool,
     /// Whose services
     #[arg(long, value_name = "SCOPE")]
-    scope: Option<site::ScopeArg>,
+    pub(super) scope: Option<site::ScopeArg>,
     /// As whom the hub runs, in the system scope
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// Print the outcome as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What `uninstall --json` prints.
@@ -64,6 +64,14 @@ struct Report {
 /// # Errors
 /// Questions nobody answers, steps that fail, a receipt that cannot be read.
 pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
+    take_back(cx, args, Take::Ours).await.map(|(said, _)| said)
+}
+
+/// Takes back what is ours, or everything down to what was there before. Also says whether there was anything.
+///
+/// # Errors
+/// As [`run`].
+pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<(Said, bool), CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let site = match site::find(cx, &asked).await? {
         Found::Site(site) => site,
@@ -79,13 +87,14 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
-    let plan = inverse_of(&receipt, &now, args.force);
+    let plan = inverse_of(&receipt, &now, take, args.force);
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
     if args.dry_run {
-        return Ok(Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style)));
+        let said = Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style));
+        return Ok((said, !receipt.is_empty()));
     }
     if receipt.is_empty() && !args.purge {
-        return Ok(nothing_here(cx, &args, &site).await);
+        return Ok((nothing_here(cx, &args, &site).await, false));
     }
     if !args.yes {
         Terminal.err(&plans::screen(&shown, cx.style));
@@ -94,7 +103,8 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
             Terminal.err(&format!("{} {root} with everything in it would be deleted\n", cx.style.bad("and")));
         }
         if !plans::agreed(cx, "take this back?")? {
-            return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+            let said = Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed };
+            return Ok((said, true));
         }
     }
     let mut performed = 0;
@@ -111,7 +121,8 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
     let kept = fs::exists(root).then(|| root.display().to_string());
     let kind = if notes.is_empty() { Kind::Done } else { Kind::Failed };
     let report = Report { installed: !receipt.is_empty(), performed, kept, notes };
-    Ok(Said::report(args.json, &report, kind, || screen(&report, cx.style)))
+    let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
+    Ok((said, report.installed))
 }
 
 /// No receipt: nothing is touched, whatever lies there.

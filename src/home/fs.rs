@@ -15,8 +15,8 @@ use rustix::fs::OFlags;
 
 mod look;
 pub use look::{
-    Signature, exists, is_dir, is_executable, is_same, mode, modified, owner, read_link, resolved, signature,
-    space,
+    Signature, exists, forbids_programs, is_dir, is_executable, is_same, may_write, mode, modified, owner,
+    read_link, resolved, signature, space,
 };
 
 /// Mode of files that only their owner reads.

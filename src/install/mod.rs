@@ -16,4 +16,5 @@ pub mod planner;
 pub mod refusal;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod verify;
 pub mod who;

@@ -84,6 +84,8 @@ pub struct Seen {
     pub cwd: Option<PathBuf>,
     /// The home that its environment names.
     pub home: Option<PathBuf>,
+    /// PATH in its environment.
+    pub path: Option<Raw>,
     /// The module whose mark it carries: a supervisor has it.
     pub mark: Option<String>,
     /// Where its input, output and errors go.

@@ -89,7 +89,14 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
 }
 
 /// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
-pub async fn units<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>, person: &Person) {
+///
+/// `others` are further managers of this machine, which are only asked.
+pub async fn units<R: Runner>(
+    legacy: &mut Legacy,
+    driver: &Driver<R>,
+    others: &[Driver<R>],
+    person: &Person,
+) {
     let mut found = Vec::new();
     for name in units::names(legacy.roles.iter().map(|role| role.name.as_str())) {
         for place in units::places(&name, &person.home) {
@@ -97,7 +104,12 @@ pub async fn units<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>, person: &
                 continue;
             }
             let driven = driver.manager.file(&name) == place.path;
-            let state = if driven { Some(driver.state(&name).await) } else { None };
+            let keeper = std::iter::once(driver).chain(others);
+            let mut keeper = keeper.filter(|driver| driver.manager.file(&name) == place.path);
+            let state = match keeper.next() {
+                Some(driver) => Some(driver.state(&name).await),
+                None => None,
+            };
             let by_hand = (!driven).then_some(place.by_hand);
             found.push(StaleUnit { unit: name.clone(), path: place.path, state, by_hand });
         }
@@ -225,6 +237,7 @@ fn look(
         exe: table::exe(pid),
         cwd: table::cwd(pid),
         home: table::home(pid)?.map(|home| fs::resolved(&home)),
+        path: table::path_variable(pid).map(Raw),
         mark: table::marks(pid)?.map(|marks| marks.module.to_string()),
         streams: detached::streams(pid),
         listens: ports.iter().filter(|port| port.holders.contains(&p.id)).map(|port| port.port).collect(),

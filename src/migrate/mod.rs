@@ -12,5 +12,6 @@ pub mod gather;
 pub mod judge;
 pub mod pidfile;
 pub mod planner;
+pub mod preflight;
 pub mod refusal;
 pub mod units;

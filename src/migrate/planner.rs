@@ -192,7 +192,8 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         return Err(Refusal::Inside(name));
     }
     for unit in &legacy.units {
-        let runs = unit.state.as_ref().is_none_or(|state| !state.running().is_false());
+        // Of a manager that is not here at all nothing runs.
+        let runs = unit.state.as_ref().is_some_and(|state| !state.running().is_false());
         if let (Some(by_hand), true) = (&unit.by_hand, runs) {
             return Err(Refusal::OtherUnit {
                 name: unit.unit.plain().to_owned(),

@@ -73,6 +73,18 @@ impl Step {
         }
     }
 
+    /// Whether it only takes away what was in our place, and puts nothing of ours there.
+    #[must_use]
+    pub fn makes_room(&self) -> bool {
+        match self {
+            Self::StopDaemons { .. } | Self::RemoveFile { .. } => true,
+            Self::SetEnabled { unit, enabled: false } | Self::SetRunning { unit, running: false } => {
+                unit.plain() != UnitName::hub().plain()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether there is something to take back: the step has not itself brought back what was there before. What ran
     /// before us always is: it may run from what we wrote.
     #[must_use]
@@ -98,16 +110,31 @@ fn back(path: &Path, entry: &Entry, unit: Option<&UnitName>) -> Vec<Step> {
     }
 }
 
+/// How much is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// What we put there.
+    Ours,
+    /// Everything, down to the daemons from before.
+    Everything,
+}
+
 /// The plan that takes back everything a receipt tells of. `now` is what is found for each of [`Receipt::steps`].
 /// What somebody changed after us is left, with a note that names it, unless `force`.
+///
+/// With [`Take::Ours`] what was there before us and had to make room stays away: daemons without a manager, and the units
+/// that revived them.
 ///
 /// A receipt is a sum of plans and keeps no order between its things, so the order is the natural one: down, then
 /// files, then up.
 #[must_use]
-pub fn inverse_of(receipt: &Receipt, now: &[Before], force: bool) -> Plan {
+pub fn inverse_of(receipt: &Receipt, now: &[Before], take: Take, force: bool) -> Plan {
     let mut plan = Plan::new(Verb::Uninstall);
     let mut ran = Vec::new();
     for (record, now) in receipt.records.iter().zip(now).rev() {
+        if take == Take::Ours && record.step.makes_room() {
+            continue;
+        }
         let theirs = record.step.standing(&record.before, now) == Standing::Neither;
         if theirs && !force {
             plan.notes.push(Note {

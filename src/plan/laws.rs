@@ -10,13 +10,13 @@ use proptest::prelude::*;
 
 use super::content::Content;
 use super::host::observe_all;
-use super::inverse_of;
 use super::journal::peek_log;
 use super::receipt::Receipt;
 use super::step::{Key, Step};
 use super::tests::{Lives, enabled, hub, plan, running, unit, unit_path};
 use super::whole::Plan;
 use super::world::{Node, View, World, daemon};
+use super::{Take, inverse_of};
 use crate::manager::state::Active;
 use crate::unit::name::UnitName;
 
@@ -234,7 +234,7 @@ proptest! {
         }
         let receipt = lives.receipt();
         let now = observe_all(&world, &receipt.steps()).now_or_never().unwrap().unwrap();
-        let uninstall = inverse_of(&receipt, &now, false);
+        let uninstall = inverse_of(&receipt, &now, Take::Everything, false);
         prop_assert_eq!(&uninstall.notes, &[]);
         prop_assert!(lives.run(&mut world, &uninstall).unwrap().is_ok());
         prop_assert_eq!(view(&world), before);

@@ -40,7 +40,7 @@ pub mod whole;
 #[cfg(test)]
 mod world;
 
-pub use self::inverse::inverse_of;
+pub use self::inverse::{Take, inverse_of};
 pub use self::resume::{resume, roll_back};
 pub use self::run::run;
 pub use self::undo::{Left, Undo};

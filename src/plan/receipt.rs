@@ -14,6 +14,7 @@ use super::content::{Content, Print};
 use super::log::Log;
 use super::matrix::Mark;
 use super::step::{Key, Step};
+use super::whole::Verb;
 use crate::unit::name::UnitName;
 
 /// Version of the format that this program writes, and the newest it reads.
@@ -216,6 +217,10 @@ impl Receipt {
             }
         }
         sum.drop_unowed_lives();
+        if log.plan.verb == Verb::Uninstall {
+            // Whoever uninstalls does not want back what the hub replaced; what is known of it would be all that is left.
+            sum.records.retain(|record| !record.step.makes_room());
+        }
         let new = log.made.iter().filter(|dir| !self.made.contains(dir));
         sum.made.extend(new.cloned());
         sum.version = VERSION;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tokio::sync::watch;
+
 use super::before::{Before, Dir, Entry, Glance, Read};
 use super::daemon::names;
 use super::fault::{self, Fault};
@@ -23,6 +25,24 @@ pub struct Watch<'a> {
     pub shown: Option<&'a [Before]>,
     /// What shall go wrong; only ever in builds with assertions.
     pub fault: Option<Fault>,
+    /// Becomes `true` when somebody wants it to end: it is taken back then.
+    pub stop: Option<watch::Receiver<bool>>,
+}
+
+impl Watch<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| *stop.borrow())
+    }
+}
+
+/// Returns when somebody wants it to end.
+async fn stopped(stop: Option<watch::Receiver<bool>>) {
+    if let Some(mut stop) = stop
+        && stop.wait_for(|stop| *stop).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// A stage of a step.
@@ -106,6 +126,9 @@ pub enum StepError {
         /// Path or unit.
         subject: String,
     },
+    /// Somebody wanted it to end.
+    #[error("it was interrupted")]
+    Interrupted,
     /// It failed in an earlier run, which was cut short while it took everything back.
     #[error("{0}")]
     Earlier(String),
@@ -118,7 +141,11 @@ impl StepError {
         match self {
             Self::Host(error) => error.next(),
             Self::Journal(error) => error.next(),
-            Self::InTheWay { .. } | Self::NotSo { .. } | Self::Changed { .. } | Self::Earlier(_) => None,
+            Self::InTheWay { .. }
+            | Self::NotSo { .. }
+            | Self::Changed { .. }
+            | Self::Interrupted
+            | Self::Earlier(_) => None,
         }
     }
 }
@@ -206,7 +233,8 @@ async fn failed<H: Host>(
 }
 
 /// The whole chain of an error as one sentence.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -281,7 +309,7 @@ impl<H: Host> Course<'_, '_, H> {
     async fn perform(&mut self, before: &Before) -> Result<(), StepError> {
         match self.try_perform(before).await {
             Ok(()) => self.note_done(),
-            Err(StepError::Journal(error)) => Err(error.into()),
+            Err(error @ (StepError::Journal(_) | StepError::Interrupted)) => Err(error),
             Err(error) if self.step.can_be_missed() => {
                 let text = format!("could not {}: {}", self.step.describe(), words(&error));
                 self.done
@@ -295,7 +323,16 @@ impl<H: Host> Course<'_, '_, H> {
 
     async fn try_perform(&mut self, before: &Before) -> Result<(), StepError> {
         fault::before(self.watch.fault, self.index + 1)?;
-        self.done.notes.extend(self.host.perform(self.step).await?);
+        if self.watch.is_stopped() {
+            return Err(StepError::Interrupted);
+        }
+        // Waiting can be cut short; a change is made to its end.
+        let stop = self.watch.stop.clone().filter(|_| self.step.only_waits());
+        let notes = tokio::select! {
+            notes = self.host.perform(self.step) => notes?,
+            () = stopped(stop) => return Err(StepError::Interrupted),
+        };
+        self.done.notes.extend(notes);
         fault::after(self.watch.fault, self.index + 1)?;
         if self.step.only_waits() {
             return Ok(());

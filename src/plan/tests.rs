@@ -17,7 +17,7 @@ use super::step::Step;
 use super::undo::Undo;
 use super::whole::{Plan, Verb};
 use super::world::{Node, World};
-use super::{inverse_of, resume, roll_back, run};
+use super::{Take, inverse_of, resume, roll_back, run};
 use crate::manager::state::Active;
 use crate::unit::name::UnitName;
 
@@ -95,7 +95,7 @@ impl Lives {
         let mut journal = Journal::open(&self.state()).unwrap();
         let stages = &mut self.stages;
         let mut progress = |progress: Progress<'_>| stages.push((progress.index, progress.stage));
-        let mut watch = Watch { progress: &mut progress, shown: None, fault: None };
+        let mut watch = Watch { progress: &mut progress, shown: None, fault: None, stop: None };
         let outcome = act(&mut journal, &mut watch).now_or_never();
         if outcome.is_some() {
             journal.close().unwrap();
@@ -140,7 +140,7 @@ fn what_is_installed_is_taken_back_to_the_letter() {
     assert_eq!(receipt.records.len(), 7, "each of two directories, file, unit, linger, enabled, running");
     assert_eq!(receipt.wrote(&unit_path(&hub())), Some(Print::of(b"two")));
     let now = observe_all(&world, &receipt.steps()).now_or_never().unwrap().unwrap();
-    let uninstall = inverse_of(&receipt, &now, false);
+    let uninstall = inverse_of(&receipt, &now, Take::Everything, false);
     insta::assert_snapshot!(describe(&uninstall), @r"
     stop hub
     have hub not start by itself
@@ -228,7 +228,8 @@ fn a_change_since_the_plan_was_shown_stops_it() {
     world.nodes.insert("/f".into(), node("edited meanwhile"));
     let failed = lives
         .live(async |journal, watch| {
-            let mut watch = Watch { progress: &mut |_| {}, shown: Some(&shown), fault: watch.fault };
+            let mut watch =
+                Watch { progress: &mut |_| {}, shown: Some(&shown), fault: watch.fault, stop: None };
             run(&plan(steps), &mut world, journal, &mut watch).await
         })
         .unwrap()
@@ -272,11 +273,14 @@ fn a_receipt_leaves_what_was_changed_after_us() {
     world.nodes.insert(unit_path(&hub()), theirs.clone());
     let receipt = lives.receipt();
     let now = observe_all(&world, &receipt.steps()).now_or_never().unwrap().unwrap();
-    let kept = inverse_of(&receipt, &now, false);
+    let kept = inverse_of(&receipt, &now, Take::Everything, false);
     assert!(kept.steps.iter().all(|step| !matches!(step, Step::RemoveUnit { .. })));
     assert!(kept.notes[0].text.starts_with("/u/parachute-hub.service was changed"), "{:?}", kept.notes);
     assert!(
-        inverse_of(&receipt, &now, true).steps.iter().any(|step| matches!(step, Step::RemoveUnit { .. }))
+        inverse_of(&receipt, &now, Take::Everything, true)
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::RemoveUnit { .. }))
     );
     lives.run(&mut world, &kept).unwrap().unwrap();
     assert_eq!(world.nodes[&unit_path(&hub())], theirs);
@@ -284,7 +288,7 @@ fn a_receipt_leaves_what_was_changed_after_us() {
     let rest = lives.receipt();
     assert_eq!(rest.records.len(), 1);
     let now = observe_all(&world, &rest.steps()).now_or_never().unwrap().unwrap();
-    lives.run(&mut world, &inverse_of(&rest, &now, true)).unwrap().unwrap();
+    lives.run(&mut world, &inverse_of(&rest, &now, Take::Everything, true)).unwrap().unwrap();
     assert!(!world.nodes.contains_key(&unit_path(&hub())) && !lives.state().exists());
 }
 
@@ -331,7 +335,10 @@ fn what_older_versions_wrote_is_read_and_taken_back() {
         "what is read is what was written"
     );
     let before: Vec<Before> = receipt.records.iter().map(|record| record.before.clone()).collect();
-    insta::assert_snapshot!("receipt_1_taken_back", describe(&inverse_of(&receipt, &before, true)));
+    insta::assert_snapshot!(
+        "receipt_1_taken_back",
+        describe(&inverse_of(&receipt, &before, Take::Everything, true))
+    );
     assert_eq!(receipt.saved().into_iter().collect::<Vec<_>>(), [Path::new("/h/install/saved/2d71")]);
 
     let good = super::log::read(include_bytes!("../../tests/data/plan/journal-1.jsonl")).unwrap();

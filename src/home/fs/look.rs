@@ -97,3 +97,19 @@ pub fn modified(path: &Path) -> Result<Stamp, FsError> {
 pub fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.components().collect())
 }
+
+/// Whether this user may make and remove names in a directory.
+///
+/// # Errors
+/// [`FsError`]: why not.
+pub fn may_write(dir: &Path) -> Result<(), FsError> {
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(dir, wanted).map_err(|errno| FsError::io("write to", dir)(errno.into()))
+}
+
+/// Whether the file system on which a directory lies is mounted noexec.
+#[must_use]
+pub fn forbids_programs(dir: &Path) -> bool {
+    let flags = rustix::fs::statvfs(dir).map(|system| system.f_flag);
+    flags.is_ok_and(|flags| flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+}

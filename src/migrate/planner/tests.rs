@@ -47,6 +47,7 @@ fn seen(pid: u32, log: Option<&str>, command: &str, cwd: &str) -> Seen {
         exe: None,
         cwd: Some(cwd.into()),
         home: None,
+        path: None,
         mark: None,
         streams: [None, stream.clone(), stream],
         listens: Vec::new(),

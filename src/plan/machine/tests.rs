@@ -15,7 +15,7 @@ use crate::plan::fault::Fault;
 use crate::plan::host::observe_all;
 use crate::plan::journal::Journal;
 use crate::plan::run::{Done, Failed, Watch};
-use crate::plan::{Plan, Verb, inverse_of, resume, roll_back, run};
+use crate::plan::{Plan, Take, Verb, inverse_of, resume, roll_back, run};
 use crate::unit::target::Scope;
 
 /// `systemctl` and `loginctl` as far as the driver uses them.
@@ -156,7 +156,7 @@ impl Place {
 
     async fn run(&self, plan: &Plan, fault: Option<Fault>) -> Result<Done, Box<Failed>> {
         let mut journal = Journal::open(&self.state()).unwrap();
-        let mut watch = Watch { progress: &mut |_| {}, shown: None, fault };
+        let mut watch = Watch { progress: &mut |_| {}, shown: None, fault, stop: None };
         let outcome = run(plan, &mut self.machine(), &mut journal, &mut watch).await;
         journal.close().unwrap();
         outcome
@@ -251,7 +251,7 @@ async fn files_and_units_are_installed_and_taken_back_to_the_letter() {
 
     let receipt = crate::plan::journal::peek_receipt(&place.state()).unwrap();
     let seen = observe_all(&place.machine(), &receipt.steps()).await.unwrap();
-    place.run(&inverse_of(&receipt, &seen, false), None).await.unwrap();
+    place.run(&inverse_of(&receipt, &seen, Take::Everything, false), None).await.unwrap();
     assert_eq!(place.all(), before);
 }
 
@@ -362,7 +362,7 @@ fn killed_for_real_the_next_run_finishes_or_takes_back() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut journal = Journal::open(&place.state()).unwrap();
-                let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None };
+                let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None, stop: None };
                 let mut machine = place.machine();
                 if finish {
                     resume(&mut machine, &mut journal, &mut watch).await.unwrap();
@@ -393,7 +393,8 @@ async fn to_be_killed() {
     };
     let dir = PathBuf::from(dir);
     let mut journal = Journal::open(&dir.join("install")).unwrap();
-    let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: Some(fault.parse().unwrap()) };
+    let mut watch =
+        Watch { progress: &mut |_| {}, shown: None, fault: Some(fault.parse().unwrap()), stop: None };
     let model = Model { dir: dir.join("units"), ..Model::default() };
     let _ = run(&file_steps(&dir), &mut machine(&model, &dir), &mut journal, &mut watch).await;
 }
@@ -452,7 +453,7 @@ async fn below_a_limit() {
     let outcome = match Journal::open(&place.state()) {
         Ok(mut journal) => {
             let plan = place.install("[Unit]\n");
-            let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None };
+            let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None, stop: None };
             let outcome = run(&plan, &mut place.machine(), &mut journal, &mut watch).await;
             journal.close().unwrap();
             outcome

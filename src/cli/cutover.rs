@@ -1,0 +1,207 @@
+//! `parachute migrate --to-supervised`: from detached daemons to the supervised hub, and back if anything fails.
+
+use serde::Serialize;
+
+use crate::hub::check::{self, Verdict};
+use crate::hub::serve::ServeOptions;
+use crate::install::planner::Request as Install;
+use crate::manager::survival::Survival;
+use crate::migrate::gather::{HUB, Seed};
+use crate::migrate::planner::{self, Findings, Request, findings};
+use crate::migrate::preflight;
+use crate::migrate::refusal::Refusal;
+use crate::plan::journal::peek_log;
+use crate::plan::{Note, Verb};
+use crate::ui::prompt::{self, Question};
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::init::survival_line;
+use super::legacy;
+use super::migrate::CutoverArgs;
+use super::plans;
+use super::said::Said;
+use super::site::{self, Asked, Found, Site};
+
+/// What `migrate --to-supervised --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether anything had to be done.
+    changed: bool,
+    /// Daemons that were stopped.
+    stopped: Vec<Stopped>,
+    /// Who keeps the hub now.
+    manager: String,
+    /// Its unit.
+    unit: String,
+    /// Whether it starts by itself.
+    survival: Survival,
+    /// What a person should know: for how long each module was away, and what was left alone.
+    notes: Vec<Note>,
+}
+
+/// A daemon that was stopped.
+#[derive(Debug, Serialize)]
+struct Stopped {
+    /// Its name.
+    name: String,
+    /// The pid it had.
+    pid: u32,
+}
+
+/// Cuts over.
+///
+/// # Errors
+/// [`Refusal`]s, with nothing touched; steps that fail, with everything taken back.
+pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
+    let site = site_of(cx, args).await?;
+    let mut host = site.host();
+    let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    if args.resume || args.rollback {
+        return plans::settle(cx, &mut host, &site.place.state, args.rollback).await;
+    }
+    if let Some(log) = open.filter(|_| !args.dry_run) {
+        // One that is on its way forward is finished: to take it back would stop everything twice.
+        let back = log.undoing || log.plan.verb != Verb::Migrate || choose_back(cx, args, log.plan.verb)?;
+        Terminal.err(&format!(
+            "an earlier `{}` was broken off; it is {}\n",
+            log.plan.verb,
+            if back { "taken back" } else { "finished" }
+        ));
+        let said = plans::settle(cx, &mut host, &site.place.state, back).await?;
+        if !back {
+            return Ok(said);
+        }
+        Terminal.err(&said.out);
+    }
+    cut_over(cx, args, &site).await
+}
+
+fn choose_back(cx: &Context, args: &CutoverArgs, verb: Verb) -> Result<bool, CliError> {
+    if args.yes {
+        return Ok(false);
+    }
+    let text = format!("an earlier `{verb}` was broken off");
+    let question = Question { text: &text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+    Ok(prompt::choose(&question, &["finish it", "take it back, and begin anew"], 0)? == 1)
+}
+
+/// The manager that is to keep the hub.
+pub(super) async fn site_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Site>, CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    match site::find(cx, &asked).await? {
+        Found::Site(site) => Ok(site),
+        Found::NoManager(none) => Err(site::no_manager(&none)),
+    }
+}
+
+async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said, CliError> {
+    let legacy = legacy::look(cx, &site.home, &site.person, Some(site)).await?;
+    let found = findings(&legacy);
+    let port = other_port(&found);
+    let mut facts = site.facts(cx, port).await?;
+    preflight::find_needs(&legacy, &found.daemons, &mut facts);
+    let request = Request { install: Install { force: args.force, port, ..Install::default() } };
+    let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
+    let seed = Seed { person: &site.person, home: &site.home, env: &cx.env, now: cx.now };
+    let mut refusals = preflight::check(&seed, &facts, &plan, &site.driver).await;
+    refusals.extend(hub_would_not_start(cx, site, port));
+    refusals.retain(|refusal| !(args.force && matches!(refusal, Refusal::NoWayBack { .. })));
+    if !refusals.is_empty() {
+        return Err(refused(&refusals));
+    }
+    let mut host = site.host();
+    let (shown, observed) = plans::look(&plan, &host, &site.driver.manager).await?;
+    if args.dry_run {
+        let screen = || plans::screen(&shown, cx.style);
+        return Ok(Said::report(args.json, &shown, Kind::Done, screen));
+    }
+    let changed = !shown.nothing_to_do;
+    let mut notes = plan.notes.clone();
+    if changed {
+        if !args.yes {
+            Terminal.err(&plans::screen(&shown, cx.style));
+            if !plans::agreed(cx, "do this?")? {
+                return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+            }
+        }
+        notes = plans::apply(cx, &plan, &observed, &mut host, &site.place.state).await?.notes;
+    }
+    let report = Report {
+        changed,
+        stopped: stopped(&found),
+        manager: facts.manager.words(),
+        unit: facts.manager.file(&UnitName::hub()).display().to_string(),
+        survival: site.survival().await,
+        notes,
+    };
+    Ok(Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style)))
+}
+
+fn stopped(found: &Findings) -> Vec<Stopped> {
+    found.daemons.iter().map(|d| Stopped { name: d.name.clone(), pid: d.leader.pid }).collect()
+}
+
+/// Where the older hub listens, if that is not where a hub listens by itself.
+fn other_port(found: &Findings) -> Option<u16> {
+    let hub = found.daemons.iter().find(|daemon| daemon.name == HUB)?;
+    hub.ports.iter().copied().find(|port| *port != crate::module::port::HUB)
+}
+
+/// What `serve --check` says, but for what the daemons that are going to be stopped hold.
+fn hub_would_not_start(cx: &Context, site: &Site, port: Option<u16>) -> Vec<Refusal> {
+    let options = ServeOptions {
+        home: site.home.clone(),
+        port,
+        host: None,
+        demo: false,
+        env: cx.env.clone(),
+        exe: cx.exe.clone(),
+        has_terminal: cx.has_terminal,
+    };
+    check::check(&options)
+        .into_iter()
+        .filter(|finding| finding.verdict == Verdict::Fail && !matches!(finding.id, "port" | "hub"))
+        .map(|finding| Refusal::HubWouldNotStart { because: finding.text, next: finding.next })
+        .collect()
+}
+
+/// All of them at once: a person would rather not meet them one by one.
+fn refused(refusals: &[Refusal]) -> CliError {
+    let mut all = refusals.iter();
+    let Some(first) = all.next() else { return CliError::new(Kind::NeedsPerson, "refused") };
+    let mut cli = CliError::from_error(Kind::NeedsPerson, first);
+    cli.message.push_str("; nothing was stopped");
+    cli.next = first.next();
+    for refusal in all {
+        cli.causes.push(format!("and: {refusal}"));
+        cli.next
+            .extend(refusal.next().into_iter().filter(|next| !cli.next.contains(next)).collect::<Vec<_>>());
+    }
+    cli
+}
+
+fn screen(report: &Report, style: Style) -> String {
+    let mut out = plans::notes(&report.notes, style);
+    if report.changed {
+        let was: Vec<String> = report.stopped.iter().map(|s| format!("{} (pid {})", s.name, s.pid)).collect();
+        out.push_str(&format!("{} the hub and its modules are supervised now\n", style.good("✓")));
+        if !was.is_empty() {
+            out.push_str(&format!("  stopped: {}\n", printable(&was.join(", "))));
+        }
+    } else {
+        out.push_str(&format!("{} nothing to do: everything is supervised already\n", style.good("✓")));
+    }
+    out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
+    out.push_str(&survival_line(&report.survival, style));
+    if report.changed {
+        out.push_str(
+            "  status: parachute status     back: parachute migrate --teardown --back-to-detached\n",
+        );
+    }
+    out
+}

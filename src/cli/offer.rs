@@ -1,0 +1,87 @@
+//! What a verb of the supervised hub does where the detached model still runs: it offers the cutover to whoever can
+//! answer, names the command to everybody else, and never acts by itself.
+
+use std::time::Duration;
+
+use crate::api::client::ClientError;
+use crate::api::wire::Health;
+use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
+use crate::migrate::planner::findings;
+use crate::module::stamp::Stamp;
+use crate::plan::daemon::{Daemon, names};
+use crate::process::person;
+use crate::ui::prompt::{self, Question};
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::migrate::CutoverArgs;
+use super::{cutover, legacy, site};
+
+/// A declined offer is not repeated for this long.
+const QUIET: Duration = Duration::from_secs(24 * 60 * 60);
+/// The command that is offered.
+const COMMAND: &str = "parachute migrate --to-supervised";
+
+/// Before a verb that is about a supervised hub: if there is none and detached daemons run, they are what the person
+/// means. Returns when the verb may go on: there are none, or the cutover was made.
+///
+/// # Errors
+/// They run, and the cutover was declined or could not be offered; or it failed.
+pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
+    let answer = cx.client().get::<Health>("/health").await;
+    if !matches!(answer, Err(ClientError::NoHub { .. })) || site::installed(cx).await.is_some() {
+        return Ok(());
+    }
+    let Ok(person) = person::by_uid(person::effective_uid()) else { return Ok(()) };
+    // What cannot be told here is told by the verb itself.
+    let Ok(found) = legacy::look(cx, &cx.home, &person, None).await else { return Ok(()) };
+    let daemons = findings(&found).daemons;
+    if daemons.is_empty() {
+        return Ok(());
+    }
+    if !cx.interactive || is_declined(cx) {
+        return Err(detached(&daemons));
+    }
+    Terminal.err(&format!("{}\n", printable(&words(&daemons))));
+    let question = Question {
+        text: "look at a cutover to the supervised hub?",
+        flag: COMMAND,
+        interactive: cx.interactive,
+        style: cx.style,
+    };
+    if !prompt::confirm(&question, false)? {
+        decline(cx)?;
+        return Err(detached(&daemons));
+    }
+    let said = cutover::run(cx, &CutoverArgs::to_supervised()).await?;
+    Terminal.err(&said.out);
+    if said.kind == Kind::Done { Ok(()) } else { Err(detached(&daemons)) }
+}
+
+fn words(daemons: &[Daemon]) -> String {
+    let names = names(daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader)));
+    format!("no supervised hub runs; {names} still run detached, as an older version started them")
+}
+
+fn detached(daemons: &[Daemon]) -> CliError {
+    CliError::new(Kind::NoHub, words(daemons)).hint(COMMAND).hint("parachute migrate --list")
+}
+
+fn declined_file(cx: &Context) -> std::path::PathBuf {
+    cx.home.run_dir().join("cutover-declined")
+}
+
+fn is_declined(cx: &Context) -> bool {
+    let said = fs::read_if_there(&declined_file(cx), 64).ok().flatten();
+    let at = said.and_then(|bytes| Stamp::parse(std::str::from_utf8(&bytes).ok()?.trim()));
+    // A time that is still to come is no decision of today.
+    at.is_some_and(|at| at <= cx.now && cx.now.since(at) < QUIET)
+}
+
+fn decline(cx: &Context) -> Result<(), CliError> {
+    let written = fs::make_dir(&cx.home.run_dir(), PRIVATE_DIR)
+        .and_then(|()| fs::put(&declined_file(cx), PRIVATE, format!("{}\n", cx.now).as_bytes()));
+    written.map_err(|error| CliError::from_error(Kind::Failed, &error).hint(COMMAND))
+}

@@ -1,0 +1,46 @@
+//! Unit files as the manager's own checker sees them, before they are anywhere near the manager.
+
+use std::path::{Path, PathBuf};
+
+use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
+use crate::manager::driver::{Driver, Kind, ManagerError};
+use crate::manager::explain::Cause;
+use crate::manager::invocation::Runner;
+
+/// What the checker has to say about these texts, each under the name of its path: a line a complaint.
+///
+/// # Errors
+/// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker here.
+pub async fn texts<R: Runner>(
+    driver: &Driver<R>,
+    texts: &[(&Path, &str)],
+) -> Result<Vec<String>, ManagerError> {
+    let dir = std::env::temp_dir().join(format!("parachute-verify-{:016x}", fastrand::u64(..)));
+    let failed = |error: &FsError| ManagerError {
+        doing: "check the unit files".to_owned(),
+        cause: Cause::never(crate::plan::run::words(error)),
+        kind: Kind::Failed,
+    };
+    let files = write(&dir, texts);
+    let outcome = match &files {
+        Ok(files) => driver.verify(files).await,
+        Err(error) => Err(failed(error)),
+    };
+    // A directory of our own with a name that nobody else has.
+    let removed = fs::remove_tree(&dir);
+    let complaints = outcome?;
+    removed.map_err(|error| failed(&error))?;
+    let place = format!("{}/", dir.display());
+    Ok(complaints.into_iter().map(|line| line.replace(&place, "")).collect())
+}
+
+fn write(dir: &Path, texts: &[(&Path, &str)]) -> Result<Vec<PathBuf>, FsError> {
+    fs::make_dir(dir, PRIVATE_DIR)?;
+    let mut files = Vec::new();
+    for (path, text) in texts {
+        let file = dir.join(path.file_name().unwrap_or_default());
+        fs::put_unsynced(&file, PRIVATE, text.as_bytes())?;
+        files.push(file);
+    }
+    Ok(files)
+}

@@ -1,0 +1,159 @@
+//! Everything that could fail, tried before anything is stopped. Reads, and writes nothing but a directory of its own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::facts::Legacy;
+use super::gather::Seed;
+use super::refusal::Refusal;
+use crate::home::definition::{self, SpawnBase};
+use crate::home::fs;
+use crate::home::services;
+use crate::install::facts::Facts;
+use crate::install::path::unit_path;
+use crate::install::verify;
+use crate::manager::driver::{Driver, Kind};
+use crate::manager::invocation::Runner;
+use crate::plan::Plan;
+use crate::plan::content::Content;
+use crate::plan::daemon::Daemon;
+use crate::plan::step::Step;
+use crate::process::detached;
+
+/// Room that is left besides what is written, bytes: journal, receipt, logs of a first minute.
+const ROOM: u64 = 16 * 1024 * 1024;
+
+/// Where a module's daemon finds a program that a start command names without a directory. What runs now is what its
+/// person means, whatever the shell says that asks today.
+pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
+    for need in &mut facts.needs {
+        let daemon = daemons.iter().find(|daemon| daemon.name == need.module);
+        let seen = daemon.and_then(|daemon| legacy.seen.iter().find(|seen| seen.id == daemon.leader));
+        let path = seen.and_then(|seen| seen.path.as_ref());
+        let found = path.and_then(|path| which::which_in(&need.program, Some(&path.0), "/").ok());
+        if found.is_some() {
+            need.found = found;
+        }
+    }
+}
+
+/// Tries everything.
+pub async fn check<R: Runner>(
+    seed: &Seed<'_>,
+    facts: &Facts,
+    plan: &Plan,
+    driver: &Driver<R>,
+) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    refusals.extend(unit(plan, driver).await);
+    refusals.extend(places(facts, plan));
+    for step in &plan.steps {
+        match step {
+            Step::StopDaemons { daemons } => refusals.extend(daemons.iter().filter_map(way_back)),
+            Step::AwaitReady { modules, .. } => refusals.extend(modules_start(seed, facts, modules)),
+            _ => {}
+        }
+    }
+    refusals
+}
+
+/// Whether one that is stopped could be brought back.
+fn way_back(daemon: &Daemon) -> Option<Refusal> {
+    let refused = |error: detached::DetachedError| Refusal::NoWayBack {
+        name: daemon.name.clone(),
+        because: crate::plan::run::words(&error),
+    };
+    detached::capture(&daemon.leader).and_then(|record| record.check()).err().map(refused)
+}
+
+async fn unit<R: Runner>(plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
+    let texts: Vec<(&Path, &str)> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::PutUnit { path, text, .. } => Some((path.as_path(), text.as_str())),
+            _ => None,
+        })
+        .collect();
+    match verify::texts(driver, &texts).await {
+        Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
+        // No checker is no complaint: the manager itself reads the unit before anything is stopped.
+        Err(error) if error.kind == Kind::NoTool => None,
+        Err(error) => Some(Refusal::BadUnit(error.to_string())),
+    }
+}
+
+/// Whether there is room, and the right to write, wherever the plan writes.
+fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
+    let refused =
+        |path: &Path, because: &str| Refusal::NoRoom { path: path.to_owned(), because: because.to_owned() };
+    let mut written: Vec<PathBuf> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::PutFile { path, .. } | Step::PutUnit { path, .. } => existing(path),
+            _ => None,
+        })
+        .collect();
+    written.extend(existing(&facts.home.root.join("services.json")));
+    written.sort();
+    written.dedup();
+    let Content::CopyOf { len, .. } = &facts.program.content else { return Vec::new() };
+    let needed = len + ROOM;
+    let mut refusals: Vec<Refusal> = written
+        .iter()
+        .filter_map(|dir| {
+            if let Err(error) = fs::may_write(dir) {
+                return Some(refused(dir, &crate::plan::run::words(&error)));
+            }
+            let free = fs::space(dir).map_or(u64::MAX, |(free, _)| free);
+            (free < needed)
+                .then(|| refused(dir, &format!("{} kB are free, {} are needed", free / 1024, needed / 1024)))
+        })
+        .collect();
+    if let Some(dir) = existing(&facts.program.path).filter(|dir| fs::forbids_programs(dir)) {
+        refusals.push(refused(&dir, "programs may not be started from there (it is mounted noexec)"));
+    }
+    refusals
+}
+
+/// The directory in which it is, or will be once those that are missing are made.
+fn existing(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).find(|dir| fs::exists(dir)).map(Path::to_owned)
+}
+
+/// Whether the hub could start these with the PATH of its unit.
+fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refusal> {
+    let path = unit_path(&facts.search, &facts.needs).path;
+    let hub_env = BTreeMap::from([
+        (OsString::from("PATH"), path),
+        (OsString::from("HOME"), facts.person.home.clone().into_os_string()),
+    ]);
+    let base = SpawnBase { hub_env, hub_port: facts.settings.port };
+    let Ok(services) = services::read(seed.home) else { return Vec::new() };
+    let mut refusals = Vec::new();
+    for (short, row) in services.rows.iter().filter(|(short, _)| modules.iter().any(|m| m == short.as_str()))
+    {
+        let refused = |because: String, next: Option<String>| Refusal::WouldNotStart {
+            module: short.to_string(),
+            because,
+            next,
+        };
+        match definition::of_row(seed.home, short, row, &base, seed.now) {
+            Err(problem) => refusals.push(refused(problem.error_description, problem.next)),
+            Ok(composed) => {
+                let launch = composed.launch;
+                let program = launch.argv.first().cloned().unwrap_or_default();
+                let path = launch.env.get(std::ffi::OsStr::new("PATH"));
+                let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
+                if which::which_in(&program, path, cwd).is_err() {
+                    let program = program.to_string_lossy().into_owned();
+                    let because = format!("{program:?} is nowhere that the unit's PATH leads to");
+                    refusals.push(refused(because, Some(format!("command -v {program}"))));
+                }
+            }
+        }
+    }
+    refusals
+}
