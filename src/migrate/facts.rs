@@ -31,6 +31,8 @@ pub struct Legacy {
     pub seen: Vec<Seen>,
     /// Who listens on the declared ports.
     pub ports: Vec<PortFact>,
+    /// The port of a supervised hub of this home, or of its manager's socket: whoever holds that is no stranger.
+    pub kept: Option<u16>,
     /// Units that would bring a daemon back.
     pub units: Vec<StaleUnit>,
 }

@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit, Start};
 use super::pidfile::{self, Bearer, Pidfile, Worth};
 use super::units;
+use crate::api::client::Client;
+use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::services;
+use crate::home::settings;
+use crate::install::gather::units_of;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::module::name::Short;
@@ -84,11 +89,12 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
         port_file,
         seen,
         ports,
+        kept: None,
         units: Vec::new(),
     })
 }
 
-/// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
+/// Asks the manager for the hub's own unit, and for those that would bring a daemon back: those of the driver's manager, and the files of all others.
 ///
 /// `others` are further managers of this machine, which are only asked.
 pub async fn units<R: Runner>(
@@ -98,6 +104,11 @@ pub async fn units<R: Runner>(
     person: &Person,
 ) {
     let mut found = Vec::new();
+    for unit in units_of(&driver.manager) {
+        if driver.state(&unit).await.running().is_true() {
+            legacy.kept = Some(port_of(&Home::at(legacy.home.clone())).await);
+        }
+    }
     for name in units::names(legacy.roles.iter().map(|role| role.name.as_str())) {
         for place in units::places(&name, &person.home) {
             if !fs::exists(&place.path) {
@@ -115,6 +126,15 @@ pub async fn units<R: Runner>(
         }
     }
     legacy.units = found;
+}
+
+/// Where the supervised hub of this home listens, or would.
+async fn port_of(home: &Home) -> u16 {
+    if let Ok(status) = Client::new(home.socket()).get::<Status>("/api/status").await {
+        return status.hub.port;
+    }
+    let set = settings::read(home).unwrap_or_default();
+    set.hub.port.map_or(port::HUB, NonZeroU16::get)
 }
 
 fn roles(seed: &Seed<'_>) -> (Vec<Role>, Option<String>) {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit};
 use super::gather::HUB;
-use super::judge::{Verdict, judge, judge_all};
+use super::judge::{Against, Verdict, judge, judge_all};
 use super::pidfile::{Garbage, Pidfile, Worth};
 use super::refusal::Refusal;
 use crate::install::facts::Facts;
@@ -97,12 +97,18 @@ pub fn findings(legacy: &Legacy) -> Findings {
         .filter(|(seen, (_, verdict))| {
             !matches!(verdict, Verdict::Ours { .. }) && !belongs_to(legacy, &daemons, seen)
         })
-        .filter(|(seen, _)| kept_by_unit(legacy, seen).is_none())
+        .filter(|(seen, (_, verdict))| {
+            let supervised = matches!(verdict, Verdict::NotOurs { against: Against::Supervised(_) });
+            let keeps =
+                !seen.listens.is_empty() && seen.listens.iter().all(|port| legacy.kept == Some(*port));
+            !supervised && !keeps && kept_by_unit(legacy, seen).is_none()
+        })
         .map(|(seen, (_, verdict))| (seen.id.clone(), seen.command.clone(), verdict.clone()))
         .collect();
     let strangers = legacy
         .ports
         .iter()
+        .filter(|port| legacy.kept != Some(port.port))
         .filter_map(|port| stranger(legacy, &daemons, port).map(|verdict| (port.clone(), verdict)))
         .collect();
     Findings { daemons, others, strangers }
@@ -124,6 +130,7 @@ fn daemon(legacy: &Legacy, role: &Role, seen: &Seen, below: &[&Seen], why: &str)
         ports: ports.into_iter().collect(),
         why: why.to_owned(),
         pidfile: pidfile.map(|pidfile| pidfile.path.clone()),
+        port_file: legacy.port_file.clone().filter(|_| role.name == HUB),
         grace_ms: role.grace_ms,
     }
 }
@@ -173,7 +180,7 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Verd
             || kept_by_unit(legacy, seen).is_some()
             || matches!(
                 verdict,
-                Verdict::NotOurs { against: super::judge::Against::Supervised(module) } if *module == port.of
+                Verdict::NotOurs { against: Against::Supervised(module) } if *module == port.of
             );
         (!fine).then(|| verdict.clone())
     })
@@ -202,9 +209,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
             });
         }
     }
-    // A manager's socket, or a hub that it keeps, is no stranger.
-    let kept = facts.holder.as_ref().filter(|holder| holder.ours).map(|_| facts.settings.port);
-    if let Some((port, verdict)) = found.strangers.iter().find(|(port, _)| Some(port.port) != kept) {
+    if let Some((port, verdict)) = found.strangers.first() {
         return Err(Refusal::Stranger {
             port: port.port,
             of: port.of.clone(),
@@ -213,7 +218,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         });
     }
     let mut install = facts.clone();
-    if kept.is_none() {
+    if legacy.kept.is_none() {
         // Held by the older hub, which goes: anybody else was refused above.
         install.holder = None;
     }
@@ -316,6 +321,10 @@ fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
             served.join(", "),
             worst / 1000
         )));
+    }
+    if let Some(back) = plan.promises.last_mut() {
+        *back =
+            Promise("`parachute migrate --teardown --back-to-detached` takes all of this back".to_owned());
     }
     if !found.daemons.is_empty() {
         plan.promises.insert(

@@ -46,7 +46,7 @@ pub async fn check<R: Runner>(
     driver: &Driver<R>,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    refusals.extend(unit(plan, driver).await);
+    refusals.extend(unit(facts, plan, driver).await);
     refusals.extend(places(facts, plan));
     for step in &plan.steps {
         match step {
@@ -67,7 +67,7 @@ fn way_back(daemon: &Daemon) -> Option<Refusal> {
     detached::capture(&daemon.leader).and_then(|record| record.check()).err().map(refused)
 }
 
-async fn unit<R: Runner>(plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
+async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
     let texts: Vec<(&Path, &str)> = plan
         .steps
         .iter()
@@ -77,11 +77,19 @@ async fn unit<R: Runner>(plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
         })
         .collect();
     match verify::texts(driver, &texts).await {
-        Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
+        Ok(complaints) => {
+            complaints.into_iter().find(|line| !lacks_program(line, facts)).map(Refusal::BadUnit)
+        }
         // No checker is no complaint: the manager itself reads the unit before anything is stopped.
         Err(error) if error.kind == Kind::NoTool => None,
         Err(error) => Some(Refusal::BadUnit(error.to_string())),
     }
+}
+
+/// The plan itself puts the program there, before anything is stopped.
+fn lacks_program(complaint: &str, facts: &Facts) -> bool {
+    complaint.contains("is not executable: No such file or directory")
+        && complaint.contains(&*facts.program.path.to_string_lossy())
 }
 
 /// Whether there is room, and the right to write, wherever the plan writes.

@@ -28,6 +28,9 @@ pub struct Daemon {
     /// The file that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pidfile: Option<PathBuf>,
+    /// Where it wrote its port, as the older hub did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_file: Option<PathBuf>,
     /// SIGTERM to SIGKILL, milliseconds.
     pub grace_ms: u64,
 }
@@ -44,6 +47,9 @@ pub struct Up {
     /// The file that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pidfile: Option<PathBuf>,
+    /// Where it wrote its port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_file: Option<PathBuf>,
     /// How it was started.
     pub record: Record,
 }

@@ -397,6 +397,7 @@ pub(super) fn daemon(name: &str, life: u64) -> Daemon {
         ports: vec![1940],
         why: "its pidfile names it, its output goes to its log".to_owned(),
         pidfile: None,
+        port_file: None,
         grace_ms: 1,
     }
 }
@@ -414,7 +415,14 @@ pub(super) fn up(name: &str, leader: &ProcessId) -> Up {
         gid: 0,
         groups: Vec::new(),
     };
-    Up { name: name.to_owned(), id: leader.clone(), ports: vec![1940], pidfile: None, record }
+    Up {
+        name: name.to_owned(),
+        id: leader.clone(),
+        ports: vec![1940],
+        pidfile: None,
+        port_file: None,
+        record,
+    }
 }
 
 impl Host for World {

@@ -14,6 +14,7 @@
 mod host;
 mod hub;
 mod lab;
+mod old;
 #[path = "../support/program.rs"]
 mod program;
 mod snapshot;
@@ -25,6 +26,7 @@ mod harness;
 mod hostile;
 mod init;
 mod life;
+mod migrate;
 mod socket;
 mod stop;
 mod words;

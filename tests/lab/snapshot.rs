@@ -45,10 +45,15 @@ impl Snapshot {
     /// The same, but for what a hub that came up meanwhile wrote into its own home.
     #[track_caller]
     pub fn same_units_and_files(&self, now: &Self) {
-        const OWN: [&str; 3] = ["/.parachute/run", "/.parachute/hub/", "/.parachute/install/lock"];
+        self.same_but(now, &["/.parachute/run", "/.parachute/hub/", "/.parachute/install/lock"]);
+    }
+
+    /// The same, but for lines in which one of these stands.
+    #[track_caller]
+    pub fn same_but(&self, now: &Self, own: &[&str]) {
         let changes = self.changes(now);
         let foreign: Vec<_> =
-            changes.iter().filter(|line| !OWN.iter().any(|own| line.contains(own))).collect();
+            changes.iter().filter(|line| !own.iter().any(|own| line.contains(own))).collect();
         assert!(foreign.is_empty(), "not as before: {foreign:#?}");
     }
 

@@ -76,6 +76,7 @@ impl Scene {
             port_file: None,
             seen: Vec::new(),
             ports: Vec::new(),
+            kept: None,
             units: Vec::new(),
         });
         scene.add(Seen { group: 9, session: 9, ..seen(13, Some("hub"), "bun hub-server.ts", "/srv/op") });

@@ -23,8 +23,8 @@ use crate::process::unsure::Unsure;
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long a daemon that is started again may take to listen. Old ones on a slow machine took ten seconds.
 const LISTENING: Duration = Duration::from_secs(30);
-/// Mode of a pidfile: the older program's clients read it too.
-const PIDFILE: u32 = 0o644;
+/// Mode of what names a pid or a port: the older program's clients read it too.
+const NUMBER: u32 = 0o644;
 
 /// Those of these that live, each with what it takes to start it again.
 pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
@@ -44,6 +44,7 @@ pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
             id: daemon.leader.clone(),
             ports: daemon.ports.clone(),
             pidfile: daemon.pidfile.clone(),
+            port_file: daemon.port_file.clone(),
             record,
         });
     }
@@ -116,7 +117,10 @@ async fn start_one(up: &Up) -> Result<(), HostError> {
         None => up.record.start().map_err(|error| cannot("start it again", name, &error))?,
     };
     if let Some(pidfile) = &up.pidfile {
-        write_pidfile(pidfile, &id, up)?;
+        write_number(pidfile, id.pid, up)?;
+    }
+    if let (Some(file), Some(port)) = (&up.port_file, up.ports.first()) {
+        write_number(file, u32::from(*port), up)?;
     }
     let begun = Instant::now();
     loop {
@@ -139,10 +143,10 @@ async fn start_one(up: &Up) -> Result<(), HostError> {
 /// Patience with one that may already have been asked to end.
 const ENDING: Duration = Duration::from_secs(5);
 
-fn write_pidfile(path: &Path, id: &ProcessId, up: &Up) -> Result<(), HostError> {
+fn write_number(path: &Path, number: u32, up: &Up) -> Result<(), HostError> {
     let owner = Owner { uid: up.record.uid, gid: up.record.gid };
-    let mut incoming = exact::Incoming::beside(path, PIDFILE, Some(owner))?;
-    incoming.write(format!("{}\n", id.pid).as_bytes())?;
+    let mut incoming = exact::Incoming::beside(path, NUMBER, Some(owner))?;
+    incoming.write(format!("{number}\n").as_bytes())?;
     incoming.commit()?;
     Ok(())
 }

@@ -1,0 +1,292 @@
+//! `migrate` under a real systemd: the cutover, the way back, and that there is never neither.
+
+use serde_json::Value;
+
+use crate::lab::{FIXTURE, Lab, PERSON, Who};
+use crate::old::{ALL, HOME, Old};
+use crate::program::Outcome;
+
+/// Root as sudo leaves it, acting for [`PERSON`].
+const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
+const CUT_OVER: &str = "parachute migrate --to-supervised --yes";
+const BACK: &str = "parachute migrate --teardown --back-to-detached --yes";
+/// What changes whenever a daemon is started again: the number in its pidfile, and what it and the hub write.
+const OWN: [&str; 5] = ["/run/", "/logs/", "/.parachute/run", "/install/lock", "operator.token"];
+
+fn json(outcome: Outcome) -> Value {
+    serde_json::from_str(&outcome.code(0).out).unwrap()
+}
+
+fn steps(lab: &Lab) -> usize {
+    json(lab.user("parachute migrate --to-supervised --dry-run --json"))["steps"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_detached_home_is_cut_over_and_brought_back() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let (first, before) = (old.recorded(), lab.snapshot());
+    assert!(old.all_detached());
+
+    // Looking changes nothing, and tells no secret.
+    let list = lab.user("parachute migrate --list").code(0).out;
+    for (name, pid) in &first {
+        assert!(list.contains(&format!("{name}: pid {pid}, port ")), "{list}");
+    }
+    let dry = lab.user("parachute migrate --to-supervised --dry-run").code(0).out;
+    assert!(dry.contains("stop 4 detached daemons") && dry.contains("+ExecStart="), "{dry}");
+    assert!(!dry.contains("of vault"), "the environment of a daemon is not shown: {dry}");
+    // Verbs of the hub name the way, and act on nothing.
+    for verb in ["start", "stop", "restart"] {
+        let said = lab.user(&format!("parachute {verb}")).code(69).err;
+        assert!(
+            said.contains("still run detached") && said.contains("parachute migrate --to-supervised"),
+            "{said}"
+        );
+    }
+    before.same_as(&lab.snapshot());
+    assert_eq!(old.recorded(), first);
+
+    let said = lab.user(CUT_OVER).code(0).out;
+    for (name, _) in ALL.iter().filter(|(name, _)| *name != "hub") {
+        assert!(said.contains(&format!("{name} was away for ")), "{said}");
+    }
+    assert!(old.all_supervised(), "{:?}", old.listening());
+    assert!(old.recorded().is_empty(), "pidfiles are gone: {:?}", old.recorded());
+    assert!(first.values().all(|pid| !old.lives(*pid)), "the daemons are gone");
+    let logs = lab.user("parachute logs vault").code(0).out;
+    let at = |text: &str| logs.find(text).unwrap_or_else(|| panic!("{text} is not in {logs}"));
+    assert!(at("listening on 1940") < at("[supervisor]"), "the old log comes before the new one: {logs}");
+    let receipt = format!("{HOME}/install/receipt.json");
+    assert_eq!(lab.root(&format!("stat -c %a {receipt}")).out.trim(), "600");
+
+    // Once is enough.
+    let pids = old.listening();
+    let again = json(lab.user(&format!("{CUT_OVER} --json")));
+    assert_eq!((again["changed"].as_bool(), old.listening()), (Some(false), pids));
+
+    lab.reboot();
+    lab.eventually("the hub and its modules are back", || old.all_supervised());
+
+    let said = lab.user(BACK).code(0).out;
+    assert!(old.all_detached(), "{said}\n{:?} {:?}", old.listening(), old.recorded());
+    before.same_but(&lab.snapshot(), &OWN);
+    for (name, pid) in old.recorded().iter().filter(|(name, _)| *name != "hub") {
+        let environ = lab.root(&format!("tr '\\0' '\\n' < /proc/{pid}/environ")).out;
+        assert!(environ.contains(&format!("SECRET=of {name}")), "{environ}");
+        let leads = lab.root(&format!("cut -d' ' -f5,6 /proc/{pid}/stat")).out;
+        assert_eq!(leads.trim(), format!("{pid} {pid}"), "{name} leads a session of its own");
+        let log = lab.root(&format!("readlink /proc/{pid}/fd/1; grep flags /proc/{pid}/fdinfo/1")).out;
+        assert!(log.contains(&format!("{HOME}/{name}/logs/{name}.log")) && log.contains("02001"), "{log}");
+    }
+    assert_eq!(lab.read(&format!("{HOME}/hub/run/hub.port")).trim(), "1939");
+    // Nothing is left to take back, which has a code of its own.
+    let none = lab.user("parachute migrate --teardown --yes");
+    assert_eq!((none.code, none.out.contains("nothing is installed")), (3, true), "{none:?}");
+    let _ = lab.user(CUT_OVER).code(0);
+    // Without that flag the daemons stay away.
+    let _ = lab.user("parachute migrate --teardown --yes").code(0);
+    assert!(old.listening().is_empty(), "{:?}", old.listening());
+    assert!(!lab.read(&receipt).contains("SECRET"), "what is known of the daemons goes with the hub");
+}
+
+#[test]
+fn in_the_system_scope_daemons_of_a_person_are_theirs_again() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let first = old.recorded();
+    let _ = lab.root(&format!("{SUDO} {CUT_OVER} --scope system")).code(0);
+    assert!(old.all_supervised(), "{:?}", old.listening());
+    assert!(first.values().all(|pid| !old.lives(*pid)));
+    assert_eq!(lab.root("systemctl show parachute-hub.service -p User").out.trim(), "User=lab");
+    let _ = lab.root(&format!("{SUDO} {BACK} --scope system")).code(0);
+    assert!(old.all_detached());
+    for pid in old.recorded().values() {
+        let ids =
+            lab.root(&format!("grep -E '^(Uid|Gid|Groups)' /proc/{pid}/status; id -u lab; id -g lab")).out;
+        let words: Vec<&str> = ids.split_whitespace().collect();
+        let (uid, gid) = (words[words.len() - 2], words[words.len() - 1]);
+        assert_eq!((words[1], words[6]), (uid, gid), "{ids}");
+    }
+}
+
+/// Every step made to fail: the daemons listen, and everything else is as before.
+#[test]
+fn a_step_that_fails_leaves_every_daemon_listening() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let before = lab.snapshot();
+    let mut failed = 0;
+    for step in 1..=steps(&lab) {
+        let outcome = lab.user(&format!("PARACHUTE_FAULT='fail {step}' {CUT_OVER}"));
+        if outcome.code == 0 {
+            // It was so already, or can be missed.
+            let _ = lab.user(BACK).code(0);
+        } else {
+            failed += 1;
+            assert_eq!(outcome.code, 1, "{outcome:?}");
+            assert!(outcome.err.contains("everything is as it was before"), "{outcome:?}");
+        }
+        assert!(old.all_detached(), "step {step}: {outcome:?}\n{:?} {:?}", old.listening(), old.recorded());
+        before.same_but(&lab.snapshot(), &OWN);
+    }
+    assert!(failed >= 12, "only {failed} steps could be made to fail");
+}
+
+/// `kill -9` before and after every step; then finished, undone, or simply run again.
+#[test]
+fn killed_at_any_step_it_is_finished_or_undone() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let before = lab.snapshot();
+    let mut killed = 0;
+    for step in 1..=steps(&lab) {
+        let fault = ["kill", "kill-after"][step % 2];
+        let outcome = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' {CUT_OVER}"));
+        let mut forward = true;
+        if outcome.code == 137 {
+            killed += 1;
+            forward = killed % 3 != 0;
+            let next = ["parachute migrate --rollback", "parachute migrate --resume", CUT_OVER][killed % 3];
+            let _ = lab.user(next).code(0);
+        }
+        if forward {
+            assert!(old.all_supervised(), "step {step}: {outcome:?}");
+            let _ = lab.user(BACK).code(0);
+        }
+        assert!(old.all_detached(), "step {step}: {outcome:?}\n{:?} {:?}", old.listening(), old.recorded());
+        before.same_but(&lab.snapshot(), &OWN);
+    }
+    assert!(killed >= 12, "only {killed} kills");
+}
+
+/// The power fails while nothing serves: the hub comes up by itself, and the plan is finished or undone.
+#[test]
+fn a_power_cut_in_the_middle_ends_in_the_hub() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let plan = json(lab.user("parachute migrate --to-supervised --dry-run --json"));
+    let at = |text: &str| {
+        let all = plan["steps"].as_array().unwrap();
+        1 + all.iter().position(|step| step["what"].as_str().unwrap().starts_with(text)).unwrap()
+    };
+    let stop = at("stop 4 detached");
+    assert_eq!(lab.user(&format!("PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}")).code, 137);
+    assert!(old.listening().is_empty());
+    lab.power_cut();
+    lab.eventually("the hub has all modules", || old.all_supervised());
+    let _ = lab.user("parachute migrate --resume").code(0);
+    assert!(old.all_supervised() && old.recorded().is_empty());
+    let _ = lab.user(BACK).code(0);
+    assert!(old.all_detached());
+}
+
+/// Lessons DA4, DA7, U20, P-C14: each of these is said before anything is stopped.
+#[test]
+fn what_could_fail_is_refused_before_anything_is_stopped() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let owner = Who::NoSession(PERSON.to_owned());
+    let refused = |said: &str| {
+        let (before, pids) = (lab.snapshot(), old.listening());
+        let outcome = lab.user(CUT_OVER).code(78);
+        assert!(outcome.err.contains(said) && outcome.err.contains("hint:"), "{outcome:?}");
+        assert!(outcome.err.contains("nothing was stopped"), "{outcome:?}");
+        assert_eq!(old.listening(), pids);
+        before.same_as(&lab.snapshot());
+    };
+    // A stranger on a module's port, and then on the hub's.
+    for (name, port) in [("scribe", 1943), ("hub", 1939)] {
+        let pid = old.recorded()[name];
+        let _ = lab.root(&format!("kill {pid}; while test -d /proc/{pid}; do sleep 0.02; done")).code(0);
+        let stranger = format!(
+            "cd / && systemd-run --uid lab --unit stranger-{name} -E PORT={port} {FIXTURE} server && \
+             until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"
+        );
+        let _ = lab.root(&stranger).code(0);
+        refused(&format!("port {port} of {name} is held by pid"));
+        assert_eq!(lab.root(&format!("systemctl is-active stranger-{name}")).out.trim(), "active");
+        let _ = lab.root(&format!("systemctl stop stranger-{name}")).code(0);
+        let _ = old.shell(&format!(
+            "legacy_daemon {HOME} {name} {port} {FIXTURE} server; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"
+        ));
+        // Started from elsewhere and by another program: the pidfile and the log speak for it.
+    }
+    // A list of modules that is cut off.
+    let services = lab.read(&format!("{HOME}/services.json"));
+    lab.write(&owner, &format!("{HOME}/services.json"), &services[..services.len() / 2]);
+    refused("it cannot be told which modules there are");
+    lab.write(&owner, &format!("{HOME}/services.json"), &services);
+    // A module whose program the hub would not find.
+    let manifest = format!("{HOME}-modules/vault/.parachute/module.json");
+    let text = lab.read(&manifest);
+    lab.write(&owner, &manifest, &text.replace("./server", "no-such-server"));
+    refused("vault would not start under the hub");
+    lab.write(&owner, &manifest, &text);
+    // A program that is gone: vault could not be brought back.
+    let _ = lab.root(&format!("mv {HOME}-modules/scribe {HOME}-modules/moved")).code(0);
+    refused("scribe");
+    let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
+    // Settings that no hub takes.
+    lab.write(&owner, &format!("{HOME}/hub.toml"), "[hub]\nport = 0\n");
+    refused("hub.toml");
+}
+
+/// Lesson DA6: a module that does not come up under the hub is a failure, and everything comes back.
+#[test]
+fn a_module_that_does_not_come_up_brings_everything_back() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let owner = Who::NoSession(PERSON.to_owned());
+    let manifest = format!("{HOME}-modules/vault/.parachute/module.json");
+    let text = lab.read(&manifest);
+    lab.write(&owner, &manifest, &text.replace(r#""server""#, r#""server", "--exit-after", "1", "3""#));
+    let before = lab.snapshot();
+    let outcome = lab.user(CUT_OVER).code(1);
+    assert!(outcome.err.contains("vault is not ready"), "{outcome:?}");
+    assert!(old.all_detached(), "{outcome:?}\n{:?} {:?}", old.listening(), old.recorded());
+    before.same_but(&lab.snapshot(), &OWN);
+}
+
+/// One that ignores SIGTERM costs its own patience once; everybody else is stopped meanwhile.
+#[test]
+fn a_deaf_daemon_is_ended_all_the_same() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start_deaf(&lab);
+    let _ = lab.user(CUT_OVER).code(0);
+    assert!(old.all_supervised());
+}
+
+/// Lesson A1: a unit from before the supervisor, which would bring the module back, is silenced first; and it is
+/// awake again after the way back.
+#[test]
+fn a_stale_unit_is_disabled_before_anything_is_stopped() {
+    let Some(lab) = Lab::up() else { return };
+    lab.linger();
+    let old = Old::start(&lab);
+    let pid = old.recorded()["vault"];
+    let unit = format!(
+        "[Unit]\nDescription=old vault\n[Service]\nEnvironment=PORT=1940\nWorkingDirectory={HOME}-modules/vault\n\
+         ExecStart={HOME}-modules/vault/server server\nRestart=always\nRestartSec=100ms\n[Install]\nWantedBy=default.target\n"
+    );
+    let owner = Who::NoSession(PERSON.to_owned());
+    lab.write(&owner, "/home/lab/.config/systemd/user/parachute-vault.service", &unit);
+    let _ = lab
+        .user(&format!(
+            "kill {pid}; rm {HOME}/vault/run/vault.pid; while test -d /proc/{pid}; do sleep 0.02; done
+             systemctl --user daemon-reload; systemctl --user enable --now parachute-vault.service
+             until {FIXTURE} get 1940 /health > /dev/null; do sleep 0.02; done"
+        ))
+        .code(0);
+    let list = lab.user("parachute migrate --list").code(0).out;
+    assert!(list.contains("parachute-vault.service") && list.contains("starts by itself"), "{list}");
+    let said = lab.user(CUT_OVER).code(0);
+    assert!(said.err.contains("have vault not start by itself"), "{said:?}");
+    assert!(old.all_supervised(), "{said:?}");
+    let state = lab.user("systemctl --user is-enabled parachute-vault.service; systemctl --user is-active parachute-vault.service; true").out;
+    assert_eq!(state.split_whitespace().collect::<Vec<_>>(), ["disabled", "inactive"]);
+    let _ = lab.user(BACK).code(0);
+    let state = lab.user("systemctl --user is-enabled parachute-vault.service; systemctl --user is-active parachute-vault.service; true").out;
+    assert_eq!(state.split_whitespace().collect::<Vec<_>>(), ["enabled", "active"]);
+    assert_eq!(old.listening().len(), 4);
+}

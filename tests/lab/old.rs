@@ -1,0 +1,102 @@
+//! The detached model as it ran on people's machines: a hub and three modules that nobody supervises.
+
+use std::collections::BTreeMap;
+
+use crate::lab::{FIXTURE, Lab, PERSON, Who};
+
+/// What starts it all; the same text that a person can source.
+const SHELL: &str = include_str!("../support/legacy.sh");
+/// Where it lives.
+pub const HOME: &str = "/home/lab/.parachute";
+/// Who there is, with the port it listens on.
+pub const ALL: [(&str, u16); 4] = [("hub", 1939), ("vault", 1940), ("scribe", 1943), ("wrapper", 1951)];
+
+/// Four daemons in one lab.
+pub struct Old<'lab> {
+    lab: &'lab Lab,
+}
+
+impl<'lab> Old<'lab> {
+    /// Made and started, as a person who is not logged in any more.
+    #[track_caller]
+    pub fn start(lab: &'lab Lab) -> Self {
+        let old = Self { lab };
+        let _ = old.shell(&format!("legacy_home {HOME} {FIXTURE}; legacy_start {HOME} {FIXTURE}")).code(0);
+        old
+    }
+
+    /// The same, and one module does not end when it is asked to.
+    #[track_caller]
+    pub fn start_deaf(lab: &'lab Lab) -> Self {
+        let old = Self { lab };
+        let start = format!("VAULT_OPTIONS=--ignore-term legacy_start {HOME} {FIXTURE}");
+        let _ = old.shell(&format!("legacy_home {HOME} {FIXTURE}; {start}")).code(0);
+        old
+    }
+
+    /// A script that can call what `legacy.sh` has.
+    pub fn shell(&self, script: &str) -> crate::program::Outcome {
+        // bash, for `local`; as from cron, so that no session of theirs is left.
+        let script =
+            format!("exec bash -ec '{}\n{}'", SHELL.replace('\'', r"'\''"), script.replace('\'', r"'\''"));
+        self.lab.run(&Who::NoSession(PERSON.to_owned()), &script)
+    }
+
+    /// The pid in each pidfile that is there.
+    pub fn recorded(&self) -> BTreeMap<String, u32> {
+        let listed = self.lab.root(&format!("cd {HOME}; grep -s . */run/*.pid || true")).code(0).out;
+        let line = |line: &str| {
+            let (file, pid) = line.split_once(':').unwrap();
+            (file.split('/').next().unwrap().to_owned(), pid.parse().unwrap())
+        };
+        listed.lines().map(line).collect()
+    }
+
+    /// Who listens; those whose port nobody has open are not in it. Of several the one with the highest pid: a manager
+    /// that holds a socket for its hub came before it.
+    pub fn listening(&self) -> BTreeMap<String, u32> {
+        let said = self.lab.root(&format!("{FIXTURE} listeners")).code(0).out;
+        let line = |line: &str| {
+            let (port, pid) = line.split_once(' ')?;
+            let (name, _) = ALL.iter().find(|(_, its)| its.to_string() == port)?;
+            Some(((*name).to_owned(), pid.parse().ok()?))
+        };
+        let mut all: Vec<(String, u32)> = said.lines().filter_map(line).collect();
+        all.sort();
+        all.into_iter().collect()
+    }
+
+    /// Whether all four listen, detached, under the pids that their pidfiles hold or below.
+    pub fn all_detached(&self) -> bool {
+        let (listening, recorded) = (self.listening(), self.recorded());
+        listening.len() == ALL.len()
+            && ALL.iter().all(|(name, _)| {
+                let (at, said) = (listening[*name], recorded.get(*name).copied().unwrap_or(0));
+                at == said || self.parent(at) == said
+            })
+    }
+
+    fn parent(&self, pid: u32) -> u32 {
+        let said = self.lab.root(&format!("awk '/^PPid/ {{print $2}}' /proc/{pid}/status")).out;
+        said.trim().parse().unwrap_or(0)
+    }
+
+    /// Whether a process is there.
+    pub fn lives(&self, pid: u32) -> bool {
+        self.lab.root(&format!("test -d /proc/{pid}")).code == 0
+    }
+
+    /// Whether the supervised hub has all three modules ready, and nobody else serves.
+    pub fn all_supervised(&self) -> bool {
+        let status = self.lab.no_session("parachute status --json");
+        let status: serde_json::Value = serde_json::from_str(&status.out).unwrap_or_default();
+        let modules = status["modules"].as_array().cloned().unwrap_or_default();
+        let listening = self.listening();
+        modules.len() == 3
+            && modules.iter().all(|module| {
+                let pid = module["pid"].as_u64().unwrap_or(0);
+                let at = listening.get(module["short"].as_str().unwrap()).copied().unwrap_or(0);
+                module["ready"] == true && (u64::from(at) == pid || u64::from(self.parent(at)) == pid)
+            })
+    }
+}
