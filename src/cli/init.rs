@@ -19,7 +19,10 @@ use crate::unit::name::UnitName;
 
 use super::add::{self, AddArgs};
 use super::context::Context;
+use super::cutover;
 use super::error::{CliError, Kind};
+use super::legacy;
+use super::migrate::CutoverArgs;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
@@ -132,6 +135,9 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     if facts.unfinished.is_some() && !args.dry_run && over(cx, args, &site, &mut host, &mut facts).await? {
         return Ok(Ended::Said(Said::done("the broken-off plan is finished\n")));
     }
+    if let Some(said) = older(cx, args, &site).await? {
+        return Ok(Ended::Said(said));
+    }
     let request = Request {
         force: args.force,
         start: !args.no_start,
@@ -206,6 +212,32 @@ async fn over(
         *facts = site.facts(cx, args.port).await?;
     }
     Ok(!back)
+}
+
+/// Where the detached model still runs, `init` is the wrong verb: it stops nothing. Whoever can answer is led on.
+async fn older(cx: &Context, args: &InitArgs, site: &Site) -> Result<Option<Said>, CliError> {
+    let Some(words) = legacy::in_the_way(cx, site).await? else { return Ok(None) };
+    let refused =
+        || CliError::new(Kind::NeedsPerson, words.clone()).hint("parachute migrate --to-supervised");
+    if args.yes || args.dry_run || !cx.interactive {
+        return Err(refused());
+    }
+    Terminal.err(&format!(
+        "{}
+",
+        printable(&words)
+    ));
+    let question = Question {
+        text: "look at a cutover to the supervised hub?",
+        flag: "parachute migrate --to-supervised",
+        interactive: cx.interactive,
+        style: cx.style,
+    };
+    if !prompt::confirm(&question, true)? {
+        return Err(refused());
+    }
+    let asked = CutoverArgs { scope: args.scope, user: args.user.clone(), ..CutoverArgs::to_supervised() };
+    cutover::run(cx, &asked).await.map(Some)
 }
 
 fn client(site: &Site) -> Client {

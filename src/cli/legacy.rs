@@ -10,7 +10,7 @@ use crate::migrate::gather::{self, Seed};
 use crate::migrate::judge::Verdict;
 use crate::migrate::pidfile::{Pidfile, Worth};
 use crate::migrate::planner::{Findings, findings};
-use crate::plan::daemon::Daemon;
+use crate::plan::daemon::{Daemon, names};
 use crate::process::person::Person;
 use crate::ui::style::Style;
 use crate::ui::text::printable;
@@ -79,8 +79,30 @@ pub async fn look(
         let others = site::managers(cx).await.into_iter().filter(|manager| !driven(manager));
         let others: Vec<_> = others.map(|manager| Driver::new(manager, site::tools(cx))).collect();
         gather::units(&mut legacy, &site.driver, &others, person).await;
+        gather::kept(&mut legacy, &site.driver).await;
     }
     Ok(legacy)
+}
+
+/// Daemons that `init` would have to stop first, and units that would start one. Only what is there costs a question.
+///
+/// # Errors
+/// As [`look`].
+pub async fn in_the_way(cx: &Context, site: &Site) -> Result<Option<String>, CliError> {
+    let mut legacy = look(cx, &site.home, &site.person, None).await?;
+    gather::units(&mut legacy, &site.driver, &[], &site.person).await;
+    let found = findings(&legacy);
+    if !found.is_legacy(&legacy) {
+        return Ok(None);
+    }
+    let daemons = found.daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader));
+    let units =
+        legacy.units.iter().filter(|unit| unit.state.is_some()).map(|unit| unit.path.display().to_string());
+    let mut who: Vec<String> = units.collect();
+    if !found.daemons.is_empty() {
+        who.insert(0, names(daemons));
+    }
+    Ok(Some(format!("an older version still runs here, detached: {}", who.join(", "))))
 }
 
 /// As data.

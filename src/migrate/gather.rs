@@ -94,7 +94,17 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
     })
 }
 
-/// Asks the manager for the hub's own unit, and for those that would bring a daemon back: those of the driver's manager, and the files of all others.
+/// Asks which port the supervised hub of this home, or its manager's socket, has.
+pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
+    for unit in units_of(&driver.manager) {
+        if driver.state(&unit).await.running().is_true() {
+            legacy.kept = Some(port_of(&Home::at(legacy.home.clone())).await);
+            return;
+        }
+    }
+}
+
+/// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
 ///
 /// `others` are further managers of this machine, which are only asked.
 pub async fn units<R: Runner>(
@@ -104,11 +114,6 @@ pub async fn units<R: Runner>(
     person: &Person,
 ) {
     let mut found = Vec::new();
-    for unit in units_of(&driver.manager) {
-        if driver.state(&unit).await.running().is_true() {
-            legacy.kept = Some(port_of(&Home::at(legacy.home.clone())).await);
-        }
-    }
     for name in units::names(legacy.roles.iter().map(|role| role.name.as_str())) {
         for place in units::places(&name, &person.home) {
             if !fs::exists(&place.path) {

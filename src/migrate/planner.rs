@@ -53,7 +53,7 @@ impl Findings {
     /// Whether there is anything of the detached model that acts: a daemon, or a unit that would start one.
     #[must_use]
     pub fn is_legacy(&self, legacy: &Legacy) -> bool {
-        !self.daemons.is_empty() || legacy.units.iter().any(|unit| revives(unit) != Some(false))
+        !self.daemons.is_empty() || legacy.units.iter().any(|unit| revives(unit) == Some(true))
     }
 }
 

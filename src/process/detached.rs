@@ -197,11 +197,17 @@ impl Record {
     /// [`DetachedError`]; nothing runs then.
     pub fn start(&self) -> Result<ProcessId, DetachedError> {
         let open = |raw: &Raw| {
+            let irregular = std::fs::metadata(raw.path()).is_ok_and(|meta| !meta.is_file());
+            if irregular {
+                // A FIFO without a reader would keep us waiting for ever.
+                let source = io::ErrorKind::InvalidInput.into();
+                return Err(DetachedError::File { path: raw.path().to_owned(), source });
+            }
             OpenOptions::new()
                 .append(true)
                 .create(true)
                 .mode(0o644)
-                .custom_flags((OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed())
+                .custom_flags(OFlags::NOCTTY.bits().cast_signed())
                 .open(raw.path())
                 .and_then(|file| self.owns(&file).map(|()| file))
                 .map_err(|source| DetachedError::File { path: raw.path().to_owned(), source })

@@ -207,10 +207,13 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
         refused(&format!("port {port} of {name} is held by pid"));
         assert_eq!(lab.root(&format!("systemctl is-active stranger-{name}")).out.trim(), "active");
         let _ = lab.root(&format!("systemctl stop stranger-{name}")).code(0);
-        let _ = old.shell(&format!(
-            "legacy_daemon {HOME} {name} {port} {FIXTURE} server; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"
-        ));
-        // Started from elsewhere and by another program: the pidfile and the log speak for it.
+        let again = if name == "hub" {
+            format!("legacy_hub {HOME} {FIXTURE}")
+        } else {
+            format!("legacy_daemon {HOME} {name} {port} ./server server")
+        };
+        let _ = old
+            .shell(&format!("{again}; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"));
     }
     // A list of modules that is cut off.
     let services = lab.read(&format!("{HOME}/services.json"));
@@ -283,10 +286,97 @@ fn a_stale_unit_is_disabled_before_anything_is_stopped() {
     let said = lab.user(CUT_OVER).code(0);
     assert!(said.err.contains("have vault not start by itself"), "{said:?}");
     assert!(old.all_supervised(), "{said:?}");
-    let state = lab.user("systemctl --user is-enabled parachute-vault.service; systemctl --user is-active parachute-vault.service; true").out;
+    let state = lab.user("systemctl --user is-enabled parachute-vault.service || true; systemctl --user is-active parachute-vault.service || true").out;
     assert_eq!(state.split_whitespace().collect::<Vec<_>>(), ["disabled", "inactive"]);
     let _ = lab.user(BACK).code(0);
-    let state = lab.user("systemctl --user is-enabled parachute-vault.service; systemctl --user is-active parachute-vault.service; true").out;
+    let state = lab.user("systemctl --user is-enabled parachute-vault.service || true; systemctl --user is-active parachute-vault.service || true").out;
     assert_eq!(state.split_whitespace().collect::<Vec<_>>(), ["enabled", "active"]);
     assert_eq!(old.listening().len(), 4);
+}
+
+/// How often the innocents are tried: `PARACHUTE_ROUNDS=100` for a whole trial.
+fn rounds() -> usize {
+    std::env::var("PARACHUTE_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+}
+
+/// Identities, one a line: pid and start time.
+fn identities(lab: &Lab, file: &str) -> Vec<String> {
+    let script = format!("for pid in $(cat {file}); do echo $pid $(cut -d' ' -f22 /proc/$pid/stat); done");
+    lab.root(&script).code(0).out.lines().map(ToOwned::to_owned).collect()
+}
+
+/// Everybody whom the original killed, or could have (lessons DA1 to DA3, A5, P-C2, P-C3, P-C9), around a home that is cut
+/// over and brought back: none of them notices.
+#[test]
+fn innocents_live_through_cutovers() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let _ = old
+        .shell(&format!(
+            "H={HOME}; others=/home/lab/others
+             innocent() {{ echo $! >> $others; }}
+             # Numbers that were given to somebody else: a leader, and one that is no leader.
+             setsid sh -c 'sleep 5000; :' > /dev/null 2>&1 < /dev/null & innocent
+             echo $! > $H/vault/run/vault.pid; touch -d '1 hour ago' $H/vault/run/vault.pid
+             sleep 5000 > /dev/null 2>&1 < /dev/null & innocent
+             echo $! > $H/wrapper/run/wrapper.pid; touch -d '1 hour ago' $H/wrapper/run/wrapper.pid
+             echo 1 > $H/scribe/run/scribe.pid
+             # The same program and arguments, started by hand elsewhere; a runtime in a directory of that name.
+             (cd /tmp && PORT=2001 exec setsid $H-modules/vault/server server) > /dev/null 2>&1 < /dev/null & innocent
+             mkdir -p /home/lab/parachute-site
+             (cd /home/lab/parachute-site && exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent
+             # An editor and a reader with a log open, a shell in a module's directory, somebody who appends to a log.
+             (cd $H/vault/logs && exec setsid sh -c 'exec 5>> vault.log; sleep 5000; :') > /dev/null 2>&1 < /dev/null & innocent
+             setsid tail -f $H/vault/logs/vault.log > /dev/null 2>&1 < /dev/null & innocent
+             (cd $H-modules/vault && PARACHUTE_HOME=$H exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent
+             setsid sh -c 'sleep 5000; :' >> $H/scribe/logs/scribe.log 2>&1 < /dev/null & innocent
+             # Another home's hub.
+             (cd /tmp && PARACHUTE_HOME=/home/lab/second PORT=2002 exec setsid $H-modules/vault/server server) \\
+                 >> $H/vault/logs/vault.log 2>&1 < /dev/null & innocent"
+        ))
+        .code(0);
+    let before = identities(&lab, "/home/lab/others");
+    assert_eq!(before.len(), 9);
+    for round in 0..rounds() {
+        let said = lab.user(CUT_OVER).code(0);
+        assert!(old.all_supervised(), "round {round}: {said:?}");
+        assert_eq!(identities(&lab, "/home/lab/others"), before, "round {round}: {said:?}");
+        let said = lab.user(BACK).code(0);
+        assert_eq!(old.listening().len(), 4, "round {round}: {said:?}");
+        assert_eq!(identities(&lab, "/home/lab/others"), before, "round {round}: {said:?}");
+    }
+}
+
+/// Strangers on declared ports: nothing is stopped, and they never are.
+#[test]
+fn squatters_live_and_nothing_is_stopped() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let owner = Who::NoSession(PERSON.to_owned());
+    let hub = old.recorded()["hub"];
+    let squat = |port: u16, home: &str| {
+        format!(
+            "kill $1; while test -d /proc/$1; do sleep 0.02; done
+             cd /tmp; PARACHUTE_HOME={home} PORT={port} setsid {FIXTURE} server > /dev/null 2>&1 < /dev/null &
+             echo $! > /home/lab/others; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"
+        )
+    };
+    let vault = old.recorded()["vault"];
+    for (name, port, pid, home) in [("hub", 1939, hub, HOME), ("vault", 1940, vault, "/home/lab/second")]
+    {
+        let _ = lab.exec(&owner, &squat(port, home), &[&pid.to_string()], b"").code(0);
+        let (before, listening) = (identities(&lab, "/home/lab/others"), old.listening());
+        for _ in 0..rounds() {
+            let said = lab.user(CUT_OVER).code(78).err;
+            assert!(said.contains(&format!("port {port} of {name} is held by")), "{said}");
+            assert_eq!(
+                (identities(&lab, "/home/lab/others"), old.listening()),
+                (before.clone(), listening.clone())
+            );
+        }
+        let _ = lab.root("kill $(cat /home/lab/others)").code(0);
+        if name == "hub" {
+            let _ = old.shell(&format!("legacy_hub {HOME} {FIXTURE}")).code(0);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 # A home of the detached model, as the fixture of a real one has it, and its daemons: sourced by tests, never by people.
 #
 #   legacy_home HOME FIXTURE       three modules and a hub, nothing runs
-#   legacy_start HOME FIXTURE      starts all four as the older program did
+#   legacy_start HOME FIXTURE      starts all four as the older program did, and waits until they listen
 #
 # The hub runs in the group of whoever started it; modules lead sessions of their own; the wrapper's child holds its
 # port; everybody appends to a raw log; pidfiles hold a number and nothing else.
@@ -46,11 +46,16 @@ legacy_daemon() {
     echo $! > "$home/$short/run/$short.pid"
 }
 
+# legacy_hub HOME FIXTURE: in the group of whoever starts it.
+legacy_hub() {
+    PORT=1939 "$2" server >> "$1/hub/logs/hub.log" 2>&1 < /dev/null &
+    echo $! > "$1/hub/run/hub.pid"
+    echo 1939 > "$1/hub/run/hub.port"
+}
+
 legacy_start() {
     local home=$1 fixture=$2 port
-    PORT=1939 "$fixture" server >> "$home/hub/logs/hub.log" 2>&1 < /dev/null &
-    echo $! > "$home/hub/run/hub.pid"
-    echo 1939 > "$home/hub/run/hub.port"
+    legacy_hub "$home" "$fixture"
     legacy_daemon "$home" vault 1940 ./server server ${VAULT_OPTIONS:-}
     legacy_daemon "$home" scribe 1943 ./server server
     legacy_daemon "$home" wrapper 1951 ./server server --child

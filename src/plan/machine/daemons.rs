@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
+use crate::api::client::Client;
+use crate::api::wire::Health;
 use crate::home::exact::{self, Owner};
 use crate::plan::daemon::{Daemon, Up};
 use crate::plan::host::HostError;
@@ -166,12 +168,16 @@ fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
     Ok(true)
 }
 
-/// Waits until nobody listens on any of these.
-pub(super) async fn free(wanted: &[u16], within: Duration) -> Result<(), HostError> {
+/// Waits until nobody listens on any of these. A hub that is up already (a plan is finished that was cut short later,
+/// or a boot came between) has taken them, and judges for itself who else does.
+pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Result<(), HostError> {
     let begun = Instant::now();
     loop {
         let occupied = ports::occupied().map_err(|unsure| HostError::refused(unsure.to_string(), None))?;
         let Some(port) = wanted.iter().find(|port| occupied.contains(port)) else { return Ok(()) };
+        if hub.get::<Health>("/health").await.is_ok() {
+            return Ok(());
+        }
         if begun.elapsed() > within {
             let holder = ports::holder(*port).ok().flatten();
             let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());

@@ -129,7 +129,7 @@ impl<R: Runner> Host for Machine<R> {
                 self.away = Some(Stopwatch::start(begun, self.hub.clone()));
             }
             Step::StartDaemons { daemons } => daemons::start(daemons).await?,
-            Step::AwaitPortsFree { ports, within } => daemons::free(ports, *within).await?,
+            Step::AwaitPortsFree { ports, within } => daemons::free(ports, *within, &self.hub).await?,
             Step::AwaitReady { modules, within } => {
                 hub::ready(&self.hub, modules, *within).await?;
                 let away = self.away.take();
