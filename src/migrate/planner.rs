@@ -232,7 +232,9 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     let mut ports: BTreeSet<u16> = found.daemons.iter().flat_map(|daemon| daemon.ports.clone()).collect();
     ports.extend(legacy.ports.iter().filter(|port| served_by_units.contains(&port.of)).map(|port| port.port));
     if !found.daemons.is_empty() {
-        plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone() });
+        // The socket first: a client that came between would start the service again.
+        let heirs = facts.units.iter().rev().map(|unit| unit.unit.clone()).collect();
+        plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone(), heirs });
     }
     if !ports.is_empty() {
         plan.steps.push(Step::AwaitPortsFree { ports: ports.into_iter().collect(), within: FREE });

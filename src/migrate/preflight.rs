@@ -50,7 +50,7 @@ pub async fn check<R: Runner>(
     refusals.extend(places(facts, plan));
     for step in &plan.steps {
         match step {
-            Step::StopDaemons { daemons } => refusals.extend(daemons.iter().filter_map(way_back)),
+            Step::StopDaemons { daemons, .. } => refusals.extend(daemons.iter().filter_map(way_back)),
             Step::AwaitReady { modules, .. } => refusals.extend(modules_start(seed, facts, modules)),
             _ => {}
         }

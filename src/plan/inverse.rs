@@ -66,8 +66,9 @@ impl Step {
                 Some(was) if was != on => vec![Self::SetLinger { user: user.clone(), on: *was }],
                 _ => Vec::new(),
             },
-            (Self::StopDaemons { .. }, Before::Daemons { up }) if !up.is_empty() => {
-                vec![Self::StartDaemons { daemons: up.clone() }]
+            (Self::StopDaemons { heirs, .. }, Before::Daemons { up }) if !up.is_empty() => {
+                let down = heirs.iter().map(|unit| Self::SetRunning { unit: unit.clone(), running: false });
+                down.chain([Self::StartDaemons { daemons: up.clone() }]).collect()
             }
             _ => Vec::new(),
         }

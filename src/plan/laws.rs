@@ -100,6 +100,7 @@ fn sensible(world: &World, wishes: &[Wish]) -> Vec<Step> {
             Wish::Daemons => Step::StopDaemons {
                 // One runs, one does not, one is another life than was seen.
                 daemons: vec![daemon("hub", 1001), daemon("vault", 1002), daemon("notes", 1)],
+                heirs: Vec::new(),
             },
             Wish::Healthy => Step::AwaitHealthy { within: Duration::from_secs(1) },
             Wish::NoUnit(_) => continue,

@@ -136,13 +136,13 @@ pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
 
 fn details(step: &Step) -> Vec<String> {
     match step {
-        Step::StopDaemons { daemons } => daemons.iter().map(Daemon::line).collect(),
+        Step::StopDaemons { daemons, .. } => daemons.iter().map(Daemon::line).collect(),
         _ => Vec::new(),
     }
 }
 
 fn words(step: &Step, before: Option<&Before>) -> String {
-    if let Step::StopDaemons { daemons } = step {
+    if let Step::StopDaemons { daemons, .. } = step {
         return match daemons.len() {
             1 => "stop the detached daemon, with everything it started".to_owned(),
             n => format!("stop {n} detached daemons, each with everything it started"),

@@ -99,6 +99,10 @@ pub enum Step {
     StopDaemons {
         /// Which.
         daemons: Vec<Daemon>,
+        /// Units that take their place. A boot starts what is enabled, so these are stopped before a daemon is started
+        /// again.
+        #[serde(default)]
+        heirs: Vec<UnitName>,
     },
     /// Start daemons again exactly as they ran, and wait until they listen. Only ever the inverse of the step above.
     StartDaemons {
@@ -204,7 +208,7 @@ impl Step {
             Self::SetRunning { unit, running: false } => format!("stop {unit}"),
             Self::SetLinger { user, on: true } => format!("let services of {user} run without a login"),
             Self::SetLinger { user, on: false } => format!("end services of {user} at the last logout"),
-            Self::StopDaemons { daemons } => {
+            Self::StopDaemons { daemons, .. } => {
                 format!("stop {}", names(daemons.iter().map(|d| (d.name.as_str(), &d.leader))))
             }
             Self::StartDaemons { daemons } => {

@@ -350,7 +350,7 @@ impl World {
                 self.linger.insert(user.clone(), *on);
                 Ok(())
             }
-            Step::StopDaemons { daemons } => {
+            Step::StopDaemons { daemons, .. } => {
                 for daemon in daemons {
                     let life = self.daemons.get_mut(&daemon.name);
                     if let Some(life) = life.filter(|life| **life == Some(daemon.leader.started.0)) {
@@ -458,7 +458,7 @@ impl Host for World {
             Step::SetLinger { user, .. } => {
                 Before::Linger { on: Told::Known(self.linger.get(user).copied().unwrap_or(false)) }
             }
-            Step::StopDaemons { daemons } => {
+            Step::StopDaemons { daemons, .. } => {
                 let lives = daemons
                     .iter()
                     .filter(|daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0)));

@@ -166,19 +166,21 @@ fn a_power_cut_in_the_middle_ends_in_the_hub() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let plan = json(lab.user("parachute migrate --to-supervised --dry-run --json"));
-    let at = |text: &str| {
-        let all = plan["steps"].as_array().unwrap();
-        1 + all.iter().position(|step| step["what"].as_str().unwrap().starts_with(text)).unwrap()
-    };
-    let stop = at("stop 4 detached");
-    assert_eq!(lab.user(&format!("PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}")).code, 137);
-    assert!(old.listening().is_empty());
-    lab.power_cut();
-    lab.eventually("the hub has all modules", || old.all_supervised());
-    let _ = lab.user("parachute migrate --resume").code(0);
-    assert!(old.all_supervised() && old.recorded().is_empty());
-    let _ = lab.user(BACK).code(0);
-    assert!(old.all_detached());
+    let all = plan["steps"].as_array().unwrap();
+    let stops = |step: &Value| step["what"].as_str().unwrap().starts_with("stop 4 detached");
+    let stop = 1 + all.iter().position(stops).unwrap();
+    for next in ["--resume", "--rollback"] {
+        assert_eq!(lab.user(&format!("PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}")).code, 137);
+        assert!(old.listening().is_empty());
+        lab.power_cut();
+        lab.eventually("the hub has all modules", || old.all_supervised());
+        let said = lab.user(&format!("parachute migrate {next}")).code(0);
+        if next == "--resume" {
+            assert!(old.all_supervised() && old.recorded().is_empty(), "{said:?}");
+            let _ = lab.user(BACK).code(0);
+        }
+        assert!(old.all_detached(), "{said:?}");
+    }
 }
 
 /// Lessons DA4, DA7, U20, P-C14: each of these is said before anything is stopped.
@@ -362,8 +364,7 @@ fn squatters_live_and_nothing_is_stopped() {
         )
     };
     let vault = old.recorded()["vault"];
-    for (name, port, pid, home) in [("hub", 1939, hub, HOME), ("vault", 1940, vault, "/home/lab/second")]
-    {
+    for (name, port, pid, home) in [("hub", 1939, hub, HOME), ("vault", 1940, vault, "/home/lab/second")] {
         let _ = lab.exec(&owner, &squat(port, home), &[&pid.to_string()], b"").code(0);
         let (before, listening) = (identities(&lab, "/home/lab/others"), old.listening());
         for _ in 0..rounds() {

@@ -77,7 +77,7 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver.state(unit).await)?,
             Step::SetRunning { unit, .. } => unit::running(unit, &self.driver.state(unit).await)?,
             Step::SetLinger { user, .. } => Before::Linger { on: self.driver.linger(user).await },
-            Step::StopDaemons { daemons } => Before::Daemons { up: daemons::living(daemons)? },
+            Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
             Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
             Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
@@ -124,7 +124,7 @@ impl<R: Runner> Host for Machine<R> {
                 unit::forget_failure(&self.driver, unit).await;
             }
             Step::SetLinger { user, on } => self.driver.set_linger(user, *on).await?,
-            Step::StopDaemons { daemons } => {
+            Step::StopDaemons { daemons, .. } => {
                 let begun = daemons::stop(daemons).await?;
                 self.away = Some(Stopwatch::start(begun, self.hub.clone()));
             }
