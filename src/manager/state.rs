@@ -95,7 +95,7 @@ pub struct UnitState {
     /// Forbidden to start by its name being led to nothing (systemd: masked).
     #[serde(default)]
     pub masked: bool,
-    /// Why the manager does not take the definition that it found, in its own words.
+    /// Why the manager does not take the definition that there is: in its own words, where it has any.
     #[serde(default)]
     pub refused: Option<String>,
     /// The manager's own word for `enabled` (`enabled-runtime`, `static`, …).

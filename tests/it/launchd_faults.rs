@@ -1,0 +1,196 @@
+//! What launchd refuses, what it is busy with, and a power cut in the middle: the real binary against the model of
+//! `tests/fixture/launchctl.rs`.
+
+use std::process::Child;
+
+use crate::support::mac::{LABEL, Mac};
+use crate::support::program::Outcome;
+use crate::support::until;
+
+/// What a person reads: steps are told elsewhere.
+fn refusal(mac: &Mac, outcome: &Outcome) -> String {
+    let from = outcome.err.find("error: ").unwrap_or_else(|| panic!("no error: {outcome:?}"));
+    mac.plain(&outcome.err[from..])
+}
+
+/// Whether the calls so far hold so many of a verb.
+fn called(mac: &Mac, verb: &str, times: usize) -> bool {
+    mac.changes().split(' ').filter(|call| *call == verb).count() >= times
+}
+
+fn ends(mut child: Child) -> Outcome {
+    until("the verb ends", || child.try_wait().unwrap());
+    Outcome::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn what_is_still_being_torn_down_is_waited_for() {
+    let mac = Mac::new();
+    // The answer of a label that goes, twice; and the one of a launchd that is busy with it.
+    mac.faults("bootstrap 5 2\nbootstrap 37 1\n");
+    mac.init().code(0);
+    assert_eq!(mac.changes(), "enable bootstrap bootstrap bootstrap bootstrap");
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn a_start_meets_a_label_that_is_on_its_way_out() {
+    let mac = Mac::new();
+    mac.init().code(0);
+    std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
+    mac.forget_calls();
+    mac.launchctl(&["bootout", &mac.target()]).code(0);
+    until("the hub is gone", || mac.world.get("/health").is_none().then_some(()));
+    let start = mac.parachute(&["start"]).spawn().unwrap();
+    until("it was refused", || called(&mac, "kickstart", 2).then_some(()));
+    std::fs::remove_file(mac.world.file("launchd/hold")).unwrap();
+    let _ = ends(start).code(0);
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn a_bootout_that_goes_on_already_is_waited_for() {
+    let mac = Mac::new();
+    mac.init().code(0);
+    std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
+    mac.launchctl(&["bootout", &mac.target()]).code(0);
+    mac.forget_calls();
+    let stop = mac.parachute(&["stop"]).spawn().unwrap();
+    until("it was told so", || called(&mac, "bootout", 1).then_some(()));
+    std::fs::remove_file(mac.world.file("launchd/hold")).unwrap();
+    let _ = ends(stop).code(0);
+    assert!(mac.job().is_none());
+}
+
+/// It said that it is loaded already, and it is: perhaps with what its plist was before.
+#[test]
+fn an_old_definition_in_the_way_is_taken_out() {
+    for code in [5, 17, 37] {
+        let mac = Mac::new();
+        mac.faults(&format!("bootstrap {code}! 1\n"));
+        mac.init().code(0);
+        assert_eq!(mac.changes(), "enable bootstrap bootout enable bootstrap", "{code}");
+        assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+    }
+}
+
+#[test]
+fn a_refusal_names_its_cause_and_what_to_type_and_nothing_is_left() {
+    let mac = Mac::new();
+    let before = mac.files();
+    let mut told = String::new();
+    for fault in [
+        "bootstrap 112 always",
+        "bootstrap btm always",
+        "bootstrap 119 always",
+        "bootstrap 122 always",
+        "bootstrap 125 always",
+        "bootstrap 134 always",
+        "bootstrap 155 always",
+        "bootstrap 99 always",
+    ] {
+        mac.faults(fault);
+        let init = mac.init();
+        assert_eq!(init.code, 1, "{fault}: {init:#?}");
+        assert_eq!(mac.files(), before, "{fault}");
+        assert!(mac.job().is_none());
+        told.push_str(&format!("— {fault}\n{}\n", refusal(&mac, &init)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
+    let mac = Mac::new();
+    let user = mac.domain().replace("gui", "user");
+    for code in [112, 125] {
+        mac.faults(&format!("print {code} always {}\n", mac.domain()));
+        let init = mac.init().code(0);
+        assert!(init.out.contains(&format!("kept by launchd ({user})")), "{init:?}");
+        mac.run(&["uninstall", "--yes"]).code(0);
+    }
+    mac.faults(&format!("print 125 always {}\nprint 112 always {user}\n", mac.domain()));
+    let before = mac.files();
+    let init = mac.init();
+    assert_ne!(init.code, 0);
+    assert_eq!(mac.files(), before);
+    insta::assert_snapshot!(refusal(&mac, &init));
+}
+
+/// Under launchd it ends with 0, or it would be started for ever: the plan must not take that for a hub that is well.
+#[test]
+fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
+    let mac = Mac::new();
+    // Its token cannot be read.
+    std::fs::create_dir(mac.world.home().join("operator.token")).unwrap();
+    std::fs::write(mac.world.home().join("hub.toml"), "[unit]\nenv = { PORT = \"none\" }\n").unwrap();
+    mac.give();
+    let init = mac.init();
+    assert_eq!(init.code, 1, "{init:#?}");
+    assert!(mac.job().is_none() && !mac.plist().exists());
+    insta::assert_snapshot!(refusal(&mac, &init));
+    let log = mac.run(&["logs", "hub"]);
+    assert!(log.out.contains("not started, until a person acts"), "{log:?}");
+}
+
+#[test]
+fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
+    let mac = Mac::new();
+    mac.init().code(0);
+    mac.run(&["stop"]).code(0);
+    // The directory of its log is gone, so there is nothing to open: EX_CONFIG of sysexits(3).
+    std::fs::remove_dir_all(mac.world.home().join("hub/logs")).unwrap();
+    let start = mac.run(&["start"]);
+    assert_eq!(start.code, 1, "{start:#?}");
+    assert!(start.err.contains("ended at once with code 78"), "{start:?}");
+    let status = mac.run(&["status"]);
+    assert!(status.out.contains(&format!("says of {LABEL}: died (exit code 78)")), "{status:?}");
+    // What the plan makes, it makes again.
+    mac.init().code(0);
+    mac.run(&["start"]).code(0);
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn an_init_that_is_killed_at_any_step_is_taken_back_by_the_next_verb() {
+    let mac = Mac::new();
+    let before = mac.files();
+    let mut steps = 0;
+    loop {
+        let killed = mac.init_with(&format!("kill-after {}", steps + 1));
+        if killed.code == 0 {
+            break;
+        }
+        steps += 1;
+        assert_eq!(killed.code, 128 + 9, "{killed:#?}");
+        mac.run(&["uninstall", "--yes"]).code(0);
+        assert!(mac.job().is_none() && !mac.plist().exists(), "step {steps}");
+        let left: Vec<String> = mac.files().into_iter().filter(|file| !before.contains(file)).collect();
+        for ours in ["/person", "/bin", "/install"] {
+            assert!(left.iter().all(|file| !file.contains(ours)), "step {steps}: {left:#?}");
+        }
+    }
+    assert!(steps > 6, "only {steps} steps");
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn an_init_that_is_killed_is_finished_or_begun_anew_by_the_next() {
+    for (fault, args) in [
+        ("kill 8", ["init", "--resume"]),
+        ("kill-after 8", ["init", "--resume"]),
+        ("kill-after 8", ["init", "--yes"]),
+    ] {
+        let mac = Mac::new();
+        // So that an override is among what was done.
+        mac.launchctl(&["disable", &mac.target()]).code(0);
+        assert_eq!(mac.init_with(fault).code, 128 + 9);
+        let port = mac.world.port().to_string();
+        let mut next = args.to_vec();
+        next.extend(["--port", &port]);
+        mac.run(&next).code(0);
+        assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+        mac.run(&["uninstall", "--yes"]).code(0);
+        assert!(mac.job().is_none() && mac.overrides()[LABEL] == true, "{fault} {args:?}");
+    }
+}
