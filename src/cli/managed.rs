@@ -61,9 +61,11 @@ impl ManagerView {
             Told::Known(Active::Starting) => style.warn("starting"),
             Told::Known(Active::Stopping) => style.warn("stopping"),
             Told::Known(Active::Restarting) => style.bad(&format!("died{}, to be started again", how())),
+            Told::Known(Active::Idle) => style.warn(&format!("loaded{}, and does not run", how())),
             Told::Known(Active::Failed) => style.bad(&format!("failed{}, given up", how())),
             Told::Known(Active::Stopped) => {
-                let why = self.because.as_deref().map_or_else(String::new, |b| format!(" ({})", printable(b)));
+                let why =
+                    self.because.as_deref().map_or_else(String::new, |b| format!(" ({})", printable(b)));
                 style.dim(&format!("stopped{why}"))
             }
             Told::Unknown(because) => style.warn(&format!("cannot tell, because {}", printable(because))),
@@ -73,7 +75,7 @@ impl ManagerView {
             _ => String::new(),
         };
         let mut out = format!("{} says of {}: {active}{again}\n", self.manager, self.unit);
-        if let Told::Known(Active::Failed | Active::Stopped) = self.active {
+        if let Told::Known(Active::Failed | Active::Stopped | Active::Idle) = self.active {
             out.push_str(&format!("  {} parachute start\n", style.good("hint:")));
         }
         out.push_str(&survival_line(&self.survival, style));
@@ -109,7 +111,8 @@ mod tests {
         let unknown = Survival::Unknown { because: "no bus".to_owned() };
         let away = ManagerView::of("launchd (gui/501)".to_owned(), label, away, unknown);
         insta::assert_snapshot!(
-            away.screen(Style::PLAIN) + &view(Told::Known(Active::Failed), no)
+            away.screen(Style::PLAIN)
+                + &view(Told::Known(Active::Failed), no)
                 + &view(
                     Told::Unknown("Failed to connect to bus: No medium found".to_owned()),
                     Survival::Unknown { because: "no bus".to_owned() }

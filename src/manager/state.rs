@@ -62,6 +62,9 @@ pub enum Active {
     Failed,
     /// It does not run and nobody asked for it.
     Stopped,
+    /// It does not run, and the manager holds the definition that it would start it from (launchd: the label is
+    /// loaded). Neither up nor down: whatever its file says by now, a start would take the old one.
+    Idle,
 }
 
 /// One unit, as its manager sees it.

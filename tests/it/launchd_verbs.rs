@@ -33,7 +33,10 @@ fn a_hub_is_installed_once_and_status_asks_launchd() {
     let status = mac.run(&["status"]).code(0);
     let says = format!("launchd ({}) says of {LABEL}: running\n", mac.domain());
     assert!(status.out.contains(&says), "{status:?}");
-    assert!(status.out.contains("it does not come back (an agent stops at logout, and starts at login)"), "{status:?}");
+    assert!(
+        status.out.contains("it does not come back (an agent stops at logout, and starts at login)"),
+        "{status:?}"
+    );
     let log = mac.run(&["logs", "hub"]).code(0);
     assert!(log.out.contains("listening on http://"), "{log:?}");
 
@@ -90,7 +93,7 @@ fn launchd_starts_a_killed_hub_again_and_status_counts_it() {
     mac.launchctl(&["kill", "TERM", &mac.target()]).code(0);
     eventually("it has ended", || mac.job().is_some_and(|job| job["state"] == "NotRunning"));
     let status = mac.run(&["status"]);
-    assert!(status.out.contains(": stopped"), "{status:?}");
+    assert!(status.out.contains(": loaded, and does not run"), "{status:?}");
     mac.forget_calls();
     mac.run(&["start"]).code(0);
     assert_eq!(mac.changes(), "kickstart");

@@ -76,9 +76,7 @@ impl Job {
             "running" | "active" => Active::Running,
             "spawn scheduled" if ended_badly => Active::Restarting,
             "spawn scheduled" | "xpcproxy" | "spawning" => Active::Starting,
-            "spawn failed" => Active::Failed,
-            "not running" | "waiting" | "exited" if ended_badly => Active::Failed,
-            "not running" | "waiting" | "exited" => Active::Stopped,
+            "not running" | "waiting" | "exited" | "spawn failed" => Active::Idle,
             _ if self.pid.is_some() => Active::Running,
             other => return Told::Unknown(format!("launchd calls its state {other:?}")),
         })
@@ -193,12 +191,12 @@ mod tests {
     fn states_and_what_they_mean() {
         for (word, exit, active) in [
             ("running", "0", Some(Active::Running)),
-            ("not running", "0", Some(Active::Stopped)),
-            ("not running", "1", Some(Active::Failed)),
-            ("not running", "(never exited)", Some(Active::Stopped)),
+            ("not running", "0", Some(Active::Idle)),
+            ("not running", "1", Some(Active::Idle)),
+            ("not running", "(never exited)", Some(Active::Idle)),
             ("spawn scheduled", "1", Some(Active::Restarting)),
             ("spawn scheduled", "(never exited)", Some(Active::Starting)),
-            ("waiting", "0", Some(Active::Stopped)),
+            ("waiting", "0", Some(Active::Idle)),
             ("something new", "0", None),
         ] {
             let text = format!("x = {{\n\tstate = {word}\n\tlast exit code = {exit}\n}}\n");
@@ -215,7 +213,7 @@ mod tests {
         assert_eq!(scheduled.active, Told::Known(Active::Restarting));
         assert_eq!((scheduled.exit, scheduled.signal), (None, Some(9)));
         assert_eq!(scheduled.result.as_deref(), Some("signal Killed: 9"));
-        assert_eq!(job(&text("not running")).active(), Told::Known(Active::Failed));
+        assert_eq!(job(&text("not running")).active(), Told::Known(Active::Idle));
         assert_eq!(job(&text("running")).ended().as_deref(), Some("signal Killed: 9"));
         assert_eq!(job(RUNNING).ended().as_deref(), Some("code 78"));
     }

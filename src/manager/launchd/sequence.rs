@@ -108,7 +108,15 @@ impl Sequence {
     /// From where the job is to `goal`. `plist` is its file.
     #[must_use]
     pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
-        Self { launchd: launchd.clone(), unit: unit.clone(), plist, goal, at: At::Begin, runs: None, taken_out: 0 }
+        Self {
+            launchd: launchd.clone(),
+            unit: unit.clone(),
+            plist,
+            goal,
+            at: At::Begin,
+            runs: None,
+            taken_out: 0,
+        }
     }
 
     fn run(&mut self, at: At, invocation: Invocation) -> Move {
@@ -223,9 +231,7 @@ impl Sequence {
         match job.active() {
             Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
             // Also with code 0: a hub that a person must help ends so, or launchd would start it for ever.
-            Told::Known(Active::Failed | Active::Restarting | Active::Stopped)
-                if ours && job.ended().is_some() =>
-            {
+            Told::Known(Active::Idle | Active::Restarting) if ours && job.ended().is_some() => {
                 let how = job.ended().unwrap_or_default();
                 Move::Failed(
                     Cause::never(format!("the hub ended at once with {how}")).hint("parachute logs hub"),

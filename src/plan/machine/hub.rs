@@ -74,6 +74,10 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
     if state.active == Told::Known(Active::Failed) {
         return Look::Never("the manager started it and has given up: it fails each time".to_owned());
     }
+    if let (Told::Known(Active::Idle), Some(code)) = (&state.active, state.exit) {
+        // How a hub ends under launchd that a person must help: any other code would start it for ever.
+        return Look::Never(format!("it has ended with code {code}, and the manager lets it be"));
+    }
     let Answer { health, status, port } = match answer {
         Ok(answer) => answer,
         Err(error) => return Look::NotYet(crate::plan::run::words(&error)),
@@ -205,6 +209,9 @@ mod tests {
         assert_eq!(not_yet(Err(silent), &up), "no hub is running (nothing answers on /s)");
         let failed = look(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
         assert!(matches!(failed, Look::Never(_)), "waiting on would tell nothing new");
+        let over = UnitState { exit: Some(0), ..state(Active::Idle, None) };
+        let silent = ClientError::NoHub { socket: "/s".into() };
+        assert!(matches!(look(Err(silent), &over, "1.0.0"), Look::Never(_)), "as does a hub under launchd");
     }
 
     #[test]
