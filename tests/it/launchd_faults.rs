@@ -33,7 +33,7 @@ fn what_is_still_being_torn_down_is_waited_for() {
     let mac = Mac::new();
     // The answer of a label that goes, twice; and the one of a launchd that is busy with it.
     mac.faults("bootstrap 5 2\nbootstrap 37 1\n");
-    mac.init().code(0);
+    mac.installed();
     assert_eq!(mac.changes(), "enable bootstrap bootstrap bootstrap bootstrap");
     assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
 }
@@ -41,10 +41,10 @@ fn what_is_still_being_torn_down_is_waited_for() {
 #[test]
 fn a_start_meets_a_label_that_is_on_its_way_out() {
     let mac = Mac::new();
-    mac.init().code(0);
+    mac.installed();
     std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
     mac.forget_calls();
-    mac.launchctl(&["bootout", &mac.target()]).code(0);
+    mac.manager_does(&["bootout", &mac.target()]);
     until("the hub is gone", || mac.world.get("/health").is_none().then_some(()));
     let start = begun(&mac, &["start"]);
     until("it was refused", || called(&mac, "kickstart", 2).then_some(()));
@@ -56,9 +56,9 @@ fn a_start_meets_a_label_that_is_on_its_way_out() {
 #[test]
 fn a_bootout_that_goes_on_already_is_waited_for() {
     let mac = Mac::new();
-    mac.init().code(0);
+    mac.installed();
     std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
-    mac.launchctl(&["bootout", &mac.target()]).code(0);
+    mac.manager_does(&["bootout", &mac.target()]);
     until("the hub is gone", || mac.world.get("/health").is_none().then_some(()));
     mac.forget_calls();
     let stop = begun(&mac, &["stop"]);
@@ -74,7 +74,7 @@ fn an_old_definition_in_the_way_is_taken_out() {
     for code in [5, 17, 37] {
         let mac = Mac::new();
         mac.faults(&format!("bootstrap {code}! 1\n"));
-        mac.init().code(0);
+        mac.installed();
         assert_eq!(mac.changes(), "enable bootstrap bootout enable bootstrap", "{code}");
         assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
     }
@@ -113,7 +113,7 @@ fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
         mac.faults(&format!("print {code} always {}\n", mac.domain()));
         let init = mac.init().code(0);
         assert!(init.out.contains(&format!("kept by launchd ({user})")), "{init:?}");
-        mac.run(&["uninstall", "--yes"]).code(0);
+        mac.does(&["uninstall", "--yes"]);
     }
     mac.faults(&format!("print 125 always {}\nprint 112 always {user}\n", mac.domain()));
     let before = mac.files();
@@ -127,7 +127,8 @@ fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
 #[test]
 fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
     let mac = Mac::new();
-    std::fs::write(mac.world.home().join("hub.toml"), "[unit]\nenv = { PORT = \"none\" }\n").unwrap();
+    // A directory where its token should be.
+    std::fs::create_dir_all(mac.world.home().join("operator.token")).unwrap();
     mac.give();
     let init = mac.init();
     assert_eq!(init.code, 1, "{init:#?}");
@@ -144,33 +145,33 @@ fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
 #[test]
 fn a_label_that_is_loaded_and_does_not_run_is_none_that_is_stopped() {
     let ended = |mac: &Mac| {
-        mac.init().code(0);
-        mac.launchctl(&["kill", "TERM", &mac.target()]).code(0);
+        mac.installed();
+        mac.manager_does(&["kill", "TERM", &mac.target()]);
         until("it has ended", || mac.job().filter(|job| job["state"] == "NotRunning"));
     };
     let mac = Mac::new();
     ended(&mac);
-    mac.run(&["stop"]).code(0);
+    mac.does(&["stop"]);
     assert!(mac.job().is_none());
-    mac.run(&["uninstall", "--yes"]).code(0);
+    mac.does(&["uninstall", "--yes"]);
 
     ended(&mac);
     std::fs::write(mac.world.home().join("hub.toml"), "[unit]\nenv = { FRESH = \"1\" }\n").unwrap();
     mac.give();
-    mac.init().code(0);
+    mac.installed();
     assert_eq!(mac.job().unwrap()["environment"]["FRESH"], "1");
 
-    mac.launchctl(&["kill", "TERM", &mac.target()]).code(0);
+    mac.manager_does(&["kill", "TERM", &mac.target()]);
     until("it has ended", || mac.job().filter(|job| job["state"] == "NotRunning"));
-    mac.run(&["uninstall", "--yes"]).code(0);
+    mac.does(&["uninstall", "--yes"]);
     assert!(mac.job().is_none());
 }
 
 #[test]
 fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
     let mac = Mac::new();
-    mac.init().code(0);
-    mac.run(&["stop"]).code(0);
+    mac.installed();
+    mac.does(&["stop"]);
     // The directory of its log is gone, so there is nothing to open: EX_CONFIG of sysexits(3).
     std::fs::remove_dir_all(mac.world.home().join("hub/logs")).unwrap();
     let start = mac.run(&["start"]);
@@ -179,8 +180,8 @@ fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
     let status = mac.run(&["status"]);
     assert!(status.out.contains(&format!("says of {LABEL}: died (exit code 78)")), "{status:?}");
     // What the plan makes, it makes again.
-    mac.init().code(0);
-    mac.run(&["start"]).code(0);
+    mac.installed();
+    mac.does(&["start"]);
     assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
 }
 
@@ -194,7 +195,7 @@ fn an_init_that_is_killed_at_any_step_is_taken_back_by_the_next_verb() {
         let init = mac.init_with(&format!("kill-after {step}"));
         assert!([0, 128 + 9].contains(&init.code), "{init:#?}");
         killed += u32::from(init.code != 0);
-        mac.run(&["uninstall", "--yes"]).code(0);
+        mac.does(&["uninstall", "--yes"]);
         assert!(mac.job().is_none() && !mac.plist().exists(), "step {step}");
         let left: Vec<String> = mac.files().into_iter().filter(|file| !before.contains(file)).collect();
         for ours in ["/person", "/bin", "/install"] {
@@ -213,14 +214,14 @@ fn an_init_that_is_killed_is_finished_or_begun_anew_by_the_next() {
     ] {
         let mac = Mac::new();
         // So that an override is among what was done.
-        mac.launchctl(&["disable", &mac.target()]).code(0);
+        mac.manager_does(&["disable", &mac.target()]);
         assert_eq!(mac.init_with(fault).code, 128 + 9);
         let port = mac.world.port().to_string();
         let mut next = args.to_vec();
         next.extend(["--port", &port]);
-        mac.run(&next).code(0);
+        mac.does(&next);
         assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
-        mac.run(&["uninstall", "--yes"]).code(0);
+        mac.does(&["uninstall", "--yes"]);
         assert!(mac.job().is_none() && mac.overrides()[LABEL] == true, "{fault} {args:?}");
     }
 }

@@ -115,6 +115,18 @@ impl Mac {
         Outcome::of(self.parachute(args).output().unwrap())
     }
 
+    /// The same, and it must have worked.
+    #[track_caller]
+    pub fn does(&self, args: &[&str]) {
+        let _ = self.run(args).code(0);
+    }
+
+    /// [`Self::init`], and it must have worked.
+    #[track_caller]
+    pub fn installed(&self) {
+        let _ = self.init().code(0);
+    }
+
     /// `init --yes` on the port of this world.
     pub fn init(&self) -> Outcome {
         self.run(&["init", "--yes", "--port", &self.world.port().to_string()])
@@ -133,6 +145,12 @@ impl Mac {
         command.args(args).env_clear();
         self.person(&mut command);
         Outcome::of(command.output().unwrap())
+    }
+
+    /// The same, and it must have worked.
+    #[track_caller]
+    pub fn manager_does(&self, args: &[&str]) {
+        let _ = self.launchctl(args).code(0);
     }
 
     /// What goes wrong next: see `tests/fixture/launchctl.rs`.
