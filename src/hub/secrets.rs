@@ -16,8 +16,13 @@ use super::serve::ServeOptions;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     /// It cannot be read.
-    #[error(transparent)]
-    File(#[from] EnvFileError),
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: EnvFileError,
+    },
     /// Its variables could be those of somebody else, and modules run with them.
     #[error("{} is not used: {why}", path.display())]
     Unsafe {
@@ -35,7 +40,7 @@ impl SecretsError {
     #[must_use]
     pub fn next(&self) -> String {
         match self {
-            Self::File(_) => "ls -l \"${PARACHUTE_HOME:-$HOME/.parachute}/hub.env\"".to_owned(),
+            Self::File { path, .. } => format!("ls -l {}", path.display()),
             Self::Unsafe { next, .. } => next.clone(),
         }
     }
@@ -53,7 +58,8 @@ pub fn add(mut options: ServeOptions, notes: &mut Vec<String>) -> Result<ServeOp
         Keeper::Nobody | Keeper::Systemd => return Ok(options),
     }
     let path = options.home.hub_env();
-    let variables = env_file::read(&path)?;
+    let variables =
+        env_file::read(&path).map_err(|source| SecretsError::File { path: path.clone(), source })?;
     if let Some((owner, mode)) = fs::owner(&path).zip(fs::mode(&path)) {
         notes.extend(judge(&path, owner, mode, person::effective_uid())?);
     }
@@ -102,12 +108,19 @@ mod tests {
             let home = crate::home::paths::Home::at(dir.path().to_owned());
             add(ServeOptions { home, ..ServeOptions::bare(env) }, &mut Vec::new()).unwrap().env
         };
-        let launchd =
-            added(&[("XPC_SERVICE_NAME", "computer.parachute.hub"), ("KEY", "plist"), ("OLD", "1")]);
+        let launchd_set = ("XPC_SERVICE_NAME", "computer.parachute.hub");
+        let launchd = added(&[launchd_set, ("KEY", "plist"), ("OLD", "1")]);
         let text = |name: &str| launchd[std::ffi::OsStr::new(name)].to_str().unwrap();
         assert_eq!([text("KEY"), text("MORE"), text("OLD")], ["file", "x y", "1"]);
         let person = added(&[("KEY", "mine")]);
         assert_eq!(person.len(), 1);
         assert_eq!(added(&[("NOTIFY_SOCKET", "/n")]).len(), 1, "systemd has read it");
+        assert!(fs::remove(&dir.path().join("hub.env")).unwrap());
+        assert_eq!(added(&[launchd_set]).len(), 1, "it is optional");
+        env_file::put(&dir.path().join("hub.env"), b"KEY=file\0").unwrap();
+        let home = crate::home::paths::Home::at(dir.path().to_owned());
+        let error =
+            add(ServeOptions { home, ..ServeOptions::bare(&[launchd_set]) }, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().ends_with("/hub.env cannot be used") && error.next().starts_with("ls -l "));
     }
 }
