@@ -124,6 +124,29 @@ fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
     insta::assert_snapshot!(refusal(&mac, &init));
 }
 
+/// Both domains read the same plist; what is loaded in one is not known in the other.
+#[test]
+fn a_hub_that_was_loaded_over_ssh_is_found_where_it_is_when_a_screen_comes() {
+    let mac = Mac::new();
+    let user = mac.domain().replace("gui", "user");
+    mac.faults(&format!("print 125 always {}\n", mac.domain()));
+    mac.installed();
+    mac.faults("");
+    let status = mac.run(&["status"]).code(0);
+    assert!(status.out.contains(&format!("launchd ({user}) says of {LABEL}: running")), "{status:?}");
+    let pid = mac.pid();
+    assert!(mac.init().code(0).out.contains("nothing to do"));
+    assert_eq!(mac.pid(), pid);
+    mac.does(&["restart"]);
+    assert_eq!(mac.job().unwrap()["domain"], user);
+    mac.does(&["stop"]);
+    assert!(mac.job().is_none());
+    mac.does(&["start"]);
+    assert_eq!(mac.job().unwrap()["domain"], mac.domain());
+    mac.does(&["uninstall", "--yes"]);
+    assert!(mac.job().is_none());
+}
+
 /// Under launchd it ends with 0, or it would be started for ever: the plan must not take that for a hub that is well.
 #[test]
 fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
