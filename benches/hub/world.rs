@@ -102,6 +102,8 @@ impl World {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", "/dev/null");
+        // No service manager is in reach.
+        command.env("PARACHUTE_TOOLS_UNDER", self.root.join("tools"));
         command.env("PARACHUTE_HOME", self.home()).current_dir(&self.root).stdin(Stdio::null());
         command
     }

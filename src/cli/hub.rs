@@ -8,7 +8,7 @@ use crate::api::client::{Client, ClientError, OP};
 use crate::api::wire::{Health, HubView, Status};
 use crate::home::fs;
 use crate::manager::driver::ManagerError;
-use crate::manager::state::Active;
+use crate::manager::state::{Active, UnitState};
 use crate::manager::which::Manager;
 use crate::unit::name::UnitName;
 
@@ -58,15 +58,29 @@ impl HubOutcome {
 /// It does not start, or nothing is installed that could be started.
 pub(super) async fn start(cx: &Context, json: bool) -> Result<Said, CliError> {
     let client = cx.client();
-    match client.get::<Status>("/api/status").await {
-        Ok(status) => Ok(HubOutcome::running(&status.hub, "is running").said(json)),
-        Err(ClientError::NoHub { .. }) => {
+    match answering(&client).await? {
+        Some(hub) => Ok(HubOutcome::running(&hub, "is running").said(json)),
+        None => {
             let site = site::installed(cx).await.ok_or_else(not_installed)?;
             let hub = up(&client, &site, None).await?;
             Ok(HubOutcome::running(&hub, "has started").said(json))
         }
-        Err(error) => Err(error.into()),
     }
+}
+
+/// The hub, if one answers. One that breaks the connection off is on its way out: its end is waited for.
+async fn answering(client: &Client) -> Result<Option<HubView>, ClientError> {
+    let look = async {
+        loop {
+            match client.get::<Status>("/api/status").await {
+                Ok(status) => return Ok(Some(status.hub)),
+                Err(ClientError::NoHub { .. }) => return Ok(None),
+                Err(ClientError::Broken(_) | ClientError::Partial { .. }) => tokio::time::sleep(LOOK).await,
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    tokio::time::timeout(OP, look).await.unwrap_or(Err(ClientError::Timeout(OP)))
 }
 
 /// Starts an installed hub if none runs; where none is installed, the error of the verb itself tells.
@@ -89,16 +103,11 @@ pub(super) async fn bring_up(cx: &Context) -> Result<(), CliError> {
 /// It does not come back, or nobody could start it again.
 pub(super) async fn restart(cx: &Context, json: bool) -> Result<Said, CliError> {
     let client = cx.client();
-    let old = match client.get::<Status>("/api/status").await {
-        Ok(status) if status.hub.mode == FOREGROUND => {
-            let text =
-                "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
-            return Err(CliError::new(Kind::Usage, text).hint("parachute restart --all     (every module)"));
-        }
-        Ok(status) => Some(status.hub),
-        Err(ClientError::NoHub { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let old = answering(&client).await?;
+    if old.as_ref().is_some_and(|hub| hub.mode == FOREGROUND) {
+        let text = "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
+        return Err(CliError::new(Kind::Usage, text).hint("parachute restart --all     (every module)"));
+    }
     let site =
         site::installed(cx).await.ok_or_else(|| if old.is_some() { unseen() } else { not_installed() })?;
     let instance = old.map(|hub| hub.instance);
@@ -124,15 +133,31 @@ async fn up(client: &Client, site: &Site, not: Option<String>) -> Result<HubView
     let answer = tokio::time::timeout(ANSWERS, async {
         loop {
             match client.get::<Status>("/api/status").await {
-                Ok(status) if Some(&status.hub.instance) != not.as_ref() => return status.hub,
+                Ok(status) if Some(&status.hub.instance) != not.as_ref() => return Ok(status.hub),
                 _ => tokio::time::sleep(LOOK).await,
+            }
+            // launchd knows nothing of readiness: what it has just called running may have ended since.
+            if let Some(how) = over(&driver.state(&hub).await) {
+                return Err(format!("the hub was started by {}, and {how}", driver.manager.words()));
             }
         }
     });
-    answer.await.map_err(|_| {
-        let text = format!("{} calls the hub running, and it does not answer", driver.manager.words());
-        CliError::new(Kind::Failed, text).hint("parachute logs hub")
-    })
+    let silent = || format!("{} calls the hub running, and it does not answer", driver.manager.words());
+    let answer = answer.await.unwrap_or_else(|_| Err(silent()));
+    answer.map_err(|text| CliError::new(Kind::Failed, text).hint("parachute logs hub"))
+}
+
+/// How a hub that was started has ended; `None`: it has not, or that cannot be told.
+fn over(state: &UnitState) -> Option<String> {
+    let code = state.exit.map(|code| format!("exit code {code}"));
+    let how = state.result.clone().or(code).map_or_else(String::new, |how| format!(" ({how})"));
+    match state.active.known()? {
+        // One that has never run is only on its way.
+        Active::Idle if how.is_empty() => None,
+        Active::Idle | Active::Failed | Active::Restarting => Some(format!("ended at once{how}")),
+        Active::Stopped => Some("is gone".to_owned()),
+        Active::Running | Active::Starting | Active::Stopping => None,
+    }
 }
 
 /// `parachute stop`
@@ -141,12 +166,7 @@ async fn up(client: &Client, site: &Site, not: Option<String>) -> Result<HubView
 /// It does not stop, or its manager cannot be asked.
 pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
     let client = cx.client();
-    let hub = match client.get::<Status>("/api/status").await {
-        Ok(status) => Some(status.hub),
-        Err(ClientError::NoHub { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match hub {
+    match answering(&client).await? {
         Some(hub) if hub.mode == FOREGROUND => stop_foreground(&client, &hub, json).await,
         Some(hub) => {
             let site = site::installed(cx).await.ok_or_else(unseen)?;
@@ -252,6 +272,22 @@ fn still_there(health: Result<Health, ClientError>, instance: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hub_that_has_ended_is_not_waited_for() {
+        let over = |active, exit, result: Option<&str>| {
+            let active = crate::manager::state::Told::Known(active);
+            over(&UnitState { active, exit, result: result.map(str::to_owned), ..UnitState::unknown("") })
+        };
+        for active in [Active::Running, Active::Starting, Active::Idle] {
+            assert_eq!(over(active, None, None), None);
+        }
+        assert_eq!(over(Active::Idle, Some(0), None).unwrap(), "ended at once (exit code 0)");
+        let killed = over(Active::Restarting, None, Some("signal Killed: 9")).unwrap();
+        assert_eq!(killed, "ended at once (signal Killed: 9)");
+        assert_eq!(over(Active::Stopped, None, None).unwrap(), "is gone");
+        assert_eq!(super::over(&UnitState::unknown("nobody asked")), None);
+    }
 
     #[test]
     fn only_the_hub_that_was_asked_is_waited_for() {

@@ -29,6 +29,9 @@ pub struct ManagerView {
     /// How the last run ended, if it was not well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    /// Why it is not loaded although its file is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     /// Whether it starts at boot.
     pub survival: Survival,
 }
@@ -45,8 +48,8 @@ pub async fn look(cx: &Context) -> Option<ManagerView> {
 
 impl ManagerView {
     fn of(manager: String, unit: String, state: UnitState, survival: Survival) -> Self {
-        let UnitState { active, enabled, restarts, result, .. } = state;
-        Self { manager, unit, active, enabled, restarts, result, survival }
+        let UnitState { active, enabled, restarts, result, refused, .. } = state;
+        Self { manager, unit, active, enabled, restarts, result, because: refused, survival }
     }
 
     /// Two lines under the hub's.
@@ -58,8 +61,13 @@ impl ManagerView {
             Told::Known(Active::Starting) => style.warn("starting"),
             Told::Known(Active::Stopping) => style.warn("stopping"),
             Told::Known(Active::Restarting) => style.bad(&format!("died{}, to be started again", how())),
+            Told::Known(Active::Idle) => style.warn(&format!("loaded{}, and does not run", how())),
             Told::Known(Active::Failed) => style.bad(&format!("failed{}, given up", how())),
-            Told::Known(Active::Stopped) => style.dim("stopped"),
+            Told::Known(Active::Stopped) => {
+                let why =
+                    self.because.as_deref().map_or_else(String::new, |b| format!(" ({})", printable(b)));
+                style.dim(&format!("stopped{why}"))
+            }
             Told::Unknown(because) => style.warn(&format!("cannot tell, because {}", printable(because))),
         };
         let again = match self.restarts {
@@ -67,7 +75,7 @@ impl ManagerView {
             _ => String::new(),
         };
         let mut out = format!("{} says of {}: {active}{again}\n", self.manager, self.unit);
-        if let Told::Known(Active::Failed | Active::Stopped) = self.active {
+        if let Told::Known(Active::Failed | Active::Stopped | Active::Idle) = self.active {
             out.push_str(&format!("  {} parachute start\n", style.good("hint:")));
         }
         out.push_str(&survival_line(&self.survival, style));
@@ -94,8 +102,17 @@ mod tests {
     fn what_is_not_known_is_said_to_be_unknown() {
         let no =
             Survival::No { because: "linger off".to_owned(), next: "loginctl enable-linger me".to_owned() };
+        let away = UnitState {
+            active: Told::Known(Active::Stopped),
+            refused: Some("its plist is there and not loaded".to_owned()),
+            ..UnitState::unknown("not asked")
+        };
+        let label = "computer.parachute.hub".to_owned();
+        let unknown = Survival::Unknown { because: "no bus".to_owned() };
+        let away = ManagerView::of("launchd (gui/501)".to_owned(), label, away, unknown);
         insta::assert_snapshot!(
-            view(Told::Known(Active::Failed), no)
+            away.screen(Style::PLAIN)
+                + &view(Told::Known(Active::Failed), no)
                 + &view(
                     Told::Unknown("Failed to connect to bus: No medium found".to_owned()),
                     Survival::Unknown { because: "no bus".to_owned() }

@@ -109,13 +109,14 @@ pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
     });
     let chosen = who::choose(&Asking { acting: &acting, sudo: sudo.as_ref(), named: named.as_ref(), scope })
         .map_err(|refusal| refused(&refusal))?;
-    let wanted = |manager: &&Manager| manager.is_system() == (chosen.scope == Scope::System);
-    let Some(manager) = detected.candidates.iter().find(wanted) else {
+    let wanted = |manager: &Manager| manager.is_system() == (chosen.scope == Scope::System);
+    let wanted = detected.candidates.into_iter().filter(wanted).collect();
+    let Some(manager) = with_the_job(cx, wanted).await else {
         return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: false }));
     };
     let home = home_of(cx, &acting, &chosen.person);
-    let place = place(manager, &home, &chosen.person.home);
-    let driver = Driver::new(manager.clone(), tools(cx));
+    let place = place(&manager, &home, &chosen.person.home);
+    let driver = Driver::new(manager, tools(cx));
     Ok(Found::Site(Box::new(Site { person: chosen.person, home, driver, place })))
 }
 
@@ -142,9 +143,28 @@ pub async fn installed(cx: &Context) -> Option<Site> {
         let text = fs::read_if_there(&manager.file(&hub), MAX_UNIT).ok().flatten().unwrap_or_default();
         recognise::serves(&String::from_utf8_lossy(&text), home.root(), &manager.target())
     };
-    let manager = managers.into_iter().find(serves)?;
+    managers.retain(serves);
+    let manager = with_the_job(cx, managers).await?;
     let place = place(&manager, &home, &person.home);
     Some(Site { person, home, driver: Driver::new(manager, tools(cx)), place })
+}
+
+/// The first of these, or of launchd's domains of one person the one that has the job: they read the same file, and
+/// what was loaded over ssh stays where it is when that person logs in at the screen.
+async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
+    let hub = UnitName::hub();
+    let first = managers.first()?.clone();
+    let rivals = managers
+        .into_iter()
+        .filter(|manager| matches!(manager, Manager::Launchd(_)) && manager.file(&hub) == first.file(&hub));
+    let rivals: Vec<Manager> = rivals.collect();
+    for manager in rivals.iter().filter(|_| rivals.len() > 1) {
+        let state = Driver::new(manager.clone(), tools(cx)).state(&hub).await;
+        if state.loaded.is_true() {
+            return Some(manager.clone());
+        }
+    }
+    Some(first)
 }
 
 impl Site {

@@ -41,6 +41,12 @@ impl Home {
         self.root.join("hub.toml")
     }
 
+    /// More environment of a hub that a manager keeps, written by a person; 0600.
+    #[must_use]
+    pub fn hub_env(&self) -> PathBuf {
+        self.root.join("hub.env")
+    }
+
     /// The bearer token of the API on TCP; 0600.
     #[must_use]
     pub fn operator_token(&self) -> PathBuf {

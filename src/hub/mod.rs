@@ -26,6 +26,7 @@ pub mod own_log;
 pub mod premises;
 pub mod refusal;
 pub mod safe_mode;
+pub mod secrets;
 pub mod serve;
 pub mod shutdown;
 pub mod token;

@@ -28,7 +28,7 @@ use super::premises::Premises;
 use super::refusal::ServeError;
 use super::shutdown::{Seat, Signals};
 use super::watch::Watch;
-use super::{own_log, safe_mode};
+use super::{own_log, safe_mode, secrets};
 
 /// The last lines of stopped modules may take this long to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
@@ -74,17 +74,19 @@ impl ServeOptions {
 /// [`ServeError`].
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
     // First: what was handed over has numbers that anything opened before could have taken.
-    let handed = activation::take(&options.env, std::process::id())?;
+    let (handed, mut notes) = activation::take(&options.env, std::process::id())?;
+    let options = secrets::add(options, &mut notes)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| ServeError::System { what: "the event loop cannot be started", source })?;
-    runtime.block_on(serve(options, handed))
+    runtime.block_on(serve(options, handed, notes))
 }
 
 async fn serve(
     options: ServeOptions,
-    (handed, mut notes): (Option<Handed>, Vec<String>),
+    handed: Option<Handed>,
+    mut notes: Vec<String>,
 ) -> Result<(), ServeError> {
     let system = |what| move |source| ServeError::System { what, source };
     let (keeper, home) = (options.keeper(), options.home.clone());

@@ -41,6 +41,10 @@ pub fn place(manager: &Manager, home: &Home, above: &Path) -> Place {
         .map(Path::to_path_buf)
         .collect();
     unit_dirs.reverse();
+    if unit_dirs.is_empty() {
+        // `$HOME` or `$XDG_CONFIG_HOME` leads out of the person's home.
+        unit_dirs.push(manager.dir().to_owned());
+    }
     dirs.push((home.root().to_owned(), 0o700));
     dirs.push((home.bin_dir(), 0o700));
     if let Manager::Launchd(_) = manager {
@@ -83,6 +87,9 @@ mod tests {
             ]
         );
         assert_eq!(got.program, Path::new("/home/ann/.parachute/bin/parachute"));
+        let got = place(&user, &home, Path::new("/nonexistent"));
+        assert_eq!(got.dirs.last(), Some(&("/home/ann/.config/systemd/user".into(), 0o755)));
+        assert_eq!(got.dirs.len(), 3, "the step that makes it makes what is missing above it: {got:?}");
         let daemon =
             Manager::Launchd(Launchd { domain: Domain::System, dir: "/Library/LaunchDaemons".into() });
         let got = place(&daemon, &home, Path::new("/home/ann"));

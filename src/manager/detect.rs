@@ -136,6 +136,9 @@ pub fn family(os: &str, asked: Option<&str>) -> Result<Family, Why> {
 /// What can always be done.
 const SERVE: &str = "parachute serve";
 
+/// What a Mac without anybody's session can do.
+const DAEMON: &str = "sudo parachute init --scope system     (a daemon needs no session)";
+
 /// Decides.
 #[must_use]
 pub fn detect(facts: &HostFacts) -> Detected {
@@ -256,7 +259,7 @@ fn under_launchd(facts: &HostFacts, launchd: &LaunchdFacts, found: &mut Detected
         }
         match &launchd.user {
             Told::Known(true) => found.candidates.push(agent(user)),
-            Told::Known(false) => found.not(&words(user), "launchd has no such domain", Some(SERVE)),
+            Told::Known(false) => found.not(&words(user), "launchd has no such domain", Some(DAEMON)),
             Told::Unknown(because) => found.not(&words(user), because, Some(SERVE)),
         }
     }

@@ -62,6 +62,9 @@ pub enum Active {
     Failed,
     /// It does not run and nobody asked for it.
     Stopped,
+    /// It does not run, and the manager holds the definition that it would start it from (launchd: the label is
+    /// loaded). Neither up nor down: whatever its file says by now, a start would take the old one.
+    Idle,
 }
 
 /// One unit, as its manager sees it.
@@ -95,7 +98,7 @@ pub struct UnitState {
     /// Forbidden to start by its name being led to nothing (systemd: masked).
     #[serde(default)]
     pub masked: bool,
-    /// Why the manager does not take the definition that it found, in its own words.
+    /// Why the manager does not take the definition that there is: in its own words, where it has any.
     #[serde(default)]
     pub refused: Option<String>,
     /// The manager's own word for `enabled` (`enabled-runtime`, `static`, …).

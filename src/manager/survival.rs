@@ -108,7 +108,7 @@ fn under_launchd(launchd: &Launchd, service: &UnitState) -> Survival {
 }
 
 /// The way to be there without a login on macOS.
-const DAEMON: &str = "sudo parachute init --system";
+const DAEMON: &str = "sudo parachute init --scope system";
 
 fn yes(because: &str) -> Survival {
     Survival::Yes { because: because.to_owned() }

@@ -406,6 +406,7 @@ pub(super) fn found(now: &Before) -> String {
             Active::Restarting => "it died and is being started again",
             Active::Failed => "it failed",
             Active::Stopped => "it does not run",
+            Active::Idle => "it does not run, and is still loaded",
         }
         .to_owned(),
         Before::Linger { on } => match on.known() {

@@ -135,7 +135,12 @@ impl Step {
 pub fn is_down(active: Active) -> bool {
     match active {
         Active::Stopped | Active::Failed => true,
-        Active::Running | Active::Starting | Active::Stopping | Active::Restarting => false,
+        Active::Running
+        | Active::Starting
+        | Active::Stopping
+        | Active::Restarting
+        // A label that stays loaded would bring back what was taken away.
+        | Active::Idle => false,
     }
 }
 

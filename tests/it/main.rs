@@ -17,6 +17,8 @@ mod environment;
 mod files;
 mod groups;
 mod launchd;
+mod launchd_faults;
+mod launchd_verbs;
 mod layers;
 mod log_streams;
 mod logs;

@@ -12,6 +12,9 @@ use crate::layers::sources;
 /// Words after `parachute` in the sources that are no verbs: file content of others, and options.
 const NO_VERBS: [(&str, &str); 1] = [("process/attribution.rs", "server")];
 
+/// How a command line of this program begins in a source.
+const STARTS: [&str; 5] = ["\"parachute ", "`parachute ", ": parachute ", "  parachute ", "sudo parachute "];
+
 fn file(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
@@ -102,10 +105,33 @@ fn every_hint_names_a_verb_that_exists() {
     assert!(seen > 30, "only {seen} hints were seen");
 }
 
+#[test]
+fn every_hint_uses_flags_that_its_verb_has() {
+    let mut root = Root::command();
+    root.build();
+    let mut seen = 0;
+    for (path, text) in sources() {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for (at, start) in STARTS.iter().flat_map(|start| line.match_indices(start)) {
+                let typed =
+                    line[at + start.len()..].split(['"', '`', '\'', ',', '(']).next().unwrap_or_default();
+                let mut words = typed.split_whitespace();
+                let Some(verb) = words.next().and_then(|verb| root.find_subcommand(verb)) else { continue };
+                for flag in words.filter_map(|word| word.strip_prefix("--")).filter(|flag| !flag.is_empty()) {
+                    seen += 1;
+                    let below = verb.get_subcommands().flat_map(clap::Command::get_arguments);
+                    let has = verb.get_arguments().chain(below).any(|arg| arg.get_long() == Some(flag));
+                    assert!(has, "{}: `{typed}` has no --{flag}", path.display());
+                }
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} flags were seen");
+}
+
 /// The words after `parachute ` where a string or a code span starts with it.
 fn typed(line: &str) -> impl Iterator<Item = String> {
-    let starts = ["\"parachute ", "`parachute ", ": parachute ", "  parachute "];
-    let found = starts
+    let found = STARTS
         .into_iter()
         .flat_map(move |start| line.match_indices(start).map(move |(at, _)| at + start.len()));
     let words = found.map(move |at| {

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 use parachute::api::wire;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::http;
 use crate::support::world::{Outcome, World, fixture};
@@ -252,4 +253,28 @@ fn the_demo_comes_and_goes_with_its_hub_and_survives_its_crash() {
     world.expect_no_processes();
     assert!(!world.read("services.json").contains("\"demo\""), "the row was taken back");
     assert_eq!(world.run(&["status"]).code(3).out.lines().count(), 2, "nothing is left to show");
+}
+
+/// Lessons B8 and G2: what a test starts cannot reach the service manager of this machine, not even to ask it.
+#[test]
+fn no_tool_outside_of_a_world_is_run() {
+    let world = World::new();
+    let (outside, witness) = (world.file("outside"), world.file("witness"));
+    std::fs::create_dir(&outside).unwrap();
+    for tool in ["systemctl", "loginctl", "journalctl", "systemd-analyze", "launchctl", "plutil"] {
+        let script = format!("#!/bin/sh\necho {tool} \"$@\" >>{}\n", witness.display());
+        std::fs::write(outside.join(tool), script).unwrap();
+        std::fs::set_permissions(outside.join(tool), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for manager in ["systemd", "launchd"] {
+        for verb in
+            ["init --yes --dry-run", "uninstall --yes", "status", "start", "stop", "restart", "logs hub"]
+        {
+            let args: Vec<&str> = verb.split(' ').collect();
+            let mut command = world.parachute(&args);
+            command.env("PATH", &outside).env("PARACHUTE_MANAGER", manager);
+            assert!(command.output().unwrap().status.code().is_some(), "{verb}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(witness).unwrap_or_default(), "");
 }

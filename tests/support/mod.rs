@@ -1,9 +1,11 @@
 //! A world of its own for every test: a temporary home, ports nobody uses, a hub, and nothing of the real machine.
 //!
 //! No test can touch the real home: `HOME` points at a file, `PARACHUTE_HOME` into the temporary directory, and
-//! nothing else is inherited.
+//! nothing else is inherited. Nor the service manager: `PARACHUTE_TOOLS_UNDER` lets the binary run no tool but a
+//! world's own.
 
 pub mod http;
+pub mod mac;
 pub mod processes;
 pub mod program;
 pub mod stream;

@@ -49,6 +49,11 @@ impl World {
         self.dir.path().join("home")
     }
 
+    /// The only directory whose tools the binary may run.
+    pub fn tools(&self) -> PathBuf {
+        self.file("tools")
+    }
+
     /// A file of this test, outside the home.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -111,13 +116,20 @@ impl World {
 
     /// A command of the binary that sees nothing but this world.
     pub fn parachute(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+        self.fenced(BINARY.as_ref(), args)
+    }
+
+    /// The same for a copy of the binary.
+    pub fn fenced(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", "/dev/null")
             .env("PARACHUTE_HOME", self.home())
+            // Tools of a service manager are run from there only; a world that has none has no manager.
+            .env("PARACHUTE_TOOLS_UNDER", self.tools())
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
         command

@@ -15,7 +15,8 @@ pub fn of(invocation: &Invocation, output: &Output) -> Cause {
     let Some(code) = output.code else {
         return Cause::safe(format!("`{invocation}` was ended by a signal")).hint(invocation.to_string());
     };
-    let said = output.stderr.trim();
+    let said = output.stderr.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let said = said.trim();
     let said = if said.is_empty() { String::new() } else { format!(" (launchctl says: {said})") };
     let mut cause = code_of(code);
     cause.what.push_str(&said);
@@ -58,7 +59,7 @@ fn code_of(code: i32) -> Cause {
         134 => never("the plist is for another type of session", "parachute units render hub --target launchd-agent"),
         155 => never(
             "macOS has quarantined the program",
-            "xattr -d com.apple.quarantine ~/.parachute/bin/parachute",
+            "xattr -d com.apple.quarantine \"$(command -v parachute)\"",
         ),
         code => Cause::safe(format!("launchctl ended with code {code}")).hint(format!("launchctl error {code}")),
     }

@@ -20,8 +20,10 @@ pub struct Job {
     pub state: Option<String>,
     /// Main process.
     pub pid: Option<u32>,
-    /// Exit code of the last run; `None`: it has never ended, or that is not said.
+    /// Exit code of the last run; `None`: it has never ended, a signal ended it, or that is not said.
     pub last_exit: Option<i32>,
+    /// The signal that ended the last run, in launchd's words: `Killed: 9`. Such a run has no exit code.
+    pub last_signal: Option<String>,
     /// The plist it was loaded from.
     pub path: Option<PathBuf>,
     /// The program it was loaded with: that of the plist as it was then.
@@ -50,6 +52,8 @@ pub fn job(text: &str) -> Job {
                 "last exit code" => {
                     job.last_exit = value.split(':').next().and_then(|n| n.trim().parse().ok())
                 }
+                // In place of that line, not beside it (others' captures of macOS 14 to 26).
+                "last terminating signal" => job.last_signal = Some(value.to_owned()),
                 "path" => job.path = Some(value.into()),
                 "program" => job.program = Some(value.into()),
                 "runs" => job.runs = value.parse().ok(),
@@ -67,17 +71,22 @@ impl Job {
         let Some(state) = &self.state else {
             return Told::Unknown("`launchctl print` names no state".to_owned());
         };
-        let ended_badly = self.last_exit.is_some_and(|code| code != 0);
+        let ended_badly = self.last_exit.is_some_and(|code| code != 0) || self.last_signal.is_some();
         Told::Known(match state.as_str() {
             "running" | "active" => Active::Running,
             "spawn scheduled" if ended_badly => Active::Restarting,
             "spawn scheduled" | "xpcproxy" | "spawning" => Active::Starting,
-            "spawn failed" => Active::Failed,
-            "not running" | "waiting" | "exited" if ended_badly => Active::Failed,
-            "not running" | "waiting" | "exited" => Active::Stopped,
+            "not running" | "waiting" | "exited" | "spawn failed" => Active::Idle,
             _ if self.pid.is_some() => Active::Running,
             other => return Told::Unknown(format!("launchd calls its state {other:?}")),
         })
+    }
+
+    /// How the last run ended: `code 78`, `signal Killed: 9`.
+    #[must_use]
+    pub fn ended(&self) -> Option<String> {
+        let code = || self.last_exit.map(|code| format!("code {code}"));
+        self.last_signal.as_ref().map(|signal| format!("signal {signal}")).or_else(code)
     }
 }
 
@@ -122,14 +131,19 @@ pub fn state(
             state.pid = job.pid;
             state.exit = job.last_exit;
             state.restarts = job.runs.map(|runs| runs.saturating_sub(1));
-            state.result = state.exit.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+            let number = |signal: &String| signal.rsplit(' ').next().and_then(|number| number.parse().ok());
+            state.signal = job.last_signal.as_ref().and_then(number);
+            let signal = job.last_signal.map(|signal| format!("signal {signal}"));
+            let code = state.exit.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+            state.result = signal.or(code);
         }
         Some(NO_LABEL) => {
             state.loaded = Told::Known(false);
             // Whatever the reason: under this label nothing runs.
             state.active = Told::Known(Active::Stopped);
             if there {
-                state.says = Some(if off { DISABLED.to_owned() } else { SWITCHED_OFF.to_owned() });
+                state.file = Some(launchd.dir.join(format!("{}.plist", unit.label())));
+                state.refused = Some(if off { DISABLED.to_owned() } else { NOT_LOADED.to_owned() });
             }
         }
         _ => {
@@ -142,8 +156,8 @@ pub fn state(
 }
 
 /// Said of a plist that lies there and is not loaded.
-pub const SWITCHED_OFF: &str =
-    "its plist is there and not loaded: perhaps switched off in System Settings, General, Login Items";
+pub const NOT_LOADED: &str =
+    "its plist is there and not loaded: stopped, or switched off in System Settings, General, Login Items";
 /// Said of one that is disabled.
 pub const DISABLED: &str = "its plist is there, and it is disabled by an override";
 
@@ -177,18 +191,31 @@ mod tests {
     fn states_and_what_they_mean() {
         for (word, exit, active) in [
             ("running", "0", Some(Active::Running)),
-            ("not running", "0", Some(Active::Stopped)),
-            ("not running", "1", Some(Active::Failed)),
-            ("not running", "(never exited)", Some(Active::Stopped)),
+            ("not running", "0", Some(Active::Idle)),
+            ("not running", "1", Some(Active::Idle)),
+            ("not running", "(never exited)", Some(Active::Idle)),
             ("spawn scheduled", "1", Some(Active::Restarting)),
             ("spawn scheduled", "(never exited)", Some(Active::Starting)),
-            ("waiting", "0", Some(Active::Stopped)),
+            ("waiting", "0", Some(Active::Idle)),
             ("something new", "0", None),
         ] {
             let text = format!("x = {{\n\tstate = {word}\n\tlast exit code = {exit}\n}}\n");
             assert_eq!(job(&text).active().known().copied(), active, "{word}, {exit}");
         }
         assert_eq!(job("garbage").active().known(), None);
+    }
+
+    /// A program that macOS kills before its first line (a bad signature) ends like that.
+    #[test]
+    fn a_run_that_a_signal_ended_has_no_exit_code_and_ended_badly() {
+        let text = |state| format!("x = {{\n\tstate = {state}\n\tlast terminating signal = Killed: 9\n}}\n");
+        let scheduled = read(&output(0, &text("spawn scheduled")), "", true);
+        assert_eq!(scheduled.active, Told::Known(Active::Restarting));
+        assert_eq!((scheduled.exit, scheduled.signal), (None, Some(9)));
+        assert_eq!(scheduled.result.as_deref(), Some("signal Killed: 9"));
+        assert_eq!(job(&text("not running")).active(), Told::Known(Active::Idle));
+        assert_eq!(job(&text("running")).ended().as_deref(), Some("signal Killed: 9"));
+        assert_eq!(job(RUNNING).ended().as_deref(), Some("code 78"));
     }
 
     #[test]
@@ -198,9 +225,10 @@ mod tests {
             assert!(state.active.known().is_none() && state.loaded.known().is_none(), "{code}");
         }
         let absent = read(&output(113, ""), "", false);
-        assert_eq!((absent.active, absent.says), (Told::Known(Active::Stopped), None));
+        assert_eq!((absent.active, absent.refused), (Told::Known(Active::Stopped), None));
         let switched_off = read(&output(113, ""), "", true);
-        assert_eq!(switched_off.says.as_deref(), Some(SWITCHED_OFF));
+        assert_eq!(switched_off.refused.as_deref(), Some(NOT_LOADED));
+        assert_eq!(switched_off.file, Some("/x/computer.parachute.hub.plist".into()));
     }
 
     #[test]
@@ -212,6 +240,6 @@ mod tests {
         assert_eq!(told("computer.parachute"), Some(false), "a label is not found by its beginning");
         assert_eq!(is_disabled(&output(113, list), "a.b"), None);
         let state = read(&output(113, ""), list, true);
-        assert_eq!((state.enabled, state.says.as_deref()), (Told::Known(false), Some(DISABLED)));
+        assert_eq!((state.enabled, state.refused.as_deref()), (Told::Known(false), Some(DISABLED)));
     }
 }

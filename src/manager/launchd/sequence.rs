@@ -1,7 +1,7 @@
 //! From a verb to its real outcome. Pure: see [`crate::manager::settle`].
 //!
 //! ```text
-//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …
+//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …    on its way out: wait, print, … (bounded)
 //!                   └113─► enable ─► bootstrap ─► look …            5, 17, 36, 37: wait, look, once more (bounded)
 //!   stop:     bootout ─► print until 113 (bounded): it returns before the job is gone
 //!   restart:  stop, then start: a label that is loaded keeps its old definition, silently
@@ -25,6 +25,8 @@ use crate::unit::name::UnitName;
 const LOOK: Duration = Duration::from_millis(250);
 /// A bootstrap that meets a teardown is tried again for so long.
 const TRIES: Duration = Duration::from_secs(20);
+/// An old definition that is back so often is somebody else's doing.
+const OFTEN: u8 = 3;
 /// From a bootstrap or kickstart to a process.
 const SPAWN: Duration = Duration::from_secs(15);
 /// From a bootout to a job that is gone: above `ExitTimeOut` of our plist (45 s).
@@ -38,13 +40,20 @@ pub struct Sequence {
     plist: PathBuf,
     goal: Goal,
     at: At,
+    /// Starts of this job before our kickstart: what launchd says of an earlier run is no news of ours. `None`: it was
+    /// loaded anew, so there was none.
+    runs: Option<u32>,
+    /// How often an old definition was in the way and was taken out.
+    taken_out: u8,
 }
 
 #[derive(Debug, Clone)]
 enum At {
     Begin,
     /// Waiting for the look before a start.
-    Before,
+    Before {
+        since: Duration,
+    },
     /// Waiting for `bootout`; `then` the job is started again.
     Leaving {
         since: Duration,
@@ -78,7 +87,13 @@ enum At {
         cause: Cause,
     },
     /// Waiting for `kickstart`.
-    Kicking,
+    Kicking {
+        since: Duration,
+    },
+    /// Waiting for time to pass, since it met a job that is on its way out.
+    Rekicking {
+        since: Duration,
+    },
     /// Waiting for a look whether it runs.
     Looking {
         since: Duration,
@@ -93,7 +108,15 @@ impl Sequence {
     /// From where the job is to `goal`. `plist` is its file.
     #[must_use]
     pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
-        Self { launchd: launchd.clone(), unit: unit.clone(), plist, goal, at: At::Begin }
+        Self {
+            launchd: launchd.clone(),
+            unit: unit.clone(),
+            plist,
+            goal,
+            at: At::Begin,
+            runs: None,
+            taken_out: 0,
+        }
     }
 
     fn run(&mut self, at: At, invocation: Invocation) -> Move {
@@ -117,6 +140,7 @@ impl Sequence {
     }
 
     fn load(&mut self, since: Duration) -> Move {
+        self.runs = None;
         let bootstrap = verbs::bootstrap(&self.launchd, &self.plist);
         self.run(At::Loading { since }, bootstrap)
     }
@@ -131,16 +155,22 @@ impl Sequence {
         Move::Failed(explain::of(&verbs::print(&self.launchd, &self.unit), output))
     }
 
-    fn before(&mut self, print: &Output, elapsed: Duration) -> Move {
+    fn before(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
         match print.code {
             Some(NO_LABEL) => self.enable(elapsed),
-            Some(0) => match parse::job(&print.stdout).active() {
-                Told::Known(Active::Running | Active::Starting) => self.print(At::Looking { since: elapsed }),
-                Told::Known(_) | Told::Unknown(_) => {
-                    let kickstart = verbs::kickstart(&self.launchd, &self.unit);
-                    self.run(At::Kicking, kickstart)
+            Some(0) => {
+                let job = parse::job(&print.stdout);
+                match job.active() {
+                    Told::Known(Active::Running | Active::Starting) => {
+                        self.print(At::Looking { since: elapsed })
+                    }
+                    Told::Known(_) | Told::Unknown(_) => {
+                        self.runs = Some(job.runs.unwrap_or(u32::MAX));
+                        let kickstart = verbs::kickstart(&self.launchd, &self.unit);
+                        self.run(At::Kicking { since }, kickstart)
+                    }
                 }
-            },
+            }
             _ => self.refused(print),
         }
     }
@@ -179,12 +209,15 @@ impl Sequence {
     /// A look after a bootstrap that did not work. One that is loaded by now may be the old definition: it is taken
     /// out, and loaded anew.
     fn meanwhile(&mut self, print: &Output, since: Duration, cause: Cause, elapsed: Duration) -> Move {
-        if elapsed.saturating_sub(since) >= TRIES {
+        if elapsed.saturating_sub(since) >= TRIES || self.taken_out >= OFTEN {
             return Move::Failed(cause);
         }
         match print.code {
             Some(NO_LABEL) => self.load(since),
-            Some(0) => self.leave(elapsed, true),
+            Some(0) => {
+                self.taken_out += 1;
+                self.leave(elapsed, true)
+            }
             _ => self.refused(print),
         }
     }
@@ -194,11 +227,15 @@ impl Sequence {
             return self.refused(print);
         }
         let job = parse::job(&print.stdout);
+        let ours = self.runs.is_none_or(|before| job.runs.is_some_and(|runs| runs > before));
         match job.active() {
             Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
-            Told::Known(Active::Failed | Active::Restarting) => {
-                let code = job.last_exit.map_or_else(String::new, |code| format!(" with code {code}"));
-                Move::Failed(Cause::never(format!("the hub ended at once{code}")).hint("parachute logs hub"))
+            // Also with code 0: a hub that a person must help ends so, or launchd would start it for ever.
+            Told::Known(Active::Idle | Active::Restarting) if ours && job.ended().is_some() => {
+                let how = job.ended().unwrap_or_default();
+                Move::Failed(
+                    Cause::never(format!("the hub ended at once with {how}")).hint("parachute logs hub"),
+                )
             }
             Told::Known(_) if elapsed.saturating_sub(since) < SPAWN => self.wait(At::Pausing { since }),
             Told::Unknown(because) if elapsed.saturating_sub(since) >= SPAWN => {
@@ -220,11 +257,11 @@ impl Steps for Sequence {
         let last = last.unwrap_or(&nothing);
         match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => match self.goal {
-                Goal::Running => self.print(At::Before),
+                Goal::Running => self.print(At::Before { since: elapsed }),
                 Goal::Gone => self.leave(elapsed, false),
                 Goal::Restarted => self.leave(elapsed, true),
             },
-            At::Before => self.before(last, elapsed),
+            At::Before { since } => self.before(last, since, elapsed),
             At::Leaving { since, then } => match last.code {
                 // Not there, or on its way already: what counts is the look.
                 Some(0 | 3 | 5 | 36 | 37 | NO_LABEL) => self.print(At::Going { since, then }),
@@ -237,8 +274,18 @@ impl Steps for Sequence {
             At::Loading { since } => self.loaded(last, since, elapsed),
             At::Retrying { since, cause } => self.print(At::Meanwhile { since, cause }),
             At::Meanwhile { since, cause } => self.meanwhile(last, since, cause, elapsed),
-            At::Kicking if last.ok() => self.print(At::Looking { since: elapsed }),
-            At::Kicking => Move::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last)),
+            At::Kicking { .. } if last.ok() => self.print(At::Looking { since: elapsed }),
+            // Somebody has just booted it out.
+            At::Kicking { since }
+                if (explain::passes(last.code) || matches!(last.code, Some(3 | NO_LABEL)))
+                    && elapsed.saturating_sub(since) < TRIES =>
+            {
+                self.wait(At::Rekicking { since })
+            }
+            At::Kicking { .. } => {
+                Move::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last))
+            }
+            At::Rekicking { since } => self.print(At::Before { since }),
             At::Looking { since } => self.looked(last, since, elapsed),
             At::Pausing { since } => self.print(At::Looking { since }),
         }
@@ -246,139 +293,5 @@ impl Steps for Sequence {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manager::which::Domain;
-    use proptest::prelude::*;
-
-    const UP: &str = "x = {\n\tstate = running\n\tpid = 7\n}\n";
-    const DOWN: &str = "x = {\n\tstate = not running\n\tlast exit code = 0\n}\n";
-    const DYING: &str = "x = {\n\tstate = spawn scheduled\n\tlast exit code = 1\n}\n";
-
-    fn sequence(goal: Goal) -> Sequence {
-        let launchd = Launchd { domain: Domain::Gui(501), dir: "/l".into() };
-        Sequence::new(&launchd, &UnitName::hub(), "/l/hub.plist".into(), goal)
-    }
-
-    /// Plays answers; gives what was typed, in short, and how it ended.
-    fn played(goal: Goal, answers: &[(i32, &str)]) -> (Vec<String>, Result<(), String>) {
-        let mut sequence = sequence(goal);
-        let mut answers = answers.iter();
-        let (mut typed, mut last, mut elapsed) = (Vec::new(), None, Duration::ZERO);
-        loop {
-            match sequence.next(last.take().as_ref(), elapsed) {
-                Move::Run(invocation) => {
-                    typed.push(invocation.args[0].to_string_lossy().into_owned());
-                    let (code, stdout) =
-                        answers.next().unwrap_or_else(|| panic!("no answer left: {typed:?}"));
-                    last = Some(Output {
-                        code: Some(*code),
-                        stdout: (*stdout).to_owned(),
-                        stderr: String::new(),
-                    });
-                }
-                Move::Wait(time) => elapsed += time,
-                Move::Done => return (typed, Ok(())),
-                Move::Failed(cause) => return (typed, Err(cause.what)),
-            }
-        }
-    }
-
-    #[test]
-    fn a_start_loads_what_is_not_loaded_and_never_kills_what_runs() {
-        let (typed, end) = played(Goal::Running, &[(113, ""), (0, ""), (0, ""), (0, DOWN), (0, UP)]);
-        assert_eq!((typed.join(" "), end), ("print enable bootstrap print print".to_owned(), Ok(())));
-        let (typed, end) = played(Goal::Running, &[(0, UP), (0, UP)]);
-        assert_eq!((typed.join(" "), end), ("print print".to_owned(), Ok(())));
-        let (typed, end) = played(Goal::Running, &[(0, DOWN), (0, ""), (0, UP)]);
-        assert_eq!((typed.join(" "), end), ("print kickstart print".to_owned(), Ok(())));
-    }
-
-    #[test]
-    fn a_teardown_is_waited_for_and_an_old_definition_is_taken_out() {
-        let race = [
-            (113, ""),
-            (0, ""),
-            (5, ""),
-            (113, ""),
-            (37, ""),
-            (0, DOWN),
-            (0, ""),
-            (0, UP),
-            (113, ""),
-            (0, ""),
-        ];
-        let answers = [&race[..], &[(0, ""), (0, UP)]].concat();
-        let (typed, end) = played(Goal::Running, &answers);
-        assert_eq!(
-            (typed.join(" "), end),
-            (
-                "print enable bootstrap print bootstrap print bootout print print enable bootstrap print"
-                    .to_owned(),
-                Ok(())
-            )
-        );
-    }
-
-    #[test]
-    fn a_stop_is_over_when_the_label_is_gone() {
-        let (typed, end) = played(Goal::Gone, &[(0, ""), (0, UP), (0, UP), (113, "")]);
-        assert_eq!((typed.join(" "), end), ("bootout print print print".to_owned(), Ok(())));
-        for benign in [3, 113, 36, 5] {
-            assert_eq!(played(Goal::Gone, &[(benign, ""), (113, "")]).1, Ok(()), "{benign}");
-        }
-        let stubborn = [vec![(0, "")], vec![(0, UP); 500]].concat();
-        let (_, end) = played(Goal::Gone, &stubborn);
-        assert!(end.unwrap_err().contains("still there (pid 7)"));
-    }
-
-    #[test]
-    fn what_no_retry_helps_is_told_at_once() {
-        for (answers, said) in [
-            (vec![(125, "")], "no gui domain"),
-            (vec![(112, "")], "nobody is logged in"),
-            (vec![(113, ""), (0, ""), (119, "")], "disabled by an override"),
-            (vec![(113, ""), (0, ""), (122, "")], "wrong owner or mode"),
-            (vec![(113, ""), (0, ""), (0, ""), (0, DYING)], "ended at once with code 1"),
-            (vec![(113, ""), (0, ""), (0, ""), (113, "")], "switched off in Login Items"),
-        ] {
-            let (_, end) = played(Goal::Running, &answers);
-            let end = end.unwrap_err();
-            assert!(end.contains(said), "{end}");
-        }
-        let never = [vec![(113, ""), (0, "")], [(5, ""), (113, "")].repeat(200)].concat();
-        assert!(played(Goal::Running, &never).1.unwrap_err().contains("torn down"));
-    }
-
-    proptest! {
-        /// Whatever launchd answers, in whatever order: an end is reached.
-        #[test]
-        fn no_answer_makes_it_endless(
-            goal in proptest::sample::select(vec![Goal::Running, Goal::Gone, Goal::Restarted]),
-            answers in proptest::collection::vec(
-                (
-                    proptest::sample::select(vec![0, 0, 0, 3, 5, 17, 36, 37, 112, 113, 113, 119, 125]),
-                    proptest::sample::select(vec![UP, DOWN, DYING, "", "state ="]),
-                ),
-                1..40,
-            ),
-        ) {
-            let mut sequence = sequence(goal);
-            let (mut last, mut elapsed, mut moves) = (None, Duration::ZERO, 0);
-            loop {
-                moves += 1;
-                prop_assert!(moves < 20_000, "it goes on for ever");
-                match sequence.next(last.take().as_ref(), elapsed) {
-                    Move::Run(_) => {
-                        // Tools take time too: without that a fault that repeats would never be given up.
-                        elapsed += Duration::from_millis(10);
-                        let (code, stdout) = answers[moves % answers.len()];
-                        last = Some(Output { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() });
-                    }
-                    Move::Wait(time) => elapsed += time,
-                    Move::Done | Move::Failed(_) => break,
-                }
-            }
-        }
-    }
-}
+#[path = "sequence_tests.rs"]
+mod tests;

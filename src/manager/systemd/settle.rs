@@ -143,7 +143,13 @@ impl Sequence {
                 Cause::never("systemd did not start it: a condition of the unit does not hold (Condition…=)")
                     .hint(explain::status(&self.systemd, &self.unit)),
             ),
-            Active::Starting | Active::Stopping | Active::Restarting | Active::Failed | Active::Stopped => {
+            Active::Starting
+            | Active::Stopping
+            | Active::Restarting
+            | Active::Failed
+            | Active::Stopped
+            // systemd has no such state.
+            | Active::Idle => {
                 let told = seen.state.result.is_some() || seen.state.masked || seen.state.refused.is_some();
                 match asked.refused {
                     Some(cause) if !told => Move::Failed(cause),

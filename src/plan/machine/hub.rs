@@ -74,9 +74,19 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
     if state.active == Told::Known(Active::Failed) {
         return Look::Never("the manager started it and has given up: it fails each time".to_owned());
     }
+    if let (Told::Known(Active::Idle), Some(code)) = (&state.active, state.exit) {
+        // How a hub ends under launchd that a person must help: any other code would start it for ever.
+        return Look::Never(format!("it has ended with code {code}, and the manager lets it be"));
+    }
     let Answer { health, status, port } = match answer {
         Ok(answer) => answer,
-        Err(error) => return Look::NotYet(crate::plan::run::words(&error)),
+        Err(error) => {
+            // launchd never gives up: without this nothing would say that it dies again and again.
+            let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
+            let died = format!("it died{how}, and is being started again");
+            let restarting = state.active == Told::Known(Active::Restarting);
+            return Look::NotYet(if restarting { died } else { crate::plan::run::words(&error) });
+        }
     };
     let hub = &status.hub;
     if health.service != "parachute-hub" {
@@ -248,8 +258,15 @@ mod tests {
         assert!(not_yet(Ok(foreign), &up).starts_with("on its port: the hub answered HTTP 200"));
         let silent = ClientError::NoHub { socket: "/s".into() };
         assert_eq!(not_yet(Err(silent), &up), "no hub is running (nothing answers on /s)");
+        let silent = ClientError::NoHub { socket: "/s".into() };
+        let result = Some("exit code 1".to_owned());
+        let again = UnitState { result, ..state(Active::Restarting, None) };
+        assert_eq!(not_yet(Err(silent), &again), "it died (exit code 1), and is being started again");
         let failed = look(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
         assert!(matches!(failed, Look::Never(_)), "waiting on would tell nothing new");
+        let over = UnitState { exit: Some(0), ..state(Active::Idle, None) };
+        let silent = ClientError::NoHub { socket: "/s".into() };
+        assert!(matches!(look(Err(silent), &over, "1.0.0"), Look::Never(_)), "as does a hub under launchd");
     }
 
     #[test]

@@ -1,0 +1,270 @@
+//! What launchd refuses, what it is busy with, and a power cut in the middle: the real binary against the model of
+//! `tests/fixture/launchctl.rs`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
+
+use crate::support::mac::{LABEL, Mac};
+use crate::support::program::Outcome;
+use crate::support::until;
+
+/// What a person reads: steps are told elsewhere.
+fn refusal(mac: &Mac, outcome: &Outcome) -> String {
+    let from = outcome.err.find("error: ").unwrap_or_else(|| panic!("no error: {outcome:?}"));
+    mac.plain(&outcome.err[from..])
+}
+
+/// Whether the calls so far hold so many of a verb.
+fn called(mac: &Mac, verb: &str, times: usize) -> bool {
+    mac.changes().split(' ').filter(|call| *call == verb).count() >= times
+}
+
+/// A verb that is not waited for.
+fn begun(mac: &Mac, args: &[&str]) -> Child {
+    mac.parachute(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn ends(mut child: Child) -> Outcome {
+    until("the verb ends", || child.try_wait().unwrap());
+    Outcome::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn what_is_still_being_torn_down_is_waited_for() {
+    let mac = Mac::new();
+    // The answer of a label that goes, twice; and the one of a launchd that is busy with it.
+    mac.faults("bootstrap 5 2\nbootstrap 37 1\n");
+    mac.installed();
+    assert_eq!(mac.changes(), "enable bootstrap bootstrap bootstrap bootstrap");
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn a_start_meets_a_label_that_is_on_its_way_out() {
+    let mac = Mac::new();
+    mac.installed();
+    std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
+    mac.forget_calls();
+    mac.manager_does(&["bootout", &mac.target()]);
+    until("the hub is gone", || mac.world.get("/health").is_none().then_some(()));
+    let start = begun(&mac, &["start"]);
+    until("it was refused", || called(&mac, "kickstart", 2).then_some(()));
+    std::fs::remove_file(mac.world.file("launchd/hold")).unwrap();
+    let _ = ends(start).code(0);
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn a_bootout_that_goes_on_already_is_waited_for() {
+    let mac = Mac::new();
+    mac.installed();
+    std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
+    mac.manager_does(&["bootout", &mac.target()]);
+    mac.forget_calls();
+    // It may meet a hub that still answers, one that breaks off, or none.
+    let stop = begun(&mac, &["stop"]);
+    until("it was told so", || called(&mac, "bootout", 1).then_some(()));
+    std::fs::remove_file(mac.world.file("launchd/hold")).unwrap();
+    let _ = ends(stop).code(0);
+    assert!(mac.job().is_none());
+}
+
+/// It said that it is loaded already, and it is: perhaps with what its plist was before.
+#[test]
+fn an_old_definition_in_the_way_is_taken_out() {
+    for code in [5, 17, 37] {
+        let mac = Mac::new();
+        mac.faults(&format!("bootstrap {code}! 1\n"));
+        mac.installed();
+        assert_eq!(mac.changes(), "enable bootstrap bootout enable bootstrap", "{code}");
+        assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+    }
+}
+
+#[test]
+fn a_refusal_names_its_cause_and_what_to_type_and_nothing_is_left() {
+    let mac = Mac::new();
+    let before = mac.files();
+    let mut told = String::new();
+    for fault in [
+        "bootstrap 112 always",
+        "bootstrap btm always",
+        "bootstrap 119 always",
+        "bootstrap 122 always",
+        "bootstrap 125 always",
+        "bootstrap 134 always",
+        "bootstrap 155 always",
+        "bootstrap 99 always",
+    ] {
+        mac.faults(fault);
+        let init = mac.init();
+        assert_eq!(init.code, 1, "{fault}: {init:#?}");
+        assert_eq!(mac.files(), before, "{fault}");
+        assert!(mac.job().is_none());
+        told.push_str(&format!("— {fault}\n{}\n", refusal(&mac, &init)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
+    let mac = Mac::new();
+    let user = mac.domain().replace("gui", "user");
+    for code in [112, 125] {
+        mac.faults(&format!("print {code} always {}\n", mac.domain()));
+        let init = mac.init().code(0);
+        assert!(init.out.contains(&format!("kept by launchd ({user})")), "{init:?}");
+        mac.does(&["uninstall", "--yes"]);
+    }
+    mac.faults(&format!("print 125 always {}\nprint 112 always {user}\n", mac.domain()));
+    let before = mac.files();
+    let init = mac.init();
+    assert_ne!(init.code, 0);
+    assert_eq!(mac.files(), before);
+    insta::assert_snapshot!(refusal(&mac, &init));
+}
+
+/// Both domains read the same plist; what is loaded in one is not known in the other.
+#[test]
+fn a_hub_that_was_loaded_over_ssh_is_found_where_it_is_when_a_screen_comes() {
+    let mac = Mac::new();
+    let user = mac.domain().replace("gui", "user");
+    mac.faults(&format!("print 125 always {}\n", mac.domain()));
+    mac.installed();
+    mac.faults("");
+    let status = mac.run(&["status"]).code(0);
+    assert!(status.out.contains(&format!("launchd ({user}) says of {LABEL}: running")), "{status:?}");
+    let pid = mac.pid();
+    assert!(mac.init().code(0).out.contains("nothing to do"));
+    assert_eq!(mac.pid(), pid);
+    mac.does(&["restart"]);
+    assert_eq!(mac.job().unwrap()["domain"], user);
+    mac.does(&["stop"]);
+    assert!(mac.job().is_none());
+    mac.does(&["start"]);
+    assert_eq!(mac.job().unwrap()["domain"], mac.domain());
+    mac.does(&["uninstall", "--yes"]);
+    assert!(mac.job().is_none());
+}
+
+/// Under launchd it ends with 0, or it would be started for ever: the plan must not take that for a hub that is well.
+#[test]
+fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
+    let mac = Mac::new();
+    // A directory where its token should be.
+    std::fs::create_dir_all(mac.world.home().join("operator.token")).unwrap();
+    mac.give();
+    let init = mac.init();
+    assert_eq!(init.code, 1, "{init:#?}");
+    assert!(mac.job().is_none() && !mac.plist().exists(), "{init:#?}\n{:#?}", mac.job());
+    // Seen by the start, or by the wait after it.
+    let told = refusal(&mac, &init);
+    assert!(told.contains("ended at once with code 0") || told.contains("has ended with code 0"), "{told}");
+    assert!(told.contains("hint: parachute logs hub"), "{told}");
+    let log = mac.run(&["logs", "hub"]);
+    assert!(log.out.contains("not started, until a person acts"), "{log:?}");
+}
+
+/// What is loaded would be started from the definition that it was loaded with.
+#[test]
+fn a_label_that_is_loaded_and_does_not_run_is_none_that_is_stopped() {
+    let ended = |mac: &Mac| {
+        mac.installed();
+        mac.manager_does(&["kill", "TERM", &mac.target()]);
+        until("it has ended", || mac.job().filter(|job| job["state"] == "NotRunning"));
+    };
+    let mac = Mac::new();
+    ended(&mac);
+    mac.does(&["stop"]);
+    assert!(mac.job().is_none());
+    mac.does(&["uninstall", "--yes"]);
+
+    ended(&mac);
+    std::fs::write(mac.world.home().join("hub.toml"), "[unit]\nenv = { FRESH = \"1\" }\n").unwrap();
+    mac.give();
+    mac.installed();
+    assert_eq!(mac.job().unwrap()["environment"]["FRESH"], "1");
+
+    mac.manager_does(&["kill", "TERM", &mac.target()]);
+    until("it has ended", || mac.job().filter(|job| job["state"] == "NotRunning"));
+    mac.does(&["uninstall", "--yes"]);
+    assert!(mac.job().is_none());
+}
+
+#[test]
+fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
+    let mac = Mac::new();
+    mac.installed();
+    mac.does(&["stop"]);
+    // The directory of its log is gone, so there is nothing to open: EX_CONFIG of sysexits(3).
+    std::fs::remove_dir_all(mac.world.home().join("hub/logs")).unwrap();
+    let start = mac.run(&["start"]);
+    assert_eq!(start.code, 1, "{start:#?}");
+    assert!(start.err.contains("ended at once with code 78"), "{start:?}");
+    let status = mac.run(&["status"]);
+    assert!(status.out.contains(&format!("says of {LABEL}: died (exit code 78)")), "{status:?}");
+    // What the plan makes, it makes again.
+    mac.installed();
+    mac.does(&["start"]);
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+/// As macOS does with a program whose signature it does not like: there is no exit code then.
+#[test]
+fn a_hub_that_is_killed_at_once_is_told() {
+    let mac = Mac::new();
+    mac.installed();
+    mac.does(&["stop"]);
+    let program = mac.world.home().join("bin/parachute");
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, "#!/bin/sh\nkill -9 $$\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let start = mac.run(&["start"]);
+    assert_eq!(start.code, 1, "{start:#?}");
+    assert!(start.err.contains("ended at once") && start.err.contains("Killed: 9"), "{start:?}");
+    assert!(start.err.contains("hint: parachute logs hub"), "{start:?}");
+    // launchd goes on trying, and `init` finds what is wrong: the program is not the one that was installed.
+    mac.installed();
+    assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+}
+
+#[test]
+fn an_init_that_is_killed_at_any_step_is_taken_back_by_the_next_verb() {
+    let mac = Mac::new();
+    let before = mac.files();
+    let mut killed = 0;
+    for step in 1..=12 {
+        // What is so already is no step that could be killed, and the last come after the end.
+        let init = mac.init_with(&format!("kill-after {step}"));
+        assert!([0, 128 + 9].contains(&init.code), "{init:#?}");
+        killed += u32::from(init.code != 0);
+        mac.does(&["uninstall", "--yes"]);
+        assert!(mac.job().is_none() && !mac.plist().exists(), "step {step}");
+        let left: Vec<String> = mac.files().into_iter().filter(|file| !before.contains(file)).collect();
+        for ours in ["/person", "/bin", "/install"] {
+            assert!(left.iter().all(|file| !file.contains(ours)), "step {step}: {left:#?}");
+        }
+    }
+    assert!(killed > 6, "only {killed} steps");
+}
+
+#[test]
+fn an_init_that_is_killed_is_finished_or_begun_anew_by_the_next() {
+    for (fault, args) in [
+        ("kill 8", ["init", "--resume"]),
+        ("kill-after 8", ["init", "--resume"]),
+        ("kill-after 8", ["init", "--yes"]),
+    ] {
+        let mac = Mac::new();
+        // So that an override is among what was done.
+        mac.manager_does(&["disable", &mac.target()]);
+        assert_eq!(mac.init_with(fault).code, 128 + 9);
+        let port = mac.world.port().to_string();
+        let mut next = args.to_vec();
+        next.extend(["--port", &port]);
+        mac.does(&next);
+        assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
+        mac.does(&["uninstall", "--yes"]);
+        assert!(mac.job().is_none() && mac.overrides()[LABEL] == true, "{fault} {args:?}");
+    }
+}
