@@ -6,6 +6,7 @@
 //!                  rank
 //! cli                6   one file a verb: arguments → facts → report → screen
 //! hub                4   lock → sockets → boot; the HTTP server; shutdown
+//!           doctor   5   what is well, what is not, what cannot be told, and what to type
 //!           migrate  5   what there is of the detached model, whose it is → the plan of a cutover
 //!           install  4   what is on this machine and what was asked → a plan, or a refusal
 //! supervisor         3   one state machine a module (pure), one actor that performs it
@@ -22,6 +23,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod doctor;
 pub mod home;
 pub mod hub;
 pub mod install;

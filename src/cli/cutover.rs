@@ -199,9 +199,7 @@ fn screen(report: &Report, style: Style) -> String {
     out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
     out.push_str(&survival_line(&report.survival, style));
     if report.changed {
-        out.push_str(
-            "  status: parachute status     back: parachute migrate --teardown --back-to-detached\n",
-        );
+        out.push_str("  back, if need be: parachute migrate --teardown --back-to-detached\n");
     }
     out
 }

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod context;
 pub mod cutover;
 pub mod demo_module;
+pub mod doctor;
 pub mod error;
 mod hub;
 pub mod init;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{add, completions, init, logs, man, migrate, ops, remove, serve, status, uninstall, units, why};
+use super::{
+    add, completions, doctor, init, logs, man, migrate, ops, remove, serve, status, uninstall, units, why,
+};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -44,6 +46,8 @@ pub enum Verb {
     Status(status::StatusArgs),
     /// Show what modules, or the hub itself, wrote
     Logs(logs::LogsArgs),
+    /// Look at everything, say what is not well, and what to type
+    Doctor(doctor::DoctorArgs),
     /// Explain the last failure of a module
     Why(why::WhyArgs),
     /// Make any command a module

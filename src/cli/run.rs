@@ -14,8 +14,8 @@ use super::root::{Root, Verb};
 use super::said::Said;
 use super::serve::ServeArgs;
 use super::{
-    add, completions, demo_module, init, logs, man, migrate, ops, remove, serve, site, status, uninstall,
-    units, why,
+    add, completions, demo_module, doctor, init, logs, man, migrate, ops, remove, serve, site, status,
+    uninstall, units, why,
 };
 
 /// Parses, runs, prints. Returns the exit code.
@@ -69,10 +69,11 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Restart(args) => block_on(ops::restart(&site::of_caller(cx), args)),
         Verb::Status(args) => block_on(status::run(&site::of_caller(cx), args)),
         Verb::Logs(args) => block_on(logs::run(&site::of_caller(cx), args)),
+        Verb::Doctor(args) => block_on(doctor::run(&site::of_caller(cx), args)),
         Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
-        Verb::Units(args) => units::run(cx, args),
+        Verb::Units(args) => block_on(units::run(cx, args)),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
         Verb::DemoModule => block_on(demo_module::run(cx)),

@@ -109,7 +109,8 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     }
     let mut performed = 0;
     let mut notes = plan.notes.clone();
-    if !plan.steps.is_empty() {
+    // Also with no step: what needs no taking back is struck from the receipt.
+    if !receipt.is_empty() {
         let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
         performed = done.performed;
         notes.extend(done.notes);

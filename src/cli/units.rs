@@ -22,6 +22,8 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::said::Said;
 
+mod verify;
+
 /// The hub's port where nobody says otherwise.
 const PORT: u16 = 1939;
 /// Largest `hub.toml` that is read.
@@ -40,6 +42,8 @@ enum What {
     List(ListArgs),
     /// Print the files of a unit; nothing is written and no manager is asked
     Render(RenderArgs),
+    /// Have the manager's own checker read what `init` would install here; nothing is installed
+    Verify(verify::VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,13 +105,14 @@ struct Report {
 ///
 /// # Errors
 /// No such unit, settings that cannot be used, or a value that a unit cannot hold.
-pub fn run(cx: &Context, args: UnitsArgs) -> Result<Said, CliError> {
+pub async fn run(cx: &Context, args: UnitsArgs) -> Result<Said, CliError> {
     match args.what {
         What::List(args) => {
             let all = list();
             Ok(Said::report(args.json, &all, Kind::Done, || list_screen(&all)))
         }
         What::Render(args) => rendered(cx, args),
+        What::Verify(args) => verify::run(cx, args).await,
     }
 }
 

@@ -206,6 +206,12 @@ fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {
     SettingsFacts { port, text, broken }
 }
 
+/// The programs that the home's modules need from PATH.
+#[must_use]
+pub fn needs(seed: &Seed<'_>) -> Vec<Need> {
+    home_of(seed, port::HUB).1
+}
+
 /// The home's modules, and the programs they need from PATH.
 fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
     let mut home = HomeFacts {

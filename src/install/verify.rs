@@ -7,13 +7,15 @@ use crate::manager::driver::{Driver, Kind, ManagerError};
 use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
 
-/// What the checker has to say about these texts, each under the name of its path: a line a complaint.
+/// What the checker has to say about these texts, each under the name of its path: a line a complaint. That `program` is
+/// not there yet is none: the plan puts it there.
 ///
 /// # Errors
 /// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker here.
 pub async fn texts<R: Runner>(
     driver: &Driver<R>,
     texts: &[(&Path, &str)],
+    program: &Path,
 ) -> Result<Vec<String>, ManagerError> {
     let dir = std::env::temp_dir().join(format!("parachute-verify-{:016x}", fastrand::u64(..)));
     let failed = |error: &FsError| ManagerError {
@@ -31,7 +33,9 @@ pub async fn texts<R: Runner>(
     let complaints = outcome?;
     removed.map_err(|error| failed(&error))?;
     let place = format!("{}/", dir.display());
-    Ok(complaints.into_iter().map(|line| line.replace(&place, "")).collect())
+    let program = program.to_string_lossy();
+    let lacks = |line: &String| line.contains("is not executable: No such file") && line.contains(&*program);
+    Ok(complaints.into_iter().filter(|line| !lacks(line)).map(|line| line.replace(&place, "")).collect())
 }
 
 fn write(dir: &Path, texts: &[(&Path, &str)]) -> Result<Vec<PathBuf>, FsError> {

@@ -68,28 +68,13 @@ fn way_back(daemon: &Daemon) -> Option<Refusal> {
 }
 
 async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
-    let texts: Vec<(&Path, &str)> = plan
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::PutUnit { path, text, .. } => Some((path.as_path(), text.as_str())),
-            _ => None,
-        })
-        .collect();
-    match verify::texts(driver, &texts).await {
-        Ok(complaints) => {
-            complaints.into_iter().find(|line| !lacks_program(line, facts)).map(Refusal::BadUnit)
-        }
+    let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
+    match verify::texts(driver, &texts, &facts.program.path).await {
+        Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
         // No checker is no complaint: the manager itself reads the unit before anything is stopped.
         Err(error) if error.kind == Kind::NoTool => None,
         Err(error) => Some(Refusal::BadUnit(error.to_string())),
     }
-}
-
-/// The plan itself puts the program there, before anything is stopped.
-fn lacks_program(complaint: &str, facts: &Facts) -> bool {
-    complaint.contains("is not executable: No such file or directory")
-        && complaint.contains(&*facts.program.path.to_string_lossy())
 }
 
 /// Whether there is room, and the right to write, wherever the plan writes.

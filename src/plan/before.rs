@@ -40,6 +40,12 @@ pub enum Before {
         /// What is there.
         dir: Dir,
     },
+    /// Permission bits.
+    Mode {
+        /// Of what is there; absent: nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+    },
     /// Whether a unit starts by itself.
     Enabled {
         /// It does.
@@ -236,6 +242,7 @@ impl Before {
         match self {
             Self::File { entry } | Self::Unit { entry, .. } => Some(entry),
             Self::Dir { .. }
+            | Self::Mode { .. }
             | Self::Enabled { .. }
             | Self::Running { .. }
             | Self::Linger { .. }

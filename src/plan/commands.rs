@@ -57,6 +57,7 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
             | Step::RemoveDir { .. }
             | Step::PutFile { .. }
             | Step::RemoveFile { .. }
+            | Step::SetMode { .. }
             | Step::StopDaemons { .. }
             | Step::StartDaemons { .. }
             | Step::AwaitPortsFree { .. }
@@ -75,6 +76,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
         Step::MakeDir { path, .. } => format!("mkdir -p {}", quoted(path)),
         Step::RemoveDir { path } => format!("rmdir {}", quoted(path)),
         Step::RemoveFile { path } | Step::RemoveUnit { path, .. } => format!("rm {}", quoted(path)),
+        Step::SetMode { path, mode } => format!("chmod {mode:o} {}", quoted(path)),
         Step::PutFile { path, content: Content::CopyOf { source, .. }, .. } => {
             format!("cp {} {}", quoted(source), quoted(path))
         }
@@ -108,7 +110,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
 pub fn look(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {
         (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
-        (Some(Key::File(path) | Key::Dir(path)), _) => format!("ls -la {}", quoted(&path)),
+        (Some(Key::File(path) | Key::Dir(path) | Key::Mode(path)), _) => format!("ls -la {}", quoted(&path)),
         (Some(Key::Daemons), _) => "parachute migrate --list".to_owned(),
         (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),
     }

@@ -43,6 +43,9 @@ impl Step {
                 }
                 steps
             }
+            (Self::SetMode { path, .. }, Before::Mode { mode: Some(mode) }) => {
+                vec![Self::SetMode { path: path.clone(), mode: *mode }]
+            }
             (Self::SetEnabled { unit, enabled }, Before::Enabled { enabled: was, active })
                 if enabled != was =>
             {
@@ -189,7 +192,8 @@ fn natural(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<Pa
         | Step::RemoveFile { .. }
         | Step::PutUnit { .. }
         | Step::RemoveUnit { .. }
-        | Step::Restore { .. } => (4, None, None, None),
+        | Step::Restore { .. }
+        | Step::SetMode { .. } => (4, None, None, None),
         Step::RemoveDir { path } => (5, None, None, Some(path.clone())),
         Step::SetEnabled { enabled: true, .. } => (6, None, None, None),
         Step::SetRunning { unit, running: true } => (7, socket_first(unit), None, None),

@@ -33,6 +33,7 @@ enum Wish {
     Running(usize, bool),
     Linger(bool),
     Daemons,
+    Mode(u32),
     Healthy,
 }
 
@@ -57,6 +58,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         (0..2_usize, any::<bool>()).prop_map(|(u, on)| Wish::Running(u, on)),
         any::<bool>().prop_map(Wish::Linger),
         Just(Wish::Daemons),
+        prop_oneof![Just(0o600_u32), Just(0o777)].prop_map(Wish::Mode),
         Just(Wish::Healthy),
     ]
 }
@@ -97,6 +99,7 @@ fn sensible(world: &World, wishes: &[Wish]) -> Vec<Step> {
                 running(&units[*u], *yes)
             }
             Wish::Linger(yes) => Step::SetLinger { user: "op".to_owned(), on: *yes },
+            Wish::Mode(mode) => Step::SetMode { path: "/m".into(), mode: *mode },
             Wish::Daemons => Step::StopDaemons {
                 // One runs, one does not, one is another life than was seen.
                 daemons: vec![daemon("hub", 1001), daemon("vault", 1002), daemon("notes", 1)],
@@ -133,6 +136,7 @@ prop_compose! {
         for (unit, (text, enabled, up)) in units().iter().zip(jobs) {
             world = world.with_job(unit, text.map(|t| TEXTS[t]), enabled, up);
         }
+        world.nodes.insert("/m".into(), Node::File { mode: 0o666, text: "m".to_owned() });
         world.linger.insert("op".to_owned(), linger);
         let lives = [("hub", Some(1001)), ("vault", None), ("notes", Some(1003))];
         world.daemons = lives.map(|(name, life)| (name.to_owned(), life)).into();

@@ -171,7 +171,9 @@ impl Receipt {
     fn has_below(&self, dir: &Path) -> bool {
         self.records.iter().any(|record| match record.step.key() {
             Some(Key::Dir(path) | Key::File(path)) => path.starts_with(dir) && path != dir,
-            Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => false,
+            Some(Key::Mode(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => {
+                false
+            }
         })
     }
 
@@ -204,6 +206,8 @@ impl Receipt {
         }
         for (step, mark) in log.plan.steps.iter().zip(&log.marks) {
             match mark {
+                // What was mended stays so.
+                Mark::Done { .. } if log.plan.verb == Verb::Fix && matches!(step, Step::SetMode { .. }) => {}
                 Mark::Done { before } => {
                     for (step, before) in levels(step, before) {
                         sum.take_in(&step, Some(&before));

@@ -397,6 +397,8 @@ pub(super) fn found(now: &Before) -> String {
             Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
             Dir::Blocked { by } => format!("{} is no directory", by.display()),
         },
+        Before::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
+        Before::Mode { mode: None } => "there is nothing of that name".to_owned(),
         Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
         Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
         Before::Running { active, .. } => match active {

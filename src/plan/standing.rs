@@ -35,6 +35,7 @@ impl Step {
             }
             (_, Before::File { entry }) => self.wants(entry),
             (_, Before::Unit { entry, read, .. }) => self.wants(entry) && settled(entry, read.as_ref()),
+            (Self::SetMode { mode, .. }, Before::Mode { mode: now }) => *now == Some(*mode),
             (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now, .. }) => enabled == now,
             (Self::SetRunning { running: true, .. }, Before::Running { active, .. }) => {
                 *active == Active::Running
@@ -58,6 +59,7 @@ impl Step {
             Self::Restore { was, .. } => entry.same(was),
             Self::MakeDir { .. }
             | Self::RemoveDir { .. }
+            | Self::SetMode { .. }
             | Self::SetEnabled { .. }
             | Self::SetRunning { .. }
             | Self::SetLinger { .. }
@@ -91,6 +93,7 @@ impl Step {
                 }
             }
             (Before::Dir { dir: was }, Before::Dir { dir }) => dirs(was, dir),
+            (Before::Mode { mode: was }, Before::Mode { mode }) if was == mode => Standing::NotYet,
             (Before::Enabled { .. }, Before::Enabled { .. }) => Standing::NotYet,
             (Before::Running { .. }, Before::Running { .. }) => self.runs(before, now),
             (Before::Linger { on: before }, Before::Linger { on: now }) => {

@@ -1,6 +1,6 @@
 //! One step: the unit of doing and of taking back. Complete: no choice is left to whoever performs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,13 @@ pub enum Step {
         unit: UnitName,
         /// Its file.
         path: PathBuf,
+    },
+    /// Give a file or directory other permission bits.
+    SetMode {
+        /// Which.
+        path: PathBuf,
+        /// The bits.
+        mode: u32,
     },
     /// Put back what had a name before we came. Only ever the inverse of a step above.
     Restore {
@@ -142,6 +149,8 @@ pub enum Key {
     Dir(PathBuf),
     /// A name in a directory.
     File(PathBuf),
+    /// Permission bits of a name.
+    Mode(PathBuf),
     /// Whether a unit starts by itself.
     Enabled(UnitName),
     /// Whether a unit runs.
@@ -163,6 +172,7 @@ impl Step {
             | Self::PutUnit { path, .. }
             | Self::RemoveUnit { path, .. }
             | Self::Restore { path, .. } => Key::File(path.clone()),
+            Self::SetMode { path, .. } => Key::Mode(path.clone()),
             Self::SetEnabled { unit, .. } => Key::Enabled(unit.clone()),
             Self::SetRunning { unit, .. } => Key::Running(unit.clone()),
             Self::SetLinger { user, .. } => Key::Linger(user.clone()),
@@ -178,6 +188,15 @@ impl Step {
     #[must_use]
     pub fn only_waits(&self) -> bool {
         self.key().is_none()
+    }
+
+    /// The file and text of a unit, if it writes one.
+    #[must_use]
+    pub fn unit_text(&self) -> Option<(&Path, &str)> {
+        match self {
+            Self::PutUnit { path, text, .. } => Some((path, text)),
+            _ => None,
+        }
     }
 
     /// Whether the plan goes on without it. An installation without linger serves until the logout, and a module
@@ -201,6 +220,7 @@ impl Step {
             Self::RemoveFile { path } => format!("remove {}", path.display()),
             Self::PutUnit { path, .. } => format!("write the unit {}", path.display()),
             Self::RemoveUnit { path, .. } => format!("remove the unit {}", path.display()),
+            Self::SetMode { path, mode } => format!("give {} the mode {mode:04o}", path.display()),
             Self::Restore { path, .. } => format!("put back {} as it was", path.display()),
             Self::SetEnabled { unit, enabled: true } => format!("have {unit} start by itself"),
             Self::SetEnabled { unit, enabled: false } => format!("have {unit} not start by itself"),
@@ -235,7 +255,7 @@ impl Step {
     #[must_use]
     pub fn subject(&self) -> String {
         match self.key() {
-            Some(Key::Dir(path) | Key::File(path)) => path.display().to_string(),
+            Some(Key::Dir(path) | Key::File(path) | Key::Mode(path)) => path.display().to_string(),
             Some(Key::Enabled(unit) | Key::Running(unit)) => unit.to_string(),
             Some(Key::Linger(user)) => format!("linger of {user}"),
             Some(Key::Daemons) => "the detached daemons".to_owned(),

@@ -327,6 +327,13 @@ impl World {
                 }
                 Ok(())
             }
+            Step::SetMode { path, mode: wanted } => match self.nodes.get_mut(path) {
+                Some(Node::File { mode, .. } | Node::Dir(mode)) => {
+                    *mode = *wanted;
+                    Ok(())
+                }
+                Some(Node::Link(_)) | None => Err(HostError::refused("nothing has that name", None)),
+            },
             Step::SetEnabled { unit, enabled } => {
                 let job = self.job(unit)?;
                 if *enabled && job.read.is_none() {
@@ -445,6 +452,12 @@ impl Host for World {
                 };
                 Before::Unit { entry: self.entry(path), read: Some(read), active: job.active }
             }
+            Step::SetMode { path, .. } => Before::Mode {
+                mode: match self.nodes.get(path) {
+                    Some(Node::File { mode, .. } | Node::Dir(mode)) => Some(*mode),
+                    Some(Node::Link(_)) | None => None,
+                },
+            },
             Step::SetEnabled { unit, .. } => {
                 let job = &self.jobs[unit];
                 Before::Enabled { enabled: job.enabled, active: job.active }

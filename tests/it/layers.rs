@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 14] = [
+const ROOMS: [(u8, &str, &[&str]); 15] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -17,12 +17,14 @@ const ROOMS: [(u8, &str, &[&str]); 14] = [
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
+    (5, "doctor", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (5, "migrate", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (
         6,
         "cli",
         &[
             "install",
+            "doctor",
             "migrate",
             "module",
             "process",
@@ -40,10 +42,15 @@ const ROOMS: [(u8, &str, &[&str]); 14] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 74] = [
+const PURE: [&str; 79] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/root.rs",
+    "doctor/check.rs",
+    "doctor/checks.rs",
+    "doctor/checks/",
+    "doctor/facts.rs",
+    "doctor/fix.rs",
     "home/document.rs",
     "home/paths.rs",
     "hub/http/metrics.rs",

@@ -139,3 +139,13 @@ fn typed(line: &str) -> impl Iterator<Item = String> {
     });
     words.filter(|word| !word.is_empty() && !word.starts_with('-'))
 }
+
+#[test]
+fn the_checks_of_the_readme_are_those_of_doctor() {
+    let readme = file("README.md");
+    let table = readme.split("## Doctor").nth(1).unwrap().split("## ").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let known: Vec<String> =
+        parachute::doctor::checks::IDS.iter().map(|(id, means)| format!("| `{id}` | {means} |")).collect();
+    assert_eq!(rows, known);
+}

@@ -22,6 +22,7 @@ mod snapshot;
 mod units;
 
 mod boot;
+mod doctor;
 mod harness;
 mod hostile;
 mod init;

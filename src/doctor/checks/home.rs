@@ -18,14 +18,15 @@ fn permissions(facts: &DoctorFacts) -> Vec<Check> {
     let open: Vec<Check> = facts
         .private
         .iter()
-        .filter(|file| file.mode & 0o777 & !file.may != 0)
+        .filter(|file| file.excess() != 0)
         .map(|file| {
             let path = file.path.display();
             Check::warn(
                 ID,
                 format!("{path} has mode {:o}: others on this machine can look into it", file.mode & 0o777),
-                format!("chmod {:o} {path}", file.may),
+                format!("chmod {:o} {path}", file.mode & !file.excess()),
             )
+            .fixable()
         })
         .collect();
     if open.is_empty() { vec![Check::ok(ID, "only you can read what is private")] } else { open }

@@ -9,6 +9,7 @@ const LITTLE: u64 = 100 * 1024 * 1024;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let mut out = vec![manager(facts)];
+    out.extend(older(facts));
     out.extend(linger(facts));
     out.extend(port(facts));
     out.extend(disk(facts));
@@ -26,6 +27,11 @@ fn manager(facts: &DoctorFacts) -> Check {
             "parachute serve     (in the foreground)",
         ),
     }
+}
+
+/// Daemons of the detached model hold the ports that a supervised hub would need.
+fn older(facts: &DoctorFacts) -> Option<Check> {
+    facts.older.as_ref().map(|words| Check::warn("older", words.clone(), "parachute migrate --to-supervised"))
 }
 
 fn linger(facts: &DoctorFacts) -> Option<Check> {
@@ -58,9 +64,16 @@ fn port(facts: &DoctorFacts) -> Option<Check> {
         ),
         Some(holder) if holder.ours => Check::ok(ID, format!("port {port} is the hub's")),
         Some(holder) => {
-            let who = holder.pid.map_or_else(|| "a process that cannot be seen".to_owned(), |p| format!("pid {p}"));
-            let next = holder.pid.map_or_else(|| "parachute init --port N".to_owned(), |pid| format!("ps -fp {pid}"));
-            Check::fail(ID, format!("port {port} is taken by {who} {}", holder.command).trim().to_owned(), next)
+            let who =
+                holder.pid.map_or_else(|| "a process that cannot be seen".to_owned(), |p| format!("pid {p}"));
+            let next = holder
+                .pid
+                .map_or_else(|| "parachute init --port N".to_owned(), |pid| format!("ps -fp {pid}"));
+            Check::fail(
+                ID,
+                format!("port {port} is taken by {who} {}", holder.command).trim().to_owned(),
+                next,
+            )
         }
     })
 }

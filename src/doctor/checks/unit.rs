@@ -64,11 +64,16 @@ fn loaded(service: &UnitFacts) -> Check {
         Told::Known(true) => match &service.state.file {
             Some(file) if *file != service.path => Check::fail(
                 ID,
-                format!("the manager reads the unit from {}, not from {}", file.display(), service.path.display()),
+                format!(
+                    "the manager reads the unit from {}, not from {}",
+                    file.display(),
+                    service.path.display()
+                ),
                 format!("ls -l {}", file.display()),
             ),
             _ if !service.state.drop_ins.is_empty() => {
-                let list: Vec<String> = service.state.drop_ins.iter().map(|f| f.display().to_string()).collect();
+                let list: Vec<String> =
+                    service.state.drop_ins.iter().map(|f| f.display().to_string()).collect();
                 Check::ok(ID, format!("the manager has it, changed by {}", list.join(", ")))
             }
             _ => Check::ok(ID, "the manager has loaded exactly this text"),
@@ -95,8 +100,11 @@ fn running(service: &UnitFacts) -> Check {
             Check::fail(ID, "the hub died, and the manager is about to start it again", "parachute logs hub")
         }
         Told::Known(Active::Failed) => {
-            let how = service.state.result.as_deref().map_or_else(String::new, |r| format!(" ({})", r));
+            let how = service.state.result.as_deref().map_or_else(String::new, |r| format!(" ({r})"));
             Check::fail(ID, format!("the hub died, and the manager has given up{how}"), "parachute logs hub")
+        }
+        Told::Known(Active::Idle) => {
+            Check::warn(ID, "the manager has loaded the hub, and it does not run", "parachute start")
         }
         Told::Known(Active::Stopped) => Check::warn(ID, "the hub is stopped", "parachute start"),
     }
@@ -108,8 +116,12 @@ fn drift(drift: &Drift) -> Check {
         Drift::NotInstalled | Drift::None => Check::ok(ID, "the unit is what this version would write"),
         Drift::Files(files) => {
             let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-            Check::warn(ID, format!("this version would write differently: {}", list.join(", ")), "parachute init")
-                .fixable()
+            Check::warn(
+                ID,
+                format!("this version would write differently: {}", list.join(", ")),
+                "parachute init",
+            )
+            .fixable()
         }
         Drift::Refused(why) => Check::warn(ID, why.clone(), "parachute init --dry-run"),
     }
@@ -130,8 +142,7 @@ fn survival(facts: &DoctorFacts) -> Option<Check> {
     Some(match facts.survival.as_ref()? {
         Survival::Yes { because } => Check::ok(ID, format!("it starts by itself: {because}")),
         Survival::No { because, next } => {
-            let next = next.clone().unwrap_or_else(|| "parachute init".to_owned());
-            Check::warn(ID, format!("it does not start at boot: {because}"), next)
+            Check::warn(ID, format!("it does not start at boot: {because}"), next.clone())
         }
         Survival::Unknown { because } => {
             Check::cannot_tell(ID, format!("whether it starts at boot: {because}"), "parachute status")

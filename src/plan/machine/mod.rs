@@ -74,6 +74,7 @@ impl<R: Runner> Host for Machine<R> {
             Step::PutUnit { unit, path, .. }
             | Step::RemoveUnit { unit, path }
             | Step::Restore { unit: Some(unit), path, .. } => self.unit(unit, path).await?,
+            Step::SetMode { path, .. } => Before::Mode { mode: files::mode(path)? },
             Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver.state(unit).await)?,
             Step::SetRunning { unit, .. } => unit::running(unit, &self.driver.state(unit).await)?,
             Step::SetLinger { user, .. } => Before::Linger { on: self.driver.linger(user).await },
@@ -117,6 +118,7 @@ impl<R: Runner> Host for Machine<R> {
                     self.driver.reload().await?;
                 }
             }
+            Step::SetMode { path, mode } => files::set_mode(path, *mode)?,
             Step::SetEnabled { unit, enabled } => self.driver.set_enabled(unit, *enabled).await?,
             Step::SetRunning { unit, running: true } => self.driver.start(unit).await?,
             Step::SetRunning { unit, running: false } => {
@@ -144,9 +146,15 @@ impl<R: Runner> Host for Machine<R> {
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
             Some(Key::File(path)) => Ok(exact::sweep(&path)?),
-            Some(Key::Dir(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => {
-                Ok(())
-            }
+            Some(
+                Key::Dir(_)
+                | Key::Mode(_)
+                | Key::Enabled(_)
+                | Key::Running(_)
+                | Key::Linger(_)
+                | Key::Daemons,
+            )
+            | None => Ok(()),
         }
     }
 
