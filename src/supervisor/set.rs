@@ -66,6 +66,8 @@ pub struct Supervisor {
     members: Arc<Mutex<Vec<Member>>>,
     /// Modules whose row is gone and whose processes are being ended.
     leaving: Arc<Mutex<Vec<Member>>>,
+    /// Held while leftovers of modules without a row are being ended.
+    clearing: Arc<tokio::sync::Mutex<()>>,
     condition: Arc<Mutex<Condition>>,
     draining: Arc<Mutex<bool>>,
     /// Modules that appear stay down until somebody asks for them.
@@ -83,6 +85,7 @@ impl Supervisor {
             shared: Arc::new(shared),
             members: Arc::default(),
             leaving: Arc::default(),
+            clearing: Arc::default(),
             condition: Arc::default(),
             draining: Arc::default(),
             held: Arc::default(),
@@ -205,11 +208,15 @@ impl Supervisor {
     fn leave(&self, member: Member) {
         self.shared.logs.hub_line(&format!("{} has no row any more: it is stopped", member.short));
         lock(&self.leaving).push(member.clone());
-        let (leaving, logs) = (Arc::clone(&self.leaving), self.shared.logs.clone());
+        let set = self.clone();
         tokio::spawn(async move {
             member.ask(Ask::Shutdown).await;
-            lock(&leaving).retain(|other| !other.handle.is(&member.handle));
-            logs.forget(&member.short);
+            lock(&set.leaving).retain(|other| !other.handle.is(&member.handle));
+            // A row that came back meanwhile goes on with the same log.
+            let members = lock(&set.members);
+            if !members.iter().any(|other| other.short == member.short) {
+                set.shared.logs.forget(&member.short);
+            }
         });
     }
 
@@ -231,31 +238,35 @@ impl Supervisor {
     }
 
     /// Ends processes that were left running by an earlier hub and that no start of a module will end: those of
-    /// modules without a row, and all of them while modules are held back.
+    /// modules without a row, and all of them while modules are held back. All together.
     pub async fn end_forgotten(&self) {
+        let _one_at_a_time = self.clearing.lock().await;
         let held = *lock(&self.held);
         let why = if held { "which is held back" } else { "which has no row any more" };
         let known: BTreeSet<Short> = match held {
             true => BTreeSet::new(),
             false => lock(&self.members).iter().map(|m| m.short.clone()).collect(),
         };
-        for short in self.shared.modules_left().difference(&known) {
-            let (mut lives, _) = self.shared.past(short);
-            // Somebody may have started it meanwhile: that life is ours, and stays.
-            lives.retain(|life| !life.incarnation.starts_with(&self.shared.nonce));
-            let grace = Policy::default().kill_timeout;
-            match reclaim::end(|| reclaim::of_earlier(&lives), grace).await {
-                Ok(ended) => {
-                    for id in &ended {
-                        let line = format!("ended {id}, left by {short}, {why}");
-                        self.shared.logs.hub_line(&line);
-                    }
-                    self.shared.earlier_gone(short);
-                }
-                Err(error) => {
-                    let line = format!("processes left by {short}, {why}, were not ended: {error}");
+        let left = self.shared.modules_left();
+        join_all(left.difference(&known).map(|short| self.end_leftovers(short, why))).await;
+    }
+
+    async fn end_leftovers(&self, short: &Short, why: &str) {
+        let (mut lives, _) = self.shared.past(short);
+        // Somebody may have started it meanwhile: that life is ours, and stays.
+        lives.retain(|life| !life.incarnation.starts_with(&self.shared.nonce));
+        let grace = Policy::default().kill_timeout;
+        match reclaim::end(|| reclaim::of_earlier(&lives), grace).await {
+            Ok(ended) => {
+                for id in &ended {
+                    let line = format!("ended {id}, left by {short}, {why}");
                     self.shared.logs.hub_line(&line);
                 }
+                self.shared.earlier_gone(short);
+            }
+            Err(error) => {
+                let line = format!("processes left by {short}, {why}, were not ended: {error}");
+                self.shared.logs.hub_line(&line);
             }
         }
     }
@@ -269,7 +280,9 @@ impl Supervisor {
             let answer = member.ask(Ask::Shutdown).await;
             answer.map(|(outcome, _)| (member.short.clone(), outcome))
         });
-        join_all(asked).await.into_iter().flatten().collect()
+        // What an earlier hub left of modules without a row is ended too: if that is under way, it is waited for.
+        let (answers, ()) = tokio::join!(join_all(asked), self.end_forgotten());
+        answers.into_iter().flatten().collect()
     }
 }
 
