@@ -20,6 +20,7 @@ mod launchd;
 mod launchd_faults;
 mod launchd_verbs;
 mod layers;
+mod leftovers;
 mod log_streams;
 mod logs;
 mod orphans;
@@ -28,6 +29,7 @@ mod readme;
 mod registration;
 mod safe_mode;
 mod size;
+mod requests;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]

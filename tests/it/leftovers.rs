@@ -1,0 +1,151 @@
+//! What a killed hub leaves in less tidy circumstances: no ledger, no definition, no row.
+
+use serde_json::json;
+
+use crate::support::eventually;
+use crate::support::processes::Process;
+use crate::support::world::{World, fixture};
+
+fn define(world: &World, short: &str, extra: &[&str], kill_timeout: &str) {
+    let program = fixture();
+    let argv: Vec<&str> = [program.to_str().unwrap(), "server"].iter().chain(extra).copied().collect();
+    world.define(short, &argv, json!({ "kill_timeout": kill_timeout }));
+}
+
+fn of(world: &World, short: &str) -> Vec<Process> {
+    world.processes().into_iter().filter(|p| p.module == short).collect()
+}
+
+fn all_ready(world: &World, modules: &[&str]) {
+    for short in modules {
+        world.ready(short);
+    }
+}
+
+/// The ledger is lost: the marks in the environment of every process are enough, daemons and workers included.
+#[test]
+fn without_a_ledger_the_marks_find_what_was_left() {
+    let world = World::new();
+    define(&world, "wrapper", &["--child"], "300ms");
+    define(&world, "daemon", &["--escape"], "300ms");
+    world.define("worker", &["sleep", "1000"], json!({ "listen": false }));
+    world.start_hub();
+    eventually("all run", || world.processes().len() == 5);
+    all_ready(&world, &["wrapper", "worker"]);
+    world.kill_hub();
+    let before = world.processes();
+    std::fs::remove_file(world.home().join("run/ledger.jsonl")).unwrap();
+    world.start_hub();
+    all_ready(&world, &["wrapper", "daemon", "worker"]);
+    let after = world.processes();
+    assert!(after.len() == 5 && after.iter().all(|p| !before.contains(p)), "{before:#?}\n{after:#?}");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// A ledger torn in the middle of a line, with lines nobody understands: what can be read counts.
+#[test]
+fn a_torn_ledger_stops_no_boot() {
+    let world = World::new();
+    define(&world, "web", &[], "300ms");
+    world.start_hub();
+    world.ready("web");
+    world.kill_hub();
+    let before = world.processes();
+    let ledger = world.home().join("run/ledger.jsonl");
+    let mut bytes = std::fs::read(&ledger).unwrap();
+    bytes.extend_from_slice(b"\xff\xfe not ours\n{\"entry\":\"born\",\"short\":\"we");
+    std::fs::write(&ledger, bytes).unwrap();
+    world.start_hub();
+    world.ready("web");
+    assert!(of(&world, "web").iter().all(|p| !before.contains(p)));
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// It cannot be started any more; what runs of it is old, unwatched, and goes.
+#[test]
+fn what_cannot_be_started_any_more_is_still_ended() {
+    let world = World::new();
+    define(&world, "web", &["--child", "--ignore-term"], "300ms");
+    world.start_hub();
+    world.ready("web");
+    world.kill_hub();
+    let manifest = world.home().join("web/.parachute/module.json");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, "{ broken").unwrap();
+    world.start_hub();
+    world.problem("web", "bad_definition");
+    assert_eq!(of(&world, "web"), []);
+    std::fs::write(&manifest, text).unwrap();
+    world.ready("web");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// Killed again while it ends what the first one left: the third hub has both on its list, and one life results.
+#[test]
+fn a_hub_killed_while_it_ends_what_was_left_leaves_it_to_the_next() {
+    let world = World::new();
+    define(&world, "deaf", &["--ignore-term"], "400ms");
+    define(&world, "quick", &[], "400ms");
+    world.start_hub();
+    all_ready(&world, &["deaf", "quick"]);
+    let before = of(&world, "deaf");
+    world.kill_hub();
+    for _ in 0..3 {
+        world.start_hub();
+        world.ready("quick");
+        world.kill_hub();
+    }
+    world.start_hub();
+    all_ready(&world, &["deaf", "quick"]);
+    assert_eq!((of(&world, "deaf").len(), of(&world, "quick").len()), (1, 1));
+    assert_ne!(of(&world, "deaf"), before);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// An ordered stop leaves nothing, not even of a module that the hub is only clearing away.
+#[test]
+fn a_stop_waits_until_what_has_no_row_is_ended() {
+    let world = World::new();
+    define(&world, "goes", &["--ignore-term"], "300ms");
+    world.start_hub();
+    world.ready("goes");
+    world.kill_hub();
+    world.rows().clear();
+    world.write_rows();
+    world.start_hub();
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// Leftovers without a row cost one kill timeout, not one each: when the first is gone, all have had their SIGTERM.
+#[test]
+fn what_has_no_row_is_ended_together() {
+    let world = World::new();
+    let told = |n: usize| world.file(&format!("told{n}"));
+    for n in 0..3 {
+        let script = format!(
+            "trap 'echo TERM >> {0}' TERM; echo up > {0}; while :; do sleep 0.02; done",
+            told(n).display()
+        );
+        world.define(&format!("deaf{n}"), &["sh", "-c", &script], json!({ "listen": false }));
+    }
+    let said = |what: &str| {
+        (0..3).filter(|n| std::fs::read_to_string(told(*n)).is_ok_and(|t| t.contains(what))).count()
+    };
+    world.start_hub();
+    eventually("all run", || said("up") == 3);
+    world.kill_hub();
+    world.rows().clear();
+    world.write_rows();
+    world.start_hub();
+    let modules =
+        || world.processes().into_iter().map(|p| p.module).collect::<std::collections::BTreeSet<_>>().len();
+    eventually("the first is gone", || modules() < 3);
+    assert_eq!(said("TERM"), 3);
+    world.stop_hub();
+    world.expect_no_processes();
+}

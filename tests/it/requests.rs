@@ -1,0 +1,202 @@
+//! Requests that arrive while something else is under way.
+
+use serde_json::json;
+
+use crate::support::http;
+use crate::support::processes;
+use crate::support::world::{World, fixture};
+use crate::support::{eventually, until};
+
+fn define(world: &World, short: &str, extra: &[&str], supervise: serde_json::Value) -> u16 {
+    let program = fixture();
+    let argv: Vec<&str> = [program.to_str().unwrap(), "server"].iter().chain(extra).copied().collect();
+    world.define(short, &argv, supervise)
+}
+
+/// Calls an operation from a thread of its own; the answer comes when it is joined.
+fn later(world: &World, short: &str, op: &str) -> std::thread::JoinHandle<http::Answer> {
+    let (socket, target) = (world.socket(), format!("/api/modules/{short}/{op}"));
+    std::thread::spawn(move || http::socket(&socket, "POST", &target, &[("host", "hub")]).unwrap())
+}
+
+fn detail(world: &World, short: &str) -> String {
+    world.view(short)["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+/// W-S2: the old life ends first, the last request wins, and who lost is told so.
+#[test]
+fn a_start_while_a_slow_stop_is_under_way_waits_and_wins() {
+    let world = World::new();
+    define(&world, "deaf", &["--ignore-term"], json!({ "kill_timeout": "600ms" }));
+    world.start_hub();
+    let first = world.ready("deaf");
+    let stop = later(&world, "deaf", "stop");
+    eventually("the stop is under way", || detail(&world, "deaf") == "stopping");
+    let start = world.op("deaf", "start");
+    assert_eq!(start["ok"], true, "{start:#}");
+    assert_eq!(start["state"]["status"], "running");
+    let stop = stop.join().unwrap();
+    assert_eq!((stop.status, stop.json()["error"].as_str()), (409, Some("superseded")), "{stop:?}");
+    let second = world.ready("deaf");
+    assert_ne!(first, second);
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [second]);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+#[test]
+fn a_stop_while_a_restart_waits_for_readiness_wins() {
+    let world = World::new();
+    define(&world, "never", &["--never-bind"], json!({ "ready_within": "10m" }));
+    world.start_hub();
+    let first = until("it runs", || world.view("never")["pid"].as_u64());
+    let restart = later(&world, "never", "restart");
+    until("a second life waits", || world.view("never")["pid"].as_u64().filter(|pid| *pid != first));
+    let stop = world.op("never", "stop");
+    assert_eq!((&stop["ok"], &stop["stopped"]), (&json!(true), &json!(true)), "{stop:#}");
+    world.expect_no_processes();
+    let restart = restart.join().unwrap();
+    assert_eq!((restart.status, restart.json()["error"].as_str()), (409, Some("superseded")), "{restart:?}");
+    world.stop_hub();
+}
+
+/// A pause between two lives is no state that swallows requests.
+#[test]
+fn start_and_stop_during_a_backoff_take_effect_at_once() {
+    let world = World::new();
+    let slow = json!({ "restart": { "max": 100, "backoff": "1h", "cap": "1h" } });
+    let port = define(&world, "web", &[], slow);
+    world.start_hub();
+    let crash_into_backoff = || {
+        let crash = || http::tcp(port, "GET", "/crash", &[]);
+        // The first crash is answered at once, the second with an hour's pause.
+        until("it backs off", || {
+            let view = world.view("web");
+            if view["ready"] == true {
+                crash();
+            }
+            view["detail"].as_str()?.starts_with("tries again in").then_some(())
+        });
+    };
+    crash_into_backoff();
+    assert_eq!(world.view("web")["state"], "restarting");
+    world.expect_no_processes();
+    let start = world.op("web", "start");
+    assert_eq!((&start["ok"], &start["state"]["restartsInWindow"]), (&json!(true), &json!(0)), "{start:#}");
+    crash_into_backoff();
+    let restart = world.op("web", "restart");
+    assert_eq!(restart["ok"], true, "{restart:#}");
+    crash_into_backoff();
+    let stop = world.op("web", "stop");
+    assert_eq!(stop["ok"], true, "{stop:#}");
+    assert_eq!(world.view("web")["state"], "stopped");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// The row goes and comes back before the old life has ended: never two lives, and the new one is heard.
+#[test]
+fn a_row_that_comes_back_before_its_old_life_ended_gets_one_new_life() {
+    let world = World::new();
+    define(&world, "web", &["--ignore-term"], json!({ "kill_timeout": "600ms" }));
+    define(&world, "other", &[], json!({}));
+    world.start_hub();
+    let first = world.ready("web");
+    let rows = world.rows().clone();
+    world.rows().retain(|row| row["name"] != "web");
+    world.write_rows();
+    world.post("/api/reload").unwrap();
+    assert_eq!(world.view("web"), serde_json::Value::Null);
+    *world.rows() = rows;
+    world.write_rows();
+    world.post("/api/reload").unwrap();
+    let second = until("a second life", || {
+        let groups: std::collections::BTreeSet<u32> =
+            world.processes().iter().filter(|p| p.module == "web").map(|p| p.group).collect();
+        assert!(groups.len() <= 1, "two lives at once: {groups:?}");
+        Some(world.view("web")).filter(|v| v["ready"] == true)?["pid"].as_u64()
+    });
+    assert_ne!(u64::from(first), second);
+    eventually("its lines are heard", || {
+        let logs = world.get("/api/modules/web/logs").unwrap().json();
+        let born = format!("started, pid {second}");
+        logs["text"]
+            .as_str()
+            .unwrap()
+            .split_once(&born)
+            .is_some_and(|(_, after)| after.contains("listening on"))
+    });
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// The hub ends while it is still ending a module whose row is gone.
+#[test]
+fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
+    let world = World::new();
+    define(&world, "goes", &["--ignore-term"], json!({ "kill_timeout": "800ms" }));
+    world.start_hub();
+    world.ready("goes");
+    world.rows().clear();
+    world.write_rows();
+    world.post("/api/reload").unwrap();
+    assert_eq!(world.processes().len(), 1);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// W-S1: nobody waits for an answer, everybody has a wish, and the hub is told to stop.
+#[test]
+fn a_stop_of_the_hub_amid_requests_leaves_nothing() {
+    let world = World::new();
+    for short in ["one", "two", "three"] {
+        define(&world, short, &["--child"], json!({ "kill_timeout": "300ms" }));
+    }
+    world.start_hub();
+    let socket = world.socket();
+    std::thread::scope(|scope| {
+        for op in ["start", "stop", "restart", "restart"] {
+            for short in ["one", "two", "three"] {
+                let socket = &socket;
+                scope.spawn(move || {
+                    let target = format!("/api/modules/{short}/{op}");
+                    // Until nobody answers any more: the hub has gone.
+                    while http::socket(socket, "POST", &target, &[("host", "hub")]).is_some() {}
+                });
+            }
+        }
+        eventually("a second life of each", || {
+            ["one", "two", "three"].iter().all(|short| {
+                world.read_or_empty(format!("{short}/logs/{short}.log")).matches("started, pid").count() > 2
+            })
+        });
+        world.stop_hub();
+    });
+    world.expect_no_processes();
+}
+
+/// An actor's death would be a hung answer: every crash, however quick, is answered.
+#[test]
+fn kills_from_outside_amid_restarts_end_with_one_life() {
+    let world = World::new();
+    define(&world, "web", &[], json!({ "restart": { "max": 1000, "backoff": "1ms", "cap": "5ms" } }));
+    world.start_hub();
+    world.ready("web");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (home, over) = (world.home(), &done);
+        scope.spawn(move || {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                processes::of_home(&home).iter().for_each(processes::kill);
+            }
+        });
+        for _ in 0..20 {
+            world.op("web", "restart");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let pid = world.ready("web");
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [pid]);
+    world.stop_hub();
+    world.expect_no_processes();
+}
