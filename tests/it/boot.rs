@@ -53,16 +53,83 @@ fn a_stranger_on_the_hubs_port_is_named_and_no_module_is_spawned() {
     world.expect_no_processes();
 }
 
-/// DC6, W-B8: the API answers while modules have not bound, and says so.
+/// DC6, W-B8: a hub that waited for its modules would never answer here.
 #[test]
 fn modules_that_never_bind_do_not_hold_up_the_api() {
     let world = World::new();
+    let program = crate::support::world::fixture();
+    let argv = [program.to_str().unwrap(), "server", "--never-bind"];
     for short in ["one", "two", "three"] {
-        world.module(short, &["--never-bind"]);
+        world.define(short, &argv, serde_json::json!({ "ready_within": "1h" }));
     }
     world.start_hub();
     let ready = world.get("/api/ready").unwrap().json();
-    assert_eq!(ready["ready_modules"], serde_json::json!([]), "{ready}");
+    assert_eq!(ready["transient_modules"], serde_json::json!(["one", "two", "three"]), "{ready}");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// What other programs look for while a hub runs is there for as long, and no longer.
+#[test]
+fn the_socket_and_the_port_file_are_there_while_the_hub_is() {
+    let world = World::new();
+    let port = world.home().join("hub/run/hub.port");
+    for _ in 0..2 {
+        world.start_hub();
+        assert_eq!(world.read("hub/run/hub.port").trim(), world.port().to_string());
+        world.stop_hub();
+        assert!(!port.exists() && !world.socket().exists());
+    }
+    // A killed hub leaves both behind; that stops nobody.
+    world.start_hub();
+    world.kill_hub();
+    assert!(port.exists() && world.socket().exists());
+    world.start_hub();
+    world.stop_hub();
+}
+
+/// Whoever asks again while the hub stops is answered, and hurries nothing along that has its time.
+#[test]
+fn a_second_signal_while_stopping_is_answered_and_leaves_nothing() {
+    let world = World::new();
+    let program = crate::support::world::fixture();
+    let argv = [program.to_str().unwrap(), "server", "--ignore-term"];
+    world.define("deaf", &argv, serde_json::json!({ "kill_timeout": "800ms" }));
+    world.start_hub();
+    world.ready("deaf");
+    world.signal_hub(Signal::SIGTERM);
+    eventually("it stops", || world.hub_log().contains("stopping: SIGTERM"));
+    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTERM] {
+        world.signal_hub(signal);
+    }
+    eventually("it has heard", || world.hub_log().contains("already stopping; 1 module"));
+    assert_eq!(world.hub_ends().code(), Some(0));
+    world.expect_no_processes();
+}
+
+/// Under a manager SIGHUP is a reload, whether or not there is a terminal, and the manager hears of it.
+#[test]
+fn sighup_under_a_manager_reads_the_rows_again() {
+    let world = World::new();
+    world.module("first", &[]);
+    let path = world.file("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(crate::support::DEADLINE)).unwrap();
+    let mut hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
+    hub.env("NOTIFY_SOCKET", &path);
+    world.spawn(hub);
+    let first = world.ready_soon("first");
+    world.module("second", &[]);
+    world.signal_hub(Signal::SIGHUP);
+    world.ready("second");
+    assert_eq!(world.ready("first"), first);
+    let mut said = String::new();
+    while !said.contains("RELOADING=1") {
+        let mut buffer = [0; 4096];
+        let read = socket.recv(&mut buffer).unwrap_or_else(|e| panic!("no RELOADING: {e}\n{said}"));
+        said.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    assert!(said.contains("READY=1"), "{said}");
     world.stop_hub();
     world.expect_no_processes();
 }

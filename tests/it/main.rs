@@ -15,6 +15,7 @@ mod descriptors;
 mod edges;
 mod environment;
 mod files;
+mod gate;
 mod groups;
 mod launchd;
 mod launchd_faults;
