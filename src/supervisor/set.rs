@@ -212,9 +212,9 @@ impl Supervisor {
         tokio::spawn(async move {
             member.ask(Ask::Shutdown).await;
             lock(&set.leaving).retain(|other| !other.handle.is(&member.handle));
-            // A row that came back meanwhile goes on with the same log.
+            // A row that came back meanwhile goes on with the same log, and so does one that went again since.
             let members = lock(&set.members);
-            if !members.iter().any(|other| other.short == member.short) {
+            if !members.iter().chain(lock(&set.leaving).iter()).any(|other| other.short == member.short) {
                 set.shared.logs.forget(&member.short);
             }
         });
@@ -237,6 +237,7 @@ impl Supervisor {
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
+<<<<<<< HEAD
     /// Ends processes that were left running by an earlier hub and that no start of a module will end: those of
     /// modules without a row, and all of them while modules are held back. All together.
     pub async fn end_forgotten(&self) {
@@ -247,6 +248,14 @@ impl Supervisor {
             true => BTreeSet::new(),
             false => lock(&self.members).iter().map(|m| m.short.clone()).collect(),
         };
+=======
+    /// Ends processes of modules that have no row any more but were left running by an earlier hub, all together. What
+    /// has an actor is the actor's: its row may be gone as well, its own time to end is not.
+    pub async fn end_forgotten(&self) {
+        let _one_at_a_time = self.clearing.lock().await;
+        let mut known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
+        known.extend(lock(&self.leaving).iter().map(|m| m.short.clone()));
+>>>>>>> 58582e0 (wip: leftovers and requests under load)
         let left = self.shared.modules_left();
         join_all(left.difference(&known).map(|short| self.end_leftovers(short, why))).await;
     }

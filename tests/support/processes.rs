@@ -29,6 +29,14 @@ pub fn of_home(home: &Path) -> Vec<Process> {
     found
 }
 
+/// The same, of one moment: all of them lived when the search had ended. A plain search takes a while, and may see a
+/// process that ends and, later on its way, the one that follows it.
+pub fn together(home: &Path) -> Vec<Process> {
+    let mut found = of_home(home);
+    found.retain(|process| alive(process.pid, process.started));
+    found
+}
+
 fn of_pid(pid: u32, home: &Path) -> Option<Process> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let var = |name: &str| {
