@@ -199,7 +199,10 @@ fn screen(report: &Report, style: Style) -> String {
     out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
     out.push_str(&survival_line(&report.survival, style));
     if report.changed {
-        out.push_str("  back, if need be: parachute migrate --teardown --back-to-detached\n");
+        out.push_str(&format!(
+            "  {} parachute migrate --teardown --back-to-detached     (back again)\n",
+            style.good("hint:")
+        ));
     }
     out
 }

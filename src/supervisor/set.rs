@@ -237,25 +237,17 @@ impl Supervisor {
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
-<<<<<<< HEAD
     /// Ends processes that were left running by an earlier hub and that no start of a module will end: those of
-    /// modules without a row, and all of them while modules are held back. All together.
+    /// modules without a row, and all of them while modules are held back. All together. What has an actor is the
+    /// actor's: its row may be gone as well, its own time to end is not.
     pub async fn end_forgotten(&self) {
         let _one_at_a_time = self.clearing.lock().await;
         let held = *lock(&self.held);
         let why = if held { "which is held back" } else { "which has no row any more" };
-        let known: BTreeSet<Short> = match held {
-            true => BTreeSet::new(),
-            false => lock(&self.members).iter().map(|m| m.short.clone()).collect(),
-        };
-=======
-    /// Ends processes of modules that have no row any more but were left running by an earlier hub, all together. What
-    /// has an actor is the actor's: its row may be gone as well, its own time to end is not.
-    pub async fn end_forgotten(&self) {
-        let _one_at_a_time = self.clearing.lock().await;
-        let mut known: BTreeSet<Short> = lock(&self.members).iter().map(|m| m.short.clone()).collect();
-        known.extend(lock(&self.leaving).iter().map(|m| m.short.clone()));
->>>>>>> 58582e0 (wip: leftovers and requests under load)
+        let mut known: BTreeSet<Short> = lock(&self.leaving).iter().map(|m| m.short.clone()).collect();
+        if !held {
+            known.extend(lock(&self.members).iter().map(|m| m.short.clone()));
+        }
         let left = self.shared.modules_left();
         join_all(left.difference(&known).map(|short| self.end_leftovers(short, why))).await;
     }

@@ -28,9 +28,9 @@ mod orphans;
 mod questions;
 mod readme;
 mod registration;
+mod requests;
 mod safe_mode;
 mod size;
-mod requests;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
