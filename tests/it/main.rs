@@ -7,6 +7,7 @@
 #![cfg_attr(test, expect(unreachable_pub, reason = "test: support is a module of this binary"))]
 
 mod activation;
+mod adverse;
 mod api;
 mod api_doors;
 mod boot;
