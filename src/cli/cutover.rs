@@ -100,10 +100,11 @@ pub(super) async fn site_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Site
 }
 
 async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said, CliError> {
-    let legacy = legacy::look(cx, &site.home, &site.person, Some(site)).await?;
+    let glance = site.glance();
+    let legacy = legacy::look(cx, &site.home, &site.person, Some(&glance)).await?;
     let found = findings(&legacy);
     let port = other_port(&found);
-    let mut facts = site.facts(cx, port).await?;
+    let mut facts = glance.facts(cx, port).await?;
     preflight::find_needs(&legacy, &found.daemons, &mut facts);
     let request = Request { install: Install { force: args.force, port, ..Install::default() } };
     let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
@@ -115,7 +116,7 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said,
         return Err(refused(&refusals));
     }
     let mut host = site.host();
-    let (shown, observed) = plans::look(&plan, &host, &site.driver.manager).await?;
+    let (shown, observed) = plans::look(&plan, &glance.host(), &site.driver.manager).await?;
     if args.dry_run {
         let screen = || plans::screen(&shown, cx.style);
         return Ok(Said::report(args.json, &shown, Kind::Done, screen));

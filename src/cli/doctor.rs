@@ -8,6 +8,7 @@ use crate::doctor::facts::DoctorFacts;
 use crate::doctor::gather::{self, Seen};
 use crate::doctor::{checks, fix};
 use crate::install::gather::{self as install, Seed};
+use crate::manager::invocation::Runner;
 use crate::process::person;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
@@ -67,7 +68,8 @@ pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Said, CliError> {
             Found::NoManager(none) => Err(none),
         },
     };
-    let facts = look(cx, site.as_deref()).await?;
+    let glance = site.as_ref().map(|site| site.glance());
+    let facts = look(cx, glance.as_ref().map_err(|none| &**none)).await?;
     if !args.fix {
         return Ok(say(&facts, args.json, cx.style));
     }
@@ -96,12 +98,15 @@ pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Said, CliError> {
     }
     let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
     Terminal.err(&plans::notes(&done.notes, cx.style));
-    let facts = look(cx, Ok(&site)).await?;
+    let facts = look(cx, Ok(&site.glance())).await?;
     Ok(say(&facts, args.json, cx.style))
 }
 
 /// Asks everything.
-async fn look(cx: &Context, site: Result<&Site, &NoManager>) -> Result<DoctorFacts, CliError> {
+async fn look<R: Runner + Clone>(
+    cx: &Context,
+    site: Result<&Site<R>, &NoManager>,
+) -> Result<DoctorFacts, CliError> {
     let home = site.map_or(&cx.home, |site| &site.home);
     let hub =
         crate::api::client::Client::new(home.socket()).get::<Status>("/api/status").await.ok().map(Box::new);

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::api::client::Client;
 use crate::api::wire::Status;
-use crate::install::facts::Facts;
 use crate::install::planner::{self, Request};
 use crate::manager::detect::Why;
+use crate::manager::memo::Memo;
 use crate::manager::runner::Tools;
 use crate::manager::survival::Survival;
 use crate::plan::Note;
@@ -131,11 +131,17 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     if args.resume || args.rollback {
         return plans::settle(cx, &mut host, &site.place.state, args.rollback).await.map(Ended::Said);
     }
-    let mut facts = site.facts(cx, args.port).await?;
-    if facts.unfinished.is_some() && !args.dry_run && over(cx, args, &site, &mut host, &mut facts).await? {
-        return Ok(Ended::Said(Said::done("the broken-off plan is finished\n")));
+    let mut glance = site.glance();
+    let mut facts = glance.facts(cx, args.port).await?;
+    if let Some(verb) = facts.unfinished.clone().filter(|_| !args.dry_run) {
+        if over(cx, args, &site, &mut host, &verb).await? {
+            return Ok(Ended::Said(Said::done("the broken-off plan is finished\n")));
+        }
+        // Taken back: the machine is another one now.
+        glance = site.glance();
+        facts = glance.facts(cx, args.port).await?;
     }
-    if let Some(said) = older(cx, args, &site).await? {
+    if let Some(said) = older(cx, args, &glance).await? {
         return Ok(Ended::Said(said));
     }
     let request = Request {
@@ -146,7 +152,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         port: args.port,
     };
     let plan = planner::plan(&facts, &request).map_err(|refusal| site::refused(&refusal))?;
-    let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
+    let (shown, found) = plans::look(&plan, &glance.host(), &site.driver.manager).await?;
     if args.dry_run {
         let kind = Kind::Done;
         return Ok(Ended::Said(Said::report(args.json, &shown, kind, || plans::screen(&shown, cx.style))));
@@ -161,6 +167,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
             }
         }
         let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
+        glance = site.glance();
         notes.extend(done.notes);
     }
     notes.splice(0..0, plan.notes);
@@ -169,7 +176,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         changed,
         manager: facts.manager.words(),
         unit: facts.manager.file(&UnitName::hub()).display().to_string(),
-        survival: site.survival().await,
+        survival: glance.survival().await,
         hub: hub.as_ref().map(|status| Health {
             url: format!("http://{}:{}/", status.hub.host, status.hub.port),
             pid: status.hub.pid,
@@ -192,9 +199,8 @@ async fn over(
     args: &InitArgs,
     site: &Site,
     host: &mut Machine<Tools>,
-    facts: &mut Facts,
+    verb: &str,
 ) -> Result<bool, CliError> {
-    let verb = facts.unfinished.clone().unwrap_or_default();
     let mut back = true;
     if !args.yes {
         let text = format!("an earlier `{verb}` was broken off");
@@ -208,15 +214,12 @@ async fn over(
     ));
     let said = plans::settle(cx, host, &site.place.state, back).await?;
     Terminal.err(&said.out);
-    if back {
-        *facts = site.facts(cx, args.port).await?;
-    }
     Ok(!back)
 }
 
 /// Where the detached model still runs, `init` is the wrong verb: it stops nothing. Whoever can answer is led on.
-async fn older(cx: &Context, args: &InitArgs, site: &Site) -> Result<Option<Said>, CliError> {
-    let Some(words) = legacy::in_the_way(cx, site).await? else { return Ok(None) };
+async fn older(cx: &Context, args: &InitArgs, glance: &Site<Memo<Tools>>) -> Result<Option<Said>, CliError> {
+    let Some(words) = legacy::in_the_way(cx, glance).await? else { return Ok(None) };
     let refused =
         || CliError::new(Kind::NeedsPerson, words.clone()).hint("parachute migrate --to-supervised");
     if args.yes || args.dry_run || !cx.interactive {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::home::paths::Home;
 use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
 use crate::manager::which::Manager;
 use crate::migrate::facts::{Legacy, StaleUnit};
 use crate::migrate::gather::{self, Seed};
@@ -64,11 +65,11 @@ pub struct Stranger {
 ///
 /// # Errors
 /// The system does not tell what runs here.
-pub async fn look(
+pub async fn look<R: Runner>(
     cx: &Context,
     home: &Home,
     person: &Person,
-    site: Option<&Site>,
+    site: Option<&Site<R>>,
 ) -> Result<Legacy, CliError> {
     let seed = Seed { person, home, env: &cx.env, now: cx.now };
     let mut legacy = gather::daemons(&seed).map_err(|unsure| {
@@ -88,9 +89,9 @@ pub async fn look(
 ///
 /// # Errors
 /// As [`look`].
-pub async fn in_the_way(cx: &Context, site: &Site) -> Result<Option<String>, CliError> {
-    let mut legacy = look(cx, &site.home, &site.person, None).await?;
-    gather::units(&mut legacy, &site.driver, &[], &site.person).await;
+pub async fn in_the_way<R: Runner + Clone>(cx: &Context, site: &Site<R>) -> Result<Option<String>, CliError> {
+    let mut legacy = look::<R>(cx, &site.home, &site.person, None).await?;
+    gather::units::<_, R>(&mut legacy, &site.driver, &[], &site.person).await;
     let found = findings(&legacy);
     if !found.is_legacy(&legacy) {
         return Ok(None);

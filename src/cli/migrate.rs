@@ -1,5 +1,6 @@
 //! `parachute migrate`: from the detached model to the supervised one.
 
+use crate::manager::runner::Tools;
 use crate::plan::Take;
 use crate::process::person;
 
@@ -89,11 +90,11 @@ pub async fn run(cx: &Context, args: CutoverArgs) -> Result<Said, CliError> {
 async fn list(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let found = match site::find(cx, &asked).await? {
-        Found::Site(site) => legacy::look(cx, &site.home, &site.person, Some(&site)).await?,
+        Found::Site(site) => legacy::look(cx, &site.home, &site.person, Some(&site.glance())).await?,
         Found::NoManager(_) => {
             let acting = person::by_uid(person::effective_uid())
                 .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("getent passwd"))?;
-            legacy::look(cx, &cx.home, &acting, None).await?
+            legacy::look::<Tools>(cx, &cx.home, &acting, None).await?
         }
     };
     let listed = legacy::listed(&found);

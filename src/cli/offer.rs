@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::api::client::ClientError;
 use crate::api::wire::Health;
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
+use crate::manager::runner::Tools;
 use crate::migrate::planner::findings;
 use crate::module::stamp::Stamp;
 use crate::plan::daemon::{Daemon, names};
@@ -36,7 +37,7 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     }
     let Ok(person) = person::by_uid(person::effective_uid()) else { return Ok(()) };
     // What cannot be told here is told by the verb itself.
-    let Ok(found) = legacy::look(cx, &cx.home, &person, None).await else { return Ok(()) };
+    let Ok(found) = legacy::look::<Tools>(cx, &cx.home, &person, None).await else { return Ok(()) };
     let daemons = findings(&found).daemons;
     if daemons.is_empty() {
         return Ok(());

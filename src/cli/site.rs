@@ -14,6 +14,8 @@ use crate::install::refusal::Refusal;
 use crate::install::who::{self, Asking};
 use crate::manager::detect::{self, Detected, Why};
 use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::memo::Memo;
 use crate::manager::runner::Tools;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::survival::{Survival, survives};
@@ -50,13 +52,13 @@ pub struct Asked<'a> {
 
 /// Where an installation is, or would be.
 #[derive(Debug)]
-pub struct Site {
+pub struct Site<R = Tools> {
     /// Whose hub.
     pub person: Person,
     /// Its home.
     pub home: Home,
     /// Its manager, and the way to it.
-    pub driver: Driver<Tools>,
+    pub driver: Driver<R>,
     /// Its places.
     pub place: Place,
 }
@@ -168,6 +170,16 @@ async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
 }
 
 impl Site {
+    /// The same for one look, in which each thing is asked once. Nothing is changed through it.
+    #[must_use]
+    pub fn glance(&self) -> Site<Memo<Tools>> {
+        let driver = Driver::new(self.driver.manager.clone(), Memo::new(self.driver.runner.clone()));
+        let Self { person, home, place, .. } = self;
+        Site { person: person.clone(), home: home.clone(), driver, place: place.clone() }
+    }
+}
+
+impl<R: Runner + Clone> Site<R> {
     /// Asks the machine everything that a plan stands on.
     ///
     /// # Errors
@@ -201,7 +213,7 @@ impl Site {
 
     /// The machine as plans see it.
     #[must_use]
-    pub fn host(&self) -> Machine<Tools> {
+    pub fn host(&self) -> Machine<R> {
         Machine::new(self.driver.clone(), &self.place.state, Client::new(self.home.socket()))
     }
 }

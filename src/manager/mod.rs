@@ -10,6 +10,7 @@ pub mod explain;
 pub mod gather;
 pub mod invocation;
 pub mod launchd;
+pub mod memo;
 pub mod runner;
 pub mod settle;
 pub mod state;

@@ -107,10 +107,10 @@ pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
 /// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
 ///
 /// `others` are further managers of this machine, which are only asked.
-pub async fn units<R: Runner>(
+pub async fn units<R: Runner, S: Runner>(
     legacy: &mut Legacy,
     driver: &Driver<R>,
-    others: &[Driver<R>],
+    others: &[Driver<S>],
     person: &Person,
 ) {
     let mut found = Vec::new();
@@ -120,10 +120,10 @@ pub async fn units<R: Runner>(
                 continue;
             }
             let driven = driver.manager.file(&name) == place.path;
-            let keeper = std::iter::once(driver).chain(others);
-            let mut keeper = keeper.filter(|driver| driver.manager.file(&name) == place.path);
-            let state = match keeper.next() {
-                Some(driver) => Some(driver.state(&name).await),
+            let other = others.iter().find(|other| other.manager.file(&name) == place.path);
+            let state = match other {
+                _ if driven => Some(driver.state(&name).await),
+                Some(other) => Some(other.state(&name).await),
                 None => None,
             };
             let by_hand = (!driven).then_some(place.by_hand);
