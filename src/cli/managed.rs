@@ -40,8 +40,7 @@ pub struct ManagerView {
 pub async fn look(cx: &Context) -> Option<ManagerView> {
     let site = site::installed(cx).await?;
     let hub = UnitName::hub();
-    let state = site.driver.state(&hub).await;
-    let survival = site.survival_of(&state).await;
+    let (state, survival) = site.view().await;
     let manager = &site.driver.manager;
     Some(ManagerView::of(manager.words(), manager.name_of(&hub), state, survival))
 }

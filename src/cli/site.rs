@@ -196,19 +196,24 @@ impl<R: Runner + Clone> Site<R> {
 
     /// Whether the hub starts by itself.
     pub async fn survival(&self) -> Survival {
-        let state = self.driver.state(&UnitName::hub()).await;
-        self.survival_of(&state).await
+        self.view().await.1
     }
 
-    /// The same, for a state that was just asked for.
-    pub async fn survival_of(&self, state: &UnitState) -> Survival {
-        let linger = match &self.driver.manager {
+    /// The hub's unit, and whether it starts by itself.
+    pub async fn view(&self) -> (UnitState, Survival) {
+        let hub = UnitName::hub();
+        let (state, linger) = tokio::join!(self.driver.state(&hub), self.linger());
+        let survival = survives(&self.driver.manager, &state, &linger);
+        (state, survival)
+    }
+
+    async fn linger(&self) -> Told<bool> {
+        match &self.driver.manager {
             Manager::Systemd(_) if !self.driver.manager.is_system() => {
                 self.driver.linger(&self.person.name).await
             }
             Manager::Systemd(_) | Manager::Launchd(_) => Told::Unknown("it means nothing here".to_owned()),
-        };
-        survives(&self.driver.manager, state, &linger)
+        }
     }
 
     /// The machine as plans see it.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
+
 use super::facts::{
     Facts, HomeFacts, OnDisk, PortHolder, Program, RunningHub, SettingsFacts, Twin, UnitFacts,
 };
@@ -59,17 +61,24 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let place = place(manager, seed.home, &seed.person.home);
     let receipt = peek_receipt(&place.state)?;
     let settings = settings_of(seed.home, seed.port);
-    let mut units = Vec::new();
-    for unit in units_of(manager) {
+    // All at once: each answer of a manager takes a few milliseconds.
+    let units = join_all(units_of(manager).into_iter().map(async |unit| {
         let path = manager.file(&unit);
-        units.push(UnitFacts {
+        UnitFacts {
             on_disk: on_disk(&path),
             written: receipt.text(&path).map(ToOwned::to_owned),
             state: driver.state(&unit).await,
             path,
             unit,
-        });
-    }
+        }
+    }));
+    let linger = async {
+        match manager {
+            Manager::Systemd(_) if !manager.is_system() => Some(driver.linger(&seed.person.name).await),
+            Manager::Systemd(_) | Manager::Launchd(_) => None,
+        }
+    };
+    let (units, linger) = tokio::join!(units, linger);
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
     let kept = units.iter().any(|unit| unit.state.running().is_true());
@@ -89,10 +98,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         home,
         program: Program { content, path: place.program, same },
         twins: twins(manager, seed.person),
-        linger: match manager {
-            Manager::Systemd(_) if !manager.is_system() => Some(driver.linger(&seed.person.name).await),
-            Manager::Systemd(_) | Manager::Launchd(_) => None,
-        },
+        linger,
         holder,
         hub: hub.map(|hub| RunningHub { pid: hub.pid, port: hub.port, version: hub.version }),
         search: search::candidates(Some(&seed.person.home), &manager.target())

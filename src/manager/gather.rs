@@ -57,26 +57,37 @@ pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -
 async fn of_systemd<R: Runner>(uid: u32, given: Option<PathBuf>, runner: &R) -> SystemdFacts {
     let at =
         |scope, runtime_dir| Systemd { scope, version: OLDEST_SYSTEMD, dir: PathBuf::new(), runtime_dir };
-    let system = runner.run(&verbs::manager(&at(Scope::System, None))).await;
-    let systemctl = !matches!(&system, Err(error) if error.kind() == io::ErrorKind::NotFound);
-    let mut facts = SystemdFacts {
-        systemctl,
-        system: told(&verbs::manager(&at(Scope::System, None)), system),
-        runtime_dir: None,
-        user: Told::Unknown("there is no runtime directory".to_owned()),
-    };
     // cron, su and sudo leave XDG_RUNTIME_DIR unset, or set to somebody else's; pam_systemd(8) says where ours is.
     let own = PathBuf::from(format!("/run/user/{uid}"));
     let given = given.filter(|dir| is_dir_of(dir, uid));
-    let own = Some(own).filter(|dir| is_dir_of(dir, uid) && has_manager(dir));
-    for dir in [given, own].into_iter().flatten() {
-        if !systemctl || facts.user.known().is_some() || facts.runtime_dir.as_ref() == Some(&dir) {
-            continue;
+    let own = Some(own).filter(|dir| is_dir_of(dir, uid) && has_manager(dir) && given.as_ref() != Some(dir));
+    let mut dirs = given.into_iter().chain(own);
+    let user_in = |dir: &PathBuf| verbs::manager(&at(Scope::User, Some(dir.clone())));
+    let of_system = verbs::manager(&at(Scope::System, None));
+    let first = dirs.next();
+    // Both at once: each answer takes a few milliseconds.
+    let (system, user) = tokio::join!(runner.run(&of_system), async {
+        match &first {
+            Some(dir) => Some(runner.run(&user_in(dir)).await),
+            None => None,
         }
-        let ask = verbs::manager(&at(Scope::User, Some(dir.clone())));
-        let answer = runner.run(&ask).await;
-        facts.user = told(&ask, answer);
-        facts.runtime_dir = Some(dir);
+    });
+    let systemctl = !matches!(&system, Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let mut facts = SystemdFacts {
+        systemctl,
+        system: told(&of_system, system),
+        runtime_dir: None,
+        user: Told::Unknown("there is no runtime directory".to_owned()),
+    };
+    let (Some(dir), Some(answer), true) = (first, user, systemctl) else { return facts };
+    facts.user = told(&user_in(&dir), answer);
+    facts.runtime_dir = Some(dir);
+    for dir in dirs {
+        if facts.user.known().is_none() {
+            let ask = user_in(&dir);
+            facts.user = told(&ask, runner.run(&ask).await);
+            facts.runtime_dir = Some(dir);
+        }
     }
     facts
 }
