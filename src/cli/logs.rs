@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::api::wire::Health;
 use crate::api::wire::Stream as WireStream;
 use crate::home::services;
 use crate::logs::line::{Shown, Stream};
 use crate::logs::read::{self, Ask, Entry, ReadError};
+use crate::manager::state::Active;
 use crate::module::name::Short;
 use crate::module::row::short_of;
 use crate::module::stamp::Stamp;
@@ -24,6 +26,8 @@ use super::site;
 
 /// Lines shown when nobody says how many.
 const LINES: usize = 200;
+/// Lines of a manager about the last start.
+const LAST_START: usize = 10;
 /// Between two looks at growing files.
 const LOOK: Duration = Duration::from_millis(100);
 /// Output is written in pieces of about this size.
@@ -125,6 +129,9 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
     }
     if !args.follow {
         tell_of_launchds(cx, &screen);
+        if shown && !args.json && screen.sources == [Source::Hub] {
+            last_start(cx).await?;
+        }
         if !shown && !args.json {
             if screen.sources == [Source::Hub] && from_manager(cx, last.unwrap_or(LINES)).await? {
                 return Ok(Said::done(""));
@@ -165,6 +172,26 @@ async fn from_manager(cx: &Context, lines: usize) -> Result<bool, CliError> {
             Ok(false)
         }
     }
+}
+
+/// A hub that dies again before it could open its log leaves an older one behind, which tells nothing of it: then what
+/// its manager kept of the last start follows.
+async fn last_start(cx: &Context) -> Result<(), CliError> {
+    if cx.client().get::<Health>("/health").await.is_ok() {
+        return Ok(());
+    }
+    let Some(site) = site::installed(cx).await else { return Ok(()) };
+    let state = site.driver.state(&UnitName::hub()).await;
+    let died = matches!(state.active.known(), Some(Active::Failed | Active::Restarting));
+    // Without a log of its manager this file is all there is, or the other one was named above.
+    let Ok(told) = site.driver.logs(&UnitName::hub(), LAST_START).await else { return Ok(()) };
+    if !died || told.is_empty() {
+        return Ok(());
+    }
+    Terminal.err(&format!("it died since; {} kept of that:\n", site.driver.manager.words()));
+    let text: String = told.iter().map(|line| format!("{}\n", printable(line))).collect();
+    print(&mut text.into_bytes())?;
+    Ok(())
 }
 
 /// What a hub says before it has a log, and its last words in a panic, are in another file where launchd runs it.

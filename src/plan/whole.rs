@@ -33,8 +33,6 @@ pub enum Verb {
     Fix,
     /// `migrate`.
     Migrate,
-    /// `upgrade`.
-    Upgrade,
 }
 
 /// Something that will be true afterwards.
@@ -75,7 +73,6 @@ impl fmt::Display for Verb {
             Self::Uninstall => "uninstall",
             Self::Fix => "doctor --fix",
             Self::Migrate => "migrate",
-            Self::Upgrade => "upgrade",
         })
     }
 }
