@@ -62,6 +62,13 @@ pub enum Step {
         /// Its file.
         path: PathBuf,
     },
+    /// Give something another name, with all that is in it. No other step of a plan is about either name.
+    Move {
+        /// What has this name. Nothing: then there is nothing to do.
+        from: PathBuf,
+        /// Its new name, in a directory that is there. What has it is never replaced.
+        to: PathBuf,
+    },
     /// Put back what had a name before we came. Only ever the inverse of a step above.
     Restore {
         /// The name.
@@ -112,6 +119,8 @@ pub enum Key {
     Dir(PathBuf),
     /// A name in a directory.
     File(PathBuf),
+    /// Two names, of which one is given up for the other, whichever; in their order.
+    Names(PathBuf, PathBuf),
     /// Whether a unit starts by itself.
     Enabled(UnitName),
     /// Whether a unit runs.
@@ -131,6 +140,7 @@ impl Step {
             | Self::PutUnit { path, .. }
             | Self::RemoveUnit { path, .. }
             | Self::Restore { path, .. } => Key::File(path.clone()),
+            Self::Move { from, to } => Key::Names(from.min(to).clone(), from.max(to).clone()),
             Self::SetEnabled { unit, .. } => Key::Enabled(unit.clone()),
             Self::SetRunning { unit, .. } => Key::Running(unit.clone()),
             Self::SetLinger { user, .. } => Key::Linger(user.clone()),
@@ -165,6 +175,7 @@ impl Step {
             Self::RemoveFile { path } => format!("remove {}", path.display()),
             Self::PutUnit { path, .. } => format!("write the unit {}", path.display()),
             Self::RemoveUnit { path, .. } => format!("remove the unit {}", path.display()),
+            Self::Move { from, to } => format!("move {} to {}", from.display(), to.display()),
             Self::Restore { path, .. } => format!("put back {} as it was", path.display()),
             Self::SetEnabled { unit, enabled: true } => format!("have {unit} start by itself"),
             Self::SetEnabled { unit, enabled: false } => format!("have {unit} not start by itself"),
@@ -188,6 +199,7 @@ impl Step {
             Some(Key::Dir(path) | Key::File(path)) => path.display().to_string(),
             Some(Key::Enabled(unit) | Key::Running(unit)) => unit.to_string(),
             Some(Key::Linger(user)) => format!("linger of {user}"),
+            Some(Key::Names(one, other)) => format!("{} or {}", one.display(), other.display()),
             None => String::new(),
         }
     }
