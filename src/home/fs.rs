@@ -245,13 +245,17 @@ pub(super) fn temp_prefix(target: &Path) -> Option<OsString> {
     Some(prefix)
 }
 
+/// A name of its own in the directory of `target`, which [`temp_prefix`] begins.
+pub(super) fn temp_name(target: &Path) -> PathBuf {
+    let mut name = temp_prefix(target).unwrap_or(OsString::from(".tmp-"));
+    name.push(format!("{}-{:016x}", std::process::id(), fastrand::u64(..)));
+    directory(target).join(name)
+}
+
 /// A new file with mode 0600 and a name of its own in the directory of `target`.
 pub(super) fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
-    let prefix = temp_prefix(target).unwrap_or(OsString::from(".tmp-"));
     loop {
-        let mut temp_name = prefix.clone();
-        temp_name.push(format!("{}-{:016x}", std::process::id(), fastrand::u64(..)));
-        let temp = directory(target).join(temp_name);
+        let temp = temp_name(target);
         match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&temp) {
             Ok(file) => return Ok((temp, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -8,7 +8,7 @@
 //!    │                                        │
 //! services ─ document   module_json   env_file   settings
 //!    │                                        │
-//!    └───────── fs, exact, lock (the edges) ──┘
+//!    └──── fs, exact, moving, lock (the edges) ┘
 //! ```
 
 pub mod definition;
@@ -18,6 +18,7 @@ pub mod exact;
 pub mod fs;
 pub mod lock;
 pub mod module_json;
+pub mod moving;
 pub mod paths;
 pub mod registration;
 pub mod services;

@@ -3,7 +3,8 @@
 //! The same type answers all three questions, so that they can be compared. What is found before a step goes into
 //! the journal with all that it takes to put it back.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,11 @@ pub enum Before {
         /// Of what is there; absent: nothing is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
+    },
+    /// Two names, of which one is to be given up for the other.
+    Names {
+        /// What has which; a name that nothing has is not here.
+        at: BTreeMap<PathBuf, Thing>,
     },
     /// Whether a unit starts by itself.
     Enabled {
@@ -157,6 +163,37 @@ pub enum Dir {
     },
 }
 
+/// What is to be moved, by what it is known again by. Its bytes are not looked at: they may be gigabytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thing {
+    /// What it is.
+    pub kind: Kind,
+    /// Device of its file system. It may have another number after a boot.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Last modification: seconds since the epoch.
+    pub modified: i64,
+    /// And nanoseconds.
+    pub nanoseconds: i64,
+}
+
+/// A kind of [`Thing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A FIFO, socket or device.
+    Special,
+}
+
 /// What has a name in a directory, in short: enough to see that somebody else changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -178,6 +215,8 @@ pub enum Glance {
     },
     /// Something else.
     Other,
+    /// What is going to be moved.
+    Thing(Thing),
 }
 
 impl From<&Entry> for Glance {
@@ -187,6 +226,33 @@ impl From<&Entry> for Glance {
             Entry::File { mode, print, .. } => Self::File { mode: *mode, print: print.clone() },
             Entry::Link { to } => Self::Link { to: to.clone() },
             Entry::Other { .. } => Self::Other,
+        }
+    }
+}
+
+impl Thing {
+    /// Whether both are one: the same inode, or a copy of it on another file system, which has its times as far as that
+    /// one keeps them.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let inode = (self.dev, self.ino) == (other.dev, other.ino);
+        // The length of a directory is a matter of its file system.
+        let len = self.kind == Kind::Dir || self.len == other.len;
+        let fine = self.nanoseconds / 1_000 == other.nanoseconds / 1_000;
+        let coarse = self.nanoseconds == 0 || other.nanoseconds == 0;
+        self.kind == other.kind && (inode || (len && self.modified == other.modified && (fine || coarse)))
+    }
+}
+
+impl Kind {
+    /// In words, with an article.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::File => "a file",
+            Self::Dir => "a directory",
+            Self::Link => "a link",
+            Self::Special => "a FIFO, socket or device",
         }
     }
 }
@@ -236,6 +302,15 @@ impl Entry {
 }
 
 impl Before {
+    /// What has this name, in short, if the step replaces or moves what has it.
+    #[must_use]
+    pub fn glance(&self, name: &Path) -> Option<Glance> {
+        match self {
+            Self::Names { at } => Some(at.get(name).cloned().map_or(Glance::Absent, Glance::Thing)),
+            _ => self.entry().map(Glance::from),
+        }
+    }
+
     /// What has the name of the file, if the step touches one.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
@@ -243,6 +318,7 @@ impl Before {
             Self::File { entry } | Self::Unit { entry, .. } => Some(entry),
             Self::Dir { .. }
             | Self::Mode { .. }
+            | Self::Names { .. }
             | Self::Enabled { .. }
             | Self::Running { .. }
             | Self::Linger { .. }

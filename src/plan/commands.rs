@@ -62,6 +62,7 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
             | Step::StartDaemons { .. }
             | Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
+            | Step::Move { .. }
             | Step::AwaitHealthy { .. }
             | Step::AwaitModules { .. },
             _,
@@ -71,7 +72,8 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
 
 /// One line that does it without us, if there is one. What writes a text has none.
 #[must_use]
-pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
+pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
+    let verbs = |step| manager.map_or_else(Vec::new, |manager| verbs(step, manager));
     let file = match step {
         Step::MakeDir { path, .. } => format!("mkdir -p {}", quoted(path)),
         Step::RemoveDir { path } => format!("rmdir {}", quoted(path)),
@@ -80,6 +82,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
         Step::PutFile { path, content: Content::CopyOf { source, .. }, .. } => {
             format!("cp {} {}", quoted(source), quoted(path))
         }
+        Step::Move { from, to } => format!("mv -n {} {}", quoted(from), quoted(to)),
         Step::Restore { path, was, .. } => match (was, was.saved()) {
             (_, Some((copy, _))) => format!("cp {} {}", quoted(copy), quoted(path)),
             (Entry::Link { to }, _) => format!("ln -sfn {} {}", quoted(to), quoted(path)),
@@ -87,7 +90,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
         },
         Step::SetEnabled { .. } | Step::SetRunning { .. } | Step::SetLinger { .. } => {
             // Of several the last is the one that does it.
-            return verbs(step, manager).pop();
+            return verbs(step).pop();
         }
         // One line a daemon; its environment is not for anybody's eyes.
         Step::StartDaemons { daemons } => {
@@ -101,7 +104,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
         | Step::AwaitHealthy { .. }
         | Step::AwaitModules { .. } => return None,
     };
-    let lines: Vec<String> = std::iter::once(file).chain(verbs(step, manager)).collect();
+    let lines: Vec<String> = std::iter::once(file).chain(verbs(step)).collect();
     Some(lines.join(" && "))
 }
 
@@ -110,6 +113,7 @@ pub fn by_hand(step: &Step, manager: &Manager) -> Option<String> {
 pub fn look(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {
         (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
+        (Some(Key::Names(one, other)), _) => format!("ls -ld {} {}", quoted(&one), quoted(&other)),
         (Some(Key::File(path) | Key::Dir(path) | Key::Mode(path)), _) => format!("ls -la {}", quoted(&path)),
         (Some(Key::Daemons), _) => "parachute migrate --list".to_owned(),
         (Some(Key::Enabled(_) | Key::Running(_) | Key::Linger(_)) | None, _) => "parachute status".to_owned(),

@@ -23,6 +23,11 @@ impl Step {
             (Self::RemoveDir { path }, Before::Dir { dir: Dir::Empty { mode } }) => {
                 vec![Self::MakeDir { path: path.clone(), mode: *mode }]
             }
+            (Self::Move { from, to }, Before::Names { at })
+                if at.contains_key(from) && !at.contains_key(to) =>
+            {
+                vec![Self::Move { from: to.clone(), to: from.clone() }]
+            }
             (
                 Self::PutFile { path, .. }
                 | Self::RemoveFile { path }
@@ -192,6 +197,7 @@ fn natural(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<Pa
         | Step::RemoveFile { .. }
         | Step::PutUnit { .. }
         | Step::RemoveUnit { .. }
+        | Step::Move { .. }
         | Step::Restore { .. }
         | Step::SetMode { .. } => (4, None, None, None),
         Step::RemoveDir { path } => (5, None, None, Some(path.clone())),

@@ -35,10 +35,13 @@ enum Wish {
     Daemons,
     Mode(u32),
     Healthy,
+    Move(usize),
 }
 
 const DIRS: [&str; 4] = ["/a", "/a/b", "/c", "/c/d/e"];
 const FILES: [&str; 5] = ["/f", "/a/f", "/a/b/g", "/c/d/e/h", "/g"];
+/// No other step is about any of these names, but for the directories above.
+const MOVES: [(&str, &str); 4] = [("/m", "/n"), ("/o", "/a/o"), ("/c/p", "/a/b/p"), ("/t", "/c/d/e/t")];
 const TEXTS: [&str; 5] = ["one", "two", "a text that is far too long for the journal", "", "broken"];
 
 fn units() -> [UnitName; 2] {
@@ -60,6 +63,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         Just(Wish::Daemons),
         prop_oneof![Just(0o600_u32), Just(0o777)].prop_map(Wish::Mode),
         Just(Wish::Healthy),
+        (0..MOVES.len()).prop_map(Wish::Move),
     ]
 }
 
@@ -99,13 +103,14 @@ fn sensible(world: &World, wishes: &[Wish]) -> Vec<Step> {
                 running(&units[*u], *yes)
             }
             Wish::Linger(yes) => Step::SetLinger { user: "op".to_owned(), on: *yes },
-            Wish::Mode(mode) => Step::SetMode { path: "/m".into(), mode: *mode },
+            Wish::Mode(mode) => Step::SetMode { path: "/mode".into(), mode: *mode },
             Wish::Daemons => Step::StopDaemons {
                 // One runs, one does not, one is another life than was seen.
                 daemons: vec![daemon("hub", 1001), daemon("vault", 1002), daemon("notes", 1)],
                 heirs: Vec::new(),
             },
             Wish::Healthy => Step::AwaitHealthy { within: Duration::from_secs(1) },
+            Wish::Move(m) => Step::Move { from: MOVES[*m].0.into(), to: MOVES[*m].1.into() },
             Wish::NoUnit(_) => continue,
         };
         steps.push(step);
@@ -119,6 +124,7 @@ prop_compose! {
         dirs in proptest::collection::vec(any::<bool>(), 3),
         jobs in proptest::collection::vec((proptest::option::of(0..4_usize), any::<bool>(), any::<bool>()), 2),
         linger in any::<bool>(),
+        moves in proptest::collection::vec((0..MOVES.len(), any::<bool>(), 0..8_u8), 0..4),
     ) -> World {
         let mut world = World::new();
         for (dir, there) in ["/a", "/a/b", "/c"].iter().zip(dirs) {
@@ -133,10 +139,24 @@ prop_compose! {
                 world.nodes.insert(path, if kind == 0 { Node::Link("/elsewhere".into()) } else { file });
             }
         }
+        for (m, is_new, kind) in moves {
+            let path = PathBuf::from(if is_new && kind < 3 { MOVES[m].1 } else { MOVES[m].0 });
+            if world.nodes.contains_key(path.parent().unwrap()) {
+                let node = match kind {
+                    0 | 4 => Node::Link("/nowhere".into()),
+                    1 | 5 => Node::Dir(0o700),
+                    _ => Node::File { mode: 0o600, text: format!("moves {m}") },
+                };
+                if node == Node::Dir(0o700) {
+                    world.nodes.insert(path.join("within"), Node::File { mode: 0o400, text: "deep".to_owned() });
+                }
+                world.nodes.insert(path, node);
+            }
+        }
         for (unit, (text, enabled, up)) in units().iter().zip(jobs) {
             world = world.with_job(unit, text.map(|t| TEXTS[t]), enabled, up);
         }
-        world.nodes.insert("/m".into(), Node::File { mode: 0o666, text: "m".to_owned() });
+        world.nodes.insert("/mode".into(), Node::File { mode: 0o666, text: "mode".to_owned() });
         world.linger.insert("op".to_owned(), linger);
         let lives = [("hub", Some(1001)), ("vault", None), ("notes", Some(1003))];
         world.daemons = lives.map(|(name, life)| (name.to_owned(), life)).into();
@@ -289,18 +309,21 @@ proptest! {
         mut world in world(),
         wishes in proptest::collection::vec(wish(), 1..9),
         cut in 0..60_usize,
-        edits in proptest::collection::vec((0..FILES.len() + 2, any::<bool>()), 1..4),
+        edits in proptest::collection::vec((0..FILES.len() + MOVES.len() * 2 + 2, any::<bool>()), 1..4),
         finish in any::<bool>(),
     ) {
         let steps = sensible(&world, &wishes);
         let mut lives = Lives::new();
         if killed(&mut world, &mut lives, &plan(steps), cut, 0) && peek_log(&lives.state()).unwrap().is_some() {
             let mut theirs = BTreeMap::new();
+            let names = MOVES.iter().flat_map(|(from, to)| [*from, *to]);
+            let files: Vec<&str> = FILES.into_iter().chain(names).collect();
             for (which, link) in edits {
-                let path = FILES.get(which).map_or_else(|| unit_path(&units()[which - FILES.len()]), PathBuf::from);
+                let path = files.get(which).map_or_else(|| unit_path(&units()[which - files.len()]), PathBuf::from);
                 if matches!(world.nodes.get(path.parent().unwrap()), Some(Node::Dir(_))) {
                     let file = Node::File { mode: 0o600, text: format!("foreign {which}") };
                     let node = if link { Node::Link("/foreign".into()) } else { file };
+                    world.nodes.retain(|name, _| !name.starts_with(&path));
                     world.nodes.insert(path.clone(), node.clone());
                     theirs.insert(path, node);
                 }
@@ -314,7 +337,11 @@ proptest! {
             } else {
                 let left = lives.roll_back(&mut world).unwrap().left;
                 for (step, mark) in log.plan.steps.iter().zip(&log.marks) {
-                    let edited = matches!(step.key(), Some(Key::File(path)) if theirs.contains_key(&path));
+                    let edited = match step.key() {
+                        Some(Key::File(path)) => theirs.contains_key(&path),
+                        Some(Key::Names(one, other)) => theirs.contains_key(&one) || theirs.contains_key(&other),
+                        _ => false,
+                    };
                     if edited && mark.before().is_some() {
                         prop_assert!(left.iter().any(|left| left.subject == step.subject()), "{left:?}");
                     }

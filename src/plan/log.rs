@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::before::{Before, Entry, Glance};
+use super::before::{Before, Glance};
 use super::matrix::Mark;
 use super::step::{Key, Step};
 use super::whole::Plan;
@@ -168,13 +168,25 @@ impl Log {
     /// Whether this is not what the step may find where it is going to write: neither what was there when the plan
     /// was made nor what an earlier step of it has left there.
     #[must_use]
-    pub fn is_foreign(&self, step: usize, found: &Entry) -> bool {
-        let Some(key @ Key::File(path)) = &self.plan.steps.get(step).and_then(Step::key) else {
-            return false;
-        };
-        match self.plan.steps.iter().take(step).rfind(|earlier| earlier.key().as_ref() == Some(key)) {
-            Some(earlier) => !earlier.wants(found),
-            None => self.expects.get(path).is_some_and(|expected| *expected != Glance::from(found)),
+    pub fn is_foreign(&self, step: usize, found: &Before) -> bool {
+        let Some(ours) = self.plan.steps.get(step) else { return false };
+        let key = ours.key();
+        let earlier = self.plan.steps.iter().take(step).rfind(|earlier| earlier.key() == key);
+        match (ours, &key, found) {
+            (Step::Move { from, .. }, _, Before::Names { at }) => {
+                match (earlier, self.expects.get(from), at.get(from)) {
+                    (None, Some(Glance::Thing(expected)), Some(found)) => !found.same(expected),
+                    (None, Some(Glance::Absent), Some(_)) => true,
+                    _ => false,
+                }
+            }
+            (_, Some(Key::File(path)), Before::File { entry } | Before::Unit { entry, .. }) => {
+                match earlier {
+                    Some(earlier) => !earlier.wants(entry),
+                    None => self.expects.get(path).is_some_and(|expected| *expected != Glance::from(entry)),
+                }
+            }
+            _ => false,
         }
     }
 

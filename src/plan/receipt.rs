@@ -171,6 +171,7 @@ impl Receipt {
     fn has_below(&self, dir: &Path) -> bool {
         self.records.iter().any(|record| match record.step.key() {
             Some(Key::Dir(path) | Key::File(path)) => path.starts_with(dir) && path != dir,
+            Some(Key::Names(one, other)) => one.starts_with(dir) || other.starts_with(dir),
             Some(Key::Mode(_) | Key::Enabled(_) | Key::Running(_) | Key::Linger(_) | Key::Daemons) | None => {
                 false
             }
@@ -202,6 +203,10 @@ impl Receipt {
     pub fn with(&self, log: &Log) -> Self {
         let mut sum = self.clone();
         if self.last == log.id {
+            return sum;
+        }
+        if !log.plan.verb.is_owed() {
+            sum.last.clone_from(&log.id);
             return sum;
         }
         for (step, mark) in log.plan.steps.iter().zip(&log.marks) {

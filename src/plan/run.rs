@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 
-use super::before::{Before, Dir, Entry, Glance, Read};
+use super::before::{Before, Dir, Entry, Read};
 use super::daemon::names;
 use super::fault::{self, Fault};
 use super::host::{Host, HostError};
@@ -165,11 +165,14 @@ pub async fn run<H: Host>(
     };
     let mut expects = BTreeMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
-        let Some(Key::File(path)) =
-            step.key().filter(|key| !matches!(key, Key::File(path) if expects.contains_key(path)))
-        else {
-            continue;
+        let path = match (step, step.key()) {
+            (Step::Move { from, .. }, _) => from.clone(),
+            (_, Some(Key::File(path))) => path,
+            _ => continue,
         };
+        if expects.contains_key(&path) {
+            continue;
+        }
         let seen = match watch.shown.and_then(|shown| shown.get(index)) {
             Some(seen) => seen.clone(),
             None => match host.observe(step).await {
@@ -177,8 +180,8 @@ pub async fn run<H: Host>(
                 Err(error) => return refused(index, error.into()),
             },
         };
-        if let Some(entry) = seen.entry() {
-            expects.insert(path, Glance::from(entry));
+        if let Some(glance) = seen.glance(&path) {
+            expects.insert(path, glance);
         }
     }
     if let Err(error) = journal.begin(plan, expects) {
@@ -291,7 +294,7 @@ impl<H: Host> Course<'_, '_, H> {
     async fn begin(&mut self) -> Result<(), StepError> {
         let before = self.host.observe(self.step).await?;
         let log = self.journal.log().ok_or(JournalError::NoPlan)?;
-        if before.entry().is_some_and(|found| log.is_foreign(self.index, found)) {
+        if log.is_foreign(self.index, &before) {
             return Err(StepError::Changed { subject: self.step.subject() });
         }
         if self.step.reached(&before) {
@@ -371,6 +374,12 @@ fn obstacle(step: &Step, before: &Before) -> Option<String> {
         Before::File { entry: Entry::Other { what } } | Before::Unit { entry: Entry::Other { what }, .. } => {
             Some(format!("{what} at {}", step.subject()))
         }
+        Before::Names { at } => match step {
+            Step::Move { to, .. } => {
+                at.get(to).map(|thing| format!("{} at {}", thing.kind.words(), to.display()))
+            }
+            _ => None,
+        },
         Before::Dir { dir: Dir::Blocked { by } } => Some(format!("{}, which is no directory,", by.display())),
         _ => None,
     }
@@ -399,6 +408,13 @@ pub(super) fn found(now: &Before) -> String {
         },
         Before::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
         Before::Mode { mode: None } => "there is nothing of that name".to_owned(),
+        Before::Names { at } => {
+            let there: Vec<String> = at
+                .iter()
+                .map(|(path, thing)| format!("{} at {}", thing.kind.words(), path.display()))
+                .collect();
+            if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
+        }
         Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
         Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
         Before::Running { active, .. } => match active {

@@ -3,7 +3,7 @@
 //! Nothing is ever overwritten that is neither what was there before nor what we put there: that is what `Neither`
 //! says, and it is what keeps a change by somebody else.
 
-use super::before::{Before, Dir, Entry, Read};
+use super::before::{Before, Dir, Entry, Read, Thing};
 use super::step::{Step, UNIT_MODE};
 use crate::manager::state::Active;
 
@@ -36,6 +36,7 @@ impl Step {
             (_, Before::File { entry }) => self.wants(entry),
             (_, Before::Unit { entry, read, .. }) => self.wants(entry) && settled(entry, read.as_ref()),
             (Self::SetMode { mode, .. }, Before::Mode { mode: now }) => *now == Some(*mode),
+            (Self::Move { from, .. }, Before::Names { at }) => !at.contains_key(from),
             (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now, .. }) => enabled == now,
             (Self::SetRunning { running: true, .. }, Before::Running { active, .. }) => {
                 *active == Active::Running
@@ -60,6 +61,7 @@ impl Step {
             Self::MakeDir { .. }
             | Self::RemoveDir { .. }
             | Self::SetMode { .. }
+            | Self::Move { .. }
             | Self::SetEnabled { .. }
             | Self::SetRunning { .. }
             | Self::SetLinger { .. }
@@ -75,6 +77,12 @@ impl Step {
     /// Where it stands.
     #[must_use]
     pub fn standing(&self, before: &Before, now: &Before) -> Standing {
+        if let (Self::Move { from, to }, Before::Names { at: was }, Before::Names { at }) =
+            (self, before, now)
+            && let (Some(was), None) = (was.get(from), was.get(to))
+        {
+            return moved(was, at.get(from), at.get(to));
+        }
         if self.reached(now) {
             return if self.lacks_its_mode(before, now) { Standing::Partly } else { Standing::Done };
         }
@@ -144,6 +152,18 @@ pub fn is_down(active: Active) -> bool {
         | Active::Restarting
         // A label that stays loaded would bring back what was taken away.
         | Active::Idle => false,
+    }
+}
+
+/// Where something is that was to be moved. At both places: across file systems the copy comes before the end of what
+/// was copied.
+fn moved(was: &Thing, from: Option<&Thing>, to: Option<&Thing>) -> Standing {
+    let is_it = |thing: &Thing| thing.same(was);
+    match (from.map(is_it), to.map(is_it)) {
+        (Some(true), None) => Standing::NotYet,
+        (Some(true), Some(true)) => Standing::Partly,
+        (None, Some(true)) => Standing::Done,
+        (Some(false), _) | (_, Some(false)) | (None, None) => Standing::Neither,
     }
 }
 

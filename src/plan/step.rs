@@ -70,6 +70,13 @@ pub enum Step {
         /// The bits.
         mode: u32,
     },
+    /// Give something another name, with all that is in it. No other step of a plan is about either name.
+    Move {
+        /// What has this name. Nothing: then there is nothing to do.
+        from: PathBuf,
+        /// Its new name, in a directory that is there. What has it is never replaced.
+        to: PathBuf,
+    },
     /// Put back what had a name before we came. Only ever the inverse of a step above.
     Restore {
         /// The name.
@@ -151,6 +158,8 @@ pub enum Key {
     File(PathBuf),
     /// Permission bits of a name.
     Mode(PathBuf),
+    /// Two names, of which one is given up for the other, whichever; in their order.
+    Names(PathBuf, PathBuf),
     /// Whether a unit starts by itself.
     Enabled(UnitName),
     /// Whether a unit runs.
@@ -173,6 +182,7 @@ impl Step {
             | Self::RemoveUnit { path, .. }
             | Self::Restore { path, .. } => Key::File(path.clone()),
             Self::SetMode { path, .. } => Key::Mode(path.clone()),
+            Self::Move { from, to } => Key::Names(from.min(to).clone(), from.max(to).clone()),
             Self::SetEnabled { unit, .. } => Key::Enabled(unit.clone()),
             Self::SetRunning { unit, .. } => Key::Running(unit.clone()),
             Self::SetLinger { user, .. } => Key::Linger(user.clone()),
@@ -221,6 +231,7 @@ impl Step {
             Self::PutUnit { path, .. } => format!("write the unit {}", path.display()),
             Self::RemoveUnit { path, .. } => format!("remove the unit {}", path.display()),
             Self::SetMode { path, mode } => format!("give {} the mode {mode:04o}", path.display()),
+            Self::Move { from, to } => format!("move {} to {}", from.display(), to.display()),
             Self::Restore { path, .. } => format!("put back {} as it was", path.display()),
             Self::SetEnabled { unit, enabled: true } => format!("have {unit} start by itself"),
             Self::SetEnabled { unit, enabled: false } => format!("have {unit} not start by itself"),
@@ -259,6 +270,7 @@ impl Step {
             Some(Key::Enabled(unit) | Key::Running(unit)) => unit.to_string(),
             Some(Key::Linger(user)) => format!("linger of {user}"),
             Some(Key::Daemons) => "the detached daemons".to_owned(),
+            Some(Key::Names(one, other)) => format!("{} or {}", one.display(), other.display()),
             None => String::new(),
         }
     }

@@ -33,6 +33,8 @@ pub enum Verb {
     Fix,
     /// `migrate`.
     Migrate,
+    /// `migrate` without a mode: leftovers go into the archive, or come back from it.
+    Sweep,
 }
 
 /// Something that will be true afterwards.
@@ -58,6 +60,18 @@ impl Plan {
     }
 }
 
+impl Verb {
+    /// Whether `uninstall` takes back what its plans do. A sweep puts a person's own things where they want them: nothing
+    /// of it is ours, so no receipt tells of it.
+    #[must_use]
+    pub fn is_owed(self) -> bool {
+        match self {
+            Self::Init | Self::Uninstall | Self::Fix | Self::Migrate => true,
+            Self::Sweep => false,
+        }
+    }
+}
+
 impl Note {
     /// One without a command.
     #[must_use]
@@ -72,7 +86,7 @@ impl fmt::Display for Verb {
             Self::Init => "init",
             Self::Uninstall => "uninstall",
             Self::Fix => "doctor --fix",
-            Self::Migrate => "migrate",
+            Self::Migrate | Self::Sweep => "migrate",
         })
     }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::before::{Before, Dir, Entry, Kept, Read};
+use super::before::{Before, Dir, Entry, Kept, Kind, Read, Thing};
 use super::content::{Content, Print};
 use super::daemon::{Daemon, Up};
 use super::host::{Host, HostError};
@@ -266,6 +266,57 @@ impl World {
         Ok(())
     }
 
+    /// As between two file systems, which is the long way: a copy, its name, the end of what was copied.
+    async fn relocate(&mut self, from: &Path, to: &Path) -> Result<(), HostError> {
+        let below = |path: &Path, nodes: &BTreeMap<PathBuf, Node>| -> Vec<(PathBuf, Node)> {
+            let all = nodes.iter().filter(|(name, _)| name.starts_with(path));
+            all.map(|(name, node)| (name.strip_prefix(path).unwrap().to_owned(), node.clone())).collect()
+        };
+        let at = |path: &Path, name: &Path| {
+            if name.as_os_str().is_empty() { path.into() } else { path.join(name) }
+        };
+        let old = below(from, &self.nodes);
+        if self.nodes.contains_key(to) {
+            if !old.is_empty() && old != below(to, &self.nodes) {
+                return Err(HostError::refused(
+                    format!("there is already something at {}", to.display()),
+                    None,
+                ));
+            }
+        } else {
+            if !matches!(to.parent().and_then(|dir| self.nodes.get(dir)), Some(Node::Dir(_))) {
+                return Err(HostError::refused("there is no such directory", None));
+            }
+            self.litter.insert(to.to_owned());
+            // A killed writer cannot tidy up, one that fails does.
+            let middle = self.middle().await;
+            self.litter.remove(to);
+            middle?;
+            self.nodes.extend(old.iter().map(|(name, node)| (at(to, name), node.clone())));
+            self.middle().await?;
+        }
+        if !old.is_empty() {
+            self.nodes.retain(|name, _| !name.starts_with(from));
+            self.litter.insert(from.to_owned());
+            self.point().await;
+            self.litter.remove(from);
+        }
+        Ok(())
+    }
+
+    /// Its text and mode stand for its time.
+    fn thing(&self, path: &Path) -> Option<Thing> {
+        let node = self.nodes.get(path)?;
+        let print = Print::of(format!("{node:?}").as_bytes()).sha256;
+        let (kind, len) = match node {
+            Node::File { text, .. } => (Kind::File, text.len()),
+            Node::Link(to) => (Kind::Link, to.as_os_str().len()),
+            Node::Dir(_) => (Kind::Dir, 0),
+        };
+        let modified = i64::from_str_radix(&print[..12], 16).unwrap();
+        Some(Thing { kind, dev: 0, ino: modified.cast_unsigned(), len: len as u64, modified, nanoseconds: 0 })
+    }
+
     fn restored(&self, was: &Entry) -> Result<Option<Node>, HostError> {
         Ok(match was {
             Entry::File { mode, kept: Kept::Text(text), .. } => {
@@ -334,6 +385,7 @@ impl World {
                 }
                 Some(Node::Link(_)) | None => Err(HostError::refused("nothing has that name", None)),
             },
+            Step::Move { from, to } => self.relocate(from, to).await,
             Step::SetEnabled { unit, enabled } => {
                 let job = self.job(unit)?;
                 if *enabled && job.read.is_none() {
@@ -458,6 +510,10 @@ impl Host for World {
                     Some(Node::Link(_)) | None => None,
                 },
             },
+            Step::Move { from, to } => {
+                let names = [from, to].map(|path| self.thing(path).map(|thing| (path.clone(), thing)));
+                Before::Names { at: names.into_iter().flatten().collect() }
+            }
             Step::SetEnabled { unit, .. } => {
                 let job = &self.jobs[unit];
                 Before::Enabled { enabled: job.enabled, active: job.active }
@@ -514,8 +570,14 @@ impl Host for World {
     }
 
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
-        if let Some(super::step::Key::File(path)) = step.key() {
-            self.litter.remove(&path);
+        match step.key() {
+            Some(super::step::Key::File(path)) => {
+                self.litter.remove(&path);
+            }
+            Some(super::step::Key::Names(one, other)) => {
+                self.litter.retain(|path| *path != one && *path != other);
+            }
+            _ => {}
         }
         Ok(())
     }

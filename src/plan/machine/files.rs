@@ -1,13 +1,17 @@
 //! The steps about files, on the real machine.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::home::exact::{self, Found, Incoming, Owner};
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
-use crate::plan::before::{Dir, Entry, INLINE, Kept};
+use crate::home::moving::{self, MoveError};
+use crate::plan::before::{Dir, Entry, INLINE, Kept, Kind, Thing};
+use crate::plan::commands;
 use crate::plan::content::{Content, Print, Printing};
 use crate::plan::host::HostError;
 use crate::plan::journal::missing;
+use crate::plan::step::Step;
 
 /// What has this name. Bytes that the journal is too small for will be kept below `saved`.
 pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
@@ -32,6 +36,44 @@ pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
             };
             Entry::File { mode, uid: owner.uid, gid: owner.gid, print, kept }
         }
+    })
+}
+
+/// What has these names.
+pub(super) fn things(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, Thing>, HostError> {
+    let mut at = BTreeMap::new();
+    for path in names {
+        if let Some(seen) = moving::glimpse(path)? {
+            at.insert(path.clone(), thing(&seen));
+        }
+    }
+    Ok(at)
+}
+
+fn thing(seen: &moving::Glimpse) -> Thing {
+    Thing {
+        kind: match seen.kind {
+            moving::Kind::File => Kind::File,
+            moving::Kind::Dir => Kind::Dir,
+            moving::Kind::Link => Kind::Link,
+            moving::Kind::Special => Kind::Special,
+        },
+        dev: seen.dev,
+        ino: seen.ino,
+        len: seen.len,
+        modified: seen.modified.0,
+        nanoseconds: seen.modified.1,
+    }
+}
+
+/// Moves it, or finishes that.
+pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
+    moving::relocate(from, to).map_err(|error| match error {
+        MoveError::File(error) => error.into(),
+        MoveError::Taken(_) | MoveError::Changed(_) | MoveError::Uncopiable { .. } => HostError::refused(
+            error.to_string(),
+            Some(&commands::look(&Step::Move { from: from.to_owned(), to: to.to_owned() }, None)),
+        ),
     })
 }
 

@@ -1,4 +1,5 @@
-//! The real machine: files by `home::exact`, units by the driver of the manager, the hub by its own API.
+//! The real machine: files by `home::exact` and `home::moving`, units by the driver of the manager, the hub by its own
+//! API.
 //!
 //! An arm here has no decision in it: what is to be done is in the step, and whether it was is asked afterwards.
 
@@ -21,7 +22,7 @@ use super::journal::saved_dir;
 use super::step::{Key, Step, UNIT_MODE};
 use super::whole::Note;
 use crate::api::client::Client;
-use crate::home::exact;
+use crate::home::{exact, moving};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::Told;
@@ -30,8 +31,8 @@ use crate::unit::name::UnitName;
 /// The real machine.
 #[derive(Debug)]
 pub struct Machine<R> {
-    /// Of the manager that the plan is for.
-    driver: Driver<R>,
+    /// Of the manager that the plan is for; `None`: its plans know no units.
+    driver: Option<Driver<R>>,
     /// Where previous bytes are copied to.
     saved: PathBuf,
     /// The way to the hub that the plan installs.
@@ -44,21 +45,33 @@ impl<R: Runner> Machine<R> {
     /// The machine as this manager drives it. `dir` is the directory of the installation, which a
     /// [`Journal`](super::journal::Journal) holds; `hub` leads to the control socket of the home.
     pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
-        Self { driver, saved: saved_dir(dir), hub, away: None }
+        Self { driver: Some(driver), saved: saved_dir(dir), hub, away: None }
+    }
+
+    /// The machine for plans that are about files alone: any step about a unit is refused.
+    pub fn without_manager(dir: &Path, hub: Client) -> Self {
+        Self { driver: None, saved: saved_dir(dir), hub, away: None }
+    }
+
+    fn driver(&self) -> Result<&Driver<R>, HostError> {
+        let none = || HostError::refused("no service manager can be used here", Some("parachute serve"));
+        self.driver.as_ref().ok_or_else(none)
     }
 
     /// What has a unit's file name, what the manager has read of it, and what runs.
     async fn unit(&self, unit: &UnitName, path: &Path) -> Result<Before, HostError> {
+        let driver = self.driver()?;
         let entry = files::entry(path, &self.saved)?;
-        let state = self.driver.state(unit).await;
-        unit::unit(&self.driver.manager, unit, path, entry, &state)
+        let state = driver.state(unit).await;
+        unit::unit(&driver.manager, unit, path, entry, &state)
     }
 
     /// After the file of a unit has changed.
     async fn read_again(&self, unit: &UnitName, path: &Path) -> Result<(), HostError> {
-        self.driver.reload().await?;
-        let state = self.driver.state(unit).await;
-        unit::accepted(&self.driver.manager, unit, path, &state)
+        let driver = self.driver()?;
+        driver.reload().await?;
+        let state = driver.state(unit).await;
+        unit::accepted(&driver.manager, unit, path, &state)
     }
 }
 
@@ -74,10 +87,11 @@ impl<R: Runner> Host for Machine<R> {
             Step::PutUnit { unit, path, .. }
             | Step::RemoveUnit { unit, path }
             | Step::Restore { unit: Some(unit), path, .. } => self.unit(unit, path).await?,
+            Step::Move { from, to } => Before::Names { at: files::things([from, to])? },
+            Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver()?.state(unit).await)?,
+            Step::SetRunning { unit, .. } => unit::running(unit, &self.driver()?.state(unit).await)?,
+            Step::SetLinger { user, .. } => Before::Linger { on: self.driver()?.linger(user).await },
             Step::SetMode { path, .. } => Before::Mode { mode: files::mode(path)? },
-            Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver.state(unit).await)?,
-            Step::SetRunning { unit, .. } => unit::running(unit, &self.driver.state(unit).await)?,
-            Step::SetLinger { user, .. } => Before::Linger { on: self.driver.linger(user).await },
             Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
             Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
             Step::AwaitPortsFree { .. }
@@ -110,22 +124,24 @@ impl<R: Runner> Host for Machine<R> {
             }
             Step::RemoveUnit { path, .. } => {
                 exact::remove(path)?;
-                self.driver.reload().await?;
+                self.driver()?.reload().await?;
             }
             Step::Restore { path, was, unit } => {
                 files::restore(path, was)?;
                 if unit.is_some() {
-                    self.driver.reload().await?;
+                    self.driver()?.reload().await?;
                 }
             }
             Step::SetMode { path, mode } => files::set_mode(path, *mode)?,
-            Step::SetEnabled { unit, enabled } => self.driver.set_enabled(unit, *enabled).await?,
-            Step::SetRunning { unit, running: true } => self.driver.start(unit).await?,
+            Step::Move { from, to } => files::relocate(from, to)?,
+            Step::SetEnabled { unit, enabled } => self.driver()?.set_enabled(unit, *enabled).await?,
+            Step::SetRunning { unit, running: true } => self.driver()?.start(unit).await?,
             Step::SetRunning { unit, running: false } => {
-                self.driver.stop(unit).await?;
-                unit::forget_failure(&self.driver, unit).await;
+                let driver = self.driver()?;
+                driver.stop(unit).await?;
+                unit::forget_failure(driver, unit).await;
             }
-            Step::SetLinger { user, on } => self.driver.set_linger(user, *on).await?,
+            Step::SetLinger { user, on } => self.driver()?.set_linger(user, *on).await?,
             Step::StopDaemons { daemons, .. } => {
                 let begun = daemons::stop(daemons).await?;
                 self.away = Some(Stopwatch::start(begun, self.hub.clone()));
@@ -137,7 +153,7 @@ impl<R: Runner> Host for Machine<R> {
                 let away = self.away.take();
                 return Ok(away.map_or_else(Vec::new, |away| away.told(modules)));
             }
-            Step::AwaitHealthy { within } => return hub::healthy(&self.hub, &self.driver, *within).await,
+            Step::AwaitHealthy { within } => return hub::healthy(&self.hub, self.driver()?, *within).await,
             Step::AwaitModules { within } => return hub::modules(&self.hub, *within).await,
         }
         Ok(Vec::new())
@@ -146,6 +162,7 @@ impl<R: Runner> Host for Machine<R> {
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
             Some(Key::File(path)) => Ok(exact::sweep(&path)?),
+            Some(Key::Names(one, other)) => Ok(moving::tidy(&one, &other)?),
             Some(
                 Key::Dir(_)
                 | Key::Mode(_)
@@ -159,7 +176,7 @@ impl<R: Runner> Host for Machine<R> {
     }
 
     fn by_hand(&self, step: &Step) -> Option<String> {
-        commands::by_hand(step, &self.driver.manager)
+        commands::by_hand(step, self.driver.as_ref().map(|driver| &driver.manager))
     }
 }
 

@@ -152,6 +152,8 @@ impl Place {
         fs::put(&self.at("conf"), 0o640, b"theirs\n").unwrap();
         fs::put(&self.at("old"), 0o711, &[0xff; 100_000]).unwrap();
         symlink("/nowhere", self.at("link")).unwrap();
+        fs::make_dir(&self.at("tree"), 0o750).unwrap();
+        fs::put(&self.at("tree/file"), 0o400, b"deep").unwrap();
     }
 
     async fn run(&self, plan: &Plan, fault: Option<Fault>) -> Result<Done, Box<Failed>> {
@@ -339,11 +341,42 @@ async fn what_no_step_replaces_is_named() {
     assert_eq!((done.skipped, fs::mode(&place.at("d/x"))), (2, Some(0o755)));
 }
 
+#[tokio::test]
+async fn without_a_manager_files_are_moved_and_units_are_refused() {
+    let place = Place::new();
+    place.lay_out();
+    let host = || Machine::<&Model>::without_manager(&place.state(), Client::new(place.at("none.sock")));
+    let go = async |step: Step| {
+        let mut journal = Journal::open(&place.state()).unwrap();
+        let mut watch = Watch { progress: &mut |_| {}, shown: None, fault: None, stop: None };
+        let plan = Plan { steps: vec![step], ..Plan::new(Verb::Sweep) };
+        let outcome = run(&plan, &mut host(), &mut journal, &mut watch).await;
+        journal.close().unwrap();
+        outcome
+    };
+    let moving = Step::Move { from: place.at("tree"), to: place.at("moved") };
+    assert_eq!(
+        host().by_hand(&moving).unwrap(),
+        format!("mv -n {0}/tree {0}/moved", place.temp.path().display())
+    );
+    assert_eq!(go(moving.clone()).await.unwrap().performed, 1);
+    assert!(fs::exists(&place.at("moved/file")) && !fs::exists(&place.state()));
+    assert_eq!(go(moving).await.unwrap().skipped, 1);
+    for step in [
+        Step::SetRunning { unit: UnitName::hub(), running: false },
+        Step::RemoveUnit { unit: UnitName::hub(), path: place.unit() },
+        Step::AwaitHealthy { within: std::time::Duration::from_secs(9) },
+    ] {
+        let failed = go(step).await.unwrap_err();
+        assert_eq!(failed.error.to_string(), "no service manager can be used here");
+    }
+}
+
 /// Real files, a real SIGKILL at each step and after each, and the next run: the same process image, another life.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "test: runs and kills itself")]
 fn killed_for_real_the_next_run_finishes_or_takes_back() {
-    for fault in (1..=5).flat_map(|step| [format!("kill {step}"), format!("kill-after {step}")]) {
+    for fault in (1..=6).flat_map(|step| [format!("kill {step}"), format!("kill-after {step}")]) {
         for finish in [false, true] {
             let place = Place::new();
             place.lay_out();
@@ -376,6 +409,8 @@ fn killed_for_real_the_next_run_finishes_or_takes_back() {
                 assert_eq!(fs::read(&place.at("conf"), 9).unwrap(), b"ours\n", "{fault}");
                 assert_eq!(fs::read(&place.at("a/b/program"), 1 << 20).unwrap().len(), 200_000);
                 assert!(!fs::exists(&place.at("old")) && !fs::exists(&place.at("link")));
+                assert_eq!(fs::read(&place.at("a/tree/file"), 9).unwrap(), b"deep", "{fault}");
+                assert!(!fs::exists(&place.at("tree")));
             } else {
                 assert_eq!(place.all(), before, "{fault}");
             }
@@ -409,6 +444,7 @@ fn file_steps(dir: &Path) -> Plan {
         Step::PutFile { path: dir.join("conf"), mode: 0o600, content: Content::Text("ours\n".to_owned()) },
         Step::RemoveFile { path: dir.join("old") },
         Step::RemoveFile { path: dir.join("link") },
+        Step::Move { from: dir.join("tree"), to: dir.join("a/tree") },
     ];
     Plan { steps, ..Plan::new(Verb::Init) }
 }

@@ -87,6 +87,10 @@ fn plan() -> (Plan, Vec<Before>) {
         ),
         (Step::RemoveFile { path: "/h/old\u{1b}[2J".into() }, Before::File { entry: file(0o644, "gone\n") }),
         (Step::RemoveDir { path: "/h/empty".into() }, Before::Dir { dir: Dir::Empty { mode: 0o755 } }),
+        (
+            Step::Move { from: "/h/old logs".into(), to: "/h/.archive/logs\n".into() },
+            Before::Names { at: std::collections::BTreeMap::new() },
+        ),
         (Step::AwaitHealthy { within: Duration::from_secs(60) }, Before::Nothing),
         (Step::AwaitModules { within: Duration::from_secs(120) }, Before::Nothing),
     ];
@@ -135,8 +139,11 @@ fn what_is_so_already_is_said_to_be_so() {
 fn every_step_that_can_be_typed_can_be_typed() {
     let (plan, _) = plan();
     let manager = systemd(Scope::User);
-    let typed: Vec<String> =
-        plan.steps.iter().map(|step| commands::by_hand(step, &manager).unwrap_or("-".to_owned())).collect();
+    let typed: Vec<String> = plan
+        .steps
+        .iter()
+        .map(|step| commands::by_hand(step, Some(&manager)).unwrap_or("-".to_owned()))
+        .collect();
     insta::assert_snapshot!("by_hand", typed.join("\n"));
 }
 
