@@ -25,7 +25,6 @@ use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::process::id::ProcessId;
-use crate::unit::name::Part;
 
 /// Longest wait for ports to become free: what held them is gone by then.
 const FREE: Duration = Duration::from_secs(15);
@@ -241,7 +240,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         plan.steps.push(Step::AwaitPortsFree { ports: ports.into_iter().collect(), within: FREE });
     }
     let served = served(&found, &served_by_units);
-    for step in service_first(rest) {
+    for step in rest {
         if matches!(step, Step::AwaitModules { .. }) && !served.is_empty() {
             plan.steps.push(Step::AwaitReady { modules: served.clone(), within: READY });
         }
@@ -252,16 +251,6 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     }
     say(&mut plan, legacy, &found, &served);
     Ok(plan)
-}
-
-/// The service brings its socket up before itself (`Wants=` and `After=` in the unit), so starting it first costs one
-/// wait less while nothing serves; the socket's own step then finds it up.
-fn service_first(mut steps: Vec<Step>) -> Vec<Step> {
-    steps.sort_by_key(|step| match step {
-        Step::SetRunning { unit, running: true } => u8::from(unit.part() == Part::Socket),
-        _ => 2,
-    });
-    steps
 }
 
 /// A daemon above whoever asks: it would be ours, were it not for that.

@@ -172,8 +172,8 @@ fn a_whole_detached_home() {
     let services of op run without a login
     stop hub (pid 13), vault (pid 26), scribe (pid 44), wrapper (pid 52)
     wait until port 1939, 1940, 1943, 1951 is free, at most 15 s
-    start hub
     start hub.socket
+    start hub
     wait until the hub is healthy, at most 60 s
     wait until scribe, vault, wrapper is ready again, at most 60 s
     wait until the modules are ready, at most 60 s
