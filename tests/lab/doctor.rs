@@ -69,9 +69,13 @@ fn well_after_init_and_right_about_what_is_not() {
 fn the_log_of_the_hub_tells_of_a_later_death() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes && parachute stop").code(0);
+    // A program that ends before it has a log.
     let owner = Who::NoSession(PERSON.to_owned());
-    lab.write(&owner, "/home/lab/.parachute/hub.toml", "[hub\n");
+    let program = "/home/lab/.parachute/bin/parachute";
+    let _ = lab.user(&format!("rm {program}")).code(0);
+    lab.write(&owner, program, "#!/bin/sh\necho no more of this\nexit 1\n");
+    let _ = lab.user(&format!("chmod 755 {program}")).code(0);
     assert_ne!(lab.user("parachute start").code, 0);
     let said = lab.user("parachute logs hub").code(0);
-    assert!(said.err.contains("it died since") && said.out.contains("hub.toml"), "{said:?}");
+    assert!(said.err.contains("it died since") && said.out.contains("no more of this"), "{said:?}");
 }
