@@ -344,3 +344,49 @@ fn nothing_of_the_older_model() {
     let plan = scene.plan().unwrap();
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::StopDaemons { .. })));
 }
+
+/// All sixty-four combinations of what may speak for a process, with and without something that speaks against it. One
+/// clue never is enough; a command, a directory and a home without pidfile and log never are; and whatever is excluded is
+/// never stopped.
+#[test]
+fn every_combination_of_clues() {
+    let mut proven = 0;
+    for clues in 0_u8..64 {
+        let has = |bit: u8| clues & (1 << bit) != 0;
+        let (recorded, listens, log, command, directory, home) =
+            (has(0), has(1), has(2), has(3), has(4), has(5));
+        let mut scene = Scene::new();
+        scene.0.seen.clear();
+        scene.0.ports.clear();
+        scene.0.pidfiles.clear();
+        let argv = if command { "/srv/op/vault/server --x" } else { "something else" };
+        let cwd = if directory { "/srv/op/vault/data" } else { "/" };
+        let mut suspect = seen(26, log.then_some("vault"), argv, cwd);
+        suspect.home = home.then(|| HOME.into());
+        scene.add(suspect);
+        if recorded {
+            scene.0.pidfiles.push(pidfile("vault", 26, Worth::Names { id: id(26) }));
+        }
+        if listens {
+            scene.listen("vault", 1940, 26);
+        }
+        let ours = !scene.stopped().is_empty();
+        proven += usize::from(ours);
+        assert!(!ours || clues.count_ones() >= 2, "one clue is none: {clues:06b}");
+        assert!(!ours || recorded || log, "looks alone are nothing: {clues:06b}");
+        assert_eq!(
+            ours,
+            recorded && (listens || log || command) || log && (listens || command && (directory || home))
+        );
+        // Nobody but a proven one may be stopped, and a port that is held by anybody else stops the plan.
+        assert_eq!(scene.plan().is_ok(), ours || !listens, "{clues:06b}");
+        let changes: [fn(&mut Seen); 3] =
+            [|seen| seen.uid = 0, |seen| seen.ourselves = true, |seen| seen.mark = Some("x".into())];
+        for against in changes {
+            let mut scene = Scene(scene.0.clone());
+            against(scene.at(26));
+            assert_eq!(scene.stopped(), [], "{clues:06b}");
+        }
+    }
+    assert_eq!(proven, 39);
+}
