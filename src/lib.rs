@@ -6,6 +6,7 @@
 //!                  rank
 //! cli                6   one file a verb: arguments → facts → report → screen
 //! hub                4   lock → sockets → boot; the HTTP server; shutdown
+//!           migrate  5   what an older version left → the archive, and back
 //!           install  4   what is on this machine and what was asked → a plan, or a refusal
 //! supervisor         3   one state machine a module (pure), one actor that performs it
 //!           plan     3   steps that can be shown, run, journalled and taken back
@@ -26,6 +27,7 @@ pub mod hub;
 pub mod install;
 pub mod logs;
 pub mod manager;
+pub mod migrate;
 pub mod module;
 pub mod plan;
 pub mod process;

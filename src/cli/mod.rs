@@ -12,6 +12,7 @@ pub mod init;
 pub mod logs;
 pub mod man;
 pub mod managed;
+pub mod migrate;
 pub mod ops;
 pub mod outcome;
 pub mod plans;

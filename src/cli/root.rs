@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{add, completions, init, logs, man, ops, remove, serve, status, uninstall, units, why};
+use super::{add, completions, init, logs, man, migrate, ops, remove, serve, status, uninstall, units, why};
 
 /// A supervised home for your background services
 #[derive(Debug, Parser)]
@@ -50,6 +50,8 @@ pub enum Verb {
     Remove(remove::RemoveArgs),
     /// Take back what `init` installed
     Uninstall(uninstall::UninstallArgs),
+    /// Move what an older version left into an archive
+    Migrate(migrate::MigrateArgs),
     /// Show the units of this program as service managers get them
     Units(units::UnitsArgs),
     /// Print a completion script for a shell

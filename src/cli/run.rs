@@ -14,7 +14,8 @@ use super::root::{Root, Verb};
 use super::said::Said;
 use super::serve::ServeArgs;
 use super::{
-    add, completions, demo_module, init, logs, man, ops, remove, serve, site, status, uninstall, units, why,
+    add, completions, demo_module, init, logs, man, migrate, ops, remove, serve, site, status, uninstall,
+    units, why,
 };
 
 /// Parses, runs, prints. Returns the exit code.
@@ -70,6 +71,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
+        Verb::Migrate(args) => block_on(migrate::run(cx, args)),
         Verb::Units(args) => units::run(cx, args),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),

@@ -379,6 +379,12 @@ pub fn signature(path: &Path) -> Option<Signature> {
     Some(Signature { modified, inode: meta.ino(), len: meta.len() })
 }
 
+/// Where it really is, links followed; as it was named, if it is not there.
+#[must_use]
+pub fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether something, a dangling link included, has this name.
 #[must_use]
 pub fn exists(path: &Path) -> bool {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::id::ProcessId;
 use super::marks::{self, Marks};
@@ -202,6 +203,19 @@ pub fn marks(pid: u32) -> Result<Option<Marks>, Unsure> {
 /// [`Unsure`].
 pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
+}
+
+/// Whether it has something below this directory open. What this user may not see counts as nothing.
+#[must_use]
+pub fn has_open_below(pid: u32, dir: &Path) -> bool {
+    os::has_open_below(pid, dir)
+}
+
+/// How long ago it started.
+#[must_use]
+pub fn age(id: &ProcessId) -> Duration {
+    let units = os::now().0.saturating_sub(id.started.0);
+    Duration::from_nanos(units.saturating_mul(os::UNIT))
 }
 
 /// PATH in the environment it was started with; `None` also if that cannot be read.

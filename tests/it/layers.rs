@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 13] = [
+const ROOMS: [(u8, &str, &[&str]); 14] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -17,11 +17,13 @@ const ROOMS: [(u8, &str, &[&str]); 13] = [
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
+    (5, "migrate", &["install", "plan", "manager", "unit", "process", "home", "module", "api"]),
     (
         6,
         "cli",
         &[
             "install",
+            "migrate",
             "module",
             "process",
             "home",
@@ -38,9 +40,10 @@ const ROOMS: [(u8, &str, &[&str]); 13] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 64] = [
+const PURE: [&str; 66] = [
     "api/wire.rs",
     "cli/error.rs",
+    "cli/migrate/sweep/screen.rs",
     "cli/root.rs",
     "home/document.rs",
     "home/paths.rs",
@@ -71,6 +74,7 @@ const PURE: [&str; 64] = [
     "manager/systemd/settle.rs",
     "manager/systemd/verbs.rs",
     "manager/which.rs",
+    "migrate/archive.rs",
     "module/",
     "plan/before.rs",
     "plan/commands.rs",

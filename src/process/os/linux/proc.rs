@@ -7,7 +7,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat};
@@ -36,6 +36,9 @@ fn boot() -> &'static BootId {
 
 /// Clock ticks a second in /proc: USER_HZ, 100 on every architecture Rust's std supports for Linux.
 const TICKS: u64 = 100;
+
+/// Nanoseconds of what `ProcessId::started` counts.
+pub(in crate::process) const UNIT: u64 = 1_000_000_000 / TICKS;
 
 /// This moment on the scale of `ProcessId::started`, which counts suspended time. From the clock and not from
 /// /proc/uptime, which is the same clock (proc_uptime(5)) and needs a descriptor: a wrong moment would disown what
@@ -175,6 +178,12 @@ pub(in crate::process) fn cwd(pid: u32) -> Option<PathBuf> {
 
 pub(in crate::process) fn exe(pid: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// Whether it has something below this directory open (proc_pid_fd(5)). What this user may not see counts as nothing.
+pub(in crate::process) fn has_open_below(pid: u32, dir: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|path| path.starts_with(dir))
 }
 
 pub(in crate::process) fn resident(pid: u32) -> Option<u64> {

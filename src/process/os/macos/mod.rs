@@ -13,8 +13,8 @@ mod posix;
 pub(super) use handed::take as take_handed;
 pub(super) use posix::{discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child};
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
-    possible_orphans, resident,
+    UNIT, all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now,
+    own_memory, possible_orphans, resident,
 };
 pub(super) use send::{ExitWatch, send};
 pub(super) use sockets::{holders, holds, listeners, listens};
