@@ -179,8 +179,9 @@ pub fn away(root: &Path, archive: &Path, leftovers: &[Leftover], taken: &BTreeSe
         sets.entry(set_of(&leftover.name)).or_default().push(&leftover.name);
     }
     let mut moves = Vec::new();
-    for names in sets.values() {
-        let free = |end: &str| names.iter().all(|name| !taken.contains(&format!("{name}{end}")));
+    for (set, names) in &sets {
+        let all = whole(set);
+        let free = |end: &str| all.iter().all(|name| !taken.contains(&format!("{name}{end}")));
         let numbered = (1_u32..).map(|n| format!("{DUP}{n}"));
         let end = std::iter::once(String::new()).chain(numbered).find(|end| free(end)).unwrap_or_default();
         moves.extend(
@@ -213,13 +214,14 @@ pub fn back(
     }
     let mut taken = taken.clone();
     let mut moves = Vec::new();
-    for set in sets.values() {
-        if set.iter().any(|(_, was)| taken.contains(*was)) {
+    for ((stem, _), set) in &sets {
+        let all = whole(stem);
+        if all.iter().any(|name| taken.contains(name)) {
             let because = "its name, or that of a file that belongs to it, is taken in the home";
             stays.extend(set.iter().map(|(name, _)| Stay { name: (*name).to_owned(), because }));
             continue;
         }
-        taken.extend(set.iter().map(|(_, was)| (*was).to_owned()));
+        taken.extend(all);
         moves.extend(set.iter().map(|(name, was)| Move { from: archive.join(name), to: root.join(was) }));
     }
     stays.sort_by(|a, b| a.name.cmp(&b.name));
@@ -255,6 +257,12 @@ fn set_of(name: &str) -> &str {
         .find_map(|end| name.strip_suffix(end))
         .filter(|base| base.ends_with(".db"))
         .unwrap_or(name)
+}
+
+/// All names of a set, there or not: a database must not come to lie beside the write-ahead log of another.
+fn whole(set: &str) -> Vec<String> {
+    let ends: &[&str] = if set.ends_with(".db") { &["", "-wal", "-shm"] } else { &[""] };
+    ends.iter().map(|end| format!("{set}{end}")).collect()
 }
 
 /// A name in the archive without its number, and that number.

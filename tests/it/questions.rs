@@ -141,7 +141,7 @@ fn a_sweep_asks_about_databases_by_themselves() {
     assert!(terminal.ends(1).contains("nothing was changed"));
     let mut terminal = ask();
     terminal.types("y\r");
-    terminal.screen.sees("no other program has daily.db open? [y/N] ");
+    terminal.screen.sees("no other program has daily.db open?");
     terminal.types("n\r");
     assert!(terminal.ends(1).contains("nothing was changed"));
     assert_eq!(std::fs::read(world.home().join("daily.db")).unwrap(), b"daily.db");

@@ -147,6 +147,19 @@ fn what_comes_back_and_what_stays() {
 }
 
 #[test]
+fn a_database_never_comes_to_lie_beside_the_log_of_another() {
+    let (root, to) = (Path::new("/h"), dir(Path::new("/h"), "2026-03-01"));
+    // Today's database has no log of its own; an earlier one left its in the archive.
+    let moves = away(root, &to, &[left("daily.db", Label::LiveDb)], &names(&["daily.db-wal"]));
+    assert_eq!(shown(&moves), "/h/daily.db > /h/.archive-2026-03-01/daily.db.dup-1\n");
+    let inside = [("daily.db".into(), Kind::File), ("daily.db-wal.dup-1".into(), Kind::File)];
+    let (moves, stays) = back(root, &to, &inside, &names(&["daily.db-shm"]));
+    assert_eq!((moves.len(), stays.len()), (0, 2));
+    let (moves, _) = back(root, &to, &inside, &names(&[]));
+    assert_eq!(shown(&moves), "/h/.archive-2026-03-01/daily.db > /h/daily.db\n");
+}
+
+#[test]
 fn days_and_archives() {
     for (text, yes) in [
         ("2026-03-01", true),
