@@ -86,6 +86,15 @@ impl Context {
         })
     }
 
+    /// The day on which the verb was typed, as a calendar on the wall shows it: `2026-03-01`. Asked for seldom, so the
+    /// time zone (`$TZ`, else the system's) is not read for every verb.
+    #[must_use]
+    pub fn today(&self) -> String {
+        let ms = i64::try_from(self.now.0).unwrap_or_default();
+        let now = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+        now.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
+    }
+
     /// A client of this home's hub.
     #[must_use]
     pub fn client(&self) -> Client {

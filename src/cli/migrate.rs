@@ -1,4 +1,8 @@
-//! `parachute migrate`: from the detached model to the supervised one.
+//! `parachute migrate`: from what an older version left to the supervised hub.
+
+mod sweep;
+
+use serde::Serialize;
 
 use crate::manager::runner::Tools;
 use crate::plan::Take;
@@ -10,46 +14,72 @@ use super::said::Said;
 use super::site::{self, Asked, Found};
 use super::uninstall::{self, UninstallArgs};
 use super::{cutover, legacy};
+use sweep::SweepArgs;
 
-/// Move from detached daemons to the supervised hub
+/// Move from what an older version left to the supervised hub. Without a mode: its leftovers go into an archive
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
-pub struct CutoverArgs {
+pub struct MigrateArgs {
     /// Stop the detached daemons and let the supervised hub take over
-    #[arg(long, conflicts_with_all = ["list", "teardown"])]
-    pub to_supervised: bool,
-    /// Show what there is of the detached model, and whose it is
-    #[arg(long, conflicts_with_all = ["teardown", "yes"])]
-    pub list: bool,
+    #[arg(long, conflicts_with_all = ["list", "teardown", "unarchive"])]
+    to_supervised: bool,
+    /// Show what there is of an older version: daemons and whose they are, leftovers, archives
+    #[arg(long, conflicts_with_all = ["teardown", "yes", "dry_run", "unarchive"])]
+    list: bool,
     /// Take back the supervised hub
-    #[arg(long)]
-    pub teardown: bool,
+    #[arg(long, conflicts_with = "unarchive")]
+    teardown: bool,
     /// With --teardown: start the daemons from before again
     #[arg(long, requires = "teardown")]
-    pub back_to_detached: bool,
+    back_to_detached: bool,
     /// Finish a cutover that was broken off
-    #[arg(long, conflicts_with_all = ["rollback", "dry_run", "list", "teardown"])]
-    pub resume: bool,
+    #[arg(long, conflicts_with_all = ["rollback", "dry_run", "list", "teardown", "unarchive"])]
+    resume: bool,
     /// Undo a cutover that was broken off
-    #[arg(long, conflicts_with_all = ["dry_run", "list", "teardown"])]
-    pub rollback: bool,
+    #[arg(long, conflicts_with_all = ["dry_run", "list", "teardown", "unarchive"])]
+    rollback: bool,
+    /// Bring back what was moved into the archive of that day
+    #[arg(long, value_name = "DATE", value_parser = sweep::day)]
+    unarchive: Option<String>,
     /// Show what would be done, and do nothing
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Do it without asking
     #[arg(short, long)]
-    pub yes: bool,
-    /// Replace a unit that was changed; stop daemons that could not be brought back
+    yes: bool,
+    /// With --to-supervised: replace a unit that was changed, stop what could not be brought back
     #[arg(long)]
-    pub force: bool,
+    force: bool,
     /// Whose services: yours alone, or the machine's (needs root)
     #[arg(long, value_name = "SCOPE")]
-    pub scope: Option<site::ScopeArg>,
+    scope: Option<site::ScopeArg>,
     /// As whom the hub runs, in the system scope
     #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
+    user: Option<String>,
     /// Print the plan, or the outcome, as JSON
     #[arg(long)]
+    json: bool,
+}
+
+/// A cutover that was asked for.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct CutoverArgs {
+    /// Finish one that was broken off.
+    pub resume: bool,
+    /// Undo one that was broken off.
+    pub rollback: bool,
+    /// Only show it.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+    /// Replace a unit that was changed; stop daemons that could not be brought back.
+    pub force: bool,
+    /// Whose services.
+    pub scope: Option<site::ScopeArg>,
+    /// As whom the hub runs, in the system scope.
+    pub user: Option<String>,
+    /// As JSON.
     pub json: bool,
 }
 
@@ -57,10 +87,6 @@ impl CutoverArgs {
     /// The cutover, shown and asked about.
     pub(super) fn to_supervised() -> Self {
         Self {
-            to_supervised: true,
-            list: false,
-            teardown: false,
-            back_to_detached: false,
             resume: false,
             rollback: false,
             dry_run: false,
@@ -77,17 +103,45 @@ impl CutoverArgs {
 ///
 /// # Errors
 /// Of the part that was asked for.
-pub async fn run(cx: &Context, args: CutoverArgs) -> Result<Said, CliError> {
+pub async fn run(cx: &Context, args: MigrateArgs) -> Result<Said, CliError> {
     if args.list {
         return list(cx, &args).await;
     }
     if args.teardown {
         return teardown(cx, args).await;
     }
-    cutover::run(cx, &args).await
+    let MigrateArgs {
+        to_supervised,
+        resume,
+        rollback,
+        unarchive,
+        dry_run,
+        yes,
+        force,
+        scope,
+        user,
+        json,
+        ..
+    } = args;
+    if to_supervised || resume || rollback {
+        let args = CutoverArgs { resume, rollback, dry_run, yes, force, scope, user, json };
+        return cutover::run(cx, &args).await;
+    }
+    sweep::run(cx, SweepArgs { dry_run, yes, unarchive, json }).await
 }
 
-async fn list(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
+/// What `migrate --list --json` prints.
+#[derive(Debug, Serialize)]
+struct Everything {
+    /// Daemons and what belongs to them.
+    #[serde(flatten)]
+    detached: legacy::Listed,
+    /// Leftovers and archives.
+    #[serde(flatten)]
+    left: sweep::Report,
+}
+
+async fn list(cx: &Context, args: &MigrateArgs) -> Result<Said, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let found = match site::find(cx, &asked).await? {
         Found::Site(site) => legacy::look(cx, &site.home, &site.person, Some(&site.glance())).await?,
@@ -97,14 +151,16 @@ async fn list(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             legacy::look::<Tools>(cx, &cx.home, &acting, None).await?
         }
     };
-    let listed = legacy::listed(&found);
-    Ok(Said::report(args.json, &listed, Kind::Done, || legacy::screen(&listed, cx.style)))
+    let everything = Everything { detached: legacy::listed(&found), left: sweep::listed(cx)? };
+    Ok(Said::report(args.json, &everything, Kind::Done, || {
+        legacy::screen(&everything.detached, cx.style) + &sweep::screen(cx, &everything.left)
+    }))
 }
 
 /// Three endings: taken back (0), nothing there (3), failed (1).
-async fn teardown(cx: &Context, args: CutoverArgs) -> Result<Said, CliError> {
+async fn teardown(cx: &Context, args: MigrateArgs) -> Result<Said, CliError> {
     let take = if args.back_to_detached { Take::Everything } else { Take::Ours };
-    let CutoverArgs { dry_run, yes, force, scope, user, json, .. } = args;
+    let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;
     let args = UninstallArgs { dry_run, yes, force, purge: false, scope, user, json };
     let (said, installed) = uninstall::take_back(cx, args, take).await?;
     let kind = if installed { said.kind } else { Kind::NotRunning };

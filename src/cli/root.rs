@@ -32,8 +32,8 @@ pub struct Root {
 pub enum Verb {
     /// Install the hub: planned, shown, then done
     Init(init::InitArgs),
-    /// Move from detached daemons to the supervised hub
-    Migrate(migrate::CutoverArgs),
+    /// Move from what an older version left to the supervised hub
+    Migrate(migrate::MigrateArgs),
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
     /// Start modules and wait until they are ready

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Print;
 use super::daemon::Up;
+use crate::home::moving::{self, Glimpse};
 use crate::manager::state::{Active, Told};
 use crate::process::id::ProcessId;
 
@@ -227,6 +228,24 @@ impl From<&Entry> for Glance {
             Entry::Link { to } => Self::Link { to: to.clone() },
             Entry::Other { .. } => Self::Other,
         }
+    }
+}
+
+impl From<moving::Kind> for Kind {
+    fn from(kind: moving::Kind) -> Self {
+        match kind {
+            moving::Kind::File => Self::File,
+            moving::Kind::Dir => Self::Dir,
+            moving::Kind::Link => Self::Link,
+            moving::Kind::Special => Self::Special,
+        }
+    }
+}
+
+impl From<&Glimpse> for Thing {
+    fn from(seen: &Glimpse) -> Self {
+        let Glimpse { kind, dev, ino, len, modified: (modified, nanoseconds) } = *seen;
+        Self { kind: kind.into(), dev, ino, len, modified, nanoseconds }
     }
 }
 

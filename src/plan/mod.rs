@@ -27,6 +27,8 @@ pub mod log;
 pub mod machine;
 mod mask;
 pub mod matrix;
+#[cfg(test)]
+mod moves;
 pub mod receipt;
 pub mod resume;
 pub mod run;

@@ -91,7 +91,7 @@ impl Lives {
         self.live(async |journal, watch| roll_back(world, journal, watch).await)
     }
 
-    fn live<T>(&mut self, act: impl AsyncFnOnce(&mut Journal, &mut Watch<'_>) -> T) -> Option<T> {
+    pub(super) fn live<T>(&mut self, act: impl AsyncFnOnce(&mut Journal, &mut Watch<'_>) -> T) -> Option<T> {
         let mut journal = Journal::open(&self.state()).unwrap();
         let stages = &mut self.stages;
         let mut progress = |progress: Progress<'_>| stages.push((progress.index, progress.stage));
@@ -157,66 +157,8 @@ fn what_is_installed_is_taken_back_to_the_letter() {
     assert!(!lives.state().exists(), "nothing of ours is left, not even the directory of the installation");
 }
 
-fn describe(plan: &Plan) -> String {
+pub(super) fn describe(plan: &Plan) -> String {
     plan.steps.iter().map(|step| step.describe() + "\n").collect()
-}
-
-#[test]
-fn a_move_comes_back_and_that_of_a_sweep_is_not_ours_to_take_back() {
-    for verb in [Verb::Sweep, Verb::Migrate] {
-        let mut lives = Lives::new();
-        let mut world = World::new();
-        world.nodes.insert("/m".into(), Node::Dir(0o700));
-        world.nodes.insert("/m/within".into(), Node::File { mode: 0o600, text: "theirs".to_owned() });
-        let before = world.view();
-        let to = Step::Move { from: "/m".into(), to: "/a/m".into() };
-        let steps = vec![Step::MakeDir { path: "/a".into(), mode: 0o700 }, to];
-        lives.run(&mut world, &Plan { steps, ..Plan::new(verb) }).unwrap().unwrap();
-        assert_eq!(world.text(Path::new("/a/m/within")).as_deref(), Some("theirs"));
-        assert!(!world.nodes.contains_key(Path::new("/m")));
-        let receipt = lives.receipt();
-        if verb == Verb::Sweep {
-            assert!(receipt.is_empty() && !lives.state().exists());
-            continue;
-        }
-        let now = observe_all(&world, &receipt.steps()).now_or_never().unwrap().unwrap();
-        let back = inverse_of(&receipt, &now, Take::Everything, false);
-        insta::assert_snapshot!(describe(&back), @r"
-        move /a/m to /m
-        remove the directory /a if it is empty
-        ");
-        lives.run(&mut world, &back).unwrap().unwrap();
-        assert_eq!(world.view(), before);
-        assert!(!lives.state().exists());
-    }
-}
-
-#[test]
-fn nothing_is_moved_onto_something_and_nothing_else_is_moved() {
-    let file = |text: &str| Node::File { mode: 0o600, text: text.to_owned() };
-    let step = || vec![Step::Move { from: "/m".into(), to: "/n".into() }];
-    let mut lives = Lives::new();
-    let mut world = World::new();
-    world.nodes.extend([("/m".into(), file("theirs")), ("/n".into(), Node::Link("/nowhere".into()))]);
-    let failed = lives.run(&mut world, &plan(step())).unwrap().unwrap_err();
-    assert_eq!(failed.error.to_string(), "a link at /n is in the way");
-    // What was shown is not what is there by now.
-    world.nodes.remove(Path::new("/n"));
-    let shown = observe_all(&world, &step()).now_or_never().unwrap().unwrap();
-    world.nodes.insert("/m".into(), file("another"));
-    let failed = lives
-        .live(async |journal, watch| {
-            let mut watch =
-                Watch { progress: &mut |_| {}, shown: Some(&shown), fault: watch.fault, stop: None };
-            run(&plan(step()), &mut world, journal, &mut watch).await
-        })
-        .unwrap()
-        .unwrap_err();
-    assert!(matches!(&failed.error, StepError::Changed { subject } if subject == "/m or /n"), "{failed:?}");
-    assert_eq!(world.text(Path::new("/m")).as_deref(), Some("another"));
-    // Gone is as good as moved.
-    world.nodes.remove(Path::new("/m"));
-    assert_eq!(lives.run(&mut world, &plan(step())).unwrap().unwrap().skipped, 1);
 }
 
 #[test]

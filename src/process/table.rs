@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::id::ProcessId;
 use super::marks::{self, Marks};
@@ -172,13 +173,13 @@ pub fn alive(id: &ProcessId) -> Result<bool, Unsure> {
 
 /// How long ago this process started, suspended time included. Means nothing for one of another boot.
 #[must_use]
-pub fn age(id: &ProcessId) -> std::time::Duration {
+pub fn age(id: &ProcessId) -> Duration {
     os::age(id.started)
 }
 
 /// How long ago this boot of the machine began, if start times count from it.
 #[must_use]
-pub fn uptime() -> Option<std::time::Duration> {
+pub fn uptime() -> Option<Duration> {
     os::uptime()
 }
 
@@ -214,6 +215,12 @@ pub fn marks(pid: u32) -> Result<Option<Marks>, Unsure> {
 /// [`Unsure`].
 pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
+}
+
+/// Whether it has something below this directory open. What this user may not see counts as nothing.
+#[must_use]
+pub fn has_open_below(pid: u32, dir: &Path) -> bool {
+    os::has_open_below(pid, dir)
 }
 
 /// PATH in the environment it was started with; `None` also if that cannot be read.

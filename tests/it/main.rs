@@ -36,6 +36,7 @@ mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweep;
 mod unit_plists;
 mod unit_values;
 mod unit_verbs;

@@ -124,6 +124,35 @@ fn an_answer_may_be_typed_ahead() {
     assert!(!rows(&world).contains("web"));
 }
 
+/// A sweep asks once, and once more about databases; Enter alone is no.
+#[test]
+fn a_sweep_asks_about_databases_by_themselves() {
+    let world = World::new();
+    for name in ["daily.db", "server.yaml"] {
+        std::fs::write(world.home().join(name), name).unwrap();
+    }
+    let ask = || {
+        let terminal = Terminal::of(&world, &["migrate"]);
+        terminal.screen.sees("move them into .archive-");
+        terminal
+    };
+    let mut terminal = ask();
+    terminal.types("\r");
+    assert!(terminal.ends(1).contains("nothing was changed"));
+    let mut terminal = ask();
+    terminal.types("y\r");
+    terminal.screen.sees("no other program has daily.db open?");
+    terminal.types("n\r");
+    assert!(terminal.ends(1).contains("nothing was changed"));
+    assert_eq!(std::fs::read(world.home().join("daily.db")).unwrap(), b"daily.db");
+    let mut terminal = ask();
+    terminal.types("y\r");
+    terminal.screen.sees("open?");
+    terminal.types("y\r");
+    assert!(terminal.ends(0).contains("2 things moved into .archive-"));
+    assert!(!world.home().join("daily.db").exists());
+}
+
 /// A terminal that goes away answers nothing, and nobody hangs.
 #[test]
 fn a_terminal_that_goes_away_is_no_answer() {

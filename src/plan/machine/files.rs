@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::home::exact::{self, Found, Incoming, Owner};
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
 use crate::home::moving::{self, MoveError};
-use crate::plan::before::{Dir, Entry, INLINE, Kept, Kind, Thing};
+use crate::plan::before::{Dir, Entry, INLINE, Kept, Thing};
 use crate::plan::commands;
 use crate::plan::content::{Content, Print, Printing};
 use crate::plan::host::HostError;
@@ -44,26 +44,10 @@ pub(super) fn things(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, Thing>, H
     let mut at = BTreeMap::new();
     for path in names {
         if let Some(seen) = moving::glimpse(path)? {
-            at.insert(path.clone(), thing(&seen));
+            at.insert(path.clone(), Thing::from(&seen));
         }
     }
     Ok(at)
-}
-
-fn thing(seen: &moving::Glimpse) -> Thing {
-    Thing {
-        kind: match seen.kind {
-            moving::Kind::File => Kind::File,
-            moving::Kind::Dir => Kind::Dir,
-            moving::Kind::Link => Kind::Link,
-            moving::Kind::Special => Kind::Special,
-        },
-        dev: seen.dev,
-        ino: seen.ino,
-        len: seen.len,
-        modified: seen.modified.0,
-        nanoseconds: seen.modified.1,
-    }
 }
 
 /// Moves it, or finishes that.

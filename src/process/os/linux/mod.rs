@@ -26,7 +26,7 @@ pub(super) use handed::take as take_handed;
 pub(super) use pidfd::send;
 pub(super) use posix::{detach, discard, end_if_any, group_exists, is_child, send_group, zombie_child};
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
+    all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
     possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};

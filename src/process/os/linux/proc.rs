@@ -7,7 +7,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat};
@@ -175,6 +175,12 @@ pub(in crate::process) fn cwd(pid: u32) -> Option<PathBuf> {
 
 pub(in crate::process) fn exe(pid: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// Whether it has something below this directory open (proc_pid_fd(5)). What this user may not see counts as nothing.
+pub(in crate::process) fn has_open_below(pid: u32, dir: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|path| path.starts_with(dir))
 }
 
 pub(in crate::process) fn resident(pid: u32) -> Option<u64> {

@@ -17,7 +17,7 @@ pub(super) use posix::{
     detach, discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child,
 };
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, info, now, own_memory,
+    all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
     possible_orphans, resident,
 };
 pub(super) use send::{ExitWatch, send};

@@ -1,0 +1,288 @@
+//! `parachute migrate` without a mode: leftovers at the root of the home go into the archive of the day, and come back.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::api::wire::Status;
+use crate::home::fs::{self, FsError};
+use crate::home::lock::Lock;
+use crate::manager::runner::Tools;
+use crate::manager::state::{Active, Told};
+use crate::migrate::archive::{self, Leftover, Move, Stay};
+use crate::migrate::guard::{self, User};
+use crate::migrate::sweep::{self, Archive};
+use crate::plan::host::observe_all;
+use crate::plan::journal::peek_log;
+use crate::plan::machine::Machine;
+use crate::plan::{Plan, Verb};
+use crate::ui::prompt::{self, Question};
+use crate::ui::terminal::Terminal;
+use crate::unit::name::UnitName;
+
+use super::super::context::Context;
+use super::super::error::{CliError, Kind};
+use super::super::said::Said;
+use super::super::{plans, site};
+
+mod screen;
+
+/// A sweep that was asked for.
+#[derive(Debug)]
+pub(super) struct SweepArgs {
+    /// Only show it.
+    pub(super) dry_run: bool,
+    /// Do not ask.
+    pub(super) yes: bool,
+    /// Bring back what was moved on that day.
+    pub(super) unarchive: Option<String>,
+    /// As JSON.
+    pub(super) json: bool,
+}
+
+/// A day, as it is typed.
+pub(super) fn day(text: &str) -> Result<String, String> {
+    if archive::is_day(text) { Ok(text.to_owned()) } else { Err("a day looks like 2026-03-01".to_owned()) }
+}
+
+/// What `migrate --json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether anything was moved.
+    done: bool,
+    /// Everything at the root that this version does not use, as it was found.
+    leftovers: Vec<Leftover>,
+    /// The archive that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<PathBuf>,
+    /// What was moved, or would be.
+    moves: Vec<Move>,
+    /// What does not come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stays: Vec<Stay>,
+    /// All archives of this home.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    archives: Vec<Archive>,
+}
+
+/// Does it.
+///
+/// # Errors
+/// The home is in use, nobody answers a question, a step fails.
+pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Said, CliError> {
+    if !args.dry_run {
+        finish_earlier(cx).await?;
+    }
+    match &args.unarchive {
+        Some(day) => back(cx, &args, day).await,
+        None => away(cx, &args).await,
+    }
+}
+
+/// What there is.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
+    let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
+    let archives = sweep::archives(&cx.home).map_err(|error| unread(&error))?;
+    Ok(Report { done: false, leftovers, archive: None, moves: Vec::new(), stays: Vec::new(), archives })
+}
+
+/// What there is, for people.
+#[must_use]
+pub(super) fn screen(cx: &Context, report: &Report) -> String {
+    screen::list(report, cx.home.root(), cx.style)
+}
+
+/// Into the archive of the day.
+async fn away(cx: &Context, args: &SweepArgs) -> Result<Said, CliError> {
+    let root = cx.home.root();
+    let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
+    let to = archive::dir(root, &cx.today());
+    let taken = sweep::taken(&to).map_err(|error| unread(&error))?;
+    let moves = archive::away(root, &to, &leftovers, &taken);
+    let plan = archive::plan_away(&to, &moves);
+    let none = moves.is_empty();
+    let mut report = Report {
+        done: false,
+        leftovers,
+        archive: (!none).then(|| to.clone()),
+        moves,
+        stays: Vec::new(),
+        archives: Vec::new(),
+    };
+    let show = |report: &Report| screen::away(report, root, cx.style);
+    if none || args.dry_run {
+        return Ok(Said::report(args.json, &report, Kind::Done, || show(&report)));
+    }
+    let _lock = unused(cx).await?;
+    if !args.yes {
+        Terminal.err(&show(&report));
+        let day = day_of(&to);
+        let mut agreed = ask(cx, &format!("move them into .archive-{day}?"))?;
+        let live = screen::databases(&report.leftovers);
+        if agreed && !live.is_empty() {
+            agreed = ask(cx, &format!("no other program has {live} open?"))?;
+        }
+        if !agreed {
+            return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+        }
+    }
+    apply(cx, &plan).await?;
+    report.done = true;
+    Ok(Said::report(args.json, &report, Kind::Done, || show(&report)))
+}
+
+/// Out of an archive.
+async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Said, CliError> {
+    let root = cx.home.root();
+    let from = archive::dir(root, day);
+    if !fs::is_dir(&from) {
+        return Err(CliError::new(
+            Kind::Failed,
+            format!("there is no archive of {day} in {}", root.display()),
+        )
+        .hint("parachute migrate --list"));
+    }
+    let names = sweep::names(&from).map_err(|error| unread(&error))?;
+    let taken = sweep::taken(root).map_err(|error| unread(&error))?;
+    let (moves, stays) = archive::back(root, &from, &names, &taken);
+    let plan = archive::plan_back(&from, &moves);
+    let kind = if stays.is_empty() { Kind::Done } else { Kind::Failed };
+    let mut report = Report {
+        done: false,
+        leftovers: Vec::new(),
+        archive: Some(from),
+        moves,
+        stays,
+        archives: Vec::new(),
+    };
+    let show = |report: &Report| screen::back(report, root, cx.style);
+    if args.dry_run {
+        return Ok(Said::report(args.json, &report, Kind::Done, || show(&report)));
+    }
+    if report.moves.is_empty() && !report.stays.is_empty() {
+        return Ok(Said::report(args.json, &report, kind, || show(&report)));
+    }
+    let _lock = unused(cx).await?;
+    if !args.yes {
+        Terminal.err(&show(&report));
+        if !ask(cx, "move them back?")? {
+            return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+        }
+    }
+    apply(cx, &plan).await?;
+    report.done = true;
+    Ok(Said::report(args.json, &report, kind, || show(&report)))
+}
+
+/// No is what Enter alone means: nothing here is urgent. Where nobody can answer, the flag is named.
+fn ask(cx: &Context, text: &str) -> Result<bool, CliError> {
+    let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+    prompt::confirm(&question, false).map_err(|error| {
+        let mut cli = CliError::from(error);
+        if cli.kind == Kind::Usage {
+            cli.kind = Kind::Failed;
+            cli.next = vec!["parachute migrate --yes".to_owned()];
+        }
+        cli
+    })
+}
+
+/// Nobody uses the home, and no hub begins to as long as the lock is held.
+async fn unused(cx: &Context) -> Result<Option<Lock>, CliError> {
+    let mut users = Vec::new();
+    let lock = match cx.client().get::<Status>("/api/status").await {
+        Ok(status) => {
+            let who = format!("the hub answers (pid {})", status.hub.pid);
+            users.push(User { who, next: "parachute stop".to_owned() });
+            None
+        }
+        Err(_) => guard::lock(&cx.home).unwrap_or_else(|user| {
+            users.push(user);
+            None
+        }),
+    };
+    if users.is_empty() {
+        users.extend(kept(cx).await);
+    }
+    users.extend(guard::users(&cx.home, cx.now));
+    if users.is_empty() {
+        return Ok(lock);
+    }
+    let mut cli =
+        CliError::new(Kind::Failed, format!("{} is in use, so nothing is moved", cx.home.root().display()));
+    for user in users {
+        cli.causes.push(user.who);
+        if !cli.next.contains(&user.next) {
+            cli.next.push(user.next);
+        }
+    }
+    Err(cli)
+}
+
+/// A hub that its manager runs, or is about to. What cannot be asked proves nothing.
+async fn kept(cx: &Context) -> Option<User> {
+    let site = site::installed(cx).await?;
+    let hub = UnitName::hub();
+    match site.driver.state(&hub).await.active {
+        Told::Known(Active::Running | Active::Starting | Active::Stopping | Active::Restarting) => {
+            let manager = &site.driver.manager;
+            let who = format!("{} runs {}", manager.words(), manager.name_of(&hub));
+            Some(User { who, next: "parachute stop".to_owned() })
+        }
+        Told::Known(Active::Stopped | Active::Failed | Active::Idle) | Told::Unknown(_) => None,
+    }
+}
+
+/// The machine as sweeps see it: they know files only.
+fn machine(cx: &Context) -> Machine<Tools> {
+    Machine::without_manager(&cx.home.install_dir(), cx.client())
+}
+
+async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
+    let mut host = machine(cx);
+    let found = observe_all(&host, &plan.steps).await.map_err(|error| plans::unseen(&error))?;
+    plans::apply(cx, plan, &found, &mut host, &cx.home.install_dir()).await.map(|_| ())
+}
+
+/// A sweep that was broken off was agreed to: it is finished, or, where somebody was at the same things meanwhile, taken
+/// back. Any other plan is a matter of its own verb.
+async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
+    let state = cx.home.install_dir();
+    let Some(log) = peek_log(&state).map_err(|error| plans::unopened(&error))? else { return Ok(()) };
+    if log.plan.verb != Verb::Sweep {
+        let text = format!("an earlier `parachute {}` was broken off", log.plan.verb);
+        let next =
+            if log.plan.verb == Verb::Init { "init --resume".to_owned() } else { log.plan.verb.to_string() };
+        return Err(CliError::new(Kind::Failed, text).hint(format!("parachute {next}")));
+    }
+    let _lock = unused(cx).await?;
+    Terminal.err("an earlier `parachute migrate` was broken off; it is finished first\n");
+    let mut host = machine(cx);
+    match plans::settle(cx, &mut host, &state, false).await {
+        Ok(said) => {
+            Terminal.err(&said.out);
+            Ok(())
+        }
+        Err(error) => {
+            if peek_log(&state).is_ok_and(|log| log.is_some()) {
+                Terminal.err(&error.screen(cx.style));
+                Terminal.err(&plans::settle(cx, &mut host, &state, true).await?.out);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn unread(error: &FsError) -> CliError {
+    CliError::from_error(Kind::Failed, error)
+}
+
+fn day_of(archive: &Path) -> String {
+    archive.file_name().and_then(archive::day).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

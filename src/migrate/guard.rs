@@ -1,0 +1,171 @@
+//! Who uses the home, so that nothing below it may be moved. Facts are read here; only what is proven counts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::home::fs;
+use crate::home::lock::{Lock, LockError};
+use crate::home::paths::Home;
+use crate::home::{services, settings};
+use crate::module::port;
+use crate::module::stamp::Stamp;
+use crate::process::id::ProcessId;
+use crate::process::unsure::Unsure;
+use crate::process::{ports, table};
+
+/// Largest pidfile that is read, bytes.
+const PIDFILE: u64 = 64;
+
+/// How much later than its pidfile a process may seem to have started although it wrote it: clocks are set.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// Somebody who uses the home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// One sentence.
+    pub who: String,
+    /// The command that ends it, or tells more.
+    pub next: String,
+}
+
+/// The lock that a hub of this home would need, if there ever was one. Held, no hub begins to use the home.
+///
+/// # Errors
+/// The [`User`] who has it.
+pub fn lock(home: &Home) -> Result<Option<Lock>, User> {
+    let path = home.hub_lock();
+    if !fs::exists(&path) {
+        return Ok(None);
+    }
+    match Lock::try_take(&path) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held { pid, .. }) => {
+            let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+            Err(User { who: format!("a hub runs from this home{pid}"), next: "parachute stop".to_owned() })
+        }
+        // What cannot be locked proves nothing.
+        Err(LockError::File(_) | LockError::Flock { .. }) => Ok(None),
+    }
+}
+
+/// Who else uses the home: processes that wrote a pidfile in it, and listeners on its ports.
+#[must_use]
+pub fn users(home: &Home, now: Stamp) -> Vec<User> {
+    let mut pids = BTreeSet::new();
+    let mut users = Vec::new();
+    for file in pidfiles(home.root()) {
+        if let Some((pid, user)) = by_pidfile(&file, now)
+            && pids.insert(pid)
+        {
+            users.push(user);
+        }
+    }
+    for port in declared(home) {
+        for id in ports::holders(port).unwrap_or_default() {
+            if works_in(&id, home) && pids.insert(id.pid) {
+                let who = format!("pid {} listens on port {port} and uses this home", id.pid);
+                users.push(User { who, next: next(id.pid) });
+            }
+        }
+    }
+    users
+}
+
+fn next(pid: u32) -> String {
+    format!("kill {pid}")
+}
+
+/// `<home>/*/run/*.pid`.
+fn pidfiles(root: &Path) -> Vec<PathBuf> {
+    let below = |dir: PathBuf| {
+        let names = fs::list(&dir).unwrap_or_default().into_iter();
+        names.filter(|name| !name.as_encoded_bytes().starts_with(b".")).map(move |name| dir.join(name))
+    };
+    below(root.to_owned())
+        .flat_map(|dir| below(dir.join("run")))
+        .filter(|file| file.extension().is_some_and(|end| end == "pid"))
+        .collect()
+}
+
+fn by_pidfile(file: &Path, now: Stamp) -> Option<(u32, User)> {
+    let text = fs::read(file, PIDFILE).ok()?;
+    let pid: u32 = String::from_utf8(text).ok()?.trim().parse().ok().filter(|pid| *pid > 1)?;
+    let written = fs::signature(file)?.modified;
+    let who = match table::info(pid) {
+        Ok(None) => return None,
+        Ok(Some(info)) if info.zombie => return None,
+        Ok(Some(info)) if is_another(now, table::age(&info.id), written) => return None,
+        Ok(Some(info)) => format!("pid {pid} ({}) runs, as {} says", info.name, file.display()),
+        Err(Unsure { .. }) => format!("pid {pid} may run, as {} says: it cannot be told", file.display()),
+    };
+    Some((pid, User { who, next: next(pid) }))
+}
+
+/// Whether it started after the file was written, `written` nanoseconds after the epoch: then the number was given
+/// again.
+fn is_another(now: Stamp, age: Duration, written: i128) -> bool {
+    let started = i128::from(now.0) * 1_000_000 - i128::try_from(age.as_nanos()).unwrap_or(i128::MAX);
+    started > written + i128::try_from(SLACK.as_nanos()).unwrap_or(0)
+}
+
+/// Ports that the home names, and the one that needs no naming.
+fn declared(home: &Home) -> BTreeSet<u16> {
+    let mut ports = BTreeSet::from([port::HUB]);
+    ports.extend(settings::read(home).ok().and_then(|settings| settings.hub.port).map(u16::from));
+    if let Ok(services) = services::read(home) {
+        ports.extend(services.rows.iter().map(|(_, row)| row.port));
+        ports.extend(services.others.iter().map(|row| row.port));
+    }
+    ports
+}
+
+/// Whether it is proven to use this home: by where it is, what it executes, its environment, or an open file.
+fn works_in(id: &ProcessId, home: &Home) -> bool {
+    let root = fs::resolved(home.root());
+    let below = |path: Option<PathBuf>| path.is_some_and(|path| path.starts_with(&root));
+    let named = table::home(id.pid).ok().flatten().is_some_and(|named| fs::resolved(&named) == root);
+    named || below(table::cwd(id.pid)) || below(table::exe(id.pid)) || table::has_open_below(id.pid, &root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_was_given_again_is_another_process() {
+        let now = Stamp(1_000_000_000);
+        let written = |seconds: u64| i128::from(now.0) * 1_000_000 - i128::from(seconds) * 1_000_000_000;
+        let age = Duration::from_secs(100);
+        for (ago, another) in [(50, false), (100, false), (101, false), (103, true), (9_999, true)] {
+            assert_eq!(is_another(now, age, written(ago)), another, "{ago} s ago");
+        }
+    }
+
+    #[test]
+    fn pidfiles_are_believed_only_as_far_as_they_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        let put = |name: &str, text: &str| {
+            fs::make_dir(&dir.path().join(name).join("run"), 0o700).unwrap();
+            fs::put(&dir.path().join(name).join("run/x.pid"), 0o600, text.as_bytes()).unwrap();
+        };
+        for (name, text) in
+            [("a", "1"), ("b", "0"), ("c", "-5"), ("d", "junk"), ("e", "4194304999"), ("f", "")]
+        {
+            put(name, text);
+        }
+        let now = Stamp::parse("2099-01-01 00:00:00").unwrap();
+        assert_eq!(users(&home, now), []);
+        put("vault", &format!("{}\n", std::process::id()));
+        // By the clock of then this process is as old as the file.
+        let live = users(&home, Stamp(0));
+        assert_eq!(live.len(), 1, "{live:?}");
+        assert!(
+            live[0].who.contains(&format!("pid {}", std::process::id()))
+                && live[0].who.ends_with("vault/run/x.pid says")
+        );
+    }
+}
