@@ -63,7 +63,9 @@ pub fn users(home: &Home, now: Stamp) -> Vec<User> {
             users.push(user);
         }
     }
-    for port in declared(home) {
+    // One look at all ports: there may be thousands of rows.
+    let listening = ports::occupied().unwrap_or_default();
+    for port in declared(home).intersection(&listening).copied() {
         for id in ports::holders(port).unwrap_or_default() {
             if works_in(&id, home) && pids.insert(id.pid) {
                 let who = format!("pid {} listens on port {port} and uses this home", id.pid);

@@ -250,6 +250,7 @@ fn killed_anywhere_the_next_run_finishes() {
         let killed = migrate(&world, &["--yes"]).env("PARACHUTE_FAULT", fault).output().unwrap();
         let _ = Outcome::of(killed).code(128 + 9);
         assert!(world.home().join("install/journal.jsonl").exists());
+        assert!(run(&world, &["--list"]).code(0).out.contains("was broken off; the next one"), "{fault}");
         let said = run(&world, &["--yes"]).code(0);
         assert!(said.err.contains("was broken off; it is finished first"), "{fault}: {said:#?}");
         assert!(to.join("daily.db-shm").exists() && !world.home().join("install").exists(), "{fault}");

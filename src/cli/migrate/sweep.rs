@@ -46,7 +46,7 @@ pub(super) fn day(text: &str) -> Result<String, String> {
 }
 
 /// What `migrate --json` prints.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Report {
     /// Whether anything was moved.
     done: bool,
@@ -60,6 +60,9 @@ pub(super) struct Report {
     /// What does not come back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Stay>,
+    /// An earlier sweep was broken off: the next one finishes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unfinished: bool,
     /// All archives of this home.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     archives: Vec<Archive>,
@@ -84,9 +87,13 @@ pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Said, CliError>
 /// # Errors
 /// It cannot be read.
 pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
-    let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
-    let archives = sweep::archives(&cx.home).map_err(|error| unread(&error))?;
-    Ok(Report { done: false, leftovers, archive: None, moves: Vec::new(), stays: Vec::new(), archives })
+    let log = peek_log(&cx.home.install_dir()).map_err(|error| plans::unopened(&error))?;
+    Ok(Report {
+        unfinished: log.is_some_and(|log| log.plan.verb == Verb::Sweep),
+        leftovers: sweep::leftovers(&cx.home).map_err(|error| unread(&error))?,
+        archives: sweep::archives(&cx.home).map_err(|error| unread(&error))?,
+        ..Report::default()
+    })
 }
 
 /// What there is, for people.
@@ -104,14 +111,7 @@ async fn away(cx: &Context, args: &SweepArgs) -> Result<Said, CliError> {
     let moves = archive::away(root, &to, &leftovers, &taken);
     let plan = archive::plan_away(&to, &moves);
     let none = moves.is_empty();
-    let mut report = Report {
-        done: false,
-        leftovers,
-        archive: (!none).then(|| to.clone()),
-        moves,
-        stays: Vec::new(),
-        archives: Vec::new(),
-    };
+    let mut report = Report { leftovers, archive: (!none).then(|| to.clone()), moves, ..Report::default() };
     let show = |report: &Report| screen::away(report, root, cx.style);
     if none || args.dry_run {
         return Ok(Said::report(args.json, &report, Kind::Done, || show(&report)));
@@ -150,14 +150,7 @@ async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Said, CliErro
     let (moves, stays) = archive::back(root, &from, &names, &taken);
     let plan = archive::plan_back(&from, &moves);
     let kind = if stays.is_empty() { Kind::Done } else { Kind::Failed };
-    let mut report = Report {
-        done: false,
-        leftovers: Vec::new(),
-        archive: Some(from),
-        moves,
-        stays,
-        archives: Vec::new(),
-    };
+    let mut report = Report { archive: Some(from), moves, stays, ..Report::default() };
     let show = |report: &Report| screen::back(report, root, cx.style);
     if args.dry_run {
         return Ok(Said::report(args.json, &report, Kind::Done, || show(&report)));

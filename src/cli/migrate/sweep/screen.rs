@@ -16,6 +16,10 @@ pub(super) fn list(report: &Report, root: &Path, style: Style) -> String {
     if archive::movable(&report.leftovers).next().is_some() {
         out.push_str(&format!("{} parachute migrate --dry-run\n", style.good("hint:")));
     }
+    if report.unfinished {
+        let text = "an earlier `parachute migrate` was broken off; the next one finishes it first";
+        out.push_str(&format!("{} {text}\n", style.warn("note:")));
+    }
     for archive in &report.archives {
         let things = count(archive.things);
         let size = bytes(archive.bytes);

@@ -23,7 +23,7 @@ fn report() -> Report {
     let to = archive::dir(Path::new("/h"), "2026-03-01");
     let moves = archive::away(Path::new("/h"), &to, &leftovers, &std::collections::BTreeSet::new());
     let archives = vec![Archive { day: "2026-02-01".to_owned(), things: 1, bytes: 7 }];
-    Report { done: false, leftovers, archive: Some(to), moves, stays: Vec::new(), archives }
+    Report { leftovers, archive: Some(to), moves, unfinished: true, archives, ..Report::default() }
 }
 
 #[test]
