@@ -1,14 +1,17 @@
-//! `parachute doctor`: looks at everything, says what is well and what is not, and mends what can be mended.
+//! `parachute doctor`: everything that is looked at, what it means, what to type; and, if asked, a plan that mends it.
 
 use serde::Serialize;
 
-use crate::api::wire::Status;
 use crate::doctor::check::{Check, Verdict, worst};
-use crate::doctor::facts::DoctorFacts;
-use crate::doctor::gather::{self, Seen};
-use crate::doctor::{checks, fix};
-use crate::install::gather::{self as install, Seed};
-use crate::manager::invocation::Runner;
+use crate::doctor::checks;
+use crate::doctor::facts::{DoctorFacts, Installation};
+use crate::doctor::fix;
+use crate::doctor::gather::{self, Looking};
+use crate::install::refusal::Refusal;
+use crate::manager::memo::Memo;
+use crate::manager::runner::Tools;
+use crate::manager::state::Told;
+use crate::plan::Note;
 use crate::process::person;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
@@ -22,14 +25,14 @@ use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, NoManager, Site};
 
-/// Look at everything, say what is not well, and what to type
+/// Check everything about the hub, and mend what can be mended
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct DoctorArgs {
-    /// Mend what can be mended: shown first, then asked
+    /// Mend what can be mended: planned, shown, then done
     #[arg(long)]
     fix: bool,
-    /// With --fix: only show what would be done
+    /// With --fix: show what would be done, and do nothing
     #[arg(long, requires = "fix")]
     dry_run: bool,
     /// With --fix: do it without asking
@@ -46,49 +49,108 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// What `doctor --json` prints.
+/// What is printed.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// The worst of all.
+    /// The worst of all checks.
     verdict: Verdict,
-    /// Every check.
+    /// Steps of `--fix` that changed something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mended: Option<usize>,
+    /// What a person should know about them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
+    /// One by one.
     checks: Vec<Check>,
 }
 
-/// Looks, and mends if that was asked for.
+/// Looks, and with `--fix` mends and looks again.
 ///
 /// # Errors
-/// Something that everything else stands on cannot be looked at; a step of `--fix` failed.
+/// With `--fix` only: nothing can be planned, questions nobody answers, steps that fail.
 pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Said, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let site = match site::installed(cx).await.filter(|_| args.scope.is_none() && args.user.is_none()) {
-        Some(site) => Ok(Box::new(site)),
-        None => match site::find(cx, &asked).await? {
-            Found::Site(site) => Ok(site),
-            Found::NoManager(none) => Err(none),
-        },
-    };
-    let glance = site.as_ref().map(|site| site.glance());
-    let facts = look(cx, glance.as_ref().map_err(|none| &**none)).await?;
-    if !args.fix {
-        return Ok(say(&facts, args.json, cx.style));
+    let site = find(cx, &Asked { scope: args.scope, user: args.user.as_deref() }).await;
+    let facts = look(cx, &site).await;
+    let checks = checks::all(&facts);
+    if args.fix {
+        return mend(cx, &args, site, &facts, checks).await;
     }
-    let Ok(site) = site else {
-        return Err(CliError::new(
-            Kind::NoHub,
-            "without a service manager there is nothing that --fix could mend",
-        )
-        .hint("parachute doctor"));
-    };
-    let plan = fix::plan(&facts).map_err(|refusal| site::refused(&refusal))?;
+    Ok(said(cx, &args, Report { verdict: worst(&checks), mended: None, notes: Vec::new(), checks }))
+}
+
+/// The installation of this home, or where `init` would make one.
+async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Site, Installation> {
+    if asked.scope.is_none()
+        && asked.user.is_none()
+        && let Some(site) = site::installed(cx).await
+    {
+        return Ok(site);
+    }
+    match site::find(cx, asked).await {
+        Ok(Found::Site(site)) => Ok(*site),
+        Ok(Found::NoManager(none)) => Err(no_manager(&none)),
+        Err(error) => Err(Installation::Untold {
+            next: error.next.first().cloned().unwrap_or_else(|| "parachute init --dry-run".to_owned()),
+            because: error.message,
+        }),
+    }
+}
+
+fn no_manager(none: &NoManager) -> Installation {
+    let next = none.why.iter().find_map(|why| why.next.clone()).filter(|_| !none.at_all);
+    Installation::NoManager {
+        why: none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect(),
+        next: next.unwrap_or_else(|| "parachute serve     (in the foreground)".to_owned()),
+    }
+}
+
+/// Asks everything, each thing once.
+async fn look(cx: &Context, site: &Result<Site, Installation>) -> DoctorFacts {
+    let glance = site.as_ref().map(Site::glance);
+    gather::gather(Looking {
+        home: glance.as_ref().map_or(&cx.home, |site| &site.home),
+        exe: &cx.exe,
+        env: &cx.env,
+        older: match &glance {
+            Ok(site) => Some(older(cx, site).await),
+            Err(_) => None,
+        },
+        now: cx.now,
+        keeper: glance
+            .as_ref()
+            .map(|site| (&site.person, &site.driver))
+            .map_err(|install| (*install).clone()),
+    })
+    .await
+}
+
+/// Daemons of the older model, in a sentence.
+async fn older(cx: &Context, site: &Site<Memo<Tools>>) -> Told<Option<String>> {
+    legacy::in_the_way(cx, site).await.map_or_else(|error| Told::Unknown(error.message), Told::Known)
+}
+
+async fn mend(
+    cx: &Context,
+    args: &DoctorArgs,
+    site: Result<Site, Installation>,
+    facts: &DoctorFacts,
+    checks: Vec<Check>,
+) -> Result<Said, CliError> {
+    let plan = fix::plan(facts, &checks);
+    if plan.steps.is_empty() {
+        let report = Report { verdict: worst(&checks), mended: Some(0), notes: plan.notes, checks };
+        return Ok(said(cx, args, report));
+    }
+    let site = may_mend(site, facts, &checks)?;
     let mut host = site.host();
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
     if args.dry_run {
         return Ok(Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style)));
     }
     if shown.nothing_to_do {
-        Terminal.err("there is nothing that --fix could mend\n");
-        return Ok(say(&facts, args.json, cx.style));
+        // Somebody else has mended it meanwhile, or no step can.
+        let report = Report { verdict: worst(&checks), mended: Some(0), notes: plan.notes, checks };
+        return Ok(said(cx, args, report));
     }
     if !args.yes {
         Terminal.err(&plans::screen(&shown, cx.style));
@@ -97,71 +159,98 @@ pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Said, CliError> {
         }
     }
     let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
-    Terminal.err(&plans::notes(&done.notes, cx.style));
-    let facts = look(cx, Ok(&site.glance())).await?;
-    Ok(say(&facts, args.json, cx.style))
+    let notes = plan.notes.into_iter().chain(done.notes).collect();
+    let site = Ok(site);
+    let checks = checks::all(&look(cx, &site).await);
+    Ok(said(cx, args, Report { verdict: worst(&checks), mended: Some(done.performed), notes, checks }))
 }
 
-/// Asks everything.
-async fn look<R: Runner + Clone>(
-    cx: &Context,
-    site: Result<&Site<R>, &NoManager>,
-) -> Result<DoctorFacts, CliError> {
-    let home = site.map_or(&cx.home, |site| &site.home);
-    let hub =
-        crate::api::client::Client::new(home.socket()).get::<Status>("/api/status").await.ok().map(Box::new);
-    let (install, needs, survival, older) = match site {
-        Ok(site) => {
-            let facts = Box::new(site.facts(cx, None).await?);
-            let needs = facts.needs.clone();
-            let survival = site.survival().await;
-            (Ok(facts), needs, Some(survival), legacy::in_the_way(cx, site).await?)
+/// Whether a plan could be run here, by whoever asks.
+fn may_mend(
+    site: Result<Site, Installation>,
+    facts: &DoctorFacts,
+    checks: &[Check],
+) -> Result<Site, CliError> {
+    let refused =
+        |kind, because: &str| CliError::new(kind, format!("nothing can be mended from here: {because}"));
+    let site = site.map_err(|install| match install {
+        // A plan has its journal where the installation has its own; by hand it can be done all the same.
+        Installation::NoManager { why, .. } => {
+            let mut error = refused(Kind::NoHub, &why.join("; "));
+            error.next =
+                checks.iter().filter(|check| check.mend.is_some()).filter_map(|c| c.next.clone()).collect();
+            error
         }
-        Err(none) => {
-            let person = person::by_uid(person::effective_uid())
-                .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("getent passwd"))?;
-            let seed = Seed { person: &person, home, exe: &cx.exe, env: &cx.env, port: None, now: cx.now };
-            let needs = install::needs(&seed);
-            let why = none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
-            (Err(why), needs, None, None)
-        }
-    };
-    Ok(gather::gather(Seen { home, install, needs, survival, hub, older, now: cx.now }))
+        Installation::Untold { because, next } => refused(Kind::NeedsPerson, &because).hint(next),
+        Installation::Known(_) => refused(Kind::Failed, "it was looked at without a way to change it"),
+    })?;
+    if let Installation::Untold { because, next } = &facts.install {
+        return Err(refused(Kind::NeedsPerson, because).hint(next));
+    }
+    if let Some(verb) = facts.install.known().and_then(|install| install.unfinished.clone()) {
+        return Err(site::refused(&Refusal::Unfinished { verb }));
+    }
+    if site.driver.manager.is_system() && person::effective_uid() != 0 {
+        return Err(refused(Kind::NeedsPerson, "only root may change it").hint("sudo parachute doctor --fix"));
+    }
+    Ok(site)
 }
 
-fn say(facts: &DoctorFacts, json: bool, style: Style) -> Said {
-    let checks = checks::all(facts);
-    let verdict = worst(&checks);
-    let kind = if verdict == Verdict::Fail { Kind::Failed } else { Kind::Done };
-    let report = Report { verdict, checks };
-    Said::report(json, &report, kind, || screen(&report, style))
+fn said(cx: &Context, args: &DoctorArgs, report: Report) -> Said {
+    let kind = if report.verdict == Verdict::Fail { Kind::Failed } else { Kind::Done };
+    Said::report(args.json, &report, kind, || screen(&report, cx.style))
 }
 
+/// A line a check, its next command below it, and the sum at the end.
 fn screen(report: &Report, style: Style) -> String {
     let mut table = Table::default();
     for check in &report.checks {
         let sign = match check.verdict {
-            Verdict::Ok => Cell::painted("✓", |text| style.good(text)),
-            Verdict::CannotTell => Cell::painted("?", |text| style.warn(text)),
-            Verdict::Warn => Cell::painted("!", |text| style.warn(text)),
-            Verdict::Fail => Cell::painted("✗", |text| style.bad(text)),
+            Verdict::Ok => Cell::painted("✓", |sign| style.good(sign)),
+            Verdict::CannotTell => Cell::painted("?", |sign| style.dim(sign)),
+            Verdict::Warn => Cell::painted("!", |sign| style.warn(sign)),
+            Verdict::Fail => Cell::painted("✗", |sign| style.bad(sign)),
         };
-        let under = check.next.iter().map(|next| format!("  {} {}", style.good("hint:"), printable(next)));
-        let message = printable(&check.message);
-        table.row(vec![sign, Cell::new(check.id), Cell::new(message)], under.collect());
+        let mut lines = check.message.lines().filter(|line| !line.trim().is_empty());
+        let first = printable(lines.next().unwrap_or_default());
+        let mut under: Vec<String> = lines.map(|line| format!("     {}", printable(line))).collect();
+        under.extend(check.next.iter().map(|next| format!("   {} {}", style.good("hint:"), printable(next))));
+        let words =
+            if check.verdict == Verdict::CannotTell { format!("cannot tell: {first}") } else { first };
+        table.row(vec![sign, Cell::new(check.id.word()), Cell::new(words)], under);
     }
-    let count = |verdict| report.checks.iter().filter(|check| check.verdict == verdict).count();
-    let said: Vec<String> =
-        [(Verdict::Fail, "failed"), (Verdict::Warn, "to look at"), (Verdict::CannotTell, "cannot be told")]
-            .into_iter()
-            .filter(|(verdict, _)| count(*verdict) > 0)
-            .map(|(verdict, words)| format!("{} {words}", count(verdict)))
-            .collect();
-    let sum = if said.is_empty() { "everything is well".to_owned() } else { said.join(", ") };
-    let fixable = report.checks.iter().any(|check| check.fixable);
-    let hint =
-        if fixable { format!("{} parachute doctor --fix\n", style.good("hint:")) } else { String::new() };
-    format!("{}{sum}\n{hint}", table.render())
+    let mut out = table.render();
+    out.push('\n');
+    out.push_str(&plans::notes(&report.notes, style));
+    match report.mended {
+        Some(0) => out.push_str("there is nothing that a plan could mend\n"),
+        Some(1) => out.push_str(&format!("{} 1 step was done\n", style.good("✓"))),
+        Some(n) => out.push_str(&format!("{} {n} steps were done\n", style.good("✓"))),
+        None => {}
+    }
+    out.push_str(&sum(&report.checks, style));
+    if report.mended.is_none() && report.checks.iter().any(|check| check.mend.is_some()) {
+        out.push_str(&format!(
+            "{} parachute doctor --fix     (shows a plan and asks)\n",
+            style.good("hint:")
+        ));
+    }
+    out
+}
+
+fn sum(checks: &[Check], style: Style) -> String {
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let parts = [
+        (count(Verdict::Fail), style.bad("failed")),
+        (count(Verdict::Warn), style.warn("to be looked at")),
+        (count(Verdict::CannotTell), "cannot be told".to_owned()),
+    ];
+    let told: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
+    if told.is_empty() {
+        return format!("{}\n", style.good(&format!("all is well ({} checks)", checks.len())));
+    }
+    format!("{} ok, {}\n", count(Verdict::Ok), told.join(", "))
 }
 
 #[cfg(test)]

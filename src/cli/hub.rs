@@ -250,13 +250,13 @@ fn not_installed() -> CliError {
 
 fn unseen() -> CliError {
     let text = "the hub is kept by a manager in which no unit of this home can be found from here";
-    CliError::new(Kind::Failed, text).hint("parachute status")
+    CliError::new(Kind::Failed, text).hint("parachute doctor")
 }
 
 fn managers(error: &ManagerError) -> CliError {
     let mut cli = CliError::from_error(Kind::Failed, error);
     cli.next.extend(error.cause.next.clone());
-    cli.hint("parachute status")
+    cli.hint("parachute doctor")
 }
 
 /// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.

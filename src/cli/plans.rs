@@ -43,7 +43,7 @@ pub fn screen(shown: &Shown, style: Style) -> String {
 /// What is there cannot be seen, so nothing is done.
 pub(super) fn unseen(error: &HostError) -> CliError {
     CliError::from_error(Kind::Failed, error)
-        .hint(error.next().unwrap_or_else(|| "parachute status".to_owned()))
+        .hint(error.next().unwrap_or_else(|| "parachute doctor".to_owned()))
 }
 
 /// Asks whether the plan that was shown shall be done. `false`: no.

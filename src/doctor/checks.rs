@@ -1,45 +1,36 @@
 //! The checks, in the order in which they are shown. All pure.
 
+mod drift;
 mod home;
 mod host;
 mod modules;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use super::check::Check;
 use super::facts::DoctorFacts;
 
-/// Every id, with what it asks. Stable: scripts know them.
-pub const IDS: [(&str, &str); 19] = [
-    ("manager", "a service manager can be used here"),
-    ("older", "no daemon of the older, detached model runs"),
-    ("linger", "your services run without a login (systemd, user scope)"),
-    ("port", "the hub's port is the hub's, or free"),
-    ("disk", "there is room on the file system of the home"),
-    ("unit.installed", "the unit on disk is the one that was installed"),
-    ("unit.loaded", "the manager has loaded exactly that unit"),
-    ("unit.running", "the hub runs, and has not been restarted by its manager"),
-    ("unit.current", "this version would write the same unit again"),
-    ("unit.twins", "no second unit would start a hub of this home"),
-    ("boot", "the hub starts by itself"),
-    ("program", "the unit runs this build, from a path that stays"),
-    ("home.private", "nobody else can read what is private"),
-    ("home.services", "services.json is whole"),
-    ("home.logs", "logs have not grown out of bounds"),
-    ("modules.programs", "the hub finds the program of every module, and the same as your shell"),
-    ("modules.ready", "every module that should run is ready"),
-    ("modules.ports", "nobody else holds a module's port (asked where no hub runs)"),
-    ("modules.crash", "when a module last failed, and that the clock has not been set back since"),
-];
-
-/// All checks. One that means nothing on this machine is not there.
+/// All checks. A check that means nothing on this machine is not there.
 #[must_use]
 pub fn all(facts: &DoctorFacts) -> Vec<Check> {
     let mut checks = host::checks(facts);
     checks.extend(unit::checks(facts));
     checks.extend(home::checks(facts));
     checks.extend(modules::checks(facts));
+    checks.sort_by_key(|check| check.id);
+    if facts.install.known().is_some_and(|install| install.manager.is_system()) {
+        checks.iter_mut().for_each(as_root);
+    }
     checks
 }
 
-#[cfg(test)]
-mod tests;
+/// What is root's only root changes; without it `init` would mean another installation.
+fn as_root(check: &mut Check) {
+    const CHANGES: [&str; 3] = ["parachute init", "parachute start", "parachute restart"];
+    if let Some(next) = &mut check.next
+        && CHANGES.iter().any(|verb| next.starts_with(verb))
+    {
+        next.insert_str(0, "sudo ");
+    }
+}

@@ -2,96 +2,123 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::api::wire::Status;
-use crate::install::facts::Facts;
-use crate::manager::survival::Survival;
+use crate::install::facts::{Facts, PortHolder};
+use crate::manager::state::Told;
 use crate::module::failure::Failure;
 use crate::module::problem::Holder;
 use crate::module::stamp::Stamp;
 
 /// Everything. Nothing else is asked while checking.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct DoctorFacts {
-    /// The installation, or why there is no manager to ask: one sentence a manager.
-    pub install: Result<Box<Facts>, Vec<String>>,
-    /// Whether the hub starts by itself.
-    pub survival: Option<Survival>,
-    /// Whether the unit as it would be written now differs from what is on disk.
-    pub drift: Drift,
+    /// What is installed, and in which manager.
+    pub install: Installation,
+    /// Whether the program that the unit runs is there.
+    pub program_is_there: bool,
+    /// Daemons of the older, detached model that run here, in a sentence; or why that cannot be told. `None` where no
+    /// manager could take over.
+    pub older: Option<Told<Option<String>>>,
     /// The running hub.
     pub hub: Option<Box<Status>>,
-    /// Daemons of the older, detached model that run here, in a sentence.
-    pub older: Option<String>,
     /// Version of this program.
     pub version: String,
-    /// Files and directories with secrets in them, with their modes.
+    /// The port that the hub has, or should have.
+    pub port: u16,
+    /// Who listens there.
+    pub holder: Option<PortHolder>,
+    /// Files and directories that are nobody else's business.
     pub private: Vec<Private>,
-    /// Problems of services.json, one sentence each; `Err`: it cannot be used at all.
-    pub services: Result<Vec<String>, String>,
-    /// Programs of modules.
-    pub programs: Vec<ModuleProgram>,
-    /// Where no hub runs: who holds the ports of its modules.
+    /// Problems of services.json.
+    pub services: Vec<Trouble>,
+    /// Why hub.toml cannot be used.
+    pub settings: Option<String>,
+    /// How modules are started.
+    pub starts: Vec<Start>,
+    /// Where no hub runs: modules whose port somebody holds.
     pub held: Vec<(String, Holder)>,
-    /// Space on the home's file system.
+    /// Space on the home's file system; `None`: it cannot be told.
     pub disk: Option<Disk>,
     /// Bytes of all log files of the home.
     pub log_bytes: u64,
-    /// Failures of modules, newest first.
+    /// Last failures of modules, newest first.
     pub failures: Vec<(String, Failure)>,
-    /// When all of this was asked.
+    /// The time.
     pub now: Stamp,
 }
 
-/// Whether `init` would write the same unit again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What can be known of an installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Drift {
-    /// Nothing is installed.
-    NotInstalled,
-    /// It would.
-    None,
-    /// It would change these files.
-    Files(Vec<PathBuf>),
-    /// `init` would refuse, and why.
-    Refused(String),
+pub enum Installation {
+    /// This is what there is.
+    Known(Box<Facts>),
+    /// No manager can be used here.
+    NoManager {
+        /// Why not, a sentence a manager.
+        why: Vec<String>,
+        /// What to type.
+        next: String,
+    },
+    /// It cannot be looked at from here.
+    Untold {
+        /// Why not.
+        because: String,
+        /// What to type.
+        next: String,
+    },
 }
 
-/// Something only its owner may read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Private {
-    /// Where.
-    pub path: PathBuf,
-    /// Its mode.
-    pub mode: u32,
-    /// The bits it may have.
-    pub may: u32,
-}
-
-impl Private {
-    /// The bits it has and may not have.
+impl Installation {
+    /// What is known of it.
     #[must_use]
-    pub fn excess(&self) -> u32 {
-        self.mode & 0o777 & !self.may
+    pub fn known(&self) -> Option<&Facts> {
+        match self {
+            Self::Known(facts) => Some(facts),
+            Self::NoManager { .. } | Self::Untold { .. } => None,
+        }
     }
 }
 
-/// The program of one module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModuleProgram {
+/// Something only its owner may read, or change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Private {
+    /// Where.
+    pub path: PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The bits it may have.
+    pub may: u32,
+    /// A plan of ours may set them: it is the person's who asks, and no link.
+    pub ours: bool,
+}
+
+/// Something that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// What.
+    pub message: String,
+    /// What to type.
+    pub next: String,
+}
+
+/// How one module would be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Start {
     /// Short name.
     pub module: String,
-    /// As its command says it.
-    pub program: String,
-    /// Where the person's shell finds it.
+    /// Its program, as its command says it, or why it has none.
+    pub program: Result<String, Trouble>,
+    /// Where the shell of whoever asks finds it.
     pub in_shell: Option<PathBuf>,
     /// Where the hub finds it.
     pub in_hub: Option<PathBuf>,
 }
 
 /// Space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Disk {
     /// Free for this user, bytes.
     pub free: u64,

@@ -1,27 +1,61 @@
-//! What `doctor --fix` would do: the plan that mends what can be mended. Pure.
+//! From findings to the plan that mends them. Pure.
 
-use super::facts::{DoctorFacts, Drift};
+use super::check::{Check, Mend};
+use super::facts::DoctorFacts;
+use crate::install::facts::{Facts, OnDisk};
 use crate::install::planner::{self, Request};
-use crate::install::refusal::Refusal;
+use crate::manager::state::{Active, Told};
 use crate::plan::step::Step;
-use crate::plan::{Plan, Verb};
+use crate::plan::{Note, Plan, Verb};
 use crate::unit::name::Part;
 
-/// Plans it. What is installed is brought to what `init` would write, modes lose what they may not have; nothing is
-/// installed that was not, and nothing is started that does not run.
-///
-/// # Errors
-/// [`Refusal`]: a person must decide first.
-pub fn plan(facts: &DoctorFacts) -> Result<Plan, Refusal> {
+/// The plan. What `init` would refuse is refused here too, in a note; the rest is mended.
+#[must_use]
+pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     let mut plan = Plan::new(Verb::Fix);
-    if let (Ok(install), true) = (&facts.install, facts.drift != Drift::NotInstalled) {
-        let service = install.units.iter().find(|unit| unit.unit.part() == Part::Service);
-        let start = service.is_some_and(|unit| unit.state.running().is_true());
-        plan = planner::plan(install, &Request { start, ..Request::default() })?;
-        plan.verb = Verb::Fix;
+    let mends: Vec<&Mend> = checks.iter().filter_map(|check| check.mend.as_ref()).collect();
+    for mend in &mends {
+        if let Mend::Mode { path, mode } = mend {
+            plan.steps.push(Step::SetMode { path: path.clone(), mode: *mode });
+        }
     }
-    let open = facts.private.iter().filter(|file| file.excess() != 0);
-    let modes = open.map(|file| Step::SetMode { path: file.path.clone(), mode: file.mode & !file.excess() });
-    plan.steps.splice(0..0, modes);
-    Ok(plan)
+    let Some(install) = facts.install.known() else { return plan };
+    let mut linger = mends.contains(&&Mend::Linger);
+    if mends.contains(&&Mend::Install) {
+        match planner::plan(install, &Request { linger, ..again(install) }) {
+            Ok(init) => {
+                plan.steps.extend(init.steps);
+                plan.promises = init.promises;
+                plan.notes = init.notes;
+                linger = false;
+            }
+            Err(refusal) => {
+                let text = format!("the unit is not mended: {refusal}");
+                plan.notes.push(Note { text, next: refusal.next().into_iter().next() });
+            }
+        }
+    }
+    if linger {
+        plan.steps.push(Step::SetLinger { user: install.person.name.clone(), on: true });
+    }
+    plan
+}
+
+/// What a person would ask of `init` to get again what they have: a hub that was stopped stays down, and a port that its
+/// hub opens itself stays so.
+#[must_use]
+pub fn again(install: &Facts) -> Request {
+    let of = |part: Part| install.units.iter().find(|unit| unit.unit.part() == part);
+    let is_there = of(Part::Service).is_some_and(|unit| unit.on_disk != OnDisk::Nothing);
+    let is_down = install.units.iter().all(|unit| {
+        matches!(unit.state.active, Told::Known(Active::Stopped | Active::Stopping | Active::Idle))
+    });
+    let never_had = |unit: &crate::install::facts::UnitFacts| {
+        is_there && unit.on_disk == OnDisk::Nothing && unit.written.is_none()
+    };
+    Request {
+        start: !(is_there && is_down),
+        socket: of(Part::Socket).filter(|unit| never_had(unit)).map(|_| false),
+        ..Request::default()
+    }
 }

@@ -1,135 +1,265 @@
 //! Asks the machine what doctor wants to know. Reads only.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::facts::{Disk, DoctorFacts, Drift, ModuleProgram, Private};
+use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
+use crate::api::client::Client;
 use crate::api::wire::Status;
-use crate::home::fs;
+use crate::home::definition::{self, SpawnBase};
 use crate::home::paths::Home;
-use crate::home::services;
-use crate::install::facts::{Facts, OnDisk};
-use crate::install::path::{Need, unit_path};
-use crate::install::planner::{self, Request};
-use crate::manager::survival::Survival;
-use crate::module::env::enriched_path;
+use crate::home::services::{self, Services};
+use crate::home::{exact, fs, settings};
+use crate::install::facts::{Facts, PortHolder};
+use crate::install::gather::{self as installer, Seed};
+use crate::install::path::unit_path;
+use crate::install::place::place;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::state::Told;
+use crate::manager::which::Manager;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
+use crate::module::port;
+use crate::module::problem::Holder;
 use crate::module::stamp::Stamp;
-use crate::plan::step::Step;
+use crate::plan::journal::peek_receipt;
+use crate::process::person::{self, Person};
 use crate::process::{ports, table};
+use crate::unit::name::UnitName;
+use crate::unit::{overrides, recognise};
 
-/// A failure file larger than this is none.
+/// A failure report larger than this is none.
 const MAX_FAILURE: u64 = 1024 * 1024;
+/// A unit larger than this is none of ours.
+const MAX_UNIT: u64 = 256 * 1024;
 
-/// What was asked before: doctor looks at the same machine as `init`.
+/// From where it is asked, and about what.
 #[derive(Debug)]
-pub struct Seen<'a> {
+pub struct Looking<'a, R> {
     /// The home.
     pub home: &'a Home,
-    /// The installation, or why there is none to ask.
-    pub install: Result<Box<Facts>, Vec<String>>,
-    /// Programs that modules need from PATH; as in the facts, and without a manager too.
-    pub needs: Vec<Need>,
-    /// Whether the hub starts by itself.
-    pub survival: Option<Survival>,
-    /// The running hub.
-    pub hub: Option<Box<Status>>,
-    /// Daemons of the older model.
-    pub older: Option<String>,
+    /// This program.
+    pub exe: &'a Path,
+    /// The environment of whoever asks: their PATH says which programs they mean.
+    pub env: &'a BTreeMap<OsString, OsString>,
+    /// Daemons of the older model, which another room knows.
+    pub older: Option<Told<Option<String>>>,
     /// The time.
     pub now: Stamp,
+    /// Whose hub it is, and who keeps it; or why that is not known.
+    pub keeper: Result<(&'a Person, &'a Driver<R>), Installation>,
 }
 
-/// Asks the rest.
-#[must_use]
-pub fn gather(seen: Seen<'_>) -> DoctorFacts {
-    let home = seen.home;
-    let drift = seen.install.as_ref().map_or(Drift::NotInstalled, |facts| drift(facts));
-    let read = services::read(home);
-    let rows = read.as_ref().map(|services| services.rows.clone()).unwrap_or_default();
-    let shorts: Vec<Short> = rows.iter().map(|(short, _)| short.clone()).collect();
-    let path = hub_path(&seen);
-    let held = rows.iter().filter(|_| seen.hub.is_none()).filter_map(|(short, row)| {
-        // Of the older daemons the check about them tells.
-        let holder = ports::holder(row.port).ok().flatten().filter(|_| seen.older.is_none())?;
-        Some((short.to_string(), holder.0))
-    });
+/// Asks.
+pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
+    let home = looking.home;
+    let hub = Client::new(home.socket()).get::<Status>("/api/status").await.ok().map(Box::new);
+    let install = match &looking.keeper {
+        Ok((person, driver)) => installation(&looking, person, driver).await,
+        Err(install) => install.clone(),
+    };
+    let known = install.known();
+    let set = settings::read(home);
+    let port = match (known, &set) {
+        (Some(install), _) => install.settings.port,
+        (None, Ok(set)) => set.hub.port.map_or(port::HUB, Into::into),
+        (None, Err(_)) => port::HUB,
+    };
+    let (services, troubles) = services_of(home);
+    let shorts: Vec<&Short> = services.rows.iter().map(|(short, _)| short).collect();
     DoctorFacts {
-        held: held.collect(),
-        drift,
+        program_is_there: known.is_some_and(|install| fs::is_executable(&install.program.path)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        private: private(home, &shorts),
-        services: match read {
-            Ok(services) => Ok(services.problems.into_iter().map(|issue| issue.message).collect()),
-            Err(error) => Err(crate::plan::run::words(&error)),
+        port,
+        held: held(&services, hub.as_deref(), looking.older.as_ref()),
+        holder: match known {
+            Some(install) => install.holder.clone(),
+            None => holder(port, hub.as_deref()),
         },
-        programs: seen.needs.iter().map(|need| program(need, &path)).collect(),
-        disk: fs::space(home.root()).map(|(free, total)| Disk { free, total }),
+        private: private(home, &shorts),
+        services: troubles,
+        settings: match (known, set) {
+            (Some(install), _) => install.settings.broken.clone(),
+            (None, Err(error)) => Some(error.to_string()),
+            (None, Ok(_)) => None,
+        },
+        starts: starts(&looking, known, hub.as_deref(), &services, port),
+        disk: fs::space(&existing(home.root())).map(|(free, total)| Disk { free, total }),
         log_bytes: shorts.iter().map(|short| log_bytes(&home.log_file(short))).sum::<u64>()
             + log_bytes(&home.hub_log()),
         failures: failures(home, &shorts),
-        survival: seen.survival,
-        hub: seen.hub,
-        older: seen.older,
-        install: seen.install,
-        now: seen.now,
+        now: looking.now,
+        older: looking.older,
+        hub,
+        install,
     }
 }
 
-fn program(need: &Need, hub_path: &OsString) -> ModuleProgram {
-    ModuleProgram {
-        module: need.module.clone(),
-        program: need.program.clone(),
-        in_shell: need.found.clone(),
-        in_hub: which::which_in(&need.program, Some(hub_path), "/").ok(),
-    }
-}
-
-/// Whether `init` would change the unit, without asking who holds the port.
-fn drift(facts: &Facts) -> Drift {
-    if facts.units.iter().all(|unit| unit.on_disk == OnDisk::Nothing) {
-        return Drift::NotInstalled;
-    }
-    match planner::plan(facts, &Request { start: false, ..Request::default() }) {
-        Err(refusal) => Drift::Refused(refusal.to_string()),
-        Ok(plan) => {
-            let files: Vec<PathBuf> = plan.steps.iter().filter_map(|step| changed(step, facts)).collect();
-            if files.is_empty() { Drift::None } else { Drift::Files(files) }
+async fn installation<R: Runner>(
+    looking: &Looking<'_, R>,
+    person: &Person,
+    driver: &Driver<R>,
+) -> Installation {
+    let seed = Seed {
+        person,
+        home: looking.home,
+        exe: looking.exe,
+        env: looking.env,
+        port: port_of_unit(looking.home, person, &driver.manager),
+        now: looking.now,
+    };
+    match installer::gather(&seed, driver).await {
+        Ok(facts) => Installation::Known(Box::new(facts)),
+        Err(error) => {
+            let again = if driver.manager.is_system() { "sudo parachute doctor" } else { "parachute status" };
+            let next = error.next().unwrap_or_else(|| again.to_owned());
+            let words = crate::plan::run::words(&error);
+            Installation::Untold { because: format!("{}: {words}", driver.manager.words()), next }
         }
     }
 }
 
-fn changed(step: &Step, facts: &Facts) -> Option<PathBuf> {
-    let Step::PutUnit { path, text, .. } = step else { return None };
-    let old = facts.units.iter().find(|unit| unit.path == *path)?;
-    (old.on_disk != OnDisk::Text(text.clone())).then(|| path.clone())
+/// `init --port` is remembered by the unit alone, and by the receipt where the unit is gone; hub.toml, where it names a
+/// port, counts.
+fn port_of_unit(home: &Home, person: &Person, manager: &Manager) -> Option<u16> {
+    if settings::read(home).is_ok_and(|set| set.hub.port.is_some()) {
+        return None;
+    }
+    let path = manager.file(&UnitName::hub());
+    let on_disk = fs::read_if_there(&path, MAX_UNIT).ok().flatten().unwrap_or_default();
+    recognise::port(&String::from_utf8_lossy(&on_disk), &manager.target()).or_else(|| {
+        let receipt = peek_receipt(&place(manager, home, &person.home).state).ok()?;
+        recognise::port(receipt.text(&path)?, &manager.target())
+    })
 }
 
-/// PATH as a module of the hub has it: that of the hub that runs, else of the one the unit would run; enriched as the
-/// hub does.
-fn hub_path(seen: &Seen<'_>) -> OsString {
-    let running = seen.hub.as_ref().and_then(|status| table::path_variable(status.hub.pid));
-    let (search, person) = match &seen.install {
-        Ok(facts) => (facts.search.as_slice(), Some(facts.person.home.as_path())),
-        Err(_) => (&[][..], None),
+/// What cannot be told is found out by whoever binds the port.
+fn holder(port: u16, hub: Option<&Status>) -> Option<PortHolder> {
+    ports::holder(port).ok().flatten().map(|(holder, _)| PortHolder {
+        ours: hub.is_some_and(|status| Some(status.hub.pid) == holder.pid),
+        pid: holder.pid,
+        command: holder.command,
+    })
+}
+
+/// Who holds ports of modules where no hub runs. Of older daemons another check tells.
+fn held(
+    services: &Services,
+    hub: Option<&Status>,
+    older: Option<&Told<Option<String>>>,
+) -> Vec<(String, Holder)> {
+    if hub.is_some() || !matches!(older, None | Some(Told::Known(None))) {
+        return Vec::new();
+    }
+    let occupied = ports::occupied().unwrap_or_default();
+    let taken = services.rows.iter().filter(|(_, row)| occupied.contains(&row.port));
+    taken.filter_map(|(short, row)| Some((short.to_string(), ports::holder(row.port).ok()??.0))).collect()
+}
+
+/// The rows, and what is wrong with the file.
+fn services_of(home: &Home) -> (Services, Vec<Trouble>) {
+    let file = home.services();
+    let repair = || format!("repair {}", file.display());
+    match services::read(home) {
+        Ok(services) => {
+            let of_row =
+                |row: &Option<String>| row.as_ref().map_or_else(String::new, |row| format!("{row}: "));
+            let troubles = services
+                .problems
+                .iter()
+                .map(|issue| Trouble {
+                    message: format!("{}{}", of_row(&issue.row), issue.message),
+                    next: issue.next.clone().unwrap_or_else(repair),
+                })
+                .collect();
+            (services, troubles)
+        }
+        Err(error) => (Services::default(), vec![Trouble { message: error.to_string(), next: repair() }]),
+    }
+}
+
+/// How the hub would start each module, and where the shell finds the same program.
+fn starts<R>(
+    looking: &Looking<'_, R>,
+    known: Option<&Facts>,
+    hub: Option<&Status>,
+    services: &Services,
+    hub_port: u16,
+) -> Vec<Start> {
+    let shell = looking.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
+    let mut hub_env = BTreeMap::from([(OsString::from("PATH"), hub_path(known, hub, shell))]);
+    let home = known.map(|install| install.person.home.clone().into_os_string());
+    hub_env.extend(
+        home.or_else(|| looking.env.get(OsStr::new("HOME")).cloned())
+            .map(|home| (OsString::from("HOME"), home)),
+    );
+    let base = SpawnBase { hub_env, hub_port };
+    let start = |short: &Short, composed: Result<_, Box<_>>| {
+        let module = short.to_string();
+        let composed: crate::module::compose::Composed = match composed {
+            Ok(composed) => composed,
+            Err(problem) => {
+                let problem: Box<crate::module::problem::Problem> = problem;
+                let message = problem.error_description.lines().next().unwrap_or_default().to_owned();
+                let next = problem.next.unwrap_or_else(|| format!("parachute why {module}"));
+                return Start {
+                    module,
+                    program: Err(Trouble { message, next }),
+                    in_shell: None,
+                    in_hub: None,
+                };
+            }
+        };
+        let launch = composed.launch;
+        let program = launch.argv.first().cloned().unwrap_or_default();
+        let by_name = !program.as_encoded_bytes().contains(&b'/');
+        let path = launch.env.get(OsStr::new("PATH"));
+        Start {
+            module,
+            in_shell: which::which_in(&program, shell, "/").ok().filter(|_| by_name),
+            in_hub: which::which_in(&program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))).ok(),
+            program: Ok(program.to_string_lossy().into_owned()),
+        }
     };
-    let unit = running.unwrap_or_else(|| unit_path(search, &seen.needs).path);
-    enriched_path(Some(&unit), None, person, &fs::is_dir)
+    let rows = services.rows.iter();
+    rows.map(|(short, row)| start(short, definition::of_row(looking.home, short, row, &base, looking.now)))
+        .collect()
 }
 
-fn private(home: &Home, shorts: &[Short]) -> Vec<Private> {
+/// PATH of the hub that runs, else of the one that the unit would run, else of one in the foreground of this shell.
+fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) -> OsString {
+    if let Some(path) = hub.and_then(|status| table::path_variable(status.hub.pid)) {
+        return path;
+    }
+    let Some(install) = known else { return shell.unwrap_or_default().to_owned() };
+    let mut dirs = overrides::parse(&install.settings.text).map(|set| set.path).unwrap_or_default();
+    dirs.extend(install.search.iter().cloned());
+    unit_path(&dirs, &install.needs).path
+}
+
+/// A home that is not there yet will be on the file system of what is above it.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors().find(|dir| fs::exists(dir)).unwrap_or(path).to_owned()
+}
+
+fn private(home: &Home, shorts: &[&Short]) -> Vec<Private> {
     let mut all = vec![
+        // Others may look at it, as they may in the homes of the hub's earlier versions.
         (home.root().to_owned(), 0o755),
         (home.run_dir(), 0o700),
         (home.operator_token(), 0o600),
-        (home.root().join("hub.env"), 0o600),
+        (home.hub_env(), 0o600),
     ];
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
-    all.into_iter()
-        .filter_map(|(path, may)| fs::mode(&path).map(|mode| Private { path, mode, may }))
-        .collect()
+    let me = person::effective_uid();
+    let look = |(path, may): (PathBuf, u32)| {
+        let mode = fs::mode(&path)?;
+        let is_no_link = exact::mode(&path).is_ok_and(|own| own.is_some());
+        Some(Private { ours: is_no_link && fs::owner(&path) == Some(me), path, mode, may })
+    };
+    all.into_iter().filter_map(look).collect()
 }
 
 /// A log with its rotated generations.
@@ -139,12 +269,13 @@ fn log_bytes(live: &Path) -> u64 {
     names.iter().filter_map(|name| fs::signature(&dir.join(name))).map(|signature| signature.len).sum()
 }
 
-fn failures(home: &Home, shorts: &[Short]) -> Vec<(String, Failure)> {
-    let mut found: BTreeMap<(std::cmp::Reverse<u64>, String), Failure> = BTreeMap::new();
-    for short in shorts {
-        let Ok(Some(bytes)) = fs::read_if_there(&home.last_failure(short), MAX_FAILURE) else { continue };
-        let Ok(failure) = serde_json::from_slice::<Failure>(&bytes) else { continue };
-        found.insert((std::cmp::Reverse(failure.at.0), short.to_string()), failure);
-    }
-    found.into_iter().map(|((_, short), failure)| (short, failure)).collect()
+fn failures(home: &Home, shorts: &[&Short]) -> Vec<(String, Failure)> {
+    let read = |short: &&&Short| {
+        let bytes = fs::read_if_there(&home.last_failure(short), MAX_FAILURE).ok().flatten()?;
+        let failure: Failure = serde_json::from_slice(&bytes).ok()?;
+        Some((short.to_string(), failure))
+    };
+    let mut found: Vec<(String, Failure)> = shorts.iter().filter_map(|short| read(&short)).collect();
+    found.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.at));
+    found
 }

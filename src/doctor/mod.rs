@@ -1,9 +1,11 @@
-//! `parachute doctor`: what is well, what is not, what cannot be told, and what to type next.
+//! `parachute doctor`: what is well, what is not, what cannot be told, what to type next, and what can be mended.
 //!
 //! ```text
-//!   gather (reads) ──► DoctorFacts ──checks (pure)──► Check{id, verdict, message, next}
-//!                           └───────fix (pure)──────► Plan, shown and run like every other
+//!   gather (reads) ──► DoctorFacts ── checks (pure) ──► Check{id, verdict, message, next, mend}
+//!                                                         └─ fix (pure) ──► Plan: shown, agreed, journalled
 //! ```
+//!
+//! Must not: change anything but by a plan, or call a fresh installation ill.
 
 pub mod check;
 pub mod checks;

@@ -1,68 +1,196 @@
-//! Machines in good health, for tests.
+//! A machine as doctor sees it, for tests: a fresh installation that is well, and one that is ill all over.
 
-use super::facts::{Disk, DoctorFacts, Drift, Private};
-use crate::install::facts::{OnDisk, PortHolder};
+use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
+use crate::api::wire::{FileProblem, HubView, ModuleView, State, Status};
+use crate::install::facts::{Facts, OnDisk, Twin};
 use crate::install::planner::{self, Request};
-use crate::install::testing::{fresh, running};
-use crate::manager::survival::Survival;
+use crate::install::testing;
+use crate::manager::state::{Active, Told};
+use crate::module::failure::Failure;
+use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 use crate::plan::step::Step;
 
-const NOW: Stamp = Stamp(1_790_000_000_000);
+/// When it is.
+const NOW: Stamp = Stamp(1_772_359_200_000);
 
-/// op's hub as it is after `init`.
-pub(crate) fn installed() -> DoctorFacts {
-    let mut install = fresh();
-    for step in planner::plan(&install, &Request::default()).unwrap().steps {
+/// What `init` leaves.
+pub(crate) fn installed(request: &Request) -> Facts {
+    let mut facts = testing::fresh();
+    facts.settings.port = request.port.unwrap_or(facts.settings.port);
+    let plan = planner::plan(&facts, request).unwrap();
+    for step in plan.steps {
         if let Step::PutUnit { path, text, .. } = step {
-            let unit = install.units.iter_mut().find(|unit| unit.path == path).unwrap();
+            let unit = facts.units.iter_mut().find(|unit| unit.path == path).unwrap();
             unit.on_disk = OnDisk::Text(text.clone());
             unit.written = Some(text);
-            unit.state = running(7);
+            unit.state = testing::running(42);
             unit.state.file = Some(path);
         }
     }
-    install.program.same = true;
-    install.holder = Some(PortHolder { pid: Some(7), command: "parachute serve".to_owned(), ours: true });
-    let status = serde_json::json!({
-        "hub": {
-            "version": env!("CARGO_PKG_VERSION"), "pid": 7, "port": 1939, "host": "127.0.0.1", "home": "/h",
-            "mode": "managed by systemd", "started_at": "2026-01-01T00:00:00.000Z", "uptime_ms": 1,
-            "memory_bytes": null, "draining": false, "instance": "a"
-        },
-        "modules": [{
-            "short": "vault", "name": "parachute-vault", "state": "running", "detail": "ready", "ready": true, "pid": 9,
-            "port": 1940, "listens": true, "version": "1", "url": null, "install_dir": null, "started_at": null,
-            "uptime_ms": null, "restarts": 0, "restarts_in_window": 0, "memory_bytes": null, "last_exit": null,
-            "last_exit_at": null, "problem": null
-        }],
-        "problems": []
-    });
-    DoctorFacts {
-        install: Ok(Box::new(install)),
-        survival: Some(Survival::Yes { because: "enabled, and linger is on".to_owned() }),
-        drift: Drift::None,
-        hub: Some(Box::new(serde_json::from_value(status).unwrap())),
-        older: None,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        private: vec![Private { path: "/home/op/.parachute".into(), mode: 0o700, may: 0o755 }],
-        services: Ok(Vec::new()),
-        programs: Vec::new(),
-        held: Vec::new(),
-        disk: Some(Disk { free: 9 << 30, total: 10 << 30 }),
-        log_bytes: 1 << 20,
-        failures: Vec::new(),
-        now: NOW,
+    facts.program.same = true;
+    facts
+}
+
+fn module(short: &str, state: State, ready: bool) -> ModuleView {
+    ModuleView {
+        short: short.to_owned(),
+        name: short.to_owned(),
+        state,
+        detail: "waiting for port 1940".to_owned(),
+        ready,
+        pid: None,
+        port: 1940,
+        listens: true,
+        version: String::new(),
+        url: None,
+        install_dir: None,
+        started_at: None,
+        uptime_ms: None,
+        restarts: 0,
+        restarts_in_window: 0,
+        memory_bytes: None,
+        health: None,
+        last_exit: None,
+        last_exit_at: None,
+        problem: None,
     }
 }
 
-/// A container: no manager, no hub.
-pub(crate) fn nothing() -> DoctorFacts {
-    DoctorFacts {
-        install: Err(vec!["systemd: this machine was not booted with it".to_owned()]),
-        survival: None,
-        drift: Drift::NotInstalled,
-        hub: None,
-        ..installed()
+fn status(port: u16, modules: Vec<ModuleView>) -> Box<Status> {
+    let hub = HubView {
+        version: "1.2.3".to_owned(),
+        pid: 42,
+        port,
+        host: "127.0.0.1".to_owned(),
+        socket_held_by: Some("systemd".to_owned()),
+        home: "/home/op/.parachute".to_owned(),
+        mode: "managed by systemd".to_owned(),
+        started_at: NOW,
+        uptime_ms: 5,
+        memory_bytes: None,
+        draining: false,
+        instance: "i".to_owned(),
+    };
+    Box::new(Status { hub, modules, problems: Vec::new() })
+}
+
+fn private(path: &str, mode: u32, may: u32) -> Private {
+    Private { path: path.into(), mode, may, ours: true }
+}
+
+fn start(module: &str, shell: Option<&str>, hub: Option<&str>) -> Start {
+    Start {
+        module: module.to_owned(),
+        program: Ok("node".to_owned()),
+        in_shell: shell.map(Into::into),
+        in_hub: hub.map(Into::into),
     }
+}
+
+/// Right after `init`, with one module.
+pub(crate) fn well() -> DoctorFacts {
+    let install = installed(&Request::default());
+    DoctorFacts {
+        program_is_there: true,
+        older: Some(Told::Known(None)),
+        hub: Some(status(1939, vec![module("web", State::Running, true)])),
+        version: "1.2.3".to_owned(),
+        port: 1939,
+        holder: None,
+        private: vec![
+            private("/home/op/.parachute", 0o700, 0o755),
+            private("/home/op/.parachute/operator.token", 0o600, 0o600),
+        ],
+        services: Vec::new(),
+        settings: None,
+        starts: vec![start("web", Some("/usr/bin/node"), Some("/usr/bin/node"))],
+        held: Vec::new(),
+        disk: Some(Disk { free: 5 << 30, total: 10 << 30 }),
+        log_bytes: 3 << 20,
+        failures: Vec::new(),
+        now: NOW,
+        install: Installation::Known(Box::new(install)),
+    }
+}
+
+/// The installation of these facts.
+pub(crate) fn install(facts: &mut DoctorFacts) -> &mut Facts {
+    match &mut facts.install {
+        Installation::Known(install) => install,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A failure of a module so many minutes ago.
+pub(crate) fn failure(module: &str, minutes: u64) -> (String, Failure) {
+    let at = Stamp(NOW.0 - minutes * 60_000);
+    let failure = Failure {
+        short: module.to_owned(),
+        at,
+        ended: None,
+        lived_ms: None,
+        was_ready: false,
+        command: String::new(),
+        problem: Problem::new(Kind::Exited, "it ended", at),
+        crashes_in_window: 1,
+        max_crashes: 5,
+        gave_up: false,
+        lines: Vec::new(),
+    };
+    (module.to_owned(), failure)
+}
+
+/// Everything that can be wrong at once and still be seen, with something that a terminal must not act on.
+pub(crate) fn ill() -> DoctorFacts {
+    let mut facts = well();
+    let here = install(&mut facts);
+    here.linger = Some(Told::Known(false));
+    here.twins.push(Twin {
+        path: "/etc/systemd/system/parachute-hub.service".into(),
+        remove: "sudo parachute uninstall --scope system".to_owned(),
+    });
+    here.program.same = false;
+    let service = &mut here.units[0];
+    service.on_disk = OnDisk::Text("[Service]\nExecStart=/bin/other\u{1b}[2J\n".to_owned());
+    service.state.stale = true;
+    service.state.enabled = Told::Known(false);
+    service.state.active = Told::Known(Active::Failed);
+    service.state.result = Some("exit-code".to_owned());
+    here.units[1].state.loaded = Told::Unknown("no bus".to_owned());
+    let crashed = Problem::new(Kind::Exited, "`web` ended with exit code 1.\n\nits log tells more", NOW);
+    let mut status = status(2000, vec![module("slow", State::Running, false)]);
+    status.modules.push(ModuleView { problem: Some(crashed), ..module("web", State::Crashed, false) });
+    status.hub.version = "1.2.2".to_owned();
+    status.problems.push(FileProblem {
+        file: "/home/op/.parachute/run/boots.json".to_owned(),
+        row: None,
+        message: "safe mode: the hub died five times in five minutes".to_owned(),
+        next: Some("parachute start --all".to_owned()),
+    });
+    facts.hub = Some(status);
+    facts.older =
+        Some(Told::Known(Some("an older version still runs here, detached: hub (pid 13)".to_owned())));
+    facts.private = vec![
+        private("/home/op/.parachute", 0o777, 0o755),
+        private("/home/op/.parachute/hub.env", 0o644, 0o600),
+        Private { ours: false, ..private("/home/op/.parachute/run", 0o755, 0o700) },
+    ];
+    facts.services = vec![Trouble {
+        message: "old: two rows have port 1940".to_owned(),
+        next: "mend the row in /home/op/.parachute/services.json".to_owned(),
+    }];
+    facts.settings = Some("/home/op/.parachute/hub.toml, line 1: unknown key\u{1b}[2J".to_owned());
+    facts.log_bytes = 3 << 30;
+    facts.disk = Some(Disk { free: 50 << 20, total: 10 << 30 });
+    let trouble =
+        Trouble { message: "nothing says how to start it".to_owned(), next: "parachute why old".to_owned() };
+    facts.starts = vec![
+        start("web", Some("/home/op/.nvm/bin/node"), Some("/usr/bin/node")),
+        start("slow", Some("/home/op/.nvm/bin/node"), None),
+        start("gone", None, None),
+        Start { program: Err(trouble), ..start("old", None, None) },
+    ];
+    facts.failures = vec![failure("web", 5), failure("slow", 500)];
+    facts
 }

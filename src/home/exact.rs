@@ -217,6 +217,31 @@ pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     sync_dir(directory(path))
 }
 
+/// Permission bits; `None` if nothing is there, or a link, which has none of its own.
+///
+/// # Errors
+/// [`FsError`] for everything but absence.
+pub fn mode(path: &Path) -> Result<Option<u32>, FsError> {
+    match std::fs::symlink_metadata(path).map_err(FsError::io("look at", path)) {
+        Ok(meta) => Ok(Some(meta.permissions().mode() & 0o7777).filter(|_| !meta.is_symlink())),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sets the permission bits of a file or directory that is there. Of the one that is opened: in a directory that others
+/// may write to, a link could take its name at any time.
+///
+/// # Errors
+/// [`FsError`], also if it is a link.
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let open = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let open = open.map_err(FsError::io("open", path))?;
+    open.set_permissions(Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))?;
+    open.sync_all().map_err(FsError::io("sync", path))
+}
+
 /// Removes a directory if it is empty, for good. `false`: it is not there or not empty.
 ///
 /// # Errors
@@ -306,6 +331,24 @@ mod tests {
         assert_eq!(look(&name).unwrap(), Found::Dir { mode: 0o750, empty: false });
         assert!(!remove_dir(&name).unwrap());
         assert_eq!(super::super::fs::list(dir.path()).unwrap(), ["d", "f"]);
+    }
+
+    #[test]
+    fn a_mode_is_that_of_the_very_thing() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        put(&at("real"), 0o666, b"x");
+        make_dir(&at("d"), 0o777).unwrap();
+        symlink("real", at("link")).unwrap();
+        assert_eq!(
+            ["real", "d", "link", "none", "real/below"].map(|name| mode(&at(name)).unwrap()),
+            [Some(0o666), Some(0o777), None, None, None]
+        );
+        set_mode(&at("real"), 0o600).unwrap();
+        set_mode(&at("d"), 0o700).unwrap();
+        assert_eq!(["real", "d"].map(|name| mode(&at(name)).unwrap()), [Some(0o600), Some(0o700)]);
+        assert!(set_mode(&at("link"), 0o777).is_err() && set_mode(&at("none"), 0o777).is_err());
+        assert_eq!(mode(&at("real")).unwrap(), Some(0o600));
     }
 
     #[test]

@@ -158,10 +158,14 @@ impl Refusal {
             Self::Settings(_) => one("correct it, then: parachute init"),
             Self::Unwritable(_) => one("choose another value, then: parachute init"),
             Self::HomeOwner { home, .. } => vec![format!("ls -ld {}", home.display())],
-            Self::Unfinished { verb } => vec![
-                format!("parachute {verb} --resume     (finish it)"),
-                format!("parachute {verb} --rollback     (undo it)"),
-            ],
+            Self::Unfinished { verb } => {
+                // `init` ends whatever there is; not every verb can.
+                let verb = if verb == "migrate" { verb } else { "init" };
+                vec![
+                    format!("parachute {verb} --resume     (finish it)"),
+                    format!("parachute {verb} --rollback     (undo it)"),
+                ]
+            }
         }
     }
 }

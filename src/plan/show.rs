@@ -157,6 +157,9 @@ fn words(step: &Step, before: Option<&Before>) -> String {
             };
             format!("{what} ({mode:04o}){above}")
         }
+        (Step::SetMode { mode, .. }, Some(Before::Mode { mode: Some(now) })) if now != mode => {
+            format!("{what} (now {now:04o})")
+        }
         (Step::SetRunning { running: false, .. }, Some(Before::Running { active, .. }))
             if is_down(*active) =>
         {

@@ -35,7 +35,8 @@ impl Step {
             }
             (_, Before::File { entry }) => self.wants(entry),
             (_, Before::Unit { entry, read, .. }) => self.wants(entry) && settled(entry, read.as_ref()),
-            (Self::SetMode { mode, .. }, Before::Mode { mode: now }) => *now == Some(*mode),
+            // What is gone lets nobody in.
+            (Self::SetMode { mode, .. }, Before::Mode { mode: now }) => now.is_none_or(|now| now == *mode),
             (Self::Move { from, .. }, Before::Names { at }) => !at.contains_key(from),
             (Self::SetEnabled { enabled, .. }, Before::Enabled { enabled: now, .. }) => enabled == now,
             (Self::SetRunning { running: true, .. }, Before::Running { active, .. }) => {

@@ -63,7 +63,8 @@ pub enum Step {
         /// Its file.
         path: PathBuf,
     },
-    /// Give a file or directory other permission bits.
+    /// Give a file or directory other permission bits. Never to one that a step of the same plan makes, nor to a file
+    /// that any step writes: these come with their mode. A link is left alone.
     SetMode {
         /// Which.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! Whether a unit that lies on disk is that of a given home. Pure.
+//! What a unit that lies on disk says: which home it serves, and on which port. Pure.
 
 use std::path::Path;
 
@@ -25,6 +25,22 @@ pub fn serves(text: &str, home: &Path, target: &Target) -> bool {
                 lines.any(|line| line == format!("<key>{HOME}</key>"))
                     && lines.next() == Some(&format!("<string>{token}</string>"))
             })
+        }
+    }
+}
+
+/// The port that `text`, the file of a service, gives to the hub.
+#[must_use]
+pub fn port(text: &str, target: &Target) -> Option<u16> {
+    match target {
+        Target::Systemd { .. } => {
+            let line = text.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
+            let mut words = line.split_whitespace().skip_while(|word| *word != "--port");
+            words.nth(1)?.parse().ok()
+        }
+        Target::Launchd { .. } => {
+            let mut lines = text.lines().map(str::trim).skip_while(|line| *line != "<string>--port</string>");
+            lines.nth(1)?.strip_prefix("<string>")?.strip_suffix("</string>")?.parse().ok()
         }
     }
 }
@@ -61,6 +77,7 @@ mod tests {
             assert!(serves(text, home, &target), "{target}: {text}");
             assert!(!serves(text, Path::new("/home/my op"), &target));
             assert!(!serves("", home, &target));
+            assert_eq!((port(text, &target), port("", &target)), (Some(1939), None), "{target}: {text}");
         }
     }
 }

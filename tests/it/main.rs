@@ -13,6 +13,7 @@ mod api_doors;
 mod boot;
 mod check;
 mod descriptors;
+mod doctor;
 mod edges;
 mod environment;
 mod files;

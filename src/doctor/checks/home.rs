@@ -1,52 +1,57 @@
 //! The home: permissions, files, logs.
 
-use crate::doctor::check::{Check, mib};
-use crate::doctor::facts::DoctorFacts;
+use crate::doctor::check::{Check, Id, Mend, found_or, mib};
+use crate::doctor::facts::{DoctorFacts, Private};
 
-/// More than this in logs is worth a word: the default bound is 60 MiB a module.
+/// More than this in logs is worth a word: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
+/// Bits with which anybody on this machine can change something.
+const ANYBODY_WRITES: u32 = 0o002;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
-    let mut out = permissions(facts);
-    out.push(services(facts));
-    out.push(logs(facts));
+    let open = facts.private.iter().filter_map(private).collect();
+    let mut out =
+        found_or(open, Id::HomePrivate, "only you can read what is private, and change what is yours");
+    let bad = facts.services.iter().map(|t| Check::fail(Id::HomeServices, t.message.clone(), t.next.clone()));
+    out.extend(found_or(bad.collect(), Id::HomeServices, "services.json is whole"));
+    out.push(match &facts.settings {
+        Some(because) => Check::fail(Id::HomeSettings, because.clone(), "correct hub.toml"),
+        None => Check::ok(Id::HomeSettings, "hub.toml can be used"),
+    });
+    out.push(logs(facts.log_bytes));
     out
 }
 
-fn permissions(facts: &DoctorFacts) -> Vec<Check> {
-    const ID: &str = "home.private";
-    let open: Vec<Check> = facts
-        .private
-        .iter()
-        .filter(|file| file.excess() != 0)
-        .map(|file| {
-            let path = file.path.display();
-            Check::warn(
-                ID,
-                format!("{path} has mode {:o}: others on this machine can look into it", file.mode & 0o777),
-                format!("chmod {:o} {path}", file.mode & !file.excess()),
-            )
-            .fixable()
-        })
-        .collect();
-    if open.is_empty() { vec![Check::ok(ID, "only you can read what is private")] } else { open }
-}
-
-fn services(facts: &DoctorFacts) -> Check {
-    const ID: &str = "home.services";
-    match &facts.services {
-        Ok(problems) if problems.is_empty() => Check::ok(ID, "services.json is whole"),
-        Ok(problems) => Check::fail(ID, problems.join("; "), "parachute status"),
-        Err(error) => Check::fail(ID, error.clone(), "parachute status"),
+fn private(file: &Private) -> Option<Check> {
+    let Private { path, mode, may, ours } = file;
+    let excess = mode & 0o777 & !may;
+    if excess == 0 {
+        return None;
     }
+    let (bits, shut) = (mode & 0o777, mode & !excess);
+    let path = path.display();
+    let next = format!("chmod {shut:o} {path}");
+    let check = if excess & ANYBODY_WRITES != 0 {
+        Check::fail(
+            Id::HomePrivate,
+            format!("anybody on this machine can change {path} (mode {bits:04o})"),
+            next,
+        )
+    } else {
+        Check::warn(
+            Id::HomePrivate,
+            format!("others on this machine can get at {path} (mode {bits:04o})"),
+            next,
+        )
+    };
+    Some(if *ours { check.mended_by(Mend::Mode { path: file.path.clone(), mode: shut }) } else { check })
 }
 
-fn logs(facts: &DoctorFacts) -> Check {
-    const ID: &str = "home.logs";
-    let text = format!("logs take {}", mib(facts.log_bytes));
-    if facts.log_bytes > MANY {
-        Check::warn(ID, text, "lower [logs] max_bytes or keep in hub.toml")
+fn logs(bytes: u64) -> Check {
+    let text = format!("they take {}", mib(bytes));
+    if bytes > MANY {
+        Check::warn(Id::HomeLogs, text, "lower `log.max_bytes` or `log.keep` under [defaults] in hub.toml")
     } else {
-        Check::ok(ID, text)
+        Check::ok(Id::HomeLogs, text)
     }
 }

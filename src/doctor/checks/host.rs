@@ -1,7 +1,9 @@
-//! The manager, the port, the room on disk.
+//! The manager, a plan that was broken off, the older model, the hub, its port, the room on disk.
 
-use crate::doctor::check::{Check, mib};
-use crate::doctor::facts::DoctorFacts;
+use crate::doctor::check::{Check, Id, found_or, mib};
+use crate::doctor::facts::{DoctorFacts, Installation};
+use crate::install::facts::{Facts, OnDisk};
+use crate::install::refusal::Refusal;
 use crate::manager::state::Told;
 
 /// Below this little room a log or services.json may not be written.
@@ -9,78 +11,109 @@ const LITTLE: u64 = 100 * 1024 * 1024;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let mut out = vec![manager(facts)];
-    out.extend(older(facts));
-    out.extend(linger(facts));
-    out.extend(port(facts));
-    out.extend(disk(facts));
+    out.extend(facts.install.known().map(plan));
+    out.extend(facts.older.as_ref().map(older));
+    out.extend(hub(facts));
+    out.push(port(facts));
+    out.push(disk(facts));
     out
 }
 
 fn manager(facts: &DoctorFacts) -> Check {
-    const ID: &str = "manager";
     match &facts.install {
-        Ok(install) => Check::ok(ID, format!("{} answers", install.manager.words())),
+        Installation::Known(install) => {
+            Check::ok(Id::Manager, format!("{} answers", install.manager.words()))
+        }
         // A container has none and needs none: the hub in the foreground is all there is.
-        Err(why) => Check::cannot_tell(
-            ID,
-            format!("no service manager can be used here: {}", why.join("; ")),
-            "parachute serve     (in the foreground)",
+        Installation::NoManager { why, next } => Check::cannot_tell(
+            Id::Manager,
+            format!("none: no service manager can be used here ({})", why.join("; ")),
+            next,
         ),
+        Installation::Untold { because, next } => Check::cannot_tell(Id::Manager, because, next),
+    }
+}
+
+fn plan(install: &Facts) -> Check {
+    match &install.unfinished {
+        None => Check::ok(Id::Plan, "nothing was broken off"),
+        Some(verb) => {
+            let refusal = Refusal::Unfinished { verb: verb.clone() };
+            Check::fail(Id::Plan, refusal.to_string(), refusal.next().swap_remove(0))
+        }
     }
 }
 
 /// Daemons of the detached model hold the ports that a supervised hub would need.
-fn older(facts: &DoctorFacts) -> Option<Check> {
-    facts.older.as_ref().map(|words| Check::warn("older", words.clone(), "parachute migrate --to-supervised"))
+fn older(older: &Told<Option<String>>) -> Check {
+    match older {
+        Told::Known(None) => Check::ok(Id::Older, "no daemon of the older, detached model runs"),
+        Told::Known(Some(words)) => Check::warn(Id::Older, words, "parachute migrate --to-supervised"),
+        Told::Unknown(because) => Check::cannot_tell(Id::Older, because, "parachute migrate --list"),
+    }
 }
 
-fn linger(facts: &DoctorFacts) -> Option<Check> {
-    const ID: &str = "linger";
-    let install = facts.install.as_ref().ok()?;
-    let name = &install.person.name;
-    let command = format!("sudo loginctl enable-linger {name}");
-    Some(match install.linger.as_ref()? {
-        Told::Known(true) => Check::ok(ID, format!("{name}'s services run without a login")),
-        Told::Known(false) => {
-            Check::warn(ID, format!("{name}'s services stop at logout and do not start at boot"), command)
-                .fixable()
-        }
-        Told::Unknown(because) => {
-            Check::cannot_tell(ID, format!("whether {name}'s services outlive a login: {because}"), command)
-        }
-    })
+fn hub(facts: &DoctorFacts) -> Vec<Check> {
+    let Some(status) = &facts.hub else {
+        let runs = |unit: &crate::install::facts::UnitFacts| {
+            unit.unit.part() == crate::unit::name::Part::Service && unit.state.running().is_true()
+        };
+        return match facts.install.known() {
+            Some(install) if install.units.iter().any(runs) => {
+                let text = "its manager calls the hub running, and it does not answer on its socket";
+                vec![Check::fail(Id::Hub, text, "parachute logs hub")]
+            }
+            // `unit.running` and `unit.installed` tell more.
+            Some(_) => Vec::new(),
+            None => vec![Check::warn(Id::Hub, "no hub is running", "parachute serve")],
+        };
+    };
+    // Of services.json a check of its own tells, whether a hub runs or not.
+    let own = status.problems.iter().filter(|problem| !problem.file.ends_with("/services.json"));
+    let found = own.map(|problem| {
+        let next = problem.next.clone().unwrap_or_else(|| "parachute status".to_owned());
+        Check::warn(Id::Hub, problem.message.clone(), next)
+    });
+    let hub = &status.hub;
+    found_or(found.collect(), Id::Hub, format!("it answers (pid {}, {})", hub.pid, hub.mode))
 }
 
-fn port(facts: &DoctorFacts) -> Option<Check> {
-    const ID: &str = "port";
-    let install = facts.install.as_ref().ok()?;
-    let port = install.settings.port;
-    Some(match &install.holder {
-        None if facts.hub.is_none() => Check::ok(ID, format!("port {port} is free")),
-        None => Check::warn(
-            ID,
-            format!("the hub runs, but not on port {port}, which hub.toml or the default asks for"),
-            "parachute restart",
-        ),
-        Some(holder) if holder.ours => Check::ok(ID, format!("port {port} is the hub's")),
+fn port(facts: &DoctorFacts) -> Check {
+    let port = facts.port;
+    let is_installed = facts
+        .install
+        .known()
+        .is_some_and(|install| install.units.iter().any(|unit| unit.on_disk != OnDisk::Nothing));
+    if let Some(status) = &facts.hub {
+        let real = status.hub.port;
+        return if real == port || !is_installed {
+            Check::ok(Id::Port, format!("the hub listens on port {real}"))
+        } else {
+            let text = format!("the hub listens on port {real}, and should on {port}");
+            Check::warn(Id::Port, text, "parachute restart")
+        };
+    }
+    match &facts.holder {
+        None => Check::ok(Id::Port, format!("port {port} is free")),
+        Some(holder) if holder.ours => Check::ok(Id::Port, format!("port {port} is kept for the hub")),
         Some(holder) => {
-            let who =
-                holder.pid.map_or_else(|| "a process that cannot be seen".to_owned(), |p| format!("pid {p}"));
-            let next = holder
-                .pid
-                .map_or_else(|| "parachute init --port N".to_owned(), |pid| format!("ps -fp {pid}"));
-            Check::fail(
-                ID,
-                format!("port {port} is taken by {who} {}", holder.command).trim().to_owned(),
-                next,
-            )
+            let (who, next) = match holder.pid {
+                Some(pid) => (format!("pid {pid}: {}", holder.command), format!("ps -fp {pid}")),
+                None => (
+                    "a process that cannot be seen from here".to_owned(),
+                    "parachute init --port N".to_owned(),
+                ),
+            };
+            let who = who.trim_end_matches([':', ' ']);
+            Check::fail(Id::Port, format!("port {port} is taken by {who}"), next)
         }
-    })
+    }
 }
 
-fn disk(facts: &DoctorFacts) -> Option<Check> {
-    const ID: &str = "disk";
-    let disk = facts.disk?;
+fn disk(facts: &DoctorFacts) -> Check {
+    let Some(disk) = facts.disk else {
+        return Check::cannot_tell(Id::Disk, "how much room there is for the home", "df -h");
+    };
     let text = format!("{} of {} are free where the home is", mib(disk.free), mib(disk.total));
-    Some(if disk.free < LITTLE { Check::fail(ID, text, "df -h") } else { Check::ok(ID, text) })
+    if disk.free < LITTLE { Check::fail(Id::Disk, text, "df -h") } else { Check::ok(Id::Disk, text) }
 }

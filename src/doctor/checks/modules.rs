@@ -3,99 +3,109 @@
 use std::time::Duration;
 
 use crate::api::wire::{ModuleView, State};
-use crate::doctor::check::Check;
-use crate::doctor::facts::{DoctorFacts, ModuleProgram};
+use crate::doctor::check::{Check, Id, Mend, found_or};
+use crate::doctor::facts::{DoctorFacts, Start};
+
+/// A failure that is younger than this is news.
+const NEWS: Duration = Duration::from_secs(60 * 60);
+/// What writes the unit's PATH anew.
+const ANEW: &str = "parachute init     (writes the unit's PATH anew)";
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
-    let mut out: Vec<Check> = facts.programs.iter().filter_map(program).collect();
-    if out.is_empty() && !facts.programs.is_empty() {
-        out.push(Check::ok(PROGRAMS, "the hub finds the program of every module"));
+    let mut out = Vec::new();
+    if !facts.starts.is_empty() {
+        let programs = facts.starts.iter().filter_map(program).collect();
+        out.extend(found_or(programs, Id::ModulesPrograms, "the hub finds the program of every module"));
+        let paths = facts.starts.iter().filter_map(path).collect();
+        out.extend(found_or(paths, Id::ModulesPath, "your shell and the hub find the same programs"));
     }
-    if let Some(status) = &facts.hub {
-        let ill: Vec<Check> = status.modules.iter().filter_map(state).collect();
-        if ill.is_empty() && !status.modules.is_empty() {
-            out.push(Check::ok(STATE, "every module that should run is ready"));
-        }
-        out.extend(ill);
+    if let Some(status) = facts.hub.as_ref().filter(|status| !status.modules.is_empty()) {
+        let ill = status.modules.iter().filter_map(state).collect();
+        out.extend(found_or(ill, Id::ModulesReady, "every module that should run is ready"));
     }
     out.extend(ports(facts));
     out.extend(crash(facts));
     out
 }
 
-/// Where no hub runs: whoever holds a module's port now will be in its way.
-fn ports(facts: &DoctorFacts) -> Vec<Check> {
-    let held = facts.held.iter().map(|(module, holder)| {
-        let next = holder.pid.map_or_else(|| "parachute status".to_owned(), |pid| format!("ps -fp {pid}"));
-        let text =
-            format!("no hub runs, and port {} of {module} is held by {}", holder.port, holder.phrase());
-        Check::warn(PORTS, text, next)
-    });
-    held.collect()
-}
-
-/// When a module last failed; one that is still to come says that a clock was set back since.
-fn crash(facts: &DoctorFacts) -> Option<Check> {
-    let (module, failure) = facts.failures.first()?;
-    Some(if failure.at.since(facts.now) > CLOCK {
-        let text = format!("the last failure of {module} is dated {}, which is yet to come", failure.at);
-        Check::warn(CRASH, format!("{text}: the clock was set back since"), "date; timedatectl")
-    } else {
-        Check::ok(CRASH, format!("the last failure of a module was {module}'s, at {}", failure.at))
-    })
-}
-
-const PROGRAMS: &str = "modules.programs";
-const STATE: &str = "modules.ready";
-const PORTS: &str = "modules.ports";
-const CRASH: &str = "modules.crash";
-/// Clocks of one machine do not differ by more.
-const CLOCK: Duration = Duration::from_secs(60);
-
-/// Only what a person should know: a program that both find in the same place is well.
-fn program(module: &ModuleProgram) -> Option<Check> {
-    let ModuleProgram { module, program, in_shell, in_hub } = module;
-    let why = format!("parachute why {module}");
-    match (in_shell, in_hub) {
-        (shell, Some(hub)) if shell.as_ref() == Some(hub) => None,
-        (None, Some(_)) => None,
-        (Some(shell), Some(hub)) => Some(Check::warn(
-            PROGRAMS,
-            format!(
-                "{module}: `{program}` is {} in your shell and {} in the hub",
-                shell.display(),
-                hub.display()
-            ),
-            "parachute init     (writes the unit's PATH anew)",
+fn program(start: &Start) -> Option<Check> {
+    const ID: Id = Id::ModulesPrograms;
+    let module = &start.module;
+    let program = match &start.program {
+        Ok(program) => program,
+        Err(trouble) => {
+            return Some(Check::fail(ID, format!("{module}: {}", trouble.message), trouble.next.clone()));
+        }
+    };
+    match (&start.in_shell, &start.in_hub) {
+        (_, Some(_)) => None,
+        (Some(shell), None) => {
+            let text = format!(
+                "{module}: the hub does not find `{program}`, which your shell finds at {}",
+                shell.display()
+            );
+            Some(Check::fail(ID, text, ANEW).mended_by(Mend::Install))
+        }
+        (None, None) => Some(Check::fail(
+            ID,
+            format!("{module}: `{program}` is nowhere to be found"),
+            format!("command -v {program}"),
         )),
-        (Some(shell), None) => Some(
-            Check::fail(
-                PROGRAMS,
-                format!(
-                    "{module}: the hub does not find `{program}`, which your shell finds at {}",
-                    shell.display()
-                ),
-                "parachute init     (writes the unit's PATH anew)",
-            )
-            .fixable(),
-        ),
-        (None, None) => Some(Check::fail(PROGRAMS, format!("{module}: `{program}` is not installed"), why)),
+    }
+}
+
+/// Only what a person should know: what only the hub finds is found.
+fn path(start: &Start) -> Option<Check> {
+    match (&start.program, &start.in_shell, &start.in_hub) {
+        (Ok(program), Some(shell), Some(hub)) if shell != hub => {
+            let (module, shell, hub) = (&start.module, shell.display(), hub.display());
+            let text = format!("{module}: `{program}` is {shell} in your shell and {hub} in the hub");
+            Some(Check::warn(Id::ModulesPath, text, ANEW))
+        }
+        _ => None,
     }
 }
 
 fn state(module: &ModuleView) -> Option<Check> {
-    let reason = || module.problem.as_ref().map(|p| p.error_description.lines().next().unwrap_or_default());
-    let next = || format!("parachute why {}", module.short);
+    const ID: Id = Id::ModulesReady;
+    let reason = module.problem.as_ref().and_then(|problem| problem.error_description.lines().next());
+    let (name, reason) = (&module.short, reason.unwrap_or(&module.detail));
+    let next = format!("parachute why {name}");
     match module.state {
-        State::Crashed => {
-            let text = format!("{} has crashed: {}", module.short, reason().unwrap_or("no reason is known"));
-            Some(Check::fail(STATE, text, next()))
-        }
+        State::Crashed => Some(Check::fail(ID, format!("{name} is down: {reason}"), next)),
         State::Running if !module.ready => {
-            let text =
-                format!("{} runs and is not ready: {}", module.short, reason().unwrap_or(&module.detail));
-            Some(Check::warn(STATE, text, next()))
+            Some(Check::warn(ID, format!("{name} runs and is not ready: {reason}"), next))
         }
         State::Running | State::Starting | State::Restarting | State::Stopped => None,
     }
+}
+
+/// Whoever holds a module's port while no hub runs will be in its way.
+fn ports(facts: &DoctorFacts) -> Vec<Check> {
+    const ID: Id = Id::ModulesPorts;
+    if facts.hub.is_some() || facts.starts.is_empty() {
+        return Vec::new();
+    }
+    let held = facts.held.iter().map(|(module, holder)| {
+        let next = holder.pid.map_or_else(|| "parachute status".to_owned(), |pid| format!("ps -fp {pid}"));
+        Check::warn(ID, format!("port {} of {module} is held by {}", holder.port, holder.phrase()), next)
+    });
+    found_or(held.collect(), ID, "nobody holds the port of a module")
+}
+
+fn crash(facts: &DoctorFacts) -> Option<Check> {
+    const ID: Id = Id::ModulesCrash;
+    if facts.starts.is_empty() {
+        return None;
+    }
+    let Some((module, failure)) = facts.failures.first() else {
+        return Some(Check::ok(ID, "no module has failed, as far as anybody remembers"));
+    };
+    let next = format!("parachute why {module}");
+    if failure.at > facts.now {
+        let text = format!("the last failure, of {module}, is dated {}: a clock was set back", failure.at);
+        return Some(Check::warn(ID, text, next));
+    }
+    let text = format!("the last failure was {module}'s, at {}", failure.at);
+    Some(if facts.now.since(failure.at) < NEWS { Check::warn(ID, text, next) } else { Check::ok(ID, text) })
 }

@@ -1,156 +1,241 @@
-use std::collections::BTreeSet;
+//! Each check against a machine on which one thing is different.
 
 use super::*;
-use crate::doctor::check::{Verdict, worst};
-use crate::doctor::facts::{Disk, Drift, ModuleProgram, Private};
-use crate::doctor::fix;
-use crate::doctor::testing::{installed, nothing};
-use crate::install::facts::{OnDisk, PortHolder, Twin};
+use crate::doctor::check::{Id, Mend, Verdict, worst};
+use crate::doctor::facts::{Installation, Private};
+use crate::doctor::testing::{failure, ill, install, installed, well};
+use crate::install::facts::{OnDisk, PortHolder, UnitFacts};
+use crate::install::planner::Request;
+use crate::install::testing;
 use crate::manager::state::{Active, Told};
-use crate::manager::survival::Survival;
-use crate::module::failure::Failure;
-use crate::module::problem::{Holder, Kind, Problem};
-use crate::module::stamp::Stamp;
-use crate::plan::step::Step;
+use crate::manager::which::{Domain, Launchd, Manager};
+use crate::module::problem::Holder;
 
-fn of(facts: &DoctorFacts, id: &str) -> Check {
-    let all = all(facts);
-    all.into_iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no check {id}"))
+/// What these facts say of one check: verdict, and whether a plan mends it.
+fn told(facts: &DoctorFacts, id: Id) -> Vec<(Verdict, bool)> {
+    let of_it = all(facts).into_iter().filter(|check| check.id == id);
+    of_it.map(|check| (check.verdict, check.mend.is_some())).collect()
+}
+
+/// One change of a fresh installation, and what one check makes of it.
+type Row = (Id, Verdict, bool, fn(&mut DoctorFacts));
+
+fn service(facts: &mut DoctorFacts) -> &mut UnitFacts {
+    &mut install(facts).units[0]
+}
+
+fn holder(pid: Option<u32>) -> Holder {
+    Holder { port: 1940, pid, uid: Some(1), command: "nc".to_owned() }
 }
 
 #[test]
-fn a_fresh_installation_is_well_from_top_to_bottom() {
-    let checks = all(&installed());
-    assert_eq!(worst(&checks), Verdict::Ok, "{checks:#?}");
-    assert!(checks.len() >= 14, "{checks:#?}");
+fn a_fresh_installation_is_well() {
+    let checks = all(&well());
+    let ill: Vec<&Check> = checks.iter().filter(|check| check.verdict != Verdict::Ok).collect();
+    assert!(ill.is_empty(), "{ill:#?}");
+    let ids: Vec<Id> = checks.iter().map(|check| check.id).collect();
+    let wanted: Vec<Id> = Id::ALL.into_iter().filter(|id| *id != Id::ModulesPorts).collect();
+    assert_eq!(
+        ids, wanted,
+        "every check is there, in order, once; ports are the hub's business while it runs"
+    );
 }
 
+/// Whatever was asked of `init`, it does not complain afterwards about what it was told to leave.
 #[test]
-fn every_check_has_a_known_id_and_whatever_is_not_well_has_a_next_command() {
-    let known: BTreeSet<&str> = IDS.iter().map(|(id, _)| *id).collect();
-    assert_eq!(known.len(), IDS.len());
-    let mut seen = BTreeSet::new();
-    for facts in [installed(), nothing(), sick()] {
-        for check in all(&facts) {
-            assert!(known.contains(check.id), "{}", check.id);
-            assert_eq!(check.next.is_none(), check.verdict == Verdict::Ok, "{check:?}");
-            seen.insert(check.id);
-        }
+fn what_was_asked_of_init_is_not_held_against_it() {
+    for request in [
+        Request { socket: Some(false), ..Request::default() },
+        Request { port: Some(2000), ..Request::default() },
+        Request { linger: false, ..Request::default() },
+    ] {
+        let mut facts = well();
+        *install(&mut facts) = installed(&request);
+        facts.port = request.port.unwrap_or(facts.port);
+        facts.hub.as_mut().unwrap().hub.port = facts.port;
+        assert_eq!(worst(&all(&facts)), Verdict::Ok, "{request:?}: {:#?}", all(&facts));
     }
-    assert_eq!(seen, known, "left: checks that were made, right: the list");
 }
 
-/// Everything that can be wrong at once.
-fn sick() -> DoctorFacts {
-    let mut facts = installed();
-    let install = facts.install.as_mut().unwrap();
-    install.linger = Some(Told::Known(false));
-    install.holder = Some(PortHolder { pid: Some(80), command: "python3".to_owned(), ours: false });
-    install.units[0].on_disk = OnDisk::Text("edited".to_owned());
-    install.units[0].state.stale = true;
-    install.units[0].state.active = Told::Known(Active::Failed);
-    install.twins = vec![Twin { path: "/etc/x".into(), remove: "sudo parachute uninstall".to_owned() }];
-    install.program.same = false;
-    facts.survival = Some(Survival::No {
-        because: "linger is off".to_owned(),
-        next: "loginctl enable-linger op".to_owned(),
-    });
-    facts.drift = Drift::Files(vec!["/u/parachute-hub.service".into()]);
+#[test]
+fn one_thing_at_a_time() {
+    use Verdict::{CannotTell, Fail, Ok, Warn};
+    let table: &[Row] = &[
+        (Id::Manager, CannotTell, false, |f| {
+            f.install = Installation::NoManager { why: vec!["systemd: no".to_owned()], next: "x".to_owned() };
+        }),
+        (Id::Manager, CannotTell, false, |f| {
+            f.install = Installation::Untold { because: "closed".to_owned(), next: "x".to_owned() };
+        }),
+        (Id::Plan, Fail, false, |f| install(f).unfinished = Some("init".to_owned())),
+        (Id::Older, Warn, false, |f| f.older = Some(Told::Known(Some("hub (pid 13)".to_owned())))),
+        (Id::Older, CannotTell, false, |f| f.older = Some(Told::Unknown("no /proc".to_owned()))),
+        (Id::Hub, Fail, false, |f| f.hub = None),
+        (Id::Port, Warn, false, |f| f.hub.as_mut().unwrap().hub.port = 2000),
+        (Id::Port, Ok, false, |f| f.hub = None),
+        (Id::Port, Fail, false, |f| {
+            f.hub = None;
+            f.holder = Some(PortHolder { pid: Some(7), command: "nc -l".to_owned(), ours: false });
+        }),
+        (Id::Port, Fail, false, |f| {
+            f.hub = None;
+            f.holder = Some(PortHolder { pid: None, command: String::new(), ours: false });
+        }),
+        (Id::Port, Ok, false, |f| {
+            f.hub = None;
+            f.holder = Some(PortHolder { pid: Some(1), command: "systemd".to_owned(), ours: true });
+        }),
+        (Id::UnitInstalled, Warn, false, |f| *install(f) = testing::fresh()),
+        (Id::UnitInstalled, Fail, true, |f| service(f).on_disk = OnDisk::Nothing),
+        (Id::UnitInstalled, Fail, true, |f| install(f).units[1].on_disk = OnDisk::Nothing),
+        (Id::UnitInstalled, Fail, false, |f| service(f).on_disk = OnDisk::Other("a directory".to_owned())),
+        (Id::UnitInstalled, Warn, false, |f| service(f).written = None),
+        (Id::UnitInstalled, Warn, false, |f| service(f).on_disk = OnDisk::Text("mine".to_owned())),
+        (Id::UnitLoaded, CannotTell, false, |f| service(f).state.loaded = Told::Unknown("no bus".to_owned())),
+        (Id::UnitLoaded, Fail, true, |f| service(f).state.loaded = Told::Known(false)),
+        (Id::UnitLoaded, Fail, false, |f| {
+            service(f).state.loaded = Told::Known(false);
+            service(f).state.masked = true;
+        }),
+        (Id::UnitLoaded, Fail, false, |f| {
+            service(f).state.loaded = Told::Known(false);
+            service(f).state.refused = Some("bad setting".to_owned());
+        }),
+        (Id::UnitLoaded, Warn, true, |f| service(f).state.stale = true),
+        (Id::UnitLoaded, Fail, false, |f| service(f).state.file = Some("/run/x.service".into())),
+        (Id::UnitLoaded, Ok, false, |f| service(f).state.drop_ins = vec!["/d/x.conf".into()]),
+        (Id::UnitEnabled, Warn, true, |f| service(f).state.enabled = Told::Known(false)),
+        (Id::UnitEnabled, Warn, true, |f| install(f).units[1].state.enabled = Told::Known(false)),
+        (Id::UnitEnabled, CannotTell, false, |f| service(f).state.enabled = Told::Unknown("?".to_owned())),
+        (Id::UnitRunning, Warn, false, |f| service(f).state.restarts = Some(3)),
+        (Id::UnitRunning, Ok, false, |f| service(f).state.active = Told::Known(Active::Starting)),
+        (Id::UnitRunning, Warn, false, |f| service(f).state.active = Told::Known(Active::Stopping)),
+        (Id::UnitRunning, Warn, false, |f| service(f).state.active = Told::Known(Active::Stopped)),
+        (Id::UnitRunning, Warn, false, |f| service(f).state.active = Told::Known(Active::Idle)),
+        (Id::UnitRunning, Fail, false, |f| service(f).state.active = Told::Known(Active::Restarting)),
+        (Id::UnitRunning, Fail, false, |f| service(f).state.active = Told::Known(Active::Failed)),
+        (Id::UnitRunning, CannotTell, false, |f| service(f).state.active = Told::Unknown("?".to_owned())),
+        (Id::UnitCurrent, Warn, true, |f| install(f).search.push("/opt/bin".into())),
+        (Id::UnitCurrent, Warn, true, |f| install(f).settings.text = "[unit]\nsocket = false\n".to_owned()),
+        (Id::UnitCurrent, Warn, false, |f| install(f).home.owner = Some(0)),
+        (Id::UnitTwins, Fail, false, |f| {
+            let (path, remove) = ("/etc/x.service".into(), "rm".to_owned());
+            install(f).twins.push(crate::install::facts::Twin { path, remove });
+        }),
+        (Id::Linger, Warn, true, |f| install(f).linger = Some(Told::Known(false))),
+        (Id::Linger, CannotTell, false, |f| install(f).linger = Some(Told::Unknown("?".to_owned()))),
+        (Id::Boot, Warn, false, |f| install(f).linger = Some(Told::Known(false))),
+        (Id::Boot, Warn, false, |f| service(f).state.enabled = Told::Known(false)),
+        (Id::Boot, CannotTell, false, |f| install(f).linger = Some(Told::Unknown("?".to_owned()))),
+        (Id::Program, Fail, true, |f| f.program_is_there = false),
+        (Id::Program, Warn, true, |f| install(f).program.same = false),
+        (Id::Program, Warn, false, |f| f.hub.as_mut().unwrap().hub.version = "1".to_owned()),
+        (Id::HomePrivate, Ok, false, |f| f.private[0].mode = 0o755),
+        (Id::HomePrivate, Warn, true, |f| f.private[0].mode = 0o775),
+        (Id::HomePrivate, Fail, true, |f| f.private[0].mode = 0o777),
+        (Id::HomePrivate, Warn, true, |f| f.private[1].mode = 0o640),
+        (Id::HomePrivate, Warn, false, |f| {
+            f.private[1] = Private { mode: 0o644, ours: false, ..f.private[1].clone() }
+        }),
+        (Id::HomeLogs, Warn, false, |f| f.log_bytes = 1 << 40),
+        (Id::Disk, Fail, false, |f| f.disk.as_mut().unwrap().free = 1),
+        (Id::Disk, CannotTell, false, |f| f.disk = None),
+        (Id::HomeSettings, Fail, false, |f| f.settings = Some("line 1".to_owned())),
+        (Id::ModulesPrograms, Fail, true, |f| f.starts[0].in_hub = None),
+        (Id::ModulesPrograms, Fail, false, |f| {
+            f.starts[0].in_hub = None;
+            f.starts[0].in_shell = None;
+        }),
+        (Id::ModulesPath, Warn, false, |f| f.starts[0].in_shell = Some("/opt/node".into())),
+        (Id::ModulesPath, Ok, false, |f| f.starts[0].in_shell = None),
+        (Id::ModulesPorts, Ok, false, |f| f.hub = None),
+        (Id::ModulesPorts, Warn, false, |f| {
+            f.hub = None;
+            f.held = vec![("web".to_owned(), holder(Some(7)))];
+        }),
+        (Id::ModulesPorts, Warn, false, |f| {
+            f.hub = None;
+            f.held = vec![("web".to_owned(), holder(None))];
+        }),
+        (Id::ModulesCrash, Warn, false, |f| f.failures = vec![failure("web", 59)]),
+        (Id::ModulesCrash, Ok, false, |f| f.failures = vec![failure("web", 61)]),
+        (Id::ModulesCrash, Warn, false, |f| {
+            f.failures = vec![failure("web", 61)];
+            f.now.0 -= 1 << 32;
+        }),
+    ];
+    for (at, (id, verdict, mended, change)) in table.iter().enumerate() {
+        let mut facts = well();
+        change(&mut facts);
+        assert_eq!(told(&facts, *id), [(*verdict, *mended)], "row {at}, {id}");
+    }
+}
+
+/// One illness, one finding: what `init` would refuse because of it is not told again.
+#[test]
+fn nothing_is_told_twice() {
+    let silent: [fn(&mut DoctorFacts); 4] = [
+        |f| install(f).unfinished = Some("init".to_owned()),
+        |f| service(f).on_disk = OnDisk::Text("mine".to_owned()),
+        |f| service(f).on_disk = OnDisk::Other("a directory".to_owned()),
+        |f| install(f).settings.broken = Some("hub.toml, line 1".to_owned()),
+    ];
+    for change in silent {
+        let mut facts = well();
+        change(&mut facts);
+        assert_eq!(told(&facts, Id::UnitCurrent), []);
+    }
+}
+
+#[test]
+fn whoever_complains_says_what_to_type() {
+    let mut facts = ill();
+    let mut checks = all(&facts);
+    facts.install = Installation::NoManager { why: Vec::new(), next: "parachute serve".to_owned() };
     facts.hub = None;
-    facts.older = Some("an older version still runs here, detached: hub (pid 13)".to_owned());
-    facts.private = vec![Private { path: "/h/operator.token".into(), mode: 0o644, may: 0o600 }];
-    facts.services = Err("services.json is cut off".to_owned());
-    facts.programs = vec![ModuleProgram {
-        module: "vault".to_owned(),
-        program: "bun".to_owned(),
-        in_shell: Some("/opt/bun".into()),
-        in_hub: None,
-    }];
-    let holder = Holder { port: 1940, pid: Some(81), uid: Some(1), command: "nc".to_owned() };
-    facts.held = vec![("vault".to_owned(), holder)];
-    facts.disk = Some(Disk { free: 1, total: 2 });
-    facts.log_bytes = 3 << 30;
-    facts.failures = vec![("vault".to_owned(), failure(facts.now.0 + 3_600_000))];
-    facts
+    checks.extend(all(&facts));
+    for check in &checks {
+        assert_eq!(check.next.is_none(), check.verdict == Verdict::Ok, "{check:?}");
+        assert!(!check.message.is_empty(), "{check:?}");
+    }
+    assert!(checks.iter().any(|check| matches!(check.mend, Some(Mend::Mode { mode: 0o755, .. }))));
 }
 
-fn failure(at: u64) -> Failure {
-    Failure {
-        short: "vault".to_owned(),
-        at: Stamp(at),
-        ended: None,
-        lived_ms: None,
-        was_ready: true,
-        command: "bun".to_owned(),
-        problem: Problem::new(Kind::SpawnFailed, "it failed", Stamp(at)),
-        crashes_in_window: 1,
-        max_crashes: 5,
-        gave_up: false,
-        lines: Vec::new(),
+#[test]
+fn without_a_manager_nothing_is_red() {
+    let mut facts = well();
+    facts.install =
+        Installation::NoManager { why: vec!["systemd: none".to_owned()], next: "parachute serve".to_owned() };
+    assert_eq!(worst(&all(&facts)), Verdict::CannotTell, "with a hub in the foreground");
+    facts.hub = None;
+    assert_eq!(worst(&all(&facts)), Verdict::Warn);
+}
+
+#[test]
+fn what_is_roots_is_mended_by_root() {
+    let mut facts = well();
+    let Manager::Systemd(systemd) = &mut install(&mut facts).manager else { panic!("systemd") };
+    systemd.scope = crate::unit::target::Scope::System;
+    service(&mut facts).state.active = Told::Known(Active::Stopped);
+    facts.program_is_there = false;
+    let next: Vec<Option<String>> = all(&facts).into_iter().map(|check| check.next).collect();
+    for wanted in ["sudo parachute start", "sudo parachute init"] {
+        assert!(next.contains(&Some(wanted.to_owned())), "{next:?}");
     }
 }
 
+/// An agent does not start at boot, and a job that is stopped is not loaded: neither is a fault of it.
 #[test]
-fn each_illness_is_named() {
-    let facts = sick();
-    let table = [
-        ("older", Verdict::Warn),
-        ("linger", Verdict::Warn),
-        ("port", Verdict::Fail),
-        ("disk", Verdict::Fail),
-        ("unit.installed", Verdict::Warn),
-        ("unit.loaded", Verdict::Warn),
-        ("unit.running", Verdict::Fail),
-        ("unit.current", Verdict::Warn),
-        ("unit.twins", Verdict::Fail),
-        ("boot", Verdict::Warn),
-        ("program", Verdict::Warn),
-        ("home.private", Verdict::Warn),
-        ("home.services", Verdict::Fail),
-        ("home.logs", Verdict::Warn),
-        ("modules.programs", Verdict::Fail),
-        ("modules.ports", Verdict::Warn),
-        ("modules.crash", Verdict::Warn),
-    ];
-    for (id, verdict) in table {
-        assert_eq!(of(&facts, id).verdict, verdict, "{id}");
-    }
-    assert!(of(&facts, "modules.crash").message.contains("yet to come"));
-    // No manager is no illness, and what cannot be told is said so.
-    assert_eq!(of(&nothing(), "manager").verdict, Verdict::CannotTell);
-}
-
-/// A path that differs between shell and hub is told; what only the hub finds is nobody's trouble.
-#[test]
-fn programs_in_shell_and_hub() {
-    let mut facts = installed();
-    let mut verdict = |shell: Option<&str>, hub: Option<&str>| {
-        facts.programs = vec![ModuleProgram {
-            module: "vault".to_owned(),
-            program: "bun".to_owned(),
-            in_shell: shell.map(Into::into),
-            in_hub: hub.map(Into::into),
-        }];
-        of(&facts, "modules.programs").verdict
-    };
-    assert_eq!(verdict(Some("/a/bun"), Some("/a/bun")), Verdict::Ok);
-    assert_eq!(verdict(None, Some("/a/bun")), Verdict::Ok);
-    assert_eq!(verdict(Some("/a/bun"), Some("/b/bun")), Verdict::Warn);
-    assert_eq!(verdict(Some("/a/bun"), None), Verdict::Fail);
-    assert_eq!(verdict(None, None), Verdict::Fail);
-}
-
-#[test]
-fn what_is_mended_is_the_plan_of_init_and_modes() {
-    let mut facts = installed();
-    facts.private = vec![
-        Private { path: "/h/operator.token".into(), mode: 0o644, may: 0o600 },
-        Private { path: "/h".into(), mode: 0o750, may: 0o755 },
-    ];
-    let plan = fix::plan(&facts).unwrap();
-    let modes: Vec<&Step> = plan.steps.iter().filter(|step| matches!(step, Step::SetMode { .. })).collect();
-    assert_eq!(modes, [&Step::SetMode { path: "/h/operator.token".into(), mode: 0o600 }]);
-    assert!(plan.steps.iter().any(|step| matches!(step, Step::PutUnit { .. })));
-    // What was never installed is not installed now.
-    assert!(fix::plan(&nothing()).unwrap().steps.is_empty());
+fn an_agent_is_what_an_agent_is() {
+    let mut facts = well();
+    let here = install(&mut facts);
+    here.manager = Manager::Launchd(Launchd { domain: Domain::Gui(501), dir: "/u".into() });
+    here.linger = None;
+    here.units.truncate(1);
+    assert_eq!(told(&facts, Id::Boot), [(Verdict::Ok, false)]);
+    assert_eq!(told(&facts, Id::Linger), []);
+    service(&mut facts).state.loaded = Told::Known(false);
+    assert_eq!(told(&facts, Id::UnitLoaded), [(Verdict::Ok, false)]);
+    service(&mut facts).state.enabled = Told::Known(false);
+    assert_eq!(told(&facts, Id::Boot), [(Verdict::Warn, false)]);
 }

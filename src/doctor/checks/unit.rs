@@ -1,173 +1,232 @@
 //! The installation: disk = receipt = what the manager has loaded, and whether it will be there tomorrow.
 
-use crate::doctor::check::Check;
-use crate::doctor::facts::{DoctorFacts, Drift};
+use super::drift;
+use crate::doctor::check::{Check, Id, Mend, found_or};
+use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
 use crate::manager::state::{Active, Told};
-use crate::manager::survival::Survival;
+use crate::manager::survival::{Survival, survives};
+use crate::manager::which::Manager;
 use crate::unit::name::Part;
 
+/// What would change, without changing it.
+const WOULD: &str = "parachute init --dry-run --force     (what would change)";
+
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
-    let Ok(install) = &facts.install else { return Vec::new() };
-    let service = install.units.iter().find(|unit| unit.unit.part() == Part::Service);
-    let Some(service) = service else { return Vec::new() };
-    let mut out = vec![installed(facts, service)];
+    let Some(install) = facts.install.known() else { return Vec::new() };
+    let mut out = twins(install);
+    let ours: Vec<&UnitFacts> = install.units.iter().filter(|unit| is_ours(unit)).collect();
+    let Some(service) = ours.iter().find(|unit| unit.unit.part() == Part::Service) else {
+        out.push(nothing(facts));
+        return out;
+    };
+    let file = service.path.display();
+    let each =
+        |check: &dyn Fn(&UnitFacts) -> Option<Check>| ours.iter().filter_map(|unit| check(unit)).collect();
+    out.extend(found_or(each(&installed), Id::UnitInstalled, format!("{file} is what was installed")));
     if service.on_disk == OnDisk::Nothing {
-        out.extend(twins(install));
         return out;
     }
-    out.push(loaded(service));
+    out.extend(found_or(each(&|unit| loaded(unit, &install.manager)), Id::UnitLoaded, well_loaded(&ours)));
+    out.extend(found_or(each(&enabled), Id::UnitEnabled, "the manager starts it by itself"));
     out.push(running(service));
-    out.push(drift(&facts.drift));
-    out.extend(twins(install));
-    out.extend(survival(facts));
+    out.extend(drift::check(install));
+    out.extend(linger(install));
+    out.push(boot(install, service));
     out.push(program(facts, install));
     out
 }
 
-fn installed(facts: &DoctorFacts, service: &UnitFacts) -> Check {
-    const ID: &str = "unit.installed";
-    let path = service.path.display();
-    match (&service.on_disk, &service.written) {
-        (OnDisk::Nothing, Some(_)) => {
-            Check::fail(ID, format!("{path} was installed and is gone"), "parachute init").fixable()
+/// There is, or was, a file of it.
+fn is_ours(unit: &UnitFacts) -> bool {
+    unit.written.is_some() || unit.on_disk != OnDisk::Nothing
+}
+
+fn nothing(facts: &DoctorFacts) -> Check {
+    let text = match &facts.hub {
+        Some(_) => "nothing is installed; the hub that runs ends with whoever started it",
+        None => "nothing is installed",
+    };
+    Check::warn(Id::UnitInstalled, text, "parachute init")
+}
+
+fn installed(unit: &UnitFacts) -> Option<Check> {
+    const ID: Id = Id::UnitInstalled;
+    let path = unit.path.display();
+    Some(match (&unit.on_disk, &unit.written) {
+        (OnDisk::Nothing, _) => {
+            let gone = Check::fail(ID, format!("{path} was installed and is gone"), "parachute init");
+            gone.mended_by(Mend::Install)
         }
-        (OnDisk::Nothing, None) if facts.hub.is_some() => {
-            Check::warn(ID, "the hub runs in the foreground: it ends with its terminal", "parachute init")
-        }
-        (OnDisk::Nothing, None) => Check::warn(ID, "nothing is installed", "parachute init"),
         (OnDisk::Other(what), _) => Check::fail(ID, format!("{path} is {what}"), format!("ls -ld {path}")),
-        (OnDisk::Text(_), None) => Check::warn(
+        (OnDisk::Text(_), None) => Check::warn(ID, format!("{path} was not written by this program"), WOULD),
+        (OnDisk::Text(text), Some(written)) if text != written => {
+            Check::warn(ID, format!("{path} was changed after it was installed"), WOULD)
+        }
+        (OnDisk::Text(_), Some(_)) => return None,
+    })
+}
+
+fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
+    const ID: Id = Id::UnitLoaded;
+    let (state, name) = (&unit.state, &unit.unit);
+    let anew = |check: Check| Some(check.mended_by(Mend::Install));
+    // Of what is not on disk, `unit.installed` tells.
+    if unit.on_disk == OnDisk::Nothing {
+        return None;
+    }
+    match &state.loaded {
+        Told::Unknown(because) => Some(Check::cannot_tell(
             ID,
-            format!("{path} was not written by this program"),
-            "parachute init --dry-run --force     (what would change)",
-        ),
-        (OnDisk::Text(text), Some(written)) if text != written => Check::warn(
+            format!("what the manager knows of {name}: {because}"),
+            "parachute status",
+        )),
+        // launchd forgets a job that is stopped: `unit.running` tells of that.
+        Told::Known(false) if matches!(manager, Manager::Launchd(_)) => None,
+        Told::Known(false) if state.masked => {
+            Some(Check::fail(ID, format!("{name} is masked: nobody can start it"), "parachute status"))
+        }
+        Told::Known(false) => match &state.refused {
+            Some(because) => Some(Check::fail(
+                ID,
+                format!("the manager does not take {name}: {because}"),
+                "parachute units verify",
+            )),
+            None => anew(Check::fail(ID, format!("the manager does not know {name}"), "parachute init")),
+        },
+        Told::Known(true) if state.stale => anew(Check::warn(
             ID,
-            format!("{path} was changed after it was installed"),
-            "parachute init --dry-run --force     (what would change)",
-        ),
-        (OnDisk::Text(_), Some(_)) => Check::ok(ID, format!("{path} is what was installed")),
+            format!("the manager still has an earlier text of {name}"),
+            "parachute init",
+        )),
+        Told::Known(true) => state.shadow_of(&unit.path).map(|file| {
+            let (file, ours) = (file.display(), unit.path.display());
+            let text = format!("the manager reads {file} instead of {ours}");
+            Check::fail(ID, text, format!("ls -l {file}"))
+        }),
     }
 }
 
-fn loaded(service: &UnitFacts) -> Check {
-    const ID: &str = "unit.loaded";
-    match &service.state.loaded {
-        Told::Unknown(because) => Check::cannot_tell(ID, because.clone(), "parachute status"),
+/// A drop-in is a person's own way to change a unit.
+fn well_loaded(units: &[&UnitFacts]) -> String {
+    let drop_ins: Vec<String> =
+        units.iter().flat_map(|unit| &unit.state.drop_ins).map(|file| file.display().to_string()).collect();
+    match drop_ins.as_slice() {
+        [] => "the manager has loaded exactly that".to_owned(),
+        some => format!("the manager has loaded that, changed by {}", some.join(", ")),
+    }
+}
+
+fn enabled(unit: &UnitFacts) -> Option<Check> {
+    if unit.on_disk == OnDisk::Nothing || unit.state.masked {
+        return None;
+    }
+    match &unit.state.enabled {
+        Told::Known(true) => None,
         Told::Known(false) => {
-            Check::fail(ID, "the manager does not know the unit that is on disk", "parachute init").fixable()
+            let text = format!("{} is not enabled: nobody starts it", unit.unit);
+            Some(Check::warn(Id::UnitEnabled, text, "parachute init").mended_by(Mend::Install))
         }
-        Told::Known(true) if service.state.stale => {
-            Check::warn(ID, "the manager still has an older text of the unit", "parachute init").fixable()
+        Told::Unknown(because) => {
+            let text = format!("whether {} is enabled: {because}", unit.unit);
+            Some(Check::cannot_tell(Id::UnitEnabled, text, "parachute status"))
         }
-        Told::Known(true) => match &service.state.file {
-            Some(file) if *file != service.path => Check::fail(
-                ID,
-                format!(
-                    "the manager reads the unit from {}, not from {}",
-                    file.display(),
-                    service.path.display()
-                ),
-                format!("ls -l {}", file.display()),
-            ),
-            _ if !service.state.drop_ins.is_empty() => {
-                let list: Vec<String> =
-                    service.state.drop_ins.iter().map(|f| f.display().to_string()).collect();
-                Check::ok(ID, format!("the manager has it, changed by {}", list.join(", ")))
-            }
-            _ => Check::ok(ID, "the manager has loaded exactly this text"),
-        },
     }
 }
 
 fn running(service: &UnitFacts) -> Check {
-    const ID: &str = "unit.running";
-    let again = service.state.restarts.filter(|n| *n > 0);
-    match &service.state.active {
+    const ID: Id = Id::UnitRunning;
+    let state = &service.state;
+    let how = state.result.as_deref().map_or_else(String::new, |how| format!(" ({how})"));
+    match &state.active {
         Told::Unknown(because) => Check::cannot_tell(ID, because.clone(), "parachute status"),
-        Told::Known(Active::Running) => match again {
+        Told::Known(Active::Running) => match state.restarts.filter(|n| *n > 0) {
             Some(n) => Check::warn(
                 ID,
-                format!("the hub runs, after {n} restarts by the manager since it was last asked to start"),
+                format!("the hub runs, after {n} restarts by its manager"),
                 "parachute logs hub",
             ),
             None => Check::ok(ID, "the hub runs"),
         },
         Told::Known(Active::Starting) => Check::ok(ID, "the hub is starting"),
         Told::Known(Active::Stopping) => Check::warn(ID, "the hub is stopping", "parachute status"),
-        Told::Known(Active::Restarting) => {
-            Check::fail(ID, "the hub died, and the manager is about to start it again", "parachute logs hub")
-        }
+        Told::Known(Active::Restarting) => Check::fail(
+            ID,
+            format!("the hub died{how}, and is about to be started again"),
+            "parachute logs hub",
+        ),
         Told::Known(Active::Failed) => {
-            let how = service.state.result.as_deref().map_or_else(String::new, |r| format!(" ({r})"));
-            Check::fail(ID, format!("the hub died, and the manager has given up{how}"), "parachute logs hub")
-        }
-        Told::Known(Active::Idle) => {
-            Check::warn(ID, "the manager has loaded the hub, and it does not run", "parachute start")
+            Check::fail(ID, format!("the hub died{how}, and its manager has given up"), "parachute logs hub")
         }
         Told::Known(Active::Stopped) => Check::warn(ID, "the hub is stopped", "parachute start"),
-    }
-}
-
-fn drift(drift: &Drift) -> Check {
-    const ID: &str = "unit.current";
-    match drift {
-        Drift::NotInstalled | Drift::None => Check::ok(ID, "the unit is what this version would write"),
-        Drift::Files(files) => {
-            let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-            Check::warn(
-                ID,
-                format!("this version would write differently: {}", list.join(", ")),
-                "parachute init",
-            )
-            .fixable()
+        Told::Known(Active::Idle) => {
+            Check::warn(ID, format!("the hub is loaded and does not run{how}"), "parachute start")
         }
-        Drift::Refused(why) => Check::warn(ID, why.clone(), "parachute init --dry-run"),
     }
 }
 
 fn twins(install: &Facts) -> Vec<Check> {
-    const ID: &str = "unit.twins";
     let found = install.twins.iter().map(|twin| {
         let text = format!("{} would start a second hub, which fights for the port", twin.path.display());
-        Check::fail(ID, text, twin.remove.clone())
+        Check::fail(Id::UnitTwins, text, twin.remove.clone())
     });
-    let found: Vec<Check> = found.collect();
-    if found.is_empty() { vec![Check::ok(ID, "there is no second unit for the hub")] } else { found }
+    found_or(found.collect(), Id::UnitTwins, "no second unit would start a hub")
 }
 
-fn survival(facts: &DoctorFacts) -> Option<Check> {
-    const ID: &str = "boot";
-    Some(match facts.survival.as_ref()? {
-        Survival::Yes { because } => Check::ok(ID, format!("it starts by itself: {because}")),
-        Survival::No { because, next } => {
-            Check::warn(ID, format!("it does not start at boot: {because}"), next.clone())
+fn linger(install: &Facts) -> Option<Check> {
+    const ID: Id = Id::Linger;
+    let name = &install.person.name;
+    let command = format!("sudo loginctl enable-linger {name}");
+    Some(match install.linger.as_ref()? {
+        Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login")),
+        Told::Known(false) => {
+            let text = format!("services of {name} stop at logout and do not start at boot");
+            Check::warn(ID, text, command).mended_by(Mend::Linger)
         }
-        Survival::Unknown { because } => {
-            Check::cannot_tell(ID, format!("whether it starts at boot: {because}"), "parachute status")
+        Told::Unknown(because) => {
+            Check::cannot_tell(ID, format!("whether services of {name} outlive a login: {because}"), command)
         }
     })
 }
 
+fn boot(install: &Facts, service: &UnitFacts) -> Check {
+    const ID: Id = Id::Boot;
+    let linger = install.linger.clone().unwrap_or_else(|| Told::Unknown("it means nothing here".to_owned()));
+    let is_agent = matches!(install.manager, Manager::Launchd(_)) && !install.manager.is_system();
+    match survives(&install.manager, &service.state, &linger) {
+        Survival::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
+        // That is what an agent is, and what `init` has promised.
+        Survival::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
+            Check::ok(ID, format!("as far as can be: {because}"))
+        }
+        Survival::No { because, next } => {
+            Check::warn(ID, format!("it does not come back after a reboot ({because})"), next)
+        }
+        Survival::Unknown { because } => Check::cannot_tell(
+            ID,
+            format!("whether it comes back after a reboot: {because}"),
+            "parachute status",
+        ),
+    }
+}
+
 fn program(facts: &DoctorFacts, install: &Facts) -> Check {
-    const ID: &str = "program";
+    const ID: Id = Id::Program;
     let path = install.program.path.display();
     let running = facts.hub.as_ref().map(|status| status.hub.version.as_str());
+    if !facts.program_is_there {
+        let text = format!("{path}, which the unit runs, is not there");
+        return Check::fail(ID, text, "parachute init").mended_by(Mend::Install);
+    }
     if !install.program.same {
-        return Check::warn(
-            ID,
-            format!("{path}, which the unit runs, is another build than this one ({})", facts.version),
-            "parachute init",
-        )
-        .fixable();
+        let text = format!("{path}, which the unit runs, is another build than this one ({})", facts.version);
+        return Check::warn(ID, text, "parachute init").mended_by(Mend::Install);
     }
     match running {
-        Some(running) if running != facts.version => Check::warn(
-            ID,
-            format!("the hub that runs is {running}, this program is {}", facts.version),
-            "parachute restart",
-        ),
-        _ => Check::ok(ID, format!("the unit runs {path}, a path that stays")),
+        Some(running) if running != facts.version => {
+            let text = format!("the hub that runs is {running}, its program is {} by now", facts.version);
+            Check::warn(ID, text, "parachute restart")
+        }
+        _ => Check::ok(ID, format!("the unit runs {path}, a copy of this program that stays")),
     }
 }

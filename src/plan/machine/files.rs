@@ -82,22 +82,6 @@ pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
     })
 }
 
-/// Permission bits of a file or directory; of a link nothing, since what it leads to is not meant.
-pub(super) fn mode(path: &Path) -> Result<Option<u32>, HostError> {
-    Ok(match exact::look(path)? {
-        Found::File { mode, .. } | Found::Dir { mode, .. } => Some(mode),
-        Found::Absent | Found::Link { .. } | Found::Special => None,
-    })
-}
-
-/// Sets them.
-pub(super) fn set_mode(path: &Path, wanted: u32) -> Result<(), HostError> {
-    match mode(path)? {
-        Some(_) => Ok(fs::set_mode(path, wanted)?),
-        None => Err(HostError::refused(format!("{} is no file and no directory", path.display()), None)),
-    }
-}
-
 /// Makes it and what is missing above it.
 pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     for level in missing(path)? {

@@ -91,7 +91,7 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver()?.state(unit).await)?,
             Step::SetRunning { unit, .. } => unit::running(unit, &self.driver()?.state(unit).await)?,
             Step::SetLinger { user, .. } => Before::Linger { on: self.driver()?.linger(user).await },
-            Step::SetMode { path, .. } => Before::Mode { mode: files::mode(path)? },
+            Step::SetMode { path, .. } => Before::Mode { mode: exact::mode(path)? },
             Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
             Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
             Step::AwaitPortsFree { .. }
@@ -132,7 +132,7 @@ impl<R: Runner> Host for Machine<R> {
                     self.driver()?.reload().await?;
                 }
             }
-            Step::SetMode { path, mode } => files::set_mode(path, *mode)?,
+            Step::SetMode { path, mode } => exact::set_mode(path, *mode)?,
             Step::Move { from, to } => files::relocate(from, to)?,
             Step::SetEnabled { unit, enabled } => self.driver()?.set_enabled(unit, *enabled).await?,
             Step::SetRunning { unit, running: true } => self.driver()?.start(unit).await?,

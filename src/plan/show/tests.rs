@@ -76,6 +76,7 @@ fn plan() -> (Plan, Vec<Before>) {
             },
             Before::Unit { entry: Entry::Absent, read: Some(Read::Nothing), active: down },
         ),
+        (Step::SetMode { path: "/h".into(), mode: 0o755 }, Before::Mode { mode: Some(0o777) }),
         (Step::SetLinger { user: "op".to_owned(), on: true }, Before::Linger { on: Told::Known(true) }),
         (
             Step::SetEnabled { unit: hub.clone(), enabled: true },

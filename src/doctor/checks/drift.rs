@@ -1,0 +1,50 @@
+//! Whether `init` would write the unit again as it is.
+
+use std::path::PathBuf;
+
+use crate::doctor::check::{Check, Id, Mend};
+use crate::doctor::fix;
+use crate::install::facts::{Facts, OnDisk};
+use crate::install::planner::{self, Request};
+use crate::install::refusal::Refusal;
+use crate::plan::step::Step;
+
+/// `None`: another check tells why it cannot be told.
+pub(super) fn check(install: &Facts) -> Option<Check> {
+    const ID: Id = Id::UnitCurrent;
+    // Whether it could be started now is another matter.
+    Some(match planner::plan(install, &Request { start: false, ..fix::again(install) }) {
+        Err(
+            Refusal::Unfinished { .. }
+            | Refusal::Twin { .. }
+            | Refusal::Edited { .. }
+            | Refusal::Foreign { .. }
+            | Refusal::NoFile { .. }
+            | Refusal::Settings(_),
+        ) => return None,
+        Err(refusal) => {
+            let next = refusal.next().into_iter().next();
+            let next = next.unwrap_or_else(|| "parachute init --dry-run".to_owned());
+            Check::warn(ID, format!("`init` would refuse: {refusal}"), next)
+        }
+        Ok(plan) => {
+            let files: Vec<PathBuf> = plan.steps.iter().filter_map(|step| changed(step, install)).collect();
+            if files.is_empty() {
+                return Some(Check::ok(ID, "`init` would write the same again"));
+            }
+            let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+            let text = format!("`init` would write it differently by now: {}", list.join(", "));
+            Check::warn(ID, text, "parachute init --dry-run").mended_by(Mend::Install)
+        }
+    })
+}
+
+fn changed(step: &Step, install: &Facts) -> Option<PathBuf> {
+    let (path, wanted) = match step {
+        Step::PutUnit { path, text, .. } => (path, OnDisk::Text(text.clone())),
+        Step::RemoveUnit { path, .. } => (path, OnDisk::Nothing),
+        _ => return None,
+    };
+    let is_so = install.units.iter().any(|unit| unit.path == *path && unit.on_disk == wanted);
+    (!is_so).then(|| path.clone())
+}
