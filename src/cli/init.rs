@@ -9,6 +9,7 @@ use crate::manager::detect::Why;
 use crate::manager::memo::Memo;
 use crate::manager::runner::Tools;
 use crate::manager::survival::Survival;
+use crate::migrate::sweep;
 use crate::plan::Note;
 use crate::plan::machine::Machine;
 use crate::ui::prompt::{self, Question};
@@ -171,6 +172,10 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         notes.extend(done.notes);
     }
     notes.splice(0..0, plan.notes);
+    notes.extend(
+        sweep::notice(&site.home)
+            .map(|text| Note { text, next: Some("parachute migrate --list".to_owned()) }),
+    );
     let hub = client(&site).get::<Status>("/api/status").await.ok();
     let report = Report {
         changed,
