@@ -35,13 +35,8 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     if !matches!(answer, Err(ClientError::NoHub { .. })) || site::installed(cx).await.is_some() {
         return Ok(());
     }
-    let Ok(person) = person::by_uid(person::effective_uid()) else { return Ok(()) };
     // What cannot be told here is told by the verb itself.
-    let Ok(found) = legacy::look::<Tools>(cx, &cx.home, &person, None).await else { return Ok(()) };
-    let daemons = findings(&found).daemons;
-    if daemons.is_empty() {
-        return Ok(());
-    }
+    let Some(daemons) = older(cx).await else { return Ok(()) };
     if !cx.interactive || is_declined(cx) {
         return Err(detached(&daemons));
     }
@@ -61,7 +56,15 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     if said.kind == Kind::Done { Ok(()) } else { Err(detached(&daemons)) }
 }
 
-fn words(daemons: &[Daemon]) -> String {
+/// The daemons of this home that run detached, if there are any and it can be told.
+pub(super) async fn older(cx: &Context) -> Option<Vec<Daemon>> {
+    let person = person::by_uid(person::effective_uid()).ok()?;
+    let found = legacy::look::<Tools>(cx, &cx.home, &person, None).await.ok()?;
+    Some(findings(&found).daemons).filter(|daemons| !daemons.is_empty())
+}
+
+/// What they are.
+pub(super) fn words(daemons: &[Daemon]) -> String {
     let names = names(daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader)));
     format!("no supervised hub runs; {names} still run detached, as an older version started them")
 }

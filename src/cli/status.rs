@@ -14,6 +14,7 @@ use crate::ui::text::{bytes, printable, uptime};
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::managed::{self, ManagerView};
+use super::offer;
 use super::said::Said;
 
 /// Show the hub and every module
@@ -40,6 +41,9 @@ struct Down {
     hub: Option<HubView>,
     /// The manager's own view; null if nothing of this home is installed.
     manager: Option<ManagerView>,
+    /// Daemons of the older, detached model that run instead, in a sentence; absent: there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    older: Option<String>,
     /// Rows of services.json.
     modules: Vec<DownRow>,
     /// What is wrong with the home's files.
@@ -67,7 +71,8 @@ pub async fn run(cx: &Context, args: StatusArgs) -> Result<Said, CliError> {
             Ok(Said::report(args.json, &up, kind, || screen(&up.status, up.manager.as_ref(), cx.style)))
         }
         Err(ClientError::NoHub { .. }) => {
-            let down = Down { manager, ..from_disk(cx) };
+            let older = offer::older(cx).await.map(|daemons| offer::words(&daemons));
+            let down = Down { manager, older, ..from_disk(cx) };
             Ok(Said::report(args.json, &down, Kind::NotRunning, || down_screen(&down, cx.style)))
         }
         Err(error) => {
@@ -93,6 +98,7 @@ fn from_disk(cx: &Context) -> Down {
         Ok(services) => Down {
             hub: None,
             manager: None,
+            older: None,
             modules: services
                 .rows
                 .iter()
@@ -119,6 +125,7 @@ fn from_disk(cx: &Context) -> Down {
             Down {
                 hub: None,
                 manager: None,
+                older: None,
                 modules: Vec::new(),
                 problems: vec![FileProblem { file, row: None, message: error.to_string(), next }],
             }
@@ -255,7 +262,12 @@ fn problems(problems: &[FileProblem], style: Style) -> String {
 fn down_screen(down: &Down, style: Style) -> String {
     let mut out = problems(&down.problems, style);
     out.push_str(&format!("{}\n", style.bold("the hub is not running")));
+    if let Some(older) = &down.older {
+        out.push_str(&format!("  {} {}\n", style.warn("note:"), printable(older)));
+        out.push_str(&format!("  {} parachute migrate --to-supervised\n", style.good("hint:")));
+    }
     match &down.manager {
+        None if down.older.is_some() => {}
         Some(manager) => out.push_str(&manager.screen(style)),
         None => out.push_str(&format!("  {} parachute init\n", style.good("hint:"))),
     }

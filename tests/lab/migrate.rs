@@ -44,6 +44,8 @@ fn a_detached_home_is_cut_over_and_brought_back() {
             "{said}"
         );
     }
+    let status = lab.user("parachute status").code(3).out;
+    assert!(status.contains("still run detached") && !status.contains("parachute init"), "{status}");
     before.same_as(&lab.snapshot());
     assert_eq!(old.recorded(), first);
 

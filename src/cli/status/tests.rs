@@ -95,8 +95,10 @@ fn empty_and_down() {
     assert_eq!(verdict(&empty), Kind::Done);
     insta::assert_snapshot!("empty", screen(&empty, None, Style::PLAIN));
     let row = DownRow { short: "vault".to_owned(), name: "parachute-vault".to_owned(), port: 1940 };
-    let down = Down { hub: None, manager: None, modules: vec![row], problems: Vec::new() };
+    let mut down = Down { hub: None, manager: None, older: None, modules: vec![row], problems: Vec::new() };
     insta::assert_snapshot!("down", down_screen(&down, Style::PLAIN));
+    down.older = Some("no supervised hub runs; vault (pid 26) still runs detached".to_owned());
+    assert!(down_screen(&down, Style::PLAIN).contains("hint: parachute migrate --to-supervised\n"));
 }
 
 #[test]
