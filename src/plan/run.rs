@@ -119,6 +119,8 @@ pub enum StepError {
     NotSo {
         /// What is there instead.
         found: String,
+        /// What to type about it.
+        next: Option<String>,
     },
     /// Somebody else was at the same thing since the plan was made.
     #[error("{subject} is not what it was when the plan was made: somebody else changed it")]
@@ -141,11 +143,8 @@ impl StepError {
         match self {
             Self::Host(error) => error.next(),
             Self::Journal(error) => error.next(),
-            Self::InTheWay { .. }
-            | Self::NotSo { .. }
-            | Self::Changed { .. }
-            | Self::Interrupted
-            | Self::Earlier(_) => None,
+            Self::NotSo { next, .. } => next.clone(),
+            Self::InTheWay { .. } | Self::Changed { .. } | Self::Interrupted | Self::Earlier(_) => None,
         }
     }
 }
@@ -344,7 +343,14 @@ impl<H: Host> Course<'_, '_, H> {
         match self.step.standing(before, &now) {
             Standing::Done => Ok(()),
             Standing::NotYet | Standing::Partly | Standing::Neither => {
-                Err(StepError::NotSo { found: found(&now) })
+                // What was started and ended again has said why in its log.
+                let next = match self.step {
+                    Step::SetRunning { unit, running: true } => {
+                        Some(format!("parachute logs {}", unit.plain()))
+                    }
+                    _ => None,
+                };
+                Err(StepError::NotSo { found: found(&now), next })
             }
         }
     }
@@ -424,7 +430,7 @@ pub(super) fn found(now: &Before) -> String {
             Active::Restarting => "it died and is being started again",
             Active::Failed => "it failed",
             Active::Stopped => "it does not run",
-            Active::Idle => "it does not run, and is still loaded",
+            Active::Idle => "it does not run any more, and is still loaded",
         }
         .to_owned(),
         Before::Linger { on } => match on.known() {
