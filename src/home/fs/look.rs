@@ -107,9 +107,11 @@ pub fn may_write(dir: &Path) -> Result<(), FsError> {
     rustix::fs::access(dir, wanted).map_err(|errno| FsError::io("write to", dir)(errno.into()))
 }
 
-/// Whether the file system on which a directory lies is mounted noexec.
+/// ST_NOEXEC of Linux (statvfs(3)). macOS reports only RDONLY and NOSUID there, so that nothing is said about it.
+const NOEXEC: u64 = 8;
+
+/// Whether the file system on which a directory lies is mounted noexec, where the system tells.
 #[must_use]
 pub fn forbids_programs(dir: &Path) -> bool {
-    let flags = rustix::fs::statvfs(dir).map(|system| system.f_flag);
-    flags.is_ok_and(|flags| flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    rustix::fs::statvfs(dir).is_ok_and(|system| system.f_flag.bits() & NOEXEC != 0)
 }
