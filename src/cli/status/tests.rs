@@ -98,7 +98,7 @@ fn empty_and_down() {
     let mut down = Down { hub: None, manager: None, older: None, modules: vec![row], problems: Vec::new() };
     insta::assert_snapshot!("down", down_screen(&down, Style::PLAIN));
     down.older = Some("no supervised hub runs; vault (pid 26) still runs detached".to_owned());
-    assert!(down_screen(&down, Style::PLAIN).contains("hint: parachute migrate --to-supervised\n"));
+    assert!(down_screen(&down, Style::PLAIN).contains("hint: parachute migrate --to-supervised"));
 }
 
 #[test]
