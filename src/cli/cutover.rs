@@ -26,6 +26,7 @@ use super::migrate::CutoverArgs;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
+use super::standby;
 
 /// What `migrate --to-supervised --json` prints.
 #[derive(Debug, Serialize)]
@@ -62,7 +63,11 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let mut host = site.host();
     let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if args.resume || args.rollback {
-        return plans::settle(cx, &mut host, &site.place.state, args.rollback).await;
+        let Some(log) = open else {
+            return plans::settle(cx, &mut host, &site.place.state, args.rollback).await;
+        };
+        let work = plans::settle(cx, &mut host, &site.place.state, args.rollback);
+        return standby::watched(cx, &asked(args), &log.plan, work).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // One that is on its way forward is finished: to take it back would stop everything twice.
@@ -72,7 +77,8 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
-        let said = plans::settle(cx, &mut host, &site.place.state, back).await?;
+        let work = plans::settle(cx, &mut host, &site.place.state, back);
+        let said = standby::watched(cx, &asked(args), &log.plan, work).await?;
         if !back {
             return Ok(said);
         }
@@ -90,10 +96,13 @@ fn choose_back(cx: &Context, args: &CutoverArgs, verb: Verb) -> Result<bool, Cli
     Ok(prompt::choose(&question, &["finish it", "take it back, and begin anew"], 0)? == 1)
 }
 
+fn asked(args: &CutoverArgs) -> Asked<'_> {
+    Asked { scope: args.scope, user: args.user.as_deref() }
+}
+
 /// The manager that is to keep the hub.
 pub(super) async fn site_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Site>, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    match site::find(cx, &asked).await? {
+    match site::find(cx, &asked(args)).await? {
         Found::Site(site) => Ok(site),
         Found::NoManager(none) => Err(site::no_manager(&none)),
     }
@@ -130,7 +139,8 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said,
                 return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
             }
         }
-        notes = plans::apply(cx, &plan, &observed, &mut host, &site.place.state).await?.notes;
+        let work = plans::apply(cx, &plan, &observed, &mut host, &site.place.state);
+        notes = standby::watched(cx, &asked(args), &plan, work).await?.notes;
     }
     let report = Report {
         changed,

@@ -29,6 +29,7 @@ pub mod run;
 pub mod said;
 pub mod serve;
 pub mod site;
+pub mod standby;
 pub mod status;
 pub mod uninstall;
 pub mod units;

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use super::context::Color;
 use super::{
-    add, completions, doctor, init, logs, man, migrate, ops, remove, serve, status, uninstall, units, why,
+    add, completions, doctor, init, logs, man, migrate, ops, remove, serve, standby, status, uninstall,
+    units, why,
 };
 
 /// A supervised home for your background services
@@ -62,6 +63,9 @@ pub enum Verb {
     Completions(completions::CompletionsArgs),
     /// Print manual pages
     Man(man::ManArgs),
+    /// Stand by for a cutover, and finish it if its process is killed
+    #[command(hide = true)]
+    StandBy(standby::StandByArgs),
     /// The module of `serve --demo`
     #[command(hide = true)]
     DemoModule,

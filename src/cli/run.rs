@@ -14,8 +14,8 @@ use super::root::{Root, Verb};
 use super::said::Said;
 use super::serve::ServeArgs;
 use super::{
-    add, completions, demo_module, doctor, init, logs, man, migrate, ops, remove, serve, site, status,
-    uninstall, units, why,
+    add, completions, demo_module, doctor, init, logs, man, migrate, ops, remove, serve, site, standby,
+    status, uninstall, units, why,
 };
 
 /// Parses, runs, prints. Returns the exit code.
@@ -76,6 +76,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Units(args) => block_on(units::run(cx, args)),
         Verb::Completions(args) => Ok(completions::run(args)),
         Verb::Man(args) => man::run(args),
+        Verb::StandBy(args) => block_on(standby::run(cx, args)),
         Verb::DemoModule => block_on(demo_module::run(cx)),
     }
 }

@@ -18,6 +18,7 @@ use super::error::{CliError, Kind};
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
+use super::standby;
 
 /// Take back what `init` installed
 #[derive(Debug, clap::Args)]
@@ -82,7 +83,8 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
-        let said = plans::settle(cx, &mut host, &site.place.state, true).await?;
+        let work = plans::settle(cx, &mut host, &site.place.state, true);
+        let said = standby::watched(cx, &asked, &log.plan, work).await?;
         Terminal.err(&said.out);
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
@@ -111,7 +113,8 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     let mut notes = plan.notes.clone();
     // Also with no step: what needs no taking back is struck from the receipt.
     if !receipt.is_empty() {
-        let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
+        let work = plans::apply(cx, &plan, &found, &mut host, &site.place.state);
+        let done = standby::watched(cx, &asked, &plan, work).await?;
         performed = done.performed;
         notes.extend(done.notes);
     }

@@ -113,7 +113,22 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`], with the unit's last words.
     pub async fn start(&self, unit: &UnitName) -> Result<(), ManagerError> {
-        self.bring(unit, Goal::Running, "start").await
+        self.bring(unit, Goal::Running, "start", false).await.map(|_| ())
+    }
+
+    /// The same for a unit that has just been looked at: what is known already is not asked again, since other things
+    /// may be down until it is up. Returns what was seen of it at the end, if that was looked at as [`Self::state`]
+    /// would.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_seen(
+        &self,
+        unit: &UnitName,
+        seen: Option<&UnitState>,
+    ) -> Result<Option<UnitState>, ManagerError> {
+        let untried = seen.is_some_and(|state| state.untried);
+        self.bring(unit, Goal::Running, "start", untried).await
     }
 
     /// Stops a unit and waits until nothing of it is left. One that does not run is left as it is.
@@ -121,7 +136,7 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`].
     pub async fn stop(&self, unit: &UnitName) -> Result<(), ManagerError> {
-        self.bring(unit, Goal::Gone, "stop").await
+        self.bring(unit, Goal::Gone, "stop", false).await.map(|_| ())
     }
 
     /// Restarts a unit and waits until its next life runs or has failed.
@@ -129,7 +144,7 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`], with the unit's last words.
     pub async fn restart(&self, unit: &UnitName) -> Result<(), ManagerError> {
-        self.bring(unit, Goal::Restarted, "restart").await
+        self.bring(unit, Goal::Restarted, "restart", false).await.map(|_| ())
     }
 
     /// Whether the manager of this person runs without a login.
@@ -179,23 +194,34 @@ impl<R: Runner> Driver<R> {
         told.map_err(|trouble| trouble.doing("check the unit files".to_owned()))
     }
 
-    async fn bring(&self, unit: &UnitName, goal: Goal, verb: &str) -> Result<(), ManagerError> {
+    async fn bring(
+        &self,
+        unit: &UnitName,
+        goal: Goal,
+        verb: &str,
+        untried: bool,
+    ) -> Result<Option<UnitState>, ManagerError> {
         let begun = Instant::now();
         let done = match &self.manager {
-            Manager::Systemd(systemd) => self.systemd_bring(systemd, unit, goal, begun).await,
-            Manager::Launchd(launchd) => self.launchd_bring(launchd, unit, goal, begun).await,
+            Manager::Systemd(systemd) => {
+                let steps = systemd::Sequence::new(systemd, unit, goal).untried(untried);
+                self.systemd_bring(systemd, unit, steps, begun).await
+            }
+            Manager::Launchd(launchd) => self.launchd_bring(launchd, unit, goal, begun).await.map(|()| None),
         };
         done.map_err(|trouble| trouble.doing(self.of(verb, unit)))
     }
 
-    /// The loop.
-    async fn settle(&self, steps: &mut impl Steps, begun: Instant) -> Result<(), Trouble> {
+    /// The loop. Returns what the tool said that was run last, if the goal was reached by it.
+    async fn settle(&self, steps: &mut impl Steps, begun: Instant) -> Result<Option<Output>, Trouble> {
         let mut last = None;
         loop {
-            match steps.next(last.take().as_ref(), begun.elapsed()) {
+            let next = steps.next(last.as_ref(), begun.elapsed());
+            let said = last.take();
+            match next {
                 Move::Run(invocation) => last = Some(self.run(&invocation).await?),
                 Move::Wait(time) => sleep(time).await,
-                Move::Done => return Ok(()),
+                Move::Done => return Ok(said),
                 Move::Failed(cause) => return Err(cause.into()),
             }
         }

@@ -107,6 +107,9 @@ pub struct UnitState {
     /// What starts it at boot or login (systemd: the targets that want it and are there); `None`: not told.
     #[serde(default)]
     pub wanted_by: Option<Vec<String>>,
+    /// It was never started since the manager read it, and told so: no earlier failure counts against it.
+    #[serde(default)]
+    pub untried: bool,
 }
 
 impl UnitState {
@@ -130,6 +133,7 @@ impl UnitState {
             refused: None,
             enablement: None,
             wanted_by: None,
+            untried: false,
         }
     }
 

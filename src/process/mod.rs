@@ -27,6 +27,7 @@ pub mod ports;
 pub mod raw;
 pub mod signal;
 pub mod spawn;
+pub mod standby;
 pub mod table;
 #[cfg(test)]
 mod testing;

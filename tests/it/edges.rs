@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 23] = [
+const EDGES: [(&str, &str); 24] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -28,6 +28,7 @@ const EDGES: [(&str, &str); 23] = [
     ("process/os/macos/proc.rs", "asks libproc and sysctl"),
     ("process/os/posix.rs", "starts modules; signals a group whose leader was proven"),
     ("process/spawn.rs", "looks at a program that could not be started"),
+    ("process/standby.rs", "starts this program once more, to stand by"),
     ("supervisor/clock.rs", "reads both clocks for the running side"),
 ];
 

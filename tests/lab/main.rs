@@ -22,6 +22,7 @@ mod snapshot;
 mod units;
 
 mod boot;
+mod cutover;
 mod doctor;
 mod harness;
 mod hostile;

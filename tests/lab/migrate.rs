@@ -8,16 +8,18 @@ use crate::program::Outcome;
 
 /// Root as sudo leaves it, acting for [`PERSON`].
 const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
-const CUT_OVER: &str = "parachute migrate --to-supervised --yes";
-const BACK: &str = "parachute migrate --teardown --back-to-detached --yes";
+/// Nobody stands by: what kills the verb kills everything of it.
+const ALONE: &str = "PARACHUTE_STANDBY=none";
+pub const CUT_OVER: &str = "parachute migrate --to-supervised --yes";
+pub const BACK: &str = "parachute migrate --teardown --back-to-detached --yes";
 /// What changes whenever a daemon is started again: the number in its pidfile, and what it and the hub write.
-const OWN: [&str; 5] = ["/run/", "/logs/", "/.parachute/run", "/install/lock", "operator.token"];
+pub const OWN: [&str; 5] = ["/run/", "/logs/", "/.parachute/run", "/install/lock", "operator.token"];
 
-fn json(outcome: Outcome) -> Value {
+pub fn json(outcome: Outcome) -> Value {
     serde_json::from_str(&outcome.code(0).out).unwrap()
 }
 
-fn steps(lab: &Lab) -> usize {
+pub fn steps(lab: &Lab) -> usize {
     json(lab.user("parachute migrate --to-supervised --dry-run --json"))["steps"].as_array().unwrap().len()
 }
 
@@ -59,6 +61,12 @@ fn a_detached_home_is_cut_over_and_brought_back() {
     let logs = lab.user("parachute logs vault").code(0).out;
     let at = |text: &str| logs.find(text).unwrap_or_else(|| panic!("{text} is not in {logs}"));
     assert!(at("listening on 1940") < at("[supervisor]"), "the old log comes before the new one: {logs}");
+    // Lesson DA11: of the hub as well, and not only what its older version wrote.
+    let logs = lab.user("parachute logs hub").code(0).out;
+    assert!(logs.contains("listening on 1939") && logs.lines().count() > 2, "{logs}");
+    // Lesson DA8: what listened on loopback listens there, and nowhere else.
+    let open = lab.root("awk '$4 == \"0A\" && $2 ~ /:0793$/ { print $2 }' /proc/net/tcp /proc/net/tcp6").out;
+    assert_eq!(open.trim(), "0100007F:0793", "port 1939, of 127.0.0.1 alone");
     let receipt = format!("{HOME}/install/receipt.json");
     assert_eq!(lab.root(&format!("stat -c %a {receipt}")).out.trim(), "600");
 
@@ -135,7 +143,8 @@ fn a_step_that_fails_leaves_every_daemon_listening() {
     assert!(failed >= 12, "only {failed} steps could be made to fail");
 }
 
-/// `kill -9` before and after every step; then finished, undone, or simply run again.
+/// Everything killed before and after every step, whoever stands by included; then finished, undone, or simply run
+/// again.
 #[test]
 fn killed_at_any_step_it_is_finished_or_undone() {
     let Some(lab) = Lab::up() else { return };
@@ -144,7 +153,7 @@ fn killed_at_any_step_it_is_finished_or_undone() {
     let mut killed = 0;
     for step in 1..=steps(&lab) {
         let fault = ["kill", "kill-after"][step % 2];
-        let outcome = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' {CUT_OVER}"));
+        let outcome = lab.user(&format!("{ALONE} PARACHUTE_FAULT='{fault} {step}' {CUT_OVER}"));
         let mut forward = true;
         if outcome.code == 137 {
             killed += 1;
@@ -172,7 +181,7 @@ fn a_power_cut_in_the_middle_ends_in_the_hub() {
     let stops = |step: &Value| step["what"].as_str().unwrap().starts_with("stop 4 detached");
     let stop = 1 + all.iter().position(stops).unwrap();
     for next in ["--resume", "--rollback"] {
-        assert_eq!(lab.user(&format!("PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}")).code, 137);
+        assert_eq!(lab.user(&format!("{ALONE} PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}")).code, 137);
         assert!(old.listening().is_empty());
         lab.power_cut();
         lab.eventually("the hub has all modules", || old.all_supervised());
@@ -259,7 +268,7 @@ fn a_module_that_does_not_come_up_brings_everything_back() {
 #[test]
 fn a_deaf_daemon_is_ended_all_the_same() {
     let Some(lab) = Lab::up() else { return };
-    let old = Old::start_deaf(&lab);
+    let old = Old::start_with(&lab, "--ignore-term");
     let _ = lab.user(CUT_OVER).code(0);
     assert!(old.all_supervised());
 }

@@ -25,11 +25,11 @@ impl<'lab> Old<'lab> {
         old
     }
 
-    /// The same, and one module does not end when it is asked to.
+    /// The same, and `vault` has this option.
     #[track_caller]
-    pub fn start_deaf(lab: &'lab Lab) -> Self {
+    pub fn start_with(lab: &'lab Lab, option: &str) -> Self {
         let old = Self { lab };
-        let start = format!("VAULT_OPTIONS=--ignore-term legacy_start {HOME} {FIXTURE}");
+        let start = format!("VAULT_OPTIONS={option} legacy_start {HOME} {FIXTURE}");
         let _ = old.shell(&format!("legacy_home {HOME} {FIXTURE}; {start}")).code(0);
         old
     }

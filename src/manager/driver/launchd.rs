@@ -51,7 +51,7 @@ impl<R: Runner> Driver<R> {
         begun: Instant,
     ) -> Result<(), Trouble> {
         let mut steps = Sequence::new(launchd, unit, self.plist(unit), goal);
-        self.settle(&mut steps, begun).await
+        self.settle(&mut steps, begun).await.map(|_| ())
     }
 
     pub(super) async fn launchd_verify(&self, files: &[PathBuf]) -> Result<Vec<String>, Trouble> {

@@ -10,7 +10,7 @@ use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
 use crate::manager::settle::Goal;
 use crate::manager::state::{Told, UnitState};
-use crate::manager::systemd::settle::Sequence;
+pub(super) use crate::manager::systemd::settle::Sequence;
 use crate::manager::systemd::{explain, parse, verbs};
 use crate::manager::which::Systemd;
 use crate::process::person;
@@ -40,14 +40,15 @@ impl<R: Runner> Driver<R> {
         &self,
         systemd: &Systemd,
         unit: &UnitName,
-        goal: Goal,
+        mut steps: Sequence,
         begun: Instant,
-    ) -> Result<(), Trouble> {
-        match self.settle(&mut Sequence::new(systemd, unit, goal), begun).await {
-            Err(trouble) if goal != Goal::Gone && trouble.kind == Kind::Failed => {
+    ) -> Result<Option<UnitState>, Trouble> {
+        match self.settle(&mut steps, begun).await {
+            Err(trouble) if steps.goal() != Goal::Gone && trouble.kind == Kind::Failed => {
                 Err(self.with_last_words(systemd, unit, begun, trouble).await)
             }
-            other => other,
+            // Nothing but a look ever ends such a sequence well.
+            other => Ok(other?.as_ref().map(parse::state)),
         }
     }
 

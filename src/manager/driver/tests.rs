@@ -11,7 +11,8 @@ use crate::process::person;
 
 const SHOW: &str = "systemctl --user show --property=LoadState,LoadError,ActiveState,SubState,UnitFileState,\
     FragmentPath,DropInPaths,NeedDaemonReload,ConditionResult,WantedBy,Type,MainPID,NRestarts,Result,ExecMainCode,\
-    ExecMainStatus,StatusText,StartLimitBurst,InvocationID,Id parachute-hub.service";
+    ExecMainStatus,StatusText,StartLimitBurst,InvocationID,InactiveExitTimestampMonotonic,Id \
+    parachute-hub.service";
 const RESET: &str = "systemctl --user --no-ask-password reset-failed parachute-hub.service";
 const START: &str = "systemctl --user --no-ask-password start parachute-hub.service";
 const STOP: &str = "systemctl --user --no-ask-password stop parachute-hub.service";
@@ -58,6 +59,26 @@ async fn a_start_counts_anew_and_ends_when_it_is_seen_running() {
         (SHOW, look("active", "MainPID=7")),
     ]));
     assert_eq!(driver.start(&hub()).await, Ok(()));
+    driver.runner.is_played();
+}
+
+/// While a hub is on its way up nothing serves, so what is known is not asked again.
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_was_never_started_has_nothing_to_forget() {
+    let driver = driver(Script::new([
+        (SHOW, look("inactive", "InactiveExitTimestampMonotonic=0")),
+        (START, says("")),
+        (SHOW, look("active", "MainPID=7\nInactiveExitTimestampMonotonic=5")),
+        (RESET, says("")),
+        (START, says("")),
+        (SHOW, look("active", "MainPID=8")),
+    ]));
+    let seen = driver.state(&hub()).await;
+    assert!(seen.untried);
+    let now = driver.start_seen(&hub(), Some(&seen)).await.unwrap().unwrap();
+    assert_eq!((now.untried, now.pid), (false, Some(7)));
+    let now = driver.start_seen(&hub(), Some(&now)).await.unwrap().unwrap();
+    assert_eq!(now.pid, Some(8));
     driver.runner.is_played();
 }
 

@@ -67,6 +67,8 @@ pub fn shown(output: &Output) -> Shown {
         },
         enablement: file_state.map(ToOwned::to_owned),
         wanted_by: keys.get("WantedBy").copied().map(words),
+        // org.freedesktop.systemd1(5): when it last left the inactive state; 0: never.
+        untried: text("InactiveExitTimestampMonotonic") == Some("0"),
     };
     Shown {
         state,

@@ -1,7 +1,7 @@
 //! From a verb to its real outcome: ask, then look until it is so, bounded.
 //!
 //! ```text
-//!   start:   reset-failed → start → look …           restart: look → reset-failed → restart → look …
+//!   start:   (reset-failed →) start → look …         restart: look → reset-failed → restart → look …
 //!   stop:    stop → look …
 //! ```
 //!
@@ -32,6 +32,8 @@ pub struct Sequence {
     systemd: Systemd,
     unit: UnitName,
     goal: Goal,
+    /// It was never started: there is no failure to forget.
+    untried: bool,
     at: At,
 }
 
@@ -72,7 +74,19 @@ impl Sequence {
     /// From where the unit is to `goal`.
     #[must_use]
     pub fn new(systemd: &Systemd, unit: &UnitName, goal: Goal) -> Self {
-        Self { systemd: systemd.clone(), unit: unit.clone(), goal, at: At::Begin }
+        Self { systemd: systemd.clone(), unit: unit.clone(), goal, untried: false, at: At::Begin }
+    }
+
+    /// The same for a unit that was seen to be `untried`, or not.
+    #[must_use]
+    pub fn untried(self, untried: bool) -> Self {
+        Self { untried, ..self }
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        self.goal
     }
 
     fn ask(&mut self, life: Option<String>) -> Move {
@@ -172,6 +186,7 @@ impl Steps for Sequence {
         let last = last.unwrap_or(&nothing);
         match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => match self.goal {
+                Goal::Running if self.untried => self.ask(None),
                 Goal::Running => self.clear(None),
                 Goal::Gone => self.ask(None),
                 Goal::Restarted => {

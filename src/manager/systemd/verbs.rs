@@ -9,7 +9,7 @@ use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
 /// What is asked about a unit. Unknown names are left out of the answer, so that old versions do no harm.
-const ASKED: [&str; 20] = [
+const ASKED: [&str; 21] = [
     "LoadState",
     "LoadError",
     "ActiveState",
@@ -29,6 +29,7 @@ const ASKED: [&str; 20] = [
     "StatusText",
     "StartLimitBurst",
     "InvocationID",
+    "InactiveExitTimestampMonotonic",
     "Id",
 ];
 

@@ -11,6 +11,7 @@ mod stopwatch;
 mod tests;
 mod unit;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use self::stopwatch::Stopwatch;
@@ -25,7 +26,7 @@ use crate::api::client::Client;
 use crate::home::{exact, moving};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
-use crate::manager::state::Told;
+use crate::manager::state::{Told, UnitState};
 use crate::unit::name::UnitName;
 
 /// The real machine.
@@ -39,23 +40,47 @@ pub struct Machine<R> {
     hub: Client,
     /// Runs from the moment on when daemons were asked to end.
     away: Option<Stopwatch>,
+    /// What the last look at a unit saw, until something is done or it is looked at again: nothing serves while a hub is
+    /// on its way up, so nothing is asked twice.
+    seen: RefCell<Option<(UnitName, UnitState)>>,
 }
 
 impl<R: Runner> Machine<R> {
     /// The machine as this manager drives it. `dir` is the directory of the installation, which a
     /// [`Journal`](super::journal::Journal) holds; `hub` leads to the control socket of the home.
     pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
-        Self { driver: Some(driver), saved: saved_dir(dir), hub, away: None }
+        Self { driver: Some(driver), saved: saved_dir(dir), hub, away: None, seen: RefCell::default() }
     }
 
     /// The machine for plans that are about files alone: any step about a unit is refused.
     pub fn without_manager(dir: &Path, hub: Client) -> Self {
-        Self { driver: None, saved: saved_dir(dir), hub, away: None }
+        Self { driver: None, saved: saved_dir(dir), hub, away: None, seen: RefCell::default() }
     }
 
     fn driver(&self) -> Result<&Driver<R>, HostError> {
         let none = || HostError::refused("no service manager can be used here", Some("parachute serve"));
         self.driver.as_ref().ok_or_else(none)
+    }
+
+    /// Whether a unit runs. What a start has just seen is believed once, and then looked at anew.
+    async fn running(&self, unit: &UnitName) -> Result<Before, HostError> {
+        let known = self.seen.take().filter(|(seen, state)| seen == unit && state.running().is_true());
+        let state = match known {
+            Some((_, state)) => state,
+            None => self.driver()?.state(unit).await,
+        };
+        let before = unit::running(unit, &state)?;
+        if state.untried {
+            self.seen.replace(Some((unit.clone(), state)));
+        }
+        Ok(before)
+    }
+
+    async fn start(&self, unit: &UnitName) -> Result<(), HostError> {
+        let seen = self.seen.take().filter(|(seen, _)| seen == unit).map(|(_, state)| state);
+        let state = self.driver()?.start_seen(unit, seen.as_ref()).await?;
+        self.seen.replace(state.map(|state| (unit.clone(), state)));
+        Ok(())
     }
 
     /// What has a unit's file name, what the manager has read of it, and what runs.
@@ -89,7 +114,7 @@ impl<R: Runner> Host for Machine<R> {
             | Step::Restore { unit: Some(unit), path, .. } => self.unit(unit, path).await?,
             Step::Move { from, to } => Before::Names { at: files::things([from, to])? },
             Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver()?.state(unit).await)?,
-            Step::SetRunning { unit, .. } => unit::running(unit, &self.driver()?.state(unit).await)?,
+            Step::SetRunning { unit, .. } => self.running(unit).await?,
             Step::SetLinger { user, .. } => Before::Linger { on: self.driver()?.linger(user).await },
             Step::SetMode { path, .. } => Before::Mode { mode: exact::mode(path)? },
             Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
@@ -109,6 +134,9 @@ impl<R: Runner> Host for Machine<R> {
     }
 
     async fn perform(&mut self, step: &Step) -> Result<Vec<Note>, HostError> {
+        if !matches!(step, Step::SetRunning { running: true, .. }) {
+            self.seen.take();
+        }
         match step {
             Step::MakeDir { path, mode } => files::make_dir(path, *mode)?,
             Step::RemoveDir { path } => {
@@ -135,7 +163,7 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetMode { path, mode } => exact::set_mode(path, *mode)?,
             Step::Move { from, to } => files::relocate(from, to)?,
             Step::SetEnabled { unit, enabled } => self.driver()?.set_enabled(unit, *enabled).await?,
-            Step::SetRunning { unit, running: true } => self.driver()?.start(unit).await?,
+            Step::SetRunning { unit, running: true } => self.start(unit).await?,
             Step::SetRunning { unit, running: false } => {
                 let driver = self.driver()?;
                 driver.stop(unit).await?;

@@ -1,0 +1,114 @@
+//! Who finishes a cutover when its process is killed in the middle: see [`crate::process::standby`].
+
+use std::ffi::{OsStr, OsString};
+
+use clap::ValueEnum;
+
+use crate::plan::Plan;
+use crate::plan::journal::peek_log;
+use crate::plan::step::Step;
+use crate::process::standby::{Call, Standby, stand_by};
+use crate::ui::terminal::Terminal;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::plans;
+use super::said::Said;
+use super::site::{Asked, Found, Site, find, no_manager};
+
+/// Variables that are about the run of whoever posts it.
+const OWN: [&str; 1] = ["PARACHUTE_FAULT"];
+
+/// Does that, and has somebody stand by if there is a moment in it in which nothing serves.
+///
+/// # Errors
+/// Those of `work`; or nobody can stand by, and nothing was done.
+pub(super) async fn watched<T>(
+    cx: &Context,
+    asked: &Asked<'_>,
+    plan: &Plan,
+    work: impl Future<Output = Result<T, CliError>>,
+) -> Result<T, CliError> {
+    let needed = plan.steps.iter().any(leaves_a_gap) && !is_alone(cx);
+    let standby = if needed { Some(post(cx, asked)?) } else { None };
+    let done = work.await;
+    if let Some(standby) = standby {
+        standby.dismiss();
+    }
+    done
+}
+
+fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
+    Standby::post(&cx.exe, &arguments(cx, asked), &OWN).map_err(|error| {
+        let text = "it is not begun: nobody would finish it if this process were killed in the middle";
+        let mut cli = CliError::new(Kind::Failed, text).hint("parachute doctor");
+        cli.causes.push(format!("{} does not start to stand by: {error}", cx.exe.display()));
+        cli
+    })
+}
+
+fn leaves_a_gap(step: &Step) -> bool {
+    matches!(step, Step::StopDaemons { .. } | Step::StartDaemons { .. })
+}
+
+/// The same question about the same home.
+fn arguments(cx: &Context, asked: &Asked<'_>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = Vec::new();
+    if cx.home_named {
+        args.extend(["--home".into(), cx.home.root().into()]);
+    }
+    args.push("stand-by".into());
+    if let Some(scope) = asked.scope.and_then(|scope| scope.to_possible_value()) {
+        args.extend(["--scope".into(), scope.get_name().into()]);
+    }
+    if let Some(user) = asked.user {
+        args.extend(["--user".into(), user.into()]);
+    }
+    args
+}
+
+/// Tests that kill everything at once, as a power cut does, post nobody.
+fn is_alone(cx: &Context) -> bool {
+    cfg!(debug_assertions) && cx.env.get(OsStr::new("PARACHUTE_STANDBY")).is_some_and(|value| value == "none")
+}
+
+/// Stand by for a cutover, and finish it if its process is killed
+#[derive(Debug, clap::Args)]
+pub struct StandByArgs {
+    /// As it was asked.
+    #[arg(long)]
+    scope: Option<super::site::ScopeArg>,
+    /// As it was asked.
+    #[arg(long)]
+    user: Option<String>,
+}
+
+/// Stands by; then finishes what was begun, or takes it back if it cannot be finished.
+///
+/// # Errors
+/// Neither could be done; the next run of the verb tries again.
+pub async fn run(cx: &Context, args: StandByArgs) -> Result<Said, CliError> {
+    let call = stand_by().map_err(|error| {
+        CliError::from_error(Kind::Usage, &error).hint("parachute migrate --to-supervised")
+    })?;
+    if call == Call::Dismissed {
+        return Ok(Said::done(String::new()));
+    }
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let site = site(cx, &asked).await?;
+    let Some(log) = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))? else {
+        return Ok(Said::done(String::new()));
+    };
+    Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
+    let said = plans::settle(cx, &mut site.host(), &site.place.state, false).await?;
+    // Standard output was never ours.
+    Terminal.err(&said.out);
+    Ok(Said { out: String::new(), ..said })
+}
+
+async fn site(cx: &Context, asked: &Asked<'_>) -> Result<Box<Site>, CliError> {
+    match find(cx, asked).await? {
+        Found::Site(site) => Ok(site),
+        Found::NoManager(none) => Err(no_manager(&none)),
+    }
+}

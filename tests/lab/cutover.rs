@@ -1,0 +1,196 @@
+//! What comes between the first stop and the end of `migrate`: a kill, a Ctrl-C, another port, no room. And the question
+//! that leads there.
+
+use crate::lab::{FIXTURE, Lab, PERSON, Who};
+use crate::migrate::{BACK, CUT_OVER, OWN, json, steps};
+use crate::old::{HOME, Old};
+
+/// `kill -9` before or after every step, there and back: nobody runs anything again, and it is finished all the same.
+#[test]
+fn killed_at_any_step_it_is_finished_by_who_stands_by() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let before = lab.snapshot();
+    let mut killed = [0, 0];
+    for step in 1..=steps(&lab) {
+        let fault = ["kill", "kill-after"][step % 2];
+        // The shell inside ends when the last one does that holds its standard error: whoever stands by.
+        let there = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' {CUT_OVER}"));
+        killed[0] += usize::from(there.code == 137);
+        assert!(there.code == 0 || there.err.contains("was killed; it is finished without it"), "{there:?}");
+        assert!(old.all_supervised(), "{fault} {step}: {there:?}\n{:?}", old.listening());
+        let back = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' {BACK}"));
+        killed[1] += usize::from(back.code == 137);
+        assert!(old.all_detached(), "{fault} {step} back: {back:?}\n{:?}", old.listening());
+        before.same_but(&lab.snapshot(), &OWN);
+    }
+    assert!(killed.iter().all(|count| *count >= 8), "only {killed:?} kills");
+    let nobody = lab.root("pgrep -fa '[p]arachute.* stand-by' || true").out;
+    assert!(nobody.is_empty(), "{nobody}");
+}
+
+/// Ctrl-C while the hub is awaited: everything is taken back, and that has a code of its own.
+#[test]
+fn interrupted_in_the_middle_everything_comes_back() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let owner = Who::NoSession(PERSON.to_owned());
+    let manifest = format!("{HOME}-modules/vault/.parachute/module.json");
+    let slow = lab.read(&manifest).replace(r#""server""#, r#""server", "--bind-after", "50000""#);
+    lab.write(&owner, &manifest, &slow);
+    let before = lab.snapshot();
+    let outcome = lab.user(&format!(
+        "{CUT_OVER} 2> /tmp/said & pid=$!
+         until grep -q 'the hub is healthy' /tmp/said; do sleep 0.02; done
+         kill -INT $pid; code=0; wait $pid || code=$?; cat /tmp/said >&2; exit $code"
+    ));
+    assert_eq!(outcome.code, 130, "{outcome:?}");
+    assert!(outcome.err.contains("everything is as it was before"), "{outcome:?}");
+    assert!(old.all_detached(), "{outcome:?}\n{:?}", old.listening());
+    before.same_but(&lab.snapshot(), &OWN);
+}
+
+/// P-C13: an older hub that listened elsewhere goes on there, under the manager too.
+#[test]
+fn a_hub_on_another_port_keeps_it() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let hub = old.recorded()["hub"];
+    let _ = old
+        .shell(&format!(
+            "kill {hub}; while test -d /proc/{hub}; do sleep 0.02; done
+             PORT=2939 {FIXTURE} server >> {HOME}/hub/logs/hub.log 2>&1 < /dev/null &
+             echo $! > {HOME}/hub/run/hub.pid; echo 2939 > {HOME}/hub/run/hub.port
+             until {FIXTURE} get 2939 /health > /dev/null; do sleep 0.02; done"
+        ))
+        .code(0);
+    let list = lab.user("parachute migrate --list").code(0).out;
+    assert!(list.contains("port 2939"), "{list}");
+    let answers = |port: u16| lab.user(&format!("{FIXTURE} get {port} /health > /dev/null")).code == 0;
+    let _ = lab.user(CUT_OVER).code(0);
+    assert!(old.all_supervised() && answers(2939) && !answers(1939));
+    let _ = lab.user(BACK).code(0);
+    assert!(answers(2939) && old.listening().len() == 3, "{:?}", old.listening());
+    assert_eq!(lab.read(&format!("{HOME}/hub/run/hub.port")).trim(), "2939");
+}
+
+/// P-C6: who listens on another address of the loopback is seen, be it a daemon of ours or a stranger.
+#[test]
+fn who_listens_on_ipv6_alone_is_seen() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let vault = old.recorded()["vault"];
+    let six = "until grep -q :0794 /proc/net/tcp6; do sleep 0.02; done";
+    let ended = |pid: u32| format!("kill {pid}; while test -d /proc/{pid}; do sleep 0.02; done");
+    let ours = format!("{}; legacy_daemon {HOME} vault 1940 ./server server --six; {six}", ended(vault));
+    let _ = old.shell(&ours).code(0);
+    let vault = old.recorded()["vault"];
+    let list = lab.user("parachute migrate --list").code(0).out;
+    assert!(list.contains(&format!("vault: pid {vault}, port 1940")), "{list}");
+    let _ = lab.user(CUT_OVER).code(0);
+    assert!(old.all_supervised() && !old.lives(vault), "{:?}", old.listening());
+    let _ = lab.user(BACK).code(0);
+
+    let vault = old.recorded()["vault"];
+    let stranger = format!("cd /; PORT=1940 setsid {FIXTURE} server --six > /dev/null 2>&1 < /dev/null &");
+    let _ = old.shell(&format!("{}; {stranger} {six}", ended(vault))).code(0);
+    let said = lab.user(CUT_OVER).code(78).err;
+    assert!(
+        said.contains("port 1940 of vault is held by pid") && said.contains("nothing was stopped"),
+        "{said}"
+    );
+    assert_eq!(old.listening().len(), 3);
+}
+
+/// No room, no right to write, nowhere to start a program from: said before anything is stopped.
+#[test]
+fn a_disk_that_cannot_take_it_is_refused_first() {
+    let Some(lab) = Lab::up() else { return };
+    let mount = |options: &str| {
+        let _ = lab
+            .root(&format!(
+                "mkdir -p {HOME}; mount -t tmpfs -o {options},mode=755,uid=$(id -u lab),gid=$(id -g lab) tmpfs {HOME}"
+            ))
+            .code(0);
+    };
+    mount("size=4m");
+    let old = Old::start(&lab);
+    let refused = |said: &str| {
+        let pids = old.listening();
+        let outcome = lab.user(CUT_OVER).code(78);
+        assert!(outcome.err.contains(said) && outcome.err.contains("nothing was stopped"), "{outcome:?}");
+        assert_eq!((pids.len(), old.listening()), (4, pids));
+    };
+    refused("kB are free");
+    let _ = lab.root(&format!("mount -o remount,size=900m,noexec {HOME}")).code(0);
+    refused("noexec");
+    // Whatever the daemons have open stays writable; a second way to the same files is not.
+    let second =
+        format!("mount -o remount,exec {HOME}; mount --bind {HOME} {HOME}; mount -o remount,bind,ro {HOME}");
+    let _ = lab.root(&second).code(0);
+    refused("Read-only file system");
+    let _ = lab.root(&format!("umount {HOME}")).code(0);
+    let _ = lab.user(CUT_OVER).code(0);
+    assert!(old.all_supervised());
+    // A mount of a test does not outlive a boot, so the way back is gone before.
+    let _ = lab.user(BACK).code(0);
+    assert!(old.all_detached());
+}
+
+/// P-C11: offered to whoever can answer, not again on the same day, and never done without a yes.
+#[test]
+fn the_offer_is_made_once_a_day() {
+    let Some(lab) = Lab::up() else { return };
+    lab.linger();
+    let old = Old::start(&lab);
+    let before = old.listening();
+    // A terminal, and keys that are typed when their question is there.
+    let typed = |dialogue: &[(&str, &str)]| {
+        let mut script = "cd /tmp; rm -f keys screen; mkfifo keys; : > screen
+            script -qefc 'parachute start' screen < keys > /dev/null 2>&1 & pid=$!
+            exec 3> keys\n"
+            .to_owned();
+        for (question, key) in dialogue {
+            script.push_str(&format!(
+                "until grep -q '{question}' screen; do kill -0 $pid; sleep 0.05; done; printf '{key}' >&3\n"
+            ));
+        }
+        script.push_str("code=0; wait $pid || code=$?; cat screen; exit $code\n");
+        lab.user(&script)
+    };
+    let offer = "look at a cutover";
+    let said = typed(&[(offer, "n\\n")]);
+    assert!(said.code == 69 && said.out.contains("parachute migrate --to-supervised"), "{said:?}");
+    let again = typed(&[]);
+    assert!(again.code == 69 && !again.out.contains(offer), "{again:?}");
+    assert_eq!(old.listening(), before);
+    // A day later.
+    let file = lab.root(&format!("find {HOME} -name cutover-declined")).code(0).out.trim().to_owned();
+    let owner = Who::NoSession(PERSON.to_owned());
+    lab.write(&owner, &file, "2026-01-01T00:00:00.000Z\n");
+    let said = typed(&[(offer, "n\\n")]);
+    assert_eq!((said.code, old.listening()), (69, before.clone()), "{said:?}");
+    lab.write(&owner, &file, "2026-01-01T00:00:00.000Z\n");
+    let said = typed(&[(offer, "y\\n"), ("do this?", "y\\n")]);
+    assert!(said.code == 0 && old.all_supervised(), "{said:?}");
+    // Nothing is left to be offered.
+    let said = typed(&[]);
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
+/// Lesson B7: what could not be taken back is a failure, and says so.
+#[test]
+fn a_teardown_that_fails_is_not_called_one_that_worked() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let _ = lab.user(CUT_OVER).code(0);
+    let plan = json(lab.user(&format!("{} --dry-run --json", BACK.replace(" --yes", ""))));
+    let steps = plan["steps"].as_array().unwrap().len();
+    let failed = (1..=steps)
+        .map(|step| lab.user(&format!("PARACHUTE_FAULT='fail {step}' {BACK}")))
+        .find(|outcome| outcome.code != 0)
+        .expect("a step that can fail");
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.err.contains("everything is as it was before"), "{failed:?}");
+    assert!(old.all_supervised(), "{:?}", old.listening());
+}
