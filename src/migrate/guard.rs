@@ -69,16 +69,15 @@ pub fn users(home: &Home, now: Stamp) -> Vec<User> {
         for id in ports::holders(port).unwrap_or_default() {
             if works_in(&id, home) && pids.insert(id.pid) {
                 let who = format!("pid {} listens on port {port} and uses this home", id.pid);
-                users.push(User { who, next: next(id.pid) });
+                users.push(User { who, next: WHO.to_owned() });
             }
         }
     }
     users
 }
 
-fn next(pid: u32) -> String {
-    format!("kill {pid}")
-}
+/// Says of each whose it is, and why: a number alone is nothing to kill.
+const WHO: &str = "parachute migrate --list";
 
 /// `<home>/*/run/*.pid`.
 fn pidfiles(root: &Path) -> Vec<PathBuf> {
@@ -103,7 +102,7 @@ fn by_pidfile(file: &Path, now: Stamp) -> Option<(u32, User)> {
         Ok(Some(info)) => format!("pid {pid} ({}) runs, as {} says", info.name, file.display()),
         Err(Unsure { .. }) => format!("pid {pid} may run, as {} says: it cannot be told", file.display()),
     };
-    Some((pid, User { who, next: next(pid) }))
+    Some((pid, User { who, next: WHO.to_owned() }))
 }
 
 /// Whether it started after the file was written, `written` nanoseconds after the epoch: then the number was given

@@ -28,6 +28,8 @@ use crate::process::id::ProcessId;
 
 /// Longest wait for ports to become free: what held them is gone by then.
 const FREE: Duration = Duration::from_secs(15);
+/// What a cutover adds to a module's own start: stop, units, hub (`cargo bench --bench cutover`).
+const HANDOVER: &str = "0.1 s";
 /// Longest wait for a module that served before.
 const READY: Duration = Duration::from_secs(60);
 
@@ -317,10 +319,11 @@ fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
     }
     if !served.is_empty() {
         let worst = found.daemons.iter().map(|daemon| daemon.grace_ms).max().unwrap_or(0);
+        let each: Vec<String> = served.iter().map(|name| format!("{name} {HANDOVER}")).collect();
         plan.notes.push(Note::new(format!(
-            "{} will be away while it stops, for its own start, and for about 0.1 s more; one that ignores SIGTERM \
-             makes that {} s longer, for all together",
-            served.join(", "),
+            "estimated time away: {}, each plus its own start; one that ignores SIGTERM makes that {} s longer, for all \
+             together",
+            each.join(", "),
             worst / 1000
         )));
     }
