@@ -23,7 +23,7 @@ mod held;
 pub mod line;
 mod module;
 pub mod own;
-mod pump;
+pub mod pump;
 pub mod read;
 mod reader;
 mod ring;

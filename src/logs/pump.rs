@@ -9,20 +9,21 @@ use crate::module::stamp::Stamp;
 
 /// Complete lines in both of their forms. Reused: one for all streams.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// `[short] text\n`, for the hub's stdout.
-    pub(crate) out: Vec<u8>,
+    pub out: Vec<u8>,
     /// `<head>text\n`, for the file; the ring takes its lines from here too.
-    pub(crate) file: Vec<u8>,
+    pub file: Vec<u8>,
     /// How many lines each of them has.
-    pub(crate) lines: u64,
+    pub lines: u64,
 }
 
 /// A batch is full at this many bytes of its longer form: short lines grow tenfold by their heads.
-pub(crate) const FULL: usize = 384 * 1024;
+pub const FULL: usize = 384 * 1024;
 
 impl Batch {
-    pub(crate) fn clear(&mut self) {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
         self.out.clear();
         self.file.clear();
         self.lines = 0;
@@ -38,7 +39,7 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// One stream of one life of a module.
 #[derive(Debug)]
-pub(crate) struct Formatter {
+pub struct Formatter {
     cutter: Cutter,
     stream: Stream,
     /// `[short]`.
@@ -48,13 +49,15 @@ pub(crate) struct Formatter {
 }
 
 impl Formatter {
-    pub(crate) fn new(short: &Short, stream: Stream) -> Self {
+    /// A stream from its beginning.
+    #[must_use]
+    pub fn new(short: &Short, stream: Stream) -> Self {
         let prefix = format!("[{short}]").into_bytes().into_boxed_slice();
         Self { cutter: Cutter::new(MAX_TEXT), stream, prefix, fresh: true }
     }
 
     /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.
-    pub(crate) fn feed(&mut self, input: &[u8], at: Stamp, batch: &mut Batch) -> usize {
+    pub fn feed(&mut self, input: &[u8], at: Stamp, batch: &mut Batch) -> usize {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = &mut self.fresh;
         self.cutter.feed(input, |text, continued| {
@@ -65,7 +68,7 @@ impl Formatter {
     }
 
     /// Adds what is left at the end of the stream.
-    pub(crate) fn finish(&mut self, at: Stamp, batch: &mut Batch) {
+    pub fn finish(&mut self, at: Stamp, batch: &mut Batch) {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = self.fresh;
         self.cutter.finish(|text, continued| {

@@ -328,6 +328,15 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.home().join("hub/logs/hub.log")).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(40).collect();
+            let last: String = last.iter().rev().map(|line| format!("{line}\n")).collect();
+            let _ = std::io::Write::write_all(
+                &mut std::io::stderr(),
+                format!("--- the hub's own log:\n{last}").as_bytes(),
+            );
+        }
         if let Some(hub) = self.hub.borrow_mut().as_mut() {
             let _ = hub.kill();
             let _ = hub.wait();
