@@ -1,0 +1,60 @@
+//! From bytes to lines with heads: what `bench pump` does, without threads, pipes and files.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use parachute::logs::line::Stream;
+use parachute::logs::pump::{Batch, Formatter};
+use parachute::module::name::Short;
+use parachute::module::stamp::Stamp;
+
+/// As many bytes as a pump reads at once.
+const READ: usize = 256 * 1024;
+
+/// Bytes of one measurement of whole lines.
+const MB: usize = 1_000_000;
+
+/// One line of this many bytes goes through without a newline.
+const LONG: usize = 100 * MB;
+
+pub(crate) fn all(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lines");
+    for len in [20, 100, 10_000] {
+        let line = [vec![b'x'; len - 1], vec![b'\n']].concat();
+        let input = line.repeat(MB / len);
+        group.throughput(Throughput::Bytes(input.len() as u64));
+        let id = BenchmarkId::from_parameter(format!("{len} bytes"));
+        group.bench_with_input(id, &input, |bencher, input| {
+            let mut batch = Batch::default();
+            bencher.iter(|| lines_of(input.chunks(READ), &mut batch));
+        });
+    }
+    group.throughput(Throughput::Bytes(LONG as u64)).sample_size(10);
+    group.bench_function("one of 100 MB", |bencher| {
+        let input = vec![b'x'; LONG];
+        let mut batch = Batch::default();
+        bencher.iter(|| lines_of(input.chunks(READ), &mut batch));
+    });
+    group.finish();
+}
+
+/// One stream from beginning to end, with one batch as the pumps have it; how many lines it had.
+fn lines_of<'a>(reads: impl Iterator<Item = &'a [u8]>, batch: &mut Batch) -> u64 {
+    let mut formatter = Formatter::new(&Short::new("vault").expect("a name"), Stream::Out);
+    let mut lines = 0;
+    for mut rest in reads {
+        while !rest.is_empty() {
+            let taken = formatter.feed(rest, Stamp(1_772_359_449_120), batch);
+            rest = &rest[taken..];
+            lines += deliver(batch);
+        }
+    }
+    formatter.finish(Stamp(1_772_359_449_120), batch);
+    lines + deliver(batch)
+}
+
+fn deliver(batch: &mut Batch) -> u64 {
+    let lines = black_box(&*batch).lines;
+    batch.clear();
+    lines
+}

@@ -1,0 +1,135 @@
+//! The state machine of one module: single steps, and lives that crash and crash again.
+
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, Criterion, Throughput};
+use parachute::module::ended::Ended;
+use parachute::module::launch::Policy;
+use parachute::module::name::Short;
+use parachute::module::stamp::Stamp;
+use parachute::process::id::{BootId, ProcessId, Started};
+use parachute::supervisor::machine::Machine;
+use parachute::supervisor::phase::{Effect, Event, Inc, Moment, Phase, Ticket};
+
+/// Events of one crash loop.
+const EVENTS: u64 = 1_000;
+
+pub(crate) fn all(criterion: &mut Criterion) {
+    steps(criterion);
+    loops(criterion);
+}
+
+/// One event each, given to a module that is up and ready.
+fn steps(criterion: &mut Criterion) {
+    let mut host = Host::new(Policy::default());
+    let inc = host.until_ready();
+    let steps = [
+        ("a tick that is not due", Event::Tick),
+        ("a fact of an older life", Event::Exited { inc: Inc(0), ended: Ended::Code(1) }),
+        ("a crash", Event::Exited { inc, ended: Ended::Code(1) }),
+        ("a stop", Event::Stop(Ticket(2))),
+    ];
+    let mut group = criterion.benchmark_group("machine, one step");
+    for (name, event) in steps {
+        group.bench_function(name, |bencher| {
+            let now = host.now();
+            let given = || (host.machine.clone(), Vec::with_capacity(8), event.clone());
+            let step = |(mut machine, mut out, event): (Machine, Vec<Effect>, Event)| {
+                machine.on(event, now, &mut out);
+                (machine, out)
+            };
+            bencher.iter_batched(given, step, BatchSize::SmallInput);
+        });
+    }
+    group.finish();
+}
+
+/// Every life becomes ready and crashes; time is virtual.
+fn loops(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("machine, 1,000 events of a crash loop");
+    group.throughput(Throughput::Elements(EVENTS));
+    let given_up = Policy::default();
+    // The budget remembers every crash of the loop.
+    let never = Policy { max_crashes: u32::MAX, window: Duration::from_secs(86_400), ..Policy::default() };
+    for (name, policy) in [("given up and started again", given_up), ("never given up", never)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(|| Host::new(policy.clone()), Host::crash_loop, BatchSize::SmallInput);
+        });
+    }
+    group.finish();
+}
+
+/// Answers what the machine asks for, at once; the clock goes on only when the machine waits for it.
+struct Host {
+    machine: Machine,
+    policy: Policy,
+    begin: Instant,
+    elapsed: Duration,
+    events: u64,
+    out: Vec<Effect>,
+}
+
+impl Host {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bench: any instant serves as the origin of virtual time"
+    )]
+    fn new(policy: Policy) -> Self {
+        let begin = Instant::now();
+        let now = Moment { mono: begin, wall: Stamp(1_772_359_449_120), dice: 0 };
+        let machine = Machine::new(Short::new("vault").expect("a name"), &[], now);
+        Self { machine, policy, begin, elapsed: Duration::ZERO, events: 0, out: Vec::new() }
+    }
+
+    fn now(&self) -> Moment {
+        let ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
+        Moment { mono: self.begin + self.elapsed, wall: Stamp(1_772_359_449_120 + ms), dice: 0 }
+    }
+
+    fn on(&mut self, event: Event) {
+        self.out.clear();
+        self.machine.on(event, self.now(), &mut self.out);
+        self.events += 1;
+    }
+
+    /// Starts it and lets it become ready.
+    fn until_ready(&mut self) -> Inc {
+        loop {
+            let event = match self.machine.phase() {
+                Phase::Up { run, .. } => {
+                    let inc = run.inc;
+                    self.on(Event::Bound { inc });
+                    return inc;
+                }
+                phase => self.towards_up(phase),
+            };
+            self.on(event);
+        }
+    }
+
+    /// [`EVENTS`] events, and a crash as often as it is up and ready.
+    fn crash_loop(&mut self) {
+        while self.events < EVENTS {
+            let inc = self.until_ready();
+            self.on(Event::Exited { inc, ended: Ended::Code(1) });
+            self.on(Event::GroupEmpty { inc });
+            if let (Phase::Backoff { .. }, Some(due)) = (self.machine.phase(), self.machine.deadline()) {
+                self.elapsed = due - self.begin;
+                self.on(Event::Tick);
+            }
+        }
+    }
+
+    fn towards_up(&self, phase: &Phase) -> Event {
+        match *phase {
+            Phase::Checking { inc, .. } => Event::Cleared { inc, policy: self.policy.clone(), listens: true },
+            Phase::Spawning { inc, .. } => Event::Spawned { inc, leader: leader(inc) },
+            // At rest: a person wants it up, again.
+            _ => Event::Start(Ticket(self.events)),
+        }
+    }
+}
+
+fn leader(inc: Inc) -> ProcessId {
+    ProcessId { pid: 1_000 + inc.0, started: Started(u64::from(inc.0)), boot: BootId("boot".to_owned()) }
+}
