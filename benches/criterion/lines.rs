@@ -1,9 +1,10 @@
 //! From bytes to lines with heads: what `bench pump` does, without threads, pipes and files.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use parachute::logs::line::Stream;
+use parachute::logs::line::{MAX_TEXT, Stream};
 use parachute::logs::pump::{Batch, Formatter};
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
@@ -14,7 +15,7 @@ const READ: usize = 256 * 1024;
 /// Bytes of one measurement of whole lines.
 const MB: usize = 1_000_000;
 
-/// One line of this many bytes goes through without a newline.
+/// A text of this many bytes without a newline.
 const LONG: usize = 100 * MB;
 
 pub(crate) fn all(criterion: &mut Criterion) {
@@ -26,13 +27,15 @@ pub(crate) fn all(criterion: &mut Criterion) {
         let id = BenchmarkId::from_parameter(format!("{len} bytes"));
         group.bench_with_input(id, &input, |bencher, input| {
             let mut batch = Batch::default();
+            assert_eq!(lines_of(input.chunks(READ), &mut batch), (MB / len) as u64);
             bencher.iter(|| lines_of(input.chunks(READ), &mut batch));
         });
     }
-    group.throughput(Throughput::Bytes(LONG as u64)).sample_size(10);
+    group.throughput(Throughput::Bytes(LONG as u64)).sample_size(10).measurement_time(Duration::from_secs(3));
     group.bench_function("one of 100 MB", |bencher| {
         let input = vec![b'x'; LONG];
         let mut batch = Batch::default();
+        assert_eq!(lines_of(input.chunks(READ), &mut batch), LONG.div_ceil(MAX_TEXT) as u64);
         bencher.iter(|| lines_of(input.chunks(READ), &mut batch));
     });
     group.finish();

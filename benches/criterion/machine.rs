@@ -33,12 +33,13 @@ fn steps(criterion: &mut Criterion) {
     for (name, event) in steps {
         group.bench_function(name, |bencher| {
             let now = host.now();
-            let given = || (host.machine.clone(), Vec::with_capacity(8), event.clone());
-            let step = |(mut machine, mut out, event): (Machine, Vec<Effect>, Event)| {
-                machine.on(event, now, &mut out);
-                (machine, out)
+            let given = || (host.machine.clone(), Vec::with_capacity(8), Some(event.clone()));
+            let step = |(machine, out, event): &mut (Machine, Vec<Effect>, Option<Event>)| {
+                if let Some(event) = event.take() {
+                    machine.on(event, now, out);
+                }
             };
-            bencher.iter_batched(given, step, BatchSize::SmallInput);
+            bencher.iter_batched_ref(given, step, BatchSize::SmallInput);
         });
     }
     group.finish();
@@ -52,6 +53,9 @@ fn loops(criterion: &mut Criterion) {
     // The budget remembers every crash of the loop.
     let never = Policy { max_crashes: u32::MAX, window: Duration::from_secs(86_400), ..Policy::default() };
     for (name, policy) in [("given up and started again", given_up), ("never given up", never)] {
+        let mut host = Host::new(policy.clone());
+        host.crash_loop();
+        assert_eq!(host.starts == 1, name.starts_with("never"), "the loop is not what it is called");
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(|| Host::new(policy.clone()), Host::crash_loop, BatchSize::SmallInput);
         });
@@ -66,6 +70,7 @@ struct Host {
     begin: Instant,
     elapsed: Duration,
     events: u64,
+    starts: u64,
     out: Vec<Effect>,
 }
 
@@ -78,7 +83,7 @@ impl Host {
         let begin = Instant::now();
         let now = Moment { mono: begin, wall: Stamp(1_772_359_449_120), dice: 0 };
         let machine = Machine::new(Short::new("vault").expect("a name"), &[], now);
-        Self { machine, policy, begin, elapsed: Duration::ZERO, events: 0, out: Vec::new() }
+        Self { machine, policy, begin, elapsed: Duration::ZERO, events: 0, starts: 0, out: Vec::new() }
     }
 
     fn now(&self) -> Moment {
@@ -88,6 +93,7 @@ impl Host {
 
     fn on(&mut self, event: Event) {
         self.out.clear();
+        self.starts += u64::from(matches!(event, Event::Start(_)));
         self.machine.on(event, self.now(), &mut self.out);
         self.events += 1;
     }
