@@ -208,7 +208,7 @@ pub fn complaints(output: &Output, files: &[PathBuf]) -> Vec<String> {
 }
 
 fn no_reason(output: &Output) -> String {
-    output.stderr.lines().next().map_or_else(
+    output.stderr.lines().find(|line| !line.trim().is_empty()).map_or_else(
         || {
             format!(
                 "systemd-analyze ended with {}",
@@ -262,6 +262,19 @@ pub fn words(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::manager::systemd::testing::{answer, captured};
+
+    #[test]
+    fn a_checker_that_fails_without_a_word_has_a_complaint_all_the_same() {
+        let said = |code: i32, stderr: &str| {
+            let output = Output { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() };
+            complaints(&output, &["/u/a.service".into()])
+        };
+        assert_eq!(said(0, "\n \t\n"), Vec::<String>::new());
+        for blank in ["", "\t \n", "\n\n"] {
+            assert_eq!(said(1, blank), ["systemd-analyze ended with exit code 1"]);
+        }
+        assert_eq!(said(1, " \n/u/b.service:1: bad\n"), ["/u/b.service:1: bad"], "the only reason there is");
+    }
 
     #[test]
     fn units_in_every_state_as_systemd_252_shows_them() {
