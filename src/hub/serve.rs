@@ -12,7 +12,7 @@ use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
 use crate::home::registration::Occupied;
 use crate::logs::thread::Logs;
-use crate::process::{group, ports};
+use crate::process::{group, heap, ports};
 use crate::supervisor::clock::moment;
 use crate::supervisor::set::Supervisor;
 
@@ -75,6 +75,9 @@ impl ServeOptions {
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
     // First: what was handed over has numbers that anything opened before could have taken.
     let (handed, mut notes) = activation::take(&options.env, std::process::id())?;
+    if !heap::settle() {
+        notes.push("the allocator cannot be tuned: this hub may keep more memory than it uses".to_owned());
+    }
     let options = secrets::add(options, &mut notes)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -33,9 +33,10 @@ const EDGES: [(&str, &str); 24] = [
 ];
 
 /// The only files with `unsafe`.
-const UNSAFE: [&str; 6] = [
+const UNSAFE: [&str; 7] = [
     "process/os/handed.rs",
     "process/os/linux/exit.rs",
+    "process/os/linux/heap.rs",
     "process/os/linux/vfork.rs",
     "process/os/macos/proc.rs",
     "process/os/macos/sockets.rs",

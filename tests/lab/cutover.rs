@@ -25,7 +25,7 @@ fn killed_at_any_step_it_is_finished_by_who_stands_by() {
         before.same_but(&lab.snapshot(), &OWN);
     }
     assert!(killed.iter().all(|count| *count >= 8), "only {killed:?} kills");
-    let nobody = lab.root("pgrep -fa '[p]arachute.* stand-by' || true").out;
+    let nobody = lab.root("pgrep -fa '[p]arachute.* stand-b[y]' || true").out;
     assert!(nobody.is_empty(), "{nobody}");
 }
 

@@ -1,0 +1,21 @@
+//! What the allocator may keep.
+
+/// One arena, and thresholds that stay where they are; see [`crate::process::heap::settle`].
+///
+/// Sources: mallopt(3), M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "mallopt is a C function")]
+pub(in crate::process) fn settle() -> bool {
+    use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
+    const LARGE: c_int = 128 * 1024;
+    let settings = [(M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, LARGE)];
+    // SAFETY: takes two numbers and changes nothing but the allocator's own settings, under its own lock. What was
+    // allocated before stays valid, and is freed as before.
+    settings.into_iter().all(|(which, value)| unsafe { mallopt(which, value) } == 1)
+}
+
+/// Another C library's allocator has nothing of the kind to set.
+#[cfg(not(target_env = "gnu"))]
+pub(in crate::process) fn settle() -> bool {
+    true
+}
