@@ -108,6 +108,8 @@ impl Soak {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/dev/null");
         command.env("PARACHUTE_TOOLS_UNDER", root.join("tools")).env("PARACHUTE_HOME", &home);
+        // How the allocator is tuned may be tried out from outside: mallopt(3).
+        command.envs(std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("MALLOC_")));
         command.current_dir(&root).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let soak = Self { root, hub: command.spawn().unwrap() };
         let before = Instant::now();
@@ -192,7 +194,8 @@ impl Soak {
 
     /// Kept as it goes: a run that is cut short has been one.
     fn keep(&self, samples: &[Sample]) {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak");
+        let dir = std::env::var_os("SOAK_DIR")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak"), PathBuf::from);
         fs::create_dir_all(&dir).unwrap();
         let mut csv =
             "minutes,pss_kib,private_dirty_kib,fds,threads,processes,log_bytes,restarts,status_us\n"

@@ -12,6 +12,8 @@ pub struct Process {
     pub started: u64,
     /// Short name of the module it belongs to.
     pub module: String,
+    /// Which life of it.
+    pub life: String,
     /// Process group.
     pub group: u32,
     /// Command line, joined by blanks.
@@ -49,10 +51,11 @@ fn of_pid(pid: u32, home: &Path) -> Option<Process> {
         return None;
     }
     let module = var("PARACHUTE_MODULE")?;
+    let life = var("PARACHUTE_INCARNATION")?;
     let (started, group) = identity(pid)?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned();
-    Some(Process { pid, started, module, group, command })
+    Some(Process { pid, started, module, life, group, command })
 }
 
 /// Start time and group of a live process; `None` for a zombie.

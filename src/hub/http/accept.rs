@@ -1,6 +1,7 @@
 //! Accepts connections and serves them, with a bound on everything a client can make the hub hold.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{Notify, watch};
 use tower_service::Service;
 
 use super::auth::Peer;
+use super::guests::{Guest, Guests};
 
-/// Connections served at once on each listener. More wait in the kernel's backlog.
+/// Connections served at once on each listener. Beyond that the longest silent one makes room; while none is silent,
+/// more wait in the kernel's backlog.
 const CONNECTIONS: usize = 256;
 /// Request line and headers must arrive within this time; also the longest an idle connection is kept.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
@@ -31,90 +34,98 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// After a failed accept (out of descriptors), the listener rests this long.
 const REST: Duration = Duration::from_millis(100);
 
-/// Serves the control socket until `closing`. Peers of another user, root apart, are turned away.
-pub async fn socket(listener: UnixListener, router: Router, uid: u32, mut closing: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Some(slot) = slot(&slots, &mut closing).await else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = closing.changed() => break,
-        };
-        match accepted {
-            Ok((stream, _)) => match stream.peer_cred() {
-                Ok(peer) if peer.uid() == uid || peer.uid() == 0 => {
-                    connection(stream, Peer::Socket, router.clone(), slot, closing.clone());
-                }
-                // Dropping the stream is the answer: another user must not even learn what speaks here.
-                Ok(_) | Err(_) => {}
-            },
-            Err(_) => tokio::time::sleep(REST).await,
-        }
+/// Where connections come from.
+trait Door: Sync {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next one; `None`: somebody who is not let in.
+    fn accept(&self) -> impl Future<Output = io::Result<Option<(Self::Stream, Peer)>>> + Send;
+}
+
+/// The control socket of this user.
+struct Socket(UnixListener, u32);
+
+impl Door for Socket {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<Option<(UnixStream, Peer)>> {
+        let (stream, _) = self.0.accept().await?;
+        // Dropping the stream is the answer: another user must not even learn what speaks here.
+        let known = stream.peer_cred().is_ok_and(|peer| peer.uid() == self.1 || peer.uid() == 0);
+        Ok(known.then_some((stream, Peer::Socket)))
     }
-    drain(&slots).await;
+}
+
+struct Tcp(TcpListener);
+
+impl Door for Tcp {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<Option<(TcpStream, Peer)>> {
+        let (stream, addr) = self.0.accept().await?;
+        // Small answers must not wait for Nagle; a socket that refuses the option is still a socket.
+        let _ = stream.set_nodelay(true);
+        Ok(Some((stream, Peer::Tcp(addr))))
+    }
+}
+
+/// Serves the control socket until `closing`. Peers of another user, root apart, are turned away.
+pub async fn socket(listener: UnixListener, router: Router, uid: u32, closing: watch::Receiver<bool>) {
+    serve(Socket(listener, uid), router, closing).await;
 }
 
 /// Serves TCP until `closing`.
-pub async fn tcp(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Some(slot) = slot(&slots, &mut closing).await else { break };
+pub async fn tcp(listener: TcpListener, router: Router, closing: watch::Receiver<bool>) {
+    serve(Tcp(listener), router, closing).await;
+}
+
+async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<bool>) {
+    let guests = Guests::new(CONNECTIONS);
+    while !*closing.borrow() {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
             _ = closing.changed() => break,
         };
         match accepted {
-            Ok((stream, addr)) => {
-                // Small answers must not wait for Nagle; a socket that refuses the option is still a socket.
-                let _ = stream.set_nodelay(true);
-                connection(stream, Peer::Tcp(addr), router.clone(), slot, closing.clone());
+            Ok(Some((stream, peer))) => {
+                let guest = tokio::select! {
+                    guest = guests.admit() => guest,
+                    _ = closing.changed() => break,
+                };
+                connection(stream, peer, router.clone(), guest, closing.clone());
             }
+            Ok(None) => {}
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
-    drain(&slots).await;
-}
-
-/// Who was accepted gets the whole answer, unless it takes too long to fetch it.
-async fn drain(slots: &Semaphore) {
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    // Whoever is still there then is cut off: a stop is bounded.
-    let _ = tokio::time::timeout(FAREWELL, slots.acquire_many(all)).await;
-}
-
-async fn slot(slots: &Arc<Semaphore>, closing: &mut watch::Receiver<bool>) -> Option<OwnedSemaphorePermit> {
-    if *closing.borrow() {
-        return None;
-    }
-    tokio::select! {
-        slot = Arc::clone(slots).acquire_owned() => slot.ok(),
-        _ = closing.changed() => None,
-    }
+    // Who was accepted gets the whole answer, unless it takes too long to fetch it: a stop is bounded.
+    let _ = tokio::time::timeout(FAREWELL, guests.gone()).await;
 }
 
 fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     router: Router,
-    slot: OwnedSemaphorePermit,
+    guest: Guest,
     mut closing: watch::Receiver<bool>,
 ) {
     let asked = Arc::new(Notify::new());
     let heard = Arc::clone(&asked);
+    let seat = guest.seat();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let asking = seat.asks();
         // One is remembered if nobody waits yet.
         heard.notify_one();
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
         async move {
             match router.call(request.map(Body::new)).await {
-                Ok(response) => Ok::<_, Infallible>(response),
+                Ok(response) => Ok::<_, Infallible>(response.map(|body| asking.until_sent(body))),
                 Err(never) => match never {},
             }
         }
     });
     tokio::spawn(async move {
-        let _slot = slot;
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WITHIN)
@@ -124,6 +135,7 @@ fn connection(
         // A client that breaks off or talks nonsense is its own problem; hyper has answered what could be answered.
         tokio::select! {
             _ = serving.as_mut() => return,
+            () = guest.unwanted() => return,
             _ = closing.changed() => {}
         }
         // hyper takes a connection on which nothing was asked yet for an idle one. Whoever has just connected has its

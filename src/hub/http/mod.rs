@@ -4,6 +4,7 @@ pub mod accept;
 pub mod auth;
 pub mod error;
 pub mod events;
+pub mod guests;
 pub mod logs;
 pub mod metrics;
 pub mod modules;

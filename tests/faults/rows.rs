@@ -1,0 +1,130 @@
+//! `services.json` in every state that a file can be in, and by everybody at once.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::invariants::Watch;
+use crate::scale::Scale;
+use crate::support::eventually;
+use crate::support::world::World;
+
+/// Modules that run go on, whatever the file says, and the file is not touched; once it is whole again all is well.
+pub fn every_state(scale: &Scale) {
+    let world = World::new();
+    world.module("plain", &[]);
+    world.module("wrapper", &["--child"]);
+    let watch = Watch::over(&world);
+    let good = world.read("services.json").into_bytes();
+    world.start_hub();
+    let pids = [world.ready("plain"), world.ready("wrapper")];
+    let large = scale.of(20_000_000, 200_000_000);
+    let states: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("cut off", good[..good.len() / 2].to_vec()),
+        ("one byte short", good[..good.len() - 1].to_vec()),
+        ("NULs, as after a power cut", vec![0; good.len()]),
+        ("half of it NULs", [&good[..good.len() / 2], &vec![0; good.len() / 2]].concat()),
+        ("no UTF-8", [&good[..], &[0xff, 0xfe]].concat()),
+        ("another document", b"[1, 2, 3]".to_vec()),
+        ("rows that are none", br#"{"services": [null, 7, "x", {}, []]}"#.to_vec()),
+        ("deep", [b"[".repeat(100_000), b"]".repeat(100_000)].concat()),
+        ("larger than anything", [&good[..], &vec![b' '; large]].concat()),
+    ];
+    for (what, bytes) in &states {
+        put(&world, bytes);
+        // Long enough for the hub to have read it; whether it said so is another test's business.
+        std::thread::sleep(Duration::from_millis(300));
+        watch.holds();
+        let _ = world.run(&["status"]);
+        assert_eq!(
+            std::fs::read(world.home().join("services.json")).unwrap(),
+            *bytes,
+            "{what}: it was touched"
+        );
+        if !["rows that are none"].contains(what) {
+            assert_eq!([pid(&world, "plain"), pid(&world, "wrapper")], pids.map(Some), "{what}");
+        }
+        put(&world, &good);
+        eventually("it is well again", || {
+            world.view("plain")["ready"] == true && world.view("wrapper")["ready"] == true
+        });
+    }
+    std::fs::remove_file(world.home().join("services.json")).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    watch.holds();
+    put(&world, &good);
+    watch.ends();
+}
+
+fn pid(world: &World, short: &str) -> Option<u32> {
+    world.view(short)["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
+}
+
+/// In place, as an editor does that knows nothing of renames: half-written files are seen.
+fn put(world: &World, bytes: &[u8]) {
+    let mut file = File::create(world.home().join("services.json")).unwrap();
+    for piece in bytes.chunks(1 << 20) {
+        file.write_all(piece).unwrap();
+    }
+}
+
+/// As many people add a module each, at once: every one of them is there afterwards, and removed again.
+pub fn many_writers(scale: &Scale) {
+    let world = World::new();
+    world.module("plain", &[]);
+    let watch = Watch::over(&world);
+    world.start_hub();
+    let many: usize = scale.of(20, 100);
+    let at_once = |verb: &dyn Fn(&str) -> Vec<String>| {
+        let commands: Vec<_> = (0..many)
+            .map(|n| {
+                let args = verb(&format!("own-{n}"));
+                let args: Vec<&str> = args.iter().map(String::as_str).collect();
+                let mut command = world.parachute(&args);
+                command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+                command.spawn().unwrap()
+            })
+            .collect();
+        for command in commands {
+            let output = command.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    };
+    let words = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    at_once(&|name| words(&["add", name, "--no-listen", "--", "sleep", "1000"]));
+    let text: Value = serde_json::from_str(&world.read("services.json")).unwrap();
+    assert_eq!(text["services"].as_array().unwrap().len(), many + 1);
+    eventually("each is started", || world.processes().len() == many + 1);
+    watch.holds();
+    at_once(&|name| words(&["remove", name, "--purge", "--yes"]));
+    eventually("each is gone", || world.processes().len() == 1);
+    watch.ends();
+}
+
+/// The other program's installer writes the whole file again and again, by rename, while people add: no half of a file
+/// is ever taken for a whole one, and what stands at the end is what runs.
+pub fn adders_and_replacers(scale: &Scale) {
+    let world = World::new();
+    world.module("plain", &[]);
+    let watch = Watch::over(&world);
+    world.start_hub();
+    let first = world.ready("plain");
+    let rows = world.rows().clone();
+    let text = json!({ "services": rows }).to_string();
+    for n in 0..scale.of(30, 3000) {
+        world.write_services(&text);
+        if n % 5 == 0 {
+            let _ = world.run(&["add", "more", "--no-listen", "--", "sleep", "1000"]);
+            let _ = world.run(&["remove", "more", "--purge", "--yes"]);
+        }
+        watch.one_life_a_module();
+    }
+    world.write_services(&text);
+    eventually("what was added is gone", || world.processes().iter().all(|p| p.module == "plain"));
+    assert_eq!(world.ready("plain"), first, "whose row never changed was never touched");
+    let _ = std::fs::remove_dir_all(world.home().join("more"));
+    watch.ends();
+}
