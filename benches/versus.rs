@@ -22,7 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[path = "versus/peer.rs"]
 mod peer;
@@ -40,32 +40,80 @@ use rows::Size;
 use table::Results;
 
 /// Those that people look at first.
-const FIRST: [&str; 3] = ["crash → next life, p50 ms", "10 up, ms", "PSS with 10, MiB (processes)"];
-/// Set in the namespace of its own.
+const FIRST: [&str; 3] = [
+    "crash → next life, p50 ms",
+    "PSS with 10, MiB (processes)",
+    "lines of 100 bytes to a file, CPU s per GB",
+];
+/// Where this program is: not set outside, `namespace` or `lab` inside.
 const INSIDE: &str = "VERSUS_INSIDE";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    if std::env::var_os(INSIDE).is_none() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let installed = Command::new(root.join("benches/versus/install.sh")).arg(peer::installed()).status();
-        assert!(installed.unwrap().success(), "what is compared could not be installed");
-        build_tiny();
-        // Everything below is init of its own namespace and what it starts. s6 is built to find itself and its
-        // libraries in /usr: it does, in here.
-        let script = "for dir in bin lib/x86_64-linux-gnu; do \
-                      mount -t overlay -o lowerdir=\"$1/deb/root/usr/$dir:/usr/$dir\" none /usr/$dir || exit 1; done; \
-                      shift; exec \"$@\"";
-        let status = Command::new("unshare")
-            .args(["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sh"])
-            .arg(peer::installed())
-            .arg(std::env::current_exe().unwrap())
-            .args(&args)
-            .env(INSIDE, "1")
-            .status();
-        std::process::exit(status.unwrap().code().unwrap_or(1));
+    match std::env::var(INSIDE).ok().as_deref() {
+        Some("lab") => println!("{}", run(&args, true)),
+        Some(_) => fs::write(results("json"), run(&args, false).to_string()).unwrap(),
+        None => outside(&args),
     }
-    run(&args);
+}
+
+fn results(extension: &str) -> PathBuf {
+    peer::installed().join("results").with_extension(extension)
+}
+
+/// Installs, has everything measured, and writes it down.
+fn outside(args: &[String]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let installed = Command::new(root.join("benches/versus/install.sh")).arg(peer::installed()).status();
+    assert!(installed.unwrap().success(), "what is compared could not be installed");
+    build_tiny();
+    // Everything below is init of its own namespace and what it starts. s6 is built to find itself and its
+    // libraries in /usr: it does, in here.
+    let script = "for dir in bin lib/x86_64-linux-gnu; do \
+                  mount -t overlay -o lowerdir=\"$1/deb/root/usr/$dir:/usr/$dir\" none /usr/$dir || exit 1; done; \
+                  shift; exec \"$@\"";
+    let own = std::env::current_exe().unwrap();
+    let status = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sh"])
+        .arg(peer::installed())
+        .arg(&own)
+        .args(args)
+        .env(INSIDE, "namespace")
+        .status();
+    assert!(status.unwrap().success(), "the run ended early");
+    let mut all: Value = serde_json::from_str(&fs::read_to_string(results("json")).unwrap()).unwrap();
+    if after(args, "--only").is_empty() || after(args, "--only").contains(&"systemd") {
+        in_a_lab(root, &own, args, &mut all);
+    }
+    write(&all);
+    println!("{}", fs::read_to_string(results("md")).unwrap());
+    if args.iter().any(|arg| arg == "--publish") {
+        publish(&all);
+    }
+}
+
+/// systemd wants a machine of its own. Where there can be none, its column is missing, and that is said.
+fn in_a_lab(root: &Path, own: &Path, args: &[String], all: &mut Value) {
+    let lab = |words: &[&str]| {
+        let mut lab = Command::new(root.join("tests/lab/systemd-lab"));
+        lab.args(words);
+        lab
+    };
+    if !lab(&["up", "versus"]).status().unwrap().success() {
+        eprintln!("no lab here: systemd is not measured");
+        return;
+    }
+    let mut inside = lab(&["exec", "versus", "--", "env", &format!("{INSIDE}=lab")]);
+    let output = inside.arg(own).args(args).stderr(std::process::Stdio::inherit()).output().unwrap();
+    let down = lab(&["down", "versus"]).status().unwrap();
+    assert!(down.success() && output.status.success(), "the run in the lab failed");
+    let more: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut rows = table::from_json(all);
+    table::join(&mut rows, table::from_json(&more));
+    for (name, version) in more["about"]["versions"].as_object().unwrap() {
+        all["about"]["versions"][name] = version.clone();
+    }
+    *all = table::as_json(&rows, &all["about"]);
 }
 
 fn tiny() -> PathBuf {
@@ -85,7 +133,8 @@ fn after<'a>(args: &'a [String], flag: &str) -> Vec<&'a str> {
     words.take_while(|arg| !arg.starts_with("--")).map(String::as_str).collect()
 }
 
-fn run(args: &[String]) {
+/// Measures whoever is here, and says it as JSON.
+fn run(args: &[String], in_lab: bool) -> Value {
     let quick = args.iter().any(|arg| arg == "--quick");
     let (only, wanted) = (after(args, "--only"), after(args, "--rows"));
     let rounds = after(args, "--rounds").first().map_or(if quick { 1 } else { 3 }, |n| n.parse().unwrap());
@@ -96,9 +145,9 @@ fn run(args: &[String]) {
     };
     let all: Vec<Box<dyn Peer>> = peers::all()
         .into_iter()
-        .filter(|peer| peer.there() && (only.is_empty() || only.contains(&peer.name())))
+        .filter(|peer| peer.resident() == in_lab && peer.there())
+        .filter(|peer| only.is_empty() || only.contains(&peer.name()))
         .collect();
-    let names: Vec<&'static str> = all.iter().map(|peer| peer.name()).collect();
     let mut results: Results = Vec::new();
     for (row, measure) in rows::ALL.iter().filter(|(row, _)| wanted.is_empty() || wanted.contains(row)) {
         for round in 0..rounds {
@@ -106,32 +155,34 @@ fn run(args: &[String]) {
                 eprintln!("{row}, round {}, {}, load {}", round + 1, peer.name(), load());
                 for (name, cell) in measure(peer.as_ref(), &tiny(), &size) {
                     let at = results.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-                        results.push((name, BTreeMap::new()));
+                        results.push((name.to_owned(), BTreeMap::new()));
                         results.len() - 1
                     });
-                    results[at].1.entry(peer.name()).or_default().push(cell);
+                    results[at].1.entry(peer.name().to_owned()).or_default().push(cell);
                 }
             }
         }
         // Kept as it goes: a run that is cut short has been one.
-        write(&results, &names, &all, rounds);
+        write(&table::as_json(&results, &about(&all, rounds)));
     }
-    println!("{}", table::markdown(&results, &names));
-    if args.iter().any(|arg| arg == "--publish") {
-        publish(&results, &names, &about(&all, rounds));
-    }
+    table::as_json(&results, &about(&all, rounds))
 }
 
-fn write(results: &Results, names: &[&'static str], all: &[Box<dyn Peer>], rounds: usize) {
-    let dir = peer::installed();
-    let about = about(all, rounds);
-    fs::write(dir.join("results.md"), table::markdown(results, names)).unwrap();
-    let text = serde_json::to_string_pretty(&table::as_json(results, &about)).unwrap();
-    fs::write(dir.join("results.json"), text).unwrap();
-    fs::write(dir.join("results.svg"), table::svg(results, names, &FIRST)).unwrap();
+/// Who was measured, in the order of `peers`.
+fn names(all: &Value) -> Vec<String> {
+    let versions = &all["about"]["versions"];
+    let names = peers::all().into_iter().map(|peer| peer.name().to_owned());
+    names.filter(|name| versions.get(name).is_some()).collect()
 }
 
-fn about(all: &[Box<dyn Peer>], rounds: usize) -> serde_json::Value {
+fn write(all: &Value) {
+    let (rows, names) = (table::from_json(all), names(all));
+    fs::write(results("json"), serde_json::to_string_pretty(all).unwrap()).unwrap();
+    fs::write(results("md"), table::markdown(&rows, &names)).unwrap();
+    fs::write(results("svg"), table::svg(&rows, &names, &FIRST)).unwrap();
+}
+
+fn about(all: &[Box<dyn Peer>], rounds: usize) -> Value {
     let first = |file: &str, key: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
@@ -151,7 +202,8 @@ fn about(all: &[Box<dyn Peer>], rounds: usize) -> serde_json::Value {
 }
 
 /// Between its marks, `docs/benchmarks.md` holds what was measured last.
-fn publish(results: &Results, names: &[&'static str], about: &serde_json::Value) {
+fn publish(all: &Value) {
+    let about = &all["about"];
     const MARKS: [&str; 2] = ["<!-- versus: begin -->\n", "<!-- versus: end -->\n"];
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let text = fs::read_to_string(docs.join("benchmarks.md")).unwrap();
@@ -173,13 +225,13 @@ fn publish(results: &Results, names: &[&'static str], about: &serde_json::Value)
         about["rounds"],
         versions.join(" · ")
     );
-    let table = table::markdown(results, names);
+    let table = fs::read_to_string(results("md")).unwrap();
     fs::write(
         docs.join("benchmarks.md"),
         format!("{before}{}{machine}\n{table}{}{after}", MARKS[0], MARKS[1]),
     )
     .unwrap();
-    fs::write(docs.join("benchmarks.svg"), table::svg(results, names, &FIRST)).unwrap();
+    fs::copy(results("svg"), docs.join("benchmarks.svg")).unwrap();
 }
 
 fn load() -> String {

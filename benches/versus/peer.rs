@@ -51,6 +51,14 @@ pub trait Peer {
     fn verb(&self, dir: &Path, verb: Verb, module: &str) -> Option<Command>;
     /// Where the output of a module ends up; `None`: it keeps none.
     fn log(&self, dir: &Path, module: &str) -> Option<PathBuf>;
+    /// Whether it runs already, goes on after everything, and cannot be killed.
+    fn resident(&self) -> bool {
+        false
+    }
+    /// Whether a process that is no module belongs to it.
+    fn is_manager(&self, _line: &str) -> bool {
+        true
+    }
     /// The most modules that are asked of it.
     fn most(&self) -> usize {
         1000

@@ -149,7 +149,8 @@ impl<'a> Stage<'a> {
 
     /// Live processes of the manager: everything that is neither a module nor the bench.
     pub fn managers(&self) -> Vec<u32> {
-        processes().into_iter().filter(|(_, line)| !line.contains("heard.sock")).map(|(pid, _)| pid).collect()
+        let all = processes().into_iter().filter(|(_, line)| !line.contains("heard.sock"));
+        all.filter(|(_, line)| self.peer.is_manager(line)).map(|(pid, _)| pid).collect()
     }
 
     /// A sum over the manager's processes.
@@ -157,8 +158,8 @@ impl<'a> Stage<'a> {
         self.managers().into_iter().map(of).sum()
     }
 
-    /// Ends it in order; how long until nothing of it was left, or how many modules were, after half a minute.
-    pub fn stop(&mut self) -> Result<Duration, usize> {
+    /// Ends it in order; how long until nothing of it was left, or how many modules were, after so long.
+    pub fn stop(&mut self, within: Duration) -> Result<Duration, usize> {
         let before = Instant::now();
         match self.peer.stop(&self.dir) {
             Some(mut command) => {
@@ -166,9 +167,10 @@ impl<'a> Stage<'a> {
             }
             None => self.signal(Signal::SIGTERM),
         }
-        while before.elapsed() < Duration::from_secs(30) {
+        while before.elapsed() < within {
             self.reap();
-            if processes().is_empty() {
+            let left = if self.peer.resident() { self.modules().len() } else { processes().len() };
+            if left == 0 {
                 return Ok(before.elapsed());
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -210,6 +212,10 @@ impl<'a> Stage<'a> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
+        if self.peer.resident() {
+            let _ = self.stop(Duration::from_secs(30));
+            return;
+        }
         // Everything in this namespace but the bench is of this stage.
         for _ in 0..500 {
             let left = processes();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::rows::Cell;
 
 /// Row → manager → its cells, one a round.
-pub type Results = Vec<(&'static str, BTreeMap<&'static str, Vec<Cell>>)>;
+pub type Results = Vec<(String, BTreeMap<String, Vec<Cell>>)>;
 
 /// The cell in the middle of all rounds.
 fn middle(cells: &[Cell]) -> Option<&Cell> {
@@ -17,12 +17,12 @@ fn middle(cells: &[Cell]) -> Option<&Cell> {
 }
 
 /// The smallest figure of a row.
-fn best(row: &BTreeMap<&'static str, Vec<Cell>>) -> f64 {
+fn best(row: &BTreeMap<String, Vec<Cell>>) -> f64 {
     row.values().filter_map(|cells| middle(cells)).map(|cell| cell.value).fold(f64::MAX, f64::min)
 }
 
 /// A row a figure, a column a manager; the best in bold, ours with its ratio to the best of the others.
-pub fn markdown(results: &Results, peers: &[&'static str]) -> String {
+pub fn markdown(results: &Results, peers: &[String]) -> String {
     let mut out =
         format!("| | {} | ours : best other |\n|---|{}---|\n", peers.join(" | "), "---|".repeat(peers.len()));
     for (name, row) in results {
@@ -40,9 +40,9 @@ pub fn markdown(results: &Results, peers: &[&'static str]) -> String {
     out
 }
 
-fn ratio(row: &BTreeMap<&'static str, Vec<Cell>>) -> String {
+fn ratio(row: &BTreeMap<String, Vec<Cell>>) -> String {
     let ours = row.get("parachute").and_then(|cells| middle(cells)).map(|cell| cell.value);
-    let others = row.iter().filter(|(name, _)| **name != "parachute");
+    let others = row.iter().filter(|(name, _)| *name != "parachute");
     let other = others.filter_map(|(_, cells)| middle(cells)).map(|cell| cell.value).fold(f64::MAX, f64::min);
     match ours {
         Some(ours) if other < f64::MAX && other > 0.0 => {
@@ -58,10 +58,10 @@ pub fn as_json(results: &Results, about: &Value) -> Value {
     let rows: Vec<Value> = results
         .iter()
         .map(|(name, row)| {
-            let peers: BTreeMap<&str, Vec<Value>> = row
+            let peers: BTreeMap<&String, Vec<Value>> = row
                 .iter()
                 .map(|(peer, cells)| {
-                    (*peer, cells.iter().map(|c| json!({ "value": c.value, "text": c.text })).collect())
+                    (peer, cells.iter().map(|c| json!({ "value": c.value, "text": c.text })).collect())
                 })
                 .collect();
             json!({ "row": name, "managers": peers })
@@ -70,8 +70,35 @@ pub fn as_json(results: &Results, about: &Value) -> Value {
     json!({ "about": about, "rows": rows })
 }
 
+/// What [`as_json`] wrote, and who was measured, in the order of `known`.
+pub fn from_json(text: &Value) -> Results {
+    let rows = text["rows"].as_array().into_iter().flatten();
+    rows.map(|row| {
+        let managers = row["managers"].as_object().into_iter().flatten().map(|(peer, cells)| {
+            let cells = cells.as_array().into_iter().flatten().map(|cell| Cell {
+                // No number: it was none, or too many.
+                value: cell["value"].as_f64().unwrap_or(f64::NAN),
+                text: cell["text"].as_str().unwrap_or("?").to_owned(),
+            });
+            (peer.clone(), cells.collect())
+        });
+        (row["row"].as_str().unwrap_or("?").to_owned(), managers.collect())
+    })
+    .collect()
+}
+
+/// Puts what was measured elsewhere beside it, row by row.
+pub fn join(results: &mut Results, more: Results) {
+    for (row, managers) in more {
+        match results.iter_mut().find(|(known, _)| *known == row) {
+            Some((_, known)) => known.extend(managers),
+            None => results.push((row, managers)),
+        }
+    }
+}
+
 /// Bars of these rows, on a scale of tenfolds.
-pub fn svg(results: &Results, peers: &[&'static str], rows: &[&str]) -> String {
+pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
     const LEFT: f64 = 120.0;
     const WIDTH: f64 = 520.0;
     const BAR: f64 = 18.0;
@@ -80,7 +107,7 @@ pub fn svg(results: &Results, peers: &[&'static str], rows: &[&str]) -> String {
     for wanted in rows {
         let Some((name, row)) = results.iter().find(|(name, _)| name == wanted) else { continue };
         let bars: Vec<(&str, &Cell)> =
-            peers.iter().filter_map(|peer| Some((*peer, middle(row.get(peer)?)?))).collect();
+            peers.iter().filter_map(|peer| Some((peer.as_str(), middle(row.get(peer)?)?))).collect();
         let (least, most) = bars
             .iter()
             .map(|(_, cell)| cell.value)

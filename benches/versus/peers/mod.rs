@@ -7,6 +7,7 @@ mod pm2;
 mod runit;
 mod s6;
 mod supervisord;
+mod systemd;
 
 use crate::peer::Peer;
 
@@ -17,6 +18,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
         Box::new(runit::Runit),
         Box::new(s6::S6),
         Box::new(horust::Horust),
+        Box::new(systemd::Systemd),
         Box::new(supervisord::Supervisord),
         Box::new(circus::Circus),
         Box::new(pm2::Pm2),
