@@ -21,6 +21,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+#[path = "hub/memory.rs"]
+mod memory;
 #[path = "hub/module.rs"]
 mod module;
 #[path = "hub/world.rs"]
@@ -188,6 +190,9 @@ fn pss(rows: &mut Vec<Row>) {
         std::thread::sleep(Duration::from_secs(2));
         let measured = format!("{:.2} MiB", world.pss() as f64 / 1024.0);
         rows.push((format!("PSS of the hub, {count} modules, idle 2 s"), measured, target));
+        let kinds = memory::account(&world.smaps(), world::BINARY);
+        let kinds: Vec<String> = kinds.iter().map(|(kind, kib)| format!("{kind} {kib}")).collect();
+        rows.push((format!("the same, {count} modules, by kind, KiB"), kinds.join(", "), ""));
     }
 }
 

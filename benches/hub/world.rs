@@ -184,6 +184,11 @@ impl World {
         kilobytes(&self.proc("smaps_rollup"), "Pss:")
     }
 
+    /// Every mapping of the hub: proc_pid_smaps(5).
+    pub fn smaps(&self) -> String {
+        self.proc("smaps")
+    }
+
     /// Largest resident set of the hub so far in KiB.
     pub fn peak(&self) -> u64 {
         kilobytes(&self.proc("status"), "VmHWM:")
