@@ -1,6 +1,5 @@
 //! What is compared: one function a row. `None`: this manager has no such thing, or did not get there in time.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,8 +30,8 @@ pub struct Size {
     pub many: usize,
 }
 
-/// Several cells by the names of their rows.
-pub type Cells = BTreeMap<&'static str, Cell>;
+/// Several cells with the names of their rows, in the order in which they are shown.
+pub type Cells = Vec<(&'static str, Cell)>;
 
 /// A measurement of one manager.
 pub type Measure = fn(&dyn Peer, &Path, &Size) -> Cells;
@@ -109,6 +108,7 @@ fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
         (1000, "PSS with 1,000, MiB (processes)"),
     ];
     let mut cells = Cells::new();
+    let mut costs = Cells::new();
     for (count, cost) in COST {
         if count > peer.most() || count > size.many {
             continue;
@@ -117,13 +117,14 @@ fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
         let before = stage.start();
         let Some((_, last)) = stage.all_begun(LONG) else { continue };
         if let Some((_, name)) = UP.iter().find(|(up, _)| *up == count) {
-            cells.insert(name, cell(ms(last - before), format!("{:.0}", ms(last - before))));
+            cells.push((name, cell(ms(last - before), format!("{:.0}", ms(last - before)))));
         }
         std::thread::sleep(Duration::from_secs(2));
         let mib = stage.sum(pss) as f64 / 1024.0;
-        cells.insert(cost, cell(mib, format!("{mib:.1} ({})", stage.managers().len())));
+        costs.push((cost, cell(mib, format!("{mib:.1} ({})", stage.managers().len()))));
         let _ = stage.stop(Duration::from_secs(30));
     }
+    cells.extend(costs);
     cells
 }
 
@@ -166,9 +167,9 @@ fn pump(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
         {
             let rate = size.bytes as f64 / 1e6 / took;
             // More is better: the reciprocal is compared.
-            cells.insert(speed, cell(1.0 / rate, format!("{rate:.0}")));
+            cells.push((speed, cell(1.0 / rate, format!("{rate:.0}"))));
             let per = used / (size.bytes as f64 / 1e9);
-            cells.insert(cost, cell(per, format!("{per:.1}")));
+            cells.push((cost, cell(per, format!("{per:.1}"))));
         }
     }
     cells

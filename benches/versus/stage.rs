@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
@@ -30,7 +30,8 @@ pub struct Stage<'a> {
     pub peer: &'a dyn Peer,
     pub dir: PathBuf,
     pub names: Vec<String>,
-    heard: UnixDatagram,
+    /// Read as it comes by a thread: a datagram socket that is full holds up whoever writes to it, unix(7).
+    heard: Receiver<Said>,
     first: Option<Child>,
 }
 
@@ -53,7 +54,7 @@ impl<'a> Stage<'a> {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         let socket = dir.join("heard.sock");
-        let heard = UnixDatagram::bind(&socket).unwrap();
+        let heard = listen(UnixDatagram::bind(&socket).unwrap());
         let names: Vec<String> = (0..count).map(|n| format!("m{n:04}")).collect();
         let modules: Vec<Module> = names
             .iter()
@@ -86,26 +87,7 @@ impl<'a> Stage<'a> {
     pub fn hear(&self, what: &str, within: Duration) -> Option<Said> {
         let end = Instant::now() + within;
         loop {
-            let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            self.heard.set_read_timeout(Some(left)).unwrap();
-            let mut bytes = [0; 128];
-            let len = match self.heard.recv(&mut bytes) {
-                Ok(len) => len,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return None;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => panic!("{error}"),
-            };
-            let text = String::from_utf8_lossy(&bytes[..len]).into_owned();
-            let mut words = text.split(' ');
-            let mut word = || words.next().unwrap_or_default().to_owned();
-            let said = Said {
-                what: word(),
-                name: word(),
-                pid: word().parse().unwrap_or(0),
-                at: word().parse().unwrap_or(0),
-            };
+            let said = self.heard.recv_timeout(end.checked_duration_since(Instant::now())?).ok()?;
             if said.what == what {
                 return Some(said);
             }
@@ -212,6 +194,8 @@ impl<'a> Stage<'a> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
+        // An empty word ends the thread that listens.
+        let _ = UnixDatagram::unbound().and_then(|sender| sender.send_to(b"", self.dir.join("heard.sock")));
         if self.peer.resident() {
             let _ = self.stop(Duration::from_secs(30));
             return;
@@ -230,6 +214,29 @@ impl Drop for Stage<'_> {
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Hears what modules say until somebody says nothing.
+fn listen(socket: UnixDatagram) -> Receiver<Said> {
+    let (hand_on, heard) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 128];
+        while let Ok(len @ 1..) = socket.recv(&mut bytes) {
+            let text = String::from_utf8_lossy(&bytes[..len]).into_owned();
+            let mut words = text.split(' ');
+            let mut word = || words.next().unwrap_or_default().to_owned();
+            let said = Said {
+                what: word(),
+                name: word(),
+                pid: word().parse().unwrap_or(0),
+                at: word().parse().unwrap_or(0),
+            };
+            if hand_on.send(said).is_err() {
+                return;
+            }
+        }
+    });
+    heard
 }
 
 /// Everything alive here but the bench: pid and command line.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::process::text;
 use crate::supervisor::phase::Outcome;
 
 use super::app::App;
@@ -15,6 +16,8 @@ use super::watch::Watch;
 
 /// Adopted orphans that ended are reaped this often.
 const REAP: Duration = Duration::from_secs(5);
+/// So long after its start a hub does not need the code of its start any more.
+const STARTED: Duration = Duration::from_secs(1);
 
 /// What the loop stands on.
 #[derive(Debug)]
@@ -50,7 +53,8 @@ impl Life<'_> {
     pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
         let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
         let well = tokio::time::sleep(safe_mode::WITHIN);
-        tokio::pin!(well);
+        let started = tokio::time::sleep(STARTED);
+        tokio::pin!(well, started);
         loop {
             tokio::select! {
                 wish = self.signals.next() => match wish {
@@ -65,6 +69,10 @@ impl Life<'_> {
                 () = self.watch.changed() => {
                     self.app.logs.hub_line("services.json changed");
                     self.reload().await;
+                }
+                // A hub that cannot do that is a little larger, and nothing else.
+                () = &mut started, if !started.is_elapsed() => {
+                    let _ = text::forget();
                 }
                 () = &mut well, if !well.is_elapsed() => self.app.boots.lived(),
                 _ = beat.tick() => {

@@ -32,6 +32,7 @@ pub mod standby;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod unsure;
 
 #[cfg_attr(target_os = "linux", path = "os/linux/mod.rs")]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 24] = [
+const EDGES: [(&str, &str); 25] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -25,6 +25,7 @@ const EDGES: [(&str, &str); 24] = [
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
+    ("process/os/linux/text.rs", "reads the map of this process"),
     ("process/os/macos/proc.rs", "asks libproc and sysctl"),
     ("process/os/posix.rs", "starts modules; signals a group whose leader was proven"),
     ("process/spawn.rs", "looks at a program that could not be started"),
@@ -33,10 +34,11 @@ const EDGES: [(&str, &str); 24] = [
 ];
 
 /// The only files with `unsafe`.
-const UNSAFE: [&str; 7] = [
+const UNSAFE: [&str; 8] = [
     "process/os/handed.rs",
     "process/os/linux/exit.rs",
     "process/os/linux/heap.rs",
+    "process/os/linux/text.rs",
     "process/os/linux/vfork.rs",
     "process/os/macos/proc.rs",
     "process/os/macos/sockets.rs",

@@ -9,6 +9,7 @@ mod proc;
 mod sockets;
 mod stat;
 mod tcp_table;
+mod text;
 mod vfork;
 
 #[path = "../handed.rs"]
@@ -32,6 +33,7 @@ pub(super) use proc::{
     possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
+pub(super) use text::forget as forget_text;
 
 use crate::process::spawn::{Born, Order};
 
