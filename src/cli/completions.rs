@@ -1,9 +1,8 @@
 //! `parachute completions`
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::root::Root;
 use super::said::Said;
 
 /// Print a completion script for a shell
@@ -14,10 +13,10 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// The script.
+/// The script of this command line.
 #[must_use]
-pub fn run(args: CompletionsArgs) -> Said {
+pub fn run(args: CompletionsArgs, mut root: Command) -> Said {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut Root::command(), "parachute", &mut out);
+    clap_complete::generate(args.shell, &mut root, "parachute", &mut out);
     Said::done(String::from_utf8_lossy(&out))
 }

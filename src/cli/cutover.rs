@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::hub::check::{self, Verdict};
-use crate::hub::serve::ServeOptions;
+use crate::hub::options::ServeOptions;
 use crate::install::planner::Request as Install;
 use crate::manager::survival::Survival;
 use crate::migrate::gather::{HUB, Seed};
@@ -20,13 +20,50 @@ use crate::unit::name::UnitName;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::init::survival_line;
 use super::legacy;
-use super::migrate::CutoverArgs;
+use super::managed::survival_line;
 use super::plans;
 use super::said::Said;
-use super::site::{self, Asked, Found, Site};
+use super::site::{self, Asked, Found, ScopeArg, Site};
 use super::standby;
+
+/// A cutover that was asked for.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct CutoverArgs {
+    /// Finish one that was broken off.
+    pub resume: bool,
+    /// Undo one that was broken off.
+    pub rollback: bool,
+    /// Only show it.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+    /// Replace a unit that was changed; stop daemons that could not be brought back.
+    pub force: bool,
+    /// Whose services.
+    pub scope: Option<ScopeArg>,
+    /// As whom the hub runs, in the system scope.
+    pub user: Option<String>,
+    /// As JSON.
+    pub json: bool,
+}
+
+impl CutoverArgs {
+    /// The cutover, shown and asked about.
+    pub(super) fn to_supervised() -> Self {
+        Self {
+            resume: false,
+            rollback: false,
+            dry_run: false,
+            yes: false,
+            force: false,
+            scope: None,
+            user: None,
+            json: false,
+        }
+    }
+}
 
 /// What `migrate --to-supervised --json` prints.
 #[derive(Debug, Serialize)]

@@ -20,10 +20,10 @@ use crate::unit::name::UnitName;
 
 use super::add::{self, AddArgs};
 use super::context::Context;
-use super::cutover;
+use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
 use super::legacy;
-use super::migrate::CutoverArgs;
+use super::managed::survival_line;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
@@ -271,25 +271,6 @@ fn screen(report: &Report, site: &Site, style: Style) -> String {
     out.push_str(&format!("  logs: parachute logs hub     ({})\n", site.home.hub_log().display()));
     out.push_str(&survival_line(&report.survival, style));
     out
-}
-
-/// Whether it starts by itself, and why.
-pub(super) fn survival_line(survival: &Survival, style: Style) -> String {
-    match survival {
-        Survival::Yes { because } => format!("  after a reboot: it comes back ({})\n", printable(because)),
-        Survival::No { because, next } => {
-            let mut out = format!(
-                "  {} it does not come back ({})\n",
-                style.warn("after a reboot:"),
-                printable(because)
-            );
-            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
-            out
-        }
-        Survival::Unknown { because } => {
-            format!("  {} it cannot be told ({})\n", style.warn("after a reboot:"), printable(because))
-        }
-    }
 }
 
 /// Without a manager nothing is installed, and nothing pretends to be.

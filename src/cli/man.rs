@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::Command;
 
 use crate::home::fs;
 
 use super::error::{CliError, Kind};
-use super::root::Root;
 use super::said::Said;
 
 /// Print manual pages
@@ -18,12 +17,11 @@ pub struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-/// The page of the program, or all pages into a directory.
+/// The page of this command line, or all pages into a directory.
 ///
 /// # Errors
 /// The directory cannot be written.
-pub fn run(args: ManArgs) -> Result<Said, CliError> {
-    let mut root = Root::command();
+pub fn run(args: ManArgs, mut root: Command) -> Result<Said, CliError> {
     root.build();
     let Some(dir) = args.dir else { return Ok(Said::done(page(&root)?)) };
     let fail = |error: fs::FsError| CliError::from_error(Kind::Failed, &error).hint("parachute man");
@@ -40,7 +38,7 @@ pub fn run(args: ManArgs) -> Result<Said, CliError> {
     Ok(Said::done(written))
 }
 
-fn page(command: &clap::Command) -> Result<String, CliError> {
+fn page(command: &Command) -> Result<String, CliError> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command.clone())
         .render(&mut out)

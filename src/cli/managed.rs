@@ -9,7 +9,6 @@ use crate::ui::text::printable;
 use crate::unit::name::UnitName;
 
 use super::context::Context;
-use super::init::survival_line;
 use super::site;
 
 /// What the manager says.
@@ -79,6 +78,25 @@ impl ManagerView {
         }
         out.push_str(&survival_line(&self.survival, style));
         out
+    }
+}
+
+/// Whether it starts by itself, and why.
+pub(super) fn survival_line(survival: &Survival, style: Style) -> String {
+    match survival {
+        Survival::Yes { because } => format!("  after a reboot: it comes back ({})\n", printable(because)),
+        Survival::No { because, next } => {
+            let mut out = format!(
+                "  {} it does not come back ({})\n",
+                style.warn("after a reboot:"),
+                printable(because)
+            );
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+            out
+        }
+        Survival::Unknown { because } => {
+            format!("  {} it cannot be told ({})\n", style.warn("after a reboot:"), printable(because))
+        }
     }
 }
 

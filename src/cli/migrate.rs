@@ -9,11 +9,12 @@ use crate::plan::Take;
 use crate::process::person;
 
 use super::context::Context;
+use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
+use super::legacy;
 use super::said::Said;
 use super::site::{self, Asked, Found};
 use super::uninstall::{self, UninstallArgs};
-use super::{cutover, legacy};
 use sweep::SweepArgs;
 
 /// Move from what an older version left to the supervised hub. Without a mode: its leftovers go into an archive
@@ -59,44 +60,6 @@ pub struct MigrateArgs {
     /// Print the plan, or the outcome, as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A cutover that was asked for.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
-pub struct CutoverArgs {
-    /// Finish one that was broken off.
-    pub resume: bool,
-    /// Undo one that was broken off.
-    pub rollback: bool,
-    /// Only show it.
-    pub dry_run: bool,
-    /// Do not ask.
-    pub yes: bool,
-    /// Replace a unit that was changed; stop daemons that could not be brought back.
-    pub force: bool,
-    /// Whose services.
-    pub scope: Option<site::ScopeArg>,
-    /// As whom the hub runs, in the system scope.
-    pub user: Option<String>,
-    /// As JSON.
-    pub json: bool,
-}
-
-impl CutoverArgs {
-    /// The cutover, shown and asked about.
-    pub(super) fn to_supervised() -> Self {
-        Self {
-            resume: false,
-            rollback: false,
-            dry_run: false,
-            yes: false,
-            force: false,
-            scope: None,
-            user: None,
-            json: false,
-        }
-    }
 }
 
 /// Runs it.

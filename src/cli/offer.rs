@@ -16,9 +16,9 @@ use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 
 use super::context::Context;
+use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
-use super::migrate::CutoverArgs;
-use super::{cutover, legacy, site};
+use super::{legacy, site};
 
 /// A declined offer is not repeated for this long.
 const QUIET: Duration = Duration::from_secs(24 * 60 * 60);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -74,8 +74,8 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
         Verb::Units(args) => block_on(units::run(cx, args)),
-        Verb::Completions(args) => Ok(completions::run(args)),
-        Verb::Man(args) => man::run(args),
+        Verb::Completions(args) => Ok(completions::run(args, Root::command())),
+        Verb::Man(args) => man::run(args, Root::command()),
         Verb::StandBy(args) => block_on(standby::run(cx, args)),
         Verb::DemoModule => block_on(demo_module::run(cx)),
     }

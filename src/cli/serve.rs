@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::hub::check::{self, Finding, Verdict};
+use crate::hub::options::ServeOptions;
 use crate::hub::own_log;
-use crate::hub::serve::{self, ServeOptions};
+use crate::hub::serve;
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;

@@ -14,6 +14,7 @@ use crate::install::refusal::Refusal;
 use crate::install::who::{self, Asking};
 use crate::manager::detect::{self, Detected, Why};
 use crate::manager::driver::Driver;
+use crate::manager::gather as host;
 use crate::manager::invocation::Runner;
 use crate::manager::memo::Memo;
 use crate::manager::runner::Tools;
@@ -267,7 +268,7 @@ pub(super) async fn managers(cx: &Context) -> Vec<Manager> {
 }
 
 async fn look(cx: &Context) -> Detected {
-    detect::detect(&detect::gather(&cx.env, &tools(cx)).await)
+    detect::detect(&host::gather(&cx.env, &tools(cx)).await)
 }
 
 /// The tools of this system. Tests fence them in: see [`Tools::new`].

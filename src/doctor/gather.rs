@@ -10,7 +10,7 @@ use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
-use crate::home::{exact, fs, settings};
+use crate::home::{exact, fs, sentence, settings};
 use crate::install::facts::{Facts, PortHolder};
 use crate::install::gather::{self as installer, Seed};
 use crate::install::path::unit_path;
@@ -115,7 +115,7 @@ async fn installation<R: Runner>(
         Err(error) => {
             let again = if driver.manager.is_system() { "sudo parachute doctor" } else { "parachute status" };
             let next = error.next().unwrap_or_else(|| again.to_owned());
-            let words = crate::plan::run::words(&error);
+            let words = sentence::of(&error);
             Installation::Untold { because: format!("{}: {words}", driver.manager.words()), next }
         }
     }

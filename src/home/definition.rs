@@ -9,6 +9,7 @@ use super::env_file;
 use super::fs;
 use super::module_json;
 use super::paths::Home;
+use super::sentence;
 use super::services;
 use super::settings;
 use crate::module::compose::{Composed, Inputs, compose};
@@ -97,7 +98,7 @@ fn manifest(
     match module_json::read(dir) {
         Ok(manifest) => Ok(manifest),
         Err(error) if known::by_row(&row.name).is_some_and(|k| !k.argv.is_empty()) => {
-            notes.push(format!("{}; started without it", sentence(&error)));
+            notes.push(format!("{}; started without it", sentence::of(&error)));
             Ok(None)
         }
         Err(error) => Err(bad(&error, at)),
@@ -112,18 +113,7 @@ fn no_install_dir(home: &Home, row: &Row, dir: &Path, at: Stamp) -> Problem {
 }
 
 fn bad(error: &dyn Error, at: Stamp) -> Box<Problem> {
-    Box::new(Problem::new(Kind::BadDefinition, format!("{}.", sentence(error)), at))
-}
-
-/// An error and its causes in one line.
-fn sentence(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
+    Box::new(Problem::new(Kind::BadDefinition, format!("{}.", sentence::of(error)), at))
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use super::fs::{self, FsError};
 
 /// Between two tries. flock(2) cannot wait with a bound without a signal.
 const PAUSE: Duration = Duration::from_millis(3);
+/// Holders, each as long as anybody may hold it, that one waits for at most.
+const QUEUE: u32 = 12;
 
 /// A held lock; dropping it lets go. The file is close-on-exec, so no child keeps it.
 #[derive(Debug)]
@@ -78,18 +80,46 @@ impl Lock {
         }
     }
 
-    /// Takes the lock at `path`, waiting up to `within` for whoever has it.
+    /// Takes the lock at `path`. Waits up to `patience` for any one process that has it, and [`QUEUE`] times as long in
+    /// all: who stands in a long queue of quick ones is not held up by anybody.
     ///
     /// # Errors
     /// [`LockError::Held`] after that.
-    pub fn wait(path: &Path, within: Duration) -> Result<Self, LockError> {
-        let began = Instant::now();
+    pub fn wait(path: &Path, patience: Duration) -> Result<Self, LockError> {
+        let mut waiting = Waiting::since(Instant::now(), patience);
         loop {
             match Self::try_take(path) {
-                Err(LockError::Held { .. }) if began.elapsed() < within => std::thread::sleep(PAUSE),
+                Err(LockError::Held { pid, .. }) if waiting.goes_on(pid, Instant::now()) => {
+                    std::thread::sleep(PAUSE)
+                }
                 other => return other,
             }
         }
+    }
+}
+
+/// Somebody who waits for a lock.
+#[derive(Debug)]
+struct Waiting {
+    patience: Duration,
+    began: Instant,
+    holder: Option<u32>,
+    /// Since when this holder has been seen to have it.
+    since: Instant,
+}
+
+impl Waiting {
+    fn since(now: Instant, patience: Duration) -> Self {
+        Self { patience, began: now, holder: None, since: now }
+    }
+
+    /// Whether to try again, now that this process has it.
+    fn goes_on(&mut self, holder: Option<u32>, now: Instant) -> bool {
+        // Between taking the lock and writing to it the file names nobody: that is no other holder yet.
+        if holder.is_some() && holder != self.holder {
+            (self.holder, self.since) = (holder, now);
+        }
+        now - self.since < self.patience && now - self.began < self.patience * QUEUE
     }
 }
 
@@ -125,6 +155,23 @@ mod tests {
         fs::remove(&path).unwrap();
         let _fresh = Lock::try_take(&path).unwrap();
         drop(again);
+    }
+
+    #[test]
+    fn a_queue_that_moves_is_waited_in_and_one_that_stands_is_not() {
+        let patience = Duration::from_secs(5);
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut waiting = Waiting::since(began, patience);
+        for n in 1..60_u32 {
+            assert!(waiting.goes_on(Some(n), at(u64::from(n))), "another one every second");
+            assert!(waiting.goes_on(None, at(u64::from(n))));
+        }
+        assert!(!waiting.goes_on(Some(60), at(60)), "not for ever");
+        let mut waiting = Waiting::since(began, patience);
+        assert!(waiting.goes_on(Some(7), at(1)) && waiting.goes_on(Some(7), at(5)));
+        assert!(!waiting.goes_on(Some(7), at(6)), "the same one all the time");
+        assert!(!Waiting::since(began, patience).goes_on(None, at(5)), "nobody knows who");
     }
 
     #[test]

@@ -21,5 +21,6 @@ pub mod module_json;
 pub mod moving;
 pub mod paths;
 pub mod registration;
+pub mod sentence;
 pub mod services;
 pub mod settings;

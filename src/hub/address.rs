@@ -8,8 +8,8 @@ use crate::module::port;
 
 use super::activation::ActivationError;
 use super::listen;
+use super::options::ServeOptions;
 use super::refusal::ServeError;
-use super::serve::ServeOptions;
 
 /// A value and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]

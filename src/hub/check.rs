@@ -13,8 +13,8 @@ use crate::home::settings;
 
 use super::address::Wanted;
 use super::listen::{self, ListenError};
+use super::options::ServeOptions;
 use super::refusal::ServeError;
-use super::serve::ServeOptions;
 use super::token;
 
 /// What one question came to.

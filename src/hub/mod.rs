@@ -22,6 +22,7 @@ pub mod keeper;
 pub mod life;
 pub mod listen;
 pub mod notify;
+pub mod options;
 pub mod own_log;
 pub mod premises;
 pub mod refusal;

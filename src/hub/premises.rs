@@ -10,8 +10,8 @@ use crate::home::settings::{self, Settings};
 use super::activation::Handed;
 use super::address::Wanted;
 use super::listen::{self, Door, Traces};
+use super::options::ServeOptions;
 use super::refusal::ServeError;
-use super::serve::ServeOptions;
 use super::token;
 
 /// What a hub holds while it lives. Drop the traces before the lock.

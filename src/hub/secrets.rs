@@ -10,7 +10,7 @@ use crate::home::fs;
 use crate::process::person;
 
 use super::keeper::Keeper;
-use super::serve::ServeOptions;
+use super::options::ServeOptions;
 
 /// Why the file cannot be used. Starting without it would be a hub of which half is missing.
 #[derive(Debug, thiserror::Error)]

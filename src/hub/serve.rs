@@ -1,15 +1,11 @@
 //! `parachute serve`, from the first signal handler to the last process gone.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use crate::home::definition::SpawnBase;
-use crate::home::paths::Home;
 use crate::home::registration::Occupied;
 use crate::logs::thread::Logs;
 use crate::process::{group, heap, ports};
@@ -21,52 +17,17 @@ use super::app::{App, Identity};
 use super::boots::BootLog;
 use super::demo::{self, Demo};
 use super::http::{accept, router};
-use super::keeper::Keeper;
 use super::life::Life;
 use super::notify::Notifier;
+use super::options::ServeOptions;
 use super::premises::Premises;
 use super::refusal::ServeError;
-use super::shutdown::{Seat, Signals};
+use super::shutdown::Signals;
 use super::watch::Watch;
 use super::{own_log, safe_mode, secrets};
 
 /// The last lines of stopped modules may take this long to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
-
-/// What `serve` was asked, and what it was started with.
-#[derive(Debug, Clone)]
-pub struct ServeOptions {
-    /// The home, absolute.
-    pub home: Home,
-    /// `--port`.
-    pub port: Option<u16>,
-    /// `--host`.
-    pub host: Option<String>,
-    /// `--demo`.
-    pub demo: bool,
-    /// The environment the hub was started with.
-    pub env: BTreeMap<OsString, OsString>,
-    /// This binary.
-    pub exe: PathBuf,
-    /// Whether the process has a controlling terminal.
-    pub has_terminal: bool,
-}
-
-impl ServeOptions {
-    /// Who keeps this hub.
-    #[must_use]
-    pub fn keeper(&self) -> Keeper {
-        Keeper::of(&self.env, std::process::id())
-    }
-
-    fn seat(&self) -> Seat {
-        match (self.keeper(), self.has_terminal) {
-            (Keeper::Systemd | Keeper::Launchd, _) => Seat::Managed,
-            (Keeper::Nobody, true) => Seat::Terminal,
-            (Keeper::Nobody, false) => Seat::Detached,
-        }
-    }
-}
 
 /// Runs a hub until it is asked to stop.
 ///
@@ -192,20 +153,4 @@ async fn serve(
 async fn finish(logs: &Logs) {
     logs.hub_line("stopped");
     logs.shutdown(LOG_FLUSH).await;
-}
-
-#[cfg(test)]
-impl ServeOptions {
-    /// Nothing but an environment.
-    pub(super) fn bare(env: &[(&str, &str)]) -> Self {
-        Self {
-            home: Home::at(PathBuf::from("/no/such/home")),
-            port: None,
-            host: None,
-            demo: false,
-            env: env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-            exe: PathBuf::from("/no/such/parachute"),
-            has_terminal: false,
-        }
-    }
 }

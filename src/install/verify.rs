@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
+use crate::home::sentence;
 use crate::manager::driver::{Driver, Kind, ManagerError};
 use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
@@ -20,7 +21,7 @@ pub async fn texts<R: Runner>(
     let dir = std::env::temp_dir().join(format!("parachute-verify-{:016x}", fastrand::u64(..)));
     let failed = |error: &FsError| ManagerError {
         doing: "check the unit files".to_owned(),
-        cause: Cause::never(crate::plan::run::words(error)),
+        cause: Cause::never(sentence::of(error)),
         kind: Kind::Failed,
     };
     let files = write(&dir, texts);

@@ -10,26 +10,13 @@ use tokio::sync::watch;
 use super::held::held;
 use super::line::Line;
 use super::module::Module;
-use crate::module::stamp::Stamp;
+use super::start::Start;
 
 /// Most lines handed out at once.
 const LINES: usize = 512;
 
 /// Most text handed out at once, give or take a line.
 const BYTES: usize = 128 * 1024;
-
-/// Where following starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// With the next line.
-    Now,
-    /// With the last lines, this many.
-    Tail(usize),
-    /// With this number: a client that comes back says which line it wants next.
-    Seq(u64),
-    /// With the first line read at this time or later.
-    Since(Stamp),
-}
 
 /// What a follower is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,7 @@
 
 mod backlog;
 mod cut;
+pub mod entry;
 mod files;
 pub mod follow;
 mod held;
@@ -28,6 +29,7 @@ pub mod read;
 mod reader;
 mod ring;
 mod rotate;
+pub mod start;
 pub mod stdout;
 pub mod tail_file;
 pub mod thread;

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 
 use tokio::sync::watch;
 
-use super::follow::Start;
 use super::held::held;
 use super::line::Stream;
 use super::ring::{FOLLOWED_CAP, RING_CAP, Ring};
 use super::rotate::LogFile;
+use super::start::Start;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;

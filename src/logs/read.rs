@@ -8,17 +8,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::cut::Cutter;
+use super::entry::{Entry, MAX_RAW, ReadError, block_size, stored};
 use super::files::{self, Seen};
-use super::line::{HEAD_LEN, MAX_TEXT, Stored, Stream, parse};
+use super::line::{HEAD_LEN, parse};
 use super::rotate::sibling;
 use super::tail_file::Tail;
 use crate::module::stamp::Stamp;
-
-/// Bytes read at once.
-pub(crate) const BLOCK: usize = 64 * 1024;
-
-/// Longest raw line; a longer one is none of ours and comes in pieces.
-pub(crate) const MAX_RAW: usize = MAX_TEXT + HEAD_LEN;
 
 /// Which lines are wanted, of every module. Both unset: all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,40 +22,6 @@ pub struct Ask {
     pub last: Option<usize>,
     /// Only those of this time or later. A line without time counts as the one before it; before any: too old.
     pub since: Option<Stamp>,
-}
-
-/// One line of a log file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Index of its module among those asked for.
-    pub source: usize,
-    /// When it was written; `None` in a line of an older hub.
-    pub at: Option<Stamp>,
-    /// Where it came from.
-    pub stream: Stream,
-    /// It continues the line before it of the same stream.
-    pub continued: bool,
-    /// Text without head and newline.
-    pub text: Vec<u8>,
-}
-
-impl Entry {
-    /// The same line, borrowed, as it is rendered.
-    #[must_use]
-    pub fn stored(&self) -> Stored<'_> {
-        Stored { at: self.at, stream: self.stream, continued: self.continued, text: &self.text }
-    }
-}
-
-/// Why a log file could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read log file {}", path.display())]
-pub struct ReadError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    #[source]
-    pub source: io::Error,
 }
 
 /// Opens the live files `paths` (`<short>.log`) and their older siblings. A module without files has no lines.
@@ -186,7 +147,7 @@ impl Lines {
                 let stored = stored(raw, continued);
                 *time = stored.at.or(*time);
                 if since.is_none_or(|since| time.is_some_and(|time| time >= since)) {
-                    ready.push_back((*time, entry(source, &stored)));
+                    ready.push_back((*time, Entry::of(source, &stored)));
                 }
             };
             self.cutter.feed(&block[..read], |raw, continued| {
@@ -200,23 +161,6 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-/// One raw line; a piece of one that is longer than any of ours has no head.
-pub(crate) fn stored(raw: &[u8], continued: bool) -> Stored<'_> {
-    if continued {
-        return Stored { at: None, stream: Stream::Out, continued, text: raw };
-    }
-    parse(raw)
-}
-
-pub(crate) fn entry(source: usize, stored: &Stored<'_>) -> Entry {
-    let Stored { at, stream, continued, text } = *stored;
-    Entry { source, at, stream, continued, text: text.to_vec() }
-}
-
-pub(crate) fn block_size(left: u64) -> usize {
-    usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK))
 }
 
 /// Drops files that end before `since`: the next one begins no later than that.
@@ -289,7 +233,7 @@ fn last_lines(
 #[expect(clippy::disallowed_methods, reason = "test: writes the log files it reads")]
 mod tests {
     use super::*;
-    use crate::logs::line::head;
+    use crate::logs::line::{Stream, head};
     use proptest::prelude::*;
     use std::fs;
 

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::cut::Cutter;
+use super::entry::{Entry, MAX_RAW, ReadError, block_size, stored};
 use super::files::{self, FileId, Seen};
-use super::read::{Entry, MAX_RAW, ReadError, block_size, entry, stored};
 use super::rotate::sibling;
 
 /// One file that is followed. Ask it again and again; the caller chooses the pace.
@@ -120,7 +120,7 @@ impl Tail {
         held.at += read as u64;
         let source = self.source;
         self.cutter.feed(&block[..read], |raw, continued| {
-            entries.push(entry(source, &stored(raw, continued)));
+            entries.push(Entry::of(source, &stored(raw, continued)));
             ControlFlow::Continue(())
         });
         Ok(read > 0)
@@ -128,7 +128,7 @@ impl Tail {
 
     fn flush(&mut self, entries: &mut Vec<Entry>) {
         let source = self.source;
-        self.cutter.finish(|raw, continued| entries.push(entry(source, &stored(raw, continued))));
+        self.cutter.finish(|raw, continued| entries.push(Entry::of(source, &stored(raw, continued))));
     }
 }
 

@@ -17,12 +17,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::follow::{Follower, Start};
+use super::follow::Follower;
 use super::held::held;
 use super::line::{Line, Stream, head};
 use super::module::Module;
 use super::own::Own;
 use super::reader::{Hub, pump, to_file};
+use super::start::Start;
 use super::stdout::{Stdout, StdoutSink, StdoutState};
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;

@@ -1,10 +1,10 @@
-//! Which service manager this host has for us, and why not another. Pure: [`gather`] looks, [`detect`] decides.
+//! Which service manager this host has for us, and why not another. Pure: [`gather`](super::gather) looks,
+//! [`detect`] decides.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::gather::gather;
 use super::state::Told;
 use super::systemd::parse::{self, About};
 use super::which::{Domain, Launchd, Manager, Systemd};

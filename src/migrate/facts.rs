@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::pidfile::Pidfile;
 use crate::manager::state::UnitState;
 use crate::module::problem::Holder;
-use crate::process::detached::Stream;
 use crate::process::id::ProcessId;
 use crate::process::raw::Raw;
+use crate::process::system::Stream;
 use crate::unit::name::UnitName;
 
 /// Everything that was found.

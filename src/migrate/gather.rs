@@ -23,10 +23,12 @@ use crate::module::name::Short;
 use crate::module::port;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
-use crate::process::detached::{self, Stream};
+use crate::process::detached;
 use crate::process::kin::ancestry;
 use crate::process::raw::Raw;
-use crate::process::table::{self, Census, ProcInfo};
+use crate::process::system::ProcInfo;
+use crate::process::system::Stream;
+use crate::process::table::{self, Census};
 use crate::process::unsure::Unsure;
 use crate::process::{person::Person, ports};
 

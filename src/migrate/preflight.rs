@@ -9,6 +9,7 @@ use super::gather::Seed;
 use super::refusal::Refusal;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
+use crate::home::sentence;
 use crate::home::services;
 use crate::install::facts::Facts;
 use crate::install::path::unit_path;
@@ -62,7 +63,7 @@ pub async fn check<R: Runner>(
 fn way_back(daemon: &Daemon) -> Option<Refusal> {
     let refused = |error: detached::DetachedError| Refusal::NoWayBack {
         name: daemon.name.clone(),
-        because: crate::plan::run::words(&error),
+        because: sentence::of(&error),
     };
     detached::capture(&daemon.leader).and_then(|record| record.check()).err().map(refused)
 }
@@ -98,7 +99,7 @@ fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
         .iter()
         .filter_map(|dir| {
             if let Err(error) = fs::may_write(dir) {
-                return Some(refused(dir, &crate::plan::run::words(&error)));
+                return Some(refused(dir, &sentence::of(&error)));
             }
             let free = fs::space(dir).map_or(u64::MAX, |(free, _)| free);
             (free < needed)

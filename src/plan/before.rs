@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::content::Print;
-use super::daemon::Up;
+use super::daemon::{Up, names};
 use crate::home::moving::{self, Glimpse};
 use crate::manager::state::{Active, Told};
 use crate::process::id::ProcessId;
@@ -343,6 +343,67 @@ impl Before {
             | Self::Linger { .. }
             | Self::Daemons { .. }
             | Self::Nothing => None,
+        }
+    }
+}
+
+impl Before {
+    /// What is there, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Before::File { entry } | Before::Unit { entry, read: None | Some(Read::Current), .. } => {
+                match entry {
+                    Entry::Absent => "there is no such file".to_owned(),
+                    Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
+                    Entry::Link { to } => format!("a link to {}", to.display()),
+                    Entry::Other { what } => what.clone(),
+                }
+            }
+            Before::Unit { read: Some(Read::Stale), .. } => {
+                "the manager holds on to an earlier one".to_owned()
+            }
+            Before::Unit { read: Some(Read::Elsewhere(path)), .. } => {
+                format!("the manager reads {} instead", path.display())
+            }
+            Before::Unit { read: Some(Read::Nothing), .. } => "the manager does not accept it".to_owned(),
+            Before::Dir { dir } => match dir {
+                Dir::Absent { .. } => "there is no such directory".to_owned(),
+                Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
+                Dir::Blocked { by } => format!("{} is no directory", by.display()),
+            },
+            Before::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
+            Before::Mode { mode: None } => "there is nothing of that name".to_owned(),
+            Before::Names { at } => {
+                let there: Vec<String> = at
+                    .iter()
+                    .map(|(path, thing)| format!("{} at {}", thing.kind.words(), path.display()))
+                    .collect();
+                if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
+            }
+            Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
+            Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
+            Before::Running { active, .. } => match active {
+                Active::Running => "it runs",
+                Active::Starting => "it is still starting",
+                Active::Stopping => "it is still stopping",
+                Active::Restarting => "it died and is being started again",
+                Active::Failed => "it failed",
+                Active::Stopped => "it does not run",
+                Active::Idle => "it does not run any more, and is still loaded",
+            }
+            .to_owned(),
+            Before::Linger { on } => match on.known() {
+                Some(true) => "services run without a login".to_owned(),
+                Some(false) => "services end at the last logout".to_owned(),
+                None => "it cannot be told".to_owned(),
+            },
+            Before::Daemons { up } if up.is_empty() => "none of them runs".to_owned(),
+            Before::Daemons { up } => {
+                let names = names(up.iter().map(|up| (up.name.as_str(), &up.id)));
+                format!("{names} {}", if up.len() == 1 { "runs" } else { "run" })
+            }
+            Before::Nothing => "nothing".to_owned(),
         }
     }
 }

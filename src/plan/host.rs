@@ -6,6 +6,7 @@ use super::before::Before;
 use super::step::Step;
 use super::whole::Note;
 use crate::home::fs::FsError;
+use crate::home::sentence;
 use crate::manager::driver::ManagerError;
 
 /// Looks at the machine and changes it. One is real, one is a model in tests.
@@ -70,7 +71,7 @@ impl HostError {
     /// The whole chain as one sentence.
     #[must_use]
     pub fn words(&self) -> String {
-        super::run::words(self)
+        sentence::of(self)
     }
 
     /// The next command to type, if one helps.

@@ -38,6 +38,7 @@ pub mod step;
 #[cfg(test)]
 mod tests;
 mod undo;
+pub mod watch;
 pub mod whole;
 #[cfg(test)]
 mod world;

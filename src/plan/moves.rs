@@ -5,9 +5,10 @@ use std::path::Path;
 use futures_util::FutureExt;
 
 use super::host::observe_all;
-use super::run::{StepError, Watch};
+use super::run::StepError;
 use super::step::Step;
 use super::tests::{Lives, describe, plan};
+use super::watch::Watch;
 use super::whole::{Plan, Verb};
 use super::world::{Node, World};
 use super::{inverse_of, run};

@@ -3,8 +3,9 @@
 use super::host::Host;
 use super::journal::Journal;
 use super::log::Event;
-use super::run::{Done, Failed, StepError, Watch, finish};
+use super::run::{Done, Failed, StepError, finish};
 use super::undo::{self, Undo};
+use super::watch::Watch;
 
 /// Finishes the plan in the journal. One that had failed already is taken back: that is how it finishes.
 ///

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::watch;
-
-use super::before::{Before, Dir, Entry, Read};
-use super::daemon::names;
-use super::fault::{self, Fault};
+use super::before::{Before, Dir, Entry};
+use super::fault;
 use super::host::{Host, HostError};
 use super::journal::{Journal, JournalError};
 use super::log::Event;
@@ -14,64 +11,9 @@ use super::matrix::{Forward, Mark};
 use super::standing::Standing;
 use super::step::{Key, Step};
 use super::undo::{self, Undo};
+use super::watch::{Progress, Stage, Watch, stopped};
 use super::whole::{Note, Plan};
-use crate::manager::state::Active;
-
-/// Who looks on.
-pub struct Watch<'a> {
-    /// Is told of every stage of every step.
-    pub progress: &'a mut dyn FnMut(Progress<'_>),
-    /// What was found for each step when the plan was shown, if it was: what changed since is not touched.
-    pub shown: Option<&'a [Before]>,
-    /// What shall go wrong; only ever in builds with assertions.
-    pub fault: Option<Fault>,
-    /// Becomes `true` when somebody wants it to end: it is taken back then.
-    pub stop: Option<watch::Receiver<bool>>,
-}
-
-impl Watch<'_> {
-    fn is_stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| *stop.borrow())
-    }
-}
-
-/// Returns when somebody wants it to end.
-async fn stopped(stop: Option<watch::Receiver<bool>>) {
-    if let Some(mut stop) = stop
-        && stop.wait_for(|stop| *stop).await.is_ok()
-    {
-        return;
-    }
-    std::future::pending().await
-}
-
-/// A stage of a step.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress<'a> {
-    /// Its place in the plan, from 0.
-    pub index: usize,
-    /// Steps of the plan.
-    pub total: usize,
-    /// The step.
-    pub step: &'a Step,
-    /// What has become of it.
-    pub stage: Stage,
-}
-
-/// What has become of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It is being performed.
-    Started,
-    /// What it wants is so.
-    Done,
-    /// It was so already, or could be missed.
-    Skipped,
-    /// It failed.
-    Failed,
-    /// It was taken back.
-    Undone,
-}
+use crate::home::sentence;
 
 /// A plan that is through.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,7 +131,7 @@ pub async fn run<H: Host>(
     match finish(host, journal, watch).await {
         // Nobody is asked about a plan that has just begun.
         Err(failed) if failed.undone.is_none() => {
-            journal.note(Event::Failed { step: failed.index, error: words(&failed.error) });
+            journal.note(Event::Failed { step: failed.index, error: sentence::of(&failed.error) });
             let undone = Some(undo::take_back(host, journal, watch).await);
             Err(Box::new(Failed { undone, ..*failed }))
         }
@@ -229,21 +171,9 @@ async fn failed<H: Host>(
     if matches!(error, StepError::Changed { .. }) {
         return Box::new(Failed { index, step, error, undone: None });
     }
-    journal.note(Event::Failed { step: index, error: words(&error) });
+    journal.note(Event::Failed { step: index, error: sentence::of(&error) });
     let undone = Some(undo::take_back(host, journal, watch).await);
     Box::new(Failed { index, step, error, undone })
-}
-
-/// The whole chain of an error as one sentence.
-#[must_use]
-pub fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
-    }
-    words
 }
 
 /// One step on its way.
@@ -313,7 +243,7 @@ impl<H: Host> Course<'_, '_, H> {
             Ok(()) => self.note_done(),
             Err(error @ (StepError::Journal(_) | StepError::Interrupted)) => Err(error),
             Err(error) if self.step.can_be_missed() => {
-                let text = format!("could not {}: {}", self.step.describe(), words(&error));
+                let text = format!("could not {}: {}", self.step.describe(), sentence::of(&error));
                 self.done
                     .notes
                     .push(Note { text, next: error.next().or_else(|| self.host.by_hand(self.step)) });
@@ -350,7 +280,7 @@ impl<H: Host> Course<'_, '_, H> {
                     }
                     _ => None,
                 };
-                Err(StepError::NotSo { found: found(&now), next })
+                Err(StepError::NotSo { found: now.words(), next })
             }
         }
     }
@@ -388,61 +318,5 @@ fn obstacle(step: &Step, before: &Before) -> Option<String> {
         },
         Before::Dir { dir: Dir::Blocked { by } } => Some(format!("{}, which is no directory,", by.display())),
         _ => None,
-    }
-}
-
-/// What is there, for people.
-pub(super) fn found(now: &Before) -> String {
-    match now {
-        Before::File { entry } | Before::Unit { entry, read: None | Some(Read::Current), .. } => {
-            match entry {
-                Entry::Absent => "there is no such file".to_owned(),
-                Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
-                Entry::Link { to } => format!("a link to {}", to.display()),
-                Entry::Other { what } => what.clone(),
-            }
-        }
-        Before::Unit { read: Some(Read::Stale), .. } => "the manager holds on to an earlier one".to_owned(),
-        Before::Unit { read: Some(Read::Elsewhere(path)), .. } => {
-            format!("the manager reads {} instead", path.display())
-        }
-        Before::Unit { read: Some(Read::Nothing), .. } => "the manager does not accept it".to_owned(),
-        Before::Dir { dir } => match dir {
-            Dir::Absent { .. } => "there is no such directory".to_owned(),
-            Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
-            Dir::Blocked { by } => format!("{} is no directory", by.display()),
-        },
-        Before::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
-        Before::Mode { mode: None } => "there is nothing of that name".to_owned(),
-        Before::Names { at } => {
-            let there: Vec<String> = at
-                .iter()
-                .map(|(path, thing)| format!("{} at {}", thing.kind.words(), path.display()))
-                .collect();
-            if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
-        }
-        Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
-        Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
-        Before::Running { active, .. } => match active {
-            Active::Running => "it runs",
-            Active::Starting => "it is still starting",
-            Active::Stopping => "it is still stopping",
-            Active::Restarting => "it died and is being started again",
-            Active::Failed => "it failed",
-            Active::Stopped => "it does not run",
-            Active::Idle => "it does not run any more, and is still loaded",
-        }
-        .to_owned(),
-        Before::Linger { on } => match on.known() {
-            Some(true) => "services run without a login".to_owned(),
-            Some(false) => "services end at the last logout".to_owned(),
-            None => "it cannot be told".to_owned(),
-        },
-        Before::Daemons { up } if up.is_empty() => "none of them runs".to_owned(),
-        Before::Daemons { up } => {
-            let names = names(up.iter().map(|up| (up.name.as_str(), &up.id)));
-            format!("{names} {}", if up.len() == 1 { "runs" } else { "run" })
-        }
-        Before::Nothing => "nothing".to_owned(),
     }
 }

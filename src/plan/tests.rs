@@ -12,9 +12,10 @@ use super::host::observe_all;
 use super::journal::{Journal, peek_log};
 use super::matrix::Mark;
 use super::receipt::Receipt;
-use super::run::{Done, Failed, Progress, StepError, Watch};
+use super::run::{Done, Failed, StepError};
 use super::step::Step;
 use super::undo::Undo;
+use super::watch::{Progress, Watch};
 use super::whole::{Plan, Verb};
 use super::world::{Node, World};
 use super::{Take, inverse_of, resume, roll_back, run};
@@ -64,7 +65,7 @@ fn install() -> Vec<Step> {
 /// One life of the program: takes the lock, does one thing, and ends or is killed (`None`).
 pub(super) struct Lives {
     dir: tempfile::TempDir,
-    stages: Vec<(usize, super::run::Stage)>,
+    stages: Vec<(usize, super::watch::Stage)>,
 }
 
 impl Lives {
@@ -297,7 +298,7 @@ fn two_commands_at_once_are_refused_with_a_name() {
     let lives = Lives::new();
     let held = Journal::open(&lives.state()).unwrap();
     let error = Journal::open(&lives.state()).unwrap_err();
-    let said = super::run::words(&error);
+    let said = crate::home::sentence::of(&error);
     assert!(said.starts_with("another command is changing this installation: "), "{said}");
     assert!(said.ends_with(&format!("lock is held by pid {}", std::process::id())), "{said}");
     held.close().unwrap();
@@ -315,7 +316,7 @@ fn damage_is_loud_and_touches_nothing() {
         crate::home::fs::make_dir(&lives.state(), 0o700).unwrap();
         crate::home::fs::put(&path, 0o600, text.as_bytes()).unwrap();
         let error = Journal::open(&lives.state()).unwrap_err();
-        let said = super::run::words(&error);
+        let said = crate::home::sentence::of(&error);
         assert!(said.contains(&path.display().to_string()), "{said}");
         assert_eq!(error.next().is_some_and(|next| next.starts_with("mv ")), next, "{said}");
         assert_eq!(crate::home::fs::read(&path, 99).unwrap(), text.as_bytes());

@@ -6,9 +6,10 @@ use super::host::Host;
 use super::journal::Journal;
 use super::log::Event;
 use super::matrix::{Backward, Mark};
-use super::run::{Progress, Stage, Watch, found, words};
 use super::standing::Standing;
 use super::step::Step;
+use super::watch::{Progress, Stage, Watch};
+use crate::home::sentence;
 
 /// How a plan was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -75,7 +76,7 @@ pub(super) async fn take_back<H: Host>(host: &mut H, journal: &mut Journal, watc
     {
         undo.again = true;
         let subject = journal.dir().display().to_string();
-        undo.left.push(Left { subject, because: words(&error), next: error.next() });
+        undo.left.push(Left { subject, because: sentence::of(&error), next: error.next() });
     }
     undo
 }
@@ -92,7 +93,7 @@ async fn one<H: Host>(host: &mut H, step: &Step, mark: &Mark, before: &Before) -
     match mark.backward(standing) {
         Backward::Nothing => return Back::Already,
         Backward::Leave => {
-            let because = format!("somebody else changed it ({}); it is left as it is", found(&now));
+            let because = format!("somebody else changed it ({}); it is left as it is", now.words());
             return Back::Theirs(because);
         }
         Backward::Inverse => {}
@@ -127,6 +128,6 @@ async fn invert<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Back {
             Back::Theirs("there is something in it that is not of this plan".to_owned())
         }
         _ if inverse.reached(&now) => Back::Taken,
-        _ => cannot(found(&now), host.by_hand(inverse)),
+        _ => cannot(now.words(), host.by_hand(inverse)),
     }
 }

@@ -16,19 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::id::ProcessId;
 use super::os;
 use super::raw::Raw;
-use super::table::{self, Census, ProcInfo};
+use super::system::{Detach, ProcInfo, Stream};
+use super::table::{self, Census};
 use super::unsure::Unsure;
-
-/// Where one of the three standard streams leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stream {
-    /// The file.
-    pub path: PathBuf,
-    /// Whether it is open for writing at the end (O_APPEND), as a log is.
-    pub append: bool,
-    /// Whether the file has lost that name.
-    pub deleted: bool,
-}
 
 /// What it takes to start a process again as it was started. Its environment may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,19 +89,6 @@ pub enum DetachedError {
     },
 }
 
-/// What the system is to start, in a session of its own.
-pub(super) struct Detach<'a> {
-    pub(super) exe: &'a Path,
-    pub(super) argv: Vec<&'a OsStr>,
-    pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
-    pub(super) cwd: &'a Path,
-    /// `None`: `/dev/null`.
-    pub(super) output: [Option<File>; 2],
-    pub(super) umask: Option<u32>,
-    /// User, group and further groups. `None`: ours.
-    pub(super) identity: Option<(u32, u32, Vec<u32>)>,
-}
-
 /// Where the standard streams of a process lead, if the system tells: input, output, error.
 #[must_use]
 pub fn streams(pid: u32) -> [Option<Stream>; 3] {
@@ -159,15 +136,6 @@ fn without_deleted(path: PathBuf) -> PathBuf {
         Some(name) => PathBuf::from(OsStr::from_bytes(name)),
         None => path,
     }
-}
-
-/// Who runs, as far as it takes to start again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) groups: Vec<u32>,
-    pub(super) umask: Option<u32>,
 }
 
 impl Record {

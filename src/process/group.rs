@@ -24,7 +24,8 @@ pub use super::life::{Depth, Life};
 use super::marks::Marks;
 use super::os;
 pub use super::signal::{Signal, SignalError};
-use super::table::{self, Census, ProcInfo};
+use super::system::ProcInfo;
+use super::table::{self, Census};
 use super::unsure::Unsure;
 
 /// Signals exactly this process, or nobody.

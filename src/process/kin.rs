@@ -99,7 +99,7 @@ pub fn ancestry(census: &Census, pid: u32) -> BTreeSet<u32> {
 mod tests {
     use super::*;
     use crate::process::id::{BootId, Started};
-    use crate::process::table::ProcInfo;
+    use crate::process::system::ProcInfo;
     use crate::process::table::tests::person;
 
     fn id(pid: u32, started: u64) -> ProcessId {

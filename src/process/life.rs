@@ -13,7 +13,8 @@
 use std::collections::BTreeSet;
 
 use super::id::{ProcessId, Started};
-use super::table::{Census, ProcInfo};
+use super::system::ProcInfo;
+use super::table::Census;
 use crate::module::name::Short;
 
 /// One life of a module, as far as its processes are concerned.

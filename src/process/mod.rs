@@ -7,7 +7,7 @@
 //!      │                  │
 //!    group (signals, by identity only)   spawn (a child and its end)                              edges
 //!                         │
-//!                        os (the only unsafe, the only `cfg(target_os)`)
+//!                        os (the only unsafe, the only `cfg(target_os)`), in words of system
 //! ```
 //!
 //! Must not: decide when to signal (that is the machine), read or write the home.
@@ -29,6 +29,7 @@ pub mod raw;
 pub mod signal;
 pub mod spawn;
 pub mod standby;
+pub mod system;
 pub mod table;
 #[cfg(test)]
 mod testing;

@@ -5,25 +5,13 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 
 use super::id::ProcessId;
+use super::system::Listener;
 use super::unsure::Unsure;
 use super::{os, table};
 use crate::module::problem::Holder;
 
 /// Longest command line shown to a person, in characters.
 const COMMAND_CHARS: usize = 200;
-
-/// A listening TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Local port.
-    pub port: u16,
-    /// Local address; unspecified means all of them.
-    pub addr: IpAddr,
-    /// Which socket: its inode on Linux, its kernel handle on macOS.
-    pub inode: u64,
-    /// User of the socket (who created it).
-    pub uid: u32,
-}
 
 /// The ports somebody listens on, on whatever address: on Linux in all of our network namespace, on macOS by processes
 /// that this user may inspect.

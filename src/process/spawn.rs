@@ -5,7 +5,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: looks at a program that could not be started")]
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::OwnedFd;
@@ -16,6 +16,7 @@ use rustix::process::{Pid, Rlimit};
 
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
+use super::system::Order;
 use super::{files, table};
 use crate::module::ended::Ended;
 use crate::module::launch::{Launch, MARK_INCARNATION};
@@ -74,27 +75,6 @@ pub struct Child {
     watch: ExitWatch,
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
-}
-
-/// What the system is to start.
-pub(super) struct Order<'a> {
-    /// A path.
-    pub(super) program: &'a Path,
-    /// `argv[0]` first.
-    pub(super) argv: &'a [OsString],
-    /// All of its environment.
-    pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
-    /// `None`: ours.
-    pub(super) cwd: Option<&'a Path>,
-    /// Its limit on descriptors. `None`: ours.
-    pub(super) limit: Option<Rlimit>,
-}
-
-/// What was started: a group leader, and the read ends of its pipes.
-pub(super) struct Born {
-    pub(super) pid: u32,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
 }
 
 /// The end of a life.
@@ -324,7 +304,7 @@ mod tests {
         lost.cwd = Some(dir.path().join("gone"));
         let said = format!("the working directory does not exist: {}", dir.path().join("gone").display());
         let mut nul = shell("", dir.path());
-        nul.argv.push(OsString::from("a\0b"));
+        nul.argv.push("a\0b".into());
         for limit in both() {
             let error = spawn_limited(&lost, Path::new("/bin/sh"), "n:1", limit).unwrap_err();
             assert_eq!((error.kind.clone(), error.to_string()), (SpawnErrorKind::NoCwd, said.clone()));

@@ -8,27 +8,8 @@ use std::time::Duration;
 use super::id::ProcessId;
 use super::marks::{self, Marks};
 use super::os;
+use super::system::ProcInfo;
 use super::unsure::Unsure;
-
-/// What the kernel says about one process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcInfo {
-    /// Its identity.
-    pub id: ProcessId,
-    /// Parent, at the time of reading.
-    pub ppid: u32,
-    /// Process group.
-    pub pgrp: u32,
-    /// Session.
-    pub session: u32,
-    /// Effective user. On Linux the owner of its /proc files: a non-dumpable process reads as root,
-    /// so this can only err towards "not ours" (proc(5), PR_SET_DUMPABLE in prctl(2)).
-    pub uid: u32,
-    /// Dead, and not yet reaped by its parent.
-    pub zombie: bool,
-    /// Short name (`comm`), as the process or its program chose it: for people, never for decisions.
-    pub name: String,
-}
 
 /// All processes at one moment (not atomically: /proc has no such thing).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -42,7 +42,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 81] = [
+const PURE: [&str; 84] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/migrate/sweep/screen.rs",
@@ -54,6 +54,7 @@ const PURE: [&str; 81] = [
     "doctor/fix.rs",
     "home/document.rs",
     "home/paths.rs",
+    "home/sentence.rs",
     "hub/http/metrics.rs",
     "hub/safe_mode.rs",
     "install/facts.rs",
@@ -64,10 +65,12 @@ const PURE: [&str; 81] = [
     "install/who.rs",
     "logs/backlog.rs",
     "logs/cut.rs",
+    "logs/entry.rs",
     "logs/held.rs",
     "logs/line.rs",
     "logs/pump.rs",
     "logs/ring.rs",
+    "logs/start.rs",
     "manager/detect.rs",
     "manager/explain.rs",
     "manager/invocation.rs",
@@ -230,7 +233,7 @@ fn covers(entry: &str, file: &Path) -> bool {
 }
 
 /// The text without comments. A `//` inside a string cuts the rest of its line, which holds no import.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).fold(
         String::new(),
         |mut out, line| {
@@ -251,32 +254,36 @@ fn has_word(text: &str, word: &str) -> bool {
 
 /// The rooms named by `crate::room` and `crate::{room, room::thing}`, in order.
 fn used_rooms(text: &str) -> Vec<String> {
-    let text = code(text);
+    names_after(&code(text), "crate::")
+}
+
+/// What follows a path in code, alone or in a group: `a` and `b` of `path::a::x` and `path::{a, b::{c, d}}`.
+pub fn names_after(code: &str, path: &str) -> Vec<String> {
     let word = |text: &str| -> String {
         text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
     };
-    let mut rooms = Vec::new();
-    for (at, found) in text.match_indices("crate::") {
-        if text[..at].ends_with('$') {
+    let mut names = Vec::new();
+    for (at, found) in code.match_indices(path) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || "$_:".contains(c)) {
             continue;
         }
-        let rest = &text[at + found.len()..];
+        let rest = &code[at + found.len()..];
         let Some(group) = rest.strip_prefix('{') else {
-            rooms.push(word(rest));
+            names.push(word(rest));
             continue;
         };
-        rooms.push(word(group));
+        names.push(word(group));
         let mut depth = 0_u32;
         for (at, c) in group.char_indices() {
             match c {
                 '{' => depth += 1,
                 '}' if depth == 0 => break,
                 '}' => depth -= 1,
-                ',' if depth == 0 => rooms.push(word(&group[at + 1..])),
+                ',' if depth == 0 => names.push(word(&group[at + 1..])),
                 _ => {}
             }
         }
     }
-    rooms.retain(|room| !room.is_empty());
-    rooms
+    names.retain(|name| !name.is_empty());
+    names
 }

@@ -12,6 +12,7 @@ mod api;
 mod api_doors;
 mod boot;
 mod check;
+mod circles;
 mod corpora;
 mod descriptors;
 mod doctor;

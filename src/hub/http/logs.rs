@@ -16,9 +16,11 @@ use tokio::sync::watch;
 
 use crate::api::wire::{LogLine, LogReply, Stream as WireStream};
 use crate::hub::app::App;
-use crate::logs::follow::{Followed, Follower, Start};
+use crate::logs::entry::{Entry, ReadError};
+use crate::logs::follow::{Followed, Follower};
 use crate::logs::line::{Line, Stream};
-use crate::logs::read::{self, Ask, Entry};
+use crate::logs::read::{self, Ask};
+use crate::logs::start::Start;
 use crate::logs::thread::ModuleLog;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
@@ -118,7 +120,7 @@ fn last(
 }
 
 fn from_files(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Result<Vec<LogLine>, Failure> {
-    let fail = |error: read::ReadError| {
+    let fail = |error: ReadError| {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.to_string())
             .next(format!("ls -l {}", error.path.display()))
     };

@@ -5,9 +5,9 @@ use crate::install::facts::PortHolder;
 use crate::install::testing::{fresh, running, unheard};
 use crate::migrate::facts::Start;
 use crate::module::problem::Holder;
-use crate::process::detached::Stream;
 use crate::process::id::{BootId, Started};
 use crate::process::raw::Raw;
+use crate::process::system::Stream;
 use crate::unit::name::UnitName;
 
 const HOME: &str = "/home/op/.parachute";

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use crate::api::client::Client;
 use crate::api::wire::Health;
 use crate::home::exact::{self, Owner};
+use crate::home::sentence;
 use crate::plan::daemon::{Daemon, Up};
 use crate::plan::host::HostError;
 use crate::process::detached::{self, DetachedError};
@@ -192,7 +193,7 @@ pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Resu
 }
 
 fn cannot(what: &str, name: &str, error: &DetachedError) -> HostError {
-    HostError::refused(format!("cannot {what}: {name}: {}", crate::plan::run::words(error)), None)
+    HostError::refused(format!("cannot {what}: {name}: {}", sentence::of(error)), None)
 }
 
 fn unsure_of(name: &str, unsure: Unsure) -> HostError {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::api::client::{Client, ClientError, health_on};
 use crate::api::wire::{Health, ModuleView, Ready, Status};
+use crate::home::sentence;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
@@ -85,7 +86,7 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
             let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
             let died = format!("it died{how}, and is being started again");
             let restarting = state.active == Told::Known(Active::Restarting);
-            return Look::NotYet(if restarting { died } else { crate::plan::run::words(&error) });
+            return Look::NotYet(if restarting { died } else { sentence::of(&error) });
         }
     };
     let hub = &status.hub;
@@ -112,7 +113,7 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
             Look::Well(health.problems.into_iter().map(Note::new).collect())
         }
         Ok(_) => Look::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
-        Err(error) => Look::NotYet(format!("on its port: {}", crate::plan::run::words(&error))),
+        Err(error) => Look::NotYet(format!("on its port: {}", sentence::of(&error))),
     }
 }
 
@@ -136,7 +137,7 @@ pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>,
         Ok((ready, status))
     };
     let (ready, status) =
-        told.await.map_err(|error: ClientError| HostError::refused(crate::plan::run::words(&error), None))?;
+        told.await.map_err(|error: ClientError| HostError::refused(sentence::of(&error), None))?;
     Ok(not_ready(&ready, &status.modules))
 }
 
@@ -161,7 +162,7 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     let status: Result<Status, ClientError> = hub.get("/api/status").await;
     let missing = match &status {
         Ok(status) => lacking(wanted, &status.modules),
-        Err(error) => vec![crate::plan::run::words(error)],
+        Err(error) => vec![sentence::of(error)],
     };
     let next = wanted.first().map(|module| format!("parachute logs {module}"));
     Err(HostError::refused(missing.join("; "), next.as_deref()))

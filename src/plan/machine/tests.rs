@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::home::fs;
+use crate::home::sentence;
 use crate::manager::invocation::{Invocation, Output};
 use crate::manager::which::{Manager, Systemd};
 use crate::plan::content::Print;
 use crate::plan::fault::Fault;
 use crate::plan::host::observe_all;
 use crate::plan::journal::Journal;
-use crate::plan::run::{Done, Failed, Watch};
+use crate::plan::run::{Done, Failed};
+use crate::plan::watch::Watch;
 use crate::plan::{Plan, Take, Verb, inverse_of, resume, roll_back, run};
 use crate::unit::target::Scope;
 
@@ -289,7 +291,7 @@ async fn a_unit_that_fails_or_is_refused_leaves_no_trace() {
         program(&place);
         let before = place.all();
         let failed = place.run(&place.install(text), None).await.unwrap_err();
-        let said = crate::plan::run::words(&*failed);
+        let said = sentence::of(&*failed);
         assert!(said.contains(error), "{said}");
         assert!(failed.error.next().is_some(), "{said}");
         assert_eq!(failed.undone.unwrap().left, []);

@@ -17,9 +17,9 @@ use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid
 use tokio::signal::unix::SignalKind;
 
 use crate::module::ended::Ended;
-use crate::process::detached::Detach;
 use crate::process::signal::{Signal, SignalError};
-use crate::process::spawn::{Born, Order};
+use crate::process::system::Detach;
+use crate::process::system::{Born, Order};
 
 pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     match signal {

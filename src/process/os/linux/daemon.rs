@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::proc::now;
 use super::stat::number;
-use crate::process::detached::{Identity, Stream};
 use crate::process::id::Started;
+use crate::process::system::{Identity, Stream};
 
 /// Clock ticks a second in /proc; see [`super::proc`].
 const TICKS: u64 = 100;

@@ -35,7 +35,7 @@ pub(super) use proc::{
 pub(super) use sockets::{holders, holds, listeners, listens};
 pub(super) use text::forget as forget_text;
 
-use crate::process::spawn::{Born, Order};
+use crate::process::system::{Born, Order};
 
 /// Starts a child; see [`vfork`] for why there are two ways.
 pub(super) fn spawn(order: &Order<'_>) -> std::io::Result<Born> {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::process::ports::Listener;
+use crate::process::system::Listener;
 
 // linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h; the layout is kernel ABI in native byte order.
 const NLMSG_ERROR: u16 = 2;

@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::stat::{Stat, kilobytes, number};
 use crate::process::id::{BootId, ProcessId, Started};
-use crate::process::table::ProcInfo;
+use crate::process::system::ProcInfo;
 use crate::process::unsure::Unsure;
 
 /// `stat` is at most 52 numbers of 20 digits and a name: one read always gets all of it.

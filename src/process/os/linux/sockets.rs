@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
 use super::{netlink, proc, tcp_table};
-use crate::process::ports::Listener;
+use crate::process::system::Listener;
 use crate::process::unsure::Unsure;
 
 /// The listening TCP sockets of our network namespace, whoever owns them: all, or those of one port.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::stat::number;
-use crate::process::ports::Listener;
+use crate::process::system::Listener;
 
 /// State column of a listening socket, `TCP_LISTEN` in hex.
 const LISTEN: &[u8] = b"0A";

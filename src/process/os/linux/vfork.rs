@@ -22,7 +22,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Rlimit};
 
 use super::posix;
-use crate::process::spawn::{Born, Order};
+use crate::process::system::{Born, Order};
 
 /// The child makes a few dozen system calls, each a few frames deep.
 const STACK: usize = 64 * 1024;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::proc::{look, now};
-use crate::process::detached::{Identity, Stream};
 use crate::process::id::Started;
+use crate::process::system::{Identity, Stream};
 
 /// How long ago that was: start times are microseconds since the epoch here.
 pub(in crate::process) fn age(started: Started) -> Duration {

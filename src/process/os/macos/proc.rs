@@ -16,7 +16,7 @@ use rustix::process::Pid;
 
 use super::layout;
 use crate::process::id::{BootId, ProcessId, Started};
-use crate::process::table::ProcInfo;
+use crate::process::system::ProcInfo;
 use crate::process::unsure::Unsure;
 
 /// `PROC_PIDTBSDINFO` finds zombies too if its argument is not 0 (XNU, bsd/kern/proc_info.c, proc_pidinfo).

@@ -10,7 +10,7 @@ use nix::libc;
 
 use super::layout::{SOCKET_FDINFO, Socket, listening};
 use super::proc::{look, pids};
-use crate::process::ports::Listener;
+use crate::process::system::Listener;
 use crate::process::unsure::Unsure;
 
 /// `PROC_PIDFDSOCKETINFO` of <sys/proc_info.h>.

@@ -1,0 +1,28 @@
+//! An error with everything that caused it, as one sentence. Pure.
+
+use std::error::Error;
+
+/// The error and its causes, outermost first.
+#[must_use]
+pub fn of(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |sentence, cause| format!("{sentence}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the file cannot be read")]
+    struct Unreadable(#[source] io::Error);
+
+    #[test]
+    fn causes_follow_what_they_caused() {
+        let error = Unreadable(io::Error::other("the disk is gone"));
+        assert_eq!(of(&error), "the file cannot be read: the disk is gone");
+        assert_eq!(of(&io::Error::other("alone")), "alone");
+    }
+}

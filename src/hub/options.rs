@@ -1,0 +1,63 @@
+//! What a hub is asked to be, and what it was started with.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::home::paths::Home;
+
+use super::keeper::Keeper;
+use super::shutdown::Seat;
+
+/// What `serve` was asked, and what it was started with.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The home, absolute.
+    pub home: Home,
+    /// `--port`.
+    pub port: Option<u16>,
+    /// `--host`.
+    pub host: Option<String>,
+    /// `--demo`.
+    pub demo: bool,
+    /// The environment the hub was started with.
+    pub env: BTreeMap<OsString, OsString>,
+    /// This binary.
+    pub exe: PathBuf,
+    /// Whether the process has a controlling terminal.
+    pub has_terminal: bool,
+}
+
+impl ServeOptions {
+    /// Who keeps this hub.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper::of(&self.env, std::process::id())
+    }
+
+    /// Where it runs, as far as a hang-up is concerned.
+    #[must_use]
+    pub fn seat(&self) -> Seat {
+        match (self.keeper(), self.has_terminal) {
+            (Keeper::Systemd | Keeper::Launchd, _) => Seat::Managed,
+            (Keeper::Nobody, true) => Seat::Terminal,
+            (Keeper::Nobody, false) => Seat::Detached,
+        }
+    }
+}
+
+#[cfg(test)]
+impl ServeOptions {
+    /// Nothing but an environment.
+    pub(super) fn bare(env: &[(&str, &str)]) -> Self {
+        Self {
+            home: Home::at(PathBuf::from("/no/such/home")),
+            port: None,
+            host: None,
+            demo: false,
+            env: env.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            exe: PathBuf::from("/no/such/parachute"),
+            has_terminal: false,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Within a room no files need each other in a circle: each can be read after those that it uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::layers::{code, names_after, sources};
+
+/// Who uses whom.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+#[test]
+fn no_files_of_a_room_need_each_other_in_a_circle() {
+    let uses = uses();
+    let arrows: usize = uses.values().map(BTreeSet::len).sum();
+    assert!(arrows > 200, "the scan found only {arrows} arrows: it does not read what it should");
+    assert_eq!(in_circles(&uses), BTreeMap::new());
+}
+
+#[test]
+fn a_circle_is_found_and_what_hangs_on_it_is_not() {
+    let uses = |arrows: &[(&str, &[&str])]| -> Uses {
+        let set = |to: &[&str]| to.iter().map(ToString::to_string).collect();
+        arrows.iter().map(|(from, to)| ((*from).to_owned(), set(to))).collect()
+    };
+    let straight: [(&str, &[&str]); 3] = [("a", &["b", "c"]), ("b", &["c"]), ("c", &[])];
+    assert!(in_circles(&uses(&straight)).is_empty());
+    let round: [(&str, &[&str]); 4] = [("a", &["b"]), ("b", &["c"]), ("c", &["b", "d"]), ("d", &[])];
+    assert_eq!(in_circles(&uses(&round)), uses(&[("b", &["c"]), ("c", &["b"])]));
+}
+
+/// `room/part` of a file: a file and the folder of its name are one part. What a room says of itself in `mod.rs` is none.
+fn part_of(file: &Path) -> Option<(String, String, usize)> {
+    let names: Vec<&str> = file.iter().filter_map(|name| name.to_str()).collect();
+    let [room, part, ..] = names[..] else { return None };
+    (part != "mod.rs").then(|| (room.to_owned(), part.trim_end_matches(".rs").to_owned(), names.len() - 2))
+}
+
+/// What the files of each room use of the same room; what only their tests use apart.
+fn uses() -> Uses {
+    let files = sources();
+    let parts: BTreeSet<String> = files
+        .iter()
+        .filter_map(|(file, _)| part_of(file))
+        .map(|(room, part, _)| format!("{room}/{part}"))
+        .collect();
+    let mut uses = Uses::new();
+    for (file, text) in &files {
+        let Some((room, part, below)) = part_of(file) else { continue };
+        let text = code(text);
+        let text = text.split("\nmod tests {").next().unwrap_or_default();
+        // From a part's own folder, one more step leads up to the room.
+        let upward = "super::".repeat(below + 1);
+        let named =
+            names_after(text, &upward).into_iter().chain(names_after(text, &format!("crate::{room}::")));
+        let own = format!("{room}/{part}");
+        let used =
+            named.map(|name| format!("{room}/{name}")).filter(|used| *used != own && parts.contains(used));
+        uses.entry(own.clone()).or_default().extend(used);
+    }
+    uses
+}
+
+/// What is left when everything is taken away that uses nothing, or that nothing uses.
+fn in_circles(uses: &Uses) -> Uses {
+    let mut left = uses.clone();
+    loop {
+        let used: BTreeSet<String> = left.values().flatten().cloned().collect();
+        let before = left.len();
+        left.retain(|part, uses| used.contains(part) && !uses.is_empty());
+        let there: BTreeSet<String> = left.keys().cloned().collect();
+        for uses in left.values_mut() {
+            uses.retain(|part| there.contains(part));
+        }
+        if left.len() == before {
+            return left;
+        }
+    }
+}
