@@ -232,7 +232,6 @@ mod tests {
     use super::*;
     use crate::process::group::{self, Signal};
     use crate::process::testing::{drained, shell, start};
-    use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
     async fn a_zombie_until_it_is_reaped() {
@@ -278,8 +277,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str, mode: u32| {
             let path = dir.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            // Written by another process: what a sibling test forks now would keep our descriptor open (ETXTBSY).
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.args(["-c", "printf %s \"$2\" >\"$1\" && chmod \"$3\" \"$1\"", "sh"]).arg(&path).arg(text);
+            assert!(shell.arg(format!("{mode:o}")).status().unwrap().success());
             path
         };
         let plain = file("plain", "#!/bin/sh\n", 0o644);

@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 
 use crate::invariants::Watch;
 use crate::scale::Scale;
+use crate::support::executable;
 use crate::support::http;
 use crate::support::world::{World, fixture};
 
@@ -143,7 +144,7 @@ fn another_user(world: &World) {
     }
     // Where this tree lies he may have no business either.
     let program = world.file("fixture");
-    std::fs::copy(fixture(), &program).unwrap();
+    executable::copy(&fixture(), &program);
     let ask = || {
         let mut ask = Command::new(&program);
         ask.args(["post".as_ref(), world.socket().as_os_str(), "/api/modules/plain/stop".as_ref()]);

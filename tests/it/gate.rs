@@ -4,6 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::executable;
 use crate::support::processes::{self, Process};
 use crate::support::world::{World, fixture};
 use crate::support::{eventually, until};
@@ -144,7 +145,7 @@ fn what_is_missing_at_a_respawn_is_named_and_heals() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let copy = world.file("program");
-    std::fs::copy(fixture(), &copy).unwrap();
+    executable::copy(&fixture(), &copy);
     let dir = world.file("work");
     std::fs::create_dir(&dir).unwrap();
     world.define(

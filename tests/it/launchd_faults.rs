@@ -1,9 +1,9 @@
 //! What launchd refuses, what it is busy with, and a power cut in the middle: the real binary against the model of
 //! `tests/fixture/launchctl.rs`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 
+use crate::support::executable;
 use crate::support::mac::{LABEL, Mac};
 use crate::support::program::Outcome;
 use crate::support::until;
@@ -218,8 +218,7 @@ fn a_hub_that_is_killed_at_once_is_told() {
     mac.does(&["stop"]);
     let program = mac.world.home().join("bin/parachute");
     std::fs::remove_file(&program).unwrap();
-    std::fs::write(&program, "#!/bin/sh\nkill -9 $$\n").unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&program, "#!/bin/sh\nkill -9 $$\n", 0o755);
     let start = mac.run(&["start"]);
     assert_eq!(start.code, 1, "{start:#?}");
     assert!(start.err.contains("ended at once") && start.err.contains("Killed: 9"), "{start:?}");

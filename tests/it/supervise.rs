@@ -1,10 +1,10 @@
 //! What a module may do to itself, and what becomes of it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::support::executable;
 use crate::support::processes::{self, Process};
 use crate::support::world::{World, fixture, free_port};
 use crate::support::{eventually, until};
@@ -102,7 +102,7 @@ fn the_budget_ends_in_crashed_and_exit_0_counts() {
 fn a_deleted_program_is_an_error_of_its_module_alone() {
     let world = World::new();
     let copy = world.file("program");
-    std::fs::copy(fixture(), &copy).unwrap();
+    executable::copy(&fixture(), &copy);
     world.command("fragile", &[copy.to_str().unwrap(), "server"]);
     world.module("other", &[]);
     world.start_hub();
@@ -111,7 +111,7 @@ fn a_deleted_program_is_an_error_of_its_module_alone() {
     processes::kill(&fragile);
     world.problem("fragile", "missing_dependency");
     assert_eq!(leader(&world, "other"), other);
-    std::fs::copy(fixture(), &copy).unwrap();
+    executable::copy(&fixture(), &copy);
     world.ready("fragile");
     world.stop_hub();
     world.expect_no_processes();
@@ -122,8 +122,7 @@ fn every_start_error_has_its_type_and_stops_nobody_else() {
     let world = World::new();
     let file = |name: &str, mode: u32| {
         let path = world.file(name);
-        std::fs::write(&path, "neither binary nor script\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        executable::write(&path, "neither binary nor script\n", mode);
         path.to_str().unwrap().to_owned()
     };
     world.command("nowhere", &["no-such-program-anywhere"]);

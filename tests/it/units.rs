@@ -1,6 +1,5 @@
 //! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +9,7 @@ use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
 use parachute::unit::target::{Kind, Scope, Target};
 
+use crate::support::executable;
 use crate::support::units::UnitFile;
 use crate::unit_plists::environment;
 
@@ -298,8 +298,7 @@ fn systemd_analyze_has_nothing_to_say() {
                 let home = dir.path().join(home);
                 let program = home.join("bin/parachute");
                 std::fs::create_dir_all(program.parent().unwrap()).unwrap();
-                std::fs::write(&program, "#!/bin/sh\n").unwrap();
-                std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+                executable::write(&program, "#!/bin/sh\n", 0o755);
                 let binding = Binding { bin: program, ..binding(home.to_str().unwrap(), &target) };
                 let unit = Descriptor::embedded("hub").unwrap().bind(&binding, overrides).unwrap();
                 let into = dir.path().join(format!("{target}-{case}-{}", home.ends_with("plain")));

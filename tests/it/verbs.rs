@@ -3,8 +3,8 @@
 use nix::sys::signal::Signal;
 use parachute::api::wire;
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
 
+use crate::support::executable;
 use crate::support::http;
 use crate::support::world::{Outcome, World, fixture};
 use crate::support::{eventually, until};
@@ -263,8 +263,7 @@ fn no_tool_outside_of_a_world_is_run() {
     std::fs::create_dir(&outside).unwrap();
     for tool in ["systemctl", "loginctl", "journalctl", "systemd-analyze", "launchctl", "plutil"] {
         let script = format!("#!/bin/sh\necho {tool} \"$@\" >>{}\n", witness.display());
-        std::fs::write(outside.join(tool), script).unwrap();
-        std::fs::set_permissions(outside.join(tool), std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&outside.join(tool), &script, 0o755);
     }
     for manager in ["systemd", "launchd"] {
         for verb in

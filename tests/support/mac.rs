@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::executable;
 use super::program::{BINARY, Outcome, fixture};
 use super::world::World;
 use super::{DEADLINE, until};
@@ -40,7 +41,7 @@ impl Mac {
         for (from, name) in [(Path::new(BINARY), "parachute"), (&fixture(), "fixture")] {
             let to = world.file("programs").join(name);
             if std::fs::hard_link(from, &to).is_err() {
-                std::fs::copy(from, &to).unwrap();
+                executable::copy(from, &to);
             }
         }
         symlink(mac.fixture(), world.tools().join("launchctl")).unwrap();

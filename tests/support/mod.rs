@@ -4,6 +4,7 @@
 //! nothing else is inherited. Nor the service manager: `PARACHUTE_TOOLS_UNDER` lets the binary run no tool but a
 //! world's own.
 
+pub mod executable;
 pub mod http;
 pub mod mac;
 pub mod processes;
