@@ -4,7 +4,8 @@
 //! Installs what it compares with below `target/versus` (`versus/install.sh`), builds one trivial static module, gives it to
 //! every manager in turn, round after round, and writes `target/versus/results.{md,json,svg}`. Needs root, for a PID
 //! namespace of its own: nothing that it starts outlives it, and nothing else is in it. With `--publish` the table in
-//! `docs/benchmarks.md` and its picture are replaced.
+//! `docs/benchmarks.md` and its picture are replaced; with `--draw` nothing is measured, and the last results are written
+//! again.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -53,7 +54,17 @@ fn main() {
     match std::env::var(INSIDE).ok().as_deref() {
         Some("lab") => println!("{}", run(&args, true)),
         Some(_) => fs::write(results("json"), run(&args, false).to_string()).unwrap(),
-        None => outside(&args),
+        None => {
+            if !args.iter().any(|arg| arg == "--draw") {
+                outside(&args);
+            }
+            let all: Value = serde_json::from_str(&fs::read_to_string(results("json")).unwrap()).unwrap();
+            write(&all);
+            println!("{}", fs::read_to_string(results("md")).unwrap());
+            if args.iter().any(|arg| arg == "--publish") {
+                publish(&all);
+            }
+        }
     }
 }
 
@@ -61,7 +72,7 @@ fn results(extension: &str) -> PathBuf {
     peer::installed().join("results").with_extension(extension)
 }
 
-/// Installs, has everything measured, and writes it down.
+/// Installs, has everything measured, and keeps the results.
 fn outside(args: &[String]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = Command::new(root.join("benches/versus/install.sh")).arg(peer::installed()).status();
@@ -85,11 +96,7 @@ fn outside(args: &[String]) {
     if after(args, "--only").is_empty() || after(args, "--only").contains(&"systemd") {
         in_a_lab(root, &own, args, &mut all);
     }
-    write(&all);
-    println!("{}", fs::read_to_string(results("md")).unwrap());
-    if args.iter().any(|arg| arg == "--publish") {
-        publish(&all);
-    }
+    fs::write(results("json"), all.to_string()).unwrap();
 }
 
 /// systemd wants a machine of its own. Where there can be none, its column is missing, and that is said.

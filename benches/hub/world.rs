@@ -154,6 +154,13 @@ impl World {
         }
     }
 
+    /// What was said so far is of no interest: the last words of a module that is gone.
+    fn forget_heard(&self) {
+        self.reports.set_nonblocking(true).unwrap();
+        while self.reports.recv(&mut [0; 13]).is_ok() {}
+        self.reports.set_nonblocking(false).unwrap();
+    }
+
     /// From the start of the trivial module alone, without a hub, to `what`: nanoseconds, sorted.
     pub fn alone(&mut self, what: What, samples: usize) -> Vec<u64> {
         let words = self.module_command("plain", 0);
@@ -167,6 +174,7 @@ impl World {
                 let said = self.heard(what);
                 child.kill().unwrap();
                 child.wait().unwrap();
+                self.forget_heard();
                 said.at - before
             })
             .collect();

@@ -111,7 +111,8 @@ pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
         let (least, most) = bars
             .iter()
             .map(|(_, cell)| cell.value)
-            .filter(|value| value.is_finite())
+            // Nothing at all has no place on a scale of tenfolds: it is drawn as the least.
+            .filter(|value| value.is_finite() && *value > 0.0)
             .fold((f64::MAX, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
         y += 14.0;
         body.push_str(&format!(
@@ -141,7 +142,7 @@ pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 {y:.0}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"10\" y=\"18\" fill=\"#666\">\
-         less is better; each length is a power, not a sum</text>\n{body}</svg>\n"
+         less is better; the scale is logarithmic</text>\n{body}</svg>\n"
     )
 }
 

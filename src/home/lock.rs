@@ -80,7 +80,7 @@ impl Lock {
         }
     }
 
-    /// Takes the lock at `path`. Waits up to `patience` for any one process that has it, and [`QUEUE`] times as long in
+    /// Takes the lock at `path`. Waits up to `patience` for any one process that has it, and twelve times as long in
     /// all: who stands in a long queue of quick ones is not held up by anybody.
     ///
     /// # Errors
