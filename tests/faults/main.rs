@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! cargo test --test faults                       short: what every change goes through
-//! cargo test --release --test faults -- --long   hours: the figures of `scale`
+//! cargo build --release --example fixture && cargo test --release --test faults -- --long
+//!                                                hours: the figures of `scale`
 //! cargo test --test faults -- hub_killed --seed 7
 //! ```
 //!

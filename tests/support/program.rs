@@ -9,7 +9,11 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
 pub fn fixture() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let path = exe.ancestors().nth(2).unwrap().join("examples").join("fixture");
-    assert!(path.exists(), "{} is not built: run plain `cargo test`", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: run plain `cargo test`, or `cargo build --example fixture` first",
+        path.display()
+    );
     path
 }
 
