@@ -6,10 +6,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::json;
 
 use crate::invariants::Watch;
 use crate::scale::Scale;
-use crate::support::world::World;
+use crate::support::world::{World, fixture};
 use crate::support::{eventually, http};
 
 fn crashes(world: &World, port: u16) {
@@ -57,7 +58,10 @@ pub fn idle_and_slow(scale: &Scale) {
 pub fn no_descriptors(scale: &Scale) {
     const FEW: usize = 64;
     let world = World::new();
-    let port = world.module("plain", &[]);
+    let program = fixture();
+    // It crashes once a round, and many rounds are no crash loop.
+    let often = json!({ "restart": { "max": 1_000_000, "cap": "1s" } });
+    let port = world.define("plain", &[program.to_str().unwrap(), "server"], often);
     world.module("wrapper", &["--child"]);
     let watch = Watch::over(&world);
     let hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
