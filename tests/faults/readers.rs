@@ -40,7 +40,7 @@ pub fn stalled_output(scale: &Scale) {
         watch.holds();
     }
     let _ = (world.ready("plain"), world.ready("flood"));
-    assert_eq!(world.op("flood", "restart")["ok"], true);
+    assert_eq!(world.op("plain", "restart")["ok"], true);
     watch.ends();
     drop(out);
 }
@@ -54,7 +54,7 @@ pub fn closed_output(scale: &Scale) {
         watch.holds();
     }
     let _ = (world.ready("plain"), world.ready("flood"));
-    assert_eq!(world.op("flood", "restart")["ok"], true);
+    assert_eq!(world.op("plain", "restart")["ok"], true);
     watch.ends();
 }
 
