@@ -60,7 +60,7 @@ pub fn no_descriptors(scale: &Scale) {
     let world = World::new();
     let program = fixture();
     // It crashes once a round, and many rounds are no crash loop.
-    let often = json!({ "restart": { "max": 1_000_000, "cap": "1s" } });
+    let often = json!({ "restart": { "max": 1_000_000, "cap": "200ms" } });
     let port = world.define("plain", &[program.to_str().unwrap(), "server"], often);
     world.module("wrapper", &["--child"]);
     let watch = Watch::over(&world);

@@ -25,7 +25,7 @@ impl Small {
         }
         let world = World::new();
         // It crashes once a round, and many rounds are no crash loop.
-        let often = json!({ "kill_timeout": "300ms", "restart": { "max": 1_000_000 } });
+        let often = json!({ "kill_timeout": "300ms", "restart": { "max": 1_000_000, "cap": "200ms" } });
         let port = world.define("plain", &[fixture().as_str(), "server"], often);
         Some(Self { world, port })
     }
