@@ -339,6 +339,10 @@ fn play(kind: &str) {
     let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
     let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let seed = u64::from(std::process::id());
+    // The memory of last lines is full from the first life on: what grows after that is no line.
+    for n in 0..1000 {
+        println!("{n} {}", "z".repeat(90));
+    }
     match kind {
         "crash" => {
             println!("bound, for a while");
