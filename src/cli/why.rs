@@ -125,7 +125,7 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     }
     let asked = format!("parachute why {}", failure.short);
     let next = failure.problem.next.clone().filter(|next| *next != asked);
-    let next = next.unwrap_or_else(|| format!("parachute logs {}", failure.short));
+    let next = next.unwrap_or_else(|| way_out(failure));
     out.push_str(&format!("\n{} {}\n", style.good("hint:"), printable(&next)));
     if failure.gave_up && why.module.as_ref().is_some_and(|module| module.state == State::Crashed) {
         out.push_str(&format!(
@@ -135,6 +135,18 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
         ));
     }
     out
+}
+
+/// What to type where the failure itself names nothing.
+fn way_out(failure: &Failure) -> String {
+    let short = &failure.short;
+    // Nothing ran, so there is nothing to read.
+    if failure.problem.error_type == ProblemKind::MissingDependency {
+        return format!(
+            "parachute add {short} --replace -- COMMAND   (or install the program: it is looked for again within 8 s)"
+        );
+    }
+    format!("parachute logs {short}")
 }
 
 fn now(module: &ModuleView) -> String {
@@ -226,6 +238,7 @@ mod tests {
         use ProblemKind as K;
         let kinds = [
             (K::MissingDependency, "`node` is not on PATH.\n\nInstall it", Some("apt install nodejs")),
+            (K::MissingDependency, "`mine` is not on PATH.", Some("parachute why vault")),
             (K::NonExecutable, "/srv/run is not executable", Some("chmod +x /srv/run")),
             (K::MissingCwd, "/srv/gone does not exist", Some("mkdir /srv/gone")),
             (K::PortSquatter, "port 1940 of vault is held by pid 812 (nc)", Some("kill 812")),
