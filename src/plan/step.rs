@@ -252,7 +252,11 @@ impl Step {
                 format!("wait until port {} is free, at most {} s", ports.join(", "), within.as_secs())
             }
             Self::AwaitReady { modules, within } => {
-                format!("wait until {} is ready again, at most {} s", modules.join(", "), within.as_secs())
+                format!(
+                    "wait until {} is ready again and stays so, at most {} s",
+                    modules.join(", "),
+                    within.as_secs()
+                )
             }
             Self::AwaitHealthy { within } => {
                 format!("wait until the hub is healthy, at most {} s", within.as_secs())

@@ -175,7 +175,7 @@ fn a_whole_detached_home() {
     start hub.socket
     start hub
     wait until the hub is healthy, at most 60 s
-    wait until scribe, vault, wrapper is ready again, at most 60 s
+    wait until scribe, vault, wrapper is ready again and stays so, at most 60 s
     wait until the modules are ready, at most 60 s
     remove /home/op/.parachute/hub/run/hub.pid
     remove /home/op/.parachute/vault/run/vault.pid
@@ -308,7 +308,11 @@ fn stale_units() {
     let at = |text: &str| words.iter().position(|word| word.starts_with(text)).unwrap();
     assert!(at("have vault not start") < at("stop vault") && at("stop vault") < at("stop hub (pid 13)"));
     assert!(words.contains(&"wait until port 1939, 1940, 1943, 1951 is free, at most 15 s".to_owned()));
-    assert!(words.iter().any(|word| word.starts_with("wait until scribe, vault, wrapper is ready again")));
+    assert!(
+        words
+            .iter()
+            .any(|word| word.starts_with("wait until scribe, vault, wrapper is ready again and stays so"))
+    );
     // It is there and does nothing.
     scene.0.units = vec![unit(Some(unheard()), None)];
     let plan = scene.plan().unwrap();

@@ -1,6 +1,6 @@
 //! Waiting for the hub: that it lives, that it is the one which was installed, and that its modules are up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::api::client::{Client, ClientError, health_on};
 use crate::api::wire::{Health, ModuleView, Ready, Status};
@@ -10,6 +10,7 @@ use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::plan::commands;
 use crate::plan::host::HostError;
+use crate::plan::machine::steady::{A_SECOND, Steady};
 use crate::plan::whole::Note;
 use crate::unit::name::UnitName;
 
@@ -121,32 +122,36 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
 /// never an error of the plan.
 pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
     let wait = async {
+        // Who has crashed is looked at for longer; nobody else is waited for longer than it takes.
+        let mut steady = Steady::new(Duration::ZERO);
         loop {
-            let ready: Result<Ready, ClientError> = hub.get("/api/ready").await;
-            if ready.is_ok_and(|ready| ready.transient_modules.is_empty()) {
-                return;
+            if let Ok((ready, status)) = told(hub).await {
+                let now = Instant::now();
+                steady.look(&status.modules, now);
+                let stay = ready.ready_modules.iter().all(|short| steady.holds(short, now));
+                if ready.transient_modules.is_empty() && stay {
+                    return;
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }
     };
     // In time or not: what counts is what is said then.
     let _ = tokio::time::timeout(within, wait).await;
-    let told = async {
-        let ready: Ready = hub.get("/api/ready").await?;
-        let status: Status = hub.get("/api/status").await?;
-        Ok((ready, status))
-    };
-    let (ready, status) =
-        told.await.map_err(|error: ClientError| HostError::refused(sentence::of(&error), None))?;
+    let (ready, status) = told(hub).await.map_err(|error| HostError::refused(sentence::of(&error), None))?;
     Ok(not_ready(&ready, &status.modules))
 }
 
-/// Waits until each of these is ready. One that will not become so, or not in time, is an error: it served before.
+/// Waits until each of these is ready and has stayed so. One that will not become so, or not in time, is an error: it
+/// served before.
 pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
+    let mut steady = Steady::new(A_SECOND);
     let wait = async {
         loop {
-            if let Ok(ready) = hub.get::<Ready>("/api/ready").await {
-                if wanted.iter().all(|module| ready.ready_modules.contains(module)) {
+            if let Ok((ready, status)) = told(hub).await {
+                let now = Instant::now();
+                steady.look(&status.modules, now);
+                if wanted.iter().all(|module| steady.holds(module, now)) {
                     return true;
                 }
                 if wanted.iter().any(|module| ready.persistent_modules.contains(module)) {
@@ -161,27 +166,39 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     }
     let status: Result<Status, ClientError> = hub.get("/api/status").await;
     let missing = match &status {
-        Ok(status) => lacking(wanted, &status.modules),
+        Ok(status) => {
+            let now = Instant::now();
+            steady.look(&status.modules, now);
+            lacking(wanted, &status.modules, |short| steady.holds(short, now))
+        }
         Err(error) => vec![sentence::of(error)],
     };
     let next = wanted.first().map(|module| format!("parachute logs {module}"));
     Err(HostError::refused(missing.join("; "), next.as_deref()))
 }
 
-/// Of those that were wanted, each that is not ready, with what it is.
-fn lacking(wanted: &[String], modules: &[ModuleView]) -> Vec<String> {
+async fn told(hub: &Client) -> Result<(Ready, Status), ClientError> {
+    Ok((hub.get("/api/ready").await?, hub.get("/api/status").await?))
+}
+
+/// Of those that were wanted, each that does not hold, with what it is.
+fn lacking(wanted: &[String], modules: &[ModuleView], holds: impl Fn(&str) -> bool) -> Vec<String> {
     wanted
         .iter()
-        .filter_map(|short| match modules.iter().find(|module| module.short == *short) {
-            Some(module) if module.ready => None,
+        .filter(|short| !holds(short))
+        .map(|short| match modules.iter().find(|module| module.short == *short) {
+            Some(module) if module.ready && module.restarts_in_window > 0 => {
+                format!("{short} is not ready: it comes up and falls over ({}×)", module.restarts_in_window)
+            }
+            Some(module) if module.ready => format!("{short} is not ready for long enough yet"),
             Some(module) => {
                 let problem = module
                     .problem
                     .as_ref()
                     .map_or(module.detail.as_str(), |problem| problem.error_description.as_str());
-                Some(format!("{short} is not ready: {problem}"))
+                format!("{short} is not ready: {problem}")
             }
-            None => Some(format!("{short} is not known to the hub")),
+            None => format!("{short} is not known to the hub"),
         })
         .collect()
 }
@@ -204,6 +221,7 @@ fn not_ready(ready: &Ready, modules: &[ModuleView]) -> Vec<Note> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::machine::steady::tests::view;
 
     fn health(instance: &str) -> Health {
         Health {
@@ -268,6 +286,29 @@ mod tests {
         let over = UnitState { exit: Some(0), ..state(Active::Idle, None) };
         let silent = ClientError::NoHub { socket: "/s".into() };
         assert!(matches!(look(Err(silent), &over, "1.0.0"), Look::Never(_)), "as does a hub under launchd");
+    }
+
+    #[test]
+    fn of_those_that_served_before_each_that_lacks_is_told_with_its_reason() {
+        let module = |short: &str, ready: bool, crashes: u32| -> ModuleView {
+            ModuleView { restarts_in_window: crashes, ..view(short, 1, ready) }
+        };
+        let modules = [
+            module("vault", true, 3),
+            module("notes", true, 0),
+            module("web", false, 0),
+            module("ok", true, 0),
+        ];
+        let wanted = ["vault", "notes", "web", "ok", "gone"].map(str::to_owned);
+        assert_eq!(
+            lacking(&wanted, &modules, |short| short == "ok"),
+            [
+                "vault is not ready: it comes up and falls over (3×)",
+                "notes is not ready for long enough yet",
+                "web is not ready: waiting for port 1940",
+                "gone is not known to the hub",
+            ]
+        );
     }
 
     #[test]

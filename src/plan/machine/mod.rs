@@ -6,6 +6,7 @@
 mod daemons;
 mod files;
 mod hub;
+mod steady;
 mod stopwatch;
 #[cfg(test)]
 mod tests;

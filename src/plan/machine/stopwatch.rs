@@ -28,9 +28,9 @@ impl Stopwatch {
         let looking = tokio::spawn(async move {
             loop {
                 let ready: Result<Ready, ClientError> = hub.get("/api/ready").await;
-                let at = begun.elapsed();
-                let now = ready.map(|ready| ready.ready_modules).unwrap_or_default();
-                note(&laps, now, at);
+                if let Ok(ready) = ready {
+                    note(&laps, ready.ready_modules, begun.elapsed());
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         });
@@ -52,6 +52,8 @@ impl Stopwatch {
 
 fn note(laps: &Mutex<BTreeMap<String, Duration>>, ready: Vec<String>, at: Duration) {
     let mut laps = laps.lock().unwrap_or_else(PoisonError::into_inner);
+    // Who was there for a moment and fell over is away until it comes back for good.
+    laps.retain(|module, _| ready.contains(module));
     for module in ready {
         laps.entry(module).or_insert(at);
     }

@@ -1,0 +1,100 @@
+//! Whether a module that is ready stays so: one that binds its port and falls over at once is ready too, for the moment
+//! in which somebody looks. Pure: every look is handed in with its time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::api::wire::ModuleView;
+
+/// So long one that served before has to be ready: what supervisord takes for its start (`startsecs`).
+pub(super) const A_SECOND: Duration = Duration::from_secs(1);
+/// So long one that has crashed within the window of its budget: longer than any pause between two lives of a loop.
+const AFTER_A_CRASH: Duration = Duration::from_secs(10);
+
+/// What the looks so far have shown.
+pub(super) struct Steady {
+    /// How long one that has not crashed has to be ready.
+    least: Duration,
+    /// Of those that were ready at the last look: since when, and in which life.
+    since: BTreeMap<String, Life>,
+}
+
+struct Life {
+    pid: Option<u32>,
+    ready_since: Instant,
+    least: Duration,
+}
+
+impl Steady {
+    pub(super) fn new(least: Duration) -> Self {
+        Self { least, since: BTreeMap::new() }
+    }
+
+    /// Takes one look in.
+    pub(super) fn look(&mut self, modules: &[ModuleView], now: Instant) {
+        let mut before = std::mem::take(&mut self.since);
+        for module in modules.iter().filter(|module| module.ready) {
+            let known = before.remove(&module.short).filter(|life| life.pid == module.pid);
+            let ready_since = known.map_or(now, |life| life.ready_since);
+            let least = if module.restarts_in_window > 0 { AFTER_A_CRASH } else { self.least };
+            self.since.insert(module.short.clone(), Life { pid: module.pid, ready_since, least });
+        }
+    }
+
+    /// Whether this module is ready, and has been for long enough.
+    pub(super) fn holds(&self, short: &str, now: Instant) -> bool {
+        self.since.get(short).is_some_and(|life| now.duration_since(life.ready_since) >= life.least)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A module as a hub shows it.
+    pub(in crate::plan::machine) fn view(short: &str, pid: u32, ready: bool) -> ModuleView {
+        serde_json::from_value(serde_json::json!({
+            "short": short, "name": short, "state": "running", "detail": "waiting for port 1940", "ready": ready,
+            "pid": pid, "port": 1940, "listens": true, "version": "", "url": null, "install_dir": null,
+            "started_at": null, "uptime_ms": null, "restarts": 0, "restarts_in_window": 0, "memory_bytes": null,
+            "health": null, "last_exit": null, "last_exit_at": null, "problem": null
+        }))
+        .unwrap()
+    }
+
+    fn vault(pid: u32, ready: bool, crashes: u32) -> ModuleView {
+        ModuleView { restarts_in_window: crashes, ..view("vault", pid, ready) }
+    }
+
+    #[test]
+    fn one_that_was_ready_for_a_moment_is_not_up() {
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let mut steady = Steady::new(A_SECOND);
+        steady.look(&[vault(1, true, 0)], at(0));
+        assert!(!steady.holds("vault", at(0)) && !steady.holds("vault", at(999)));
+        assert!(steady.holds("vault", at(1_000)));
+        assert!(!steady.holds("notes", at(1_000)), "of one that was never seen nothing is known");
+        steady.look(&[vault(1, false, 0)], at(1_100));
+        assert!(!steady.holds("vault", at(5_000)), "it is not ready any more");
+        steady.look(&[vault(1, true, 0)], at(1_200));
+        assert!(!steady.holds("vault", at(2_100)) && steady.holds("vault", at(2_200)), "from anew");
+    }
+
+    /// A loop whose every life is seen ready: each look is of another life, or of one younger than the longest pause.
+    #[test]
+    fn a_crash_loop_is_never_up_however_often_it_is_seen_ready() {
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let mut steady = Steady::new(Duration::ZERO);
+        for life in 0..100 {
+            steady.look(&[vault(life, true, 1)], at(u64::from(life) * 3_000));
+            assert!(!steady.holds("vault", at(u64::from(life) * 3_000 + 2_999)));
+        }
+        steady.look(&[vault(99, true, 1)], at(99 * 3_000 + 9_000));
+        assert!(steady.holds("vault", at(99 * 3_000 + 10_000)), "the last one stayed");
+        // Without a crash nothing has to be waited for, if nobody asked for more.
+        steady.look(&[vault(100, true, 0)], at(400_000));
+        assert!(steady.holds("vault", at(400_000)));
+    }
+}
