@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 25] = [
+const EDGES: [(&str, &str); 26] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -20,6 +20,7 @@ const EDGES: [(&str, &str); 25] = [
     ("manager/gather.rs", "looks at what manages the services of this host"),
     ("manager/runner.rs", "runs the tools of service managers"),
     ("plan/machine/daemons.rs", "measures how long a daemon is waited for"),
+    ("plan/machine/hub.rs", "measures how long a module stays ready"),
     ("process/detached.rs", "opens the files that a daemon writes to"),
     ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),

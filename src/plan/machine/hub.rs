@@ -1,4 +1,5 @@
 //! Waiting for the hub: that it lives, that it is the one which was installed, and that its modules are up.
+#![expect(clippy::disallowed_methods, reason = "edge: measures how long a module stays ready")]
 
 use std::time::{Duration, Instant};
 
@@ -123,10 +124,10 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
 pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
     let wait = async {
         // Who has crashed is looked at for longer; nobody else is waited for longer than it takes.
-        let mut steady = Steady::new(Duration::ZERO);
+        let (mut steady, begun) = (Steady::new(Duration::ZERO), Instant::now());
         loop {
             if let Ok((ready, status)) = told(hub).await {
-                let now = Instant::now();
+                let now = begun.elapsed();
                 steady.look(&status.modules, now);
                 let stay = ready.ready_modules.iter().all(|short| steady.holds(short, now));
                 if ready.transient_modules.is_empty() && stay {
@@ -145,11 +146,11 @@ pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>,
 /// Waits until each of these is ready and has stayed so. One that will not become so, or not in time, is an error: it
 /// served before.
 pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
-    let mut steady = Steady::new(A_SECOND);
+    let (mut steady, begun) = (Steady::new(A_SECOND), Instant::now());
     let wait = async {
         loop {
             if let Ok((ready, status)) = told(hub).await {
-                let now = Instant::now();
+                let now = begun.elapsed();
                 steady.look(&status.modules, now);
                 if wanted.iter().all(|module| steady.holds(module, now)) {
                     return true;
@@ -167,7 +168,7 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     let status: Result<Status, ClientError> = hub.get("/api/status").await;
     let missing = match &status {
         Ok(status) => {
-            let now = Instant::now();
+            let now = begun.elapsed();
             steady.look(&status.modules, now);
             lacking(wanted, &status.modules, |short| steady.holds(short, now))
         }
