@@ -21,6 +21,8 @@ use super::site::{self, Site};
 const LOOK: Duration = Duration::from_millis(20);
 /// A hub that its manager calls running answers on its socket within this long.
 const ANSWERS: Duration = Duration::from_secs(10);
+/// One that its manager calls stopped answers no more within this long.
+const SILENT: Duration = Duration::from_secs(5);
 /// `mode` of a hub that nobody keeps.
 const FOREGROUND: &str = "foreground";
 
@@ -171,6 +173,10 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
         Some(hub) => {
             let site = site::installed(cx).await.ok_or_else(unseen)?;
             down(&site).await?;
+            // Whoever answered may be kept by another unit than the one that was found.
+            if !ends(&client, &hub, SILENT).await {
+                return Err(unseen());
+            }
             Ok(stopped(&hub, json))
         }
         None => {
@@ -218,16 +224,21 @@ fn has_socket(site: &Site) -> bool {
 
 async fn stop_foreground(client: &Client, hub: &HubView, json: bool) -> Result<Said, CliError> {
     client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
-    let gone = tokio::time::timeout(OP, async {
-        while still_there(client.get::<Health>("/health").await, &hub.instance) {
-            tokio::time::sleep(LOOK).await;
-        }
-    });
-    if gone.await.is_err() {
+    if !ends(client, hub, OP).await {
         let text = format!("the hub (pid {}) is still stopping", hub.pid);
         return Err(CliError::new(Kind::Failed, text).hint("parachute status"));
     }
     Ok(stopped(hub, json))
+}
+
+/// Whether this hub answers no more.
+async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
+    let gone = async {
+        while still_there(client.get::<Health>("/health").await, &hub.instance) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(within, gone).await.is_ok()
 }
 
 fn stopped(hub: &HubView, json: bool) -> Said {

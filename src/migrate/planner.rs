@@ -126,6 +126,7 @@ fn daemon(legacy: &Legacy, role: &Role, seen: &Seen, below: &[&Seen], why: &str)
     Daemon {
         name: role.name.clone(),
         leader: seen.id.clone(),
+        below: below.iter().map(|other| other.id.clone()).collect(),
         number: left_behind(pidfile, seen),
         uid: seen.uid,
         command: seen.command.clone(),
@@ -211,7 +212,10 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
             });
         }
     }
-    if let Some((port, verdict)) = found.strangers.first() {
+    // Where the hub will listen: whoever has a port that an older one had, or might have had, is in nobody's way.
+    let own = request.install.port.unwrap_or(facts.settings.port);
+    let in_the_way = |port: &PortFact| port.of != HUB || port.port == own;
+    if let Some((port, verdict)) = found.strangers.iter().find(|(port, _)| in_the_way(port)) {
         return Err(Refusal::Stranger {
             port: port.port,
             of: port.of.clone(),
@@ -220,7 +224,9 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         });
     }
     let mut install = facts.clone();
-    if legacy.kept.is_none() {
+    let judged = legacy.ports.iter().any(|port| port.of == HUB && port.port == own);
+    let going = found.daemons.iter().any(|daemon| daemon.ports.contains(&own));
+    if legacy.kept.is_none() && (judged || going) {
         // Held by the older hub, which goes: anybody else was refused above.
         install.holder = None;
     }

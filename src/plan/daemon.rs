@@ -14,6 +14,9 @@ pub struct Daemon {
     pub name: String,
     /// The process of which it is certain.
     pub leader: ProcessId,
+    /// What it had started when the plan was made: it may outlive the leader, and is ended with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<ProcessId>,
     /// A group and session of it that a process which is gone has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,

@@ -450,6 +450,7 @@ pub(super) fn daemon(name: &str, life: u64) -> Daemon {
     Daemon {
         name: name.to_owned(),
         leader,
+        below: Vec::new(),
         number: None,
         uid: 0,
         command: name.to_owned(),

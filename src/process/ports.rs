@@ -89,6 +89,15 @@ pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
 
+/// Whether one of these processes holds a listening socket of this port, at whatever address.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
+    let inodes: BTreeSet<u64> = os::listeners(Some(port))?.iter().map(|l| l.inode).collect();
+    Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
+}
+
 /// The sockets of this port that a client of the loopback may reach.
 fn reachable(port: u16, listeners: &[Listener]) -> BTreeSet<u64> {
     listeners.iter().filter(|l| l.port == port && distance(l.addr) < ELSEWHERE).map(|l| l.inode).collect()

@@ -30,7 +30,7 @@ fn journal(since: Option<u32>) -> String {
     let uid = person::effective_uid();
     format!(
         "journalctl --quiet --no-pager --output={wanted} _SYSTEMD_USER_UNIT=parachute-hub.service \
-         _UID={uid} + USER_UNIT=parachute-hub.service _UID={uid} + SYSLOG_IDENTIFIER=parachute _UID={uid}"
+         _UID={uid} + USER_UNIT=parachute-hub.service _UID={uid} + SYSLOG_IDENTIFIER=parachute-hub _UID={uid}"
     )
 }
 

@@ -135,7 +135,8 @@ pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> In
         Some(since) => ask.arg(format!("--since=-{}s", since.as_secs() + 1)),
         None => ask,
     };
-    let (unit, program) = (unit.systemd(), format!("SYSLOG_IDENTIFIER={PROGRAM}"));
+    // What every unit of ours is called in the journal, see the templates.
+    let (unit, program) = (unit.systemd(), format!("SYSLOG_IDENTIFIER=parachute-{}", unit.plain()));
     match systemd.scope {
         Scope::System => ask
             .arg(format!("_SYSTEMD_UNIT={unit}"))
@@ -151,9 +152,6 @@ pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> In
             .args([program, format!("_UID={uid}")]),
     }
 }
-
-/// What systemd calls our program in the journal: the name of its file (systemd.exec(5), SyslogIdentifier=).
-const PROGRAM: &str = "parachute";
 
 /// `systemd-analyze verify`: what systemd has to say about unit files. Its exit code is 0 with warnings; only silence
 /// is consent.

@@ -246,6 +246,17 @@ fn strangers_on_ports() {
         assert!(said.contains(&format!("port {port} of {of} is held by")), "{said}");
         assert!(!scene.stopped().iter().any(|(_, pid)| *pid == 80));
     }
+    // Where the older hub once was, and no hub will be, anybody may listen.
+    let mut scene = Scene::new();
+    scene.add(seen(80, None, "python3 -m http.server", "/srv"));
+    scene.listen("hub", 2939, 80);
+    assert!(scene.plan().is_ok() && !scene.stopped().iter().any(|(_, pid)| *pid == 80));
+    // Where the hub will be according to its settings, nobody of the older model is: who listens there is in its way.
+    let mut facts = fresh();
+    facts.settings.port = 2000;
+    facts.holder = Some(PortHolder { pid: Some(80), command: "nginx".to_owned(), ours: false });
+    let refused = plan(&Scene::new().0, &facts, &Request::default()).unwrap_err().to_string();
+    assert!(refused.contains("port 2000"), "{refused}");
     // One whose process cannot be seen.
     let mut scene = Scene::new();
     scene.0.ports[1].holders.clear();

@@ -29,22 +29,23 @@ const LISTENING: Duration = Duration::from_secs(30);
 /// Mode of what names a pid or a port: the older program's clients read it too.
 const NUMBER: u32 = 0o644;
 
-/// Those of these that live, each with what it takes to start it again.
+/// Those of these that live, each with what it takes to start it again. One whose leader has ended lives on in what it
+/// has started.
 pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
     let mut up = Vec::new();
     for daemon in daemons {
-        if !table::alive(&daemon.leader).map_err(|unsure| unsure_of(&daemon.name, unsure))? {
+        let Some(id) = first_alive(daemon).map_err(|unsure| unsure_of(&daemon.name, unsure))? else {
             continue;
-        }
-        let record = match detached::capture(&daemon.leader) {
+        };
+        let record = match detached::capture(id) {
             Ok(record) => record,
             // It ended while it was looked at.
-            Err(_) if table::alive(&daemon.leader) == Ok(false) => continue,
+            Err(_) if table::alive(id) == Ok(false) => continue,
             Err(error) => return Err(cannot("write down how it runs", &daemon.name, &error)),
         };
         up.push(Up {
             name: daemon.name.clone(),
-            id: daemon.leader.clone(),
+            id: id.clone(),
             ports: daemon.ports.clone(),
             pidfile: daemon.pidfile.clone(),
             port_file: daemon.port_file.clone(),
@@ -52,6 +53,15 @@ pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
         });
     }
     Ok(up)
+}
+
+fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unsure> {
+    for id in std::iter::once(&daemon.leader).chain(&daemon.below) {
+        if table::alive(id)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// Those of these that run again, and listen. One that still is the very process from before does not count: it may be
@@ -76,6 +86,7 @@ pub(super) async fn stop(daemons: &[Daemon]) -> Result<Instant, HostError> {
     let all = daemons.iter().map(|daemon| {
         let mut kin = Kin::of(daemon.uid);
         kin.add(daemon.leader.clone(), daemon.number);
+        daemon.below.iter().for_each(|id| kin.add(id.clone(), None));
         end(&daemon.name, kin, Duration::from_millis(daemon.grace_ms))
     });
     for outcome in join_all(all).await {
@@ -154,7 +165,8 @@ fn write_number(path: &Path, number: u32, up: &Up) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Whether every port it had is open again in it, or in one that it started.
+/// Whether every port it had is open again in it, or in one that it started; at its own address, which need not be the
+/// loopback.
 fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
     if up.ports.is_empty() {
         return table::alive(id);
@@ -162,7 +174,7 @@ fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
     let census = Census::take()?;
     let family: Vec<u32> = census.with_descendants(BTreeSet::from([id.pid])).into_iter().collect();
     for port in &up.ports {
-        if !ports::owned_by(*port, &family)? {
+        if !ports::held_by(*port, &family)? {
             return Ok(false);
         }
     }

@@ -4,14 +4,14 @@
 use std::time::{Duration, Instant};
 
 use crate::api::client::{Client, ClientError, health_on};
-use crate::api::wire::{Health, ModuleView, Ready, Status};
+use crate::api::wire::{Health, ModuleView, Ready, State, Status};
 use crate::home::sentence;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::plan::commands;
 use crate::plan::host::HostError;
-use crate::plan::machine::steady::{A_SECOND, Steady};
+use crate::plan::machine::steady::{A_MOMENT, A_SECOND, Steady};
 use crate::plan::whole::Note;
 use crate::unit::name::UnitName;
 
@@ -119,28 +119,28 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
     }
 }
 
-/// Waits until no module is on its way any more, and tells which are not ready. That is theirs to sort out: it is
-/// never an error of the plan.
+/// Waits until no module is on its way any more, and tells which are not ready, or do not stay so. That is theirs to
+/// sort out: it is never an error of the plan.
 pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
-    let wait = async {
-        // Who has crashed is looked at for longer; nobody else is waited for longer than it takes.
-        let (mut steady, begun) = (Steady::new(Duration::ZERO), Instant::now());
-        loop {
-            if let Ok((ready, status)) = told(hub).await {
+    let (mut steady, begun) = (Steady::new(A_MOMENT), Instant::now());
+    loop {
+        // In time or not: what counts is what is said then.
+        let over = begun.elapsed() >= within;
+        match told(hub).await {
+            Ok((ready, status)) => {
                 let now = begun.elapsed();
                 steady.look(&status.modules, now);
-                let stay = ready.ready_modules.iter().all(|short| steady.holds(short, now));
-                if ready.transient_modules.is_empty() && stay {
-                    return;
+                let holds = |short: &str| steady.holds(short, now);
+                let stay = ready.ready_modules.iter().all(|short| holds(short));
+                if over || (ready.transient_modules.is_empty() && stay) {
+                    return Ok(not_ready(&ready, &status.modules, holds));
                 }
             }
-            tokio::time::sleep(PAUSE).await;
+            Err(error) if over => return Err(HostError::refused(sentence::of(&error), None)),
+            Err(_) => {}
         }
-    };
-    // In time or not: what counts is what is said then.
-    let _ = tokio::time::timeout(within, wait).await;
-    let (ready, status) = told(hub).await.map_err(|error| HostError::refused(sentence::of(&error), None))?;
-    Ok(not_ready(&ready, &status.modules))
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Waits until each of these is ready and has stayed so. One that will not become so, or not in time, is an error: it
@@ -155,7 +155,7 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
                 if wanted.iter().all(|module| steady.holds(module, now)) {
                     return true;
                 }
-                if wanted.iter().any(|module| ready.persistent_modules.contains(module)) {
+                if wanted.iter().any(|module| hopeless(module, &ready, &status.modules)) {
                     return false;
                 }
             }
@@ -178,6 +178,13 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     Err(HostError::refused(missing.join("; "), next.as_deref()))
 }
 
+/// Whether the hub has given this one up. One that lives and has not bound its port in time is late, no more: old
+/// daemons on a slow machine took ten seconds.
+fn hopeless(short: &str, ready: &Ready, modules: &[ModuleView]) -> bool {
+    let lives = |module: &ModuleView| module.short == short && module.state == State::Running;
+    ready.persistent_modules.iter().any(|name| name == short) && !modules.iter().any(lives)
+}
+
 async fn told(hub: &Client) -> Result<(Ready, Status), ClientError> {
     Ok((hub.get("/api/ready").await?, hub.get("/api/status").await?))
 }
@@ -188,10 +195,7 @@ fn lacking(wanted: &[String], modules: &[ModuleView], holds: impl Fn(&str) -> bo
         .iter()
         .filter(|short| !holds(short))
         .map(|short| match modules.iter().find(|module| module.short == *short) {
-            Some(module) if module.ready && module.restarts_in_window > 0 => {
-                format!("{short} is not ready: it comes up and falls over ({}×)", module.restarts_in_window)
-            }
-            Some(module) if module.ready => format!("{short} is not ready for long enough yet"),
+            Some(module) if module.ready => format!("{short} is not ready: {}", unsteady(module)),
             Some(module) => {
                 let problem = module
                     .problem
@@ -204,19 +208,28 @@ fn lacking(wanted: &[String], modules: &[ModuleView], holds: impl Fn(&str) -> bo
         .collect()
 }
 
-fn not_ready(ready: &Ready, modules: &[ModuleView]) -> Vec<Note> {
+/// What is to be said of one that is ready and does not hold.
+fn unsteady(module: &ModuleView) -> String {
+    match module.restarts_in_window {
+        0 => "it came up only just now".to_owned(),
+        crashes => format!("it comes up and falls over ({crashes}×)"),
+    }
+}
+
+fn not_ready(ready: &Ready, modules: &[ModuleView], holds: impl Fn(&str) -> bool) -> Vec<Note> {
+    let note = |short: &String, detail: String| Note {
+        text: format!("module {short} is not ready{detail}"),
+        next: Some(format!("parachute why {short}")),
+    };
+    let find = |short: &String| modules.iter().find(|module| module.short == *short);
     // What will not become ready first.
-    let names = ready.persistent_modules.iter().chain(&ready.transient_modules);
-    names
-        .map(|short| {
-            let module = modules.iter().find(|module| module.short == *short);
-            let detail = module.map_or_else(String::new, |module| format!(": {}", module.detail));
-            Note {
-                text: format!("module {short} is not ready{detail}"),
-                next: Some(format!("parachute why {short}")),
-            }
-        })
-        .collect()
+    let not = ready.persistent_modules.iter().chain(&ready.transient_modules).map(|short| {
+        note(short, find(short).map_or_else(String::new, |module| format!(": {}", module.detail)))
+    });
+    let unsteady = ready.ready_modules.iter().filter(|short| !holds(short)).map(|short| {
+        note(short, find(short).map_or_else(String::new, |module| format!(": {}", unsteady(module))))
+    });
+    not.chain(unsteady).collect()
 }
 
 #[cfg(test)]
@@ -305,7 +318,7 @@ mod tests {
             lacking(&wanted, &modules, |short| short == "ok"),
             [
                 "vault is not ready: it comes up and falls over (3×)",
-                "notes is not ready for long enough yet",
+                "notes is not ready: it came up only just now",
                 "web is not ready: waiting for port 1940",
                 "gone is not known to the hub",
             ]
@@ -319,9 +332,27 @@ mod tests {
             transient_modules: vec!["notes".to_owned()],
             ..Ready::default()
         };
-        let notes = not_ready(&ready, &[]);
+        let notes = not_ready(&ready, &[], |_| true);
         assert_eq!(notes[0].text, "module vault is not ready");
         assert_eq!(notes[1].next.as_deref(), Some("parachute why notes"));
-        assert_eq!(not_ready(&Ready::default(), &[]), []);
+        assert_eq!(not_ready(&Ready::default(), &[], |_| true), []);
+        let ready = Ready { ready_modules: vec!["vault".to_owned(), "web".to_owned()], ..Ready::default() };
+        let vault = ModuleView { restarts_in_window: 2, ..view("vault", 1, true) };
+        let notes = not_ready(&ready, &[vault], |short| short == "web");
+        assert_eq!(notes.len(), 1);
+        assert_eq!(notes[0].text, "module vault is not ready: it comes up and falls over (2×)");
+    }
+
+    #[test]
+    fn one_that_binds_late_is_waited_for() {
+        let ready = Ready { persistent_modules: vec!["vault".to_owned()], ..Ready::default() };
+        let vault = |state| ModuleView { state, ..view("vault", 1, false) };
+        assert!(
+            !hopeless("vault", &ready, &[vault(State::Running)]),
+            "unbound after four seconds, and alive"
+        );
+        assert!(hopeless("vault", &ready, &[vault(State::Crashed)]));
+        assert!(hopeless("vault", &ready, &[]));
+        assert!(!hopeless("notes", &ready, &[vault(State::Crashed)]));
     }
 }

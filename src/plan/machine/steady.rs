@@ -9,6 +9,8 @@ use crate::api::wire::ModuleView;
 
 /// So long one that served before has to be ready: what supervisord takes for its start (`startsecs`).
 pub(super) const A_SECOND: Duration = Duration::from_secs(1);
+/// So long any other: those who fall over at once are seen, and nobody waits who has just installed a hub.
+pub(super) const A_MOMENT: Duration = Duration::from_millis(250);
 /// So long one that has crashed within the window of its budget: longer than any pause between two lives of a loop.
 const AFTER_A_CRASH: Duration = Duration::from_secs(10);
 
@@ -16,6 +18,8 @@ const AFTER_A_CRASH: Duration = Duration::from_secs(10);
 pub(super) struct Steady {
     /// How long one that has not crashed has to be ready.
     least: Duration,
+    /// Whether nobody has looked yet.
+    first: bool,
     /// Of those that were ready at the last look: since when, and in which life.
     since: BTreeMap<String, Life>,
 }
@@ -23,28 +27,36 @@ pub(super) struct Steady {
 struct Life {
     pid: Option<u32>,
     ready_since: Duration,
+    /// How long it had lived when it was first seen.
+    lived: Duration,
     least: Duration,
 }
 
 impl Steady {
     pub(super) fn new(least: Duration) -> Self {
-        Self { least, since: BTreeMap::new() }
+        Self { least, first: true, since: BTreeMap::new() }
     }
 
-    /// Takes one look in.
+    /// Takes one look in. Of what was ready before anybody looked, its life counts.
     pub(super) fn look(&mut self, modules: &[ModuleView], now: Duration) {
         let mut before = std::mem::take(&mut self.since);
+        let first = std::mem::replace(&mut self.first, false);
         for module in modules.iter().filter(|module| module.ready) {
             let known = before.remove(&module.short).filter(|life| life.pid == module.pid);
-            let ready_since = known.map_or(now, |life| life.ready_since);
+            let (ready_since, lived) = known.map_or_else(
+                || (now, Duration::from_millis(module.uptime_ms.filter(|_| first).unwrap_or_default())),
+                |life| (life.ready_since, life.lived),
+            );
             let least = if module.restarts_in_window > 0 { AFTER_A_CRASH } else { self.least };
-            self.since.insert(module.short.clone(), Life { pid: module.pid, ready_since, least });
+            self.since.insert(module.short.clone(), Life { pid: module.pid, ready_since, lived, least });
         }
     }
 
     /// Whether this module is ready, and has been for long enough.
     pub(super) fn holds(&self, short: &str, now: Duration) -> bool {
-        self.since.get(short).is_some_and(|life| now.saturating_sub(life.ready_since) >= life.least)
+        self.since
+            .get(short)
+            .is_some_and(|life| now.saturating_sub(life.ready_since) + life.lived >= life.least)
     }
 }
 
@@ -79,6 +91,21 @@ pub(super) mod tests {
         assert!(!steady.holds("vault", at(5_000)), "it is not ready any more");
         steady.look(&[vault(1, true, 0)], at(1_200));
         assert!(!steady.holds("vault", at(2_100)) && steady.holds("vault", at(2_200)), "from anew");
+    }
+
+    /// A hub that has run for long is not waited for; what comes up while somebody waits is.
+    #[test]
+    fn of_what_was_ready_before_the_life_counts() {
+        let at = Duration::from_millis;
+        let lived = |pid, ms, crashes| ModuleView { uptime_ms: Some(ms), ..vault(pid, true, crashes) };
+        let mut steady = Steady::new(A_SECOND);
+        steady.look(&[lived(1, 700, 0)], at(0));
+        assert!(!steady.holds("vault", at(299)) && steady.holds("vault", at(300)));
+        steady.look(&[lived(2, 5_000, 0)], at(400));
+        assert!(!steady.holds("vault", at(1_399)), "of the next one it does not: it may have bound just now");
+        let mut steady = Steady::new(A_MOMENT);
+        steady.look(&[lived(1, 9_000, 1)], at(0));
+        assert!(!steady.holds("vault", at(999)) && steady.holds("vault", at(1_000)), "after a crash");
     }
 
     /// A loop whose every life is seen ready: each look is of another life, or of one younger than the longest pause.
