@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::process::text;
+use crate::process::{heap, text};
 use crate::supervisor::phase::Outcome;
 
 use super::app::App;
@@ -18,6 +18,8 @@ use super::watch::Watch;
 const REAP: Duration = Duration::from_secs(5);
 /// So long after its start a hub does not need the code of its start any more.
 const STARTED: Duration = Duration::from_secs(1);
+/// It gives back this often what was needed only for a while: a burst of lines, a follower, a request seldom made.
+const TIDY: Duration = Duration::from_secs(60);
 
 /// What the loop stands on.
 #[derive(Debug)]
@@ -53,8 +55,8 @@ impl Life<'_> {
     pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
         let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
         let well = tokio::time::sleep(safe_mode::WITHIN);
-        let started = tokio::time::sleep(STARTED);
-        tokio::pin!(well, started);
+        let tidy = tokio::time::sleep(STARTED);
+        tokio::pin!(well, tidy);
         loop {
             tokio::select! {
                 wish = self.signals.next() => match wish {
@@ -71,8 +73,10 @@ impl Life<'_> {
                     self.reload().await;
                 }
                 // A hub that cannot do that is a little larger, and nothing else.
-                () = &mut started, if !started.is_elapsed() => {
-                    let _ = text::forget();
+                () = &mut tidy => {
+                    let _ = (text::forget(), heap::trim());
+                    let next = tidy.deadline() + TIDY;
+                    tidy.as_mut().reset(next);
                 }
                 () = &mut well, if !well.is_elapsed() => self.app.boots.lived(),
                 _ = beat.tick() => {

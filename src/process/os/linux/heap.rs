@@ -19,3 +19,20 @@ pub(in crate::process) fn settle() -> bool {
 pub(in crate::process) fn settle() -> bool {
     true
 }
+
+/// Whole free pages, wherever they are; see [`crate::process::heap::trim`].
+///
+/// Source: malloc_trim(3).
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "malloc_trim is a C function")]
+pub(in crate::process) fn trim() -> bool {
+    // SAFETY: takes a number, and works under the allocator's own lock on what nobody has allocated.
+    unsafe { nix::libc::malloc_trim(0) };
+    true // what it returns says only whether there was anything to give back
+}
+
+/// Another C library's allocator has its own ways.
+#[cfg(not(target_env = "gnu"))]
+pub(in crate::process) fn trim() -> bool {
+    true
+}

@@ -25,7 +25,7 @@ mod layout;
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use exit::ExitWatch;
 pub(super) use handed::take as take_handed;
-pub(super) use heap::settle as settle_heap;
+pub(super) use heap::{settle as settle_heap, trim as trim_heap};
 pub(super) use pidfd::send;
 pub(super) use posix::{detach, discard, end_if_any, group_exists, is_child, send_group, zombie_child};
 pub(super) use proc::{
