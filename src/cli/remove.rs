@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::api::client::{ClientError, OP};
+use crate::api::client::{Client, ClientError, OP};
 use crate::api::wire::{ApiError, OpReply};
 use crate::home::{registration, services};
+use crate::module::name::Short;
 use crate::module::row::short_of;
 use crate::ui::prompt::{self, Question};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::left;
 use super::ops::encoded;
 use super::said::Said;
 
@@ -62,9 +64,26 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
         }
     }
     // A file that cannot be edited is found before the module is stopped, not after (contract W-M3).
-    services::read(&cx.home)
-        .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
+    let unreadable = |error| CliError::from_error(Kind::Failed, &error).hint("parachute status");
+    let rows = services::read(&cx.home).map_err(unreadable)?;
+    let meant = services::named(&cx.home, &args.name).map_err(unreadable)?;
     let client = cx.client();
+    // A row that lies beside the one the module is made of goes, and the module runs on.
+    let runs_another =
+        rows.row(&short).is_some_and(|row| meant.as_ref().is_some_and(|name| row.name != *name));
+    if !runs_another {
+        stop(cx, &client, &short).await?;
+    }
+    let removed = registration::remove(&cx.home, &args.name, args.purge, PATIENCE)
+        .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
+    // The row is gone whatever the hub answers now; it also notices by itself, within a second.
+    let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
+    let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
+    Ok(Said::report(args.json, &report, Kind::Done, || screen(&report)))
+}
+
+async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliError> {
     let stopped = client.post::<OpReply>(&format!("/api/modules/{}/stop", encoded(short.as_str())), OP).await;
     match stopped {
         Ok(OpReply { ok: false, problem: Some(problem), .. }) => {
@@ -76,18 +95,19 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Said, CliError> {
             let text = format!("{short} is not gone, and the hub says no more");
             return Err(CliError::new(Kind::Failed, text).hint(format!("parachute why {short}")));
         }
-        Ok(_) | Err(ClientError::NoHub { .. }) => {}
+        Ok(_) => {}
+        Err(ClientError::NoHub { .. }) => {
+            let mut left = left::running(cx)?;
+            left.retain(|left| left.short == short.as_str());
+            if !left.is_empty() {
+                return Err(left::unsupervised(&left));
+            }
+        }
         // Unknown to the hub: the row is what counts. Any other refusal may mean that it still runs.
         Err(ClientError::Refused(error, _)) if has_no_module(&error) => {}
         Err(error) => return Err(error.into()),
     }
-    let removed = registration::remove(&cx.home, &short, args.purge, PATIENCE)
-        .map_err(|error| CliError::from_error(Kind::Failed, &error).hint("parachute status"))?;
-    // The row is gone whatever the hub answers now; it also notices by itself, within a second.
-    let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
-    let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
-    let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
-    Ok(Said::report(args.json, &report, Kind::Done, || screen(&report)))
+    Ok(())
 }
 
 /// The hub has nothing of that name that could run.

@@ -94,6 +94,14 @@ impl Document {
         exact.or_else(|| named.iter().find(|(name, _)| short_of(name).as_ref() == Ok(short))).cloned()
     }
 
+    /// The name of the row that a person means: the one of that very name, else the one that is the module of that
+    /// short name.
+    #[must_use]
+    pub fn named(&self, typed: &str) -> Option<String> {
+        let exact = self.names_and_ports().find_map(|(name, _)| name.filter(|name| name == typed));
+        exact.or_else(|| self.row_of(&short_of(typed).ok()?).map(|(name, _)| name))
+    }
+
     /// Sets fields of the first row called `name`, or appends such a row. Its other fields stay.
     ///
     /// # Errors

@@ -88,6 +88,14 @@ pub fn read(home: &Home) -> Result<Services, ServicesError> {
     Ok(services)
 }
 
+/// The name of the row that a person means by this, see [`Document::named`].
+///
+/// # Errors
+/// [`ServicesError`].
+pub fn named(home: &Home, typed: &str) -> Result<Option<String>, ServicesError> {
+    Ok(document(home, fs::read_if_there(&home.services(), LIMIT)?)?.named(typed))
+}
+
 fn document(home: &Home, bytes: Option<Vec<u8>>) -> Result<Document, ServicesError> {
     match bytes {
         None => Ok(Document::default()),

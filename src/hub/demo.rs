@@ -83,6 +83,6 @@ pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, Demo
 /// # Errors
 /// [`DemoError`].
 pub fn remove(home: &Home, demo: &Demo) -> Result<(), DemoError> {
-    registration::remove(home, &demo.short, false, PATIENCE)?;
+    registration::remove(home, demo.short.as_str(), false, PATIENCE)?;
     Ok(())
 }

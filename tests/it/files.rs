@@ -202,3 +202,26 @@ fn a_home_of_the_original_hub_boots_and_its_services_json_stays_as_it_is() {
     world.stop_hub();
     assert_eq!(std::fs::read(world.home().join("services.json")).unwrap(), theirs);
 }
+
+/// Contract A-11: a row of an older name that lies beside the live one goes, and the live one runs on.
+#[test]
+fn a_leftover_row_is_removed_while_the_module_beside_it_runs_on() {
+    let world = World::new();
+    world.module("scribe", &[]);
+    world.rows()[0]["name"] = json!("parachute-scribe");
+    let mut leftover = world.rows()[0].clone();
+    leftover["name"] = json!("scribe");
+    world.rows().push(leftover);
+    world.write_rows();
+    world.start_hub();
+    let pid = world.ready("scribe");
+    let said = world.run(&["remove", "scribe"]).code(0);
+    assert!(said.out.contains("✓ scribe removed"), "{said:?}");
+    assert_eq!(world.ready("scribe"), pid, "{said:?}");
+    assert!(world.read("services.json").contains("parachute-scribe"));
+    // The row that the module is made of goes with it.
+    let _ = world.run(&["remove", "scribe"]).code(0);
+    world.gone("scribe");
+    assert!(!world.read("services.json").contains("scribe"));
+    world.stop_hub();
+}

@@ -10,6 +10,7 @@ use crate::home::module_json;
 use crate::home::paths::Home;
 use crate::home::services::{self, ServicesError};
 use crate::module::name::Short;
+use crate::module::row::short_of;
 
 /// What [`remove`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +34,20 @@ pub enum RemoveError {
     Files(#[source] FsError),
     /// There is none.
     #[error("services.json has no module `{0}`")]
-    Unknown(Short),
+    Unknown(String),
 }
 
-/// Takes a module back: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and logs stay, unless `purge`.
+/// Takes a module back, by row name or short name: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and logs stay, unless `purge`.
 /// Whether it still runs is for the caller to look after.
 ///
 /// # Errors
 /// [`RemoveError`].
-pub fn remove(home: &Home, short: &Short, purge: bool, within: Duration) -> Result<Removed, RemoveError> {
+pub fn remove(home: &Home, name: &str, purge: bool, within: Duration) -> Result<Removed, RemoveError> {
+    let unknown = || RemoveError::Unknown(name.to_owned());
+    let short = &short_of(name).map_err(|_| unknown())?;
     let held = services::lock(home, within)?;
     let (row, install_dir, shared) = services::edit_locked(home, &held, |document| {
-        let (name, _) = document.row_of(short).ok_or_else(|| RemoveError::Unknown(short.clone()))?;
+        let name = document.named(name).ok_or_else(unknown)?;
         let install_dir =
             document.rows().flatten().find(|row| row.name == name).and_then(|row| row.install_dir);
         document.remove(&name);
@@ -126,7 +129,7 @@ mod tests {
     }
 
     fn take(home: &Home, short: &str, purge: bool) -> Removed {
-        remove(home, &Short::new(short).unwrap(), purge, WITHIN).unwrap()
+        remove(home, short, purge, WITHIN).unwrap()
     }
 
     fn rows(home: &Home, text: &str) {
@@ -172,7 +175,7 @@ mod tests {
         drop(fs::open_append(&home.log_file(&web.short)).unwrap());
         assert_eq!(take(&home, "Web_1", true).kept, [""; 0].map(PathBuf::from));
         assert!(!fs::exists(&dir));
-        assert!(matches!(remove(&home, &web.short, false, WITHIN), Err(RemoveError::Unknown(_))));
+        assert!(matches!(remove(&home, "Web_1", false, WITHIN), Err(RemoveError::Unknown(_))));
     }
 
     #[test]
@@ -189,5 +192,13 @@ mod tests {
         assert!(fs::exists(&home.env_file(&scribe)));
         assert_eq!(take(&home, "scribe", true).row, "parachute-scribe");
         assert!(!fs::exists(&home.module(&scribe)));
+        // By its own name the other one goes, and the one of the plain name stays.
+        rows(
+            &home,
+            r#"{"services":[{"name":"vault","port":1950,"paths":[],"health":"/","version":""},
+            {"name":"parachute-vault","port":1940,"paths":[],"health":"/","version":""}]}"#,
+        );
+        assert_eq!(take(&home, "parachute-vault", false).row, "parachute-vault");
+        assert_eq!(services::read(&home).unwrap().rows[0].1.name, "vault");
     }
 }
