@@ -14,6 +14,7 @@ use crate::unit::name::UnitName;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::left;
 use super::said::Said;
 use super::site::{self, Site};
 
@@ -169,7 +170,7 @@ fn over(state: &UnitState) -> Option<String> {
 pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
     let client = cx.client();
     match answering(&client).await? {
-        Some(hub) if hub.mode == FOREGROUND => stop_foreground(&client, &hub, json).await,
+        Some(hub) if hub.mode == FOREGROUND => stop_foreground(cx, &client, &hub, json).await,
         Some(hub) => {
             let site = site::installed(cx).await.ok_or_else(unseen)?;
             down(&site).await?;
@@ -177,7 +178,7 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
             if !ends(&client, &hub, SILENT).await {
                 return Err(unseen());
             }
-            Ok(stopped(&hub, json))
+            stopped(cx, &hub, json)
         }
         None => {
             // A socket without its service would start it again with the next client.
@@ -186,7 +187,8 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<Said, CliError> {
             {
                 down(&site).await?;
             }
-            Ok(already_stopped(json))
+            let left = left::running(cx)?;
+            if left.is_empty() { Ok(already_stopped(json)) } else { Err(left::unsupervised(&left)) }
         }
     }
 }
@@ -222,13 +224,13 @@ fn has_socket(site: &Site) -> bool {
     }
 }
 
-async fn stop_foreground(client: &Client, hub: &HubView, json: bool) -> Result<Said, CliError> {
+async fn stop_foreground(cx: &Context, client: &Client, hub: &HubView, json: bool) -> Result<Said, CliError> {
     client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
     if !ends(client, hub, OP).await {
         let text = format!("the hub (pid {}) is still stopping", hub.pid);
         return Err(CliError::new(Kind::Failed, text).hint("parachute status"));
     }
-    Ok(stopped(hub, json))
+    stopped(cx, hub, json)
 }
 
 /// Whether this hub answers no more.
@@ -241,10 +243,16 @@ async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
     tokio::time::timeout(within, gone).await.is_ok()
 }
 
-fn stopped(hub: &HubView, json: bool) -> Said {
+/// Says so, if it is true of the modules too: one that no signal reaches outlives its hub.
+fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<Said, CliError> {
+    let left = left::running(cx)?;
+    if !left.is_empty() {
+        let text = format!("the hub has stopped (pid {}), but {}", hub.pid, left::outlived(&left));
+        return Err(CliError::new(Kind::Failed, text).hint("parachute logs hub"));
+    }
     let message = format!("the hub has stopped (pid {}), and all its modules", hub.pid);
     let (pid, port) = (Some(hub.pid), Some(hub.port));
-    HubOutcome { ok: true, running: false, pid, port, message }.said(json)
+    Ok(HubOutcome { ok: true, running: false, pid, port, message }.said(json))
 }
 
 /// That is what was asked for.

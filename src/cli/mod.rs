@@ -12,6 +12,7 @@ pub mod error;
 mod hub;
 pub mod init;
 mod interrupt;
+mod left;
 pub mod legacy;
 pub mod logs;
 pub mod man;

@@ -4,12 +4,13 @@ use futures_util::future::join_all;
 
 use crate::api::client::{Client, ClientError, OP};
 use crate::api::wire::{OpReply, Status};
+use crate::module::row::short_of;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
-use super::{hub, offer};
+use super::{hub, left, offer};
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub struct RestartArgs {
 }
 
 /// Whom a verb means.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     /// Nobody was named, or `hub` was.
     Hub,
@@ -113,11 +114,26 @@ pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::stop(cx, args.json).await,
-        target => match modules(cx, &cx.client(), Op::Stop, target, args.json).await {
-            Err(error) if error.kind == Kind::NoHub => Ok(hub::already_stopped(args.json)),
+        target => match modules(cx, &cx.client(), Op::Stop, target.clone(), args.json).await {
+            Err(error) if error.kind == Kind::NoHub => {
+                let mut left = left::running(cx)?;
+                if let Target::Named(names) = &target {
+                    left.retain(|left| names.iter().any(|name| is_called(&left.short, name)));
+                }
+                if left.is_empty() {
+                    Ok(hub::already_stopped(args.json))
+                } else {
+                    Err(left::unsupervised(&left))
+                }
+            }
             other => other,
         },
     }
+}
+
+/// Whether a person who types this name means the module of that short name.
+fn is_called(short: &str, typed: &str) -> bool {
+    short_of(typed).is_ok_and(|typed| typed.as_str() == short)
 }
 
 async fn modules(

@@ -13,6 +13,7 @@ use crate::ui::text::{bytes, printable, uptime};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::left::{self, Left};
 use super::managed::{self, ManagerView};
 use super::offer;
 use super::said::Said;
@@ -44,6 +45,9 @@ struct Down {
     /// Daemons of the older, detached model that run instead, in a sentence; absent: there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     older: Option<String>,
+    /// Modules that run although no hub does, in a sentence; absent: there are none, or it cannot be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<String>,
     /// Rows of services.json.
     modules: Vec<DownRow>,
     /// What is wrong with the home's files.
@@ -55,6 +59,8 @@ struct DownRow {
     short: String,
     name: String,
     port: u16,
+    /// Its oldest process, if it runs all the same.
+    pid: Option<u32>,
 }
 
 /// Asks the hub, or reads the disk if there is none.
@@ -72,7 +78,8 @@ pub async fn run(cx: &Context, args: StatusArgs) -> Result<Said, CliError> {
         }
         Err(ClientError::NoHub { .. }) => {
             let older = offer::older(cx).await.map(|daemons| offer::words(&daemons));
-            let down = Down { manager, older, ..from_disk(cx) };
+            let left = left::running(cx).unwrap_or_default();
+            let down = Down { manager, older, ..from_disk(cx) }.with(&left);
             Ok(Said::report(args.json, &down, Kind::NotRunning, || down_screen(&down, cx.style)))
         }
         Err(error) => {
@@ -93,12 +100,24 @@ fn verdict(status: &Status) -> Kind {
     if broken || status.modules.iter().any(failing) { Kind::Failed } else { Kind::Done }
 }
 
+impl Down {
+    /// Those that run all the same.
+    fn with(mut self, left: &[Left]) -> Self {
+        for row in &mut self.modules {
+            row.pid = left.iter().find(|left| left.short == row.short).map(|left| left.id.pid);
+        }
+        self.left = (!left.is_empty()).then(|| left::words(left));
+        self
+    }
+}
+
 fn from_disk(cx: &Context) -> Down {
     match services::read(&cx.home) {
         Ok(services) => Down {
             hub: None,
             manager: None,
             older: None,
+            left: None,
             modules: services
                 .rows
                 .iter()
@@ -106,6 +125,7 @@ fn from_disk(cx: &Context) -> Down {
                     short: short.to_string(),
                     name: row.name.clone(),
                     port: row.port,
+                    pid: None,
                 })
                 .collect(),
             problems: services
@@ -126,6 +146,7 @@ fn from_disk(cx: &Context) -> Down {
                 hub: None,
                 manager: None,
                 older: None,
+                left: None,
                 modules: Vec::new(),
                 problems: vec![FileProblem { file, row: None, message: error.to_string(), next }],
             }
@@ -266,6 +287,13 @@ fn down_screen(down: &Down, style: Style) -> String {
         out.push_str(&format!("  {} {}\n", style.warn("note:"), printable(older)));
         out.push_str(&format!("  {} parachute migrate --to-supervised\n", style.good("hint:")));
     }
+    if let Some(left) = &down.left {
+        out.push_str(&format!("  {} {}\n", style.warn("note:"), printable(left)));
+        out.push_str(&format!(
+            "  {} parachute serve     (starts them anew, under a hub)\n",
+            style.good("hint:")
+        ));
+    }
     match &down.manager {
         None if down.older.is_some() => {}
         Some(manager) => out.push_str(&manager.screen(style)),
@@ -281,7 +309,10 @@ fn down_screen(down: &Down, style: Style) -> String {
         for row in &down.modules {
             let cells = vec![
                 Cell::new(row.short.as_str()),
-                Cell::painted("down", |t| style.dim(t)),
+                match row.pid {
+                    Some(pid) => Cell::painted(&format!("runs, pid {pid}"), |t| style.warn(t)),
+                    None => Cell::painted("down", |t| style.dim(t)),
+                },
                 Cell::new(row.port.to_string()),
             ];
             table.row(cells, Vec::new());

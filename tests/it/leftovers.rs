@@ -151,3 +151,31 @@ fn what_has_no_row_is_ended_together() {
     world.stop_hub();
     world.expect_no_processes();
 }
+
+/// A hub that was killed leaves its modules running: no verb calls them down, stopped or removed.
+#[test]
+fn verbs_without_a_hub_tell_what_still_runs() {
+    let world = World::new();
+    world.module("vault", &[]);
+    world.module("web", &[]);
+    world.start_hub();
+    let (vault, web) = (world.ready("vault"), world.ready("web"));
+    world.kill_hub();
+    let status = world.run(&["status"]).code(3);
+    assert!(status.out.contains(&format!("vault (pid {vault}), web (pid {web}) still run")), "{status:?}");
+    assert!(status.out.contains(&format!("runs, pid {web}")), "{status:?}");
+    for verb in [&["stop"][..], &["stop", "vault"], &["stop", "--all"], &["remove", "vault"]] {
+        let said = world.run(verb).code(1);
+        assert!(said.err.contains(&format!("vault (pid {vault})")), "{verb:?}: {said:?}");
+        assert!(said.err.contains("parachute serve"), "{verb:?}: {said:?}");
+    }
+    assert!(world.read("services.json").contains("vault"), "its row is still there");
+    assert!(world.run(&["stop", "notes"]).code(0).out.contains("already stopped"), "nobody of that name runs");
+    // What the hint says: a hub starts them anew, and then they can be stopped.
+    world.start_hub();
+    assert_ne!(world.ready("vault"), vault);
+    let _ = world.run(&["stop"]).code(0);
+    world.hub_ends();
+    world.expect_no_processes();
+    assert!(world.run(&["stop"]).code(0).out.contains("already stopped"));
+}

@@ -3,6 +3,7 @@
 use super::*;
 use crate::module::problem::{Kind as Why, Problem};
 use crate::module::stamp::Stamp;
+use crate::process::id::{BootId, ProcessId, Started};
 
 fn module(short: &str, state: State) -> ModuleView {
     ModuleView {
@@ -94,11 +95,17 @@ fn empty_and_down() {
     let empty = status(Vec::new());
     assert_eq!(verdict(&empty), Kind::Done);
     insta::assert_snapshot!("empty", screen(&empty, None, Style::PLAIN));
-    let row = DownRow { short: "vault".to_owned(), name: "parachute-vault".to_owned(), port: 1940 };
-    let mut down = Down { hub: None, manager: None, older: None, modules: vec![row], problems: Vec::new() };
+    let row =
+        DownRow { short: "vault".to_owned(), name: "parachute-vault".to_owned(), port: 1940, pid: None };
+    let mut down =
+        Down { hub: None, manager: None, older: None, left: None, modules: vec![row], problems: Vec::new() };
     insta::assert_snapshot!("down", down_screen(&down, Style::PLAIN));
     down.older = Some("no supervised hub runs; vault (pid 26) still runs detached".to_owned());
     assert!(down_screen(&down, Style::PLAIN).contains("hint: parachute migrate --to-supervised"));
+    down.older = None;
+    let id = ProcessId { pid: 26, started: Started(1), boot: BootId("b".into()) };
+    let down = down.with(&[Left { short: "vault".to_owned(), id }]);
+    insta::assert_snapshot!("down_and_left", down_screen(&down, Style::PLAIN));
 }
 
 #[test]

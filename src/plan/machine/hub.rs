@@ -122,15 +122,15 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
 /// Waits until no module is on its way any more, and tells which are not ready, or do not stay so. That is theirs to
 /// sort out: it is never an error of the plan.
 pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
-    let (mut steady, begun) = (Steady::new(A_MOMENT), Instant::now());
+    let (mut steady, begun) = (Steady::since_birth(A_MOMENT), Instant::now());
     loop {
+        let asked = begun.elapsed();
         // In time or not: what counts is what is said then.
-        let over = begun.elapsed() >= within;
+        let over = asked >= within;
         match told(hub).await {
             Ok((ready, status)) => {
-                let now = begun.elapsed();
-                steady.look(&status.modules, now);
-                let holds = |short: &str| steady.holds(short, now);
+                steady.look(&status.modules, begun.elapsed());
+                let holds = |short: &str| steady.holds(short, asked);
                 let stay = ready.ready_modules.iter().all(|short| holds(short));
                 if over || (ready.transient_modules.is_empty() && stay) {
                     return Ok(not_ready(&ready, &status.modules, holds));
@@ -149,10 +149,10 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     let (mut steady, begun) = (Steady::new(A_SECOND), Instant::now());
     let wait = async {
         loop {
+            let asked = begun.elapsed();
             if let Ok((ready, status)) = told(hub).await {
-                let now = begun.elapsed();
-                steady.look(&status.modules, now);
-                if wanted.iter().all(|module| steady.holds(module, now)) {
+                steady.look(&status.modules, begun.elapsed());
+                if wanted.iter().all(|module| steady.holds(module, asked)) {
                     return true;
                 }
                 if wanted.iter().any(|module| hopeless(module, &ready, &status.modules)) {
@@ -165,12 +165,12 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     if tokio::time::timeout(within, wait).await == Ok(true) {
         return Ok(());
     }
+    let asked = begun.elapsed();
     let status: Result<Status, ClientError> = hub.get("/api/status").await;
     let missing = match &status {
         Ok(status) => {
-            let now = begun.elapsed();
-            steady.look(&status.modules, now);
-            lacking(wanted, &status.modules, |short| steady.holds(short, now))
+            steady.look(&status.modules, begun.elapsed());
+            lacking(wanted, &status.modules, |short| steady.holds(short, asked))
         }
         Err(error) => vec![sentence::of(error)],
     };

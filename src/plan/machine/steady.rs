@@ -18,7 +18,7 @@ const AFTER_A_CRASH: Duration = Duration::from_secs(10);
 pub(super) struct Steady {
     /// How long one that has not crashed has to be ready.
     least: Duration,
-    /// Whether nobody has looked yet.
+    /// Whether of what is ready at the first look its whole life counts.
     first: bool,
     /// Of those that were ready at the last look: since when, and in which life.
     since: BTreeMap<String, Life>,
@@ -33,11 +33,17 @@ struct Life {
 }
 
 impl Steady {
+    /// Nobody has looked yet. What was ready before anybody looked counts from the first look on.
     pub(super) fn new(least: Duration) -> Self {
-        Self { least, first: true, since: BTreeMap::new() }
+        Self { least, first: false, since: BTreeMap::new() }
     }
 
-    /// Takes one look in. Of what was ready before anybody looked, its life counts.
+    /// Of what was ready before anybody looked its whole life counts: where nobody waits for what has just been started.
+    pub(super) fn since_birth(least: Duration) -> Self {
+        Self { first: true, ..Self::new(least) }
+    }
+
+    /// Takes one look in, `now` being when it was answered.
     pub(super) fn look(&mut self, modules: &[ModuleView], now: Duration) {
         let mut before = std::mem::take(&mut self.since);
         let first = std::mem::replace(&mut self.first, false);
@@ -52,7 +58,8 @@ impl Steady {
         }
     }
 
-    /// Whether this module is ready, and has been for long enough.
+    /// Whether this module is ready, and has been for long enough; `now` being when the last look was asked for: an
+    /// answer that took long says nothing of the time it took.
     pub(super) fn holds(&self, short: &str, now: Duration) -> bool {
         self.since
             .get(short)
@@ -98,14 +105,20 @@ pub(super) mod tests {
     fn of_what_was_ready_before_the_life_counts() {
         let at = Duration::from_millis;
         let lived = |pid, ms, crashes| ModuleView { uptime_ms: Some(ms), ..vault(pid, true, crashes) };
-        let mut steady = Steady::new(A_SECOND);
+        let mut steady = Steady::since_birth(A_SECOND);
         steady.look(&[lived(1, 700, 0)], at(0));
         assert!(!steady.holds("vault", at(299)) && steady.holds("vault", at(300)));
         steady.look(&[lived(2, 5_000, 0)], at(400));
         assert!(!steady.holds("vault", at(1_399)), "of the next one it does not: it may have bound just now");
-        let mut steady = Steady::new(A_MOMENT);
+        let mut steady = Steady::since_birth(A_MOMENT);
         steady.look(&[lived(1, 9_000, 1)], at(0));
         assert!(!steady.holds("vault", at(999)) && steady.holds("vault", at(1_000)), "after a crash");
+        let mut steady = Steady::new(A_SECOND);
+        steady.look(&[lived(1, 9_000, 0)], at(0));
+        assert!(
+            !steady.holds("vault", at(999)) && steady.holds("vault", at(1_000)),
+            "it may have bound late"
+        );
     }
 
     /// A loop whose every life is seen ready: each look is of another life, or of one younger than the longest pause.
