@@ -12,6 +12,7 @@ use crate::home::services;
 use crate::logs::entry::{Entry, ReadError};
 use crate::logs::line::{Shown, Stream};
 use crate::logs::read::{self, Ask};
+use crate::logs::tame::tame;
 use crate::manager::state::Active;
 use crate::module::name::Short;
 use crate::module::row::short_of;
@@ -205,6 +206,9 @@ fn tell_of_launchds(cx: &Context, screen: &Screen) {
 }
 
 fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
+    if Terminal.out_is_terminal() {
+        *out = tame(out);
+    }
     let printed = Terminal.out(out).map_err(|error| CliError {
         causes: vec![error.to_string()],
         ..CliError::new(Kind::Failed, "cannot write to standard output")

@@ -67,6 +67,9 @@ impl ServeError {
     pub fn next(&self) -> String {
         match self {
             Self::Listen(ListenError::SecondHub { .. }) => "parachute status".to_owned(),
+            Self::Listen(ListenError::PortBusy { pid: Some(1), .. }) => {
+                "systemctl list-sockets     (the unit to stop is in its row), or `parachute serve --port N`".to_owned()
+            }
             Self::Listen(ListenError::PortBusy { pid: Some(pid), .. }) => {
                 format!("stop it with `kill {pid}`, or choose another port: `parachute serve --port N`")
             }

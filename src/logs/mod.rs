@@ -11,7 +11,7 @@
 //!
 //! Bounded everywhere: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
 //! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`backlog.rs`); a slow
-//! follower misses lines and is told how many (`follow.rs`). How a line looks on disk and on screen: `line.rs`.
+//! follower misses lines and is told how many (`follow.rs`). A terminal is shown no control characters (`tame.rs`). How a line looks on disk and on screen: `line.rs`.
 //!
 //! Must not: know what a module's state is, start or stop anything, decide what a person is told about a crash.
 
@@ -32,4 +32,5 @@ mod rotate;
 pub mod start;
 pub mod stdout;
 pub mod tail_file;
+pub mod tame;
 pub mod thread;

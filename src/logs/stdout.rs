@@ -9,7 +9,7 @@
 )]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::backlog::{Admit, Backlog};
 use super::held::held;
+use super::tame::tame;
 
 /// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
 /// shows progress sooner: this is the default capacity of a pipe, pipe(7).
@@ -202,8 +203,12 @@ impl Stdout {
 impl Shared {
     fn write_all(&self, sink: &File) {
         let piece = if sink.metadata().is_ok_and(|m| m.is_file()) { usize::MAX } else { PIECE };
+        let seen = sink.is_terminal();
         let mut bytes = Vec::new();
         while self.next(&mut bytes) {
+            if seen {
+                bytes = tame(&bytes);
+            }
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 match rustix::io::write(sink, &rest[..whole_lines(rest, piece)]) {

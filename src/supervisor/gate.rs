@@ -13,7 +13,7 @@ use crate::module::name::Short;
 use crate::module::problem::{Holder, Kind, Problem};
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
-use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::attribution::{self, Against, Claimant, Evidence, Proof, Suspect, Verdict};
 use crate::process::group::Life;
 use crate::process::id::ProcessId;
 use crate::process::unsure::Unsure;
@@ -98,7 +98,7 @@ async fn free_port(
         let evidence = evidence(question, launch, program, &holder, id.as_ref()).map_err(unsure)?;
         let verdict = attribution::judge(&evidence);
         let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
-            return Err(squatter(question, holder, &verdict.to_string()));
+            return Err(squatter(question, holder, &verdict.to_string(), Some(&verdict)));
         };
         let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
@@ -113,6 +113,7 @@ async fn free_port(
             question,
             holder,
             "an earlier instance keeps coming back: another manager restarts it",
+            None,
         )),
     }
 }
@@ -167,17 +168,24 @@ fn no_row(question: &Question) -> Problem {
     Problem::new(Kind::BadDefinition, text, question.at).next("parachute status")
 }
 
-fn squatter(question: &Question, holder: Holder, why: &str) -> Problem {
+fn squatter(question: &Question, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
     let short = &question.short;
     let text =
         format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
-    let next = match holder.pid {
-        Some(pid) => format!("kill {pid}"),
-        None => format!("sudo ss -ltnp 'sport = :{}'", holder.port),
-    };
+    let next = way_out(short, &holder, verdict);
     let mut problem = Problem::new(Kind::PortSquatter, text, question.at).next(next);
     problem.holder = Some(Box::new(holder));
     problem
+}
+
+/// What a person may do about whoever holds the port. What this hub keeps is not to be killed behind its back.
+fn way_out(short: &Short, holder: &Holder, verdict: Option<&Verdict>) -> String {
+    match (verdict, holder.pid) {
+        (Some(Verdict::NotOurs(Against::Hub)), _) => format!("give {short} another port in services.json"),
+        (Some(Verdict::NotOurs(Against::Sibling(sibling))), _) => format!("parachute stop {sibling}"),
+        (Some(Verdict::NotOurs(Against::OtherUser(_))), Some(pid)) if pid > 1 => format!("sudo kill {pid}"),
+        _ => holder.freed_by(),
+    }
 }
 
 fn unsure_of_port(question: &Question, port: u16, unsure: Unsure) -> Problem {
@@ -212,4 +220,27 @@ fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
         .collect();
     let text = format!("an earlier instance of {} survives SIGKILL: {}", question.short, names.join(", "));
     Problem::new(Kind::StopFailed, text, question.at).next("parachute status")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::attribution::Doubt;
+
+    #[test]
+    fn nobody_is_told_to_kill_the_hub_a_sibling_or_init() {
+        let [short, sibling] = ["web", "vault"].map(|name| Short::new(name).unwrap());
+        let hint = |pid, verdict: Verdict| {
+            let holder = Holder { port: 1944, pid, uid: None, command: String::new() };
+            way_out(&short, &holder, Some(&verdict))
+        };
+        let doubt = || Verdict::CannotTell(Doubt::OtherCommand);
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Hub)), "give web another port in services.json");
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Sibling(sibling))), "parachute stop vault");
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::OtherUser(33))), "sudo kill 7");
+        assert_eq!(hint(Some(7), doubt()), "kill 7");
+        assert!(hint(Some(1), doubt()).starts_with("systemctl list-sockets"));
+        assert!(hint(Some(1), Verdict::NotOurs(Against::OtherUser(0))).starts_with("systemctl list-sockets"));
+        assert_eq!(hint(None, doubt()), "sudo ss -ltnp 'sport = :1944'");
+    }
 }

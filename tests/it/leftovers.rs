@@ -170,7 +170,10 @@ fn verbs_without_a_hub_tell_what_still_runs() {
         assert!(said.err.contains("parachute serve"), "{verb:?}: {said:?}");
     }
     assert!(world.read("services.json").contains("vault"), "its row is still there");
-    assert!(world.run(&["stop", "notes"]).code(0).out.contains("already stopped"), "nobody of that name runs");
+    assert!(
+        world.run(&["stop", "notes"]).code(0).out.contains("already stopped"),
+        "nobody of that name runs"
+    );
     // What the hint says: a hub starts them anew, and then they can be stopped.
     world.start_hub();
     assert_ne!(world.ready("vault"), vault);

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::eventually;
 use crate::support::stream::Live;
 use crate::support::world::{World, fixture};
+use crate::support::{eventually, until};
 
 /// A module that is only a log, as an earlier hub left it.
 fn left(world: &World, short: &str, lines: &[&str]) {
@@ -146,5 +146,31 @@ fn files_are_rotated_and_only_so_many_are_kept() {
         assert!(len <= 20_000, "{name}: {len}");
     }
     assert!(shown(&world, &["web", "-n", "100000"]).len() > 200, "older files are read too");
+    world.stop_hub();
+}
+
+/// What a stranger sends and a module logs does not act on the terminal of who reads it; a pipe gets every byte.
+#[test]
+fn no_line_of_a_module_acts_on_a_terminal() {
+    let world = World::new();
+    let line = "printf '\\033]0;title\\007 \\033[31mred\\033[0m\\n'; exec sleep 1000";
+    world.define("web", &["sh", "-c", line], json!({ "listen": false }));
+    world.start_hub();
+    world.ready("web");
+    let raw = "\u{1b}]0;title\u{7} \u{1b}[31mred\u{1b}[0m";
+    let _ = until("the line is kept", || {
+        Some(world.run(&["logs", "web"]).code(0)).filter(|said| said.out.contains(raw))
+    });
+    let logs = world.parachute(&["logs", "web"]);
+    let shown = std::process::Command::new("script")
+        .args(["-qec", &format!("{} logs web", crate::support::world::BINARY), "/dev/null"])
+        .env_clear()
+        .envs(logs.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("\\u{1b}]0;title\\u{7} \u{1b}[31mred\u{1b}[0m"), "{shown:?}");
+    assert!(!shown.contains("\u{1b}]0;"), "{shown:?}");
     world.stop_hub();
 }

@@ -1,0 +1,85 @@
+//! What a module says, as a terminal may show it. Pure. Files, pipes and JSON have every byte as it was.
+
+/// Colours act (SGR, `ESC [ … m`), and tabs and line ends; every other control character, alone or in a sequence, is
+/// shown: a stranger's request that a module logs must not set a title, fill a clipboard or move the cursor.
+#[must_use]
+pub fn tame(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(acts) {
+            let (plain, from) = rest.split_at(at);
+            out.extend_from_slice(plain.as_bytes());
+            let colour = colour(from);
+            if colour > 0 {
+                out.extend_from_slice(&from.as_bytes()[..colour]);
+                rest = &from[colour..];
+                continue;
+            }
+            let mut chars = from.chars();
+            let control = chars.next().unwrap_or_default();
+            rest = chars.as_str();
+            // A line end of elsewhere.
+            if control != '\r' || !rest.starts_with('\n') {
+                out.extend_from_slice(control.escape_default().to_string().as_bytes());
+            }
+        }
+        out.extend_from_slice(rest.as_bytes());
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+    out
+}
+
+fn acts(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+}
+
+/// Length of the colour sequence that this begins with; 0: it begins with none (ECMA-48, SGR).
+fn colour(text: &str) -> usize {
+    let Some(inside) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let numbers =
+        inside.len() - inside.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';' || c == ':').len();
+    if inside[numbers..].starts_with('m') { 2 + numbers + 1 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8(tame(bytes)).unwrap()
+    }
+
+    #[test]
+    fn colours_act_and_nothing_else() {
+        assert_eq!(
+            text("[web] \u{1b}[1;31mred\u{1b}[0m\tgrün\n".as_bytes()),
+            "[web] \u{1b}[1;31mred\u{1b}[0m\tgrün\n"
+        );
+        assert_eq!(text(b"\x1b]52;c;aGk=\x07"), "\\u{1b}]52;c;aGk=\\u{7}");
+        assert_eq!(text(b"\x1b[2J\x1b[1;1H\x1b[m"), "\\u{1b}[2J\\u{1b}[1;1H\u{1b}[m");
+        assert_eq!(text(b"one\r\ntwo\rthree\x08\n"), "one\ntwo\\rthree\\u{8}\n");
+        assert_eq!(text("\u{9b}2J".as_bytes()), "\\u{9b}2J", "a sequence may begin with a C1 character");
+        assert_eq!(text(b"caf\xe9 \x1b"), "caf\\xe9 \\u{1b}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_no_control_character_is_left_but_colours(bytes in any::<Vec<u8>>()) {
+            let once = tame(&bytes);
+            prop_assert_eq!(&tame(&once), &once);
+            let shown = String::from_utf8(once).unwrap();
+            for (at, _) in shown.char_indices().filter(|(_, c)| acts(*c)) {
+                prop_assert!(colour(&shown[at..]) > 0, "{:?}", shown);
+            }
+        }
+
+        #[test]
+        fn plain_lines_stay_as_they_are(text in "[^\\p{C}]*(\n[^\\p{C}]*)*") {
+            prop_assert_eq!(tame(text.as_bytes()), text.into_bytes());
+        }
+    }
+}
