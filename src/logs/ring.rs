@@ -65,9 +65,20 @@ impl Ring {
             self.drop_oldest();
         }
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.make_room(len as usize);
         self.index.push_back(Entry { at, len, stream, continued });
         self.bytes.extend(&text[..len as usize]);
         self.next += 1;
+    }
+
+    /// Room for this many bytes more, twice as much each time, but never past the cap: what doubles from the length of
+    /// its first line ends up half as large again as what it may hold.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.bytes.len() + more;
+        if needed > self.bytes.capacity() {
+            let size = needed.next_power_of_two().min(self.cap.max(needed));
+            self.bytes.reserve_exact(size - self.bytes.len());
+        }
     }
 
     /// Adds the `lines` lines of `file`, which is in file form, all read `at` from `stream`. Only as many of its
@@ -207,6 +218,7 @@ mod tests {
             prop_assert_eq!(by_line.next(), all.len() as u64);
             for ring in [&by_line, &by_batch] {
                 prop_assert!(ring.used() <= cap || ring.index.len() == 1);
+                prop_assert!(ring.bytes.capacity() <= cap, "no line here is longer");
                 let kept = ring.from(0, usize::MAX, usize::MAX);
                 prop_assert!(!kept.is_empty());
                 for (line, text) in kept.iter().rev().zip(all.iter().rev()) {
