@@ -1,5 +1,6 @@
 //! services.json on disk: pure reads, and edits under a lock.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::fs::{self, FsError, Staged};
 use super::lock::{Lock, LockError};
 use super::paths::Home;
 use crate::module::name::Short;
-use crate::module::row::Row;
+use crate::module::row::{Row, short_of};
 use crate::module::rows::admit;
 
 pub use crate::module::rows::FileIssue;
@@ -67,20 +68,40 @@ impl Services {
 /// # Errors
 /// [`ServicesError`] if the file as a whole cannot be used; a bad row is a problem, not an error.
 pub fn read(home: &Home) -> Result<Services, ServicesError> {
+    read_after(home, &[])
+}
+
+/// The same for who has read it before: of the modules `before`, which may run, each whose name is still in the file
+/// stays, as it was if its row cannot be used now.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, ServicesError> {
     let document = document(home, fs::read_if_there(&home.services(), LIMIT)?)?;
     let mut services = Services::default();
-    let mut rows = Vec::new();
-    for row in document.rows() {
+    let read: Vec<_> = document.rows().collect();
+    let mut stays: BTreeMap<&Short, &Row> = before.iter().map(|(short, row)| (short, row)).collect();
+    for short in read.iter().flatten().filter_map(|row| short_of(&row.name).ok()) {
+        stays.remove(&short);
+    }
+    let mut rows = Vec::with_capacity(read.len());
+    for row in read {
         match row {
             Ok(row) => rows.push(row),
-            Err((name, error)) => services.problems.push(FileIssue {
-                row: Some(name),
-                message: format!("{error}; the row is not started"),
-                next: Some(format!("mend the row in {}", home.services().display())),
-            }),
+            Err((name, error)) => {
+                let old = short_of(&name).ok().and_then(|short| stays.remove(&short));
+                let then =
+                    if old.is_some() { "the module stays as it was" } else { "the row is not started" };
+                services.problems.push(FileIssue {
+                    row: Some(name),
+                    message: format!("{error}; {then}"),
+                    next: Some(format!("mend the row in {}", home.services().display())),
+                });
+                rows.extend(old.cloned());
+            }
         }
     }
-    let admitted = admit(rows);
+    let admitted = admit(rows, before);
     services.rows = admitted.modules;
     services.others = admitted.others;
     services.problems.extend(admitted.problems);
@@ -210,6 +231,39 @@ mod tests {
             "`port` must be an integer from 1 to 65535, found 0; the row is not started"
         );
         assert_eq!(fs::read(&home.services(), LIMIT).unwrap(), text);
+    }
+
+    #[test]
+    fn a_module_stays_as_it_was_while_its_name_is_in_the_file() {
+        let (_dir, home) = home();
+        let good = |name: &str, port: u16| {
+            let mut row = fields(port);
+            row.insert("name".to_owned(), name.into());
+            Value::from(row)
+        };
+        let put = |rows: &[Value]| write(&home, json!({ "services": rows }).to_string().as_bytes());
+        put(&[good("parachute-vault", 1940), good("b", 1945)]);
+        let before = read(&home).unwrap().rows;
+        let after = |rows: &[Value]| {
+            put(rows);
+            let services = read_after(&home, &before).unwrap();
+            let rows: Vec<_> = services.rows.iter().map(|(s, r)| format!("{s} {}", r.port)).collect();
+            (rows.join(", "), services.problems.into_iter().map(|p| p.message).collect::<Vec<_>>())
+        };
+        let bad = json!({"name": "parachute-vault", "port": "1940"});
+        let (rows, told) = after(&[bad.clone(), good("new", 1940), good("b", 1946)]);
+        assert_eq!(rows, "vault 1940, b 1946");
+        assert_eq!(
+            told,
+            [
+                "`port` must be an integer from 1 to 65535, found \"1940\"; the module stays as it was",
+                "port 1940 is taken by row `parachute-vault`; `new` is not started",
+            ]
+        );
+        // A second row of the name is as good as any; one bad row is enough to stay, and none to come.
+        assert_eq!(after(&[bad.clone(), good("parachute-vault", 1950)]).0, "vault 1950");
+        assert_eq!(after(&[bad.clone(), bad]).0, "vault 1940");
+        assert_eq!(after(&[json!({"name": "c", "port": 1}), json!({"port": 1945})]).0, "");
     }
 
     #[test]

@@ -31,14 +31,15 @@ pub struct Admitted {
     pub notes: Vec<FileIssue>,
 }
 
-/// Sorts valid rows, in file order, into modules and others.
+/// Sorts valid rows, in file order, into modules and others. `before`: the modules of the last read, which may run; what
+/// somebody else writes beside their rows takes no port from them.
 #[must_use]
-pub fn admit(rows: Vec<Row>) -> Admitted {
+pub fn admit(rows: Vec<Row>, before: &[(Short, Row)]) -> Admitted {
     let mut out = Admitted::default();
     let rows = retired(rows, &mut out);
     let rows = legacy_short_names(rows, &mut out);
     let rows = first_of_each_name(rows, &mut out);
-    out.modules = one_process_a_port(rows, &mut out);
+    out.modules = one_process_a_port(rows, before, &mut out);
     mounts(&mut out);
     out
 }
@@ -139,40 +140,84 @@ fn first_of_each_name(rows: Vec<Row>, out: &mut Admitted) -> Vec<(Short, Row)> {
     kept
 }
 
-/// Of rows with the same port only the first gets a process. Vaults may share one (contract A-8): one vault
-/// process serves all its instances.
-fn one_process_a_port(rows: Vec<(Short, Row)>, out: &mut Admitted) -> Vec<(Short, Row)> {
-    let mut holder: BTreeMap<u16, usize> = BTreeMap::new();
-    let mut kept: Vec<(Short, Row)> = Vec::with_capacity(rows.len());
-    for (short, row) in rows {
-        let Some(first) = holder.get(&row.port).map(|i| &kept[*i].1) else {
-            holder.insert(row.port, kept.len());
-            kept.push((short, row));
-            continue;
-        };
-        let (port, other) = (row.port, first.name.clone());
-        if !(row.is_vault() && first.is_vault()) {
-            let message = format!("port {port} is taken by row `{other}`; `{}` is not started", row.name);
-            out.problem(
-                row,
-                message,
-                format!("give one of the two another `port` than {port} in services.json"),
-            );
-        } else if row.install_dir.is_none() || row.install_dir == first.install_dir {
-            let message = format!("served by the process of `{other}` on port {port}");
-            out.note(row, message, None);
-        } else {
-            let message = format!(
-                "it shares port {port} with `{other}` but has another installDir; only `{other}` is started"
-            );
-            out.problem(
-                row,
-                message,
-                format!("give one of the two another `port` than {port} in services.json"),
-            );
+/// Of rows with the same port only one gets a process: the module that has the port already, else the first. Vaults may
+/// share one (contract A-8): one vault process serves all its instances. A module whose new port is refused stays on the
+/// one it has, whoever wants that.
+fn one_process_a_port(
+    mut rows: Vec<(Short, Row)>,
+    before: &[(Short, Row)],
+    out: &mut Admitted,
+) -> Vec<(Short, Row)> {
+    let before: BTreeMap<&Short, &Row> = before.iter().map(|(short, row)| (short, row)).collect();
+    let holder = loop {
+        let holder = holders(&rows, &before);
+        let refused: Vec<(usize, String, String)> = rows
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (short, row))| {
+                let old = before.get(short).filter(|old| old.port != row.port)?;
+                let Refusal::Problem(message, next) = refusal(i, &rows, &holder)? else { return None };
+                Some((i, format!("{message}; it stays as it was, on port {}", old.port), next))
+            })
+            .collect();
+        if refused.is_empty() {
+            break holder;
+        }
+        for (i, message, next) in refused {
+            let (short, row) = &mut rows[i];
+            if let Some(old) = before.get(short) {
+                let new = std::mem::replace(row, (*old).clone());
+                out.problem(new, message, next);
+            }
+        }
+    };
+    let refusals: Vec<_> = (0..rows.len()).map(|i| refusal(i, &rows, &holder)).collect();
+    let mut kept = Vec::with_capacity(rows.len());
+    for ((short, row), refusal) in rows.into_iter().zip(refusals) {
+        match refusal {
+            None => kept.push((short, row)),
+            Some(Refusal::Served(message)) => out.note(row, message, None),
+            Some(Refusal::Problem(message, next)) => {
+                let message = format!("{message}; `{}` is not started", row.name);
+                out.problem(row, message, next);
+            }
         }
     }
     kept
+}
+
+/// Which of the rows has each port.
+fn holders(rows: &[(Short, Row)], before: &BTreeMap<&Short, &Row>) -> BTreeMap<u16, usize> {
+    let has_it = |(short, row): &(Short, Row)| before.get(short).is_some_and(|old| old.port == row.port);
+    let ports = |(i, (_, row)): (usize, &(Short, Row))| (row.port, i);
+    let mut holder: BTreeMap<u16, usize> =
+        rows.iter().enumerate().filter(|(_, row)| has_it(row)).map(ports).collect();
+    for (port, i) in rows.iter().enumerate().map(ports) {
+        holder.entry(port).or_insert(i);
+    }
+    holder
+}
+
+/// Why a row does not get its port.
+enum Refusal {
+    /// It needs none.
+    Served(String),
+    /// What is wrong, and what to do.
+    Problem(String, String),
+}
+
+fn refusal(i: usize, rows: &[(Short, Row)], holder: &BTreeMap<u16, usize>) -> Option<Refusal> {
+    let (_, row) = &rows[i];
+    let (_, other) = holder.get(&row.port).filter(|holder| **holder != i).map(|holder| &rows[*holder])?;
+    let (port, name) = (row.port, &other.name);
+    let next = format!("give one of the two another `port` than {port} in services.json");
+    Some(if !(row.is_vault() && other.is_vault()) {
+        Refusal::Problem(format!("port {port} is taken by row `{name}`"), next)
+    } else if row.install_dir.is_none() || row.install_dir == other.install_dir {
+        Refusal::Served(format!("served by the process of `{name}` on port {port}"))
+    } else {
+        Refusal::Problem(format!("it shares port {port} with `{name}` but has another installDir"), next)
+    })
 }
 
 /// Tells of mounts that no router can serve as written (contract W-M8). The modules run all the same: this hub routes
@@ -223,6 +268,11 @@ fn mounts(out: &mut Admitted) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    /// The rows of a first read.
+    fn admit(rows: Vec<Row>) -> Admitted {
+        super::admit(rows, &[])
+    }
 
     fn row(name: &str, port: u16) -> Row {
         Row::check(&json!({"name": name, "port": port, "paths": [format!("/{name}")], "health": "/h",
@@ -284,6 +334,41 @@ mod tests {
         assert_eq!(all.problems[0].row.as_deref(), Some("b"));
         assert_eq!(all.problems[0].message, "port 1944 is taken by row `a`; `b` is not started");
         assert_eq!(all.problems.len(), 2);
+    }
+
+    #[test]
+    fn a_module_keeps_the_port_it_has_whatever_is_written_above_it() {
+        let before = admit(vec![row("a", 1944), row("b", 1945)]).modules;
+        let after = |rows: Vec<Row>| {
+            let all = super::admit(rows, &before);
+            let ports: Vec<_> = all.modules.iter().map(|(s, r)| format!("{s} {}", r.port)).collect();
+            (ports.join(", "), all.problems.into_iter().map(|p| p.message).collect::<Vec<_>>())
+        };
+        let (ports, told) = after(vec![row("new", 1945), row("a", 1944), row("b", 1945)]);
+        assert_eq!((ports.as_str(), told.len()), ("a 1944, b 1945", 1));
+        assert_eq!(told[0], "port 1945 is taken by row `b`; `new` is not started");
+        // Its own new port is another's: it stays where it is, and whoever wanted that place has to wait.
+        let (ports, told) = after(vec![row("new", 1944), row("a", 1945), row("b", 1945)]);
+        assert_eq!((ports.as_str(), told.len()), ("a 1944, b 1945", 2));
+        assert_eq!(told[0], "port 1945 is taken by row `b`; it stays as it was, on port 1944");
+        assert_eq!(told[1], "port 1944 is taken by row `a`; `new` is not started");
+        // What is free is anybody's, and both may move at once.
+        assert_eq!(after(vec![row("a", 1946), row("new", 1944), row("b", 1945)]).1, [""; 0]);
+        assert_eq!(after(vec![row("a", 1945), row("b", 1944)]).0, "a 1945, b 1944");
+        assert_eq!(after(vec![row("a", 1944)]).0, "a 1944", "a name that is gone is gone");
+    }
+
+    #[test]
+    fn a_vault_that_runs_serves_the_one_that_is_written_above_it() {
+        let before = admit(vec![row("parachute-vault-work", 1940)]).modules;
+        let all =
+            super::admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1940)], &before);
+        assert_eq!((started(&all), all.problems.len()), (vec!["parachute-vault-work"], 0));
+        // A person who moves an instance to the port of another wants one process for both.
+        let before = admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1950)]).modules;
+        let all =
+            super::admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1940)], &before);
+        assert_eq!((started(&all), all.problems.len()), (vec!["parachute-vault"], 0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All modules of a hub, kept in step with services.json: a row appears, an actor starts it; a row goes, its module
-//! is stopped and forgotten; a row changes, its module is told. A file that cannot be read changes nothing.
+//! is stopped and forgotten; a row changes, its module is told. A file that cannot be read changes nothing, and a row
+//! that cannot be used nothing for its module.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

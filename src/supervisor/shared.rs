@@ -120,7 +120,7 @@ impl Shared {
     }
 
     /// services.json as it is now: read again only if the file is another one. A file that cannot be used leaves the
-    /// last good rows in place; the reason comes second.
+    /// last good rows in place, and the reason comes second; a row that cannot leaves that one.
     pub(super) fn services<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         let mut rows = lock(&self.rows);
         let signature = fs::signature(&self.home.services());
@@ -128,7 +128,7 @@ impl Shared {
             rows.read = true;
             rows.signature = signature;
             let vanished = signature.is_none() && !rows.last.rows.is_empty();
-            match services::read(&self.home) {
+            match services::read_after(&self.home, &rows.last.rows) {
                 // Taking the last module away leaves an empty list. No file at all is an accident.
                 Ok(_) if vanished => {
                     rows.broken = Some(format!("{} has vanished", self.home.services().display()));

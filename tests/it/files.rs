@@ -152,6 +152,43 @@ fn rows_that_come_and_go_in_the_file_are_noticed_without_a_restart() {
     world.stop_hub();
 }
 
+/// What a person mistypes, or a module writes about itself, costs no module that runs: it is as it was until its row
+/// can be read again. Only a name that is gone from the file goes.
+#[test]
+fn a_field_that_breaks_its_rule_stops_no_module_that_runs() {
+    let world = World::new();
+    let port = world.module("web", &[]);
+    world.start_hub();
+    let mut pid = world.ready("web");
+    let good = world.rows()[0].clone();
+    for (field, value) in
+        [("port", json!(port.to_string())), ("displayName", Value::Null), ("paths", json!("/web"))]
+    {
+        world.rows()[0][field] = value;
+        world.write_rows();
+        let said = world.post("/api/reload").unwrap().json();
+        let problem = &said["problems"][0];
+        assert_eq!((&problem["row"], &said["modules"]), (&json!("web"), &json!(1)), "{field}: {said:#}");
+        assert!(problem["message"].as_str().unwrap().contains(field), "{field}: {said:#}");
+        let status = world.run(&["status"]).code(0);
+        assert!(status.out.contains("stays as it was"), "{field}: {}", status.out);
+        assert_eq!(world.ready("web"), pid, "{field}");
+        // Also its next life is the one that was good.
+        assert_eq!(world.op("web", "restart")["ok"], true, "{field}");
+        pid = world.ready("web");
+        assert_eq!(world.view("web")["port"], port);
+        world.rows()[0] = good.clone();
+        world.write_rows();
+        let said = world.post("/api/reload").unwrap().json();
+        assert_eq!((&said["problems"], world.ready("web")), (&json!([]), pid), "{field}: {said:#}");
+    }
+    assert!(!world.hub_log().contains("has no row"), "{}", world.hub_log());
+    world.rows().clear();
+    world.write_rows();
+    world.gone("web");
+    world.stop_hub();
+}
+
 #[test]
 fn a_changed_port_is_noted_and_applied_by_restart() {
     let world = World::new();

@@ -211,3 +211,24 @@ fn two_rows_of_one_port_kill_nobody() {
     assert_eq!(world.processes().len(), 1);
     world.stop_hub();
 }
+
+/// Another program writes a row above that of a module that runs, with the same port: whoever runs keeps it.
+#[test]
+fn a_row_on_the_port_of_a_module_that_runs_is_the_one_that_is_refused() {
+    let world = World::new();
+    world.module("runs", &[]);
+    world.start_hub();
+    let pid = world.ready("runs");
+    world.module("newer", &[]);
+    world.rows().reverse();
+    let taken = world.rows()[1]["port"].clone();
+    world.rows()[0]["port"] = taken;
+    world.write_rows();
+    let said = world.post("/api/reload").unwrap().json();
+    let problem = &said["problems"][0];
+    assert_eq!((&problem["row"], &said["modules"]), (&json!("newer"), &json!(1)), "{said:#}");
+    assert!(problem["message"].as_str().unwrap().contains("`runs`"), "{said:#}");
+    assert_eq!(world.ready("runs"), pid);
+    assert!(!world.hub_log().contains("has no row"), "{}", world.hub_log());
+    world.stop_hub();
+}
