@@ -1,6 +1,6 @@
 //! services.json on disk: pure reads, and edits under a lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Services {
     pub rows: Vec<(Short, Row)>,
     /// Valid rows that get no process of their own; the reason is among the notes or problems.
     pub others: Vec<Row>,
+    /// Whose row cannot be used, and who has none from before.
+    pub unread: BTreeSet<Short>,
     /// What a person should mend. The rest of the file is fine.
     pub problems: Vec<FileIssue>,
     /// What a person may want to know; nothing is wrong.
@@ -89,7 +91,11 @@ pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, Serv
         match row {
             Ok(row) => rows.push(row),
             Err((name, error)) => {
-                let old = short_of(&name).ok().and_then(|short| stays.remove(&short));
+                let short = short_of(&name).ok();
+                let old = short.as_ref().and_then(|short| stays.remove(short));
+                if old.is_none() {
+                    services.unread.extend(short.clone());
+                }
                 let then =
                     if old.is_some() { "the module stays as it was" } else { "the row is not started" };
                 services.problems.push(FileIssue {
@@ -262,8 +268,12 @@ mod tests {
         );
         // A second row of the name is as good as any; one bad row is enough to stay, and none to come.
         assert_eq!(after(&[bad.clone(), good("parachute-vault", 1950)]).0, "vault 1950");
-        assert_eq!(after(&[bad.clone(), bad]).0, "vault 1940");
+        assert_eq!(after(&[bad.clone(), bad.clone()]).0, "vault 1940");
         assert_eq!(after(&[json!({"name": "c", "port": 1}), json!({"port": 1945})]).0, "");
+        let unread = |before| read_after(&home, before).unwrap().unread.into_iter().collect::<Vec<_>>();
+        assert_eq!(unread(&before), [Short::new("c").unwrap()]);
+        put(&[bad, good("b", 1945)]);
+        assert_eq!((unread(&before), unread(&[])), (vec![], vec![Short::new("vault").unwrap()]));
     }
 
     #[test]

@@ -56,8 +56,17 @@ pub struct Condition {
     pub issues: Vec<FileIssue>,
     /// What a person may want to know; nothing is wrong.
     pub notes: Vec<FileIssue>,
+    /// Modules that have a row which cannot be used.
+    pub unread: BTreeSet<Short>,
     /// Why the whole file cannot be used; the last good rows stay.
     pub broken: Option<String>,
+}
+
+impl Condition {
+    /// Whether a module that is not in the set may have a row all the same.
+    fn may_have_row(&self, short: &Short) -> bool {
+        self.broken.is_some() || self.unread.contains(short)
+    }
 }
 
 /// The supervisor.
@@ -67,8 +76,9 @@ pub struct Supervisor {
     members: Arc<Mutex<Vec<Member>>>,
     /// Modules whose row is gone and whose processes are being ended.
     leaving: Arc<Mutex<Vec<Member>>>,
-    /// Held while leftovers of modules without a row are being ended.
-    clearing: Arc<tokio::sync::Mutex<()>>,
+    /// Held while leftovers of modules without a row are being ended. Whether some were passed over, because it is not
+    /// known whether they have one.
+    clearing: Arc<tokio::sync::Mutex<bool>>,
     condition: Arc<Mutex<Condition>>,
     draining: Arc<Mutex<bool>>,
     /// Modules that appear stay down until somebody asks for them.
@@ -152,6 +162,7 @@ impl Supervisor {
             let condition = Condition {
                 issues: services.problems.clone(),
                 notes: services.notes.clone(),
+                unread: services.unread.clone(),
                 broken: broken.map(|why| {
                     format!("{why}; the last good {} modules stay as they are", services.rows.len())
                 }),
@@ -165,7 +176,16 @@ impl Supervisor {
                 handle.edited().await;
             }
         }
+        let is_known = condition.broken.is_none();
         *lock(&self.condition) = condition.clone();
+        if is_known {
+            let set = self.clone();
+            tokio::spawn(async move {
+                if *set.clearing.lock().await {
+                    set.end_forgotten().await;
+                }
+            });
+        }
         condition
     }
 
@@ -240,17 +260,30 @@ impl Supervisor {
 
     /// Ends processes that were left running by an earlier hub and that no start of a module will end: those of
     /// modules without a row, and all of them while modules are held back. All together. What has an actor is the
-    /// actor's: its row may be gone as well, its own time to end is not.
+    /// actor's: its row may be gone as well, its own time to end is not. Who may have a row that cannot be read goes on
+    /// until it can, or the hub stops: to end them would take away what nothing brings back.
     pub async fn end_forgotten(&self) {
-        let _one_at_a_time = self.clearing.lock().await;
-        let held = *lock(&self.held);
-        let why = if held { "which is held back" } else { "which has no row any more" };
+        let mut passed_over = self.clearing.lock().await;
+        let (held, draining, condition) = (*lock(&self.held), self.is_draining(), self.condition());
+        *passed_over = false;
         let mut known: BTreeSet<Short> = lock(&self.leaving).iter().map(|m| m.short.clone()).collect();
         if !held {
             known.extend(lock(&self.members).iter().map(|m| m.short.clone()));
         }
-        let left = self.shared.modules_left();
-        join_all(left.difference(&known).map(|short| self.end_leftovers(short, why))).await;
+        let mut ending = Vec::new();
+        for short in self.shared.modules_left().difference(&known) {
+            let why = match (held, condition.may_have_row(short)) {
+                (true, _) => "which is held back",
+                (false, false) => "which has no row any more",
+                (false, true) if draining => "whose row cannot be read",
+                (false, true) => {
+                    *passed_over = true;
+                    continue;
+                }
+            };
+            ending.push((short.clone(), why));
+        }
+        join_all(ending.iter().map(|(short, why)| self.end_leftovers(short, why))).await;
     }
 
     async fn end_leftovers(&self, short: &Short, why: &str) {

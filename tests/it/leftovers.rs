@@ -182,3 +182,54 @@ fn verbs_without_a_hub_tell_what_still_runs() {
     world.expect_no_processes();
     assert!(world.run(&["stop"]).code(0).out.contains("already stopped"));
 }
+
+/// What cannot be read says of nobody that they have no row: what a killed hub left goes on until it is known.
+#[test]
+fn nothing_is_ended_while_it_is_not_known_who_has_a_row() {
+    let world = World::new();
+    for short in ["web", "typo", "goes"] {
+        define(&world, short, &[], "300ms");
+    }
+    world.start_hub();
+    all_ready(&world, &["web", "typo", "goes"]);
+    world.kill_hub();
+    let before = world.processes();
+    world.write_services("{\"services\": [{\"name\": \"web\", \"po");
+    world.start_hub();
+    for _ in 0..5 {
+        world.post("/api/reload").unwrap();
+    }
+    assert_eq!(world.processes().len(), before.len(), "{}", world.hub_log());
+    let good = world.rows()[1].clone();
+    world.rows()[1]["port"] = json!("1944");
+    world.rows().retain(|row| row["name"] != "goes");
+    world.write_rows();
+    let first = world.ready("web");
+    world.gone("goes");
+    assert!(of(&world, "typo").iter().all(|process| before.contains(process)) && first > 0);
+    assert!(!of(&world, "typo").is_empty(), "its row is there: {}", world.hub_log());
+    world.rows()[1] = good;
+    world.write_rows();
+    world.ready("typo");
+    let told: Vec<String> =
+        world.hub_log().lines().filter(|l| l.contains("has no row")).map(str::to_owned).collect();
+    assert!(told.len() == 1 && told[0].contains("left by goes"), "{told:#?}");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+/// A stop leaves nothing, whether or not it is known who has a row.
+#[test]
+fn a_stop_ends_what_was_left_although_services_json_cannot_be_read() {
+    let world = World::new();
+    define(&world, "web", &[], "300ms");
+    world.start_hub();
+    world.ready("web");
+    world.kill_hub();
+    world.write_services("");
+    world.start_hub();
+    assert_eq!(of(&world, "web").len(), 1, "{}", world.hub_log());
+    world.stop_hub();
+    world.expect_no_processes();
+    assert!(!world.hub_log().contains("has no row"), "{}", world.hub_log());
+}
