@@ -1,5 +1,5 @@
-//! Notices an edited services.json: looks once a second at what the file is (device, inode, size, time), not at what
-//! it says. Works on every file system and costs one `stat`; an inotify watch would be lost at every rename.
+//! Notices an edited services.json: looks once a second at what the file is (inode, size, times), not at what it
+//! says. Works on every file system and costs one `stat`; an inotify watch would be lost at every rename.
 
 use std::time::Duration;
 

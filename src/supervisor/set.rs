@@ -158,7 +158,7 @@ impl Supervisor {
         if self.is_draining() {
             return self.condition();
         }
-        let (rows, condition) = self.shared.services(|services, broken| {
+        let (rows, condition) = self.shared.services_anew(|services, broken| {
             let condition = Condition {
                 issues: services.problems.clone(),
                 notes: services.notes.clone(),
@@ -172,6 +172,9 @@ impl Supervisor {
         if let Some(message) = &condition.broken {
             self.complain(message);
         } else {
+            if self.condition().broken.is_some() {
+                self.shared.logs.hub_line("services.json can be used again");
+            }
             for handle in self.reconcile(&rows) {
                 handle.edited().await;
             }

@@ -70,6 +70,7 @@ pub struct Shared {
 /// services.json as last read, and what file that was.
 #[derive(Debug, Default)]
 struct Rows {
+    /// Whether it is to be read again only if it is another file.
     read: bool,
     signature: Option<fs::Signature>,
     last: Services,
@@ -119,12 +120,13 @@ impl Shared {
         modules
     }
 
-    /// services.json as it is now: read again only if the file is another one. A file that cannot be used leaves the
-    /// last good rows in place, and the reason comes second; a row that cannot leaves that one.
+    /// services.json as it is now: read again only if the file is another one, or could not be used the last time, which
+    /// may have been for want of a descriptor. A file that cannot be used leaves the last good rows in place, and the
+    /// reason comes second; a row that cannot leaves that one.
     pub(super) fn services<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         let mut rows = lock(&self.rows);
         let signature = fs::signature(&self.home.services());
-        if !rows.read || signature != rows.signature {
+        if !rows.read || rows.broken.is_some() || signature != rows.signature {
             rows.read = true;
             rows.signature = signature;
             let vanished = signature.is_none() && !rows.last.rows.is_empty();
@@ -141,6 +143,12 @@ impl Shared {
             }
         }
         view(&rows.last, rows.broken.as_deref())
+    }
+
+    /// The same for who has been asked to look: whatever the file looks like, it is read.
+    pub(super) fn services_anew<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
+        lock(&self.rows).read = false;
+        self.services(view)
     }
 
     /// A module's row as services.json has it now.

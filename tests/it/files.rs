@@ -189,6 +189,27 @@ fn a_field_that_breaks_its_rule_stops_no_module_that_runs() {
     world.stop_hub();
 }
 
+/// No room for one more open file is over in a moment, and nothing about the file changes by it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_services_json_that_could_not_be_opened_once_is_read_again() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let world = World::new();
+    world.module("first", &[]);
+    world.start_hub();
+    let first = world.ready("first");
+    let hub = i32::try_from(world.hub_pid()).ok().and_then(Pid::from_raw);
+    let limit = |current| Rlimit { current: Some(current), maximum: Some(4096) };
+    prlimit(hub, Resource::Nofile, limit(3)).unwrap();
+    world.module("second", &[]);
+    eventually("it cannot be opened", || world.hub_log().contains("the last good 1 modules"));
+    prlimit(hub, Resource::Nofile, limit(1024)).unwrap();
+    world.ready("second");
+    assert_eq!(health(&world)["status"], "ok");
+    assert_eq!(world.ready("first"), first);
+    world.stop_hub();
+}
+
 #[test]
 fn a_changed_port_is_noted_and_applied_by_restart() {
     let world = World::new();

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use super::FsError;
 use crate::module::stamp::Stamp;
 
-/// What changes when a file is written or replaced.
+/// What changes when a file is written or replaced, or given to other readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
     /// Last modification, nanoseconds since the epoch.
     pub modified: i128,
+    /// Last change of anything about it, owner and mode included: a file that nobody could read may be readable now.
+    pub changed: i128,
     /// Inode: another one after an atomic replacement.
     pub inode: u64,
     /// Length in bytes.
@@ -23,8 +25,13 @@ pub struct Signature {
 #[must_use]
 pub fn signature(path: &Path) -> Option<Signature> {
     let meta = std::fs::metadata(path).ok()?;
-    let modified = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-    Some(Signature { modified, inode: meta.ino(), len: meta.len() })
+    let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    Some(Signature {
+        modified: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+        changed: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+        inode: meta.ino(),
+        len: meta.len(),
+    })
 }
 
 /// Whether something, a dangling link included, has this name.
@@ -114,4 +121,25 @@ const NOEXEC: u64 = 8;
 #[must_use]
 pub fn forbids_programs(dir: &Path) -> bool {
     rustix::fs::statvfs(dir).is_ok_and(|system| system.f_flag.bits() & NOEXEC != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that nobody could read and now can was not written in between.
+    #[test]
+    fn who_may_read_a_file_is_part_of_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, "x").unwrap();
+        let before = signature(&path);
+        assert_eq!(signature(&path), before);
+        // The clock of a file system may stand still for some milliseconds.
+        let changed = (0..1_000_000).any(|_| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            signature(&path) != before
+        });
+        assert!(changed, "{before:?}");
+    }
 }
