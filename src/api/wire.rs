@@ -212,6 +212,9 @@ pub struct Status {
     pub modules: Vec<ModuleView>,
     /// What is wrong: safe mode, corrupt services.json, bad rows, unreadable settings.
     pub problems: Vec<FileProblem>,
+    /// What this hub found at its start and what hinders nothing, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A file of the home that cannot be used as it is.

@@ -159,6 +159,9 @@ const HEAD: [&str; 9] = ["NAME", "STATE", "PID", "PORT", "READY", "UPTIME", "RES
 fn screen(status: &Status, manager: Option<&ManagerView>, style: Style) -> String {
     let hub = &status.hub;
     let mut out = problems(&status.problems, style);
+    for note in &status.notes {
+        out.push_str(&format!("{} {}\n", style.warn("note:"), printable(note)));
+    }
     let memory = hub.memory_bytes.map_or_else(String::new, |b| format!(", {}", bytes(b)));
     let held = hub.socket_held_by.as_deref();
     let held = held.map_or_else(String::new, |by| format!(" (socket held by {})", printable(by)));
@@ -180,7 +183,8 @@ fn screen(status: &Status, manager: Option<&ManagerView>, style: Style) -> Strin
     ));
     if status.modules.is_empty() {
         // A file that cannot be read is not an empty one.
-        if status.problems.iter().any(|problem| problem.row.is_none()) {
+        let unread = |p: &FileProblem| p.row.is_none() && p.file.ends_with("/services.json");
+        if status.problems.iter().any(unread) {
             out.push_str("which modules there are cannot be told: see above\n");
             return out;
         }

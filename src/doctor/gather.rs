@@ -10,6 +10,7 @@ use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
+use crate::home::settings::LastGood;
 use crate::home::{exact, fs, sentence, settings};
 use crate::install::facts::{Facts, PortHolder};
 use crate::install::gather::{self as installer, Seed};
@@ -224,7 +225,8 @@ fn starts<R>(
         }
     };
     let rows = services.rows.iter();
-    rows.map(|(short, row)| start(short, definition::of_row(looking.home, short, row, &base, looking.now)))
+    let (home, set) = (looking.home, LastGood::of(looking.home));
+    rows.map(|(short, row)| start(short, definition::of_row(home, short, row, &set, &base, looking.now)))
         .collect()
 }
 

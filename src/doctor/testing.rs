@@ -72,7 +72,7 @@ fn status(port: u16, modules: Vec<ModuleView>) -> Box<Status> {
         draining: false,
         instance: "i".to_owned(),
     };
-    Box::new(Status { hub, modules, problems: Vec::new() })
+    Box::new(Status { hub, modules, problems: Vec::new(), notes: Vec::new() })
 }
 
 fn private(path: &str, mode: u32, may: u32) -> Private {

@@ -11,7 +11,7 @@ use super::module_json;
 use super::paths::Home;
 use super::sentence;
 use super::services;
-use super::settings;
+use super::settings::LastGood;
 use crate::module::compose::{Composed, Inputs, compose};
 use crate::module::env::{Env, inherit};
 use crate::module::known;
@@ -44,10 +44,11 @@ pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Stamp) -> Result<C
         let file = home.services();
         Problem::new(Kind::BadDefinition, format!("{} has no usable row for `{short}`.", file.display()), at)
     })?;
-    of_row(home, short, row, base, at)
+    of_row(home, short, row, &LastGood::of(home), base, at)
 }
 
-/// The same for a row that was just read, so that booting many modules reads services.json once.
+/// The same for a row that was just read, so that booting many modules reads services.json once, and for settings that
+/// may be those of an earlier look.
 ///
 /// # Errors
 /// As [`load`].
@@ -55,17 +56,17 @@ pub fn of_row(
     home: &Home,
     short: &Short,
     row: &Row,
+    settings: &LastGood,
     base: &SpawnBase,
     at: Stamp,
 ) -> Result<Composed, Box<Problem>> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = settings.broken().map(str::to_owned).into_iter().collect();
     let manifest = match &row.install_dir {
         Some(dir) if !fs::is_dir(dir) => return Err(Box::new(no_install_dir(home, row, dir, at))),
         Some(dir) => manifest(row, dir, &mut notes, at)?,
         None => None,
     };
     let env_file = env_file::read(&home.env_file(short)).map_err(|e| bad(&e, at))?;
-    let settings = settings::read(home).map_err(|e| bad(&e, at))?;
     // Unreadable counts as absent, like corrupt: it only says where the hub is reachable from outside.
     let expose_state = fs::read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
     let origin = origin::resolve(&origin::Sources {
@@ -81,7 +82,7 @@ pub fn of_row(
         inherited: &inherit(&base.hub_env, &fs::is_dir),
         origin: &origin,
         home: home.root(),
-        settings: settings.of(short),
+        settings: settings.settings().of(short),
     };
     let mut composed = compose(&inputs, at)?;
     composed.notes.extend(notes);
@@ -197,9 +198,6 @@ mod tests {
         world.manifest(r#""startCmd":[]"#);
         assert!(said(&world).contains("/app/.parachute/module.json cannot be used: `startCmd` must be"));
         let world = World::new();
-        world.put(&world.home.settings(), "[hub]\nprot = 1\n");
-        assert!(said(&world).starts_with("HOME/hub.toml, line 2: unknown field `prot`"));
-        let world = World::new();
         world.put(&world.home.root().join("acme/.env"), "K=\0");
         assert_eq!(said(&world), "HOME/acme/.env contains NUL bytes.");
         world.put(&world.home.services(), "{");
@@ -210,6 +208,19 @@ mod tests {
         assert_eq!(
             world.load("other").unwrap_err().error_description,
             format!("{} is not a regular file.", world.home.root().join("other/.env").display())
+        );
+    }
+
+    #[test]
+    fn broken_settings_keep_nothing_down_and_are_noted() {
+        let world = World::new();
+        world.put(&world.home.settings(), "[hub]\nprot = 1\n");
+        let composed = world.load("acme").unwrap();
+        assert_eq!(composed.launch.argv, [OsStr::new("acmed")]);
+        assert!(
+            composed.notes[0].contains("/hub.toml, line 2: unknown field `prot`"),
+            "{:?}",
+            composed.notes
         );
     }
 

@@ -102,6 +102,60 @@ pub fn read(home: &Home) -> Result<Settings, SettingsError> {
     })
 }
 
+/// The settings as they count. Broken ones must not keep modules down: the last good ones serve until they are
+/// repaired, or the defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LastGood {
+    /// Whether they were read, and from what file; `None`: not yet, or there is none.
+    read: Option<Option<fs::Signature>>,
+    /// Whether the file could ever be used.
+    was_good: bool,
+    settings: Settings,
+    broken: Option<String>,
+}
+
+impl LastGood {
+    /// What the file says now, to somebody who has not read it before.
+    #[must_use]
+    pub fn of(home: &Home) -> Self {
+        let mut first = Self::default();
+        first.renew(home);
+        first
+    }
+
+    /// Reads the file.
+    pub fn renew(&mut self, home: &Home) {
+        self.read = Some(fs::signature(&home.settings()));
+        match read(home) {
+            Ok(settings) => (self.settings, self.was_good, self.broken) = (settings, true, None),
+            Err(error) => {
+                let counts =
+                    if self.was_good { "the last good settings count" } else { "the defaults count" };
+                self.broken = Some(format!("{error}; {counts} until it is repaired"));
+            }
+        }
+    }
+
+    /// Reads it if it is another file than before, or could not be used.
+    pub fn look(&mut self, home: &Home) {
+        if self.broken.is_some() || self.read != Some(fs::signature(&home.settings())) {
+            self.renew(home);
+        }
+    }
+
+    /// The settings that count.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Why they are not those of the file, and which they are.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +180,31 @@ mod tests {
         assert_eq!(settings.of(&Short::new("scribe").unwrap()).own, None);
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(&Home::at(dir.path().to_owned())).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn broken_settings_leave_the_last_good_ones_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        let put = |text: &str| fs::put(&home.settings(), 0o600, text.as_bytes()).unwrap();
+        put("[hub]\nprot = 1\n");
+        let mut kept = LastGood::of(&home);
+        assert_eq!(kept.settings(), &Settings::default());
+        let told = kept.broken().unwrap();
+        assert!(
+            told.contains("line 2: unknown field `prot`") && told.contains("the defaults count"),
+            "{told}"
+        );
+        put("[logs]\nkeep = 2\n");
+        kept.look(&home);
+        assert_eq!((kept.settings().logs.keep, kept.broken()), (Some(2), None));
+        put("[logs\n");
+        kept.look(&home);
+        assert_eq!(kept.settings().logs.keep, Some(2));
+        assert!(kept.broken().unwrap().contains("the last good settings count"), "{kept:?}");
+        fs::remove(&home.settings()).unwrap();
+        kept.look(&home);
+        assert_eq!((kept.settings(), kept.broken()), (&Settings::default(), None));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct App {
     pub logs: Logs,
     /// How earlier hubs ended, and whether this one is in safe mode.
     pub boots: BootLog,
-    /// Problems with files other than services.json, found at start: one sentence each.
+    /// What was found at the start and hinders nothing: one sentence each.
     pub notes: Arc<Mutex<Vec<String>>>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
@@ -66,7 +66,7 @@ impl App {
         }
     }
 
-    /// The problems found at start.
+    /// What was found at the start and hinders nothing.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()

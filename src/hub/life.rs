@@ -39,6 +39,9 @@ pub struct Life<'a> {
 impl Life<'_> {
     /// Brings the modules up, or leaves them be in safe mode; what earlier hubs left is ended.
     pub async fn begin(&self) {
+        for note in self.app.notes() {
+            self.app.logs.hub_line(&note);
+        }
         self.reload().await;
         let supervisor = self.app.supervisor.clone();
         tokio::spawn(async move { supervisor.end_forgotten().await });

@@ -43,7 +43,7 @@ impl Premises {
     ) -> Result<Self, ServeError> {
         let home = &options.home;
         let lock = listen::lock(home)?;
-        let settings = read_settings(home, notes);
+        let settings = read_settings(home);
         let wanted = Wanted::of(options, &settings.hub)?;
         let token = token::take(home)?;
         let socket = listen::socket(home)?;
@@ -60,10 +60,8 @@ impl Premises {
     }
 }
 
-/// Broken settings must not keep the modules down: defaults serve until they are repaired, and `status` says so.
-fn read_settings(home: &Home, notes: &mut Vec<String>) -> Settings {
-    settings::read(home).unwrap_or_else(|error| {
-        notes.push(error.to_string());
-        Settings::default()
-    })
+/// Broken settings must not keep the modules down: defaults serve until they are repaired, and `status` says so for as
+/// long as they are.
+fn read_settings(home: &Home) -> Settings {
+    settings::read(home).unwrap_or_default()
 }

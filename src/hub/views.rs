@@ -108,7 +108,7 @@ fn read_status(app: &App) -> Status {
         draining: app.supervisor.is_draining(),
         instance: identity.instance.clone(),
     };
-    Status { hub, modules, problems: file_problems(app) }
+    Status { hub, modules, problems: file_problems(app), notes: app.notes() }
 }
 
 /// One module as `status` shows it.
@@ -138,12 +138,9 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
         message: issue.message,
         next: issue.next,
     });
-    let home = app.home.root().display().to_string();
-    let notes = app.notes().into_iter().map(|message| FileProblem {
-        file: home.clone(),
-        row: None,
-        message,
-        next: None,
+    let settings = app.supervisor.shared().settings_broken().map(|message| {
+        let file = app.home.settings().display().to_string();
+        FileProblem { next: Some(format!("repair {file}")), file, row: None, message }
     });
     let safe = app.boots.safe().map(|deaths| FileProblem {
         file: app.home.boots().display().to_string(),
@@ -151,7 +148,7 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
         message: safe_mode::message(deaths),
         next: Some(safe_mode::NEXT.to_owned()),
     });
-    safe.into_iter().chain(broken).chain(rows).chain(notes).collect()
+    safe.into_iter().chain(broken).chain(rows).chain(settings).collect()
 }
 
 fn module(member: &Member, families: &Families, now: Stamp) -> ModuleView {

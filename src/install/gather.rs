@@ -233,12 +233,12 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
             return (home, Vec::new());
         }
     };
-    let base = SpawnBase { hub_env: seed.env.clone(), hub_port };
+    let (base, set) = (SpawnBase { hub_env: seed.env.clone(), hub_port }, settings::LastGood::of(seed.home));
     let mut needs = Vec::new();
     for (short, row) in &rows {
         home.modules.push(short.to_string());
         // A module that cannot be composed has its own loud problem in `status`.
-        let Ok(composed) = definition::of_row(seed.home, short, row, &base, seed.now) else { continue };
+        let Ok(composed) = definition::of_row(seed.home, short, row, &set, &base, seed.now) else { continue };
         let Some(program) = composed.launch.argv.first() else { continue };
         if program.as_encoded_bytes().contains(&b'/') {
             continue;

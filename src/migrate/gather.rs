@@ -162,12 +162,13 @@ fn roles(seed: &Seed<'_>) -> (Vec<Role>, Option<String>) {
         Err(error) => return (roles, Some(error.to_string())),
     };
     let base = SpawnBase { hub_env: seed.env.clone(), hub_port: port::HUB };
-    roles.extend(rows.iter().map(|(short, row)| role_of(seed, short, row, &base)));
+    let set = settings::LastGood::of(home);
+    roles.extend(rows.iter().map(|(short, row)| role_of(seed, short, row, &set, &base)));
     (roles, None)
 }
 
-fn role_of(seed: &Seed<'_>, short: &Short, row: &Row, base: &SpawnBase) -> Role {
-    let composed = definition::of_row(seed.home, short, row, base, seed.now).ok();
+fn role_of(seed: &Seed<'_>, short: &Short, row: &Row, set: &settings::LastGood, base: &SpawnBase) -> Role {
+    let composed = definition::of_row(seed.home, short, row, set, base, seed.now).ok();
     let start = composed.as_ref().map(|composed| {
         let launch = &composed.launch;
         let program = launch.argv.first().and_then(|program| {

@@ -11,6 +11,7 @@ use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
 use crate::home::sentence;
 use crate::home::services;
+use crate::home::settings::LastGood;
 use crate::install::facts::Facts;
 use crate::install::path::unit_path;
 use crate::install::verify;
@@ -126,6 +127,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
     ]);
     let base = SpawnBase { hub_env, hub_port: facts.settings.port };
     let Ok(services) = services::read(seed.home) else { return Vec::new() };
+    let set = LastGood::of(seed.home);
     let mut refusals = Vec::new();
     for (short, row) in services.rows.iter().filter(|(short, _)| modules.iter().any(|m| m == short.as_str()))
     {
@@ -134,7 +136,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
             because,
             next,
         };
-        match definition::of_row(seed.home, short, row, &base, seed.now) {
+        match definition::of_row(seed.home, short, row, &set, &base, seed.now) {
             Err(problem) => refusals.push(refused(problem.error_description, problem.next)),
             Ok(composed) => {
                 let launch = composed.launch;

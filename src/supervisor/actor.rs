@@ -224,6 +224,7 @@ impl Actor {
             home: self.shared.home.clone(),
             short: self.machine.short().clone(),
             row: self.shared.row(self.machine.short()),
+            settings: self.shared.settings(),
             base: self.shared.base.clone(),
             earlier: self.earlier.clone(),
             grace: self.machine.policy().kill_timeout,

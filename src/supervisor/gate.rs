@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::home::definition::{self, SpawnBase};
 use crate::home::paths::Home;
+use crate::home::settings::LastGood;
 use crate::module::compose::Composed;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
@@ -34,6 +35,8 @@ pub struct Question {
     pub short: Short,
     /// Its row as services.json has it now. `None`: there is no usable one.
     pub row: Option<Row>,
+    /// The settings that count.
+    pub settings: LastGood,
     /// What every spawn inherits.
     pub base: SpawnBase,
     /// Lives of this module whose end nobody recorded: the last hub's children.
@@ -79,7 +82,8 @@ pub async fn ask(question: Question) -> Result<Cleared, Problem> {
 
 fn define(question: &Question) -> Result<Composed, Problem> {
     let row = question.row.as_ref().ok_or_else(|| no_row(question))?;
-    let composed = definition::of_row(&question.home, &question.short, row, &question.base, question.at);
+    let Question { home, short, settings, base, at, .. } = question;
+    let composed = definition::of_row(home, short, row, settings, base, *at);
     composed.map_err(|mut problem| {
         problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
         *problem

@@ -12,6 +12,7 @@ use crate::home::definition::SpawnBase;
 use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
+use crate::home::settings::LastGood;
 use crate::logs::thread::{Logs, ModuleLog};
 use crate::module::failure::Failure;
 use crate::module::launch::LogLimits;
@@ -63,6 +64,7 @@ pub struct Shared {
     /// The last thorough look, and when it began.
     sweep: tokio::sync::Mutex<Option<(Instant, Arc<Sweep>)>>,
     rows: Mutex<Rows>,
+    settings: Mutex<LastGood>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
 }
@@ -103,6 +105,7 @@ impl Shared {
             leaders: Mutex::default(),
             sweep: tokio::sync::Mutex::default(),
             rows: Mutex::default(),
+            settings: Mutex::default(),
             changes,
             seq: AtomicU64::new(0),
         })
@@ -154,6 +157,20 @@ impl Shared {
     /// A module's row as services.json has it now.
     pub(super) fn row(&self, short: &Short) -> Option<Row> {
         self.services(|services, _| services.row(short).cloned())
+    }
+
+    /// The settings for a start, read now.
+    pub(super) fn settings(&self) -> LastGood {
+        let mut settings = lock(&self.settings);
+        settings.renew(&self.home);
+        settings.clone()
+    }
+
+    /// What is wrong with hub.toml, if anything is.
+    pub fn settings_broken(&self) -> Option<String> {
+        let mut settings = lock(&self.settings);
+        settings.look(&self.home);
+        settings.broken().map(str::to_owned)
     }
 
     /// What an earlier hub left of a module: lives whose end nobody recorded, and the crashes it counted.

@@ -210,6 +210,52 @@ fn a_services_json_that_could_not_be_opened_once_is_read_again() {
     world.stop_hub();
 }
 
+/// What the settings say is worth less than the modules: they run with the last good ones, or the defaults.
+#[test]
+fn a_typo_in_hub_toml_keeps_no_module_down_and_is_told_until_it_is_mended() {
+    let world = World::new();
+    world.module("web", &[]);
+    let typo = "[hub]\nprot = 1\n";
+    let mend = |text: &str| std::fs::write(world.home().join("hub.toml"), text).unwrap();
+    let told = || {
+        let said = health(&world);
+        assert_eq!(said["status"], "degraded", "{said:#}");
+        assert!(said["problems"][0].as_str().unwrap().contains("hub.toml, line 2: unknown field `prot`"));
+        let status = world.run(&["status"]).code(1);
+        assert!(status.out.contains("problem:") && status.out.contains("`prot`"), "{}", status.out);
+        assert!(world.run(&["doctor"]).out.contains("`prot`"));
+    };
+    let mended = || {
+        assert_eq!(health(&world)["status"], "ok");
+        let _ = world.run(&["status"]).code(0);
+    };
+    // At a boot, ...
+    mend(typo);
+    let check = world.run(&["serve", "--check"]).code(0);
+    assert!(check.out.contains("would use the defaults"), "{}", check.out);
+    world.start_hub();
+    world.ready("web");
+    told();
+    mend("");
+    mended();
+    // ... and while it runs, where the last good ones count.
+    mend("[modules.web]\nlisten = false\n");
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    assert_eq!(world.view("web")["listens"], false);
+    mend(typo);
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    assert_eq!(world.view("web")["listens"], false);
+    told();
+    let log = world.get("/api/modules/web/logs").unwrap().json()["text"].to_string();
+    assert!(log.contains("unknown field `prot`"), "{log}");
+    std::fs::remove_file(world.home().join("hub.toml")).unwrap();
+    mended();
+    assert_eq!(world.op("web", "restart")["ok"], true);
+    assert_eq!(world.view("web")["listens"], true);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
 #[test]
 fn a_changed_port_is_noted_and_applied_by_restart() {
     let world = World::new();

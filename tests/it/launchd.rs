@@ -95,10 +95,7 @@ fn the_hub_reads_its_own_environment_there() {
     assert!(given.contains(&format!("API_KEY={secret}\n")), "{given}");
     assert!(given.contains("LANG=C\n"), "the file wins, as under systemd: {given}");
     let status = world.status();
-    assert!(
-        status["problems"].to_string().contains("can be read by others (mode 0644): chmod 600"),
-        "{status}"
-    );
+    assert!(status["notes"].to_string().contains("can be read by others (mode 0644): chmod 600"), "{status}");
     assert!(
         !status.to_string().contains(secret) && !world.read_or_empty("hub/logs/hub.log").contains(secret)
     );

@@ -45,7 +45,7 @@ fn status(modules: Vec<ModuleView>) -> Status {
         draining: false,
         instance: "x".to_owned(),
     };
-    Status { hub, modules, problems: Vec::new() }
+    Status { hub, modules, problems: Vec::new(), notes: Vec::new() }
 }
 
 #[test]
@@ -88,6 +88,15 @@ fn ill() {
     });
     assert_eq!(verdict(&status), Kind::Failed);
     insta::assert_snapshot!(screen(&status, None, Style::PLAIN));
+}
+
+#[test]
+fn what_hinders_nothing_is_told_and_all_is_well() {
+    let mut status = status(vec![module("vault", State::Running)]);
+    status.notes.push("a second socket was closed\u{1b}".to_owned());
+    assert_eq!(verdict(&status), Kind::Done);
+    let text = screen(&status, None, Style::PLAIN);
+    assert!(text.starts_with("note: a second socket was closed") && !text.contains('\u{1b}'), "{text}");
 }
 
 #[test]

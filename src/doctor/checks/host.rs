@@ -68,12 +68,14 @@ fn hub(facts: &DoctorFacts) -> Vec<Check> {
             None => vec![Check::warn(Id::Hub, "no hub is running", "parachute serve")],
         };
     };
-    // Of services.json a check of its own tells, whether a hub runs or not.
-    let own = status.problems.iter().filter(|problem| !problem.file.ends_with("/services.json"));
+    // Of these two, checks of their own tell, whether a hub runs or not.
+    let is_own = |file: &str| !file.ends_with("/services.json") && !file.ends_with("/hub.toml");
+    let own = status.problems.iter().filter(|problem| is_own(&problem.file));
     let found = own.map(|problem| {
         let next = problem.next.clone().unwrap_or_else(|| "parachute status".to_owned());
         Check::warn(Id::Hub, problem.message.clone(), next)
     });
+    let found = found.chain(status.notes.iter().map(|note| Check::warn(Id::Hub, note, "parachute status")));
     let hub = &status.hub;
     found_or(found.collect(), Id::Hub, format!("it answers (pid {}, {})", hub.pid, hub.mode))
 }

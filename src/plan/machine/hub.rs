@@ -111,9 +111,9 @@ fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -
         }
     }
     match port {
-        Ok(other) if other.instance == health.instance => {
-            Look::Well(health.problems.into_iter().map(Note::new).collect())
-        }
+        Ok(other) if other.instance == health.instance => Look::Well(
+            health.problems.into_iter().chain(status.notes.iter().cloned()).map(Note::new).collect(),
+        ),
         Ok(_) => Look::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
         Err(error) => Look::NotYet(format!("on its port: {}", sentence::of(&error))),
     }
