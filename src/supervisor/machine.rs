@@ -90,7 +90,7 @@ pub struct Machine {
     respawns: u32,
     last: Option<Last>,
     started: Option<Stamp>,
-    /// The row changed since the running life was started.
+    /// The row changed since the gate was asked about the running life.
     edited: bool,
     starters: Vec<Ticket>,
     stoppers: Vec<Ticket>,
@@ -179,7 +179,7 @@ impl Machine {
         self.started
     }
 
-    /// Whether its row changed since the running life was started.
+    /// Whether its row changed since the running life was asked for.
     #[must_use]
     pub fn edited(&self) -> bool {
         self.edited
@@ -235,13 +235,14 @@ impl Machine {
             Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
             Event::Cleared { inc, policy, listens } => {
-                if let Phase::Checking { inc: current, was } = &mut self.phase
+                if let Phase::Checking { inc: current, was, outdated } = &mut self.phase
                     && *current == inc
                 {
-                    let was = was.take();
+                    let (was, outdated) = (was.take(), *outdated);
                     self.policy = policy;
                     self.listens = listens;
                     match self.want {
+                        Want::Up if outdated => self.check(was, out),
                         Want::Up => {
                             self.phase = Phase::Spawning { inc, was };
                             out.push(Effect::Spawn(inc));

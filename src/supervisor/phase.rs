@@ -112,6 +112,9 @@ pub enum Phase {
         inc: Inc,
         /// What blocked the last check, shown until this one answers.
         was: Option<Shut>,
+        /// The row changed, or somebody asked for a start, after the gate had begun: it may have read the definition
+        /// before, and have waited for the end of an old life since.
+        outdated: bool,
     },
     /// The gate said no for a reason outside the module, or the system had no room for it. Costs no budget; asked again at `retry_at`.
     Blocked {

@@ -43,7 +43,6 @@ impl Machine {
         }
         let run = Run { inc, leader, since: now, was_ready: false };
         self.started = Some(now.wall);
-        self.edited = false;
         out.push(Effect::Record(Record::Born(run.clone())));
         out.push(Effect::Note(format!("started, {}", run.leader)));
         let patience = if self.listens { self.policy.ready_within } else { WORKER_READY };

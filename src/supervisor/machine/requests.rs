@@ -47,6 +47,10 @@ impl Machine {
             | Phase::Stopping { .. }
             | Phase::Draining { .. } => {
                 self.starters.push(ticket);
+                // Whoever starts something by hand has perhaps just changed its `.env`, of which nobody else tells.
+                if wish != Wish::Boot {
+                    self.ask_again();
+                }
                 self.hurry();
             }
         }
@@ -86,14 +90,25 @@ impl Machine {
     /// and patience begins anew.
     pub(super) fn row_edited(&mut self, out: &mut Vec<Effect>) {
         match &mut self.phase {
-            Phase::Up { .. } | Phase::Stopping { .. } | Phase::Draining { .. } => self.edited = true,
+            Phase::Spawning { .. } | Phase::Up { .. } | Phase::Stopping { .. } | Phase::Draining { .. } => {
+                self.edited = true
+            }
             Phase::Blocked { shut, .. } => {
                 let was = Shut { problem: shut.problem.clone(), pause: Duration::ZERO };
                 self.check(Some(was), out);
             }
-            // The question under way may have been asked before the edit.
-            Phase::Checking { .. } => self.hurry(),
-            Phase::Down | Phase::Spawning { .. } | Phase::Backoff { .. } | Phase::Crashed { .. } => {}
+            Phase::Checking { .. } => {
+                self.ask_again();
+                self.hurry();
+            }
+            Phase::Down | Phase::Backoff { .. } | Phase::Crashed { .. } => {}
+        }
+    }
+
+    /// An answer to the question under way, if there is one, is not enough for a spawn.
+    fn ask_again(&mut self) {
+        if let Phase::Checking { outdated, .. } = &mut self.phase {
+            *outdated = true;
         }
     }
 

@@ -54,11 +54,12 @@ impl Machine {
         }
     }
 
-    /// Asks the gate for the next life.
+    /// Asks the gate for the next life, which will be of the row as it is now.
     pub(super) fn check(&mut self, was: Option<Shut>, out: &mut Vec<Effect>) {
         let inc = Inc(self.next);
         self.next = self.next.wrapping_add(1);
-        self.phase = Phase::Checking { inc, was };
+        self.edited = false;
+        self.phase = Phase::Checking { inc, was, outdated: false };
         out.push(Effect::Check(inc));
     }
 

@@ -508,6 +508,35 @@ fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
     assert_eq!(model.notes.len(), notes, "the same reason is not told again");
 }
 
+/// The gate reads the definition first and may then wait long for an old life to end.
+#[test]
+fn what_changes_while_the_gate_is_at_work_is_asked_about_before_a_spawn() {
+    type Happens = fn(&mut Model);
+    let wishes: [(Happens, &str); 3] = [
+        (|model| model.feed(Event::Edited), "an edit"),
+        (|model| _ = model.restart(), "a restart"),
+        (|model| _ = model.start(), "a start"),
+    ];
+    for (wish, what) in wishes {
+        let mut model = Model::new();
+        let first = model.start();
+        let old = model.checking.unwrap();
+        wish(&mut model);
+        model.host(1);
+        assert_eq!(model.spawning, None, "{what}: the old definition is not spawned");
+        assert!(model.checking.is_some_and(|inc| inc > old), "{what}: the gate is asked anew");
+        model.settle();
+        assert_eq!(model.outcome(first), Some(&Outcome::Ready), "{what}");
+        assert_eq!((model.spawns.len(), model.machine.edited()), (1, false), "{what}");
+    }
+    let mut model = Model::new();
+    model.start();
+    model.host(1);
+    model.feed(Event::Edited);
+    model.settle();
+    assert!(model.machine.edited(), "the life that was being spawned is of the old row");
+}
+
 #[test]
 fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
     let mut model = Model::new();
