@@ -1,5 +1,6 @@
 //! Asks a module's health path. Off by default; what follows from the answers is the machine's business.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -7,6 +8,8 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+
+use super::probe::LOOPBACK;
 
 /// One answer, or why there was none.
 pub async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
@@ -23,11 +26,11 @@ pub fn counts_as_alive(status: StatusCode) -> bool {
 }
 
 async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| format!("connect failed: {e}"))?;
+    let (stream, at) = connect(port).await.map_err(|e| format!("connect failed: {e}"))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     let request = Request::get(path)
-        .header("host", format!("127.0.0.1:{port}"))
+        .header("host", at.to_string())
         .header("user-agent", "parachute-health")
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
@@ -35,6 +38,19 @@ async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
     // The connection carries the exchange and ends with it; an answer that came with its end must not be lost.
     tokio::spawn(connection);
     sender.send_request(request).await.map(|answer| answer.status()).map_err(|e| e.to_string())
+}
+
+/// Where readiness has found it.
+async fn connect(port: u16) -> std::io::Result<(TcpStream, SocketAddr)> {
+    let [first, second] = LOOPBACK.map(|ip| SocketAddr::new(ip, port));
+    match TcpStream::connect(first).await {
+        Ok(stream) => Ok((stream, first)),
+        Err(error) => match TcpStream::connect(second).await {
+            Ok(stream) => Ok((stream, second)),
+            // Of two refusals that of the usual place: a host without the other one only says that it has none.
+            Err(_) => Err(error),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +71,25 @@ mod tests {
         });
         assert_eq!(ask(port, "/health", Duration::from_secs(30)).await, Ok(StatusCode::OK));
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_listens_on_either_loopback_address_is_asked_there_by_its_name() {
+        for ip in LOOPBACK {
+            let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
+            let at = listener.local_addr().unwrap();
+            let server = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 4096];
+                let read = stream.read(&mut asked).await.unwrap();
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                String::from_utf8_lossy(&asked[..read]).into_owned()
+            });
+            let answer = ask(at.port(), "/health", Duration::from_secs(30)).await;
+            assert_eq!(answer, Ok(StatusCode::NO_CONTENT), "{at}");
+            let asked = server.await.unwrap();
+            assert!(asked.contains(&format!("host: {at}\r\n")), "{asked}");
+        }
     }
 
     #[test]

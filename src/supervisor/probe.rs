@@ -8,6 +8,8 @@ use tokio::net::TcpStream;
 use crate::process::group::Life;
 use crate::process::ports;
 
+/// Where a module may listen, in the order in which it is looked for.
+pub(super) const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 /// Waits between two looks: quick at first, because most servers bind within milliseconds, slow later.
 const CADENCE_MS: [u64; 12] = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100];
 /// A look that takes longer has found a host that drops packets, which loopback does not.
@@ -35,7 +37,7 @@ pub async fn bound(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) {
 
 /// Whether anybody accepts on the port, on either loopback address.
 async fn accepts(port: u16) -> bool {
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+    for ip in LOOPBACK {
         let connect = TcpStream::connect(SocketAddr::new(ip, port));
         if matches!(tokio::time::timeout(CONNECT_WITHIN, connect).await, Ok(Ok(_))) {
             return true;

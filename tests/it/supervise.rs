@@ -243,3 +243,18 @@ fn a_module_that_answers_no_more_is_restarted_if_its_health_is_asked() {
     world.stop_hub();
     world.expect_no_processes();
 }
+
+/// Who is ready on the other loopback address is well there too.
+#[test]
+fn a_module_that_binds_only_the_other_loopback_address_is_asked_there() {
+    let world = World::new();
+    let program = fixture();
+    let liveness = json!({ "interval": "20ms", "timeout": "5s", "failures": 1 });
+    world.define("six", &[program.to_str().unwrap(), "server", "--six"], json!({ "liveness": liveness }));
+    world.start_hub();
+    let pid = world.ready("six");
+    let health = until("it was asked", || Some(world.view("six")["health"].clone()).filter(|h| !h.is_null()));
+    assert_eq!(health["ok"], true, "{health:#}");
+    assert_eq!(world.ready("six"), pid);
+    world.stop_hub();
+}
