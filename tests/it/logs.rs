@@ -174,3 +174,19 @@ fn no_line_of_a_module_acts_on_a_terminal() {
     assert!(!shown.contains("\u{1b}]0;"), "{shown:?}");
     world.stop_hub();
 }
+
+/// An answer is held in memory several times over: it is bounded, and the newest lines are in it.
+#[test]
+fn an_answer_of_the_api_has_a_bound_in_bytes_and_the_newest_lines() {
+    let world = World::new();
+    let long = "x".repeat(2048);
+    let lines: Vec<String> = (0..10_000).map(|n| format!("2020-01-01T00:00:00.000Z | {n} {long}")).collect();
+    left(&world, "web", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    world.start_hub();
+    let reply = world.get("/api/modules/web/logs?n=10000").unwrap().json();
+    let (text, entries) = (reply["text"].as_str().unwrap(), reply["entries"].as_array().unwrap());
+    assert!(text.len() < 5 << 20 && entries.len() > 1000, "{} bytes, {} lines", text.len(), entries.len());
+    assert!(text.contains("[web] 9999 x") && !text.contains("[web] 0 x"), "the newest are kept");
+    assert_eq!(reply["lines"].as_array().unwrap().len(), entries.len());
+    world.stop_hub();
+}

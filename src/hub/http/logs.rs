@@ -3,6 +3,7 @@
 //! The ring answers what it still has; more comes from the files. A follower that is too slow is told how many lines
 //! it missed (contract W-P4); it never slows a module.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use axum::Json;
@@ -35,6 +36,8 @@ use super::modules::{Name, member_to_read};
 const LINES: usize = 200;
 /// Most lines of one answer; more must be followed or read from the files.
 const MOST: usize = 10_000;
+/// Most text of one answer, which is held several times over while it is made: the newest lines that fit.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// `?n=…&since=…&follow=1&from=…`.
 #[derive(Debug, Deserialize)]
@@ -65,7 +68,11 @@ pub async fn logs(
     };
     let n = wanted.n.unwrap_or(LINES).min(MOST);
     if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
-        return Ok(Json(last(&app, &short, &log, n, since)?).into_response());
+        // Files of fifty MiB take a second, in which the thread that supervises would see no crash.
+        let answer = move || last(&app, &short, &log, n, since).map(|reply| Json(reply).into_response());
+        let answer = tokio::task::spawn_blocking(answer).await;
+        // A reading is neither cancelled nor does it panic; only a runtime that ends leaves it undone.
+        return answer.unwrap_or_else(|_| Err(Failure::shutting_down()));
     }
     let seen =
         headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
@@ -102,7 +109,7 @@ fn last(
         (_, None) => ring.len() >= n,
         (None, Some(_)) => false,
     };
-    let mut entries: Vec<LogLine> = match ring.first() {
+    let entries: Vec<LogLine> = match ring.first() {
         Some(first) if whole && !reaches => {
             // The ring has all of this hub; what an earlier one heard is in the files only.
             let mut older = from_files(app, short, n, since)?;
@@ -112,8 +119,8 @@ fn last(
         Some(_) if reaches => ring.iter().map(wire).collect(),
         Some(_) | None => from_files(app, short, n, since)?,
     };
-    entries.retain(|line| since.is_none_or(|since| line.at >= since));
-    entries.drain(..entries.len().saturating_sub(n));
+    let wanted = entries.into_iter().filter(|line| since.is_none_or(|since| line.at >= since));
+    let entries = newest(wanted.map(Ok::<_, Failure>), n, MOST_BYTES)?;
     let lines: Vec<String> = entries.iter().map(|line| format!("[{short}] {}", line.text)).collect();
     let text = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     Ok(LogReply { short: short.to_string(), lines, text, entries })
@@ -125,7 +132,26 @@ fn from_files(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Resul
             .next(format!("ls -l {}", error.path.display()))
     };
     let entries = read::open(&[app.home.log_file(short)], Ask { last: Some(n), since }).map_err(fail)?;
-    entries.map(|entry| entry.map(|entry| stored(&entry)).map_err(fail)).collect()
+    newest(entries.map(|entry| entry.map(|entry| stored(&entry)).map_err(fail)), n, MOST_BYTES)
+}
+
+/// The last `n` of these lines, fewer if they have more than so many bytes.
+fn newest<E>(
+    lines: impl Iterator<Item = Result<LogLine, E>>,
+    n: usize,
+    most: usize,
+) -> Result<Vec<LogLine>, E> {
+    let (mut kept, mut bytes) = (VecDeque::new(), 0);
+    for line in lines {
+        let line = line?;
+        bytes += line.text.len();
+        kept.push_back(line);
+        while kept.len() > n || bytes > most {
+            let Some(oldest) = kept.pop_front() else { break };
+            bytes -= oldest.text.len();
+        }
+    }
+    Ok(kept.into())
 }
 
 fn wire(line: &Line) -> LogLine {
@@ -203,5 +229,30 @@ fn as_text(short: &Short, followed: &Followed) -> String {
             format!("[{short}] … {lost} lines were not sent: this reader was too slow\n")
         }
         Followed::Closed => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_lines_that_fit_are_kept() {
+        let kept = |n: usize, most: usize| {
+            let lines = ["a", "bb", "ccc", "d"].map(|text| LogLine {
+                seq: 0,
+                at: Stamp(0),
+                stream: WireStream::Out,
+                continued: false,
+                text: text.to_owned(),
+            });
+            let kept = newest(lines.into_iter().map(Ok::<_, Infallible>), n, most);
+            kept.unwrap().into_iter().map(|line| line.text).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(kept(9, 9), "a bb ccc d");
+        assert_eq!(kept(2, 9), "ccc d");
+        assert_eq!(kept(9, 5), "ccc d");
+        assert_eq!(kept(9, 3), "d");
+        assert_eq!((kept(0, 9), kept(9, 0)), (String::new(), String::new()));
     }
 }
