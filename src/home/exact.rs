@@ -11,9 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::fs::{FsError, directory, sync_dir, temp_beside, temp_prefix};
+use super::fs::{FsError, directory, sync_dir, temp_beside, temp_name, temp_prefix};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
@@ -174,6 +174,45 @@ impl Drop for Incoming {
     }
 }
 
+/// Writes a file that belongs to somebody, in place of whatever has the name, and syncs both. Root may be led anywhere by
+/// links of a person's, so it writes only into a directory that is theirs, and holds on to that one.
+///
+/// # Errors
+/// [`FsError`]; what was there stands.
+pub fn put_for(owner: Owner, path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+    let name = path.file_name().ok_or_else(|| FsError::NotRegular(path.to_owned()))?;
+    let flags = OFlags::DIRECTORY.bits().cast_signed();
+    let dir = OpenOptions::new().read(true).custom_flags(flags).open(directory(path));
+    let dir = dir.map_err(FsError::io("open", directory(path)))?;
+    let theirs = dir.metadata().map_err(FsError::io("look at", directory(path)))?.uid() == owner.uid;
+    if !theirs && rustix::process::geteuid().is_root() {
+        return Err(FsError::NotTheirs { path: directory(path).to_owned(), uid: owner.uid });
+    }
+    let temp = temp_name(path);
+    let temp = temp.file_name().unwrap_or(name);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = rustix::fs::openat(&dir, temp, flags, Mode::RUSR | Mode::WUSR);
+    let file = File::from(made.map_err(|errno| FsError::io("write", path)(errno.into()))?);
+    let placed = fill(file, owner, mode, bytes)
+        .and_then(|()| Ok(rustix::fs::renameat(&dir, temp, &dir, name)?))
+        .and_then(|()| dir.sync_all());
+    if placed.is_err() {
+        let _ = rustix::fs::unlinkat(&dir, temp, AtFlags::empty());
+    }
+    placed.map_err(FsError::io("write", path))
+}
+
+fn fill(mut file: File, owner: Owner, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (owner.uid, owner.gid) {
+        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+    }
+    // As for what is incoming: the mode comes after the owner.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 /// Puts a symbolic link in place of whatever file or link has the name.
 ///
 /// # Errors
@@ -331,6 +370,37 @@ mod tests {
         assert_eq!(look(&name).unwrap(), Found::Dir { mode: 0o750, empty: false });
         assert!(!remove_dir(&name).unwrap());
         assert_eq!(super::super::fs::list(dir.path()).unwrap(), ["d", "f"]);
+    }
+
+    #[test]
+    fn for_somebody_only_their_own_directory_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let meta = std::fs::metadata(dir.path()).unwrap();
+        let me = Owner { uid: meta.uid(), gid: meta.gid() };
+        std::fs::create_dir(at("moved")).unwrap();
+        symlink("moved", at("run")).unwrap();
+        put(&at("moved/pid"), 0o600, b"old");
+        put_for(me, &at("run/pid"), 0o644, b"12\n").unwrap();
+        let owner = me;
+        assert_eq!(look(&at("moved/pid")).unwrap(), Found::File { mode: 0o644, owner, len: 3 });
+        // A link is replaced, not followed.
+        std::fs::remove_file(at("moved/pid")).unwrap();
+        symlink(at("other"), at("moved/pid")).unwrap();
+        put_for(me, &at("run/pid"), 0o644, b"13\n").unwrap();
+        assert_eq!(bytes(&at("moved/pid")), b"13\n");
+        assert_eq!(look(&at("other")).unwrap(), Found::Absent);
+        assert!(put_for(me, &at("none/pid"), 0o644, b"").is_err());
+
+        // Root is led into no directory that is not theirs.
+        if me.uid != 0 {
+            return;
+        }
+        let them = Owner { uid: me.uid + 1, gid: me.gid };
+        let error = put_for(them, &at("run/pid"), 0o644, b"14\n").unwrap_err();
+        assert!(matches!(error, FsError::NotTheirs { .. }), "{error:?}");
+        assert_eq!(bytes(&at("moved/pid")), b"13\n");
+        assert_eq!(super::super::fs::list(&at("moved")).unwrap(), ["pid"]);
     }
 
     #[test]

@@ -55,6 +55,14 @@ pub enum FsError {
         /// The bound.
         limit: u64,
     },
+    /// Root would write there for somebody who may not.
+    #[error("{} does not belong to user {uid}, for whom it would be written to", path.display())]
+    NotTheirs {
+        /// Directory.
+        path: PathBuf,
+        /// For whom.
+        uid: u32,
+    },
 }
 
 impl FsError {

@@ -1,22 +1,18 @@
 //! Daemons that nobody supervises, as they run: what it takes to start one again exactly as it is, and to tell whether
 //! that was done already.
-#![expect(clippy::disallowed_methods, reason = "edge: opens the files a daemon writes to")]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::id::ProcessId;
 use super::os;
 use super::raw::Raw;
-use super::system::{Detach, ProcInfo, Stream};
+use super::system::{Detach, NotDetached, ProcInfo, Stream};
 use super::table::{self, Census};
 use super::unsure::Unsure;
 
@@ -159,39 +155,29 @@ impl Record {
         Ok(())
     }
 
-    /// Starts it, detached: leader of its own session, so that no terminal and no logout ends it.
+    /// Starts it, detached: leader of its own session, so that no terminal and no logout ends it. Run by root it is
+    /// its user who opens the files that it writes to: a person may have put a link to any other in their place.
     ///
     /// # Errors
     /// [`DetachedError`]; nothing runs then.
     pub fn start(&self) -> Result<ProcessId, DetachedError> {
-        let open = |raw: &Raw| {
-            let irregular = std::fs::metadata(raw.path()).is_ok_and(|meta| !meta.is_file());
-            if irregular {
-                // A FIFO without a reader would keep us waiting for ever.
-                let source = io::ErrorKind::InvalidInput.into();
-                return Err(DetachedError::File { path: raw.path().to_owned(), source });
-            }
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o644)
-                .custom_flags(OFlags::NOCTTY.bits().cast_signed())
-                .open(raw.path())
-                .and_then(|file| self.owns(&file).map(|()| file))
-                .map_err(|source| DetachedError::File { path: raw.path().to_owned(), source })
-        };
-        let [out, err] = [&self.output[0], &self.output[1]].map(|raw| raw.as_ref().map(open).transpose());
         let order = Detach {
             exe: self.exe.path(),
             argv: self.argv.iter().map(|word| word.0.as_os_str()).collect(),
             env: self.variables().into_iter().collect(),
             cwd: self.cwd.path(),
-            output: [out?, err?],
+            output: [0, 1].map(|place: usize| self.output[place].as_ref().map(Raw::path)),
             umask: self.umask,
             identity: (table::own_uid() == 0).then(|| (self.uid, self.gid, self.groups.clone())),
         };
         let failed = |source| DetachedError::Start { exe: self.exe.path().to_owned(), source };
-        let pid = os::detach(&order).map_err(failed)?;
+        let pid = os::detach(&order).map_err(|error| match error {
+            NotDetached::Output(place, source) => {
+                let path = order.output.get(place).copied().flatten().unwrap_or(self.exe.path());
+                DetachedError::File { path: path.to_owned(), source }
+            }
+            NotDetached::Start(source) => failed(source),
+        })?;
         table::identify(pid)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
 
@@ -209,15 +195,6 @@ impl Record {
             }
         }
         Ok(found.into_iter().min_by_key(|p| (p.id.started, p.id.pid)).map(|p| p.id.clone()))
-    }
-
-    /// A log that had to be made anew belongs to who writes it, not to root.
-    fn owns(&self, file: &File) -> io::Result<()> {
-        let meta = file.metadata()?;
-        if table::own_uid() == 0 && meta.len() == 0 && meta.uid() == 0 && self.uid != 0 {
-            std::os::unix::fs::fchown(file, Some(self.uid), Some(self.gid))?;
-        }
-        Ok(())
     }
 
     fn is(&self, pid: u32) -> Result<bool, Unsure> {
@@ -260,10 +237,13 @@ fn variables<'a>(entries: impl Iterator<Item = &'a [u8]>) -> BTreeMap<&'a OsStr,
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "test: looks at what a daemon has written")]
 mod tests {
     use super::*;
     use crate::process::ending;
     use crate::process::testing::eventually;
+    use std::collections::BTreeSet;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::time::Duration;
 
     fn record(dir: &Path, script: &str) -> Record {
@@ -309,13 +289,6 @@ mod tests {
         let kept: Record = serde_json::from_str(&serde_json::to_string(&captured).unwrap()).unwrap();
         assert_eq!(kept, captured);
 
-        let end = |id: ProcessId| async move {
-            let mut kin = crate::process::kin::Kin::of(table::own_uid()).sparing([table::own_pid()].into());
-            kin.add(id, None);
-            let kin = std::cell::RefCell::new(kin);
-            let find = || Ok(kin.borrow_mut().look(&Census::take()?));
-            ending::end(find, Duration::from_secs(1)).await.unwrap()
-        };
         assert_eq!(end(id.clone()).await.len(), 2, "the shell and its sleep");
         assert!(matches!(capture(&id), Err(DetachedError::Hidden { .. })));
         let again = kept.start().unwrap();
@@ -336,6 +309,60 @@ mod tests {
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such");
         assert!(bad.start().is_err());
         assert!(!format!("{bad:?}").contains("x=y"));
+    }
+
+    /// Somebody who is not root, and their directory, which everybody may look into.
+    fn someone(dir: &Path) -> Record {
+        let (uid, gid) = (65_534, 65_534);
+        std::os::unix::fs::chown(dir, Some(uid), Some(gid)).unwrap();
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Record { uid, gid, groups: vec![gid], ..record(dir, "echo begun; sleep 100; :") }
+    }
+
+    #[tokio::test]
+    async fn root_opens_no_log_that_its_person_could_not_open() {
+        if table::own_uid() != 0 {
+            return;
+        }
+        let (theirs, roots) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = someone(theirs.path());
+        let log = theirs.path().join("log");
+        let old = roots.path().join("old");
+        std::fs::write(&old, "root's\n").unwrap();
+        for target in [&old, &roots.path().join("new")] {
+            std::os::unix::fs::symlink(target, &log).unwrap();
+            let error = first.start().unwrap_err();
+            assert!(
+                matches!(&error, DetachedError::File { path, source }
+                if *path == log && source.raw_os_error() == Some(13)),
+                "{error:?}"
+            );
+            assert_eq!(first.find(), Ok(None));
+            std::fs::remove_file(&log).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "root's\n");
+        assert_eq!(std::fs::read_dir(roots.path()).unwrap().count(), 1, "nothing was made for them");
+
+        nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(first.start(), Err(DetachedError::File { path, .. }) if path == log));
+        std::fs::remove_file(&log).unwrap();
+
+        let id = first.start().unwrap();
+        eventually("it writes to its log", || {
+            std::fs::read_to_string(&log).is_ok_and(|text| text == "begun\n")
+        });
+        let meta = std::fs::metadata(&log).unwrap();
+        assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o777), (65_534, 65_534, 0o644));
+        end(id).await;
+    }
+
+    async fn end(id: ProcessId) -> BTreeSet<ProcessId> {
+        let info = table::info(id.pid).unwrap().unwrap();
+        let mut kin = crate::process::kin::Kin::of(info.uid).sparing([table::own_pid()].into());
+        kin.add(id, None);
+        let kin = std::cell::RefCell::new(kin);
+        let find = || Ok(kin.borrow_mut().look(&Census::take()?));
+        ending::end(find, Duration::from_secs(1)).await.unwrap()
     }
 
     #[test]

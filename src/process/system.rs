@@ -1,7 +1,7 @@
 //! What a system is asked and what it answers about processes: plain data, the same on every system.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -70,11 +70,19 @@ pub(super) struct Detach<'a> {
     pub(super) argv: Vec<&'a OsStr>,
     pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
     pub(super) cwd: &'a Path,
-    /// `None`: `/dev/null`.
-    pub(super) output: [Option<File>; 2],
+    /// Files it writes to, opened as the user below: root would be led anywhere. `None`: `/dev/null`.
+    pub(super) output: [Option<&'a Path>; 2],
     pub(super) umask: Option<u32>,
     /// User, group and further groups. `None`: ours.
     pub(super) identity: Option<(u32, u32, Vec<u32>)>,
+}
+
+/// Why nothing was started.
+pub(super) enum NotDetached {
+    /// One of the files it would write to: its place, and what the system said.
+    Output(usize, io::Error),
+    /// Anything else.
+    Start(io::Error),
 }
 
 /// What the system is to start.

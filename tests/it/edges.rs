@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 26] = [
+const EDGES: [(&str, &str); 25] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -21,14 +21,16 @@ const EDGES: [(&str, &str); 26] = [
     ("manager/runner.rs", "runs the tools of service managers"),
     ("plan/machine/daemons.rs", "measures how long a daemon is waited for"),
     ("plan/machine/hub.rs", "measures how long a module stays ready"),
-    ("process/detached.rs", "opens the files that a daemon writes to"),
     ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
     ("process/os/linux/text.rs", "reads the map of this process"),
     ("process/os/macos/proc.rs", "asks libproc and sysctl"),
-    ("process/os/posix.rs", "starts modules; signals a group whose leader was proven"),
+    (
+        "process/os/posix.rs",
+        "starts modules, and daemons with the files they write to; signals a group whose leader was proven",
+    ),
     ("process/spawn.rs", "looks at a program that could not be started"),
     ("process/standby.rs", "starts this program once more, to stand by"),
     ("supervisor/clock.rs", "reads both clocks for the running side"),

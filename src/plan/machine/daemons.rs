@@ -159,10 +159,7 @@ const ENDING: Duration = Duration::from_secs(5);
 
 fn write_number(path: &Path, number: u32, up: &Up) -> Result<(), HostError> {
     let owner = Owner { uid: up.record.uid, gid: up.record.gid };
-    let mut incoming = exact::Incoming::beside(path, NUMBER, Some(owner))?;
-    incoming.write(format!("{number}\n").as_bytes())?;
-    incoming.commit()?;
-    Ok(())
+    Ok(exact::put_for(owner, path, NUMBER, format!("{number}\n").as_bytes())?)
 }
 
 /// Whether every port it had is open again in it, or in one that it started; at its own address, which need not be the

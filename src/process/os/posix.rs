@@ -5,21 +5,22 @@
 )]
 #![expect(unsafe_code, reason = "what runs between fork and exec must be vouched for")]
 
-use std::io;
+use std::ffi::{CStr, CString};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::libc;
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
 use crate::module::ended::Ended;
 use crate::process::signal::{Signal, SignalError};
-use crate::process::system::Detach;
-use crate::process::system::{Born, Order};
+use crate::process::system::{Born, Detach, NotDetached, Order};
 
 pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     match signal {
@@ -61,31 +62,66 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
 }
 
 /// Starts a daemon: leader of a session of its own, with the files it was given and nothing on its input.
-pub(in crate::process) fn detach(order: &Detach<'_>) -> io::Result<u32> {
+pub(in crate::process) fn detach(order: &Detach<'_>) -> Result<u32, NotDetached> {
     let mut command = Command::new(order.exe);
     if let Some((first, rest)) = order.argv.split_first() {
         command.arg0(first).args(rest);
     }
-    command.env_clear().envs(order.env.iter().copied()).current_dir(order.cwd).stdin(Stdio::null());
-    let sink = |file: &Option<std::fs::File>| match file {
-        Some(file) => file.try_clone().map(Stdio::from),
-        None => Ok(Stdio::null()),
-    };
-    command.stdout(sink(&order.output[0])?).stderr(sink(&order.output[1])?);
+    command.env_clear().envs(order.env.iter().copied()).current_dir(order.cwd);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut outputs = [None, None];
+    for (place, path) in order.output.iter().enumerate() {
+        let path = path.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
+        outputs[place] = path.map_err(|error| NotDetached::Output(place, error.into()))?;
+    }
     let umask = order.umask.map(|bits| Mode::from_bits_truncate(libc_mode(bits)));
     let person = order.identity.clone();
-    // SAFETY: between fork and exec only what is async-signal-safe may run. Each of these is one system call on
+    // std tells us the errno of what failed in the child, and not of what.
+    let (mut told, tell) = std::io::pipe().map_err(NotDetached::Start)?;
+    // SAFETY: between fork and exec only what is async-signal-safe may run. Each of these is a few system calls on
     // values that were made before the fork; nothing allocates and nothing takes a lock (signal-safety(7)).
     unsafe {
         command.pre_exec(move || {
             rustix::process::setsid()?;
+            person.as_ref().map_or(Ok(()), become_person)?;
+            for (place, path) in [0_u8, 1].into_iter().zip(&outputs) {
+                if let Some(path) = path
+                    && let Err(error) = write_to(path, place == 0)
+                {
+                    let _ = rustix::io::write(&tell, &[place]);
+                    return Err(error);
+                }
+            }
             if let Some(mask) = umask {
                 rustix::process::umask(mask);
             }
-            person.as_ref().map_or(Ok(()), become_person)
+            Ok(())
         });
     }
-    Ok(command.spawn()?.id())
+    let started = command.spawn();
+    // Its end of the pipe with it.
+    drop(command);
+    started.map(|child| child.id()).map_err(|error| {
+        let mut place = [0];
+        match told.read(&mut place) {
+            Ok(1) => NotDetached::Output(usize::from(place[0]), error),
+            _ => NotDetached::Start(error),
+        }
+    })
+}
+
+/// Has standard output, or standard error, go to the end of this file.
+fn write_to(path: &CStr, out: bool) -> io::Result<()> {
+    // O_NONBLOCK: a FIFO without a reader would keep us waiting for ever.
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let flags = flags | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::from_bits_truncate(0o644))?;
+    if !FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode).is_file() {
+        return Err(Errno::INVAL.into());
+    }
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+    let put = if out { nix::unistd::dup2_stdout(&file) } else { nix::unistd::dup2_stderr(&file) };
+    Ok(put?)
 }
 
 fn libc_mode(bits: u32) -> rustix::fs::RawMode {
