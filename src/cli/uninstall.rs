@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use crate::api::client::Client;
 use crate::api::wire::Status;
-use crate::home::fs;
+use crate::home::{fs, sentence};
+use crate::plan::before::Before;
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_log, peek_receipt};
-use crate::plan::{Note, Take, inverse_of};
+use crate::plan::step::Step;
+use crate::plan::{Note, Plan, Take, inverse_of};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
@@ -91,6 +93,10 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
     let plan = inverse_of(&receipt, &now, take, args.force);
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
+    let missing = missing(&plan, &found);
+    if !missing.is_empty() {
+        return Err(not_again(&missing));
+    }
     if args.dry_run {
         let said = Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style));
         return Ok((said, !receipt.is_empty()));
@@ -127,6 +133,31 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     let report = Report { installed: !receipt.is_empty(), performed, kept, notes };
     let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((said, report.installed))
+}
+
+/// Daemons that are to be started and could not be: who, and what is missing.
+fn missing(plan: &Plan, found: &[Before]) -> Vec<(String, String)> {
+    let mut missing = Vec::new();
+    for (step, found) in plan.steps.iter().zip(found) {
+        let (Step::StartDaemons { daemons }, Before::Daemons { up }) = (step, found) else { continue };
+        for daemon in daemons.iter().filter(|daemon| !up.contains(daemon)) {
+            if let Err(error) = daemon.record.check() {
+                missing.push((daemon.name.clone(), sentence::of(&error)));
+            }
+        }
+    }
+    missing
+}
+
+/// Said before the hub is stopped: it would have to be started again.
+fn not_again(missing: &[(String, String)]) -> CliError {
+    let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!("{} could not be started again; nothing was touched", names.join(", "));
+    let mut cli = CliError::new(Kind::NeedsPerson, text)
+        .hint("put back what is missing, then: parachute migrate --teardown --back-to-detached");
+    cli.causes = missing.iter().map(|(name, because)| format!("{name}: {because}")).collect();
+    cli.next.push("parachute migrate --teardown     (starts none of them)".to_owned());
+    cli
 }
 
 /// No receipt: nothing is touched, whatever lies there.

@@ -60,6 +60,7 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
             | Step::SetMode { .. }
             | Step::StopDaemons { .. }
             | Step::StartDaemons { .. }
+            | Step::EndStarted { .. }
             | Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
             | Step::Move { .. }
@@ -99,6 +100,7 @@ pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
         Step::PutFile { content: Content::Text(_), .. }
         | Step::PutUnit { .. }
         | Step::StopDaemons { .. }
+        | Step::EndStarted { .. }
         | Step::AwaitPortsFree { .. }
         | Step::AwaitReady { .. }
         | Step::AwaitHealthy { .. }

@@ -78,6 +78,11 @@ impl Step {
                 let down = heirs.iter().map(|unit| Self::SetRunning { unit: unit.clone(), running: false });
                 down.chain([Self::StartDaemons { daemons: up.clone() }]).collect()
             }
+            // Those that it has started, whether they listen by now or not: they hold what the hub needs.
+            (Self::StartDaemons { daemons }, Before::Daemons { up }) => {
+                let started: Vec<_> = daemons.iter().filter(|daemon| !up.contains(daemon)).cloned().collect();
+                if started.is_empty() { Vec::new() } else { vec![Self::EndStarted { daemons: started }] }
+            }
             _ => Vec::new(),
         }
     }
@@ -100,6 +105,10 @@ impl Step {
     pub fn owes(&self, before: &Before) -> bool {
         if let (Self::SetRunning { .. }, Before::Running { active, .. }) = (self, before) {
             return !is_down(*active) || !self.reached(before);
+        }
+        if let Self::StartDaemons { .. } = self {
+            // They are back, and nobody's but their person's.
+            return false;
         }
         let is_back = before.entry().map_or_else(|| self.reached(before), |entry| self.wants(entry));
         !is_back && !self.inverse(before).is_empty()
@@ -203,7 +212,7 @@ fn natural(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<Pa
         Step::RemoveDir { path } => (5, None, None, Some(path.clone())),
         Step::SetEnabled { enabled: true, .. } => (6, None, None, None),
         Step::SetRunning { unit, running: true } => (7, socket_first(unit), None, None),
-        Step::StopDaemons { .. } => (0, None, None, None),
+        Step::StopDaemons { .. } | Step::EndStarted { .. } => (0, None, None, None),
         Step::StartDaemons { .. } => (8, None, None, None),
         Step::AwaitPortsFree { .. }
         | Step::AwaitReady { .. }

@@ -44,7 +44,7 @@ impl Step {
             }
             (Self::SetRunning { running: false, .. }, Before::Running { active, .. }) => is_down(*active),
             (Self::SetLinger { on, .. }, Before::Linger { on: now }) => now.known() == Some(on),
-            (Self::StopDaemons { .. }, Before::Daemons { up }) => up.is_empty(),
+            (Self::StopDaemons { .. } | Self::EndStarted { .. }, Before::Daemons { up }) => up.is_empty(),
             (Self::StartDaemons { daemons }, Before::Daemons { up }) => up.len() == daemons.len(),
             // A step that only waits is never over before it was tried; a mismatch is no fact about this step.
             _ => false,
@@ -68,6 +68,7 @@ impl Step {
             | Self::SetLinger { .. }
             | Self::StopDaemons { .. }
             | Self::StartDaemons { .. }
+            | Self::EndStarted { .. }
             | Self::AwaitPortsFree { .. }
             | Self::AwaitReady { .. }
             | Self::AwaitHealthy { .. }

@@ -124,6 +124,12 @@ pub enum Step {
         /// Which, and how.
         daemons: Vec<Up>,
     },
+    /// End daemons that were started again, by identity, whether they listen by now or not. Only ever the inverse of
+    /// the step above where that was a step of a plan.
+    EndStarted {
+        /// Which, as they ran before they were started again.
+        daemons: Vec<Up>,
+    },
     /// Wait until nobody listens on these ports.
     AwaitPortsFree {
         /// Which.
@@ -187,7 +193,7 @@ impl Step {
             Self::SetEnabled { unit, .. } => Key::Enabled(unit.clone()),
             Self::SetRunning { unit, .. } => Key::Running(unit.clone()),
             Self::SetLinger { user, .. } => Key::Linger(user.clone()),
-            Self::StopDaemons { .. } | Self::StartDaemons { .. } => Key::Daemons,
+            Self::StopDaemons { .. } | Self::StartDaemons { .. } | Self::EndStarted { .. } => Key::Daemons,
             Self::AwaitPortsFree { .. }
             | Self::AwaitReady { .. }
             | Self::AwaitHealthy { .. }
@@ -246,6 +252,10 @@ impl Step {
             Self::StartDaemons { daemons } => {
                 let names: Vec<&str> = daemons.iter().map(|up| up.name.as_str()).collect();
                 format!("start {} again, detached as before", names.join(", "))
+            }
+            Self::EndStarted { daemons } => {
+                let names: Vec<&str> = daemons.iter().map(|up| up.name.as_str()).collect();
+                format!("stop {}, which was started again", names.join(", "))
             }
             Self::AwaitPortsFree { ports, within } => {
                 let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();

@@ -17,7 +17,7 @@ use super::step::Step;
 use super::undo::Undo;
 use super::watch::{Progress, Watch};
 use super::whole::{Plan, Verb};
-use super::world::{Node, World};
+use super::world::{Node, World, daemon, up};
 use super::{Take, inverse_of, resume, roll_back, run};
 use crate::manager::state::Active;
 use crate::unit::name::UnitName;
@@ -216,6 +216,59 @@ fn what_cannot_be_taken_back_is_named_and_tried_again() {
     assert!(again.error.to_string().contains("hub failed"), "{}", again.error);
     assert_eq!(again.undone.unwrap().left, []);
     assert_eq!(world.view(), before);
+}
+
+/// A hub, and what it takes to start the daemons from before in its place.
+fn torn_down() -> (World, Vec<Step>) {
+    let mut world = World::new().with_job(&hub(), Some("one"), true, true);
+    world.daemons = [("vault", None), ("notes", None)].map(|(name, life)| (name.to_owned(), life)).into();
+    let daemons = ["vault", "notes"].map(|name| up(name, &daemon(name, 1).leader)).to_vec();
+    (world, vec![running(&hub(), false), Step::StartDaemons { daemons }])
+}
+
+#[test]
+fn what_was_started_in_vain_is_ended_again() {
+    let (mut world, steps) = torn_down();
+    let before = world.view();
+    let mut lives = Lives::new();
+    world.gone.insert("notes".to_owned());
+    let failed = lives.run(&mut world, &plan(steps.clone())).unwrap().unwrap_err();
+    assert_eq!(failed.error.to_string(), "cannot start notes");
+    assert_eq!(failed.undone.unwrap().left, []);
+    assert_eq!(world.view(), before, "vault does not run on beside the hub");
+    // Killed in the middle of it, and taken back.
+    for cut in 0..40 {
+        let (mut world, steps) = torn_down();
+        let mut lives = Lives::new();
+        world.cut_after(Some(cut));
+        if lives.run(&mut world, &plan(steps)).is_some() {
+            break;
+        }
+        world.cut_after(None);
+        assert_eq!(lives.roll_back(&mut world).unwrap().left, []);
+        assert_eq!(world.view(), before, "cut after {cut}");
+    }
+    // Once it is through nothing of that is owed.
+    world.gone.clear();
+    let _ = lives.run(&mut world, &plan(steps)).unwrap().unwrap();
+    assert_eq!(world.view().daemons.len(), 2);
+    assert!(lives.receipt().get(&super::step::Key::Daemons).is_none());
+}
+
+/// To take back a stop is to start whoever can be started: one that cannot stops no other.
+#[test]
+fn one_that_is_gone_keeps_no_other_from_coming_back() {
+    let mut world = World::new().with_job(&hub(), None, false, false);
+    world.daemons =
+        [("vault", Some(1)), ("notes", Some(2))].map(|(name, life)| (name.to_owned(), life)).into();
+    let daemons = vec![daemon("vault", 1), daemon("notes", 2)];
+    let steps =
+        vec![Step::StopDaemons { daemons, heirs: Vec::new() }, unit(&hub(), "broken"), running(&hub(), true)];
+    world.gone.insert("notes".to_owned());
+    let mut lives = Lives::new();
+    let undo = lives.run(&mut world, &plan(steps)).unwrap().unwrap_err().undone.unwrap();
+    assert_eq!((undo.left.len(), undo.again), (1, true));
+    assert_eq!(world.view().daemons, ["vault".to_owned()].into());
 }
 
 #[test]

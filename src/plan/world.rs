@@ -60,6 +60,8 @@ pub(super) struct World {
     /// Something was done since the journal was last written to.
     pub(super) acting: Cell<bool>,
     pub(super) fails: BTreeMap<usize, bool>,
+    /// Daemons whose program is gone.
+    pub(super) gone: BTreeSet<String>,
 }
 
 /// What a person could compare: everything but lives and litter.
@@ -89,6 +91,7 @@ impl World {
             performed: 0,
             acting: Cell::new(false),
             fails: BTreeMap::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -420,7 +423,9 @@ impl World {
                 Ok(())
             }
             Step::StartDaemons { daemons } => {
-                for up in daemons {
+                let (gone, there): (Vec<&Up>, Vec<&Up>) =
+                    daemons.iter().partition(|up| self.gone.contains(&up.name));
+                for up in there {
                     // One that was asked to end is ended first.
                     if self
                         .daemons
@@ -431,6 +436,19 @@ impl World {
                         self.middle().await?;
                         self.lives += 1;
                         self.daemons.insert(up.name.clone(), Some(self.lives));
+                    }
+                    self.middle().await?;
+                }
+                let names: Vec<&str> = gone.iter().map(|up| up.name.as_str()).collect();
+                if names.is_empty() {
+                    return Ok(());
+                }
+                Err(HostError::refused(format!("cannot start {}", names.join(", ")), None))
+            }
+            Step::EndStarted { daemons } => {
+                for up in daemons {
+                    if self.daemons.get(&up.name).is_some_and(|life| *life != Some(up.id.started.0)) {
+                        self.daemons.insert(up.name.clone(), None);
                     }
                     self.middle().await?;
                 }
@@ -534,7 +552,7 @@ impl Host for World {
                     .filter(|daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0)));
                 Before::Daemons { up: lives.map(|daemon| up(&daemon.name, &daemon.leader)).collect() }
             }
-            Step::StartDaemons { daemons } => {
+            Step::StartDaemons { daemons } | Step::EndStarted { daemons } => {
                 let lives = daemons.iter().filter(|up| {
                     let life = self.daemons.get(&up.name).copied().flatten();
                     life.is_some_and(|life| life != up.id.started.0)

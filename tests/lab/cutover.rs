@@ -194,3 +194,32 @@ fn a_teardown_that_fails_is_not_called_one_that_worked() {
     assert!(failed.err.contains("everything is as it was before"), "{failed:?}");
     assert!(old.all_supervised(), "{:?}", old.listening());
 }
+
+/// Weeks later: a program from before is gone, or a daemon does not come up. The hub serves on, and nobody beside it.
+#[test]
+fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let _ = lab.user(CUT_OVER).code(0);
+    let pids = old.listening();
+    let _ = lab.root(&format!("mv {HOME}-modules/scribe {HOME}-modules/moved")).code(0);
+    let before = lab.snapshot();
+    let said = lab.user(BACK).code(78).err;
+    assert!(
+        said.contains("scribe could not be started again") && said.contains("nothing was touched"),
+        "{said}"
+    );
+    assert_eq!(old.listening(), pids);
+    before.same_as(&lab.snapshot());
+    let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
+    // What nobody can know beforehand.
+    let log = format!("{HOME}/scribe/logs/scribe.log");
+    let _ = lab.root(&format!("mv {log} {log}.moved; mkdir {log}")).code(0);
+    let failed = lab.user(BACK).code(1);
+    assert!(failed.err.contains("everything is as it was before"), "{failed:?}");
+    assert!(old.all_supervised(), "{failed:?}\n{:?}", old.listening());
+    assert!(old.recorded().is_empty(), "{:?}", old.recorded());
+    let _ = lab.root(&format!("rmdir {log}; mv {log}.moved {log}")).code(0);
+    let _ = lab.user(BACK).code(0);
+    assert!(old.all_detached());
+}

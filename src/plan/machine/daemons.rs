@@ -80,6 +80,45 @@ pub(super) fn again(daemons: &[Up]) -> Result<Vec<Up>, HostError> {
     Ok(up)
 }
 
+/// Those of these that run again, whether they listen or not.
+pub(super) fn started(daemons: &[Up]) -> Result<Vec<Up>, HostError> {
+    let mut up = Vec::new();
+    for daemon in daemons {
+        if started_as(daemon)?.is_some() {
+            up.push(daemon.clone());
+        }
+    }
+    Ok(up)
+}
+
+fn started_as(up: &Up) -> Result<Option<ProcessId>, HostError> {
+    let found = up.record.find().map_err(|unsure| unsure_of(&up.name, unsure))?;
+    Ok(found.filter(|id| *id != up.id))
+}
+
+/// Ends those of these that run again, and takes away the pidfiles that name them.
+pub(super) async fn end_started(daemons: &[Up]) -> Result<(), HostError> {
+    for outcome in join_all(daemons.iter().map(end_one)).await {
+        outcome?;
+    }
+    Ok(())
+}
+
+async fn end_one(up: &Up) -> Result<(), HostError> {
+    let Some(id) = started_as(up)? else { return Ok(()) };
+    let mut kin = Kin::of(up.record.uid);
+    kin.add(id.clone(), None);
+    end(&up.name, kin, ENDING).await?;
+    if let Some(pidfile) = &up.pidfile {
+        let mut text = Vec::new();
+        let read = exact::read_pieces(pidfile, &mut |piece| text.extend_from_slice(piece));
+        if read.is_ok() && text == numeral(id.pid) {
+            exact::remove(pidfile)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends all of them at once, each after its own patience.
 pub(super) async fn stop(daemons: &[Daemon]) -> Result<Instant, HostError> {
     let begun = Instant::now();
@@ -159,7 +198,12 @@ const ENDING: Duration = Duration::from_secs(5);
 
 fn write_number(path: &Path, number: u32, up: &Up) -> Result<(), HostError> {
     let owner = Owner { uid: up.record.uid, gid: up.record.gid };
-    Ok(exact::put_for(owner, path, NUMBER, format!("{number}\n").as_bytes())?)
+    Ok(exact::put_for(owner, path, NUMBER, &numeral(number))?)
+}
+
+/// A number as its file holds it.
+fn numeral(number: u32) -> Vec<u8> {
+    format!("{number}\n").into_bytes()
 }
 
 /// Whether every port it had is open again in it, or in one that it started; at its own address, which need not be the
@@ -207,4 +251,56 @@ fn cannot(what: &str, name: &str, error: &DetachedError) -> HostError {
 
 fn unsure_of(name: &str, unsure: Unsure) -> HostError {
     HostError::refused(format!("it cannot be told whether {name} runs: {unsure}"), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::detached::Record;
+    use crate::process::id::{BootId, Started};
+    use crate::process::raw::Raw;
+
+    #[tokio::test]
+    async fn one_that_was_started_and_does_not_listen_is_ended_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let cwd = dir.path().canonicalize().unwrap();
+        let raw = |text: &str| Raw(text.into());
+        let gid = nix::unistd::getgid().as_raw();
+        let record = Record {
+            exe: Path::new("/bin/sh").canonicalize().unwrap().into(),
+            argv: ["sh", "-c", "sleep 100; :"].map(raw).to_vec(),
+            env: vec![raw("PATH=/usr/bin:/bin")],
+            cwd: cwd.clone().into(),
+            output: [None, None],
+            umask: None,
+            uid: table::own_uid(),
+            gid,
+            groups: vec![gid],
+        };
+        let up = Up {
+            name: "slow".to_owned(),
+            id: ProcessId { pid: 9, started: Started(1), boot: BootId("before".to_owned()) },
+            // Nobody listens there: it is reserved (port 0 is what bind(2) takes for any).
+            ports: vec![0],
+            pidfile: Some(cwd.join("slow.pid")),
+            port_file: None,
+            record,
+        };
+        assert_eq!(started(std::slice::from_ref(&up)).unwrap(), []);
+        let id = up.record.start().unwrap();
+        write_number(&cwd.join("slow.pid"), id.pid, &up).unwrap();
+        let all = [up];
+        // Not before it has become the program that it is to run.
+        let seen = async {
+            while started(&all).unwrap() != all {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(LISTENING, seen).await.unwrap();
+        assert_eq!(again(&all).unwrap(), [], "it does not listen");
+        end_started(&all).await.unwrap();
+        assert_eq!((started(&all).unwrap().len(), table::alive(&id)), (0, Ok(false)));
+        assert_eq!(crate::home::fs::list(&cwd).unwrap(), [] as [&str; 0]);
+        end_started(&all).await.unwrap();
+    }
 }

@@ -120,6 +120,7 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetMode { path, .. } => Before::Mode { mode: exact::mode(path)? },
             Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
             Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
+            Step::EndStarted { daemons } => Before::Daemons { up: daemons::started(daemons)? },
             Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
             | Step::AwaitHealthy { .. }
@@ -176,6 +177,7 @@ impl<R: Runner> Host for Machine<R> {
                 self.away = Some(Stopwatch::start(begun, self.hub.clone()));
             }
             Step::StartDaemons { daemons } => daemons::start(daemons).await?,
+            Step::EndStarted { daemons } => daemons::end_started(daemons).await?,
             Step::AwaitPortsFree { ports, within } => daemons::free(ports, *within, &self.hub).await?,
             Step::AwaitReady { modules, within } => {
                 hub::ready(&self.hub, modules, *within).await?;
