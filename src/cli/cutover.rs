@@ -22,7 +22,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
-use super::plans;
+use super::plans::{self, Way};
 use super::said::Said;
 use super::site::{self, Asked, Found, ScopeArg, Site};
 use super::standby;
@@ -39,7 +39,7 @@ pub struct CutoverArgs {
     pub dry_run: bool,
     /// Do not ask.
     pub yes: bool,
-    /// Replace a unit that was changed; stop daemons that could not be brought back.
+    /// Replace a unit that was changed; stop daemons that could not be brought back; leave what cannot be taken back.
     pub force: bool,
     /// Whose services.
     pub scope: Option<ScopeArg>,
@@ -100,10 +100,14 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let mut host = site.host();
     let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if args.resume || args.rollback {
-        let Some(log) = open else {
-            return plans::settle(cx, &mut host, &site.place.state, args.rollback).await;
+        let way = match (args.rollback, args.force) {
+            (true, true) => Way::BackAndOver,
+            (back, _) => Way::back(back),
         };
-        let work = plans::settle(cx, &mut host, &site.place.state, args.rollback);
+        let Some(log) = open else {
+            return plans::settle(cx, &mut host, &site.place.state, way).await;
+        };
+        let work = plans::settle(cx, &mut host, &site.place.state, way);
         return standby::watched(cx, &asked(args), &log.plan, work).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
@@ -114,7 +118,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
-        let work = plans::settle(cx, &mut host, &site.place.state, back);
+        let work = plans::settle(cx, &mut host, &site.place.state, Way::back(back));
         let said = standby::watched(cx, &asked(args), &log.plan, work).await?;
         if !back {
             return Ok(said);

@@ -24,7 +24,7 @@ use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
-use super::plans;
+use super::plans::{self, Way};
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
 
@@ -130,7 +130,9 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     };
     let mut host = site.host();
     if args.resume || args.rollback {
-        return plans::settle(cx, &mut host, &site.place.state, args.rollback).await.map(Ended::Said);
+        return plans::settle(cx, &mut host, &site.place.state, Way::back(args.rollback))
+            .await
+            .map(Ended::Said);
     }
     let mut glance = site.glance();
     let mut facts = glance.facts(cx, args.port).await?;
@@ -217,7 +219,7 @@ async fn over(
         "an earlier `{verb}` was broken off; it is {}\n",
         if back { "taken back" } else { "finished" }
     ));
-    let said = plans::settle(cx, host, &site.place.state, back).await?;
+    let said = plans::settle(cx, host, &site.place.state, Way::back(back)).await?;
     Terminal.err(&said.out);
     Ok(!back)
 }

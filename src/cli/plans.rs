@@ -10,7 +10,7 @@ use crate::plan::journal::{Journal, JournalError};
 use crate::plan::run::{Done, Failed, StepError};
 use crate::plan::show::{self, Shown};
 use crate::plan::watch::{Progress as Stepping, Stage, Watch};
-use crate::plan::{Left, Note, Plan};
+use crate::plan::{Left, Note, Plan, Stuck, Undo};
 use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};
 use crate::ui::prompt::{self, Question};
@@ -79,11 +79,30 @@ pub async fn apply<H: Host>(
     Ok(done)
 }
 
+/// What is to become of a plan that an earlier run left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is finished.
+    Finish,
+    /// It is taken back. What cannot be is tried again next time.
+    Back,
+    /// It is taken back as far as that is possible, and is over.
+    BackAndOver,
+}
+
+impl Way {
+    /// Taken back, or else finished.
+    #[must_use]
+    pub fn back(back: bool) -> Self {
+        if back { Self::Back } else { Self::Finish }
+    }
+}
+
 /// Finishes, or takes back, what an earlier run left.
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: bool) -> Result<Said, CliError> {
+pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, way: Way) -> Result<Said, CliError> {
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
     if journal.log().is_none() {
         journal.close().map_err(|error| unopened(&error))?;
@@ -95,24 +114,26 @@ pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, back: boo
         progress: &mut progress,
         shown: None,
         fault: fault(cx)?,
-        stop: Some(interrupts()).filter(|_| !back),
+        stop: Some(interrupts()).filter(|_| way == Way::Finish),
     };
-    let said = if back {
-        let undo = crate::plan::roll_back(host, &mut journal, &mut watch).await;
-        journal.close().map_err(|error| unopened(&error))?;
-        if undo.left.is_empty() {
-            Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", undo.taken_back))
-        } else {
-            let mut cli =
-                CliError::new(Kind::Failed, format!("not everything was taken back{}", remains(&undo.left)));
-            cli.next.extend(undo.left.into_iter().filter_map(|left| left.next));
-            return Err(cli);
-        }
-    } else {
+    let said = if way == Way::Finish {
         let done = crate::plan::resume(host, &mut journal, &mut watch).await;
         journal.close().map_err(|error| unopened(&error))?;
         let done = done.map_err(|failed| broken(&failed))?;
         Said::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
+    } else {
+        let stuck = if way == Way::Back { Stuck::Again } else { Stuck::Left };
+        let undo = crate::plan::roll_back(host, &mut journal, &mut watch, stuck).await;
+        journal.close().map_err(|error| unopened(&error))?;
+        if undo.left.is_empty() {
+            Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", undo.taken_back))
+        } else {
+            let over = if undo.again { "" } else { "; that is over, and what is named here is left" };
+            let text = format!("not everything was taken back{over}{}", remains(&undo.left));
+            let mut cli = CliError::new(Kind::Failed, text);
+            cli.next = next_of(&undo);
+            return Err(cli);
+        }
     };
     Ok(said)
 }
@@ -134,6 +155,18 @@ pub fn notes(notes: &[Note], style: Style) -> String {
 #[must_use]
 pub fn remains(left: &[Left]) -> String {
     left.iter().map(|left| format!("\n{} remains: {}", left.subject, left.because)).collect()
+}
+
+/// What to type about what remains. What can never be taken back would be in the way of every other verb for ever.
+fn next_of(undo: &Undo) -> Vec<String> {
+    let mut next: Vec<String> = undo.left.iter().filter_map(|left| left.next.clone()).collect();
+    if undo.again {
+        next.push(
+            "parachute migrate --rollback --force     (if that cannot be: leaves what is named here, and is over)"
+                .to_owned(),
+        );
+    }
+    next
 }
 
 /// One line a step.
@@ -181,7 +214,7 @@ fn broken(failed: &Failed) -> CliError {
         Some(undo) => {
             cli.message.push_str("; the rest was taken back");
             cli.message.push_str(&remains(&undo.left));
-            cli.next.extend(undo.left.iter().filter_map(|left| left.next.clone()));
+            cli.next.extend(next_of(undo));
         }
         None => cli.message.push_str("; nothing was taken back"),
     }

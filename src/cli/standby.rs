@@ -100,7 +100,7 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<Said, CliError> {
         return Ok(Said::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
-    let said = plans::settle(cx, &mut site.host(), &site.place.state, false).await?;
+    let said = plans::settle(cx, &mut site.host(), &site.place.state, plans::Way::Finish).await?;
     // Standard output was never ours.
     Terminal.err(&said.out);
     Ok(Said { out: String::new(), ..said })

@@ -85,7 +85,7 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
-        let work = plans::settle(cx, &mut host, &site.place.state, true);
+        let work = plans::settle(cx, &mut host, &site.place.state, plans::Way::Back);
         let said = standby::watched(cx, &asked, &log.plan, work).await?;
         Terminal.err(&said.out);
     }

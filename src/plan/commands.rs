@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::before::Entry;
 use super::content::Content;
-use super::daemon::Up;
 use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
@@ -71,7 +70,7 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
     }
 }
 
-/// One line that does it without us, if there is one. What writes a text has none.
+/// One line that does it without us, or says how, if there is one. What writes a text has none.
 #[must_use]
 pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
     let verbs = |step| manager.map_or_else(Vec::new, |manager| verbs(step, manager));
@@ -93,9 +92,10 @@ pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
             // Of several the last is the one that does it.
             return verbs(step).pop();
         }
-        // One line a daemon; its environment is not for anybody's eyes.
-        Step::StartDaemons { daemons } => {
-            return Some(daemons.iter().map(start_by_hand).collect::<Vec<_>>().join("; "));
+        // Not a line that starts one: without its environment, which is for nobody's eyes, it would be another; and of
+        // several most may run already.
+        Step::StartDaemons { .. } => {
+            return Some("put back what is missing, then: parachute migrate --rollback".to_owned());
         }
         Step::PutFile { content: Content::Text(_), .. }
         | Step::PutUnit { .. }
@@ -138,13 +138,6 @@ pub fn log(unit: &UnitName, manager: &Manager) -> String {
         Manager::Systemd(_) => status(unit, manager),
         Manager::Launchd(_) => "parachute logs hub".to_owned(),
     }
-}
-
-fn start_by_hand(up: &Up) -> String {
-    let words: Vec<String> = up.record.argv.iter().map(|word| quoted(word.path())).collect();
-    let log = up.record.output[0].as_ref().map_or_else(|| "/dev/null".to_owned(), |log| quoted(log.path()));
-    let cwd = quoted(up.record.cwd.path());
-    format!("(cd {cwd} && setsid {} >> {log} 2>&1 < /dev/null &)", words.join(" "))
 }
 
 /// A path as a shell takes it.

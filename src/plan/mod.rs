@@ -46,5 +46,5 @@ mod world;
 pub use self::inverse::{Take, inverse_of};
 pub use self::resume::{resume, roll_back};
 pub use self::run::run;
-pub use self::undo::{Left, Undo};
+pub use self::undo::{Left, Stuck, Undo};
 pub use self::whole::{Note, Plan, Promise, Verb};

@@ -4,7 +4,7 @@ use super::host::Host;
 use super::journal::Journal;
 use super::log::Event;
 use super::run::{Done, Failed, StepError, finish};
-use super::undo::{self, Undo};
+use super::undo::{self, Stuck, Undo};
 use super::watch::Watch;
 
 /// Finishes the plan in the journal. One that had failed already is taken back: that is how it finishes.
@@ -22,12 +22,17 @@ pub async fn resume<H: Host>(
     }
     let (index, why) = log.failed.clone().unwrap_or((0, "it was to be taken back".to_owned()));
     let step = log.plan.steps.get(index).cloned();
-    let undone = Some(undo::take_back(host, journal, watch).await);
+    let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
     Err(Box::new(Failed { index, step, error: StepError::Earlier(why), undone }))
 }
 
 /// Takes back the plan in the journal.
-pub async fn roll_back<H: Host>(host: &mut H, journal: &mut Journal, watch: &mut Watch<'_>) -> Undo {
+pub async fn roll_back<H: Host>(
+    host: &mut H,
+    journal: &mut Journal,
+    watch: &mut Watch<'_>,
+    stuck: Stuck,
+) -> Undo {
     journal.note(Event::Undoing);
-    undo::take_back(host, journal, watch).await
+    undo::take_back(host, journal, watch, stuck).await
 }

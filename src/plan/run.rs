@@ -10,7 +10,7 @@ use super::log::Event;
 use super::matrix::{Forward, Mark};
 use super::standing::Standing;
 use super::step::{Key, Step};
-use super::undo::{self, Undo};
+use super::undo::{self, Stuck, Undo};
 use super::watch::{Progress, Stage, Watch, stopped};
 use super::whole::{Note, Plan};
 use crate::home::sentence;
@@ -132,7 +132,7 @@ pub async fn run<H: Host>(
         // Nobody is asked about a plan that has just begun.
         Err(failed) if failed.undone.is_none() => {
             journal.note(Event::Failed { step: failed.index, error: sentence::of(&failed.error) });
-            let undone = Some(undo::take_back(host, journal, watch).await);
+            let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
             Err(Box::new(Failed { undone, ..*failed }))
         }
         other => other,
@@ -172,7 +172,7 @@ async fn failed<H: Host>(
         return Box::new(Failed { index, step, error, undone: None });
     }
     journal.note(Event::Failed { step: index, error: sentence::of(&error) });
-    let undone = Some(undo::take_back(host, journal, watch).await);
+    let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
     Box::new(Failed { index, step, error, undone })
 }
 

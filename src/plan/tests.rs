@@ -18,7 +18,7 @@ use super::undo::Undo;
 use super::watch::{Progress, Watch};
 use super::whole::{Plan, Verb};
 use super::world::{Node, World, daemon, up};
-use super::{Take, inverse_of, resume, roll_back, run};
+use super::{Stuck, Take, inverse_of, resume, roll_back, run};
 use crate::manager::state::Active;
 use crate::unit::name::UnitName;
 
@@ -89,7 +89,11 @@ impl Lives {
     }
 
     pub(super) fn roll_back(&mut self, world: &mut World) -> Option<Undo> {
-        self.live(async |journal, watch| roll_back(world, journal, watch).await)
+        self.live(async |journal, watch| roll_back(world, journal, watch, Stuck::Again).await)
+    }
+
+    fn let_go(&mut self, world: &mut World) -> Option<Undo> {
+        self.live(async |journal, watch| roll_back(world, journal, watch, Stuck::Left).await)
     }
 
     pub(super) fn live<T>(&mut self, act: impl AsyncFnOnce(&mut Journal, &mut Watch<'_>) -> T) -> Option<T> {
@@ -268,7 +272,40 @@ fn one_that_is_gone_keeps_no_other_from_coming_back() {
     let mut lives = Lives::new();
     let undo = lives.run(&mut world, &plan(steps)).unwrap().unwrap_err().undone.unwrap();
     assert_eq!((undo.left.len(), undo.again), (1, true));
+    assert_eq!(undo.left[0].because, "cannot start notes");
     assert_eq!(world.view().daemons, ["vault".to_owned()].into());
+    // It never can be: a person lets it go, and other plans are possible again.
+    assert!(lives.roll_back(&mut world).unwrap().again);
+    let undo = lives.let_go(&mut world).unwrap();
+    let left = (undo.left[0].because.as_str(), undo.left[0].next.as_deref());
+    assert_eq!((undo.left.len(), undo.again), (1, false));
+    assert_eq!(left, ("cannot start notes", Some("parachute migrate --list")));
+    assert_eq!((peek_log(&lives.state()).unwrap(), lives.receipt()), (None, Receipt::default()));
+    assert!(lives.run(&mut world, &plan(vec![file("/g", "x")])).unwrap().is_ok());
+}
+
+/// What is let go of may be the only copy of somebody's bytes.
+#[test]
+fn what_is_let_go_of_is_kept_aside() {
+    let (mut lives, mut world) = (Lives::new(), World::new());
+    let node = |text: &str| Node::File { mode: 0o644, text: text.to_owned() };
+    world.nodes.insert("/f".into(), node("before us"));
+    world.fails = BTreeMap::from([(2, false), (3, false), (4, false)]);
+    let undo =
+        lives.run(&mut world, &plan(vec![file("/f", "ours"), file("/g", "x")])).unwrap().unwrap_err().undone;
+    assert!(undo.unwrap().again);
+    let undo = lives.let_go(&mut world).unwrap();
+    let next = undo.left[0].next.clone().unwrap();
+    let kept = next.strip_prefix("diff ").unwrap().split(' ').next().unwrap();
+    assert_eq!(crate::home::fs::read(Path::new(kept), 99).unwrap(), b"before us");
+    assert!(!undo.again);
+}
+
+#[test]
+fn to_start_daemons_again_is_nothing_to_type() {
+    let (_, steps) = torn_down();
+    let said = super::commands::by_hand(&steps[1], None).unwrap();
+    assert!(!said.contains("setsid") && said.ends_with("parachute migrate --rollback"), "{said}");
 }
 
 #[test]

@@ -45,8 +45,22 @@ enum Back {
     Cannot(String, Option<String>),
 }
 
+/// What becomes of a step that cannot be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stuck {
+    /// The journal is kept, and the next run tries again.
+    Again,
+    /// It is left as it is and named, and the plan is over: a person wants to go on.
+    Left,
+}
+
 /// Takes back what the journal tells of.
-pub(super) async fn take_back<H: Host>(host: &mut H, journal: &mut Journal, watch: &mut Watch<'_>) -> Undo {
+pub(super) async fn take_back<H: Host>(
+    host: &mut H,
+    journal: &mut Journal,
+    watch: &mut Watch<'_>,
+    stuck: Stuck,
+) -> Undo {
     let mut undo = Undo::default();
     let Some(log) = journal.log() else { return undo };
     let (steps, marks) = (log.plan.steps.clone(), log.marks.clone());
@@ -65,9 +79,15 @@ pub(super) async fn take_back<H: Host>(host: &mut H, journal: &mut Journal, watc
                 undo.again |= was.is_err();
                 undo.left.push(left(because, Some(look(step, was.ok().flatten().as_deref()))));
             }
-            Back::Cannot(because, next) => {
+            Back::Cannot(because, next) if stuck == Stuck::Again => {
                 undo.again = true;
                 undo.left.push(left(because, next));
+            }
+            Back::Cannot(because, _) => {
+                let was = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
+                undo.again |= was.is_err();
+                undo.left.push(left(because, Some(look(step, was.ok().flatten().as_deref()))));
+                journal.note(Event::Undone { step: index });
             }
         }
     }
@@ -109,7 +129,11 @@ async fn one<H: Host>(host: &mut H, step: &Step, mark: &Mark, before: &Before) -
 }
 
 async fn invert<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Back {
-    let cannot = |because, next| Back::Cannot(format!("cannot {}: {because}", inverse.describe()), next);
+    let cannot = |because, next| match inverse {
+        // It names those that failed; the others run.
+        Step::StartDaemons { .. } => Back::Cannot(because, next),
+        _ => Back::Cannot(format!("cannot {}: {because}", inverse.describe()), next),
+    };
     let mut now = match host.observe(inverse).await {
         Ok(now) => now,
         Err(error) => return cannot(error.words(), error.next()),

@@ -223,3 +223,34 @@ fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
     let _ = lab.user(BACK).code(0);
     assert!(old.all_detached());
 }
+
+/// A daemon whose program went away in the middle can never be taken back: a person is told, goes on without it, and no
+/// other verb is in its way for ever.
+#[test]
+fn what_can_never_be_taken_back_is_let_go_of() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let plan = json(lab.user("parachute migrate --to-supervised --dry-run --json"));
+    let all = plan["steps"].as_array().unwrap();
+    let stops = |step: &serde_json::Value| step["what"].as_str().unwrap().starts_with("stop 4 detached");
+    let stop = 1 + all.iter().position(stops).unwrap();
+    let killed = lab.user(&format!("PARACHUTE_STANDBY=none PARACHUTE_FAULT='kill-after {stop}' {CUT_OVER}"));
+    assert_eq!(killed.code, 137, "{killed:?}");
+    let _ = lab.root(&format!("mv {HOME}-modules/scribe {HOME}-modules/moved")).code(0);
+    for verb in ["parachute migrate --rollback", "parachute init --yes", "parachute uninstall --yes"] {
+        let said = lab.user(verb).code(1).err;
+        let remains = said.lines().find(|line| line.contains("remains:")).unwrap();
+        assert!(remains.contains("scribe") && !remains.contains("vault"), "{said}");
+        assert!(said.contains("parachute migrate --rollback --force") && !said.contains("setsid"), "{said}");
+        assert_eq!(old.listening().len(), 3, "{verb}: the others run, and once");
+    }
+    let said = lab.user("parachute migrate --rollback --force").code(1).err;
+    assert!(said.contains("scribe") && said.contains("that is over"), "{said}");
+    assert!(!said.contains("parachute migrate --rollback"), "{said}");
+    let none = lab.user("parachute migrate --rollback").code(0).out;
+    assert!(none.contains("nothing was broken off"), "{none}");
+    assert_eq!(old.listening().len(), 3);
+    let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
+    let _ = lab.user(CUT_OVER).code(0);
+    assert_eq!(old.listening().len(), 4);
+}

@@ -254,7 +254,7 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let _lock = unused(cx).await?;
     Terminal.err("an earlier `parachute migrate` was broken off; it is finished first\n");
     let mut host = machine(cx);
-    match plans::settle(cx, &mut host, &state, false).await {
+    match plans::settle(cx, &mut host, &state, plans::Way::Finish).await {
         Ok(said) => {
             Terminal.err(&said.out);
             Ok(())
@@ -262,7 +262,7 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
         Err(error) => {
             if peek_log(&state).is_ok_and(|log| log.is_some()) {
                 Terminal.err(&error.screen(cx.style));
-                Terminal.err(&plans::settle(cx, &mut host, &state, true).await?.out);
+                Terminal.err(&plans::settle(cx, &mut host, &state, plans::Way::Back).await?.out);
             }
             Err(error)
         }

@@ -17,7 +17,7 @@ use crate::plan::host::observe_all;
 use crate::plan::journal::Journal;
 use crate::plan::run::{Done, Failed};
 use crate::plan::watch::Watch;
-use crate::plan::{Plan, Take, Verb, inverse_of, resume, roll_back, run};
+use crate::plan::{Plan, Stuck, Take, Verb, inverse_of, resume, roll_back, run};
 use crate::unit::target::Scope;
 
 /// `systemctl` and `loginctl` as far as the driver uses them.
@@ -402,7 +402,7 @@ fn killed_for_real_the_next_run_finishes_or_takes_back() {
                 if finish {
                     resume(&mut machine, &mut journal, &mut watch).await.unwrap();
                 } else {
-                    let undo = roll_back(&mut machine, &mut journal, &mut watch).await;
+                    let undo = roll_back(&mut machine, &mut journal, &mut watch, Stuck::Again).await;
                     assert_eq!(undo.left, [], "{fault}");
                 }
                 journal.close().unwrap();
