@@ -159,7 +159,7 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said,
     let request = Request { install: Install { force: args.force, port, ..Install::default() } };
     let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
     let seed = Seed { person: &site.person, home: &site.home, env: &cx.env, now: cx.now };
-    let mut refusals = preflight::check(&seed, &facts, &plan, &site.driver).await;
+    let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &site.driver).await;
     refusals.extend(hub_would_not_start(cx, site, port));
     refusals.retain(|refusal| !(args.force && matches!(refusal, Refusal::NoWayBack { .. })));
     if !refusals.is_empty() {

@@ -21,3 +21,4 @@ pub mod preflight;
 pub mod refusal;
 pub mod sweep;
 pub mod units;
+pub mod words;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::facts::Legacy;
 use super::gather::Seed;
 use super::refusal::Refusal;
+use super::words;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
 use crate::home::sentence;
@@ -43,6 +44,7 @@ pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
 /// Tries everything.
 pub async fn check<R: Runner>(
     seed: &Seed<'_>,
+    legacy: &Legacy,
     facts: &Facts,
     plan: &Plan,
     driver: &Driver<R>,
@@ -52,7 +54,9 @@ pub async fn check<R: Runner>(
     refusals.extend(places(facts, plan));
     for step in &plan.steps {
         match step {
-            Step::StopDaemons { daemons, .. } => refusals.extend(daemons.iter().filter_map(way_back)),
+            Step::StopDaemons { daemons, .. } => {
+                refusals.extend(daemons.iter().filter_map(|daemon| way_back(legacy, daemon)));
+            }
             Step::AwaitReady { modules, .. } => refusals.extend(modules_start(seed, facts, modules)),
             _ => {}
         }
@@ -61,12 +65,21 @@ pub async fn check<R: Runner>(
 }
 
 /// Whether one that is stopped could be brought back.
-fn way_back(daemon: &Daemon) -> Option<Refusal> {
-    let refused = |error: detached::DetachedError| Refusal::NoWayBack {
-        name: daemon.name.clone(),
-        because: sentence::of(&error),
+fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
+    let refused = |because| Some(Refusal::NoWayBack { name: daemon.name.clone(), because });
+    let captured = detached::capture(&daemon.leader).and_then(|record| record.check().map(|()| record));
+    let record = match captured {
+        Ok(record) => record,
+        Err(error) => return refused(sentence::of(&error)),
     };
-    detached::capture(&daemon.leader).and_then(|record| record.check()).err().map(refused)
+    let role = legacy.roles.iter().find(|role| role.name == daemon.name);
+    let start = role.and_then(|role| role.start.as_ref()).map(|start| start.argv.as_slice());
+    if words::are_lost(&record.argv, record.exe.path(), start) {
+        let because =
+            "it has written a title over the command line it was started with, and nobody else has that";
+        return refused(format!("{because} ({})", daemon.command.trim_end()));
+    }
+    None
 }
 
 async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
@@ -152,4 +165,64 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
         }
     }
     refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::detached::Record;
+    use crate::process::raw::Raw;
+    use crate::process::table;
+
+    #[test]
+    fn one_that_wrote_over_its_words_has_no_way_back() {
+        let legacy = Legacy {
+            home: "/h".into(),
+            uid: table::own_uid(),
+            roles: Vec::new(),
+            broken: None,
+            pidfiles: Vec::new(),
+            port_file: None,
+            seen: Vec::new(),
+            ports: Vec::new(),
+            kept: None,
+            units: Vec::new(),
+        };
+        let gid = nix::unistd::getgid().as_raw();
+        for (argv, lost) in [(["sh", "-c", "read x < pipe", ""], false), (["vault", "", "", ""], true)] {
+            let dir = tempfile::tempdir().unwrap();
+            nix::unistd::mkfifo(&dir.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+            // With no script it reads its input; `yes` says its arguments for ever.
+            let exe = if lost { "/usr/bin/yes" } else { "/bin/sh" };
+            let Ok(exe) = Path::new(exe).canonicalize() else { return };
+            let record = Record {
+                exe: exe.into(),
+                argv: argv.map(|word| Raw(word.into())).to_vec(),
+                env: vec![Raw("PATH=/usr/bin:/bin".into())],
+                cwd: dir.path().canonicalize().unwrap().into(),
+                output: [None, None],
+                umask: None,
+                uid: table::own_uid(),
+                gid,
+                groups: vec![gid],
+            };
+            let leader = record.start().unwrap();
+            let daemon = Daemon {
+                name: "vault".to_owned(),
+                leader: leader.clone(),
+                below: Vec::new(),
+                number: None,
+                uid: table::own_uid(),
+                command: argv.join(" "),
+                ports: Vec::new(),
+                why: String::new(),
+                pidfile: None,
+                port_file: None,
+                grace_ms: 1,
+            };
+            let refusal = way_back(&legacy, &daemon);
+            crate::process::group::signal(&leader, crate::process::signal::Signal::Kill).unwrap();
+            assert_eq!(refusal.is_some(), lost, "{argv:?}: {refusal:?}");
+        }
+    }
 }

@@ -92,6 +92,7 @@ const PURE: [&str; 85] = [
     "migrate/planner/",
     "migrate/refusal.rs",
     "migrate/units.rs",
+    "migrate/words.rs",
     "migrate/archive.rs",
     "module/",
     "plan/before.rs",
