@@ -104,11 +104,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             (true, true) => Way::BackAndOver,
             (back, _) => Way::back(back),
         };
-        let Some(log) = open else {
-            return plans::settle(cx, &mut host, &site.place.state, way).await;
-        };
-        let work = plans::settle(cx, &mut host, &site.place.state, way);
-        return standby::watched(cx, &asked(args), &log.plan, work).await;
+        return standby::settle(cx, &asked(args), &mut host, &site.place.state, way).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // One that is on its way forward is finished: to take it back would stop everything twice.
@@ -118,8 +114,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
-        let work = plans::settle(cx, &mut host, &site.place.state, Way::back(back));
-        let said = standby::watched(cx, &asked(args), &log.plan, work).await?;
+        let said = standby::settle(cx, &asked(args), &mut host, &site.place.state, Way::back(back)).await?;
         if !back {
             return Ok(said);
         }

@@ -24,6 +24,7 @@ use super::legacy;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, NoManager, Site};
+use super::standby;
 
 /// Check everything about the hub, and mend what can be mended
 #[derive(Debug, clap::Args)]
@@ -158,7 +159,14 @@ async fn mend(
             return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
         }
     }
-    let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
+    // Where it is installed, whatever was asked: whoever stands by would look elsewhere.
+    let is_system = site.driver.manager.is_system();
+    let asked = Asked {
+        scope: Some(if is_system { site::ScopeArg::System } else { site::ScopeArg::User }),
+        user: Some(site.person.name.as_str()).filter(|_| is_system),
+    };
+    let work = plans::apply(cx, &plan, &found, &mut host, &site.place.state);
+    let done = standby::watched(cx, &asked, &plan, work).await?;
     let notes = plan.notes.into_iter().chain(done.notes).collect();
     let site = Ok(site);
     let checks = checks::all(&look(cx, &site).await);

@@ -27,6 +27,7 @@ use super::managed::survival_line;
 use super::plans::{self, Way};
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
+use super::standby;
 
 /// Install the hub: planned, shown, then done
 #[derive(Debug, clap::Args)]
@@ -130,9 +131,8 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     };
     let mut host = site.host();
     if args.resume || args.rollback {
-        return plans::settle(cx, &mut host, &site.place.state, Way::back(args.rollback))
-            .await
-            .map(Ended::Said);
+        let way = Way::back(args.rollback);
+        return standby::settle(cx, &asked, &mut host, &site.place.state, way).await.map(Ended::Said);
     }
     let mut glance = site.glance();
     let mut facts = glance.facts(cx, args.port).await?;
@@ -169,7 +169,8 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
                 return Ok(Ended::Said(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed }));
             }
         }
-        let done = plans::apply(cx, &plan, &found, &mut host, &site.place.state).await?;
+        let work = plans::apply(cx, &plan, &found, &mut host, &site.place.state);
+        let done = standby::watched(cx, &asked, &plan, work).await?;
         glance = site.glance();
         notes.extend(done.notes);
     }
@@ -219,7 +220,8 @@ async fn over(
         "an earlier `{verb}` was broken off; it is {}\n",
         if back { "taken back" } else { "finished" }
     ));
-    let said = plans::settle(cx, host, &site.place.state, Way::back(back)).await?;
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let said = standby::settle(cx, &asked, host, &site.place.state, Way::back(back)).await?;
     Terminal.err(&said.out);
     Ok(!back)
 }

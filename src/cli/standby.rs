@@ -1,10 +1,12 @@
-//! Who finishes a cutover when its process is killed in the middle: see [`crate::process::standby`].
+//! Who finishes a cutover, or an upgrade, when its process is killed in the middle: see [`crate::process::standby`].
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use clap::ValueEnum;
 
 use crate::plan::Plan;
+use crate::plan::host::Host;
 use crate::plan::journal::peek_log;
 use crate::plan::step::Step;
 use crate::process::standby::{Call, Standby, stand_by};
@@ -12,7 +14,7 @@ use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::plans;
+use super::plans::{self, Way};
 use super::said::Said;
 use super::site::{Asked, Found, Site, find, no_manager};
 
@@ -29,7 +31,7 @@ pub(super) async fn watched<T>(
     plan: &Plan,
     work: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
-    let needed = plan.steps.iter().any(leaves_a_gap) && !is_alone(cx);
+    let needed = leaves_a_gap(&plan.steps) && !is_alone(cx);
     let standby = if needed { Some(post(cx, asked)?) } else { None };
     let done = work.await;
     if let Some(standby) = standby {
@@ -47,8 +49,35 @@ fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
     })
 }
 
-fn leaves_a_gap(step: &Step) -> bool {
-    matches!(step, Step::StopDaemons { .. } | Step::StartDaemons { .. })
+/// Whether there is a moment in it in which nothing serves that is to serve afterwards.
+fn leaves_a_gap(steps: &[Step]) -> bool {
+    steps.iter().enumerate().any(|(at, step)| match step {
+        Step::StopDaemons { .. } | Step::StartDaemons { .. } => true,
+        Step::SetRunning { unit, running: false } => {
+            let again = Step::SetRunning { unit: unit.clone(), running: true };
+            steps[at..].contains(&again)
+        }
+        _ => false,
+    })
+}
+
+/// Finishes, or takes back, what an earlier run left, with somebody who stands by if need be.
+///
+/// # Errors
+/// As [`plans::settle`].
+pub(super) async fn settle<H: Host>(
+    cx: &Context,
+    asked: &Asked<'_>,
+    host: &mut H,
+    state: &Path,
+    way: Way,
+) -> Result<Said, CliError> {
+    let log = peek_log(state).map_err(|error| plans::unopened(&error))?;
+    let work = plans::settle(cx, host, state, way);
+    match log {
+        Some(log) => watched(cx, asked, &log.plan, work).await,
+        None => work.await,
+    }
 }
 
 /// The same question about the same home.
@@ -72,7 +101,7 @@ fn is_alone(cx: &Context) -> bool {
     cfg!(debug_assertions) && cx.env.get(OsStr::new("PARACHUTE_STANDBY")).is_some_and(|value| value == "none")
 }
 
-/// Stand by for a cutover, and finish it if its process is killed
+/// Stand by for a cutover or an upgrade, and finish it if its process is killed
 #[derive(Debug, clap::Args)]
 pub struct StandByArgs {
     /// As it was asked.
@@ -100,7 +129,7 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<Said, CliError> {
         return Ok(Said::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
-    let said = plans::settle(cx, &mut site.host(), &site.place.state, plans::Way::Finish).await?;
+    let said = plans::settle(cx, &mut site.host(), &site.place.state, Way::Finish).await?;
     // Standard output was never ours.
     Terminal.err(&said.out);
     Ok(Said { out: String::new(), ..said })
@@ -110,5 +139,31 @@ async fn site(cx: &Context, asked: &Asked<'_>) -> Result<Box<Site>, CliError> {
     match find(cx, asked).await? {
         Found::Site(site) => Ok(site),
         Found::NoManager(none) => Err(no_manager(&none)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::name::UnitName;
+
+    #[test]
+    fn what_is_stopped_and_started_again_is_a_gap() {
+        let (hub, socket) = (UnitName::hub(), UnitName::hub().socket());
+        let set = |unit: &UnitName, running| Step::SetRunning { unit: unit.clone(), running };
+        let daemons = || Step::StopDaemons { daemons: Vec::new(), heirs: Vec::new() };
+        let file = Step::RemoveFile { path: "/f".into() };
+        let table = [
+            (vec![set(&hub, false), file.clone(), set(&hub, true)], true),
+            (vec![file.clone(), set(&hub, true)], false),
+            (vec![set(&hub, false), file.clone()], false),
+            (vec![set(&socket, false), set(&hub, true)], false),
+            (vec![set(&hub, true), set(&hub, false)], false),
+            (vec![file.clone(), daemons()], true),
+            (vec![file, Step::StartDaemons { daemons: Vec::new() }], true),
+        ];
+        for (steps, gap) in table {
+            assert_eq!(leaves_a_gap(&steps), gap, "{steps:?}");
+        }
     }
 }

@@ -85,8 +85,7 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
-        let work = plans::settle(cx, &mut host, &site.place.state, plans::Way::Back);
-        let said = standby::watched(cx, &asked, &log.plan, work).await?;
+        let said = standby::settle(cx, &asked, &mut host, &site.place.state, plans::Way::Back).await?;
         Terminal.err(&said.out);
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;

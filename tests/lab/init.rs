@@ -155,6 +155,28 @@ fn a_killed_init_is_taken_back_by_the_next() {
     assert!(killed >= 10, "only {killed} kills");
 }
 
+/// `kill -9` in the middle of an upgrade, between the stop of the hub and its start: nobody runs anything again, and the
+/// hub serves all the same, as it is to serve by now.
+#[test]
+fn a_killed_upgrade_is_finished_by_who_stands_by() {
+    let Some(lab) = Lab::up() else { return };
+    let _ = lab.user("parachute init --yes").code(0);
+    let mut killed = 0;
+    for step in 1..=steps(&lab) {
+        let settings = format!("[unit]\nenv = {{ X = '{step}' }}\n");
+        lab.write(&Who::NoSession(PERSON.to_owned()), "/home/lab/.parachute/hub.toml", &settings);
+        let fault = ["kill", "kill-after"][step % 2];
+        let outcome = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' parachute init --yes"));
+        killed += usize::from(outcome.code == 137);
+        assert_eq!(lab.user("parachute status").code, 0, "{fault} {step}: {outcome:?}");
+        assert!(lab.read(UNIT).contains(&format!("X={step}")), "{fault} {step}: {outcome:?}");
+        assert!(outcome.code == 0 || outcome.err.contains("it is finished without it"), "{outcome:?}");
+    }
+    assert!(killed >= 4, "only {killed} kills");
+    let nobody = lab.root("pgrep -fa '[p]arachute.* stand-b[y]' || true").out;
+    assert!(nobody.is_empty(), "{nobody}");
+}
+
 #[test]
 fn a_stranger_on_the_port_is_named_and_lives() {
     let Some(lab) = Lab::up() else { return };
