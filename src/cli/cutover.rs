@@ -156,7 +156,9 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said,
     let seed = Seed { person: &site.person, home: &site.home, env: &cx.env, now: cx.now };
     let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &site.driver).await;
     refusals.extend(hub_would_not_start(cx, site, port));
-    refusals.retain(|refusal| !(args.force && matches!(refusal, Refusal::NoWayBack { .. })));
+    refusals.retain(|refusal| {
+        !(args.force && matches!(refusal, Refusal::NoWayBack { .. } | Refusal::Elsewhere { .. }))
+    });
     if !refusals.is_empty() {
         return Err(refused(&refusals));
     }

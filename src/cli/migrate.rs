@@ -48,8 +48,8 @@ pub struct MigrateArgs {
     /// Do it without asking
     #[arg(short, long)]
     yes: bool,
-    /// With --to-supervised: replace a unit that was changed, stop what could not be brought back. With --rollback:
-    /// leave what cannot be taken back, and be over
+    /// With --to-supervised: replace a unit that was changed, stop what could not be brought back or may not come
+    /// up. With --rollback: leave what cannot be taken back, and be over
     #[arg(long)]
     force: bool,
     /// Whose services: yours alone, or the machine's (needs root)

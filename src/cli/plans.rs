@@ -161,10 +161,9 @@ pub fn remains(left: &[Left]) -> String {
 fn next_of(undo: &Undo) -> Vec<String> {
     let mut next: Vec<String> = undo.left.iter().filter_map(|left| left.next.clone()).collect();
     if undo.again {
-        next.push(
-            "parachute migrate --rollback --force     (if that cannot be: leaves what is named here, and is over)"
-                .to_owned(),
-        );
+        let let_go =
+            "parachute migrate --rollback --force     (if it never can be: leaves what is named here)";
+        next.push(let_go.to_owned());
     }
     next
 }

@@ -172,7 +172,9 @@ fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Proof> {
     .collect()
 }
 
-fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
+/// Whether a process runs this start command.
+#[must_use]
+pub fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
     let words =
         |argv: &[crate::process::raw::Raw]| argv.iter().map(|word| word.0.clone()).collect::<Vec<_>>();
     let Some(argv) = seen.argv.as_deref() else { return false };

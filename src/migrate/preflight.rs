@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::facts::Legacy;
-use super::gather::Seed;
+use super::gather::{HUB, Seed};
+use super::judge::runs;
 use super::refusal::Refusal;
 use super::words;
 use crate::home::definition::{self, SpawnBase};
@@ -22,7 +24,7 @@ use crate::plan::Plan;
 use crate::plan::content::Content;
 use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
-use crate::process::detached;
+use crate::process::{detached, ports};
 
 /// Room that is left besides what is written, bytes: journal, receipt, logs of a first minute.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -56,6 +58,7 @@ pub async fn check<R: Runner>(
         match step {
             Step::StopDaemons { daemons, .. } => {
                 refusals.extend(daemons.iter().filter_map(|daemon| way_back(legacy, daemon)));
+                refusals.extend(daemons.iter().filter_map(|daemon| elsewhere(legacy, daemon)));
             }
             Step::AwaitReady { modules, .. } => refusals.extend(modules_start(seed, facts, modules)),
             _ => {}
@@ -80,6 +83,22 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
         return refused(format!("{because} ({})", daemon.command.trim_end()));
     }
     None
+}
+
+/// Whether one listens where the hub would never find it ready, and would do so again: another start command may have it
+/// listen elsewhere. What the system does not tell is no reason to refuse.
+fn elsewhere(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
+    let role = legacy.roles.iter().find(|role| role.name == daemon.name && role.name != HUB)?;
+    let seen = legacy.seen.iter().find(|seen| seen.id == daemon.leader)?;
+    if !runs(role.start.as_ref()?, seen) {
+        return None;
+    }
+    let at = daemon.ports.iter().flat_map(|port| {
+        let addresses = ports::elsewhere(*port).unwrap_or_default();
+        addresses.into_iter().map(|address| SocketAddr::new(address, *port).to_string())
+    });
+    let at: Vec<String> = at.collect();
+    (!at.is_empty()).then(|| Refusal::Elsewhere { module: daemon.name.clone(), at: at.join(", ") })
 }
 
 async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {

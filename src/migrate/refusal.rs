@@ -58,6 +58,16 @@ pub enum Refusal {
         /// What to type about it.
         next: Option<String>,
     },
+    /// It serves now, and the hub would not find it.
+    #[error(
+        "{module} listens only on {at}, where the hub, which asks on the loopback, would not find it ready"
+    )]
+    Elsewhere {
+        /// The module.
+        module: String,
+        /// Addresses with their port.
+        at: String,
+    },
     /// The manager's own checker does not like the unit.
     #[error("the unit is not accepted: {0}")]
     BadUnit(String),
@@ -91,6 +101,7 @@ impl Refusal {
             Self::OtherUnit { .. } => "other_unit",
             Self::NoWayBack { .. } => "no_way_back",
             Self::WouldNotStart { .. } => "would_not_start",
+            Self::Elsewhere { .. } => "listens_elsewhere",
             Self::BadUnit(_) => "bad_unit",
             Self::HubWouldNotStart { .. } => "hub_would_not_start",
             Self::NoRoom { .. } => "no_room",
@@ -121,6 +132,12 @@ impl Refusal {
             ],
             Self::WouldNotStart { next, .. } | Self::HubWouldNotStart { next, .. } => {
                 next.iter().cloned().chain([again]).collect()
+            }
+            Self::Elsewhere { .. } => {
+                vec![
+                    format!("have it listen on 127.0.0.1 or 0.0.0.0, start it again, then: {again}"),
+                    format!("{again} --force     (tries it; everything comes back if it is not ready)"),
+                ]
             }
             Self::BadUnit(_) => vec!["parachute units render hub".to_owned()],
             Self::NoRoom { path, .. } => vec![format!("df -h {0}; ls -ld {0}", path.display())],

@@ -98,6 +98,22 @@ pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
 
+/// The addresses of this port, if somebody listens and no client of the loopback reaches them.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn elsewhere(port: u16) -> Result<Vec<IpAddr>, Unsure> {
+    Ok(unreachable(port, &os::listeners(Some(port))?))
+}
+
+fn unreachable(port: u16, listeners: &[Listener]) -> Vec<IpAddr> {
+    if !reachable(port, listeners).is_empty() {
+        return Vec::new();
+    }
+    let all: BTreeSet<IpAddr> = listeners.iter().filter(|l| l.port == port).map(|l| l.addr).collect();
+    all.into_iter().collect()
+}
+
 /// The sockets of this port that a client of the loopback may reach.
 fn reachable(port: u16, listeners: &[Listener]) -> BTreeSet<u64> {
     listeners.iter().filter(|l| l.port == port && distance(l.addr) < ELSEWHERE).map(|l| l.inode).collect()
@@ -154,6 +170,10 @@ mod tests {
         };
         let all: Vec<Listener> = (0..).zip(&order).map(listener).collect();
         assert_eq!(reachable(1, &all), BTreeSet::from([0, 2, 3]));
+        assert_eq!(unreachable(1, &all), [] as [IpAddr; 0]);
+        let (near, far): (Vec<_>, Vec<_>) = all.into_iter().partition(|l| distance(l.addr) < ELSEWHERE);
+        assert_eq!(unreachable(1, &far), ["192.168.1.5".parse::<IpAddr>().unwrap()]);
+        assert_eq!((unreachable(2, &far), unreachable(2, &near)), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -102,6 +102,37 @@ fn who_listens_on_ipv6_alone_is_seen() {
     assert_eq!(old.listening().len(), 3);
 }
 
+/// Who listens where no client of the loopback comes would never be ready under the hub, which asks there: said before
+/// anything is stopped.
+#[test]
+fn who_listens_away_from_the_loopback_is_refused_first() {
+    let Some(lab) = Lab::up() else { return };
+    let old = Old::start(&lab);
+    let _ = lab.root("ip addr add 192.0.2.7/32 dev lo").code(0);
+    let manifest = format!("{HOME}-modules/vault/.parachute/module.json");
+    let away = lab.read(&manifest).replace(r#""server""#, r#""server", "--address", "192.0.2.7""#);
+    lab.write(&Who::NoSession(PERSON.to_owned()), &manifest, &away);
+    let vault = old.recorded()["vault"];
+    let _ = old
+        .shell(&format!(
+            "kill {vault}; while test -d /proc/{vault}; do sleep 0.02; done
+             legacy_daemon {HOME} vault 1940 ./server server --address 192.0.2.7
+             until grep -q 070200C0:0794 /proc/net/tcp; do sleep 0.02; done"
+        ))
+        .code(0);
+    let (before, vault) = (old.listening(), old.recorded()["vault"]);
+    let said = lab.user(CUT_OVER).code(78).err;
+    assert!(
+        said.contains("vault listens only on 192.0.2.7:1940") && said.contains("127.0.0.1 or 0.0.0.0"),
+        "{said}"
+    );
+    assert!(old.listening() == before && old.lives(vault));
+    // It is a guess, and to try it all the same costs a moment.
+    let failed = lab.user(&format!("{CUT_OVER} --force")).code(1).err;
+    assert!(failed.contains("everything is as it was before"), "{failed}");
+    assert!(lab.root("grep -q 070200C0:0794 /proc/net/tcp").code == 0 && !old.lives(vault));
+}
+
 /// No room, no right to write, nowhere to start a program from: said before anything is stopped.
 #[test]
 fn a_disk_that_cannot_take_it_is_refused_first() {
