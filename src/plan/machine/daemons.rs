@@ -235,7 +235,7 @@ pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Resu
         if begun.elapsed() > within {
             let holder = ports::holder(*port).ok().flatten();
             let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());
-            let next = holder.and_then(|(holder, _)| holder.pid).map(|pid| format!("kill {pid}"));
+            let next = holder.map(|(holder, _)| holder.freed_by());
             return Err(HostError::refused(
                 format!("port {port} is held by {who}, which was not there before or came back"),
                 next.as_deref(),
