@@ -89,8 +89,9 @@ impl<'lab> Hub<'lab> {
     /// What systemd and the hub said of it in this boot.
     pub fn journal(&self) -> String {
         // By the identifier too: the last words of a program that dies at once are not filed under the unit yet.
-        let script =
-            "journalctl -b --no-pager -o cat UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
+        // Until then, what was said may still be on its way into the file: journalctl(1).
+        let script = "journalctl --sync
+            journalctl -b --no-pager -o cat UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
         self.lab.exec(&Who::Root, script, &[SERVICE], b"").code(0).out
     }
 
