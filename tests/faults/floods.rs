@@ -22,13 +22,7 @@ pub fn rotated(scale: &Scale) {
     let watch = Watch::over(&world);
     world.start_hub();
     let mut most = 0;
-    loop {
-        watch.holds();
-        most = most.max(on_disk(&world));
-        if world.read_or_empty("flood/logs/flood.log").contains("flood over") {
-            break;
-        }
-    }
+    watch.holds_while_flooded(|| most = most.max(on_disk(&world)));
     // A batch may go over the edge of a file, none goes far.
     assert!(most <= (KEEP + 2) * MAX_BYTES, "{most} bytes at once");
     assert!(most >= (KEEP - 1) * MAX_BYTES, "{most} bytes: nothing was kept");

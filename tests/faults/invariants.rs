@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::eventually;
 use crate::support::processes;
 use crate::support::world::{World, fixture, free_port};
+use crate::support::{eventually, is_late};
 
 /// Memory of its own (RssAnon, proc_pid_status(5)) that no hub of these tests may exceed, in kB. Program text is not in
 /// it: a debug build has a hundred megabytes of that.
@@ -50,6 +51,29 @@ impl<'a> Watch<'a> {
             self.world.get("/health").is_some_and(|answer| answer.status == 200)
         });
         self.stays_small();
+    }
+
+    /// As long as the module `flood` writes; `look` is called now and then. A flood has no length, but it moves.
+    #[track_caller]
+    pub fn holds_while_flooded(&self, mut look: impl FnMut()) {
+        let (mut moved, mut last) = (Instant::now(), String::new());
+        loop {
+            let late = is_late(moved);
+            self.holds();
+            look();
+            let log = self.world.read_or_empty("flood/logs/flood.log");
+            // It listens afterwards: the end of the flood may be the last line of a file that was put aside.
+            if log.contains("flood over") || log.contains("listening on") {
+                return;
+            }
+            // Each line has the time before it.
+            let now = log.lines().next_back().unwrap_or_default();
+            if now != last {
+                (moved, last) = (Instant::now(), now.to_owned());
+                continue;
+            }
+            assert!(!late, "the flood stands still at {last:?}\n{}", self.world.hub_log());
+        }
     }
 
     /// Whether a hub runs or not.

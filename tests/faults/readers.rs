@@ -27,18 +27,12 @@ fn flooded(bytes: usize) -> World {
     world
 }
 
-fn is_over(world: &World) -> bool {
-    world.read_or_empty("flood/logs/flood.log").contains("flood over")
-}
-
 /// `parachute serve | less`, and nobody presses a key.
 pub fn stalled_output(scale: &Scale) {
     let world = flooded(scale.of(20_000_000, 2_000_000_000));
     let watch = Watch::over(&world);
     let out = piped(&world);
-    while !is_over(&world) {
-        watch.holds();
-    }
+    watch.holds_while_flooded(|| ());
     let _ = (world.ready("plain"), world.ready("flood"));
     assert_eq!(world.op("plain", "restart")["ok"], true);
     watch.ends();
@@ -50,9 +44,7 @@ pub fn closed_output(scale: &Scale) {
     let world = flooded(scale.of(20_000_000, 2_000_000_000));
     let watch = Watch::over(&world);
     drop(piped(&world));
-    while !is_over(&world) {
-        watch.holds();
-    }
+    watch.holds_while_flooded(|| ());
     let _ = (world.ready("plain"), world.ready("flood"));
     assert_eq!(world.op("plain", "restart")["ok"], true);
     watch.ends();
@@ -72,9 +64,7 @@ pub fn stalled_followers(scale: &Scale) {
             stream
         })
         .collect();
-    while !is_over(&world) {
-        watch.holds();
-    }
+    watch.holds_while_flooded(|| ());
     let _ = world.ready("flood");
     for _ in 0..scale.of(5, 500) {
         assert_eq!(world.op("plain", "restart")["ok"], true);

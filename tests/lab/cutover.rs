@@ -41,7 +41,7 @@ fn interrupted_in_the_middle_everything_comes_back() {
     let before = lab.snapshot();
     let outcome = lab.user(&format!(
         "{CUT_OVER} 2> /tmp/said & pid=$!
-         until grep -q 'the hub is healthy' /tmp/said; do sleep 0.02; done
+         until grep -q 'the hub is healthy' /tmp/said; do kill -0 $pid; sleep 0.02; done
          kill -INT $pid; code=0; wait $pid || code=$?; cat /tmp/said >&2; exit $code"
     ));
     assert_eq!(outcome.code, 130, "{outcome:?}");

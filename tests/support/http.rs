@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
+
+use super::DEADLINE;
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -30,14 +31,14 @@ impl Answer {
 /// Asks over a Unix socket. `None` if nobody answers.
 pub fn socket(path: &Path, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let stream = UnixStream::connect(path).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(DEADLINE)).ok()?;
     exchange(stream, method, target, headers)
 }
 
 /// Asks over TCP. A `host` header is only sent if it is among `headers`.
 pub fn tcp(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+    stream.set_read_timeout(Some(DEADLINE)).ok()?;
     exchange(stream, method, target, headers)
 }
 

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -266,15 +268,12 @@ impl World {
     pub fn ready(&self, short: &str) -> u32 {
         let began = std::time::Instant::now();
         loop {
+            let late = super::is_late(began);
             let view = self.view(short);
             if view["ready"] == true {
                 return u32::try_from(view["pid"].as_u64().unwrap()).unwrap();
             }
-            assert!(
-                began.elapsed() < super::DEADLINE,
-                "{short} is never ready: {view:#}\n{}",
-                self.hub_log()
-            );
+            assert!(!late, "{short} is never ready: {view:#}\n{}", self.hub_log());
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
@@ -314,9 +313,16 @@ impl World {
     /// Waits until nothing of a module is left.
     #[track_caller]
     pub fn gone(&self, short: &str) {
-        eventually(&format!("nothing of {short} is left"), || {
-            self.processes().iter().all(|p| p.module != short)
-        });
+        let began = std::time::Instant::now();
+        loop {
+            let late = super::is_late(began);
+            let left: Vec<_> = self.processes().into_iter().filter(|p| p.module == short).collect();
+            if left.is_empty() {
+                return;
+            }
+            assert!(!late, "{short} is never gone, left: {left:#?}\n{}", self.hub_log());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 
     /// A file of the home as text.
@@ -347,17 +353,40 @@ impl Drop for World {
     }
 }
 
-/// A port nobody listens on now. Handed out upwards from a start that differs between test processes, below the
-/// range the kernel hands out itself (32768, ip(7)), so that two tests do not get the same one.
+/// The first of all ports of tests; the last is below the range the kernel hands out itself (32768, ip(7)).
+const PORTS: u16 = 12_000;
+/// So many test processes may run at once.
+const SLOTS: u16 = 20;
+/// So many ports each of them has.
+const SLOT: u16 = 1_000;
+
+/// A port nobody listens on now. Handed out upwards, from those that are this process's alone: two tests do not get the
+/// same one, whoever else tests on this machine.
 pub fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let start = u16::try_from(std::process::id() % 37).unwrap() * 500;
-        let port = 12_000 + (start + n) % 20_000;
+        let n = NEXT.fetch_add(1, Ordering::Relaxed) % SLOT;
+        let port = PORTS + slot() * SLOT + n;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+/// The slot of this process, held by a lock until it ends.
+fn slot() -> u16 {
+    static MINE: OnceLock<(u16, Flock<File>)> = OnceLock::new();
+    MINE.get_or_init(|| {
+        until("nobody else has one of the slots", || {
+            (0..SLOTS).find_map(|n| {
+                let path = std::env::temp_dir().join(format!("parachute-tests-{n}.lock"));
+                // Not O_CREAT on what is there: in /tmp that is refused for somebody else's file
+                // (proc_sys_fs(5), protected_regular).
+                let file = File::open(&path).or_else(|_| File::create_new(&path)).ok()?;
+                Some((n, Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?))
+            })
+        })
+    })
+    .0
 }
