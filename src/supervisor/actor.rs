@@ -434,8 +434,7 @@ impl Actor {
                 gave_up: failed.gave_up,
                 lines,
             };
-            // It is synced to disk, which may take long: not on the thread that supervises.
-            tokio::task::spawn_blocking(move || shared.keep_failure(&failure));
+            shared.keep_failure(failure).await;
         });
     }
 

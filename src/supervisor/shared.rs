@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::home::definition::SpawnBase;
 use crate::home::fs;
@@ -31,6 +31,8 @@ use super::snapshot::Snapshot;
 
 /// Changes that a slow listener may lag behind before it is told that it missed some.
 const CHANGES: usize = 256;
+/// Failures that are written at a time.
+const KEEPERS: usize = 8;
 /// How long a thorough look waits for others that need one.
 const GATHER: Duration = Duration::from_millis(1);
 
@@ -67,6 +69,8 @@ pub struct Shared {
     settings: Mutex<LastGood>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
+    /// Whose turn it is to write a failure.
+    keeping: Semaphore,
 }
 
 /// services.json as last read, and what file that was.
@@ -108,6 +112,7 @@ impl Shared {
             settings: Mutex::default(),
             changes,
             seq: AtomicU64::new(0),
+            keeping: Semaphore::new(KEEPERS),
         })
     }
 
@@ -259,7 +264,15 @@ impl Shared {
         let _ = self.changes.send(Arc::new(Change { seq, at: moment().wall, now }));
     }
 
-    pub(super) fn keep_failure(&self, failure: &Failure) {
+    /// Keeps a failure on disk. That is synced, which may take long: not on the thread that supervises, and few at a
+    /// time, for what is asked of a hub waits for the same threads.
+    pub(super) async fn keep_failure(self: Arc<Self>, failure: Failure) {
+        let Ok(_turn) = self.keeping.acquire().await else { return };
+        let this = Arc::clone(&self);
+        let _ = tokio::task::spawn_blocking(move || this.write_failure(&failure)).await;
+    }
+
+    fn write_failure(&self, failure: &Failure) {
         let Ok(short) = Short::new(&failure.short) else { return };
         let path = self.home.last_failure(&short);
         let kept = serde_json::to_vec_pretty(failure).map_err(|e| e.to_string()).and_then(|bytes| {
