@@ -65,6 +65,7 @@ impl Life<'_> {
                 wish = self.signals.next() => match wish {
                     Wish::Stop(reason) => return reason,
                     Wish::Reload => {
+                        self.app.logs.hub_line("reading services.json: SIGHUP");
                         self.notifier.reloading();
                         self.reload().await;
                         self.notifier.ready(&format!("listening on {}", self.listening));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::http;
@@ -40,20 +41,28 @@ fn detail(world: &World, short: &str) -> String {
 #[test]
 fn a_start_while_a_slow_stop_is_under_way_waits_and_wins() {
     let world = World::new();
-    define(&world, "deaf", &["--ignore-term"], json!({ "kill_timeout": "600ms" }));
+    let go = world.file("go");
+    let deaf = ["--ignore-term", "--exit-when", go.to_str().unwrap()];
+    define(&world, "deaf", &deaf, json!({ "kill_timeout": "10m" }));
     world.start_hub();
     let first = world.ready("deaf");
     let stop = later(&world, "deaf", "stop");
     eventually("the stop is under way", || detail(&world, "deaf") == "stopping");
-    let start = world.op("deaf", "start");
-    assert_eq!(start["ok"], true, "{start:#}");
-    assert_eq!(start["state"]["status"], "running");
+    let start = later(&world, "deaf", "start");
     let stop = stop.join().unwrap();
     assert_eq!((stop.status, stop.json()["error"].as_str()), (409, Some("superseded")), "{stop:?}");
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [first], "it waits");
+    std::fs::write(&go, "").unwrap();
+    let start = start.join().unwrap().json();
+    assert_eq!(start["ok"], true, "{start:#}");
+    assert_eq!(start["state"]["status"], "running");
     let second = world.ready("deaf");
     assert_ne!(first, second);
     assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [second]);
-    world.stop_hub();
+    world.signal_hub(Signal::SIGTERM);
+    eventually("the hub stops", || detail(&world, "deaf") == "stopping");
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(world.hub_ends().code(), Some(0), "{}", world.hub_log());
     world.expect_no_processes();
 }
 
@@ -142,9 +151,13 @@ fn a_row_that_comes_back_before_its_old_life_ended_gets_one_new_life() {
 fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
     let world = World::new();
     let told = world.file("told");
-    let script =
-        format!("trap 'echo TERM >> {0}' TERM; echo up > {0}; while :; do sleep 0.02; done", told.display());
-    let slow = json!({ "listen": false, "kill_timeout": "800ms" });
+    let go = world.file("go");
+    let script = format!(
+        "trap 'echo TERM >> {0}' TERM; echo up > {0}; until [ -e {1} ]; do sleep 0.02; done",
+        told.display(),
+        go.display()
+    );
+    let slow = json!({ "listen": false, "kill_timeout": "10m" });
     world.define("goes", &["sh", "-c", &script], slow);
     world.start_hub();
     let said = |text: &str| std::fs::read_to_string(&told).is_ok_and(|all| all == text);
@@ -152,8 +165,15 @@ fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
     world.rows().clear();
     world.write_rows();
     world.post("/api/reload").unwrap();
+    eventually("it is being ended", || said("up\nTERM\n"));
+    world.signal_hub(Signal::SIGTERM);
+    eventually("the hub stops", || world.hub_log().contains("stopping: SIGTERM"));
+    // Only a hub that waits for its modules hears this one.
+    world.signal_hub(Signal::SIGTERM);
+    eventually("the hub waits", || world.hub_log().contains("already stopping"));
     assert!(!world.processes().is_empty());
-    world.stop_hub();
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(world.hub_ends().code(), Some(0), "{}", world.hub_log());
     world.expect_no_processes();
     assert!(said("up\nTERM\n"), "{}", std::fs::read_to_string(&told).unwrap());
     assert!(!world.hub_log().contains("left by goes"), "{}", world.hub_log());
