@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::eventually;
 use crate::support::processes::Process;
 use crate::support::world::{World, fixture};
+use crate::support::{eventually, until};
 
 fn define(world: &World, short: &str, extra: &[&str], kill_timeout: &str) {
     let program = fixture();
@@ -30,15 +30,16 @@ fn without_a_ledger_the_marks_find_what_was_left() {
     define(&world, "daemon", &["--escape"], "300ms");
     world.define("worker", &["sleep", "1000"], json!({ "listen": false }));
     world.start_hub();
+    all_ready(&world, &["wrapper", "daemon", "worker"]);
+    // The shell that makes a daemon may live on for a moment when that is ready.
     eventually("all run", || world.processes().len() == 5);
-    all_ready(&world, &["wrapper", "worker"]);
     world.kill_hub();
     let before = world.processes();
     std::fs::remove_file(world.home().join("run/ledger.jsonl")).unwrap();
     world.start_hub();
     all_ready(&world, &["wrapper", "daemon", "worker"]);
-    let after = world.processes();
-    assert!(after.len() == 5 && after.iter().all(|p| !before.contains(p)), "{before:#?}\n{after:#?}");
+    let after = until("all run", || Some(world.processes()).filter(|all| all.len() == 5));
+    assert!(after.iter().all(|p| !before.contains(p)), "{before:#?}\n{after:#?}");
     world.stop_hub();
     world.expect_no_processes();
 }
