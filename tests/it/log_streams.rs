@@ -4,9 +4,9 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::eventually;
 use crate::support::stream::Live;
 use crate::support::world::{World, fixture};
+use crate::support::{eventually, until};
 
 /// Every log file of a module, oldest first, as one text.
 fn written(world: &World, short: &str) -> String {
@@ -145,7 +145,12 @@ fn errors_and_the_supervisors_words_are_told_apart() {
     world.define("web", &argv, json!({"listen": false, "restart": {"max": 1}}));
     world.start_hub();
     eventually("it gave up", || world.view("web")["state"] == "crashed");
-    let reply = world.get("/api/modules/web/logs").unwrap().json();
+    // What a module writes comes by another thread than what is known of it.
+    let reply = until("both streams are heard", || {
+        let reply = world.get("/api/modules/web/logs")?.json();
+        let heard = |stream: &str| reply["entries"].as_array().unwrap().iter().any(|e| e["stream"] == stream);
+        (heard("out") && heard("err")).then_some(reply)
+    });
     let entries = reply["entries"].as_array().unwrap();
     let of = |stream: &str| -> Vec<String> {
         let mine = entries.iter().filter(|entry| entry["stream"] == stream);
