@@ -74,6 +74,7 @@ fn a_fresh_installation_is_well_and_what_falls_ill_is_mended() {
     let mended = doctor(&lab, "--fix --yes", 0);
     assert_eq!(complaints(&mended), ["unit.running warn"], "{mended:#}");
     let _ = lab.user("parachute start").code(0);
+    lab.eventually("the module is ready", || lab.user("parachute doctor").out.contains("all is well"));
     well(&lab);
     lab.reboot();
     lab.eventually("the hub is back", || lab.no_session("parachute status").code == 0);

@@ -226,7 +226,8 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
             format!("legacy_daemon {HOME} {name} {port} ./server server")
         };
         let _ = old
-            .shell(&format!("{again}; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"));
+            .shell(&format!("{again}; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"))
+            .code(0);
     }
     // A list of modules that is cut off.
     let services = lab.read(&format!("{HOME}/services.json"));
@@ -390,9 +391,11 @@ fn squatters_live_and_nothing_is_stopped() {
                 (before.clone(), listening.clone())
             );
         }
-        let _ = lab.root("kill $(cat /home/lab/others)").code(0);
+        let ended = "pid=$(cat /home/lab/others); kill $pid; while test -d /proc/$pid; do sleep 0.02; done";
+        let _ = lab.root(ended).code(0);
         if name == "hub" {
-            let _ = old.shell(&format!("legacy_hub {HOME} {FIXTURE}")).code(0);
+            let listens = format!("until {FIXTURE} get 1939 /health > /dev/null; do sleep 0.02; done");
+            let _ = old.shell(&format!("legacy_hub {HOME} {FIXTURE}; {listens}")).code(0);
         }
     }
 }
