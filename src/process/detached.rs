@@ -289,6 +289,8 @@ mod tests {
         let kept: Record = serde_json::from_str(&serde_json::to_string(&captured).unwrap()).unwrap();
         assert_eq!(kept, captured);
 
+        let started = || Census::take().is_ok_and(|census| census.children(id.pid).count() == 1);
+        eventually("its sleep is started", started);
         assert_eq!(end(id.clone()).await.len(), 2, "the shell and its sleep");
         assert!(matches!(capture(&id), Err(DetachedError::Hidden { .. })));
         let again = kept.start().unwrap();
