@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -37,10 +36,9 @@ pub fn every_state(scale: &Scale) {
         ("larger than anything", [&good[..], &vec![b' '; large]].concat()),
     ];
     for (what, bytes) in &states {
-        let seen = || world.hub_log().matches("services.json changed").count();
-        let before = seen();
+        let told = world.hub_log().len();
         put(&world, bytes);
-        eventually("the hub has seen it", || seen() > before);
+        is_told(&world, told, what);
         watch.holds();
         let _ = world.run(&["status"]);
         assert_eq!(
@@ -51,21 +49,48 @@ pub fn every_state(scale: &Scale) {
         if *what == NO_ROWS {
             // A whole file without these modules: they are stopped, and come back with their rows.
             eventually("they are gone", || neither_runs(&world));
-            put(&world, &good);
+            put_back(&world, &good);
             pids = [world.ready("plain"), world.ready("wrapper")];
             continue;
         }
         assert_eq!([pid(&world, "plain"), pid(&world, "wrapper")], pids.map(Some), "{what}");
-        put(&world, &good);
+        put_back(&world, &good);
         eventually("it is well again", || {
             world.view("plain")["ready"] == true && world.view("wrapper")["ready"] == true
         });
     }
+    let told = world.hub_log().len();
     std::fs::remove_file(world.home().join("services.json")).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    is_told(&world, told, "not there");
     watch.holds();
-    put(&world, &good);
+    assert_eq!([pid(&world, "plain"), pid(&world, "wrapper")], pids.map(Some), "not there");
+    put_back(&world, &good);
     watch.ends();
+}
+
+fn health(world: &World) -> Value {
+    world.get("/health").map_or(Value::Null, |answer| answer.json())
+}
+
+/// Waits until the hub has acted upon the file as it is now: whoever asks is told what is wrong, and so is the log,
+/// after its first so many bytes. A file that is half written is wrong too, but in other words.
+fn is_told(world: &World, told: usize, what: &str) {
+    eventually(&format!("{what}: the hub has seen it"), || {
+        let health = health(world);
+        let problems = health["problems"].as_array().cloned().unwrap_or_default();
+        let log = world.hub_log();
+        let said =
+            |problem: &Value| log.get(told..).is_some_and(|log| log.contains(problem.as_str().unwrap()));
+        health["status"] == "degraded" && !problems.is_empty() && problems.iter().all(said)
+    });
+}
+
+/// Writes the file that is whole, and waits until the hub has acted upon it.
+fn put_back(world: &World, good: &[u8]) {
+    let seen = || world.hub_log().matches("services.json changed").count();
+    let before = seen();
+    put(world, good);
+    eventually("the hub sees that it is whole", || health(world)["status"] == "ok" && seen() > before);
 }
 
 /// Neither of the modules runs.
