@@ -264,8 +264,8 @@ impl Shared {
         let _ = self.changes.send(Arc::new(Change { seq, at: moment().wall, now }));
     }
 
-    /// Keeps a failure on disk. That is synced, which may take long: not on the thread that supervises, and few at a
-    /// time, for what is asked of a hub waits for the same threads.
+    /// Keeps a failure on disk. That is synced, which may take long: not on the thread that supervises, and few
+    /// at a time, for what is asked of a hub waits for the same threads.
     pub(super) async fn keep_failure(self: Arc<Self>, failure: Failure) {
         let Ok(_turn) = self.keeping.acquire().await else { return };
         let this = Arc::clone(&self);

@@ -53,7 +53,7 @@ impl<'a> Watch<'a> {
         self.stays_small();
     }
 
-    /// As long as the module `flood` writes; `look` is called now and then. A flood has no length, but it moves.
+    /// As long as the module `flood` writes; `look` is called now and then. Its length is no matter, but it moves.
     #[track_caller]
     pub fn holds_while_flooded(&self, mut look: impl FnMut()) {
         let (mut moved, mut last) = (Instant::now(), String::new());

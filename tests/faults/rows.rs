@@ -72,8 +72,8 @@ fn health(world: &World) -> Value {
     world.get("/health").map_or(Value::Null, |answer| answer.json())
 }
 
-/// Waits until the hub has acted upon the file as it is now: whoever asks is told what is wrong, and so is the log,
-/// after its first so many bytes. A file that is half written is wrong too, but in other words.
+/// Waits until the hub has acted upon the file as it is now: whoever asks is told what is wrong, and so is the
+/// log, after its first so many bytes. A file that is half written is wrong too, but in other words.
 fn is_told(world: &World, told: usize, what: &str) {
     eventually(&format!("{what}: the hub has seen it"), || {
         let health = health(world);

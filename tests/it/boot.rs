@@ -230,8 +230,8 @@ fn sighup_without_a_terminal_reads_the_rows_again() {
 fn a_terminal_that_goes_away_is_an_ordered_stop() {
     let world = World::new();
     world.module("web", &[]);
-    // script(1) gives the hub a terminal of its own, and takes it away when it is killed. `exec`: the kernel tells only
-    // the leader of the session, and a shell in that place passes nothing on if all of this was started by nohup(1).
+    // script(1) gives the hub a terminal of its own, and takes it away when it is killed. `exec`: the kernel tells
+    // only the leader of the session, and a shell in that place lives on if all of this was started by nohup(1).
     let command = format!("exec {} serve --port 0", crate::support::world::BINARY);
     let hub = world.parachute(&[]);
     let mut terminal = std::process::Command::new("script")

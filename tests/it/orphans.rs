@@ -28,8 +28,8 @@ fn all_ready(world: &World) {
     }
 }
 
-/// A wrapper and a daemon have two processes each, the others one. The shell that makes a daemon may live on for a
-/// moment when that is ready.
+/// A wrapper and a daemon have two processes each, the others one. The shell that makes a daemon may live on for
+/// a moment when that is ready.
 #[track_caller]
 fn all_of_them(world: &World) -> Vec<Process> {
     until("each module has its processes and no more", || {

@@ -211,7 +211,7 @@ fn a_strangers_listener_makes_nobody_ready() {
     let port = define(&world, "never", &["--never-bind"], json!({ "ready_within": "300ms" }));
     world.start_hub();
     eventually("it runs", || world.view("never")["pid"].is_u64());
-    // Whoever connects is the hub. When it does so again, it has judged the time before, with or without the note.
+    // Whoever connects is the hub. When it does so again, it has judged the time before.
     let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let judged = || {
         for _ in 0..2 {

@@ -32,8 +32,8 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether its time is over. Asked before the last look: a test that was kept from running for so long looks again
-/// before it says "never".
+/// Whether its time is over. Asked before the last look: a test that was kept from running for so long looks
+/// again before it says "never".
 pub fn is_late(began: Instant) -> bool {
     began.elapsed() >= DEADLINE
 }

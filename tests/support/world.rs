@@ -360,8 +360,8 @@ const SLOTS: u16 = 20;
 /// So many ports each of them has.
 const SLOT: u16 = 1_000;
 
-/// A port nobody listens on now. Handed out upwards, from those that are this process's alone: two tests do not get the
-/// same one, whoever else tests on this machine.
+/// A port nobody listens on now. Handed out upwards, from those that are this process's alone: two tests do not
+/// get the same one, whoever else tests on this machine.
 pub fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
