@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 use crate::api::client::Client;
 use crate::home::paths::Home;
 use crate::module::stamp::Stamp;
+use crate::process::hangup;
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
@@ -74,12 +75,10 @@ impl Context {
             exe: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("parachute")),
             style: style(color, &env, terminal.out_is_terminal()),
             interactive: terminal.in_is_terminal() && terminal.out_is_terminal(),
-            has_terminal: open(
-                "/dev/tty",
-                OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
-                Mode::empty(),
-            )
-            .is_ok(),
+            // Under nohup(1) it is no terminal that could take the hub along.
+            has_terminal: !hangup::is_ignored()
+                && open("/dev/tty", OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
+                    .is_ok(),
             now: Stamp::of(SystemTime::now()),
             env,
             cwd,

@@ -18,6 +18,7 @@ pub mod ending;
 pub mod files;
 pub mod group;
 pub mod handed;
+pub mod hangup;
 pub mod heap;
 pub mod id;
 pub mod kin;

@@ -230,23 +230,54 @@ fn sighup_without_a_terminal_reads_the_rows_again() {
 fn a_terminal_that_goes_away_is_an_ordered_stop() {
     let world = World::new();
     world.module("web", &[]);
-    // script(1) gives the hub a terminal of its own, and takes it away when it is killed. `exec`: the kernel tells
-    // only the leader of the session, and a shell in that place lives on if all of this was started by nohup(1).
-    let command = format!("exec {} serve --port 0", crate::support::world::BINARY);
-    let hub = world.parachute(&[]);
-    let mut terminal = std::process::Command::new("script")
-        .args(["-qec", &command, "/dev/null"])
-        .env_clear()
-        .envs(hub.get_envs().filter_map(|(key, value)| Some((key, value?))))
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut terminal = in_a_terminal(&world, "--default-signal=HUP");
     world.ready_soon("web");
     terminal.kill().unwrap();
     terminal.wait().unwrap();
     world.gone("web");
     eventually("the hub is gone", || world.get("/health").is_none());
+}
+
+/// Unless it was started to outlive it: nohup(1).
+#[test]
+fn under_nohup_a_terminal_may_go_away() {
+    let world = World::new();
+    world.module("web", &[]);
+    let mut terminal = in_a_terminal(&world, "--ignore-signal=HUP");
+    let web = world.ready_soon("web");
+    let pid = pid_of(&world);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let hub = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    nix::sys::signal::kill(hub, Signal::SIGHUP).unwrap();
+    eventually("it has heard", || {
+        world.read_or_empty("hub/logs/hub.log").contains("reading services.json: SIGHUP")
+    });
+    assert_eq!((pid_of(&world), world.ready_soon("web")), (pid, web));
+    nix::sys::signal::kill(hub, Signal::SIGTERM).unwrap();
+    world.gone("web");
+    eventually("the hub is gone", || world.get("/health").is_none());
+}
+
+/// What the hub says of itself.
+fn pid_of(world: &World) -> u32 {
+    u32::try_from(world.status()["hub"]["pid"].as_u64().unwrap()).unwrap()
+}
+
+/// A hub in a terminal of its own, which script(1) takes away when it is killed. `exec`: the kernel tells only the
+/// leader of the session. What it does with SIGHUP is said, since whoever runs these tests may have said otherwise.
+fn in_a_terminal(world: &World, hangup: &str) -> std::process::Child {
+    let command = format!("exec env {hangup} {} serve --port 0", crate::support::world::BINARY);
+    let hub = world.parachute(&[]);
+    std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env_clear()
+        .envs(hub.get_envs().filter_map(|(key, value)| Some((key, value?))))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// sd_notify(3): ready after the sockets, alive while it lives, stopping before the modules.

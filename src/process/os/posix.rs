@@ -213,6 +213,19 @@ pub(in crate::process) fn is_child(pid: u32) -> bool {
     target(pid).is_ok_and(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(_) | Err(Errno::INTR)))
 }
 
+/// Whether this process was told at its start to ignore SIGHUP, as nohup(1) tells it: what is ignored stays so across
+/// an exec (signal(7)). To be asked before anybody installs a handler.
+pub(in crate::process) fn ignores_hangup() -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action sigaction(2) only writes the present one to where it is told, which is ours and large
+    // enough; all zeroes is a valid value of the structure if it fails and writes nothing.
+    let now = unsafe {
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), now.as_mut_ptr());
+        now.assume_init()
+    };
+    now.sa_sigaction == libc::SIG_IGN
+}
+
 /// Whether any child of ours is a zombie; it stays one.
 pub(in crate::process) fn zombie_child() -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;

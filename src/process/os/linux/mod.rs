@@ -27,7 +27,9 @@ pub(super) use exit::ExitWatch;
 pub(super) use handed::take as take_handed;
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
 pub(super) use pidfd::send;
-pub(super) use posix::{detach, discard, end_if_any, group_exists, is_child, send_group, zombie_child};
+pub(super) use posix::{
+    detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
+};
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
     possible_orphans, resident,

@@ -14,7 +14,7 @@ mod posix;
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use handed::take as take_handed;
 pub(super) use posix::{
-    detach, discard, end_if_any, group_exists, is_child, send_group, spawn, zombie_child,
+    detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, spawn, zombie_child,
 };
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
