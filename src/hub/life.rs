@@ -86,8 +86,7 @@ impl Life<'_> {
                 _ = beat.tick() => {
                     self.notifier.alive();
                     self.app.supervisor.shared().reap_adopted();
-                    // What could not be read a moment ago may be readable now, and the file looks the same.
-                    if self.app.supervisor.condition().broken.is_some() {
+                    if self.app.supervisor.shared().is_unread() {
                         self.app.supervisor.reload().await;
                     }
                 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::home::definition::SpawnBase;
-use crate::home::fs;
+use crate::home::fs::{self, FsError};
 use crate::home::paths::Home;
-use crate::home::services::{self, Services};
+use crate::home::services::{self, Services, ServicesError};
 use crate::home::settings::LastGood;
 use crate::logs::thread::{Logs, ModuleLog};
 use crate::module::failure::Failure;
@@ -128,13 +128,13 @@ impl Shared {
         modules
     }
 
-    /// services.json as it is now: read again only if the file is another one, or could not be used the last time, which
+    /// services.json as it is now: read again only if the file is another one, or could not be read the last time, which
     /// may have been for want of a descriptor. A file that cannot be used leaves the last good rows in place, and the
     /// reason comes second; a row that cannot leaves that one.
     pub(super) fn services<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         let mut rows = lock(&self.rows);
         let signature = fs::signature(&self.home.services());
-        if !rows.read || rows.broken.is_some() || signature != rows.signature {
+        if !rows.read || signature != rows.signature {
             rows.read = true;
             rows.signature = signature;
             let vanished = signature.is_none() && !rows.last.rows.is_empty();
@@ -147,7 +147,10 @@ impl Shared {
                     rows.last = services;
                     rows.broken = None;
                 }
-                Err(error) => rows.broken = Some(error.to_string()),
+                Err(error) => {
+                    rows.read = !matches!(&error, ServicesError::File(FsError::Io { .. }));
+                    rows.broken = Some(error.to_string());
+                }
             }
         }
         view(&rows.last, rows.broken.as_deref())
@@ -157,6 +160,11 @@ impl Shared {
     pub(super) fn services_anew<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         lock(&self.rows).read = false;
         self.services(view)
+    }
+
+    /// Whether services.json could not be read the last time, and may be readable now although it looks the same.
+    pub fn is_unread(&self) -> bool {
+        !lock(&self.rows).read
     }
 
     /// A module's row as services.json has it now.
