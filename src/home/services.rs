@@ -99,8 +99,8 @@ pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, Serv
                 let then =
                     if old.is_some() { "the module stays as it was" } else { "the row is not started" };
                 services.problems.push(FileIssue {
+                    message: format!("{name}: {error}; {then}"),
                     row: Some(name),
-                    message: format!("{error}; {then}"),
                     next: Some(format!("mend the row in {}", home.services().display())),
                 });
                 rows.extend(old.cloned());
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(services.problems[0].row.as_deref(), Some("parachute-scribe"));
         assert_eq!(
             services.problems[0].message,
-            "`port` must be an integer from 1 to 65535, found 0; the row is not started"
+            "parachute-scribe: `port` must be an integer from 1 to 65535, found 0; the row is not started"
         );
         assert_eq!(fs::read(&home.services(), LIMIT).unwrap(), text);
     }
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "`port` must be an integer from 1 to 65535, found \"1940\"; the module stays as it was",
+                "parachute-vault: `port` must be an integer from 1 to 65535, found \"1940\"; the module stays as it was",
                 "port 1940 is taken by row `parachute-vault`; `new` is not started",
             ]
         );
