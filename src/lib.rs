@@ -8,6 +8,7 @@
 //! hub                4   lock → sockets → boot; the HTTP server; shutdown
 //!           doctor   5   what is well, what is not, what cannot be told, and what to type
 //!           migrate  5   what there is of the detached model, whose it is → the plan of a cutover
+//!           purge    4   a home, deleted as a whole: what is in it, and whether it may be
 //!           install  4   what is on this machine and what was asked → a plan, or a refusal
 //! supervisor         3   one state machine a module (pure), one actor that performs it
 //!           plan     3   steps that can be shown, run, journalled and taken back
@@ -33,6 +34,7 @@ pub mod migrate;
 pub mod module;
 pub mod plan;
 pub mod process;
+pub mod purge;
 pub mod supervisor;
 pub mod ui;
 pub mod unit;

@@ -22,6 +22,7 @@ mod offer;
 pub mod ops;
 pub mod outcome;
 pub mod plans;
+mod purge;
 #[cfg(test)]
 mod reference_tests;
 pub mod remove;

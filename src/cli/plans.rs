@@ -56,6 +56,15 @@ pub fn agreed(cx: &Context, text: &str) -> Result<bool, CliError> {
     Ok(prompt::confirm(&question, true)?)
 }
 
+/// The same before something is deleted for good: Enter alone is no.
+///
+/// # Errors
+/// As [`agreed`].
+pub(super) fn agreed_to_delete(cx: &Context, text: &str) -> Result<bool, CliError> {
+    let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+    Ok(prompt::confirm(&question, false)?)
+}
+
 /// Runs a plan, one line a step on standard error.
 ///
 /// # Errors
@@ -222,7 +231,7 @@ fn broken(failed: &Failed) -> CliError {
 }
 
 /// Builds for people know no faults.
-fn fault(cx: &Context) -> Result<Option<Fault>, CliError> {
+pub(super) fn fault(cx: &Context) -> Result<Option<Fault>, CliError> {
     let text = cx.env.get(std::ffi::OsStr::new("PARACHUTE_FAULT")).and_then(|text| text.to_str());
     match text.filter(|_| cfg!(debug_assertions)) {
         None => Ok(None),

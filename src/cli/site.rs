@@ -31,7 +31,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 
 /// A unit larger than this is none of ours.
-const MAX_UNIT: u64 = 256 * 1024;
+pub(super) const MAX_UNIT: u64 = 256 * 1024;
 
 /// Whose services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,23 +1,27 @@
 //! `parachute uninstall`: the inverse of everything that was installed, from the receipt.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::api::client::Client;
-use crate::api::wire::Status;
 use crate::home::{fs, sentence};
 use crate::plan::before::Before;
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_log, peek_receipt};
+use crate::plan::receipt::Receipt;
+use crate::plan::show::Shown;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Take, inverse_of};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 use crate::unit::name::UnitName;
+use crate::unit::recognise;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::plans;
+use super::purge::{Listing, Purge, Purged};
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
 use super::standby;
@@ -58,8 +62,21 @@ struct Report {
     performed: usize,
     /// What stays: the person's own.
     kept: Option<String>,
+    /// The home that was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<Purged>,
     /// What somebody changed since, and was left.
     notes: Vec<Note>,
+}
+
+/// What `uninstall --dry-run --json` prints.
+#[derive(Debug, Serialize)]
+struct Preview<'a> {
+    #[serde(flatten)]
+    plan: &'a Shown,
+    /// The home that would be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete: Option<Listing<'a>>,
 }
 
 /// Takes it back.
@@ -80,6 +97,16 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         Found::Site(site) => site,
         Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
+    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    if !receipt.is_empty() && (cx.home_named || args.purge) {
+        other_home(&site, &receipt)?;
+    }
+    let purge = if args.purge {
+        let hub = site.driver.state(&UnitName::hub()).await;
+        Purge::prepare(&site, receipt.is_empty() || hub.running().is_false())?
+    } else {
+        None
+    };
     let mut host = site.host();
     let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if let Some(log) = open.filter(|_| !args.dry_run) {
@@ -97,19 +124,23 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         return Err(not_again(&missing));
     }
     if args.dry_run {
-        let said = Said::report(args.json, &shown, Kind::Done, || plans::screen(&shown, cx.style));
+        let delete = purge.as_ref().map(Purge::listing);
+        let preview = Preview { plan: &shown, delete };
+        let said = Said::report(args.json, &preview, Kind::Done, || {
+            before(cx.style, &receipt, &shown, purge.as_ref())
+        });
         return Ok((said, !receipt.is_empty()));
     }
-    if receipt.is_empty() && !args.purge {
+    if receipt.is_empty() && purge.is_none() {
         return Ok((nothing_here(cx, &args, &site).await, false));
     }
     if !args.yes {
-        Terminal.err(&plans::screen(&shown, cx.style));
-        if args.purge {
-            let root = printable(&site.home.root().display().to_string());
-            Terminal.err(&format!("{} {root} with everything in it would be deleted\n", cx.style.bad("and")));
-        }
-        if !plans::agreed(cx, "take this back?")? {
+        Terminal.err(&before(cx.style, &receipt, &shown, purge.as_ref()));
+        let agreed = match &purge {
+            Some(_) => plans::agreed_to_delete(cx, "delete this?")?,
+            None => plans::agreed(cx, "take this back?")?,
+        };
+        if !agreed {
             let said = Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed };
             return Ok((said, true));
         }
@@ -123,13 +154,15 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         performed = done.performed;
         notes.extend(done.notes);
     }
-    if args.purge {
-        purge(&site).await?;
-    }
+    let deleted = match purge {
+        Some(purge) => Some(purge.run(plans::fault(cx)?)?),
+        None => None,
+    };
     let root = site.home.root();
-    let kept = fs::exists(root).then(|| root.display().to_string());
-    let kind = if notes.is_empty() { Kind::Done } else { Kind::Failed };
-    let report = Report { installed: !receipt.is_empty(), performed, kept, notes };
+    let kept = (!args.purge && fs::exists(root)).then(|| root.display().to_string());
+    let whole = notes.is_empty() && deleted.as_ref().is_none_or(Purged::is_whole);
+    let kind = if whole { Kind::Done } else { Kind::Failed };
+    let report = Report { installed: !receipt.is_empty(), performed, kept, deleted, notes };
     let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((said, report.installed))
 }
@@ -168,44 +201,46 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
         let text = format!("{} was not installed by this program and is left alone", file.display());
         notes.push(Note { text, next: Some(format!("ls -l {}", file.display())) });
     }
-    let report = Report { installed: false, performed: 0, kept: None, notes };
+    let report = Report { installed: false, performed: 0, kept: None, deleted: None, notes };
     Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
 }
 
-/// Deletes the home. Only a directory that has a hub's traces, that is nobody's mount or login directory, and that no
-/// hub uses.
-async fn purge(site: &Site) -> Result<(), CliError> {
+/// The installed unit is of another home than the one that was named: neither is touched.
+fn other_home(site: &Site, receipt: &Receipt) -> Result<(), CliError> {
+    let file = site.driver.manager.file(&UnitName::hub());
+    let on_disk = || String::from_utf8(fs::read_if_there(&file, site::MAX_UNIT).ok()??).ok();
+    let Some(text) = receipt.text(&file).map(ToOwned::to_owned).or_else(on_disk) else { return Ok(()) };
     let root = site.home.root();
-    if !fs::exists(root) {
+    let serves = |home: &Path| recognise::serves(&text, home, &site.driver.manager.target());
+    if serves(root) || serves(&fs::resolved(root)) {
         return Ok(());
     }
-    let refused = |why: &str| {
-        let text = format!("{} is not deleted: {why}", root.display());
-        CliError::new(Kind::Failed, text).hint(format!("ls -la {}", root.display()))
+    let text = format!("{} is the unit of another home, not of {}", file.display(), root.display());
+    Err(CliError::new(Kind::NeedsPerson, text).hint(format!("grep PARACHUTE_HOME {}", file.display())))
+}
+
+/// What would be done, for a screen.
+fn before(style: Style, receipt: &Receipt, shown: &Shown, purge: Option<&Purge>) -> String {
+    let plan = match (receipt.is_empty(), purge) {
+        (true, Some(_)) => "nothing is installed\n".to_owned(),
+        _ => plans::screen(shown, style),
     };
-    if root == site.person.home || site.person.home.starts_with(root) {
-        return Err(refused("it is, or holds, a login directory"));
-    }
-    if fs::read_link(root).is_ok() {
-        return Err(refused("it is a symbolic link"));
-    }
-    if !fs::exists(&site.home.services()) && !fs::exists(&site.home.run_dir()) {
-        return Err(refused("nothing in it says that a hub ever used it"));
-    }
-    if Client::new(site.home.socket()).get::<Status>("/api/status").await.is_ok() {
-        return Err(refused("a hub is using it").hint("parachute stop"));
-    }
-    fs::remove_tree(root).map_err(|error| CliError::from_error(Kind::Failed, &error))
+    plan + &purge.map_or_else(String::new, |purge| purge.screen(style))
 }
 
 fn screen(report: &Report, style: Style) -> String {
     let mut out = plans::notes(&report.notes, style);
-    if !report.installed && report.performed == 0 {
+    if !report.installed && report.deleted.is_some() {
+        out.push_str("nothing was installed\n");
+    } else if !report.installed && report.performed == 0 {
         out.push_str("nothing is installed: there is nothing to take back\n");
     } else if report.notes.is_empty() {
         out.push_str(&format!("{} uninstalled: nothing of it is left\n", style.good("✓")));
     } else {
         out.push_str("uninstalled, but for what is named above\n");
+    }
+    if let Some(deleted) = &report.deleted {
+        out.push_str(&deleted.screen(style));
     }
     if let Some(kept) = &report.kept {
         out.push_str(&format!("  your home {} stays, with your modules' data\n", printable(kept)));

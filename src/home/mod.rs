@@ -17,6 +17,7 @@ pub mod env_file;
 pub mod exact;
 pub mod fs;
 pub mod lock;
+pub mod mark;
 pub mod module_json;
 pub mod moving;
 pub mod paths;

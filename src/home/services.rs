@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::document::{Document, DocumentError};
 use super::fs::{self, FsError, Staged};
 use super::lock::{Lock, LockError};
+use super::mark;
 use super::paths::Home;
 use crate::module::name::Short;
 use crate::module::row::{Row, short_of};
@@ -136,7 +137,7 @@ fn document(home: &Home, bytes: Option<Vec<u8>>) -> Result<Document, ServicesErr
 /// # Errors
 /// [`ServicesError::Lock`].
 pub fn lock(home: &Home, within: Duration) -> Result<Lock, ServicesError> {
-    fs::make_dir(home.root(), fs::PRIVATE_DIR)?;
+    mark::ensure(home)?;
     Ok(Lock::wait(&home.services_lock(), within)?)
 }
 

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::home::fs;
 use crate::home::lock::{self, Lock, LockError};
+use crate::home::mark;
 use crate::home::paths::Home;
 use crate::process::ports;
 
@@ -73,6 +74,8 @@ pub enum ListenError {
 /// # Errors
 /// [`ListenError::SecondHub`], or the home cannot be written.
 pub fn lock(home: &Home) -> Result<Lock, ListenError> {
+    // A hub runs without a mark too: `uninstall --purge` refuses then.
+    let _ = mark::ensure(home);
     let run = home.run_dir();
     fs::make_dir(&run, fs::PRIVATE_DIR)
         .map_err(|error| ListenError::Home { path: run, source: std::io::Error::other(error) })?;

@@ -39,7 +39,8 @@ const NAMES: [&str; 8] = [
 const PREFIXES: [&str; 2] = ["daily.db-", "tokens.db-"];
 
 /// What this version, or the one before it, has at the root of a home. The directories of modules come on top.
-const OURS: [&str; 21] = [
+const OURS: [&str; 23] = [
+    ".parachute-home",
     "bin",
     "cloudflared",
     "cloudflared-state.json",
@@ -50,6 +51,7 @@ const OURS: [&str; 21] = [
     "hub.db",
     "hub.db-shm",
     "hub.db-wal",
+    "hub.env",
     "hub.toml",
     "install",
     "modules",
@@ -232,7 +234,7 @@ pub fn back(
 #[must_use]
 pub fn plan_away(archive: &Path, moves: &[Move]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
-    plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE });
+    plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE, home: false });
     plan.steps.extend(steps(moves));
     plan
 }

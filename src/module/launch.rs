@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::name::Short;
+use super::shell::quote;
 
 /// Environment variable that marks every process of a module: its short name.
 pub const MARK_MODULE: &str = "PARACHUTE_MODULE";
@@ -43,17 +44,8 @@ impl Launch {
     /// Program and arguments in one line, as a person would type them: what a shell would split or expand is quoted.
     #[must_use]
     pub fn command_line(&self) -> String {
-        let words: Vec<String> = self.argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+        let words: Vec<String> = self.argv.iter().map(|word| quote(&word.to_string_lossy())).collect();
         words.join(" ")
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 
@@ -125,17 +117,5 @@ pub struct LogLimits {
 impl Default for LogLimits {
     fn default() -> Self {
         Self { max_bytes: 10 * 1024 * 1024, keep: 5 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_as_a_person_would_type_them() {
-        assert_eq!(quoted("--port=80"), "--port=80");
-        assert_eq!(quoted(""), "''");
-        assert_eq!(quoted("it's $HOME"), "'it'\\''s $HOME'");
     }
 }

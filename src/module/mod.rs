@@ -24,5 +24,6 @@ pub mod port;
 pub mod problem;
 pub mod row;
 pub mod rows;
+pub mod shell;
 pub mod stamp;
 pub mod supervise;

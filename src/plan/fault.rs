@@ -13,11 +13,13 @@ pub enum Fault {
     Kill(usize),
     /// This process is killed after it, before the journal says that it was done.
     KillAfter(usize),
+    /// This process is killed before it deletes so many things of a home.
+    KillDeleting(usize),
 }
 
 /// No such fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no fault: `fail N`, `kill N` or `kill-after N`")]
+#[error("{0:?} is no fault: `fail N`, `kill N`, `kill-after N` or `kill-deleting N`")]
 pub struct NoFault(pub String);
 
 impl FromStr for Fault {
@@ -31,6 +33,7 @@ impl FromStr for Fault {
             "fail" => Ok(Self::Fail(step)),
             "kill" => Ok(Self::Kill(step)),
             "kill-after" => Ok(Self::KillAfter(step)),
+            "kill-deleting" => Ok(Self::KillDeleting(step)),
             _ => Err(none()),
         }
     }
@@ -44,7 +47,7 @@ pub(super) fn before(fault: Option<Fault>, step: usize) -> Result<(), HostError>
     match fault.filter(|_| cfg!(debug_assertions)) {
         Some(Fault::Fail(at)) if at == step => Err(HostError::Injected),
         Some(Fault::Kill(at)) if at == step => die(),
-        Some(Fault::Fail(_) | Fault::Kill(_) | Fault::KillAfter(_)) | None => Ok(()),
+        Some(Fault::Fail(_) | Fault::Kill(_) | Fault::KillAfter(_) | Fault::KillDeleting(_)) | None => Ok(()),
     }
 }
 
@@ -55,7 +58,15 @@ pub(super) fn before(fault: Option<Fault>, step: usize) -> Result<(), HostError>
 pub(super) fn after(fault: Option<Fault>, step: usize) -> Result<(), HostError> {
     match fault.filter(|_| cfg!(debug_assertions)) {
         Some(Fault::KillAfter(at)) if at == step => die(),
-        Some(Fault::Fail(_) | Fault::Kill(_) | Fault::KillAfter(_)) | None => Ok(()),
+        Some(Fault::Fail(_) | Fault::Kill(_) | Fault::KillAfter(_) | Fault::KillDeleting(_)) | None => Ok(()),
+    }
+}
+
+/// Before the `count`th thing of a home is deleted.
+pub fn deleting(fault: Option<Fault>, count: usize) {
+    if fault.filter(|_| cfg!(debug_assertions)) == Some(Fault::KillDeleting(count)) {
+        // It does not return.
+        let _ = die();
     }
 }
 

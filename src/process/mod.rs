@@ -24,6 +24,7 @@ pub mod id;
 pub mod kin;
 pub mod life;
 pub mod marks;
+pub mod mounts;
 pub mod person;
 pub mod ports;
 pub mod raw;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 15] = [
+const ROOMS: [(u8, &str, &[&str]); 16] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
@@ -17,6 +17,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
+    (4, "purge", &["module", "process", "home"]),
     (5, "doctor", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (5, "migrate", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (
@@ -33,6 +34,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
             "api",
             "manager",
             "plan",
+            "purge",
             "supervisor",
             "hub",
             "ui",
@@ -42,7 +44,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 86] = [
+const PURE: [&str; 88] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/migrate/sweep/screen.rs",
@@ -119,6 +121,8 @@ const PURE: [&str; 86] = [
     "process/raw.rs",
     "process/signal.rs",
     "process/unsure.rs",
+    "purge/facts.rs",
+    "purge/judge.rs",
     "supervisor/budget.rs",
     "supervisor/machine.rs",
     "supervisor/machine/",

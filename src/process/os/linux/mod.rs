@@ -3,6 +3,7 @@
 mod daemon;
 mod exit;
 mod heap;
+mod mounts;
 mod netlink;
 mod pidfd;
 mod proc;
@@ -26,6 +27,7 @@ pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use exit::ExitWatch;
 pub(super) use handed::take as take_handed;
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
+pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use pidfd::send;
 pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,

@@ -191,6 +191,11 @@ pub(in crate::process) fn own_memory() -> Option<u64> {
     kilobytes(&block(std::process::id(), "smaps_rollup")?, "Pss:")
 }
 
+/// What the kernel says of one of our own open files: proc_pid_fdinfo(5).
+pub(super) fn fdinfo(fd: std::os::fd::RawFd) -> std::io::Result<String> {
+    std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))
+}
+
 /// Inode of the socket behind `/proc/<pid>/fd/<n>`: the link reads `socket:[123]` (proc_pid_fd(5)).
 fn socket_inode(link: &[u8]) -> Option<u64> {
     number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod layout;
+mod mounts;
 mod proc;
 mod send;
 mod sockets;
@@ -13,6 +14,7 @@ mod posix;
 
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use handed::take as take_handed;
+pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, spawn, zombie_child,
 };
