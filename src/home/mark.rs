@@ -74,10 +74,17 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether a directory with these names in it holds only what a person prepares for us, or what an `init` has put there
 /// that was killed before it could mark the directory.
 fn only_ours(root: &Path, names: &[OsString]) -> bool {
-    let installed = fs::exists(&root.join("install/receipt.json"));
+    let installed = fs::exists(&root.join("install/lock"));
+    let is = |name: &OsString, known: &str| {
+        // Another process may be writing it at this moment, under a temporary name.
+        name.as_bytes()
+            .strip_prefix(known.as_bytes())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b".tmp-"))
+    };
     let ours = |name: &OsString| {
-        PREPARED.iter().any(|known| name == OsStr::new(known))
-            || installed && INSTALLED.iter().any(|known| name == OsStr::new(known))
+        PREPARED.iter().any(|known| is(name, known))
+            || is(name, NAME)
+            || installed && INSTALLED.iter().any(|known| is(name, known))
     };
     names.iter().all(ours)
 }

@@ -328,7 +328,7 @@ mod tests {
             }
         });
         assert_eq!(read(&home).unwrap().rows.len(), 50);
-        assert_eq!(fs::list(home.root()).unwrap(), ["services.json", "services.json.lock"]);
+        assert_eq!(fs::list(home.root()).unwrap(), [mark::NAME, "services.json", "services.json.lock"]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
         .collect();
 
     for (path, mode) in &place.dirs {
-        plan.steps.push(Step::MakeDir { path: path.clone(), mode: *mode, home: *path == facts.home.root });
+        plan.steps.push(Step::MakeDir { path: path.clone(), mode: *mode });
     }
     let changed = |unit: &UnitName| {
         wanted.iter().any(|(file, old)| {

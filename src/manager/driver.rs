@@ -13,7 +13,7 @@ use super::invocation::{Invocation, Output, Runner};
 use super::settle::{Goal, Move, Steps};
 use super::state::{Told, UnitState};
 use super::which::Manager;
-use crate::unit::name::UnitName;
+use crate::unit::name::{Part, UnitName};
 
 mod launchd;
 mod systemd;
@@ -113,7 +113,7 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`], with the unit's last words.
     pub async fn start(&self, unit: &UnitName) -> Result<(), ManagerError> {
-        self.bring(unit, Goal::Running, "start", false).await.map(|_| ())
+        self.start_seen(unit, None).await.map(|_| ())
     }
 
     /// The same for a unit that has just been looked at: what is known already is not asked again, since other things
@@ -128,7 +128,17 @@ impl<R: Runner> Driver<R> {
         seen: Option<&UnitState>,
     ) -> Result<Option<UnitState>, ManagerError> {
         let untried = seen.is_some_and(|state| state.untried);
-        self.bring(unit, Goal::Running, "start", untried).await
+        let service = unit.service();
+        let blocked = unit.part() == Part::Socket && self.state(&service).await.running().is_true();
+        if !blocked {
+            return self.bring(unit, Goal::Running, "start", untried).await;
+        }
+        // systemd refuses to start the socket of a service that runs ("Socket service already active, refusing"), and
+        // a plan that was killed half-way can leave just that.
+        self.bring(&service, Goal::Gone, "stop", false).await?;
+        let socket = self.bring(unit, Goal::Running, "start", untried).await;
+        self.bring(&service, Goal::Running, "start", false).await?;
+        socket
     }
 
     /// Stops a unit and waits until nothing of it is left. One that does not run is left as it is.

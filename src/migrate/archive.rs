@@ -234,7 +234,7 @@ pub fn back(
 #[must_use]
 pub fn plan_away(archive: &Path, moves: &[Move]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
-    plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE, home: false });
+    plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE });
     plan.steps.extend(steps(moves));
     plan
 }

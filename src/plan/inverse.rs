@@ -21,7 +21,7 @@ impl Step {
                 missing.iter().rev().map(|path| Self::RemoveDir { path: path.clone() }).collect()
             }
             (Self::RemoveDir { path }, Before::Dir { dir: Dir::Empty { mode } }) => {
-                vec![Self::MakeDir { path: path.clone(), mode: *mode, home: false }]
+                vec![Self::MakeDir { path: path.clone(), mode: *mode }]
             }
             (Self::Move { from, to }, Before::Names { at })
                 if at.contains_key(from) && !at.contains_key(to) =>

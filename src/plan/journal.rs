@@ -18,6 +18,8 @@ use super::whole::Plan;
 use crate::home::exact;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
 use crate::home::lock::{Lock, LockError};
+use crate::home::mark;
+use crate::home::paths::Home;
 
 /// Largest journal or receipt that is read, bytes.
 const LIMIT: u64 = 32 * 1024 * 1024;
@@ -163,6 +165,10 @@ impl Journal {
     /// [`JournalError`]; [`JournalError::Busy`] if another command has it.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let made = missing(dir)?;
+        // Where the home itself was missing it is ours, and marked from the first moment on.
+        if let Some(root) = made.iter().find(|level| Home::at((*level).clone()).install_dir() == dir) {
+            mark::ensure(&Home::at(root.clone()))?;
+        }
         fs::make_dir(dir, PRIVATE_DIR)?;
         let lock = Lock::wait(&lock_file(dir), PATIENCE).map_err(|error| match error {
             LockError::Held { .. } => JournalError::Busy(error),
@@ -354,6 +360,9 @@ impl Journal {
         // The deepest first: a path sorts after those above it.
         made.sort();
         for dir in made.into_iter().rev() {
+            if mark::is_alone(dir) {
+                fs::remove(&dir.join(mark::NAME))?;
+            }
             fs::remove_empty_dir(dir)?;
         }
         Ok(())

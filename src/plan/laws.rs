@@ -76,7 +76,7 @@ fn sensible(world: &World, wishes: &[Wish]) -> Vec<Step> {
     let mut steps = Vec::new();
     for wish in wishes {
         let step = match wish {
-            Wish::MakeDir(d, mode) => Step::MakeDir { path: DIRS[*d].into(), mode: *mode, home: false },
+            Wish::MakeDir(d, mode) => Step::MakeDir { path: DIRS[*d].into(), mode: *mode },
             Wish::RemoveDir(d) => Step::RemoveDir { path: DIRS[*d].into() },
             Wish::Put(f, mode, t) => Step::PutFile {
                 path: FILES[*f].into(),

@@ -22,7 +22,7 @@ fn a_move_comes_back_and_that_of_a_sweep_is_not_ours_to_take_back() {
         world.nodes.insert("/m/within".into(), Node::File { mode: 0o600, text: "theirs".to_owned() });
         let before = world.view();
         let to = Step::Move { from: "/m".into(), to: "/a/m".into() };
-        let steps = vec![Step::MakeDir { path: "/a".into(), mode: 0o700, home: false }, to];
+        let steps = vec![Step::MakeDir { path: "/a".into(), mode: 0o700 }, to];
         lives.run(&mut world, &Plan { steps, ..Plan::new(verb) }).unwrap().unwrap();
         assert_eq!(world.text(Path::new("/a/m/within")).as_deref(), Some("theirs"));
         assert!(!world.nodes.contains_key(Path::new("/m")));

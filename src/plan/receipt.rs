@@ -250,12 +250,11 @@ fn add_daemons(known: &mut Before, later: &Before) {
 /// Of several directories made at once each is a thing of its own, since each may be removed alone.
 fn levels(step: &Step, before: &Before) -> Vec<(Step, Before)> {
     match (step, before) {
-        (Step::MakeDir { mode, path: last, home }, Before::Dir { dir: Dir::Absent { missing } }) => missing
+        (Step::MakeDir { mode, .. }, Before::Dir { dir: Dir::Absent { missing } }) => missing
             .iter()
             .map(|path| {
                 let dir = Dir::Absent { missing: vec![path.clone()] };
-                let home = *home && path == last;
-                (Step::MakeDir { path: path.clone(), mode: *mode, home }, Before::Dir { dir })
+                (Step::MakeDir { path: path.clone(), mode: *mode }, Before::Dir { dir })
             })
             .collect(),
         _ => vec![(step.clone(), before.clone())],

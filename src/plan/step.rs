@@ -27,11 +27,8 @@ pub enum Step {
         path: PathBuf,
         /// Permission bits of what is made; what is there keeps its own.
         mode: u32,
-        /// It is a home: where it is made, it is marked as such.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        home: bool,
     },
-    /// Remove a directory if nothing is in it, or only the mark of a home.
+    /// Remove a directory if nothing is in it.
     RemoveDir {
         /// Which.
         path: PathBuf,
@@ -231,9 +228,6 @@ impl Step {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::MakeDir { path, home: true, .. } => {
-                format!("make the directory {}, and mark it as a home of ours", path.display())
-            }
             Self::MakeDir { path, .. } => format!("make the directory {}", path.display()),
             Self::RemoveDir { path } => format!("remove the directory {} if it is empty", path.display()),
             Self::PutFile { path, content: Content::Text(_), .. } => format!("write {}", path.display()),

@@ -52,7 +52,7 @@ pub(super) fn running(name: &UnitName, running: bool) -> Step {
 
 fn install() -> Vec<Step> {
     vec![
-        Step::MakeDir { path: "/a/b".into(), mode: 0o755, home: false },
+        Step::MakeDir { path: "/a/b".into(), mode: 0o755 },
         file("/a/b/program", "program one, long enough to be copied aside"),
         unit(&hub(), "one"),
         Step::SetLinger { user: "op".to_owned(), on: true },

@@ -337,7 +337,7 @@ impl World {
 
     async fn act(&mut self, step: &Step) -> Result<(), HostError> {
         match step {
-            Step::MakeDir { path, mode, .. } => {
+            Step::MakeDir { path, mode } => {
                 if let Dir::Absent { missing } = self.dir(path) {
                     for level in missing {
                         self.nodes.insert(level, Node::Dir(*mode));

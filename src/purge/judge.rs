@@ -46,7 +46,7 @@ pub enum Because {
     #[error("it bears no mark ({}) that parachute made it", mark::NAME)]
     Unmarked,
     /// It was there before parachute used it.
-    #[error("parachute did not make it: it held other files when it was first used")]
+    #[error("it was not made by parachute: it held other files when it was first used")]
     NotMade,
     /// The mark names another directory.
     #[error("its mark ({}) is that of {}: it was copied or moved", mark::NAME, .0.display())]

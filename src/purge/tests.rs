@@ -303,7 +303,8 @@ fn a_tree_deeper_than_there_are_descriptors_is_deleted() {
     let mut at = rustix::fs::open(&root, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
     for _ in 0..3000 {
         rustix::fs::mkdirat(&at, "deep", rustix::fs::Mode::RWXU).unwrap();
-        at = rustix::fs::openat(&at, "deep", rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+        at = rustix::fs::openat(&at, "deep", rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty())
+            .unwrap();
     }
     let (tree, mut facts) = gather(&root, &me()).unwrap().unwrap();
     facts.survey = tree.survey().unwrap();

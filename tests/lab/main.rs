@@ -29,6 +29,7 @@ mod hostile;
 mod init;
 mod life;
 mod migrate;
+mod purge;
 mod socket;
 mod stop;
 mod words;

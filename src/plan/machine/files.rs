@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::home::exact::{self, Found, Incoming, Owner};
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
-use crate::home::mark;
 use crate::home::moving::{self, MoveError};
 use crate::plan::before::{Dir, Entry, INLINE, Kept, Thing};
 use crate::plan::commands;
@@ -66,7 +65,6 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
 pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
     match exact::look(path)? {
         Found::Dir { mode, empty: true } => return Ok(Dir::Empty { mode }),
-        Found::Dir { mode, empty: false } if mark::is_alone(path) => return Ok(Dir::Empty { mode }),
         Found::Dir { mode, empty: false } => return Ok(Dir::Occupied { mode }),
         Found::Link { .. } if fs::is_dir(path) => {
             return Ok(Dir::Occupied { mode: fs::mode(path).unwrap_or(PRIVATE_DIR) });
@@ -84,27 +82,15 @@ pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
     })
 }
 
-/// Makes it and what is missing above it. A home is marked when it is made.
-pub(super) fn make_dir(path: &Path, mode: u32, home: bool) -> Result<(), HostError> {
+/// Makes it and what is missing above it.
+pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     for level in missing(path)? {
         exact::make_dir(&level, mode)?;
-        if home && level == path {
-            mark::put(path, true)?;
-        }
     }
     // Killed between making it and giving it its mode.
     if matches!(exact::look(path)?, Found::Dir { mode: now, .. } if now != mode) {
         exact::make_dir(path, mode)?;
     }
-    Ok(())
-}
-
-/// Removes it if nothing but the mark of a home is in it.
-pub(super) fn remove_dir(path: &Path) -> Result<(), HostError> {
-    if mark::is_alone(path) {
-        exact::remove(&path.join(mark::NAME))?;
-    }
-    exact::remove_dir(path)?;
     Ok(())
 }
 

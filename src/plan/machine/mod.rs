@@ -140,8 +140,10 @@ impl<R: Runner> Host for Machine<R> {
             self.seen.take();
         }
         match step {
-            Step::MakeDir { path, mode, home } => files::make_dir(path, *mode, *home)?,
-            Step::RemoveDir { path } => files::remove_dir(path)?,
+            Step::MakeDir { path, mode } => files::make_dir(path, *mode)?,
+            Step::RemoveDir { path } => {
+                exact::remove_dir(path)?;
+            }
             Step::PutFile { path, mode, content } => files::put(path, *mode, content)?,
             Step::RemoveFile { path } => {
                 exact::remove(path)?;

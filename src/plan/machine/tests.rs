@@ -179,7 +179,7 @@ impl Place {
         let mut plan = Plan::new(Verb::Init);
         plan.steps = vec![
             Step::SetRunning { unit: unit.clone(), running: false },
-            Step::MakeDir { path: self.at("home/bin"), mode: 0o755, home: false },
+            Step::MakeDir { path: self.at("home/bin"), mode: 0o755 },
             Step::PutFile { path: self.at("home/bin/parachute"), mode: 0o755, content: copy },
             Step::PutFile {
                 path: self.at("home/conf"),
@@ -327,7 +327,7 @@ async fn what_no_step_replaces_is_named() {
             format!("a directory at {} is in the way", place.at("d").display()),
         ),
         (
-            Step::MakeDir { path: place.at("f/below"), mode: 0o755, home: false },
+            Step::MakeDir { path: place.at("f/below"), mode: 0o755 },
             format!("{}, which is no directory, is in the way", place.at("f").display()),
         ),
     ] {
@@ -337,10 +337,8 @@ async fn what_no_step_replaces_is_named() {
     }
     // A directory that is a link is somebody's arrangement: used, and never removed.
     symlink(place.at("d/x"), place.at("l")).unwrap();
-    let steps = vec![
-        Step::MakeDir { path: place.at("l"), mode: 0o700, home: false },
-        Step::RemoveDir { path: place.at("l") },
-    ];
+    let steps =
+        vec![Step::MakeDir { path: place.at("l"), mode: 0o700 }, Step::RemoveDir { path: place.at("l") }];
     let done = place.run(&Plan { steps, ..Plan::new(Verb::Init) }, None).await.unwrap();
     assert_eq!((done.skipped, fs::mode(&place.at("d/x"))), (2, Some(0o755)));
 }
@@ -443,7 +441,7 @@ fn file_steps(dir: &Path) -> Plan {
     let print = Print::of(&program);
     let content = Content::CopyOf { source: dir.join("program"), sha256: print.sha256, len: print.len };
     let steps = vec![
-        Step::MakeDir { path: dir.join("a/b"), mode: 0o755, home: false },
+        Step::MakeDir { path: dir.join("a/b"), mode: 0o755 },
         Step::PutFile { path: dir.join("a/b/program"), mode: 0o755, content },
         Step::PutFile { path: dir.join("conf"), mode: 0o600, content: Content::Text("ours\n".to_owned()) },
         Step::RemoveFile { path: dir.join("old") },

@@ -45,7 +45,7 @@ fn plan() -> (Plan, Vec<Before>) {
             Before::Running { active: Active::Running, life: None },
         ),
         (
-            Step::MakeDir { path: "/h/bin".into(), mode: 0o755, home: false },
+            Step::MakeDir { path: "/h/bin".into(), mode: 0o755 },
             Before::Dir { dir: Dir::Absent { missing: vec!["/h".into(), "/h/bin".into()] } },
         ),
         (
