@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::home::{fs, sentence};
+use crate::module::shell::{quote, quote_path};
 use crate::plan::before::Before;
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_log, peek_receipt};
@@ -62,6 +64,9 @@ struct Report {
     performed: usize,
     /// What stays: the person's own.
     kept: Option<String>,
+    /// The command that deletes what stays.
+    #[serde(skip)]
+    purge: String,
     /// The home that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<Purged>,
@@ -162,7 +167,8 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     let kept = (!args.purge && fs::exists(root)).then(|| root.display().to_string());
     let whole = notes.is_empty() && deleted.as_ref().is_none_or(Purged::is_whole);
     let kind = if whole { Kind::Done } else { Kind::Failed };
-    let report = Report { installed: !receipt.is_empty(), performed, kept, deleted, notes };
+    let report =
+        Report { installed: !receipt.is_empty(), performed, kept, purge: purging(cx, &args), deleted, notes };
     let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((said, report.installed))
 }
@@ -201,7 +207,8 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
         let text = format!("{} was not installed by this program and is left alone", file.display());
         notes.push(Note { text, next: Some(format!("ls -l {}", file.display())) });
     }
-    let report = Report { installed: false, performed: 0, kept: None, deleted: None, notes };
+    let report =
+        Report { installed: false, performed: 0, kept: None, purge: String::new(), deleted: None, notes };
     Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
 }
 
@@ -217,6 +224,22 @@ fn other_home(site: &Site, receipt: &Receipt) -> Result<(), CliError> {
     }
     let text = format!("{} is the unit of another home, not of {}", file.display(), root.display());
     Err(CliError::new(Kind::NeedsPerson, text).hint(format!("grep PARACHUTE_HOME {}", file.display())))
+}
+
+/// The same command again, with `--purge`.
+fn purging(cx: &Context, args: &UninstallArgs) -> String {
+    let mut words = vec!["parachute".to_owned()];
+    if cx.home_named {
+        words.extend(["--home".to_owned(), quote_path(cx.home.root())]);
+    }
+    words.extend(["uninstall".to_owned(), "--purge".to_owned()]);
+    if let Some(scope) = args.scope.and_then(|scope| scope.to_possible_value()) {
+        words.extend(["--scope".to_owned(), scope.get_name().to_owned()]);
+    }
+    if let Some(user) = &args.user {
+        words.extend(["--user".to_owned(), quote(user)]);
+    }
+    words.join(" ")
 }
 
 /// What would be done, for a screen.
@@ -244,7 +267,7 @@ fn screen(report: &Report, style: Style) -> String {
     }
     if let Some(kept) = &report.kept {
         out.push_str(&format!("  your home {} stays, with your modules' data\n", printable(kept)));
-        out.push_str(&format!("  {} parachute uninstall --purge\n", style.good("hint:")));
+        out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(&report.purge)));
     }
     out
 }

@@ -16,6 +16,9 @@ use crate::module::row::{Row, RowError, short_of};
 
 const ROWS: &str = "services";
 
+/// Largest file that is read. Ten thousand rows are below one MiB.
+pub const LIMIT: u64 = 16 * 1024 * 1024;
+
 /// The whole file.
 #[derive(Debug, Clone)]
 pub struct Document {

@@ -131,7 +131,7 @@ pub fn is_alone(root: &Path) -> bool {
 /// Whether the rows in it are those of a parachute home, also of the hub before this program: a directory of something
 /// else has no such file.
 fn is_parachute(home: &Home) -> bool {
-    let rows = fs::read_if_there(&home.services(), super::services::LIMIT).ok().flatten();
+    let rows = fs::read_if_there(&home.services(), super::document::LIMIT).ok().flatten();
     let rows: Option<serde_json::Value> = rows.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let rows = rows.as_ref().and_then(|value| value.get("services")?.as_array());
     rows.is_some_and(|rows| rows.iter().any(|row| row.get("port").is_some() && row.get("name").is_some()))

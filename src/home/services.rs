@@ -15,8 +15,7 @@ use crate::module::rows::admit;
 
 pub use crate::module::rows::FileIssue;
 
-/// Largest file that is read. Ten thousand rows are below one MiB.
-pub const LIMIT: u64 = 16 * 1024 * 1024;
+pub use super::document::LIMIT;
 
 /// How often an edit is begun anew because a writer without the lock came between.
 const TRIES: u32 = 20;

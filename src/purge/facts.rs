@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::home::mark::Mark;
 use crate::process::person::Person;
 
-/// Everything that [`judge`](super::judge::judge) looks at.
+/// Everything that the judgement of `judge` looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// As it was named.
