@@ -1,10 +1,12 @@
 //! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::{Descriptor, Hardening};
+use parachute::unit::opens;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
 use parachute::unit::target::{Kind, Scope, Target};
@@ -167,11 +169,27 @@ fn a_hostile_home_arrives() {
         let started = file.started();
         let home = if text.contains("my op") { HOSTILE } else { "/home/op/.parachute" };
         assert_eq!(started.env["PARACHUTE_HOME"], home);
-        assert_eq!(file.environment_file(), format!("{home}/hub.env"));
         assert_eq!(started.argv[1..], ["serve", "--port", "1939"]);
         if matches!(target, Target::Systemd { scope: Scope::User, .. }) {
             assert_eq!(started.argv[0], format!("{home}/bin/parachute"));
         }
+    }
+}
+
+/// A manager would open it with its own rights, wherever a link leads and however long a FIFO waits: design-2, 6.
+#[test]
+fn no_manager_opens_a_path_below_a_persons_home() {
+    let dirs = ["/home", "/Users"].map(Path::new);
+    for (target, file, text) in services() {
+        assert_eq!(opens::below(&text, &dirs), [], "{text}");
+        let names_home = file.0.iter().filter(|(_, _, value)| value.contains("/home/"));
+        let keys: BTreeSet<&str> = names_home.map(|(_, key, _)| key.as_str()).collect();
+        let wanted: &[&str] = match target {
+            // The program of a unit of the whole system is root's own.
+            Target::Systemd { scope: Scope::System, .. } => &["Environment"],
+            _ => &["Environment", "ExecStart"],
+        };
+        assert_eq!(keys.into_iter().collect::<Vec<_>>(), wanted, "{text}");
     }
 }
 
