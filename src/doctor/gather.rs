@@ -8,10 +8,11 @@ use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
 use crate::api::client::Client;
 use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
+use crate::home::exact::{self, Found};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
 use crate::home::settings::LastGood;
-use crate::home::{exact, fs, hub_env, sentence, settings};
+use crate::home::{fs, hub_env, sentence, settings};
 use crate::install::facts::{Facts, PortHolder};
 use crate::install::gather::{self as installer, Seed};
 use crate::install::path::unit_path;
@@ -285,6 +286,10 @@ fn private(home: &Home, shorts: &[&Short]) -> Vec<Private> {
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
     let me = person::effective_uid();
     let look = |(path, may): (PathBuf, u32)| {
+        // A FIFO in the place of a file is no matter of its mode, and what reads the file says so.
+        if matches!(exact::look(&path), Ok(Found::Special)) {
+            return None;
+        }
         let mode = fs::mode(&path)?;
         let is_no_link = exact::mode(&path).is_ok_and(|own| own.is_some());
         Some(Private { ours: is_no_link && fs::owner(&path) == Some(me), path, mode, may })

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use parachute::module::hub_env;
+
 use crate::support::eventually;
 use crate::support::world::World;
 
@@ -211,4 +213,35 @@ fn the_hubs_own_settings_are_taken_from_it_at_its_start() {
         "{notes}"
     );
     world.stop_hub();
+}
+
+/// The lists of docs/hub-env.md are closed, so each name in them is what it is said to be.
+#[test]
+fn the_names_of_the_documentation_are_used_as_it_says() {
+    let docs =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hub-env.md")).unwrap();
+    let (_, lists) = docs.split_once("## What each name is for").unwrap();
+    let (lists, _) = lists.split_once("\n## ").unwrap();
+    let (used, unused) = lists.split_once("These are used by nobody").unwrap();
+    let cells = used.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let used: Vec<String> = cells.flat_map(names).collect();
+    let unused: Vec<String> =
+        unused.lines().filter(|line| line.starts_with(['*', ' '])).flat_map(names).collect();
+    assert!(used.len() >= 8 && unused.len() > 20, "{used:?} {unused:?}");
+    let settings: Vec<String> = used.iter().take(hub_env::SETTINGS.len()).cloned().collect();
+    assert_eq!(settings, hub_env::SETTINGS);
+    for (names, is_used) in [(used, true), (unused, false)] {
+        for name in names {
+            let remarks = hub_env::parse(format!("{name}=1\n").as_bytes()).remarks;
+            assert_eq!(remarks.is_empty(), is_used, "{name}: {remarks:?}");
+        }
+    }
+}
+
+/// Names of variables in a line of Markdown; `X_*` stands for all that begin so.
+fn names(line: &str) -> Vec<String> {
+    let spans = line.split('`').skip(1).step_by(2).map(|span| span.replace('*', "X"));
+    let is_name =
+        |span: &String| !span.is_empty() && span.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    spans.filter(is_name).collect()
 }

@@ -193,6 +193,39 @@ fn no_manager_opens_a_path_below_a_persons_home() {
     }
 }
 
+/// hub.toml is a person's, and root's `init` renders it into a unit of the machine: it gives values, never a line.
+#[test]
+fn what_a_person_sets_adds_no_line_to_roots_unit() {
+    let target: Target = "systemd-system".parse().unwrap();
+    let keys = |overrides: &Overrides| {
+        let file = UnitFile::parse(&files("/home/op/.parachute", &target, overrides).remove(0).text);
+        let keys = file.0.into_iter().map(|(section, key, _)| (section, key));
+        keys.filter(|(_, key)| key != "Environment").collect::<Vec<_>>()
+    };
+    let plain = keys(&Overrides::default());
+    let set = |name: &str, value: &str, dir: &str| Overrides {
+        env: [(name.to_owned(), value.to_owned())].into(),
+        path: vec![dir.into()],
+        ..Overrides::default()
+    };
+    for value in
+        ["EnvironmentFile=/home/op/x", r"\", r"\nUser=root", r"%n\x0aUser=root", "]", "\t[Service]", "\"'"]
+    {
+        assert_eq!(keys(&set("A", value, &format!("/{value}"))), plain, "{value}");
+    }
+    const LINE: &str = "x\nEnvironmentFile=/home/op/x";
+    for overrides in [
+        set("A", LINE, "/x"),
+        set("A=1\nEnvironmentFile", "/home/op/x", "/x"),
+        set("A", "x", &format!("/{LINE}")),
+        set("A", "x", "x"),
+    ] {
+        let bound = Descriptor::embedded("hub").unwrap().bind(&binding("/h", &target), &overrides);
+        assert!(bound.and_then(|unit| render(&unit, &target)).is_err(), "{overrides:?}");
+    }
+    assert!(overrides::parse("[unit]\nsecrets = '/x'\n").is_err(), "no key takes a file");
+}
+
 #[test]
 fn a_line_break_in_a_path_adds_no_line() {
     for target in all_targets() {

@@ -124,14 +124,14 @@ fn prepare(lab: &Lab, hub: &Hub<'_>, cases: &[Case], files: &[String]) {
 
 /// What one program got.
 #[derive(Default)]
-struct Printed {
-    args: Vec<Vec<u8>>,
-    vars: BTreeMap<String, Vec<u8>>,
+pub struct Printed {
+    pub args: Vec<Vec<u8>>,
+    pub vars: BTreeMap<String, Vec<u8>>,
 }
 
-/// What all programs got, by the name of their unit.
+/// What all programs got that printed into `/srv/out`, by the name of the file.
 #[track_caller]
-fn printed(lab: &Lab) -> BTreeMap<String, Printed> {
+pub fn printed(lab: &Lab) -> BTreeMap<String, Printed> {
     let said = lab.root("cd /srv/out; for name in *; do echo \"unit $name\"; cat \"$name\"; done").code(0);
     let mut all = BTreeMap::new();
     let mut of_unit: &mut Printed = &mut Printed::default();
