@@ -82,7 +82,7 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
             Some(install) => install.holder.clone(),
             None => holder(port, hub.as_deref()),
         },
-        private: private(home, &shorts),
+        private: private(home, &shorts, known.map_or(me, |install| install.person.uid)),
         services: troubles,
         settings: match (known, set) {
             (Some(install), _) => install.settings.broken.clone(),
@@ -275,13 +275,14 @@ fn existing(path: &Path) -> PathBuf {
     path.ancestors().find(|dir| fs::exists(dir)).unwrap_or(path).to_owned()
 }
 
-fn private(home: &Home, shorts: &[&Short]) -> Vec<Private> {
+fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
+    let env_may = fs::owner(&home.hub_env()).map_or(0o600, |owner| hub_env::may_have(owner, person));
     let mut all = vec![
         // Others may look at it, as they may in the homes of the hub's earlier versions.
         (home.root().to_owned(), 0o755),
         (home.run_dir(), 0o700),
         (home.operator_token(), 0o600),
-        (home.hub_env(), 0o600),
+        (home.hub_env(), env_may),
     ];
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
     let me = person::effective_uid();

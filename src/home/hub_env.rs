@@ -64,7 +64,7 @@ impl Refused {
 pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
     let path = home.hub_env();
     let refused = |distrust| Refused::new(&path, me, &distrust);
-    let Some(Trusted { bytes, mode }) = trusted::read(&path, me, LIMIT).map_err(refused)? else {
+    let Some(Trusted { bytes, mode, owner }) = trusted::read(&path, me, LIMIT).map_err(refused)? else {
         return Ok(Parsed::default());
     };
     if bytes.contains(&0) {
@@ -77,15 +77,23 @@ pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
     for remark in &mut parsed.remarks {
         *remark = format!("{}: {remark}", path.display());
     }
-    if mode & 0o044 != 0 {
+    let may = may_have(owner, me);
+    if mode & 0o044 & !may != 0 {
         let text = format!(
-            "{} can be read by others (mode {mode:04o}): chmod 600 {}",
+            "{} can be read by others (mode {mode:04o}): chmod {may:o} {}",
             path.display(),
             quoted(&path)
         );
         parsed.remarks.insert(0, text);
     }
     Ok(parsed)
+}
+
+/// The permission bits that a file of this owner may have, for a hub that runs as `person`. What root gives is read by its
+/// group: without that the hub could not.
+#[must_use]
+pub fn may_have(owner: u32, person: u32) -> u32 {
+    if owner == person { 0o600 } else { 0o640 }
 }
 
 /// Whether a hub that runs as `person` would refuse it, as far as that can be told by somebody else, who does not open it.
@@ -99,4 +107,47 @@ pub fn look(home: &Home, person: u32) -> Option<Refused> {
 #[must_use]
 pub fn refused(home: &Home, person: u32, me: u32) -> Option<Refused> {
     if me == person { read(home, me).err() } else { look(home, person) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::fs;
+
+    #[test]
+    fn who_else_reads_it_is_said_and_root_gives_to_a_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        let path = home.hub_env();
+        fs::put(&path, fs::PRIVATE, b"A=1\n").unwrap();
+        let me = fs::owner(&path).unwrap();
+        assert_eq!(read(&home, me).unwrap().remarks, [""; 0]);
+        fs::set_mode(&path, 0o640).unwrap();
+        let (file, said) = (path.display(), read(&home, me).unwrap().remarks);
+        assert_eq!(said, [format!("{file} can be read by others (mode 0640): chmod 600 {file}")]);
+        assert_eq!([may_have(0, 0), may_have(0, 1000), may_have(1000, 1000)], [0o600, 0o640, 0o600]);
+        // As root such a file is another's to give.
+        if me == 0 {
+            assert_eq!(read(&home, 1000).unwrap().remarks, [""; 0]);
+            fs::set_mode(&path, 0o644).unwrap();
+            assert!(read(&home, 1000).unwrap().remarks[0].ends_with(&format!(": chmod 640 {file}")));
+        }
+    }
+
+    /// Whoever reads another's home with more rights looks, and opens nothing.
+    #[test]
+    fn what_is_anothers_is_only_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        fs::put(&home.hub_env(), fs::PRIVATE, b"A=\0\n").unwrap();
+        let me = fs::owner(&home.hub_env()).unwrap();
+        assert!(refused(&home, me, me).is_some(), "what it says counts for who reads it");
+        assert_eq!(refused(&home, me, me + 1), None);
+        fs::set_mode(&home.hub_env(), 0o602).unwrap();
+        let told = refused(&home, me, me + 1).unwrap();
+        assert_eq!(
+            (told.why.as_str(), told.next),
+            ("others can write it (mode 0602)", format!("chmod 600 {}", home.hub_env().display()))
+        );
+    }
 }

@@ -48,6 +48,8 @@ pub struct Trusted {
     pub bytes: Vec<u8>,
     /// Its permission bits.
     pub mode: u32,
+    /// Its owner.
+    pub owner: u32,
 }
 
 /// Reads a regular file of at most `limit` bytes that belongs to `me` or root and that nobody else may write. It hangs on
@@ -70,7 +72,7 @@ pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrus
     if bytes.len() as u64 > limit {
         return Err(Distrust::TooLarge(limit));
     }
-    Ok(Some(Trusted { bytes, mode }))
+    Ok(Some(Trusted { bytes, mode, owner: meta.uid() }))
 }
 
 /// Judges the file as [`read`] would, as far as that is possible without opening it: for who acts on a home with more

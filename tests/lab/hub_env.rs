@@ -226,6 +226,10 @@ fn what_others_can_write_or_own_is_not_trusted_and_once_mended_it_counts() {
         let _ = lab.root(&format!("chown root:{PERSON} {ENV}; chmod 640 {ENV}")).code(0);
         let _ = hub.parachute("restart web").code(0);
         assert!(lab.read("/tmp/dump").contains("KEY=roots\n"));
+        let status = hub.parachute("status").code(0).out;
+        assert!(!status.contains("hub.env"), "it may be read by the group of its person: {status}");
+        let doctor = hub.parachute("doctor").out;
+        assert!(doctor.contains("✓  home.env") && doctor.contains("✓  home.private"), "{doctor}");
     });
 }
 
