@@ -8,6 +8,7 @@ use parachute::manager::invocation::Output;
 use parachute::manager::{launchd, systemd};
 use parachute::migrate::pidfile as pidfiles;
 use parachute::module::env as envs;
+use parachute::module::hub_env as hub_envs;
 use parachute::module::manifest::{Manifest, is_name};
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
@@ -74,6 +75,24 @@ pub fn env(bytes: &[u8]) {
             assert_eq!(envs::parse(&envs::remove(&with, KEY)), rest);
         }
     }
+}
+
+/// `hub.env`: whatever stands in it, a program can be given what comes out, and what is quoted below it arrives.
+pub fn hub_env(bytes: &[u8]) {
+    let bytes = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
+    let parsed = hub_envs::parse(bytes);
+    for (name, value) in &parsed.variables {
+        let [name, value] =
+            [name, value].map(|text| std::os::unix::ffi::OsStrExt::as_bytes(text.as_os_str()));
+        assert!(!name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_'));
+        assert!(!value.contains(&0), "execve(2) takes C strings");
+    }
+    let own = hub_envs::settings(&parsed.variables);
+    assert!(own.len() <= hub_envs::SETTINGS.len());
+    let value: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != b'\'').collect();
+    let quoted = hub_envs::parse(&[b"OF_A_FUZZER='", value.as_slice(), b"'\n"].concat());
+    let ours = quoted.variables.get(std::ffi::OsStr::new("OF_A_FUZZER")).expect("what was set is there");
+    assert_eq!(std::os::unix::ffi::OsStrExt::as_bytes(ours.as_os_str()), value);
 }
 
 /// Pidfiles: a number is one that a process can have, and it is what stands there.

@@ -30,6 +30,8 @@ pub enum Id {
     UnitRunning,
     /// This version would write it again as it is.
     UnitCurrent,
+    /// No line of it has its manager open a path below the home.
+    UnitOpens,
     /// No other unit starts the hub.
     UnitTwins,
     /// Services of the person outlive their logins.
@@ -44,6 +46,8 @@ pub enum Id {
     HomeServices,
     /// hub.toml can be used.
     HomeSettings,
+    /// hub.env can be used.
+    HomeEnv,
     /// The logs are not too large.
     HomeLogs,
     /// The hub finds the program of every module.
@@ -60,7 +64,7 @@ pub enum Id {
 
 impl Id {
     /// Every check, in the order in which they are shown.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Manager,
         Self::Plan,
         Self::Older,
@@ -72,6 +76,7 @@ impl Id {
         Self::UnitEnabled,
         Self::UnitRunning,
         Self::UnitCurrent,
+        Self::UnitOpens,
         Self::UnitTwins,
         Self::Linger,
         Self::Boot,
@@ -79,6 +84,7 @@ impl Id {
         Self::HomePrivate,
         Self::HomeServices,
         Self::HomeSettings,
+        Self::HomeEnv,
         Self::HomeLogs,
         Self::ModulesPrograms,
         Self::ModulesPath,
@@ -102,6 +108,7 @@ impl Id {
             Self::UnitEnabled => "unit.enabled",
             Self::UnitRunning => "unit.running",
             Self::UnitCurrent => "unit.current",
+            Self::UnitOpens => "unit.opens",
             Self::UnitTwins => "unit.twins",
             Self::Linger => "linger",
             Self::Boot => "boot",
@@ -109,6 +116,7 @@ impl Id {
             Self::HomePrivate => "home.private",
             Self::HomeServices => "home.services",
             Self::HomeSettings => "home.settings",
+            Self::HomeEnv => "home.env",
             Self::HomeLogs => "home.logs",
             Self::ModulesPrograms => "modules.programs",
             Self::ModulesPath => "modules.path",

@@ -4,6 +4,7 @@ mod drift;
 mod home;
 mod host;
 mod modules;
+mod opens;
 #[cfg(test)]
 mod tests;
 mod unit;

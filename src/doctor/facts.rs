@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::api::wire::Status;
+use crate::home::hub_env::Refused;
 use crate::install::facts::{Facts, PortHolder};
 use crate::manager::state::Told;
 use crate::module::failure::Failure;
@@ -35,6 +36,10 @@ pub struct DoctorFacts {
     pub services: Vec<Trouble>,
     /// Why hub.toml cannot be used.
     pub settings: Option<String>,
+    /// Why hub.env is refused, as far as whoever asks can tell.
+    pub hub_env: Option<Refused>,
+    /// Drop-ins of the installed units that can be read: file and text.
+    pub drop_ins: Vec<(PathBuf, String)>,
     /// How modules are started.
     pub starts: Vec<Start>,
     /// Where no hub runs: modules whose port somebody holds.

@@ -8,10 +8,11 @@ use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
 use crate::api::client::Client;
 use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
+use crate::home::exact::{self, Found};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
 use crate::home::settings::LastGood;
-use crate::home::{exact, fs, sentence, settings};
+use crate::home::{fs, hub_env, sentence, settings};
 use crate::install::facts::{Facts, PortHolder};
 use crate::install::gather::{self as installer, Seed};
 use crate::install::path::unit_path;
@@ -20,6 +21,7 @@ use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::Told;
 use crate::manager::which::Manager;
+use crate::module::env::Env;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
 use crate::module::port;
@@ -70,6 +72,7 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
     };
     let (services, troubles) = services_of(home);
     let shorts: Vec<&Short> = services.rows.iter().map(|(short, _)| short).collect();
+    let me = person::effective_uid();
     DoctorFacts {
         program_is_there: known.is_some_and(|install| fs::is_executable(&install.program.path)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,13 +82,18 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
             Some(install) => install.holder.clone(),
             None => holder(port, hub.as_deref()),
         },
-        private: private(home, &shorts),
+        private: private(home, &shorts, known.map_or(me, |install| install.person.uid)),
         services: troubles,
         settings: match (known, set) {
             (Some(install), _) => install.settings.broken.clone(),
             (None, Err(error)) => Some(error.to_string()),
             (None, Ok(_)) => None,
         },
+        hub_env: match known {
+            Some(install) => install.home.hub_env.clone(),
+            None => hub_env::refused(home, me, me),
+        },
+        drop_ins: known.map(drop_ins).unwrap_or_default(),
         starts: starts(&looking, known, hub.as_deref(), &services, port),
         disk: fs::space(&existing(home.root())).map(|(free, total)| Disk { free, total }),
         log_bytes: shorts.iter().map(|short| log_bytes(&home.log_file(short))).sum::<u64>()
@@ -196,7 +204,8 @@ fn starts<R>(
         home.or_else(|| looking.env.get(OsStr::new("HOME")).cloned())
             .map(|home| (OsString::from("HOME"), home)),
     );
-    let base = SpawnBase { hub_env, hub_port };
+    hub_env.extend(of_file(looking.home, known, hub));
+    let base = SpawnBase { hub_env, reads_hub_env: None, hub_port };
     let start = |short: &Short, composed: Result<_, Box<_>>| {
         let module = short.to_string();
         let composed: crate::module::compose::Composed = match composed {
@@ -230,6 +239,16 @@ fn starts<R>(
         .collect()
 }
 
+/// What a hub that a manager keeps takes from hub.env, if that is for whoever asks to read. Of a file that is refused a
+/// check of its own tells, once and not for each module.
+fn of_file(home: &Home, known: Option<&Facts>, hub: Option<&Status>) -> Env {
+    let is_kept = hub.map_or(known.is_some(), |status| status.hub.mode.starts_with("managed"));
+    let me = person::effective_uid();
+    let is_theirs = known.is_none_or(|install| install.person.uid == me);
+    let read = (is_kept && is_theirs).then(|| hub_env::read(home, me).ok()).flatten();
+    read.unwrap_or_default().variables
+}
+
 /// PATH of the hub that runs, else of the one that the unit would run, else of one in the foreground of this shell.
 fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) -> OsString {
     if let Some(path) = hub.and_then(|status| table::path_variable(status.hub.pid)) {
@@ -241,22 +260,37 @@ fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) 
     unit_path(&dirs, &install.needs).path
 }
 
+/// What a person has added to the installed units.
+fn drop_ins(install: &Facts) -> Vec<(PathBuf, String)> {
+    let files = install.units.iter().flat_map(|unit| &unit.state.drop_ins);
+    let read = |file: &PathBuf| {
+        let bytes = fs::read_if_there(file, MAX_UNIT).ok().flatten()?;
+        Some((file.clone(), String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    files.filter_map(read).collect()
+}
+
 /// A home that is not there yet will be on the file system of what is above it.
 fn existing(path: &Path) -> PathBuf {
     path.ancestors().find(|dir| fs::exists(dir)).unwrap_or(path).to_owned()
 }
 
-fn private(home: &Home, shorts: &[&Short]) -> Vec<Private> {
+fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
+    let env_may = fs::owner(&home.hub_env()).map_or(0o600, |owner| hub_env::may_have(owner, person));
     let mut all = vec![
         // Others may look at it, as they may in the homes of the hub's earlier versions.
         (home.root().to_owned(), 0o755),
         (home.run_dir(), 0o700),
         (home.operator_token(), 0o600),
-        (home.hub_env(), 0o600),
+        (home.hub_env(), env_may),
     ];
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
     let me = person::effective_uid();
     let look = |(path, may): (PathBuf, u32)| {
+        // A FIFO in the place of a file is no matter of its mode, and what reads the file says so.
+        if matches!(exact::look(&path), Ok(Found::Special)) {
+            return None;
+        }
         let mode = fs::mode(&path)?;
         let is_no_link = exact::mode(&path).is_ok_and(|own| own.is_some());
         Some(Private { ours: is_no_link && fs::owner(&path) == Some(me), path, mode, may })

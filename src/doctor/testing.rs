@@ -104,6 +104,8 @@ pub(crate) fn well() -> DoctorFacts {
         ],
         services: Vec::new(),
         settings: None,
+        hub_env: None,
+        drop_ins: Vec::new(),
         starts: vec![start("web", Some("/usr/bin/node"), Some("/usr/bin/node"))],
         held: Vec::new(),
         disk: Some(Disk { free: 5 << 30, total: 10 << 30 }),

@@ -2,11 +2,13 @@
 //!
 //! Called before every spawn, so an edited row, `.env`, `module.json` or setting counts from the next start on.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 
 use super::env_file;
 use super::fs;
+use super::hub_env::{self, Refused};
 use super::module_json;
 use super::paths::Home;
 use super::sentence;
@@ -30,8 +32,21 @@ const EXPOSE_LIMIT: u64 = 1024 * 1024;
 pub struct SpawnBase {
     /// The hub's own environment.
     pub hub_env: Env,
+    /// The user as whom `hub.env` is read before each start. `None`: it is not, as for a hub in the foreground.
+    pub reads_hub_env: Option<u32>,
     /// The hub's TCP port.
     pub hub_port: u16,
+}
+
+impl SpawnBase {
+    /// The hub's own environment, with `hub.env` above it where that is read: as systemd.exec(5) orders `Environment=`
+    /// and `EnvironmentFile=`.
+    fn environment(&self, home: &Home) -> Result<Cow<'_, Env>, Refused> {
+        let Some(me) = self.reads_hub_env else { return Ok(Cow::Borrowed(&self.hub_env)) };
+        let mut env = self.hub_env.clone();
+        env.extend(hub_env::read(home, me)?.variables);
+        Ok(Cow::Owned(env))
+    }
 }
 
 /// Composes the next start of a module from what disk holds now.
@@ -60,6 +75,7 @@ pub fn of_row(
     base: &SpawnBase,
     at: Stamp,
 ) -> Result<Composed, Box<Problem>> {
+    let hub_env = base.environment(home).map_err(|refused| Box::new(refused.problem(at)))?;
     let mut notes: Vec<String> = settings.broken().map(str::to_owned).into_iter().collect();
     let manifest = match &row.install_dir {
         Some(dir) if !fs::is_dir(dir) => return Err(Box::new(no_install_dir(home, row, dir, at))),
@@ -70,7 +86,7 @@ pub fn of_row(
     // Unreadable counts as absent, like corrupt: it only says where the hub is reachable from outside.
     let expose_state = fs::read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
     let origin = origin::resolve(&origin::Sources {
-        hub_env: &base.hub_env,
+        hub_env: &hub_env,
         expose_state: expose_state.as_deref(),
         hub_port: base.hub_port,
     });
@@ -79,7 +95,7 @@ pub fn of_row(
         row,
         manifest: manifest.as_ref(),
         env_file: &env_file,
-        inherited: &inherit(&base.hub_env, &fs::is_dir),
+        inherited: &inherit(&hub_env, &fs::is_dir),
         origin: &origin,
         home: home.root(),
         settings: settings.settings().of(short),
@@ -127,6 +143,7 @@ mod tests {
         _dir: tempfile::TempDir,
         home: Home,
         app: PathBuf,
+        reads: Option<u32>,
     }
 
     impl World {
@@ -135,7 +152,7 @@ mod tests {
             let (home, app) = (Home::at(dir.path().join("home")), dir.path().join("app"));
             fs::make_dir(&app.join(".parachute"), 0o700).unwrap();
             fs::make_dir(home.root(), 0o700).unwrap();
-            let world = Self { _dir: dir, home, app };
+            let world = Self { _dir: dir, home, app, reads: None };
             world.rows("acme");
             world.manifest(r#""startCmd":["acmed"]"#);
             world
@@ -160,7 +177,7 @@ mod tests {
 
         fn load(&self, short: &str) -> Result<Composed, Box<Problem>> {
             let hub_env = [("LANG".into(), "C".into()), ("NOTIFY_SOCKET".into(), "/n".into())].into();
-            let base = SpawnBase { hub_env, hub_port: 2000 };
+            let base = SpawnBase { hub_env, reads_hub_env: self.reads, hub_port: 2000 };
             load(&self.home, &Short::new(short).unwrap(), &base, Stamp(0))
         }
     }
@@ -209,6 +226,38 @@ mod tests {
             world.load("other").unwrap_err().error_description,
             format!("{} is not a regular file.", world.home.root().join("other/.env").display())
         );
+    }
+
+    #[test]
+    fn hub_env_is_read_at_each_start_and_nothing_starts_without_it() {
+        let mut world = World::new();
+        let file = world.home.hub_env();
+        let value = |world: &World, key: &str| {
+            let env = world.load("acme").unwrap().launch.env;
+            env.get(OsStr::new(key)).map(|value| value.to_str().unwrap().to_owned())
+        };
+        world
+            .put(&file, "LANG=de\nKEY='a b'\nPARACHUTE_HUB_ORIGIN=https://hub.example/\nPARACHUTE_HOME=/x\n");
+        assert_eq!(value(&world, "KEY"), None, "a hub in the foreground");
+
+        world.reads = fs::owner(&file);
+        assert_eq!(value(&world, "KEY").as_deref(), Some("a b"));
+        assert_eq!(value(&world, "LANG").as_deref(), Some("de"), "the file wins");
+        assert_eq!(value(&world, "PARACHUTE_HUB_ORIGIN").as_deref(), Some("https://hub.example"));
+        assert_eq!(value(&world, "PARACHUTE_HOME").as_deref(), world.home.root().to_str());
+        world.put(&world.home.root().join("acme/.env"), "KEY=own\n");
+        assert_eq!(value(&world, "KEY").as_deref(), Some("own"), "a module's own file is above it");
+
+        fs::set_mode(&file, 0o620).unwrap();
+        let problem = world.load("acme").unwrap_err();
+        let file = file.display();
+        let text = format!(
+            "{file} is refused: others can write it (mode 0620). No module is started without what it holds."
+        );
+        assert_eq!((problem.error_type, problem.error_description), (Kind::BadDefinition, text));
+        assert_eq!(problem.next, Some(format!("chmod 600 {file}")));
+        fs::remove(&world.home.hub_env()).unwrap();
+        assert_eq!(value(&world, "LANG").as_deref(), Some("C"), "it may be absent");
     }
 
     #[test]

@@ -272,11 +272,15 @@ pub fn mode(path: &Path) -> Result<Option<u32>, FsError> {
 /// may write to, a link could take its name at any time.
 ///
 /// # Errors
-/// [`FsError`], also if it is a link.
+/// [`FsError`], also if it is a link, a FIFO or a device.
 pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     let open = open.map_err(FsError::io("open", path))?;
+    let kind = open.metadata().map_err(FsError::io("look at", path))?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(FsError::NotRegular(path.to_owned()));
+    }
     open.set_permissions(Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))?;
     open.sync_all().map_err(FsError::io("sync", path))
 }
@@ -418,6 +422,9 @@ mod tests {
         set_mode(&at("d"), 0o700).unwrap();
         assert_eq!(["real", "d"].map(|name| mode(&at(name)).unwrap()), [Some(0o600), Some(0o700)]);
         assert!(set_mode(&at("link"), 0o777).is_err() && set_mode(&at("none"), 0o777).is_err());
+        nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(set_mode(&at("pipe"), 0o600), Err(FsError::NotRegular(_))));
+        assert_eq!(mode(&at("pipe")).unwrap(), Some(0o700), "and it is as it was");
         assert_eq!(mode(&at("real")).unwrap(), Some(0o600));
     }
 

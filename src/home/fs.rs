@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 mod look;
 pub use look::{
     Signature, exists, forbids_programs, is_dir, is_executable, is_same, may_write, mode, modified, owner,
-    read_link, resolved, signature, space,
+    read_link, resolved, signature, signature_of_name, space,
 };
 
 /// Mode of files that only their owner reads.

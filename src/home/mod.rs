@@ -6,9 +6,9 @@
 //! ```text
 //! definition (what one start needs)      registration (add, remove)
 //!    │                                        │
-//! services ─ document   module_json   env_file   settings
+//! services ─ document   module_json   env_file   hub_env   settings
 //!    │                                        │
-//!    └──── fs, exact, moving, lock (the edges) ┘
+//!    └─ fs, exact, trusted, moving, lock (the edges) ┘
 //! ```
 
 pub mod definition;
@@ -16,6 +16,7 @@ pub mod document;
 pub mod env_file;
 pub mod exact;
 pub mod fs;
+pub mod hub_env;
 pub mod lock;
 pub mod mark;
 pub mod module_json;
@@ -25,3 +26,4 @@ pub mod registration;
 pub mod sentence;
 pub mod services;
 pub mod settings;
+pub mod trusted;

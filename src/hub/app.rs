@@ -11,6 +11,7 @@ use crate::module::stamp::Stamp;
 use crate::supervisor::set::Supervisor;
 
 use super::boots::BootLog;
+use super::hub_env::HubEnv;
 
 /// Facts of this hub that do not change while it runs.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct App {
     pub boots: BootLog,
     /// What was found at the start and hinders nothing: one sentence each.
     pub notes: Arc<Mutex<Vec<String>>>,
+    /// The environment that is read from a file.
+    pub hub_env: Arc<HubEnv>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
     /// Tells `serve` that somebody asked it to stop.
@@ -66,9 +69,11 @@ impl App {
         }
     }
 
-    /// What was found at the start and hinders nothing.
+    /// What hinders nothing and is to be said: what was found at the start, and what is odd about `hub.env` now.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        notes.extend(self.hub_env.notes());
+        notes
     }
 }

@@ -8,8 +8,10 @@ use rustix::fs::Access;
 use serde::Serialize;
 
 use crate::home::fs;
+use crate::home::hub_env;
 use crate::home::paths::Home;
 use crate::home::settings;
+use crate::process::person;
 
 use super::address::Wanted;
 use super::listen::{self, ListenError};
@@ -32,7 +34,7 @@ pub enum Verdict {
 /// One question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Stable: `settings`, `home`, `token`, `hub`, `port`.
+    /// Stable: `settings`, `env`, `home`, `token`, `hub`, `port`.
     pub id: &'static str,
     /// The answer.
     pub verdict: Verdict,
@@ -66,7 +68,7 @@ pub fn check(options: &ServeOptions) -> Vec<Finding> {
         Ok(wanted) => port(wanted.host(), wanted.port()),
         Err(error) => Finding::fail("port", &error),
     };
-    vec![told, place(home), operator_token(home), other_hub(home), port]
+    vec![told, environment(home), place(home), operator_token(home), other_hub(home), port]
 }
 
 fn read_settings(home: &Home) -> (settings::Hub, Finding) {
@@ -84,6 +86,32 @@ fn read_settings(home: &Home) -> (settings::Hub, Finding) {
             };
             (settings::Hub::default(), finding)
         }
+    }
+}
+
+/// `hub.env`, which counts where a manager keeps the hub: whoever asks does so from a terminal.
+fn environment(home: &Home) -> Finding {
+    let path = home.hub_env();
+    let file = path.display();
+    match hub_env::read(home, person::effective_uid()) {
+        Ok(_) if !fs::exists(&path) => Finding::ok("env", "there is no hub.env"),
+        Ok(read) => match read.remarks.first() {
+            None => Finding::ok("env", format!("{file} is good; it counts where a manager keeps the hub")),
+            Some(remark) => Finding {
+                id: "env",
+                verdict: Verdict::Warn,
+                text: remark.clone(),
+                next: Some("parachute doctor".to_owned()),
+            },
+        },
+        Err(refused) => Finding {
+            id: "env",
+            verdict: Verdict::Warn,
+            text: format!(
+                "{refused}; a hub that a manager keeps would start no module without what it holds"
+            ),
+            next: Some(refused.next),
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! A hub between its first module and its last: it answers signals, edits of services.json, and the manager's watchdog.
+//! A hub between its first module and its last: it answers signals, edits of its files, and the manager's watchdog.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::notify::Notifier;
 use super::safe_mode;
 use super::shutdown::{Signals, Wish};
 use super::views;
-use super::watch::Watch;
+use super::watch::{Changed, Watch};
 
 /// Adopted orphans that ended are reaped this often.
 const REAP: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub struct Life<'a> {
     pub signals: &'a mut Signals,
     /// Who is told that it lives.
     pub notifier: &'a Notifier,
-    /// Edits of services.json. Begun before the first read, so that none falls between.
+    /// Edits of services.json and hub.env. Begun before the first read, so that none falls between.
     pub watch: Watch,
     /// `127.0.0.1:1939`, for the manager's status line.
     pub listening: String,
@@ -54,6 +54,16 @@ impl Life<'_> {
         }
     }
 
+    /// Whoever waits for the file to be mended is asked for again; who runs gets it at the next start.
+    async fn hub_env_changed(&self) {
+        let told = match self.app.hub_env.refused() {
+            Some(refused) => refused.to_string(),
+            None => "hub.env changed: modules get it when they are next started".to_owned(),
+        };
+        self.app.logs.hub_line(&told);
+        self.app.supervisor.ask_blocked_again().await;
+    }
+
     /// Runs until somebody wants an end; returns who.
     pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
         let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
@@ -72,10 +82,13 @@ impl Life<'_> {
                     }
                 },
                 Some(()) = stops.recv() => return "`parachute stop`",
-                () = self.watch.changed() => {
-                    self.app.logs.hub_line("services.json changed");
-                    self.reload().await;
-                }
+                changed = self.watch.changed() => match changed {
+                    Changed::Services => {
+                        self.app.logs.hub_line("services.json changed");
+                        self.reload().await;
+                    }
+                    Changed::HubEnv => self.hub_env_changed().await,
+                },
                 // A hub that cannot do that is a little larger, and nothing else.
                 () = &mut tidy => {
                     let _ = (text::forget(), heap::trim());

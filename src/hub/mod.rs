@@ -4,7 +4,7 @@
 //! serve: activation → signals → premises (lock, socket, TCP) → READY
 //!          │ ├─► http (socket and TCP, one router)
 //!          │ ├─► supervisor::set (modules, in parallel; none in safe_mode)
-//!          │ └─► life: signals, watch (services.json), notify (watchdog)
+//!          │ └─► life: signals, watch (services.json, hub.env), notify (watchdog)
 //!          └───► shutdown: modules in parallel, then streams, then sockets
 //! check: the same questions, nothing touched
 //! ```
@@ -18,6 +18,7 @@ pub mod boots;
 pub mod check;
 pub mod demo;
 pub mod http;
+pub mod hub_env;
 pub mod keeper;
 pub mod life;
 pub mod listen;
@@ -27,7 +28,6 @@ pub mod own_log;
 pub mod premises;
 pub mod refusal;
 pub mod safe_mode;
-pub mod secrets;
 pub mod serve;
 pub mod shutdown;
 pub mod token;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::activation::ActivationError;
 use super::demo::DemoError;
 use super::listen::ListenError;
-use super::secrets::SecretsError;
 
 /// Why a hub ended otherwise than by being asked to. `needs_person` maps to exit code 78, else 1.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +18,6 @@ pub enum ServeError {
     /// `PORT` or hub.toml cannot be used.
     #[error("{0}")]
     Settings(String),
-    /// `hub.env` cannot be used.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
     /// The operator token cannot be read or created.
     #[error("the operator token {} cannot be used: {why}", path.display())]
     Token {
@@ -55,7 +51,6 @@ impl ServeError {
             Self::Listen(_)
             | Self::Activation(_)
             | Self::Settings(_)
-            | Self::Secrets(_)
             | Self::Token { .. }
             | Self::Demo(_) => true,
             Self::System { .. } | Self::LeftBehind(_) => false,
@@ -89,7 +84,6 @@ impl ServeError {
             }
             Self::Activation(_) => "systemctl cat parachute-hub.socket   (with --user for a user unit)".to_owned(),
             Self::Settings(_) => "correct it, then `parachute serve`".to_owned(),
-            Self::Secrets(error) => error.next(),
             Self::Demo(_) => "parachute remove demo".to_owned(),
             Self::System { .. } => "parachute serve".to_owned(),
             Self::LeftBehind(_) => "ps -ef".to_owned(),

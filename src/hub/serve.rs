@@ -17,6 +17,7 @@ use super::app::{App, Identity};
 use super::boots::BootLog;
 use super::demo::{self, Demo};
 use super::http::{accept, router};
+use super::hub_env::HubEnv;
 use super::life::Life;
 use super::notify::Notifier;
 use super::options::ServeOptions;
@@ -24,7 +25,7 @@ use super::premises::Premises;
 use super::refusal::ServeError;
 use super::shutdown::Signals;
 use super::watch::Watch;
-use super::{own_log, safe_mode, secrets};
+use super::{own_log, safe_mode};
 
 /// The last lines of stopped modules may take this long to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
@@ -39,16 +40,17 @@ pub fn run(options: ServeOptions) -> Result<(), ServeError> {
     if !heap::settle() {
         notes.push("the allocator cannot be tuned: this hub may keep more memory than it uses".to_owned());
     }
-    let options = secrets::add(options, &mut notes)?;
+    let (options, hub_env) = HubEnv::begin(options);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| ServeError::System { what: "the event loop cannot be started", source })?;
-    runtime.block_on(serve(options, handed, notes))
+    runtime.block_on(serve(options, hub_env, handed, notes))
 }
 
 async fn serve(
     options: ServeOptions,
+    hub_env: HubEnv,
     handed: Option<Handed>,
     mut notes: Vec<String>,
 ) -> Result<(), ServeError> {
@@ -73,7 +75,8 @@ async fn serve(
         own_log::start(&home, keeper, &settings).map_err(system("the log threads cannot be started"))?;
 
     let nonce = format!("{:016x}", fastrand::u64(..));
-    let base = SpawnBase { hub_env: options.env.clone(), hub_port: door.port };
+    let base =
+        SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
     let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone())
         .map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
@@ -98,6 +101,7 @@ async fn serve(
         logs: logs.clone(),
         boots: boots.clone(),
         notes: Arc::new(Mutex::new(notes)),
+        hub_env: Arc::new(hub_env),
         closing: closing.clone(),
         stop,
     };
@@ -122,7 +126,7 @@ async fn serve(
         supervisor.hold();
         logs.hub_line(&format!("{}; {} leaves it", safe_mode::message(deaths), safe_mode::NEXT));
     }
-    let watch = Watch::begin(home.clone());
+    let watch = Watch::begin(home.clone(), app.hub_env.reads_as().is_some());
     let mut life = Life { app: &app, signals: &mut signals, notifier: &notifier, watch, listening };
     life.begin().await;
     for line in demo.iter().flat_map(Demo::lines) {

@@ -142,13 +142,19 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
         let file = app.home.settings().display().to_string();
         FileProblem { next: Some(format!("repair {file}")), file, row: None, message }
     });
+    let hub_env = app.hub_env.refused().map(|refused| FileProblem {
+        file: refused.path.display().to_string(),
+        row: None,
+        message: format!("{refused}; no module is started without what it holds"),
+        next: Some(refused.next),
+    });
     let safe = app.boots.safe().map(|deaths| FileProblem {
         file: app.home.boots().display().to_string(),
         row: None,
         message: safe_mode::message(deaths),
         next: Some(safe_mode::NEXT.to_owned()),
     });
-    safe.into_iter().chain(broken).chain(rows).chain(settings).collect()
+    safe.into_iter().chain(hub_env).chain(broken).chain(rows).chain(settings).collect()
 }
 
 fn module(member: &Member, families: &Families, now: Stamp) -> ModuleView {

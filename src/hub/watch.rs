@@ -1,5 +1,5 @@
-//! Notices an edited services.json: looks once a second at what the file is (inode, size, times), not at what it
-//! says. Works on every file system and costs one `stat`; an inotify watch would be lost at every rename.
+//! Notices an edited services.json or hub.env: looks once a second at what each file is (inode, size, times), not at
+//! what it says. Works on every file system and costs a `stat` a file; an inotify watch would be lost at every rename.
 
 use std::time::Duration;
 
@@ -9,30 +9,50 @@ use crate::home::paths::Home;
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A file that is another one than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// `services.json`.
+    Services,
+    /// `hub.env`.
+    HubEnv,
+}
+
 /// The watch.
 #[derive(Debug)]
 pub struct Watch {
     home: Home,
-    seen: Option<fs::Signature>,
+    reads_hub_env: bool,
+    services: Option<fs::Signature>,
+    hub_env: Option<fs::Signature>,
 }
 
 impl Watch {
-    /// A watch that has seen the file as it is now. Begin it before the first read, so that no edit falls between.
+    /// A watch that has seen the files as they are now. Begin it before the first read, so that no edit falls between.
     #[must_use]
-    pub fn begin(home: Home) -> Self {
-        let seen = fs::signature(&home.services());
-        Self { home, seen }
+    pub fn begin(home: Home, reads_hub_env: bool) -> Self {
+        let mut watch = Self { home, reads_hub_env, services: None, hub_env: None };
+        while watch.look().is_some() {}
+        watch
     }
 
-    /// Returns when the file is another one than when it was last looked at.
-    pub async fn changed(&mut self) {
+    /// Returns when one of them is another one than when it was last looked at.
+    pub async fn changed(&mut self) -> Changed {
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = fs::signature(&self.home.services());
-            if now != self.seen {
-                self.seen = now;
-                return;
+            if let Some(changed) = self.look() {
+                return changed;
             }
         }
+    }
+
+    fn look(&mut self) -> Option<Changed> {
+        let services = fs::signature(&self.home.services());
+        if std::mem::replace(&mut self.services, services) != services {
+            return Some(Changed::Services);
+        }
+        // Of the name itself: a link is refused, whatever it leads to.
+        let hub_env = self.reads_hub_env.then(|| fs::signature_of_name(&self.home.hub_env())).flatten();
+        (std::mem::replace(&mut self.hub_env, hub_env) != hub_env).then_some(Changed::HubEnv)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::path::Need;
+use crate::home::hub_env::Refused;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::which::Manager;
 use crate::plan::content::Content;
@@ -53,6 +54,9 @@ pub struct HomeFacts {
     pub modules: Vec<String>,
     /// Why its modules cannot be told.
     pub broken: Option<String>,
+    /// Why its hub.env is refused, as far as that can be told.
+    #[serde(default)]
+    pub hub_env: Option<Refused>,
 }
 
 /// This program, and what is installed of it.

@@ -16,6 +16,7 @@ use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::exact;
 use crate::home::fs::{self, FsError};
+use crate::home::hub_env;
 use crate::home::paths::Home;
 use crate::home::services;
 use crate::home::settings;
@@ -26,7 +27,7 @@ use crate::module::port;
 use crate::module::stamp::Stamp;
 use crate::plan::content::{Content, Print, Printing};
 use crate::plan::journal::{JournalError, peek_log, peek_receipt};
-use crate::process::person::Person;
+use crate::process::person::{self, Person};
 use crate::process::ports;
 use crate::unit::name::UnitName;
 use crate::unit::overrides;
@@ -225,6 +226,7 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
         owner: fs::owner(seed.home.root()),
         modules: Vec::new(),
         broken: None,
+        hub_env: hub_env::refused(seed.home, seed.person.uid, person::effective_uid()),
     };
     let rows = match services::read(seed.home) {
         Ok(services) => services.rows,
@@ -233,7 +235,8 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
             return (home, Vec::new());
         }
     };
-    let (base, set) = (SpawnBase { hub_env: seed.env.clone(), hub_port }, settings::LastGood::of(seed.home));
+    let base = SpawnBase { hub_env: seed.env.clone(), reads_hub_env: None, hub_port };
+    let set = settings::LastGood::of(seed.home);
     let mut needs = Vec::new();
     for (short, row) in &rows {
         home.modules.push(short.to_string());

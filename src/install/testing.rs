@@ -53,6 +53,7 @@ pub(crate) fn fresh() -> Facts {
             owner: Some(1000),
             modules: Vec::new(),
             broken: None,
+            hub_env: None,
         },
         program: Program {
             content: Content::CopyOf {

@@ -161,7 +161,7 @@ fn roles(seed: &Seed<'_>) -> (Vec<Role>, Option<String>) {
         Ok(services) => services.rows,
         Err(error) => return (roles, Some(error.to_string())),
     };
-    let base = SpawnBase { hub_env: seed.env.clone(), hub_port: port::HUB };
+    let base = SpawnBase { hub_env: seed.env.clone(), reads_hub_env: None, hub_port: port::HUB };
     let set = settings::LastGood::of(home);
     roles.extend(rows.iter().map(|(short, row)| role_of(seed, short, row, &set, &base)));
     (roles, None)

@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::words;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
+use crate::home::hub_env;
 use crate::home::sentence;
 use crate::home::services;
 use crate::home::settings::LastGood;
@@ -24,7 +25,7 @@ use crate::plan::Plan;
 use crate::plan::content::Content;
 use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
-use crate::process::{detached, ports};
+use crate::process::{detached, person, ports};
 
 /// Room that is left besides what is written, bytes: journal, receipt, logs of a first minute.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -153,11 +154,16 @@ fn existing(path: &Path) -> Option<PathBuf> {
 /// Whether the hub could start these with the PATH of its unit.
 fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refusal> {
     let path = unit_path(&facts.search, &facts.needs).path;
-    let hub_env = BTreeMap::from([
+    let env = BTreeMap::from([
         (OsString::from("PATH"), path),
         (OsString::from("HOME"), facts.person.home.clone().into_os_string()),
     ]);
-    let base = SpawnBase { hub_env, hub_port: facts.settings.port };
+    let (person, me) = (facts.person.uid, person::effective_uid());
+    if let Some(refused) = hub_env::refused(seed.home, person, me) {
+        return vec![Refusal::HubEnv(refused)];
+    }
+    let reads_hub_env = Some(me).filter(|me| *me == person);
+    let base = SpawnBase { hub_env: env, reads_hub_env, hub_port: facts.settings.port };
     let Ok(services) = services::read(seed.home) else { return Vec::new() };
     let set = LastGood::of(seed.home);
     let mut refusals = Vec::new();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::judge::Verdict;
+use crate::home::hub_env::Refused;
 use crate::install::refusal::Refusal as InstallRefusal;
 use crate::module::problem::Holder;
 
@@ -58,6 +59,9 @@ pub enum Refusal {
         /// What to type about it.
         next: Option<String>,
     },
+    /// The hub would start no module at all.
+    #[error("no module would start under the hub: {0}")]
+    HubEnv(Refused),
     /// It serves now, and the hub would not find it.
     #[error(
         "{module} listens only on {at}, where the hub, which asks on the loopback, would not find it ready"
@@ -101,6 +105,7 @@ impl Refusal {
             Self::OtherUnit { .. } => "other_unit",
             Self::NoWayBack { .. } => "no_way_back",
             Self::WouldNotStart { .. } => "would_not_start",
+            Self::HubEnv(_) => "hub_env_refused",
             Self::Elsewhere { .. } => "listens_elsewhere",
             Self::BadUnit(_) => "bad_unit",
             Self::HubWouldNotStart { .. } => "hub_would_not_start",
@@ -133,6 +138,7 @@ impl Refusal {
             Self::WouldNotStart { next, .. } | Self::HubWouldNotStart { next, .. } => {
                 next.iter().cloned().chain([again]).collect()
             }
+            Self::HubEnv(refused) => vec![refused.next.clone(), again],
             Self::Elsewhere { .. } => {
                 vec![
                     format!("have it listen on 127.0.0.1 or 0.0.0.0, start it again, then: {again}"),

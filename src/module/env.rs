@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub type Env = BTreeMap<OsString, OsString>;
 
 /// Prepended to PATH; consumed here.
-const EXTRA_PATH: &str = "PARACHUTE_EXTRA_PATH";
+pub(super) const EXTRA_PATH: &str = "PARACHUTE_EXTRA_PATH";
 
 /// PATH of a hub that was given none.
 const PLAIN_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -83,7 +83,7 @@ fn assignment(line: &[u8]) -> Option<(OsString, OsString)> {
     is_key(key).then(|| (OsString::from_vec(key.to_vec()), OsString::from_vec(unquoted(value).to_vec())))
 }
 
-fn is_key(key: &[u8]) -> bool {
+pub(super) fn is_key(key: &[u8]) -> bool {
     key.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
         && key.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
 }
@@ -165,7 +165,7 @@ pub fn inherit(hub_env: &Env, is_dir: &dyn Fn(&Path) -> bool) -> Env {
     env
 }
 
-fn is_hub_only(key: &OsStr) -> bool {
+pub(super) fn is_hub_only(key: &OsStr) -> bool {
     let bytes = key.as_bytes();
     // Such a name cannot come from `KEY=value` and cannot be passed on as one.
     let odd = bytes.is_empty() || bytes.contains(&b'=') || bytes.contains(&0);

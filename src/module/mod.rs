@@ -15,6 +15,7 @@ pub mod ended;
 pub mod env;
 pub mod failure;
 pub mod fields;
+pub mod hub_env;
 pub mod known;
 pub mod launch;
 pub mod manifest;

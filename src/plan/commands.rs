@@ -9,6 +9,7 @@ use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
 use crate::manager::systemd::verbs as systemd;
 use crate::manager::which::Manager;
+use crate::module::shell::quote_path as quoted;
 use crate::unit::name::UnitName;
 
 /// What the manager will be told for this step, one line a command.
@@ -137,16 +138,5 @@ pub fn log(unit: &UnitName, manager: &Manager) -> String {
     match manager {
         Manager::Systemd(_) => status(unit, manager),
         Manager::Launchd(_) => "parachute logs hub".to_owned(),
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }

@@ -192,6 +192,14 @@ impl Supervisor {
         condition
     }
 
+    /// Has every module that is not running ask its gate again, if that is what it waits for: what all of them need has
+    /// changed.
+    pub async fn ask_blocked_again(&self) {
+        for member in self.members().into_iter().filter(|member| !member.snapshot().alive) {
+            member.handle.edited().await;
+        }
+    }
+
     /// Says something about services.json once, not at every look.
     fn complain(&self, message: &str) {
         if lock(&self.condition).broken.as_deref() != Some(message) {

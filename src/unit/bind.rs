@@ -47,8 +47,6 @@ pub struct Unit {
     pub argv: Vec<OsString>,
     /// Environment.
     pub env: BTreeMap<String, OsString>,
-    /// A file of more environment, which may be absent.
-    pub secrets: Option<PathBuf>,
     /// When it counts as started.
     pub ready: Ready,
     /// When it is started again; `None`: never.
@@ -109,7 +107,6 @@ impl Descriptor {
             description: self.description.clone(),
             argv,
             env,
-            secrets: self.secrets.as_ref().map(|file| file.fill(value)).transpose()?.map(PathBuf::from),
             ready: self.ready,
             restart: self.restart.clone(),
             stop: self.stop.clone(),
@@ -209,7 +206,6 @@ mod tests {
         let ours =
             [("PARACHUTE_BIND_HOST", "127.0.0.1"), ("PARACHUTE_HOME", "/h"), ("PATH", "/usr/bin:/bin")];
         assert_eq!(env, ours);
-        assert_eq!(unit.secrets, Some("/h/hub.env".into()));
         assert_eq!(unit.socket, Some("127.0.0.1:1939".parse().unwrap()));
     }
 

@@ -24,8 +24,6 @@ pub struct Descriptor {
     /// Environment of the program.
     #[serde(default)]
     pub env: BTreeMap<String, Pattern>,
-    /// A file of `NAME=value` lines that the program gets as environment, read at each start. It may be absent.
-    pub secrets: Option<Pattern>,
     /// When it counts as started.
     pub ready: Ready,
     /// When it is started again; without: never.

@@ -13,6 +13,7 @@ pub mod bind;
 pub mod descriptor;
 pub mod embedded;
 pub mod name;
+pub mod opens;
 pub mod overrides;
 pub mod recognise;
 pub mod render;

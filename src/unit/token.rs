@@ -45,10 +45,6 @@ pub struct SystemdProgram(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SystemdAssignment(String);
 
-/// The path of `EnvironmentFile=`, which is a glob(7) pattern without quotes: systemd.exec(5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SystemdPattern(String);
-
 /// The rest of a line that systemd takes as it is, but for specifiers: `Description=`, `User=`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SystemdText(String);
@@ -99,27 +95,6 @@ impl SystemdAssignment {
         let value = systemd(&key, raw)?;
         // A quoted word even where it could do without: one look tells where it ends.
         Ok(Self(in_quotes(&format!("{name}={value}"), "$")))
-    }
-}
-
-impl SystemdPattern {
-    /// Matches exactly this path.
-    ///
-    /// # Errors
-    /// [`Refused`]; also when the path is not absolute.
-    pub fn new(key: &str, raw: &OsStr) -> Result<Self, Refused> {
-        if !Path::new(raw).is_absolute() {
-            return Err(Refused::new(key, raw, "it must be an absolute path"));
-        }
-        let text = bare(key, raw)?;
-        let mut out = String::with_capacity(text.len());
-        for c in text.chars() {
-            if "*?[]\\".contains(c) {
-                out.push('\\');
-            }
-            specifier_free(&mut out, c);
-        }
-        Ok(Self(out))
     }
 }
 

@@ -9,7 +9,7 @@ use super::bind::Unit;
 use super::descriptor::{First, Hardening, Oom, Ready, Restart, RestartOn, Signal};
 use super::overrides::Limits;
 use super::target::Scope;
-use super::token::{Refused, SystemdAssignment, SystemdPattern, SystemdProgram, SystemdText, SystemdWord};
+use super::token::{Refused, SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
 
 /// How long a unit that says when it is ready may take to say so, seconds.
 const START_WITHIN: u64 = 60;
@@ -30,7 +30,6 @@ pub(super) struct ServiceView {
     program: SystemdProgram,
     words: Vec<SystemdWord>,
     environment: Vec<SystemdAssignment>,
-    secrets: Option<SystemdPattern>,
     identifier: String,
     restart: Option<RestartView>,
     stop: StopView,
@@ -111,7 +110,6 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
     let words = words.iter().enumerate();
     let words = words.map(|(at, word)| SystemdWord::new(&format!("argv[{}]", at + 1), word));
     let environment = unit.env.iter().map(|(name, value)| SystemdAssignment::new(name, value));
-    let secrets = unit.secrets.as_ref().map(|file| SystemdPattern::new("secrets", file.as_os_str()));
     Ok(ServiceView {
         description: SystemdText::new("description", OsStr::new(&unit.description))?,
         system,
@@ -129,7 +127,6 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
         program,
         words: words.collect::<Result<_, _>>()?,
         environment: environment.collect::<Result<_, _>>()?,
-        secrets: secrets.transpose()?,
         // Else the name of the executable, which is the shell's where one is in between; and the last words of a
         // program that ends at once are found by this name when they are not yet filed under the unit.
         identifier: format!("parachute-{}", unit.name.plain()),

@@ -7,10 +7,11 @@ mod properties;
 
 type Property = fn(&[u8]);
 
-const ALL: [(&str, Property); 10] = [
+const ALL: [(&str, Property); 11] = [
     ("services", properties::services),
     ("manifest", properties::manifest),
     ("env", properties::env),
+    ("hub-env", properties::hub_env),
     ("pidfile", properties::pidfile),
     ("journal", properties::journal),
     ("receipt", properties::receipt),

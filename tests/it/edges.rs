@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 25] = [
+const EDGES: [(&str, &str); 26] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
     ("home/fs/look.rs", "looks at files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
+    ("home/trusted.rs", "judges and reads a file through one descriptor"),
     ("home/moving.rs", "moves files and trees, also between file systems; removes what it has copied"),
     ("logs/files.rs", "opens, rotates and reads log files"),
     ("logs/reader.rs", "stamps lines"),

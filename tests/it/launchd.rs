@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::support::eventually;
-use crate::support::world::{Outcome, World};
+use crate::support::world::World;
 
 fn job(world: &World, args: &[&str]) -> std::process::Command {
     let mut hub = world.parachute(args);
@@ -65,46 +64,4 @@ fn its_file_is_cut_at_start_and_gets_nothing_while_the_hub_runs() {
     world.stop_hub();
     let log = world.run(&["logs", "hub", "-n", "1"]).code(0);
     assert_eq!(log.out, "stopped\n");
-}
-
-/// launchd has no key for it, and a property list is no place for secrets.
-#[test]
-fn the_hub_reads_its_own_environment_there() {
-    let world = World::new();
-    let (file, secret) = (world.file("dump"), "planted-secret-77ab");
-    world.module("web", &["--dump", file.to_str().unwrap()]);
-    let env = world.home().join("hub.env");
-    std::fs::write(&env, format!("# of a person\nAPI_KEY='{secret}'\nLANG=C\n")).unwrap();
-    let mode = |mode| std::fs::set_permissions(&env, std::fs::Permissions::from_mode(mode)).unwrap();
-    let args = ["serve", "--port", &world.port().to_string()];
-
-    mode(0o622);
-    let refused = Outcome::of(job(&world, &args).output().unwrap()).code(0);
-    assert!(refused.err.contains("not started, until a person acts: "), "{refused:?}");
-    assert!(refused.err.contains("hint: chmod 600 "), "{refused:?}");
-
-    mode(0o644);
-    let mut hub = job(&world, &args);
-    world.spawn({
-        hub.env("LANG", "en_US.UTF-8");
-        hub
-    });
-    world.hub_answers();
-    world.ready("web");
-    let given = std::fs::read_to_string(&file).unwrap();
-    assert!(given.contains(&format!("API_KEY={secret}\n")), "{given}");
-    assert!(given.contains("LANG=C\n"), "the file wins, as under systemd: {given}");
-    let status = world.status();
-    assert!(status["notes"].to_string().contains("can be read by others (mode 0644): chmod 600"), "{status}");
-    assert!(
-        !status.to_string().contains(secret) && !world.read_or_empty("hub/logs/hub.log").contains(secret)
-    );
-    world.stop_hub();
-
-    // Anywhere else it is the manager's, or the person's, to give.
-    std::fs::remove_file(&file).unwrap();
-    world.start_hub();
-    world.ready("web");
-    assert!(!std::fs::read_to_string(&file).unwrap().contains(secret));
-    world.stop_hub();
 }

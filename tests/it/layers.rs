@@ -14,7 +14,7 @@ const ROOMS: [(u8, &str, &[&str]); 16] = [
     (2, "api", &["module"]),
     (2, "manager", &["unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs"]),
-    (3, "plan", &["unit", "process", "home", "manager", "api"]),
+    (3, "plan", &["module", "unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
     (4, "purge", &["module", "process", "home"]),

@@ -1,10 +1,12 @@
 //! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::{Descriptor, Hardening};
+use parachute::unit::opens;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
 use parachute::unit::target::{Kind, Scope, Target};
@@ -167,12 +169,61 @@ fn a_hostile_home_arrives() {
         let started = file.started();
         let home = if text.contains("my op") { HOSTILE } else { "/home/op/.parachute" };
         assert_eq!(started.env["PARACHUTE_HOME"], home);
-        assert_eq!(file.environment_file(), format!("{home}/hub.env"));
         assert_eq!(started.argv[1..], ["serve", "--port", "1939"]);
         if matches!(target, Target::Systemd { scope: Scope::User, .. }) {
             assert_eq!(started.argv[0], format!("{home}/bin/parachute"));
         }
     }
+}
+
+/// A manager would open it with its own rights, wherever a link leads and however long a FIFO waits: design-2, 6.
+#[test]
+fn no_manager_opens_a_path_below_a_persons_home() {
+    let dirs = ["/home", "/Users"].map(Path::new);
+    for (target, file, text) in services() {
+        assert_eq!(opens::below(&text, &dirs), [], "{text}");
+        let names_home = file.0.iter().filter(|(_, _, value)| value.contains("/home/"));
+        let keys: BTreeSet<&str> = names_home.map(|(_, key, _)| key.as_str()).collect();
+        let wanted: &[&str] = match target {
+            // The program of a unit of the whole system is root's own.
+            Target::Systemd { scope: Scope::System, .. } => &["Environment"],
+            _ => &["Environment", "ExecStart"],
+        };
+        assert_eq!(keys.into_iter().collect::<Vec<_>>(), wanted, "{text}");
+    }
+}
+
+/// hub.toml is a person's, and root's `init` renders it into a unit of the machine: it gives values, never a line.
+#[test]
+fn what_a_person_sets_adds_no_line_to_roots_unit() {
+    let target: Target = "systemd-system".parse().unwrap();
+    let keys = |overrides: &Overrides| {
+        let file = UnitFile::parse(&files("/home/op/.parachute", &target, overrides).remove(0).text);
+        let keys = file.0.into_iter().map(|(section, key, _)| (section, key));
+        keys.filter(|(_, key)| key != "Environment").collect::<Vec<_>>()
+    };
+    let plain = keys(&Overrides::default());
+    let set = |name: &str, value: &str, dir: &str| Overrides {
+        env: [(name.to_owned(), value.to_owned())].into(),
+        path: vec![dir.into()],
+        ..Overrides::default()
+    };
+    for value in
+        ["EnvironmentFile=/home/op/x", r"\", r"\nUser=root", r"%n\x0aUser=root", "]", "\t[Service]", "\"'"]
+    {
+        assert_eq!(keys(&set("A", value, &format!("/{value}"))), plain, "{value}");
+    }
+    const LINE: &str = "x\nEnvironmentFile=/home/op/x";
+    for overrides in [
+        set("A", LINE, "/x"),
+        set("A=1\nEnvironmentFile", "/home/op/x", "/x"),
+        set("A", "x", &format!("/{LINE}")),
+        set("A", "x", "x"),
+    ] {
+        let bound = Descriptor::embedded("hub").unwrap().bind(&binding("/h", &target), &overrides);
+        assert!(bound.and_then(|unit| render(&unit, &target)).is_err(), "{overrides:?}");
+    }
+    assert!(overrides::parse("[unit]\nsecrets = '/x'\n").is_err(), "no key takes a file");
 }
 
 #[test]

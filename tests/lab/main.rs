@@ -26,6 +26,7 @@ mod cutover;
 mod doctor;
 mod harness;
 mod hostile;
+mod hub_env;
 mod init;
 mod life;
 mod migrate;

@@ -244,6 +244,10 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
     let _ = lab.root(&format!("mv {HOME}-modules/scribe {HOME}-modules/moved")).code(0);
     refused("scribe");
     let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
+    // An environment that the hub would refuse: it would start nothing.
+    let _ = lab.user(&format!("mkfifo {HOME}/hub.env")).code(0);
+    refused("no module would start under the hub");
+    let _ = lab.user(&format!("rm {HOME}/hub.env")).code(0);
     // Settings that no hub takes.
     lab.write(&owner, &format!("{HOME}/hub.toml"), "[hub]\nport = 0\n");
     refused("hub.toml");

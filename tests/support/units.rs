@@ -20,7 +20,6 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         description: "prints what it was given".to_owned(),
         argv,
         env,
-        secrets: None,
         ready: Ready::Ended,
         restart: None,
         stop: Descriptor::embedded("hub").unwrap().stop,
@@ -100,21 +99,6 @@ impl UnitFile {
         }
         Started { argv, env }
     }
-
-    /// The one path that `EnvironmentFile=` matches.
-    pub fn environment_file(&self) -> String {
-        let pattern = self.one("Service", "EnvironmentFile").strip_prefix('-').expect("optional");
-        let (mut out, mut rest) = (String::new(), unspecified(pattern));
-        while let Some(c) = take(&mut rest) {
-            assert!(!"*?[".contains(c), "a pattern: {pattern}");
-            out.push(if c == '\\' { take(&mut rest).expect("an escaped character") } else { c });
-        }
-        out
-    }
-}
-
-fn take(rest: &mut String) -> Option<char> {
-    (!rest.is_empty()).then(|| rest.remove(0))
 }
 
 /// systemd.syntax(7), QUOTING.

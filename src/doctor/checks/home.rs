@@ -2,6 +2,7 @@
 
 use crate::doctor::check::{Check, Id, Mend, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, Private};
+use crate::install::facts::OnDisk;
 
 /// More than this in logs is worth a word: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
@@ -18,8 +19,33 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
         Some(because) => Check::fail(Id::HomeSettings, because.clone(), "correct hub.toml"),
         None => Check::ok(Id::HomeSettings, "hub.toml can be used"),
     });
+    out.push(environment(facts));
     out.push(logs(facts.log_bytes));
     out
+}
+
+/// Whether modules of a hub that a manager keeps can be started. A running hub knows more than whoever only looks.
+fn environment(facts: &DoctorFacts) -> Check {
+    const ID: Id = Id::HomeEnv;
+    let told = facts
+        .hub
+        .iter()
+        .flat_map(|status| &status.problems)
+        .find(|problem| problem.file.ends_with("/hub.env"));
+    let told = told.map(|problem| (problem.message.clone(), problem.next.clone().unwrap_or_default()));
+    let seen = || facts.hub_env.as_ref().map(|refused| (refused.to_string(), refused.next.clone()));
+    let Some((message, next)) = told.or_else(seen) else {
+        return Check::ok(ID, "hub.env keeps no module from starting");
+    };
+    let is_kept = |install: &crate::install::facts::Facts| {
+        install.units.iter().any(|unit| unit.on_disk != OnDisk::Nothing)
+    };
+    if facts.install.known().is_some_and(is_kept) {
+        Check::fail(ID, message, next)
+    } else {
+        // It counts for nobody yet.
+        Check::warn(ID, message, next)
+    }
 }
 
 fn private(file: &Private) -> Option<Check> {

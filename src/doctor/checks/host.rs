@@ -68,8 +68,9 @@ fn hub(facts: &DoctorFacts) -> Vec<Check> {
             None => vec![Check::warn(Id::Hub, "no hub is running", "parachute serve")],
         };
     };
-    // Of these two, checks of their own tell, whether a hub runs or not.
-    let is_own = |file: &str| !file.ends_with("/services.json") && !file.ends_with("/hub.toml");
+    // Of these, checks of their own tell, whether a hub runs or not.
+    let is_own =
+        |file: &str| !["/services.json", "/hub.toml", "/hub.env"].iter().any(|name| file.ends_with(name));
     let own = status.problems.iter().filter(|problem| is_own(&problem.file));
     let found = own.map(|problem| {
         let next = problem.next.clone().unwrap_or_else(|| "parachute status".to_owned());

@@ -1,15 +1,22 @@
 //! Each check against a machine on which one thing is different.
 
+use std::path::{Path, PathBuf};
+
 use super::*;
+use crate::api::wire::FileProblem;
 use crate::doctor::check::{Id, Mend, Verdict, worst};
 use crate::doctor::facts::{Installation, Private};
+use crate::doctor::fix;
 use crate::doctor::testing::{failure, ill, install, installed, well};
+use crate::home::hub_env::Refused;
 use crate::install::facts::{OnDisk, PortHolder, UnitFacts};
-use crate::install::planner::Request;
+use crate::install::planner::{self, Request};
 use crate::install::testing;
 use crate::manager::state::{Active, Told};
 use crate::manager::which::{Domain, Launchd, Manager};
 use crate::module::problem::Holder;
+use crate::plan::step::Step;
+use crate::unit::opens;
 
 /// What these facts say of one check: verdict, and whether a plan mends it.
 fn told(facts: &DoctorFacts, id: Id) -> Vec<(Verdict, bool)> {
@@ -22,6 +29,28 @@ type Row = (Id, Verdict, bool, fn(&mut DoctorFacts));
 
 fn service(facts: &mut DoctorFacts) -> &mut UnitFacts {
     &mut install(facts).units[0]
+}
+
+/// The unit as an earlier build wrote it, and whether it still is as it was written.
+fn old_line(facts: &mut DoctorFacts, is_ours: bool) {
+    let text = include_str!("../../../tests/data/units/env-file-user.service").to_owned();
+    service(facts).written = Some(if is_ours { text.clone() } else { String::new() });
+    service(facts).on_disk = OnDisk::Text(text);
+}
+
+fn as_system(facts: &mut DoctorFacts) {
+    let Manager::Systemd(systemd) = &mut install(facts).manager else { panic!("systemd") };
+    systemd.scope = crate::unit::target::Scope::System;
+}
+
+fn drop_in() -> Vec<(PathBuf, String)> {
+    vec![("/d/x.conf".into(), "[Service]\nEnvironmentFile=/home/op/keys\n".to_owned())]
+}
+
+fn refused() -> Refused {
+    let (path, why, next) =
+        ("/home/op/.parachute/hub.env".into(), "it is a FIFO".to_owned(), "mv".to_owned());
+    Refused { path, why, next }
 }
 
 fn holder(pid: Option<u32>) -> Holder {
@@ -118,6 +147,21 @@ fn one_thing_at_a_time() {
         (Id::UnitCurrent, Warn, true, |f| install(f).search.push("/opt/bin".into())),
         (Id::UnitCurrent, Warn, true, |f| install(f).settings.text = "[unit]\nsocket = false\n".to_owned()),
         (Id::UnitCurrent, Warn, false, |f| install(f).home.owner = Some(0)),
+        (Id::UnitOpens, Warn, true, |f| old_line(f, true)),
+        (Id::UnitOpens, Warn, false, |f| old_line(f, false)),
+        (Id::UnitOpens, Fail, true, |f| {
+            old_line(f, true);
+            as_system(f);
+        }),
+        (Id::UnitOpens, Fail, false, |f| {
+            old_line(f, false);
+            as_system(f);
+        }),
+        (Id::UnitOpens, Ok, false, |f| f.drop_ins = drop_in()),
+        (Id::UnitOpens, Warn, false, |f| {
+            f.drop_ins = drop_in();
+            as_system(f);
+        }),
         (Id::UnitTwins, Fail, false, |f| {
             let (path, remove) = ("/etc/x.service".into(), "rm".to_owned());
             install(f).twins.push(crate::install::facts::Twin { path, remove });
@@ -141,6 +185,17 @@ fn one_thing_at_a_time() {
         (Id::Disk, Fail, false, |f| f.disk.as_mut().unwrap().free = 1),
         (Id::Disk, CannotTell, false, |f| f.disk = None),
         (Id::HomeSettings, Fail, false, |f| f.settings = Some("line 1".to_owned())),
+        (Id::HomeEnv, Fail, false, |f| f.hub_env = Some(refused())),
+        (Id::HomeEnv, Warn, false, |f| {
+            f.hub_env = Some(refused());
+            *install(f) = testing::fresh();
+        }),
+        (Id::HomeEnv, Fail, false, |f| {
+            let Refused { path, why, next } = refused();
+            let problem =
+                FileProblem { file: path.display().to_string(), row: None, message: why, next: Some(next) };
+            f.hub.as_mut().unwrap().problems.push(problem);
+        }),
         (Id::ModulesPrograms, Fail, true, |f| f.starts[0].in_hub = None),
         (Id::ModulesPrograms, Fail, false, |f| {
             f.starts[0].in_hub = None;
@@ -169,6 +224,49 @@ fn one_thing_at_a_time() {
         change(&mut facts);
         assert_eq!(told(&facts, *id), [(*verdict, *mended)], "row {at}, {id}");
     }
+}
+
+/// The text of an earlier build, on disk and in the receipt, is ours: no `--force`, and only what changed is written.
+#[test]
+fn a_unit_that_opens_a_path_below_the_home_is_written_anew() {
+    let mut facts = well();
+    old_line(&mut facts, true);
+    let plan = fix::plan(&facts, &all(&facts));
+    let init = planner::plan(install(&mut facts), &Request::default()).unwrap();
+    for plan in [plan, init] {
+        let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
+        assert_eq!(texts.len(), 2, "the service and its socket");
+        for (path, text) in texts {
+            assert_eq!(opens::below(text, &[Path::new("/home/op")]), [], "{}", path.display());
+        }
+        assert_eq!(plan.notes, []);
+    }
+    let told = all(&facts).into_iter().find(|check| check.id == Id::UnitOpens).unwrap();
+    assert_eq!(
+        told.message,
+        "/home/op/.config/systemd/user/parachute-hub.service, line 21: EnvironmentFile= has the manager open \
+         /home/op/.parachute/hub.env; a FIFO there stops all your services, at the next login too"
+    );
+    as_system(&mut facts);
+    let told = all(&facts).into_iter().find(|check| check.id == Id::UnitOpens).unwrap();
+    assert!(told.message.ends_with("or a FIFO, which stops PID 1 for good"), "{told:?}");
+    assert_eq!(told.next.as_deref(), Some("sudo parachute init"));
+
+    // A unit that a person has changed is theirs, as ever.
+    old_line(&mut facts, false);
+    let plan = fix::plan(&facts, &all(&facts));
+    assert!(plan.steps.iter().all(|step| step.unit_text().is_none()), "{plan:?}");
+}
+
+/// What will keep modules down is said before the hub is restarted for a new unit, and hinders no plan.
+#[test]
+fn a_plan_says_that_hub_env_is_refused() {
+    let mut facts = well();
+    install(&mut facts).home.hub_env = Some(refused());
+    let plan = planner::plan(install(&mut facts), &Request::default()).unwrap();
+    let notes: Vec<_> = plan.notes.into_iter().map(|note| (note.text, note.next.unwrap())).collect();
+    let text = "no module will be started: /home/op/.parachute/hub.env is refused: it is a FIFO".to_owned();
+    assert_eq!(notes, [(text, "mv".to_owned())]);
 }
 
 /// One illness, one finding: what `init` would refuse because of it is not told again.
@@ -214,8 +312,7 @@ fn without_a_manager_nothing_is_red() {
 #[test]
 fn what_is_roots_is_mended_by_root() {
     let mut facts = well();
-    let Manager::Systemd(systemd) = &mut install(&mut facts).manager else { panic!("systemd") };
-    systemd.scope = crate::unit::target::Scope::System;
+    as_system(&mut facts);
     service(&mut facts).state.active = Told::Known(Active::Stopped);
     facts.program_is_there = false;
     let next: Vec<Option<String>> = all(&facts).into_iter().map(|check| check.next).collect();

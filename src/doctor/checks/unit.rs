@@ -1,6 +1,6 @@
 //! The installation: disk = receipt = what the manager has loaded, and whether it will be there tomorrow.
 
-use super::drift;
+use super::{drift, opens};
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
@@ -31,6 +31,7 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     out.extend(found_or(each(&enabled), Id::UnitEnabled, "the manager starts it by itself"));
     out.push(running(service));
     out.extend(drift::check(install));
+    out.extend(opens::checks(facts, install));
     out.extend(linger(install));
     out.push(boot(install, service));
     out.push(program(facts, install));

@@ -24,14 +24,23 @@ pub struct Signature {
 /// The signature of what `path` leads to; `None` if nothing can be seen there.
 #[must_use]
 pub fn signature(path: &Path) -> Option<Signature> {
-    let meta = std::fs::metadata(path).ok()?;
+    std::fs::metadata(path).ok().map(|meta| signature_of(&meta))
+}
+
+/// The signature of what has this name, which may be a link.
+#[must_use]
+pub fn signature_of_name(path: &Path) -> Option<Signature> {
+    std::fs::symlink_metadata(path).ok().map(|meta| signature_of(&meta))
+}
+
+fn signature_of(meta: &Metadata) -> Signature {
     let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    Some(Signature {
+    Signature {
         modified: nanoseconds(meta.mtime(), meta.mtime_nsec()),
         changed: nanoseconds(meta.ctime(), meta.ctime_nsec()),
         inode: meta.ino(),
         len: meta.len(),
-    })
+    }
 }
 
 /// Whether something, a dangling link included, has this name.

@@ -47,13 +47,11 @@ fn programs_that_systemd_would_refuse_get_a_shell_in_between() {
 }
 
 #[test]
-fn assignments_patterns_and_text() {
+fn assignments_and_text() {
     let assignment = |value: &str| SystemdAssignment::new("A", os(value)).unwrap().0;
     assert_eq!(assignment(""), r#""A=""#);
     assert_eq!(assignment(r#"50%z $x "q" \ é"#), r#""A=50%%z $x \"q\" \\ é""#);
     assert_eq!(assignment("\t\u{7}"), r#""A=\x09\x07""#);
-    let pattern = |path: &str| SystemdPattern::new("secrets", os(path)).unwrap().0;
-    assert_eq!(pattern(r#"/a b/*?[x]\ 100% $x "q"/f"#), r#"/a b/\*\?\[x\]\\ 100%% $x "q"/f"#);
     let text = |value: &str| SystemdText::new("description", os(value)).unwrap().0;
     assert_eq!(text(r#"a "b" 1% \ $x"#), r#"a "b" 1%% \ $x"#);
 }
@@ -72,7 +70,6 @@ fn what_cannot_be_written_is_refused_with_its_key_and_value() {
     let word = |raw: &OsStr| SystemdWord::new("argv[2]", raw).map(|token| token.0);
     let env = |raw: &OsStr| SystemdAssignment::new("A", raw).map(|token| token.0);
     let text = |raw: &OsStr| SystemdText::new("user", raw).map(|token| token.0);
-    let file = |raw: &OsStr| SystemdPattern::new("secrets", raw).map(|token| token.0);
     let xml = |raw: &OsStr| XmlText::new("log_dir", raw).map(|token| token.0);
     for (error, said) in [
         (word(os("a\nExecStartPre=/x")), r#"argv[2] cannot be "a\nExecStartPre=/x": it holds a line break"#),
@@ -88,8 +85,6 @@ fn what_cannot_be_written_is_refused_with_its_key_and_value() {
         ),
         (text(os(" a")), "user cannot be \" a\": systemd would drop the blank or the backslash at its end"),
         (text(os("a\tb")), r#"user cannot be "a\tb": it holds a control character"#),
-        (file(os("a/b")), r#"secrets cannot be "a/b": it must be an absolute path"#),
-        (file(os("/a\r/b")), r#"secrets cannot be "/a\r/b": it holds a control character"#),
         (xml(os("\u{8}")), r#"log_dir cannot be "\u{8}": XML has no way to write a control character"#),
         (xml(OsStr::from_bytes(b"\xc3")), r#"log_dir cannot be "\\xc3": it is not UTF-8"#),
     ] {

@@ -1,0 +1,69 @@
+//! Whether a unit has its manager open a path that a person controls.
+
+use std::path::Path;
+
+use crate::doctor::check::{Check, Id, Mend, found_or};
+use crate::doctor::facts::DoctorFacts;
+use crate::install::facts::{Facts, OnDisk, UnitFacts};
+use crate::manager::which::Manager;
+use crate::unit::opens::{self, Opens};
+
+/// What would change, without changing it.
+const WOULD: &str = "parachute init --dry-run --force     (what would change)";
+
+/// Empty where no manager reads such lines.
+pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
+    let Manager::Systemd(_) = &install.manager else { return Vec::new() };
+    let dirs = [install.person.home.as_path(), install.home.root.as_path()];
+    let is_system = install.manager.is_system();
+    let person = &install.person.name;
+    let mut found = Vec::new();
+    for unit in &install.units {
+        let OnDisk::Text(text) = &unit.on_disk else { continue };
+        let opens = opens::below(text, &dirs);
+        found.extend(opens.iter().map(|opens| of_unit(unit, opens, is_system, person)));
+    }
+    // In their own manager a person may do as they like.
+    if is_system {
+        for (path, text) in &facts.drop_ins {
+            found.extend(opens::below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
+        }
+    }
+    found_or(found, Id::UnitOpens, "its manager opens nothing below the home")
+}
+
+fn of_unit(unit: &UnitFacts, opens: &Opens, is_system: bool, person: &str) -> Check {
+    const ID: Id = Id::UnitOpens;
+    let place = place(&unit.path, opens);
+    let is_ours =
+        matches!((&unit.on_disk, &unit.written), (OnDisk::Text(text), Some(written)) if text == written);
+    let next = if is_ours { "parachute init" } else { WOULD };
+    let check = if is_system {
+        Check::fail(ID, format!("{place}; {}", danger(person)), next)
+    } else {
+        let text = format!("{place}; a FIFO there stops all your services, at the next login too");
+        Check::warn(ID, text, next)
+    };
+    if is_ours { check.mended_by(Mend::Install) } else { check }
+}
+
+/// A drop-in is a person's own way to change a unit, and no plan of ours touches it.
+fn of_drop_in(path: &Path, opens: &Opens, person: &str) -> Check {
+    let text = format!("{}; {}", place(path, opens), danger(person));
+    Check::warn(
+        Id::UnitOpens,
+        text,
+        "systemctl cat parachute-hub.service     (take that line out of its file)",
+    )
+}
+
+fn place(file: &Path, opens: &Opens) -> String {
+    let Opens { line, key, path } = opens;
+    format!("{}, line {line}: {key}= has the manager open {path}", file.display())
+}
+
+fn danger(person: &str) -> String {
+    format!(
+        "{person} can put a link there, which hands out what only root may read, or a FIFO, which stops PID 1 for good"
+    )
+}

@@ -1,0 +1,167 @@
+//! `hub.env` while a hub runs: what the hub takes from it for itself, once, and what is to be said about it, at any time.
+//!
+//! Modules get it at each of their starts ([`crate::home::definition`]), so that a file that was mended counts at once. No
+//! manager reads it: see [`crate::home::hub_env`]. The names that the hub takes are a closed list,
+//! [`crate::module::hub_env::SETTINGS`]; `docs/hub-env.md` says what each name is for.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use crate::home::hub_env::{self as file, Refused};
+use crate::home::paths::Home;
+use crate::module::env::Env;
+use crate::module::hub_env as text;
+use crate::process::person;
+
+use super::keeper::Keeper;
+use super::options::ServeOptions;
+
+/// Of the hub's own settings, the one that a unit gives as an option too.
+const PORT: &str = "PORT";
+
+/// The file, for one hub.
+#[derive(Debug, Clone)]
+pub struct HubEnv {
+    home: Home,
+    /// As whom it is read; `None`: it is not.
+    reads_as: Option<u32>,
+    /// The hub's own settings, as they were in it at the start.
+    settings: Env,
+    /// The port was given as an option, which counts.
+    port_is_given: bool,
+}
+
+impl HubEnv {
+    /// Reads it for a hub that begins: the options come back with the hub's own settings from it. Of a file that is
+    /// refused nothing is taken, and [`Self::refused`] says so for as long as it is.
+    #[must_use]
+    pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
+        let reads_as = match options.keeper() {
+            // A person in a terminal gives the hub an environment of their own.
+            Keeper::Nobody => None,
+            Keeper::Systemd | Keeper::Launchd => Some(person::effective_uid()),
+        };
+        let home = options.home.clone();
+        let read = reads_as.and_then(|me| file::read(&home, me).ok()).unwrap_or_default();
+        let settings = text::settings(&read.variables);
+        // The file wins over what the unit gives, as `EnvironmentFile=` does over `Environment=`.
+        options.env.extend(settings.clone());
+        let port_is_given = options.port.is_some();
+        (options, Self { home, reads_as, settings, port_is_given })
+    }
+
+    /// As whom it is read before each start of a module; `None`: it is not.
+    #[must_use]
+    pub fn reads_as(&self) -> Option<u32> {
+        self.reads_as
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.home.hub_env()
+    }
+
+    /// Why it is refused now, if it is.
+    #[must_use]
+    pub fn refused(&self) -> Option<Refused> {
+        file::read(&self.home, self.reads_as?).err()
+    }
+
+    /// What is odd about it now and hinders nothing: one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let Some(Ok(read)) = self.reads_as.map(|me| file::read(&self.home, me)) else { return Vec::new() };
+        let (mut notes, path) = (read.remarks, self.path());
+        let settings = text::settings(&read.variables);
+        if self.port_is_given && settings.contains_key(OsStr::new(PORT)) {
+            notes.push(format!("{}: {PORT} is not used: the hub was started with --port", path.display()));
+        }
+        for name in text::SETTINGS.iter().filter(|name| !(self.port_is_given && **name == PORT)) {
+            let key = OsStr::new(name);
+            if settings.get(key) != self.settings.get(key) {
+                let path = path.display();
+                notes.push(format!("{path}: {name} has changed since this hub started: parachute restart"));
+            }
+        }
+        notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::env_file;
+
+    const LAUNCHD: (&str, &str) = ("XPC_SERVICE_NAME", "computer.parachute.hub");
+    const SYSTEMD: (&str, &str) = ("NOTIFY_SOCKET", "/n");
+
+    struct World(tempfile::TempDir);
+
+    impl World {
+        fn with(text: &str) -> Self {
+            let world = Self(tempfile::tempdir().unwrap());
+            world.put(text);
+            world
+        }
+
+        fn put(&self, text: &str) {
+            env_file::put(&self.0.path().join("hub.env"), text.as_bytes()).unwrap();
+        }
+
+        fn begin(&self, port: Option<u16>, env: &[(&str, &str)]) -> (ServeOptions, HubEnv) {
+            let home = Home::at(self.0.path().to_owned());
+            HubEnv::begin(ServeOptions { home, port, ..ServeOptions::bare(env) })
+        }
+    }
+
+    #[test]
+    fn a_hub_that_a_manager_keeps_takes_its_settings_and_nothing_else() {
+        let world =
+            World::with("KEY=1\nPARACHUTE_BIND_HOST=0.0.0.0\nPARACHUTE_HOME=/x\nNOTIFY_SOCKET=/x\nPORT=2\n");
+        for manager in [LAUNCHD, SYSTEMD] {
+            let (options, hub_env) = world.begin(None, &[manager, ("PARACHUTE_BIND_HOST", "127.0.0.1")]);
+            let mut wanted =
+                ServeOptions::bare(&[manager, ("PARACHUTE_BIND_HOST", "0.0.0.0"), ("PORT", "2")]).env;
+            assert_eq!(options.env, wanted);
+            wanted.clear();
+            assert_eq!(hub_env.reads_as(), Some(person::effective_uid()));
+        }
+        let (options, hub_env) = world.begin(None, &[("KEY", "mine")]);
+        assert_eq!(options.env, ServeOptions::bare(&[("KEY", "mine")]).env, "the terminal's");
+        assert_eq!((hub_env.reads_as(), hub_env.notes(), hub_env.refused()), (None, Vec::new(), None));
+    }
+
+    #[test]
+    fn what_is_odd_is_told_as_it_is_now() {
+        let world = World::with("PARACHUTE_BIND_HOST=127.0.0.1\n");
+        let (_, hub_env) = world.begin(Some(1939), &[SYSTEMD]);
+        let notes = || {
+            let place = format!("{}/", world.0.path().display());
+            hub_env.notes().into_iter().map(|note| note.replace(&place, "")).collect::<Vec<_>>()
+        };
+        assert_eq!(notes(), [""; 0]);
+        world.put("export KEY=s3cret\nPORT=2\nPARACHUTE_BIND_HOST=::1\n");
+        assert_eq!(
+            notes(),
+            [
+                "hub.env: line 1: not used: it begins with `export`, which is a shell's word",
+                "hub.env: PORT is not used: the hub was started with --port",
+                "hub.env: PARACHUTE_BIND_HOST has changed since this hub started: parachute restart",
+            ]
+        );
+        world.put("A=\0\n");
+        assert_eq!(notes(), [""; 0]);
+        let refused = hub_env.refused().unwrap();
+        assert!(refused.to_string().ends_with("/hub.env is refused: it contains NUL bytes"), "{refused}");
+        assert!(refused.next.starts_with("mv "), "{refused:?}");
+    }
+
+    #[test]
+    fn of_a_file_that_is_refused_nothing_is_taken() {
+        let world = World::with("PARACHUTE_BIND_HOST=0.0.0.0\n\0");
+        let (options, hub_env) = world.begin(None, &[SYSTEMD]);
+        assert_eq!(options.env, ServeOptions::bare(&[SYSTEMD]).env);
+        assert!(hub_env.refused().is_some());
+    }
+}
