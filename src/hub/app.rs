@@ -1,6 +1,6 @@
 //! What every request handler sees.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use crate::home::paths::Home;
 use crate::logs::thread::Logs;
 use crate::module::stamp::Stamp;
 use crate::supervisor::set::Supervisor;
+use crate::sync::mutex::lock;
 
 use super::boots::BootLog;
 
@@ -69,6 +70,6 @@ impl App {
     /// What was found at the start and hinders nothing.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.notes).clone()
     }
 }

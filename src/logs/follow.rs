@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::held::held;
 use super::line::Line;
 use super::module::Module;
 use super::start::Start;
+use crate::sync::mutex::lock;
 
 /// Most lines handed out at once.
 const LINES: usize = 512;
@@ -62,7 +62,7 @@ impl Follower {
     }
 
     fn look(&mut self) -> Option<Followed> {
-        let state = held(&self.module.state);
+        let state = lock(&self.module.state);
         let first = state.ring.first();
         if self.next < first {
             let lost = first - self.next;

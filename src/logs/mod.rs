@@ -20,7 +20,6 @@ mod cut;
 pub mod entry;
 mod files;
 pub mod follow;
-mod held;
 pub mod line;
 mod module;
 pub mod own;

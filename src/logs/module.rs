@@ -5,7 +5,6 @@ use std::sync::Mutex;
 
 use tokio::sync::watch;
 
-use super::held::held;
 use super::line::Stream;
 use super::ring::{FOLLOWED_CAP, RING_CAP, Ring};
 use super::rotate::LogFile;
@@ -13,6 +12,7 @@ use super::start::Start;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
 
 /// One module, shared by its pumps, its followers and the supervisor.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Module {
 
     /// A batch of lines in file form for the ring and the followers. Returns the file's bounds as they are now.
     pub(crate) fn keep(&self, at: Stamp, stream: Stream, file: &[u8], lines: u64) -> LogLimits {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.ring.push_file_form(at, stream, file, lines);
         let limits = state.limits;
         drop(state);
@@ -65,7 +65,7 @@ impl Module {
     /// A supervisor line in file form, for ring, followers and (later) the file. `true`: nobody was told yet that
     /// something waits for the file.
     pub(crate) fn keep_note(&self, at: Stamp, file: &[u8], lines: u64) -> bool {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.ring.push_file_form(at, Stream::Hub, file, lines);
         let first = state.notes.is_empty();
         if state.notes.len() + file.len() <= NOTES {
@@ -78,13 +78,13 @@ impl Module {
 
     /// Takes the supervisor lines that wait for the file.
     pub(crate) fn take_notes(&self) -> (Vec<u8>, LogLimits) {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         (std::mem::take(&mut state.notes), state.limits)
     }
 
     /// A follower came; the number of the first line it wants.
     pub(crate) fn followed(&self, start: Start) -> u64 {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.followers += 1;
         state.ring.set_cap(FOLLOWED_CAP);
         let (first, next) = (state.ring.first(), state.ring.next());
@@ -98,7 +98,7 @@ impl Module {
 
     /// A follower left.
     pub(crate) fn unfollowed(&self) {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.followers -= 1;
         if state.followers == 0 {
             state.ring.set_cap(RING_CAP);

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::held::held;
 use super::line::{Stream, head};
 use super::rotate::LogFile;
 use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
 
 /// Lines that wait for a slow disk; more are not written to the file.
 const WAITING: usize = 64 * 1024;
@@ -29,7 +29,7 @@ impl Own {
 
     /// Leaves a text for the file, each of its lines with the time. `true`: the logs thread must be told.
     pub(crate) fn leave(&self, at: Stamp, stream: Stream, text: &str) -> bool {
-        let mut waiting = held(&self.waiting);
+        let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();
         for line in text.lines() {
             if waiting.len() + line.len() <= WAITING {
@@ -41,7 +41,7 @@ impl Own {
 
     /// Takes what waits.
     pub(crate) fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut held(&self.waiting))
+        std::mem::take(&mut lock(&self.waiting))
     }
 }
 

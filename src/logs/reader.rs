@@ -15,7 +15,6 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use super::held::held;
 use super::line::{Stream, head};
 use super::module::Module;
 use super::own::Own;
@@ -24,6 +23,7 @@ use super::rotate::Report;
 use super::stdout::Stdout;
 use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
 
 /// Most bytes read from one stream before another has its turn.
 const READ: usize = 256 * 1024;
@@ -66,7 +66,7 @@ impl Hub {
     /// Writes what waits for the hub's own file. Only the logs thread comes here.
     pub(crate) fn write_own(&self) {
         let Some(own) = self.own.get() else { return };
-        let mut file = held(&own.file);
+        let mut file = lock(&own.file);
         let lines = own.take();
         if lines.is_empty() {
             return;
@@ -205,7 +205,7 @@ async fn deliver(hub: &Arc<Hub>, module: &Module, stream: Stream, at: Stamp, bat
 
 /// Writes lines to the module's file, and says (later in the file too) if it could not.
 pub(crate) fn to_file(hub: &Arc<Hub>, module: &Module, lines: &[u8], limits: LogLimits) {
-    let mut file = held(&module.file);
+    let mut file = lock(&module.file);
     match file.append(lines, limits, Instant::now()) {
         Report::Quiet => {}
         Report::Failed(error) => hub.say(&format!(

@@ -11,15 +11,15 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::Notify;
 
 use super::backlog::{Admit, Backlog};
-use super::held::held;
 use super::tame::tame;
+use crate::sync::mutex::{lock, wait, wait_timeout};
 
 /// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
 /// shows progress sooner: this is the default capacity of a pipe, pipe(7).
@@ -132,7 +132,7 @@ impl Stdout {
 
     /// Leaves a batch of whole lines, unless modules must be held back: then `false`, and see [`Self::room`].
     pub(crate) fn offer(&self, batch: &mut Vec<u8>, lines: u64) -> bool {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         let free = state.backlog.admit(Instant::now()) == Admit::Now;
         if free {
             state.backlog.push(batch, lines);
@@ -144,7 +144,7 @@ impl Stdout {
     /// Waits until a batch may be offered: at most [`super::backlog::PATIENCE`] without any progress.
     pub(crate) async fn room(&self) {
         loop {
-            let until = match held(&self.0.state).backlog.admit(Instant::now()) {
+            let until = match lock(&self.0.state).backlog.admit(Instant::now()) {
                 Admit::Now => return,
                 Admit::NotBefore(until) => until,
             };
@@ -155,13 +155,13 @@ impl Stdout {
 
     /// Leaves a line of the hub itself, given without newline. Never waits.
     pub(crate) fn line(&self, line: &str) {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         state.backlog.note(format!("{line}\n").as_bytes());
         self.wake(state);
     }
 
     pub(crate) fn state(&self) -> StdoutState {
-        let state = held(&self.0.state);
+        let state = lock(&self.0.state);
         if state.closed {
             return StdoutState::Closed { error: state.error.clone().unwrap_or_default() };
         }
@@ -175,7 +175,7 @@ impl Stdout {
     pub(crate) async fn flush(&self) {
         loop {
             {
-                let state = held(&self.0.state);
+                let state = lock(&self.0.state);
                 if state.closed || (state.backlog.is_empty() && !state.writing) {
                     return;
                 }
@@ -186,12 +186,12 @@ impl Stdout {
 
     /// Ends the thread once it has written what it has.
     pub(crate) fn stop(&self) {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         state.stop = true;
         self.wake(state);
     }
 
-    fn wake(&self, mut state: std::sync::MutexGuard<'_, State>) {
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
         // A futex call per batch would cost more than the batch; a writer at work looks again by itself.
         if std::mem::take(&mut state.asleep) {
             drop(state);
@@ -238,7 +238,7 @@ impl Shared {
 
     /// Waits for bytes. `false`: it is over.
     fn next(&self, bytes: &mut Vec<u8>) -> bool {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.writing = false;
         loop {
             if !state.backlog.is_empty() {
@@ -253,22 +253,21 @@ impl Shared {
             }
             state.asleep = true;
             state = if bytes.capacity() > KEEP {
-                let (mut state, wait) =
-                    self.work.wait_timeout(state, REST).unwrap_or_else(std::sync::PoisonError::into_inner);
-                if wait.timed_out() {
+                let (mut state, quiet) = wait_timeout(&self.work, state, REST);
+                if quiet {
                     *bytes = Vec::new();
                     state.backlog.rest();
                 }
                 state
             } else {
-                self.work.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+                wait(&self.work, state)
             };
             state.asleep = false;
         }
     }
 
     fn progress(&self) {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.backlog.progress();
         state.error = None;
         drop(state);
@@ -276,7 +275,7 @@ impl Shared {
     }
 
     fn close(&self, error: io::Error) {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.backlog.close();
         state.error = Some(error.to_string());
         state.closed = true;
@@ -287,7 +286,7 @@ impl Shared {
 
     /// A failure that may pass: wait, then try the same bytes again. `false`: told to stop meanwhile.
     fn pause(&self, error: io::Error) -> bool {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.error = Some(error.to_string());
         state.backlog.failed();
         self.room.notify_one();
@@ -301,8 +300,7 @@ impl Shared {
             };
             // `asleep`: a stop must wake us; a new line does too, and changes nothing.
             state.asleep = true;
-            (state, _) =
-                self.work.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner);
+            (state, _) = wait_timeout(&self.work, state, left);
             state.asleep = false;
         }
     }

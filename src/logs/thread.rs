@@ -18,7 +18,6 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, oneshot};
 
 use super::follow::Follower;
-use super::held::held;
 use super::line::{Line, Stream, head};
 use super::module::Module;
 use super::own::Own;
@@ -28,6 +27,7 @@ use super::stdout::{Stdout, StdoutSink, StdoutState};
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
 
 /// All log work of a hub: two threads, and what they know of each module. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,17 +59,17 @@ impl Logs {
     /// its restarts); `limits` replace the earlier ones, `file` does not.
     #[must_use]
     pub fn open(&self, short: &Short, file: PathBuf, limits: LogLimits) -> ModuleLog {
-        let mut modules = held(&self.modules);
+        let mut modules = lock(&self.modules);
         let module = modules
             .entry(short.clone())
             .or_insert_with(|| Arc::new(Module::new(short.clone(), file, limits)));
-        held(&module.state).limits = limits;
+        lock(&module.state).limits = limits;
         ModuleLog { hub: Arc::clone(&self.hub), module: Arc::clone(module) }
     }
 
     /// Forgets a module that was removed: its followers are told, its pumps end. Its files stay.
     pub fn forget(&self, short: &Short) {
-        let module = held(&self.modules).remove(short);
+        let module = lock(&self.modules).remove(short);
         if let Some(module) = module {
             self.hub.handle.spawn(async move { module.end().await });
         }
@@ -95,7 +95,7 @@ impl Logs {
     /// Ends the log work: what the pipes still hold is read, followers are told, stdout is flushed. Takes no longer
     /// than `within`, whatever stdout or the disk do. Returns whether everything was written.
     pub async fn shutdown(&self, within: Duration) -> bool {
-        let modules: Vec<Arc<Module>> = held(&self.modules).values().map(Arc::clone).collect();
+        let modules: Vec<Arc<Module>> = lock(&self.modules).values().map(Arc::clone).collect();
         let flush = async {
             for module in &modules {
                 module.ending.send_replace(true);
@@ -169,7 +169,7 @@ impl ModuleLog {
     /// The last `lines` lines that the ring has.
     #[must_use]
     pub fn tail(&self, lines: usize) -> Vec<Line> {
-        let state = held(&self.module.state);
+        let state = lock(&self.module.state);
         let from = state.ring.next().saturating_sub(lines as u64);
         state.ring.from(from, lines, usize::MAX)
     }
@@ -177,13 +177,13 @@ impl ModuleLog {
     /// The lines from number `seq` on that the ring has.
     #[must_use]
     pub fn since(&self, seq: u64) -> Vec<Line> {
-        held(&self.module.state).ring.from(seq, usize::MAX, usize::MAX)
+        lock(&self.module.state).ring.from(seq, usize::MAX, usize::MAX)
     }
 
     /// Number that the next line will get.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        held(&self.module.state).ring.next()
+        lock(&self.module.state).ring.next()
     }
 
     /// Follows the lines as they come.

@@ -16,12 +16,13 @@ use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
 use crate::process::files;
+use crate::sync::mutex::lock;
 
 use super::actor;
 use super::handle::{Ask, Handle};
 use super::phase::Outcome;
 use super::reclaim;
-use super::shared::{Change, Shared, lock};
+use super::shared::{Change, Shared};
 use super::snapshot::Snapshot;
 
 /// A module of the set.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, broadcast};
@@ -24,6 +24,7 @@ use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
 use crate::process::table;
 use crate::process::unsure::Unsure;
+use crate::sync::mutex::lock;
 
 use super::clock::moment;
 use super::ledger::{Entry, Ledger};
@@ -81,11 +82,6 @@ struct Rows {
     signature: Option<fs::Signature>,
     last: Services,
     broken: Option<String>,
-}
-
-/// A lock that cannot be poisoned into uselessness: the data is whole after every statement that holds it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

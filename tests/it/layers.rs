@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 15] = [
+const ROOMS: [(u8, &str, &[&str]); 16] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
+    (0, "sync", &[]),
     (1, "process", &["module"]),
     (1, "home", &["module"]),
-    (2, "logs", &["module", "home"]),
+    (2, "logs", &["module", "home", "sync"]),
     (2, "api", &["module"]),
     (2, "manager", &["unit", "home", "process"]),
-    (3, "supervisor", &["module", "process", "home", "logs"]),
+    (3, "supervisor", &["module", "process", "home", "logs", "sync"]),
     (3, "plan", &["unit", "process", "home", "manager", "api"]),
-    (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
+    (4, "hub", &["module", "process", "home", "logs", "api", "supervisor", "sync"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
     (5, "doctor", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
     (5, "migrate", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
@@ -66,7 +67,6 @@ const PURE: [&str; 86] = [
     "logs/backlog.rs",
     "logs/cut.rs",
     "logs/entry.rs",
-    "logs/held.rs",
     "logs/line.rs",
     "logs/tame.rs",
     "logs/pump.rs",
@@ -124,6 +124,7 @@ const PURE: [&str; 86] = [
     "supervisor/machine/",
     "supervisor/phase.rs",
     "supervisor/snapshot.rs",
+    "sync/",
     "ui/diff.rs",
     "ui/style.rs",
     "ui/table.rs",
