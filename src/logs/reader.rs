@@ -15,10 +15,10 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
+use super::formatter::{Batch, Formatter};
 use super::line::{Stream, head};
 use super::module::Module;
 use super::own::Own;
-use super::pump::{Batch, Formatter};
 use super::rotate::Report;
 use super::stdout::Stdout;
 use crate::module::launch::LogLimits;

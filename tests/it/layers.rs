@@ -69,7 +69,7 @@ const PURE: [&str; 86] = [
     "logs/entry.rs",
     "logs/line.rs",
     "logs/tame.rs",
-    "logs/pump.rs",
+    "logs/formatter.rs",
     "logs/ring.rs",
     "logs/start.rs",
     "manager/detect.rs",
