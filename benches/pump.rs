@@ -16,9 +16,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use parachute::logs::collector::Logs;
 use parachute::logs::line::Stream;
 use parachute::logs::stdout::StdoutSink;
-use parachute::logs::thread::Logs;
 use parachute::module::launch::LogLimits;
 use parachute::module::name::Short;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::home::paths::Home;
-use crate::logs::thread::Logs;
+use crate::logs::collector::Logs;
 use crate::module::stamp::Stamp;
 use crate::supervisor::set::Supervisor;
 use crate::sync::mutex::lock;

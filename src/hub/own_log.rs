@@ -5,10 +5,10 @@ use std::io;
 use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::settings::Settings;
+use crate::logs::collector::Logs;
+use crate::logs::hub_log;
 use crate::logs::line::Stream;
-use crate::logs::own;
 use crate::logs::stdout::StdoutSink;
-use crate::logs::thread::Logs;
 use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
 
@@ -55,7 +55,7 @@ pub fn cut_launchds(home: &Home, keeper: Keeper) -> Option<String> {
 /// # Errors
 /// The file cannot be written.
 pub fn leave(home: &Home, now: Stamp, text: &str) -> Result<(), fs::FsError> {
-    let bytes: Vec<u8> = text.lines().flat_map(|line| own::stored(now, Stream::Out, line)).collect();
+    let bytes: Vec<u8> = text.lines().flat_map(|line| hub_log::stored(now, Stream::Out, line)).collect();
     let path = home.hub_log();
     if let Some(dir) = path.parent() {
         fs::make_dir(dir, fs::PRIVATE_DIR)?;

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
-use crate::logs::thread::Logs;
+use crate::logs::collector::Logs;
 use crate::process::{group, heap, ports};
 use crate::supervisor::clock::moment;
 use crate::supervisor::set::Supervisor;

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::cut::Cutter;
 use super::line::{HEAD_LEN, MAX_TEXT, Stream, head};
+use super::line_splitter::LineSplitter;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 
@@ -40,7 +40,7 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// One stream of one life of a module.
 #[derive(Debug)]
 pub struct Formatter {
-    cutter: Cutter,
+    cutter: LineSplitter,
     stream: Stream,
     /// `[short]`.
     prefix: Box<[u8]>,
@@ -53,7 +53,7 @@ impl Formatter {
     #[must_use]
     pub fn new(short: &Short, stream: Stream) -> Self {
         let prefix = format!("[{short}]").into_bytes().into_boxed_slice();
-        Self { cutter: Cutter::new(MAX_TEXT), stream, prefix, fresh: true }
+        Self { cutter: LineSplitter::new(MAX_TEXT), stream, prefix, fresh: true }
     }
 
     /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.

@@ -15,21 +15,20 @@
 //!
 //! Must not: know what a module's state is, start or stop anything, decide what a person is told about a crash.
 
-mod backlog;
-mod cut;
-pub mod entry;
-mod files;
-pub mod follow;
+pub mod collector;
+pub mod file_follower;
+mod file_ops;
+pub mod file_reader;
+pub mod follower;
 pub mod formatter;
+pub mod hub_log;
 pub mod line;
-mod module;
-pub mod own;
-pub mod read;
-mod reader;
+mod line_splitter;
+pub mod log_entry;
+mod module_state;
+mod pump;
 mod ring;
 mod rotate;
+pub mod sanitize;
 pub mod start;
 pub mod stdout;
-pub mod tail_file;
-pub mod tame;
-pub mod thread;

@@ -15,7 +15,7 @@ pub(crate) const FOLLOWED_CAP: usize = 1024 * 1024;
 
 /// What is known of a line beside its bytes. The number of the first one and their order give `seq`.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct IndexEntry {
     at: Stamp,
     len: u32,
     stream: Stream,
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// What an index entry costs against the cap: a flood of empty lines is bounded too.
-const ENTRY: usize = size_of::<Entry>();
+const ENTRY: usize = size_of::<IndexEntry>();
 
 /// Whole lines, oldest dropped first; the newest one is kept whatever its length. Grows as it is filled.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Ring {
     cap: usize,
     /// Number of the next line.
     next: u64,
-    index: VecDeque<Entry>,
+    index: VecDeque<IndexEntry>,
     bytes: VecDeque<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Ring {
         }
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.make_room(len as usize);
-        self.index.push_back(Entry { at, len, stream, continued });
+        self.index.push_back(IndexEntry { at, len, stream, continued });
         self.bytes.extend(&text[..len as usize]);
         self.next += 1;
     }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::files::{self, FileId};
+use super::file_ops::{self, FileId};
 use crate::module::launch::LogLimits;
 
 /// How often the file's place is looked at: somebody may have moved or removed it.
@@ -120,16 +120,17 @@ impl LogFile {
         if let Slot::Open(open) = &mut self.slot
             && now.saturating_duration_since(open.looked) >= LOOK
         {
-            match files::look(&self.path)? {
+            match file_ops::look(&self.path)? {
                 Some(seen) if seen.id == open.id => (open.looked, open.len) = (now, seen.len),
                 _ => self.slot = Slot::Closed,
             }
         }
         if !matches!(self.slot, Slot::Open(_)) {
-            let file = files::open_append(&self.path)?;
-            let seen = files::look_at(&file)?;
+            let file = file_ops::open_append(&self.path)?;
+            let seen = file_ops::look_at(&file)?;
             let mut last = [b'\n'];
-            let torn = seen.len > 0 && files::read_at(&file, &mut last, seen.len - 1)? == 1 && last != *b"\n";
+            let torn =
+                seen.len > 0 && file_ops::read_at(&file, &mut last, seen.len - 1)? == 1 && last != *b"\n";
             self.slot = Slot::Open(Open { file, id: seen.id, len: seen.len, looked: now, torn });
         }
         match &mut self.slot {
@@ -183,14 +184,14 @@ fn rotate(path: &Path, keep: u32) -> io::Result<()> {
     let last = keep.max(1) - 1;
     // `keep` may have been larger before: the surplus is a row without gaps.
     let mut surplus = last.max(1);
-    while files::remove(&sibling(path, surplus))? {
+    while file_ops::remove(&sibling(path, surplus))? {
         surplus += 1;
     }
     if last == 0 {
-        files::remove(path)?;
+        file_ops::remove(path)?;
     }
     for n in (0..last).rev() {
-        files::rename(&sibling(path, n), &sibling(path, n + 1))?;
+        file_ops::rename(&sibling(path, n), &sibling(path, n + 1))?;
     }
     Ok(())
 }

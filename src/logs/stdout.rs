@@ -17,9 +17,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::Notify;
 
-use super::backlog::{Admit, Backlog};
-use super::tame::tame;
+use super::sanitize::sanitize;
 use crate::sync::mutex::{lock, wait, wait_timeout};
+
+use backlog::{Admit, Backlog};
+
+mod backlog;
 
 /// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
 /// shows progress sooner: this is the default capacity of a pipe, pipe(7).
@@ -141,7 +144,7 @@ impl Stdout {
         free
     }
 
-    /// Waits until a batch may be offered: at most [`super::backlog::PATIENCE`] without any progress.
+    /// Waits until a batch may be offered: at most [`backlog::PATIENCE`] without any progress.
     pub(crate) async fn room(&self) {
         loop {
             let until = match lock(&self.0.state).backlog.admit(Instant::now()) {
@@ -207,7 +210,7 @@ impl Shared {
         let mut bytes = Vec::new();
         while self.next(&mut bytes) {
             if seen {
-                bytes = tame(&bytes);
+                bytes = sanitize(&bytes);
             }
             let mut rest = &bytes[..];
             while !rest.is_empty() {
@@ -347,7 +350,7 @@ mod tests {
         stdout.line("[hub] up");
         stdout.flush().await;
         assert!(matches!(stdout.state(), StdoutState::Closed { .. }));
-        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 1));
+        assert!(stdout.offer(&mut vec![b'x'; 4 * backlog::FULL], 1));
         stdout.room().await;
     }
 
@@ -360,7 +363,7 @@ mod tests {
         while stdout.state() == StdoutState::Flowing {
             tokio::task::yield_now().await;
         }
-        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 7));
+        assert!(stdout.offer(&mut vec![b'x'; 4 * backlog::FULL], 7));
         assert!(matches!(stdout.state(), StdoutState::Stalled { lost: 7, error: Some(_) }));
         stdout.stop();
     }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::logs::collector::{ModuleLog, Pump};
 use crate::logs::line::Stream;
-use crate::logs::thread::{ModuleLog, Pump};
 use crate::module::failure::Failure;
 use crate::module::launch::Launch;
 use crate::module::name::Short;

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
 use crate::home::services::FileIssue;
-use crate::logs::thread::{Logs, ModuleLog};
+use crate::logs::collector::{Logs, ModuleLog};
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;

@@ -13,7 +13,7 @@ use crate::home::fs::{self, FsError};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services, ServicesError};
 use crate::home::settings::LastGood;
-use crate::logs::thread::{Logs, ModuleLog};
+use crate::logs::collector::{Logs, ModuleLog};
 use crate::module::failure::Failure;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;

@@ -14,7 +14,7 @@ const WAITING: usize = 64 * 1024;
 
 /// The file, and what waits for it.
 #[derive(Debug)]
-pub(crate) struct Own {
+pub(crate) struct HubLog {
     /// Taken by the logs thread alone: it is held while the disk is written.
     pub(crate) file: Mutex<LogFile>,
     pub(crate) limits: LogLimits,
@@ -22,7 +22,7 @@ pub(crate) struct Own {
     waiting: Mutex<Vec<u8>>,
 }
 
-impl Own {
+impl HubLog {
     pub(crate) fn new(file: PathBuf, limits: LogLimits) -> Self {
         Self { file: Mutex::new(LogFile::new(file)), limits, waiting: Mutex::default() }
     }

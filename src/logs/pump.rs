@@ -16,9 +16,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::formatter::{Batch, Formatter};
+use super::hub_log::HubLog;
 use super::line::{Stream, head};
-use super::module::Module;
-use super::own::Own;
+use super::module_state::ModuleState;
 use super::rotate::Report;
 use super::stdout::Stdout;
 use crate::module::launch::LogLimits;
@@ -44,7 +44,7 @@ pub(crate) struct Hub {
     pub(crate) stdout: Stdout,
     pub(crate) scratch: tokio::sync::Mutex<Scratch>,
     /// The hub's own file, once it was named.
-    pub(crate) own: OnceLock<Own>,
+    pub(crate) own: OnceLock<HubLog>,
 }
 
 impl Hub {
@@ -112,7 +112,7 @@ impl Scratch {
 /// Reads one stream until its end, or until the module's log is ended.
 pub(crate) async fn pump(
     hub: &Arc<Hub>,
-    module: &Module,
+    module: &ModuleState,
     stream: Stream,
     fd: OwnedFd,
     mut ending: watch::Receiver<bool>,
@@ -186,7 +186,7 @@ fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize
 
 /// Ring and followers first, then stdout and the file; stdout before the file if it takes it at once, so that both
 /// threads write at the same time.
-async fn deliver(hub: &Arc<Hub>, module: &Module, stream: Stream, at: Stamp, batch: &mut Batch) {
+async fn deliver(hub: &Arc<Hub>, module: &ModuleState, stream: Stream, at: Stamp, batch: &mut Batch) {
     if batch.lines > 0 {
         let limits = module.keep(at, stream, &batch.file, batch.lines);
         let taken = hub.stdout.offer(&mut batch.out, batch.lines);
@@ -204,7 +204,7 @@ async fn deliver(hub: &Arc<Hub>, module: &Module, stream: Stream, at: Stamp, bat
 }
 
 /// Writes lines to the module's file, and says (later in the file too) if it could not.
-pub(crate) fn to_file(hub: &Arc<Hub>, module: &Module, lines: &[u8], limits: LogLimits) {
+pub(crate) fn to_file(hub: &Arc<Hub>, module: &ModuleState, lines: &[u8], limits: LogLimits) {
     let mut file = lock(&module.file);
     match file.append(lines, limits, Instant::now()) {
         Report::Quiet => {}

@@ -7,17 +7,17 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::cut::Cutter;
-use super::entry::{Entry, MAX_RAW, ReadError, block_size, stored};
-use super::files::{self, Seen};
+use super::file_follower::FileFollower;
+use super::file_ops::{self, Seen};
 use super::line::{HEAD_LEN, parse};
+use super::line_splitter::LineSplitter;
+use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, stored};
 use super::rotate::sibling;
-use super::tail_file::Tail;
 use crate::module::stamp::Stamp;
 
 /// Which lines are wanted, of every module. Both unset: all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ask {
+pub struct Selection {
     /// The last ones only, this many per module.
     pub last: Option<usize>,
     /// Only those of this time or later. A line without time counts as the one before it; before any: too old.
@@ -28,16 +28,16 @@ pub struct Ask {
 ///
 /// # Errors
 /// If a file is there and cannot be opened or read.
-pub fn open(paths: &[PathBuf], ask: Ask) -> Result<Entries, ReadError> {
+pub fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, ReadError> {
     let open_one = |(source, path): (usize, &PathBuf)| {
-        Lines::open(source, path, ask).map_err(|error| ReadError { path: path.clone(), source: error })
+        Lines::open(source, path, selection).map_err(|error| ReadError { path: path.clone(), source: error })
     };
     let sources = paths.iter().enumerate().map(open_one).collect::<Result<_, _>>()?;
     Ok(Entries { sources })
 }
 
 /// The lines asked for, oldest first, as an iterator. What is written after [`open`] is not part of it: see
-/// [`Self::tails`].
+/// [`Self::followers`].
 #[derive(Debug)]
 pub struct Entries {
     sources: Vec<Lines>,
@@ -48,10 +48,10 @@ impl Entries {
     ///
     /// # Errors
     /// If no descriptor is left.
-    pub fn tails(&self) -> Result<Vec<Tail>, ReadError> {
+    pub fn followers(&self) -> Result<Vec<FileFollower>, ReadError> {
         let tail = |lines: &Lines| {
             let held = lines.newest.as_ref().map(|(file, seen)| Ok((file.try_clone()?, *seen))).transpose();
-            held.map(|held| Tail::new(lines.source, lines.path.clone(), held))
+            held.map(|held| FileFollower::new(lines.source, lines.path.clone(), held))
                 .map_err(|source| ReadError { path: lines.path.clone(), source })
         };
         self.sources.iter().map(tail).collect()
@@ -59,7 +59,7 @@ impl Entries {
 }
 
 impl Iterator for Entries {
-    type Item = Result<Entry, ReadError>;
+    type Item = Result<LogEntry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         for lines in &mut self.sources {
@@ -83,13 +83,13 @@ struct Lines {
     since: Option<Stamp>,
     /// What is still to be read, oldest file first.
     segments: VecDeque<Segment>,
-    /// The newest file, for [`Entries::tails`].
+    /// The newest file, for [`Entries::followers`].
     newest: Option<(File, Seen)>,
-    cutter: Cutter,
+    cutter: LineSplitter,
     /// Time of the last line that had one.
     time: Option<Stamp>,
     /// Lines of the last block, each with the time it counts as.
-    ready: VecDeque<(Option<Stamp>, Entry)>,
+    ready: VecDeque<(Option<Stamp>, LogEntry)>,
 }
 
 #[derive(Debug)]
@@ -101,16 +101,16 @@ struct Segment {
 }
 
 impl Lines {
-    fn open(source: usize, path: &Path, ask: Ask) -> io::Result<Self> {
+    fn open(source: usize, path: &Path, selection: Selection) -> io::Result<Self> {
         let mut segments: VecDeque<Segment> = VecDeque::new();
         let mut newest: Option<(File, Seen)> = None;
         let mut last: Option<Seen> = None;
         // The live file may be missing for a moment; a gap further up is the end.
         for n in 0.. {
-            let Some(file) = files::open_read(&sibling(path, n))? else {
+            let Some(file) = file_ops::open_read(&sibling(path, n))? else {
                 if n == 0 { continue } else { break }
             };
-            let seen = files::look_at(&file)?;
+            let seen = file_ops::look_at(&file)?;
             // Rotated between two opens: the same file again, under its next name.
             if last.replace(seen).is_some_and(|last| last.id == seen.id) {
                 continue;
@@ -120,17 +120,17 @@ impl Lines {
             }
             segments.push_front(Segment { file, at: 0, end: seen.len });
         }
-        if let Some(since) = ask.since {
+        if let Some(since) = selection.since {
             skip_older(&mut segments, since)?;
         }
         let mut time = None;
-        if let Some(last) = ask.last {
+        if let Some(last) = selection.last {
             skip_to_last(&mut segments, last)?;
             time = segments.front().map_or(Ok(None), time_before)?;
         }
-        let (path, cutter) = (path.to_owned(), Cutter::new(MAX_RAW));
+        let (path, cutter) = (path.to_owned(), LineSplitter::new(MAX_RAW));
         let ready = VecDeque::new();
-        Ok(Self { source, path, since: ask.since, segments, newest, cutter, time, ready })
+        Ok(Self { source, path, since: selection.since, segments, newest, cutter, time, ready })
     }
 
     /// Reads on until a line is ready, or all is read.
@@ -139,7 +139,7 @@ impl Lines {
         while self.ready.is_empty() {
             let Some(segment) = self.segments.front_mut() else { return Ok(()) };
             block.resize(block_size(segment.end - segment.at), 0);
-            let read = files::read_at(&segment.file, &mut block, segment.at)?;
+            let read = file_ops::read_at(&segment.file, &mut block, segment.at)?;
             segment.at += read as u64;
             let (source, since) = (self.source, self.since);
             let (time, ready) = (&mut self.time, &mut self.ready);
@@ -147,7 +147,7 @@ impl Lines {
                 let stored = stored(raw, continued);
                 *time = stored.at.or(*time);
                 if since.is_none_or(|since| time.is_some_and(|time| time >= since)) {
-                    ready.push_back((*time, Entry::of(source, &stored)));
+                    ready.push_back((*time, LogEntry::of(source, &stored)));
                 }
             };
             self.cutter.feed(&block[..read], |raw, continued| {
@@ -167,7 +167,7 @@ impl Lines {
 fn skip_older(segments: &mut VecDeque<Segment>, since: Stamp) -> io::Result<()> {
     for newer in (1..segments.len()).rev() {
         let mut head = [0; HEAD_LEN];
-        let read = files::read_at(&segments[newer].file, &mut head, 0)?;
+        let read = file_ops::read_at(&segments[newer].file, &mut head, 0)?;
         if parse(&head[..read]).at.is_some_and(|at| at <= since) {
             segments.drain(..newer);
             break;
@@ -183,7 +183,7 @@ fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()
     while left > 0 && keep > 0 {
         keep -= 1;
         let segment = &mut segments[keep];
-        let read = |buf: &mut [u8], at| files::read_at(&segment.file, buf, at);
+        let read = |buf: &mut [u8], at| file_ops::read_at(&segment.file, buf, at);
         (segment.at, left) = last_lines(segment.end, left, read)?;
     }
     segments.drain(..keep);
@@ -197,7 +197,7 @@ fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()
 fn time_before(segment: &Segment) -> io::Result<Option<Stamp>> {
     let mut block = vec![0; block_size(segment.at)];
     let start = segment.at - block.len() as u64;
-    let read = files::read_at(&segment.file, &mut block, start)?;
+    let read = file_ops::read_at(&segment.file, &mut block, start)?;
     Ok(block[..read].rsplit(|byte| *byte == b'\n').find_map(|raw| parse(raw).at))
 }
 
@@ -252,19 +252,19 @@ mod tests {
         fs::write(sibling(&path, 2), "legacy 1\nlegacy 2\n").unwrap();
         fs::write(sibling(&path, 1), line(10, "a") + &line(20, "b") + "raw\n").unwrap();
         fs::write(&path, line(30, "c") + "torn").unwrap();
-        let ask = |last, since: Option<u64>| {
-            texts(open(std::slice::from_ref(&path), Ask { last, since: since.map(Stamp) }).unwrap())
+        let selection = |last, since: Option<u64>| {
+            texts(open(std::slice::from_ref(&path), Selection { last, since: since.map(Stamp) }).unwrap())
         };
         let all = ["legacy 1", "legacy 2", "a", "b", "raw", "c", "torn"];
-        assert_eq!(ask(None, None), all);
+        assert_eq!(selection(None, None), all);
         for n in 0..9 {
-            assert_eq!(ask(Some(n), None), all[all.len().saturating_sub(n)..], "the last {n}");
+            assert_eq!(selection(Some(n), None), all[all.len().saturating_sub(n)..], "the last {n}");
         }
-        assert_eq!(ask(None, Some(20)), ["b", "raw", "c", "torn"]);
-        assert_eq!(ask(None, Some(30)), ["c", "torn"]);
-        assert_eq!(ask(Some(1), Some(5)), ["torn"]);
-        assert_eq!(ask(None, Some(31)), [""; 0]);
-        assert_eq!(texts(open(&[dir.path().join("none.log")], Ask::default()).unwrap()), [""; 0]);
+        assert_eq!(selection(None, Some(20)), ["b", "raw", "c", "torn"]);
+        assert_eq!(selection(None, Some(30)), ["c", "torn"]);
+        assert_eq!(selection(Some(1), Some(5)), ["torn"]);
+        assert_eq!(selection(None, Some(31)), [""; 0]);
+        assert_eq!(texts(open(&[dir.path().join("none.log")], Selection::default()).unwrap()), [""; 0]);
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         let paths = [dir.path().join("a.log"), dir.path().join("b.log")];
         fs::write(&paths[0], line(10, "a10") + "a raw\n" + &line(30, "a30")).unwrap();
         fs::write(&paths[1], line(10, "b10") + &line(20, "b20") + &line(40, "b40")).unwrap();
-        let entries = open(&paths, Ask::default()).unwrap();
+        let entries = open(&paths, Selection::default()).unwrap();
         assert_eq!(texts(entries), ["a10", "a raw", "b10", "b20", "a30", "b40"]);
     }
 
@@ -282,7 +282,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         fs::write(&path, [vec![b'x'; 3 * MAX_RAW + 1], b"\nlast\n".to_vec()].concat()).unwrap();
-        let got: Vec<Entry> = open(std::slice::from_ref(&path), Ask { last: Some(2), since: None })
+        let got: Vec<LogEntry> = open(std::slice::from_ref(&path), Selection { last: Some(2), since: None })
             .unwrap()
             .map(Result::unwrap)
             .collect();

@@ -16,7 +16,7 @@ use crate::sync::mutex::lock;
 
 /// One module, shared by its pumps, its followers and the supervisor.
 #[derive(Debug)]
-pub(crate) struct Module {
+pub(crate) struct ModuleState {
     pub(crate) short: Short,
     /// Held for a copy only, so the hub's main thread may take it.
     pub(crate) state: Mutex<State>,
@@ -41,7 +41,7 @@ pub(crate) struct State {
 /// Supervisor lines that wait for a slow disk; more are not written to the file.
 const NOTES: usize = 64 * 1024;
 
-impl Module {
+impl ModuleState {
     pub(crate) fn new(short: Short, file: PathBuf, limits: LogLimits) -> Self {
         Self {
             short,

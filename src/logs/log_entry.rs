@@ -14,7 +14,7 @@ pub(crate) const MAX_RAW: usize = MAX_TEXT + HEAD_LEN;
 
 /// One line of a log file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogEntry {
     /// Index of its module among those asked for.
     pub source: usize,
     /// When it was written; `None` in a line of an older hub.
@@ -27,7 +27,7 @@ pub struct Entry {
     pub text: Vec<u8>,
 }
 
-impl Entry {
+impl LogEntry {
     /// A line of this module.
     pub(crate) fn of(source: usize, stored: &Stored<'_>) -> Self {
         let Stored { at, stream, continued, text } = *stored;

@@ -5,18 +5,18 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use super::cut::Cutter;
-use super::entry::{Entry, MAX_RAW, ReadError, block_size, stored};
-use super::files::{self, FileId, Seen};
+use super::file_ops::{self, FileId, Seen};
+use super::line_splitter::LineSplitter;
+use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, stored};
 use super::rotate::sibling;
 
 /// One file that is followed. Ask it again and again; the caller chooses the pace.
 #[derive(Debug)]
-pub struct Tail {
+pub struct FileFollower {
     source: usize,
     path: PathBuf,
     held: Option<Held>,
-    cutter: Cutter,
+    cutter: LineSplitter,
 }
 
 /// The file that is being read, whatever its name is by now.
@@ -51,28 +51,28 @@ fn step(held: Option<(FileId, u64)>, held_len: u64, place: Option<Seen>) -> Step
     }
 }
 
-impl Tail {
+impl FileFollower {
     /// Goes on after `held`, or from the beginning of a file that is not there yet.
     pub(crate) fn new(source: usize, path: PathBuf, held: Option<(File, Seen)>) -> Self {
         let held = held.map(|(file, seen)| Held { file, id: seen.id, at: seen.len });
-        Self { source, path, held, cutter: Cutter::new(MAX_RAW) }
+        Self { source, path, held, cutter: LineSplitter::new(MAX_RAW) }
     }
 
     /// Lines that came since the last call, about a block of them. Empty: nothing new for now.
     ///
     /// # Errors
     /// If the file is there and cannot be read.
-    pub fn poll(&mut self) -> Result<Vec<Entry>, ReadError> {
+    pub fn poll(&mut self) -> Result<Vec<LogEntry>, ReadError> {
         self.advance().map_err(|source| ReadError { path: self.path.clone(), source })
     }
 
-    fn advance(&mut self) -> io::Result<Vec<Entry>> {
+    fn advance(&mut self) -> io::Result<Vec<LogEntry>> {
         let mut entries = Vec::new();
         while entries.is_empty() {
             // The name first: a file that lost its name gets no more lines, so its length is final then.
-            let place = files::look(&self.path)?;
+            let place = file_ops::look(&self.path)?;
             let held_len = match &self.held {
-                Some(held) => files::look_at(&held.file)?.len,
+                Some(held) => file_ops::look_at(&held.file)?.len,
                 None => 0,
             };
             match step(self.held.as_ref().map(|held| (held.id, held.at)), held_len, place) {
@@ -92,7 +92,7 @@ impl Tail {
                     self.flush(&mut entries);
                     let file = self.after_held()?;
                     let Some(file) = file else { break };
-                    let id = files::look_at(&file)?.id;
+                    let id = file_ops::look_at(&file)?.id;
                     self.held = Some(Held { file, id, at: 0 });
                 }
             }
@@ -103,32 +103,32 @@ impl Tail {
     /// The file that was begun after the held one: its neighbour, or the live one if it is gone altogether.
     fn after_held(&self) -> io::Result<Option<File>> {
         let mut n = 1;
-        while let (Some(held), Some(seen)) = (&self.held, files::look(&sibling(&self.path, n))?) {
+        while let (Some(held), Some(seen)) = (&self.held, file_ops::look(&sibling(&self.path, n))?) {
             if seen.id == held.id {
-                return files::open_read(&sibling(&self.path, n - 1));
+                return file_ops::open_read(&sibling(&self.path, n - 1));
             }
             n += 1;
         }
-        files::open_read(&self.path)
+        file_ops::open_read(&self.path)
     }
 
     /// `false`: there was nothing to read after all.
-    fn read(&mut self, more: u64, entries: &mut Vec<Entry>) -> io::Result<bool> {
+    fn read(&mut self, more: u64, entries: &mut Vec<LogEntry>) -> io::Result<bool> {
         let Some(held) = &mut self.held else { return Ok(false) };
         let mut block = vec![0; block_size(more)];
-        let read = files::read_at(&held.file, &mut block, held.at)?;
+        let read = file_ops::read_at(&held.file, &mut block, held.at)?;
         held.at += read as u64;
         let source = self.source;
         self.cutter.feed(&block[..read], |raw, continued| {
-            entries.push(Entry::of(source, &stored(raw, continued)));
+            entries.push(LogEntry::of(source, &stored(raw, continued)));
             ControlFlow::Continue(())
         });
         Ok(read > 0)
     }
 
-    fn flush(&mut self, entries: &mut Vec<Entry>) {
+    fn flush(&mut self, entries: &mut Vec<LogEntry>) {
         let source = self.source;
-        self.cutter.finish(|raw, continued| entries.push(Entry::of(source, &stored(raw, continued))));
+        self.cutter.finish(|raw, continued| entries.push(LogEntry::of(source, &stored(raw, continued))));
     }
 }
 
@@ -136,7 +136,7 @@ impl Tail {
 #[expect(clippy::disallowed_methods, reason = "test: grows, rotates and removes the file it follows")]
 mod tests {
     use super::*;
-    use crate::logs::read::{Ask, open};
+    use crate::logs::file_reader::{Selection, open};
     use std::fs;
     use std::io::Write;
 
@@ -144,7 +144,7 @@ mod tests {
         File::options().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    fn all(tail: &mut Tail) -> Vec<String> {
+    fn all(tail: &mut FileFollower) -> Vec<String> {
         let mut got = Vec::new();
         loop {
             let entries = tail.poll().unwrap();
@@ -160,9 +160,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         append(&path, "old\n");
-        let entries = open(std::slice::from_ref(&path), Ask::default()).unwrap();
+        let entries = open(std::slice::from_ref(&path), Selection::default()).unwrap();
         append(&path, "after open\n");
-        let mut tail = entries.tails().unwrap().remove(0);
+        let mut tail = entries.followers().unwrap().remove(0);
         assert_eq!(all(&mut tail), ["after open"], "goes on exactly where the entries end");
         append(&path, "half");
         assert_eq!(all(&mut tail), [""; 0]);
@@ -188,8 +188,8 @@ mod tests {
     fn a_file_that_comes_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
-        let entries = open(std::slice::from_ref(&path), Ask::default()).unwrap();
-        let mut tail = entries.tails().unwrap().remove(0);
+        let entries = open(std::slice::from_ref(&path), Selection::default()).unwrap();
+        let mut tail = entries.followers().unwrap().remove(0);
         assert_eq!(all(&mut tail), [""; 0]);
         append(&path, "first\n");
         assert_eq!(all(&mut tail), ["first"]);

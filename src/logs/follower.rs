@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::line::Line;
-use super::module::Module;
+use super::module_state::ModuleState;
 use super::start::Start;
 use crate::sync::mutex::lock;
 
@@ -35,13 +35,13 @@ pub enum Followed {
 /// Somebody who follows one module.
 #[derive(Debug)]
 pub struct Follower {
-    module: Arc<Module>,
+    module: Arc<ModuleState>,
     pulse: watch::Receiver<bool>,
     next: u64,
 }
 
 impl Follower {
-    pub(crate) fn new(module: Arc<Module>, start: Start) -> Self {
+    pub(crate) fn new(module: Arc<ModuleState>, start: Start) -> Self {
         let pulse = module.pulse.subscribe();
         let next = module.followed(start);
         Self { module, pulse, next }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 /// Where it cuts depends on the bytes alone, never on how they were chunked. No byte is lost or doubled, and a
 /// valid UTF-8 sequence is never torn.
 #[derive(Debug)]
-pub(crate) struct Cutter {
+pub(crate) struct LineSplitter {
     /// Longest piece.
     max: usize,
     /// The beginning of a text whose newline has not come. At most `max` bytes.
@@ -19,7 +19,7 @@ pub(crate) struct Cutter {
 /// A freed partial may keep this much: most lines fit, so a quiet stream does not allocate.
 const KEEP_PARTIAL: usize = 4 * 1024;
 
-impl Cutter {
+impl LineSplitter {
     /// A stream from its beginning.
     pub(crate) fn new(max: usize) -> Self {
         Self { max: max.max(4), partial: Vec::new(), continued: false }
@@ -112,7 +112,7 @@ mod tests {
     type Piece = (Vec<u8>, bool);
 
     fn cut(max: usize, chunks: &[&[u8]]) -> Vec<Piece> {
-        let mut cutter = Cutter::new(max);
+        let mut cutter = LineSplitter::new(max);
         let mut got = Vec::new();
         for chunk in chunks {
             let taken = cutter.feed(chunk, |text, continued| {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn stops_when_told() {
-        let mut cutter = Cutter::new(8);
+        let mut cutter = LineSplitter::new(8);
         let mut got = Vec::new();
         let taken = cutter.feed(b"a\nb\nc\n", |text, _| {
             got.push(text.to_vec());

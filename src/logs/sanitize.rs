@@ -3,7 +3,7 @@
 /// Colours act (SGR, `ESC [ … m`), and tabs and line ends; every other control character, alone or in a sequence, is
 /// shown: a stranger's request that a module logs must not set a title, fill a clipboard or move the cursor.
 #[must_use]
-pub fn tame(bytes: &[u8]) -> Vec<u8> {
+pub fn sanitize(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
@@ -50,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn text(bytes: &[u8]) -> String {
-        String::from_utf8(tame(bytes)).unwrap()
+        String::from_utf8(sanitize(bytes)).unwrap()
     }
 
     #[test]
@@ -69,8 +69,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_said_no_control_character_is_left_but_colours(bytes in any::<Vec<u8>>()) {
-            let once = tame(&bytes);
-            prop_assert_eq!(&tame(&once), &once);
+            let once = sanitize(&bytes);
+            prop_assert_eq!(&sanitize(&once), &once);
             let shown = String::from_utf8(once).unwrap();
             for (at, _) in shown.char_indices().filter(|(_, c)| acts(*c)) {
                 prop_assert!(colour(&shown[at..]) > 0, "{:?}", shown);
@@ -79,7 +79,7 @@ mod tests {
 
         #[test]
         fn plain_lines_stay_as_they_are(text in "[^\\p{C}]*(\n[^\\p{C}]*)*") {
-            prop_assert_eq!(tame(text.as_bytes()), text.into_bytes());
+            prop_assert_eq!(sanitize(text.as_bytes()), text.into_bytes());
         }
     }
 }

@@ -17,11 +17,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::follow::Follower;
+use super::follower::Follower;
+use super::hub_log::HubLog;
 use super::line::{Line, Stream, head};
-use super::module::Module;
-use super::own::Own;
-use super::reader::{Hub, pump, to_file};
+use super::module_state::ModuleState;
+use super::pump::{Hub, pump, to_file};
 use super::start::Start;
 use super::stdout::{Stdout, StdoutSink, StdoutState};
 use crate::module::launch::LogLimits;
@@ -33,7 +33,7 @@ use crate::sync::mutex::lock;
 #[derive(Debug, Clone)]
 pub struct Logs {
     hub: Arc<Hub>,
-    modules: Arc<Mutex<BTreeMap<Short, Arc<Module>>>>,
+    modules: Arc<Mutex<BTreeMap<Short, Arc<ModuleState>>>>,
 }
 
 impl Logs {
@@ -62,7 +62,7 @@ impl Logs {
         let mut modules = lock(&self.modules);
         let module = modules
             .entry(short.clone())
-            .or_insert_with(|| Arc::new(Module::new(short.clone(), file, limits)));
+            .or_insert_with(|| Arc::new(ModuleState::new(short.clone(), file, limits)));
         lock(&module.state).limits = limits;
         ModuleLog { hub: Arc::clone(&self.hub), module: Arc::clone(module) }
     }
@@ -78,7 +78,7 @@ impl Logs {
     /// From here on what the hub and the supervisor say is also kept in this file. Only the first name counts.
     pub fn keep_own(&self, file: PathBuf, limits: LogLimits) {
         // A second name is a mistake of the caller, and changes nothing.
-        let _ = self.hub.own.set(Own::new(file, limits));
+        let _ = self.hub.own.set(HubLog::new(file, limits));
     }
 
     /// A line of the hub itself: `[hub] text` on stdout, and in its own file.
@@ -95,7 +95,7 @@ impl Logs {
     /// Ends the log work: what the pipes still hold is read, followers are told, stdout is flushed. Takes no longer
     /// than `within`, whatever stdout or the disk do. Returns whether everything was written.
     pub async fn shutdown(&self, within: Duration) -> bool {
-        let modules: Vec<Arc<Module>> = lock(&self.modules).values().map(Arc::clone).collect();
+        let modules: Vec<Arc<ModuleState>> = lock(&self.modules).values().map(Arc::clone).collect();
         let flush = async {
             for module in &modules {
                 module.ending.send_replace(true);
@@ -122,7 +122,7 @@ impl Logs {
 #[derive(Debug, Clone)]
 pub struct ModuleLog {
     hub: Arc<Hub>,
-    module: Arc<Module>,
+    module: Arc<ModuleState>,
 }
 
 impl ModuleLog {
@@ -215,7 +215,7 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::follow::Followed;
+    use crate::logs::follower::Followed;
     use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
     use std::time::Duration;
 
