@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::home::paths::Home;
-use crate::logs::collector::Logs;
+use crate::logs::collector::LogCollector;
 use crate::module::stamp::Stamp;
 use crate::supervisor::set::Supervisor;
 use crate::sync::mutex::lock;
@@ -46,7 +46,7 @@ pub struct App {
     /// The modules.
     pub supervisor: Supervisor,
     /// The logs.
-    pub logs: Logs,
+    pub logs: LogCollector,
     /// How earlier hubs ended, and whether this one is in safe mode.
     pub boots: BootLog,
     /// What was found at the start and hinders nothing: one sentence each.

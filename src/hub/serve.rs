@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
-use crate::logs::collector::Logs;
+use crate::logs::collector::LogCollector;
 use crate::process::{group, heap, ports};
 use crate::supervisor::clock::moment;
 use crate::supervisor::set::Supervisor;
@@ -150,7 +150,7 @@ async fn serve(
     if left.is_empty() { Ok(()) } else { Err(ServeError::LeftBehind(left)) }
 }
 
-async fn finish(logs: &Logs) {
+async fn finish(logs: &LogCollector) {
     logs.hub_line("stopped");
     logs.shutdown(LOG_FLUSH).await;
 }

@@ -1,4 +1,4 @@
-//! Following a log file as it grows, is rotated, removed or made anew, for when there is no hub to ask.
+//! Follows a log file while it grows, is rotated, removed or created again (`tail -F`). It needs no hub.
 
 use std::fs::File;
 use std::io;
@@ -7,44 +7,44 @@ use std::path::PathBuf;
 
 use super::file_ops::{self, FileId, Seen};
 use super::line_splitter::LineSplitter;
-use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, stored};
+use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, parse_piece};
 use super::rotate::sibling;
 
-/// One file that is followed. Ask it again and again; the caller chooses the pace.
+/// Follows one path. The caller polls it as often as it likes.
 #[derive(Debug)]
-pub struct FileFollower {
+pub(crate) struct FileFollower {
     source: usize,
     path: PathBuf,
-    held: Option<Held>,
-    cutter: LineSplitter,
+    open: Option<OpenFile>,
+    splitter: LineSplitter,
 }
 
-/// The file that is being read, whatever its name is by now.
+/// The file that is being read, whatever its path is by now.
 #[derive(Debug)]
-struct Held {
+struct OpenFile {
     file: File,
     id: FileId,
     at: u64,
 }
 
-/// What to do next, from what is known of the file that is held and of the one that bears the name.
+/// What to do next, decided from the open file and from the file that is at the path now.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 enum Step {
     /// Nothing new.
     Wait,
-    /// Read this many bytes more of the held file.
+    /// Read this many bytes more of the open file.
     Read(u64),
-    /// It was cut short in place: read it from the beginning.
+    /// It was truncated: read it from the beginning.
     Rewind,
-    /// Its name went to another file, and it is read to its end: go on with the one that came after it.
+    /// Another file is at the path, and the open one is read to its end: open the one that came after it.
     Next,
 }
 
-fn step(held: Option<(FileId, u64)>, held_len: u64, place: Option<Seen>) -> Step {
-    match (held, place) {
-        (Some((_, at)), _) if held_len > at => Step::Read(held_len - at),
-        (Some((_, at)), _) if held_len < at => Step::Rewind,
+fn step(open: Option<(FileId, u64)>, open_len: u64, place: Option<Seen>) -> Step {
+    match (open, place) {
+        (Some((_, at)), _) if open_len > at => Step::Read(open_len - at),
+        (Some((_, at)), _) if open_len < at => Step::Rewind,
         (Some((id, _)), Some(seen)) if seen.id != id => Step::Next,
         (None, Some(_)) => Step::Next,
         (_, None) | (Some(_), Some(_)) => Step::Wait,
@@ -52,30 +52,30 @@ fn step(held: Option<(FileId, u64)>, held_len: u64, place: Option<Seen>) -> Step
 }
 
 impl FileFollower {
-    /// Goes on after `held`, or from the beginning of a file that is not there yet.
-    pub(crate) fn new(source: usize, path: PathBuf, held: Option<(File, Seen)>) -> Self {
-        let held = held.map(|(file, seen)| Held { file, id: seen.id, at: seen.len });
-        Self { source, path, held, cutter: LineSplitter::new(MAX_RAW) }
+    /// Goes on at the end of `open`, or with the beginning of a file that is not there yet.
+    pub(crate) fn new(source: usize, path: PathBuf, open: Option<(File, Seen)>) -> Self {
+        let open = open.map(|(file, seen)| OpenFile { file, id: seen.id, at: seen.len });
+        Self { source, path, open, splitter: LineSplitter::new(MAX_RAW) }
     }
 
     /// Lines that came since the last call, about a block of them. Empty: nothing new for now.
     ///
     /// # Errors
-    /// If the file is there and cannot be read.
-    pub fn poll(&mut self) -> Result<Vec<LogEntry>, ReadError> {
+    /// The file is there and cannot be read.
+    pub(crate) fn poll(&mut self) -> Result<Vec<LogEntry>, ReadError> {
         self.advance().map_err(|source| ReadError { path: self.path.clone(), source })
     }
 
     fn advance(&mut self) -> io::Result<Vec<LogEntry>> {
         let mut entries = Vec::new();
         while entries.is_empty() {
-            // The name first: a file that lost its name gets no more lines, so its length is final then.
+            // The path first: a file that was renamed gets no more lines, so its length is final then.
             let place = file_ops::look(&self.path)?;
-            let held_len = match &self.held {
-                Some(held) => file_ops::look_at(&held.file)?.len,
+            let open_len = match &self.open {
+                Some(open) => file_ops::look_at(&open.file)?.len,
                 None => 0,
             };
-            match step(self.held.as_ref().map(|held| (held.id, held.at)), held_len, place) {
+            match step(self.open.as_ref().map(|open| (open.id, open.at)), open_len, place) {
                 Step::Wait => break,
                 Step::Read(more) => {
                     if !self.read(more, &mut entries)? {
@@ -84,27 +84,27 @@ impl FileFollower {
                 }
                 Step::Rewind => {
                     self.flush(&mut entries);
-                    if let Some(held) = &mut self.held {
-                        held.at = 0;
+                    if let Some(open) = &mut self.open {
+                        open.at = 0;
                     }
                 }
                 Step::Next => {
                     self.flush(&mut entries);
-                    let file = self.after_held()?;
+                    let file = self.next_file()?;
                     let Some(file) = file else { break };
                     let id = file_ops::look_at(&file)?.id;
-                    self.held = Some(Held { file, id, at: 0 });
+                    self.open = Some(OpenFile { file, id, at: 0 });
                 }
             }
         }
         Ok(entries)
     }
 
-    /// The file that was begun after the held one: its neighbour, or the live one if it is gone altogether.
-    fn after_held(&self) -> io::Result<Option<File>> {
+    /// The file that was created after the open one: the next lower number, or the live file if the open one is gone.
+    fn next_file(&self) -> io::Result<Option<File>> {
         let mut n = 1;
-        while let (Some(held), Some(seen)) = (&self.held, file_ops::look(&sibling(&self.path, n))?) {
-            if seen.id == held.id {
+        while let (Some(open), Some(seen)) = (&self.open, file_ops::look(&sibling(&self.path, n))?) {
+            if seen.id == open.id {
                 return file_ops::open_read(&sibling(&self.path, n - 1));
             }
             n += 1;
@@ -114,13 +114,13 @@ impl FileFollower {
 
     /// `false`: there was nothing to read after all.
     fn read(&mut self, more: u64, entries: &mut Vec<LogEntry>) -> io::Result<bool> {
-        let Some(held) = &mut self.held else { return Ok(false) };
+        let Some(open) = &mut self.open else { return Ok(false) };
         let mut block = vec![0; block_size(more)];
-        let read = file_ops::read_at(&held.file, &mut block, held.at)?;
-        held.at += read as u64;
+        let read = file_ops::read_at(&open.file, &mut block, open.at)?;
+        open.at += read as u64;
         let source = self.source;
-        self.cutter.feed(&block[..read], |raw, continued| {
-            entries.push(LogEntry::of(source, &stored(raw, continued)));
+        self.splitter.feed(&block[..read], |raw, continued| {
+            entries.push(LogEntry::of(source, &parse_piece(raw, continued)));
             ControlFlow::Continue(())
         });
         Ok(read > 0)
@@ -128,7 +128,8 @@ impl FileFollower {
 
     fn flush(&mut self, entries: &mut Vec<LogEntry>) {
         let source = self.source;
-        self.cutter.finish(|raw, continued| entries.push(LogEntry::of(source, &stored(raw, continued))));
+        self.splitter
+            .finish(|raw, continued| entries.push(LogEntry::of(source, &parse_piece(raw, continued))));
     }
 }
 
@@ -136,7 +137,7 @@ impl FileFollower {
 #[expect(clippy::disallowed_methods, reason = "test: grows, rotates and removes the file it follows")]
 mod tests {
     use super::*;
-    use crate::logs::file_reader::{Selection, open};
+    use crate::logs::file_reader::{self, Selection};
     use std::fs;
     use std::io::Write;
 
@@ -160,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         append(&path, "old\n");
-        let entries = open(std::slice::from_ref(&path), Selection::default()).unwrap();
+        let entries = file_reader::open(std::slice::from_ref(&path), Selection::default()).unwrap();
         append(&path, "after open\n");
         let mut tail = entries.followers().unwrap().remove(0);
         assert_eq!(all(&mut tail), ["after open"], "goes on exactly where the entries end");
@@ -180,15 +181,15 @@ mod tests {
 
         fs::remove_file(&path).unwrap();
         assert_eq!(all(&mut tail), [""; 0]);
-        append(&path, "anew\n");
-        assert_eq!(all(&mut tail), ["anew"]);
+        append(&path, "again\n");
+        assert_eq!(all(&mut tail), ["again"]);
     }
 
     #[test]
     fn a_file_that_comes_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
-        let entries = open(std::slice::from_ref(&path), Selection::default()).unwrap();
+        let entries = file_reader::open(std::slice::from_ref(&path), Selection::default()).unwrap();
         let mut tail = entries.followers().unwrap().remove(0);
         assert_eq!(all(&mut tail), [""; 0]);
         append(&path, "first\n");

@@ -1,4 +1,4 @@
-//! The files of this room. Edge: opens, renames, removes, looks. Decides nothing.
+//! Calls on log files. Edge: opens, renames, removes, looks. Decides nothing.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the logs room")]
 
@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Which file it is, whatever its name.
+/// Which file it is: the same under every name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     dev: u64,
@@ -54,17 +54,17 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     absent_is_none(fs::remove_file(path)).map(|gone| gone.is_some())
 }
 
-/// What is at `path`; `None`: nothing.
+/// The file at `path`, if there is one.
 pub(crate) fn look(path: &Path) -> io::Result<Option<Seen>> {
     Ok(absent_is_none(fs::metadata(path))?.map(|meta| Seen::of(&meta)))
 }
 
-/// What `file` is, wherever it lies by now.
+/// The open `file`, whatever its path is by now.
 pub(crate) fn look_at(file: &File) -> io::Result<Seen> {
     file.metadata().map(|meta| Seen::of(&meta))
 }
 
-/// Reads at a position; short only at the end.
+/// Reads from position `at`. Fills `buf`, unless the file ends before.
 pub(crate) fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buf.len() {

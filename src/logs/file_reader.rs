@@ -1,5 +1,5 @@
-//! Reading log files: the last lines or those since a time, over the rotated files, several modules merged by time.
-//! It needs no hub, and no more memory than a block a module, whatever the files hold.
+//! Reads log files: the last lines or those since a time, over the rotated files, several modules merged by time.
+//! It needs no hub, and no more memory than a block for each module, whatever the files hold.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,26 +11,28 @@ use super::file_follower::FileFollower;
 use super::file_ops::{self, Seen};
 use super::line::{HEAD_LEN, parse};
 use super::line_splitter::LineSplitter;
-use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, stored};
+use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, parse_piece};
 use super::rotate::sibling;
 use crate::module::stamp::Stamp;
 
 /// Which lines are wanted, of every module. Both unset: all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Selection {
-    /// The last ones only, this many per module.
-    pub last: Option<usize>,
-    /// Only those of this time or later. A line without time counts as the one before it; before any: too old.
-    pub since: Option<Stamp>,
+pub(crate) struct Selection {
+    /// Only the last ones, so many of each module.
+    pub(crate) last: Option<usize>,
+    /// Only those of this time or later. A line without time has the time of the line before it; if no line before it
+    /// has one, it is too old.
+    pub(crate) since: Option<Stamp>,
 }
 
-/// Opens the live files `paths` (`<short>.log`) and their older siblings. A module without files has no lines.
+/// Opens the live files `paths` (`<short>.log`) and their rotated files. A module without files has no lines.
 ///
 /// # Errors
-/// If a file is there and cannot be opened or read.
-pub fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, ReadError> {
+/// A file is there and cannot be opened or read.
+pub(crate) fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, ReadError> {
     let open_one = |(source, path): (usize, &PathBuf)| {
-        Lines::open(source, path, selection).map_err(|error| ReadError { path: path.clone(), source: error })
+        ModuleLines::open(source, path, selection)
+            .map_err(|error| ReadError { path: path.clone(), source: error })
     };
     let sources = paths.iter().enumerate().map(open_one).collect::<Result<_, _>>()?;
     Ok(Entries { sources })
@@ -39,17 +41,17 @@ pub fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, ReadErro
 /// The lines asked for, oldest first, as an iterator. What is written after [`open`] is not part of it: see
 /// [`Self::followers`].
 #[derive(Debug)]
-pub struct Entries {
-    sources: Vec<Lines>,
+pub(crate) struct Entries {
+    sources: Vec<ModuleLines>,
 }
 
 impl Entries {
-    /// What continues every module's file exactly where these lines end, in the order of the paths.
+    /// Followers that continue every module's file exactly where these lines end, in the order of the paths.
     ///
     /// # Errors
-    /// If no descriptor is left.
-    pub fn followers(&self) -> Result<Vec<FileFollower>, ReadError> {
-        let tail = |lines: &Lines| {
+    /// No descriptor is left.
+    pub(crate) fn followers(&self) -> Result<Vec<FileFollower>, ReadError> {
+        let tail = |lines: &ModuleLines| {
             let held = lines.newest.as_ref().map(|(file, seen)| Ok((file.try_clone()?, *seen))).transpose();
             held.map(|held| FileFollower::new(lines.source, lines.path.clone(), held))
                 .map_err(|source| ReadError { path: lines.path.clone(), source })
@@ -68,8 +70,8 @@ impl Iterator for Entries {
                 return Some(Err(ReadError { path: lines.path.clone(), source }));
             }
         }
-        // Of equal times the first module's line; a line without time goes with the one before it.
-        let head = |lines: &Lines| lines.ready.front().map(|(time, _)| *time);
+        // Of equal times, the line of the first module. A line without time goes with the one before it.
+        let head = |lines: &ModuleLines| lines.ready.front().map(|(time, _)| *time);
         let (_, first) = (0..self.sources.len()).filter_map(|i| Some((head(&self.sources[i])?, i))).min()?;
         self.sources[first].ready.pop_front().map(|(_, entry)| Ok(entry))
     }
@@ -77,7 +79,7 @@ impl Iterator for Entries {
 
 /// One module's lines, oldest first.
 #[derive(Debug)]
-struct Lines {
+struct ModuleLines {
     source: usize,
     path: PathBuf,
     since: Option<Stamp>,
@@ -85,10 +87,10 @@ struct Lines {
     segments: VecDeque<Segment>,
     /// The newest file, for [`Entries::followers`].
     newest: Option<(File, Seen)>,
-    cutter: LineSplitter,
+    splitter: LineSplitter,
     /// Time of the last line that had one.
     time: Option<Stamp>,
-    /// Lines of the last block, each with the time it counts as.
+    /// Lines of the last block, each with the time by which it is merged.
     ready: VecDeque<(Option<Stamp>, LogEntry)>,
 }
 
@@ -96,16 +98,16 @@ struct Lines {
 struct Segment {
     file: File,
     at: u64,
-    /// Its length when it was opened: what comes later is a tail's business.
+    /// Its length when it was opened: a follower reads what comes later.
     end: u64,
 }
 
-impl Lines {
+impl ModuleLines {
     fn open(source: usize, path: &Path, selection: Selection) -> io::Result<Self> {
         let mut segments: VecDeque<Segment> = VecDeque::new();
         let mut newest: Option<(File, Seen)> = None;
         let mut last: Option<Seen> = None;
-        // The live file may be missing for a moment; a gap further up is the end.
+        // The live file may be missing for a moment; the first missing number after it is the end.
         for n in 0.. {
             let Some(file) = file_ops::open_read(&sibling(path, n))? else {
                 if n == 0 { continue } else { break }
@@ -128,12 +130,12 @@ impl Lines {
             skip_to_last(&mut segments, last)?;
             time = segments.front().map_or(Ok(None), time_before)?;
         }
-        let (path, cutter) = (path.to_owned(), LineSplitter::new(MAX_RAW));
+        let (path, splitter) = (path.to_owned(), LineSplitter::new(MAX_RAW));
         let ready = VecDeque::new();
-        Ok(Self { source, path, since: selection.since, segments, newest, cutter, time, ready })
+        Ok(Self { source, path, since: selection.since, segments, newest, splitter, time, ready })
     }
 
-    /// Reads on until a line is ready, or all is read.
+    /// Reads until a line is ready, or all is read.
     fn fill(&mut self) -> io::Result<()> {
         let mut block = Vec::new();
         while self.ready.is_empty() {
@@ -144,18 +146,18 @@ impl Lines {
             let (source, since) = (self.source, self.since);
             let (time, ready) = (&mut self.time, &mut self.ready);
             let mut keep = |raw: &[u8], continued: bool| {
-                let stored = stored(raw, continued);
+                let stored = parse_piece(raw, continued);
                 *time = stored.at.or(*time);
                 if since.is_none_or(|since| time.is_some_and(|time| time >= since)) {
                     ready.push_back((*time, LogEntry::of(source, &stored)));
                 }
             };
-            self.cutter.feed(&block[..read], |raw, continued| {
+            self.splitter.feed(&block[..read], |raw, continued| {
                 keep(raw, continued);
                 ControlFlow::Continue(())
             });
             if read == 0 {
-                self.cutter.finish(&mut keep);
+                self.splitter.finish(&mut keep);
                 self.segments.pop_front();
             }
         }
@@ -176,7 +178,7 @@ fn skip_older(segments: &mut VecDeque<Segment>, since: Stamp) -> io::Result<()> 
     Ok(())
 }
 
-/// Moves the beginning to the last `lines` lines.
+/// Moves the start to the last `lines` lines.
 fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()> {
     let mut left = lines;
     let mut keep = segments.len();
@@ -193,7 +195,7 @@ fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()
     Ok(())
 }
 
-/// Time of the line before the beginning, for a beginning without time; looked for in one block at most.
+/// Time of the line before the start, for a first line without time. One block at most is searched for it.
 fn time_before(segment: &Segment) -> io::Result<Option<Stamp>> {
     let mut block = vec![0; block_size(segment.at)];
     let start = segment.at - block.len() as u64;
@@ -246,16 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn over_rotated_files_and_lines_of_an_older_hub() {
+    fn over_rotated_files_and_lines_of_the_detached_hub() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
-        fs::write(sibling(&path, 2), "legacy 1\nlegacy 2\n").unwrap();
+        fs::write(sibling(&path, 2), "detached 1\ndetached 2\n").unwrap();
         fs::write(sibling(&path, 1), line(10, "a") + &line(20, "b") + "raw\n").unwrap();
         fs::write(&path, line(30, "c") + "torn").unwrap();
         let selection = |last, since: Option<u64>| {
             texts(open(std::slice::from_ref(&path), Selection { last, since: since.map(Stamp) }).unwrap())
         };
-        let all = ["legacy 1", "legacy 2", "a", "b", "raw", "c", "torn"];
+        let all = ["detached 1", "detached 2", "a", "b", "raw", "c", "torn"];
         assert_eq!(selection(None, None), all);
         for n in 0..9 {
             assert_eq!(selection(Some(n), None), all[all.len().saturating_sub(n)..], "the last {n}");

@@ -1,7 +1,8 @@
-//! Following a module's lines as they come, without ever slowing them down.
+//! Follows a module's lines as they come, from the ring, without ever delaying the module. Files are followed in
+//! `file_follower`.
 //!
-//! A follower has no buffer of its own: it reads the ring, which keeps more while it is followed. If it comes too
-//! late, the lines it missed are counted by their numbers.
+//! A follower has no buffer of its own: it reads the ring, which keeps more while it is followed. If it is too slow, the
+//! lines that it missed are counted by their numbers.
 
 use std::sync::Arc;
 
@@ -9,21 +10,21 @@ use tokio::sync::watch;
 
 use super::line::Line;
 use super::module_state::ModuleState;
-use super::start::Start;
+use super::ring::FollowFrom;
 use crate::sync::mutex::lock;
 
-/// Most lines handed out at once.
+/// Most lines of one answer.
 const LINES: usize = 512;
 
-/// Most text handed out at once, give or take a line.
+/// Most bytes of text of one answer, give or take a line.
 const BYTES: usize = 128 * 1024;
 
 /// What a follower is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Followed {
+pub(crate) enum Followed {
     /// New lines, at least one.
     Lines(Vec<Line>),
-    /// The follower was too slow (or asked for lines of long ago): these many lines are not to be had any more.
+    /// The follower was too slow, or asked for lines that the ring has dropped: so many lines are missing here.
     Dropped {
         /// How many.
         lost: u64,
@@ -32,23 +33,23 @@ pub enum Followed {
     Closed,
 }
 
-/// Somebody who follows one module.
+/// Reads one module's lines as they come.
 #[derive(Debug)]
-pub struct Follower {
+pub(crate) struct Follower {
     module: Arc<ModuleState>,
     pulse: watch::Receiver<bool>,
     next: u64,
 }
 
 impl Follower {
-    pub(crate) fn new(module: Arc<ModuleState>, start: Start) -> Self {
+    pub(crate) fn new(module: Arc<ModuleState>, from: FollowFrom) -> Self {
         let pulse = module.pulse.subscribe();
-        let next = module.followed(start);
+        let next = module.add_follower(from);
         Self { module, pulse, next }
     }
 
     /// What came since the last call; waits if nothing did. May be dropped while it waits: nothing is lost.
-    pub async fn next(&mut self) -> Followed {
+    pub(crate) async fn next(&mut self) -> Followed {
         loop {
             // Marked as seen before the ring is read: a line that comes in between wakes us again.
             let closed = *self.pulse.borrow_and_update();
@@ -62,14 +63,14 @@ impl Follower {
     }
 
     fn look(&mut self) -> Option<Followed> {
-        let state = lock(&self.module.state);
-        let first = state.ring.first();
+        let recent = lock(&self.module.recent);
+        let first = recent.ring.first();
         if self.next < first {
             let lost = first - self.next;
             self.next = first;
             return Some(Followed::Dropped { lost });
         }
-        let lines = state.ring.from(self.next, LINES, BYTES);
+        let lines = recent.ring.from(self.next, LINES, BYTES);
         self.next = lines.last()?.seq + 1;
         Some(Followed::Lines(lines))
     }
@@ -77,6 +78,6 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.module.unfollowed();
+        self.module.remove_follower();
     }
 }

@@ -1,4 +1,4 @@
-//! From a module's bytes to what goes to stdout and what goes to its file, in one pass. Pure.
+//! Formats a module's bytes as lines for stdout and as lines for its file, in one pass. Pure.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ pub struct Batch {
 }
 
 /// A batch is full at this many bytes of its longer form: short lines grow tenfold by their heads.
-pub const FULL: usize = 384 * 1024;
+pub(crate) const FULL: usize = 384 * 1024;
 
 impl Batch {
     /// Empties it and keeps its memory.
@@ -34,17 +34,17 @@ impl Batch {
     }
 }
 
-/// A byte order mark, dropped at the very beginning of a stream (contract A-70).
+/// The byte order mark that some programs write first: dropped at the beginning of a stream, kept elsewhere.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
-/// One stream of one life of a module.
+/// Formats one stream of one run of a module.
 #[derive(Debug)]
 pub struct Formatter {
-    cutter: LineSplitter,
+    splitter: LineSplitter,
     stream: Stream,
     /// `[short]`.
     prefix: Box<[u8]>,
-    /// Nothing was emitted yet.
+    /// No line was emitted yet.
     fresh: bool,
 }
 
@@ -53,14 +53,14 @@ impl Formatter {
     #[must_use]
     pub fn new(short: &Short, stream: Stream) -> Self {
         let prefix = format!("[{short}]").into_bytes().into_boxed_slice();
-        Self { cutter: LineSplitter::new(MAX_TEXT), stream, prefix, fresh: true }
+        Self { splitter: LineSplitter::new(MAX_TEXT), stream, prefix, fresh: true }
     }
 
     /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.
     pub fn feed(&mut self, input: &[u8], at: Stamp, batch: &mut Batch) -> usize {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = &mut self.fresh;
-        self.cutter.feed(input, |text, continued| {
+        self.splitter.feed(input, |text, continued| {
             let text = if std::mem::take(fresh) { text.strip_prefix(BOM).unwrap_or(text) } else { text };
             heads.write(text, continued, batch);
             if batch.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -71,7 +71,7 @@ impl Formatter {
     pub fn finish(&mut self, at: Stamp, batch: &mut Batch) {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = self.fresh;
-        self.cutter.finish(|text, continued| {
+        self.splitter.finish(|text, continued| {
             let text = if fresh { text.strip_prefix(BOM).unwrap_or(text) } else { text };
             if !text.is_empty() {
                 heads.write(text, continued, batch);
@@ -80,7 +80,7 @@ impl Formatter {
     }
 }
 
-/// Both heads of both kinds of line, made once per batch.
+/// The heads for stdout and for the file, each for a line that begins and for one that continues. Made once a batch.
 struct Heads {
     out: [Vec<u8>; 2],
     file: [[u8; HEAD_LEN]; 2],

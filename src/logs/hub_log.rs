@@ -1,24 +1,24 @@
-//! The hub's own log file: what it says, in a file that is rotated like a module's, whoever reads its stdout or not.
+//! The hub's own log file, rotated like a module's. The hub writes it whether or not its stdout is read.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::line::{Stream, head};
+use super::line::{Stream, stored_line};
 use super::rotate::LogFile;
 use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
 use crate::sync::mutex::lock;
 
-/// Lines that wait for a slow disk; more are not written to the file.
+/// Most bytes that wait for a slow disk; further lines are not written to the file.
 const WAITING: usize = 64 * 1024;
 
-/// The file, and what waits for it.
+/// The file, and the lines that wait for it. [`Stream::Out`] is the hub, [`Stream::Hub`] the supervisor about a module.
 #[derive(Debug)]
 pub(crate) struct HubLog {
-    /// Taken by the logs thread alone: it is held while the disk is written.
+    /// Locked by the logs thread alone, which holds it while it writes to disk.
     pub(crate) file: Mutex<LogFile>,
     pub(crate) limits: LogLimits,
-    /// In file form.
+    /// As the file will have them.
     waiting: Mutex<Vec<u8>>,
 }
 
@@ -28,25 +28,18 @@ impl HubLog {
     }
 
     /// Leaves a text for the file, each of its lines with the time. `true`: the logs thread must be told.
-    pub(crate) fn leave(&self, at: Stamp, stream: Stream, text: &str) -> bool {
+    pub(crate) fn queue(&self, at: Stamp, stream: Stream, text: &str) -> bool {
         let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();
         for line in text.lines() {
             if waiting.len() + line.len() <= WAITING {
-                waiting.extend_from_slice(&stored(at, stream, line));
+                waiting.extend_from_slice(&stored_line(at, stream, line));
             }
         }
         first && !waiting.is_empty()
     }
 
-    /// Takes what waits.
-    pub(crate) fn take(&self) -> Vec<u8> {
+    pub(crate) fn take_waiting(&self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.waiting))
     }
-}
-
-/// A line as the hub's file has it: [`Stream::Out`] is the hub, [`Stream::Hub`] the supervisor about a module.
-#[must_use]
-pub fn stored(at: Stamp, stream: Stream, line: &str) -> Vec<u8> {
-    [head(at, stream, false).as_slice(), line.as_bytes(), b"\n"].concat()
 }

@@ -1,14 +1,14 @@
-//! Bytes in, lines out, whatever the chunks they came in. Pure.
+//! Splits a stream of bytes into lines, whatever the chunks in which they arrive. Pure.
 
 use std::ops::ControlFlow;
 
 /// Cuts a stream at newlines, and a text longer than `max` into pieces of at most `max` bytes.
 ///
-/// Where it cuts depends on the bytes alone, never on how they were chunked. No byte is lost or doubled, and a
-/// valid UTF-8 sequence is never torn.
+/// Where it cuts depends on the bytes alone, never on the chunks. No byte is lost or doubled, and a valid UTF-8 sequence
+/// is never split.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
-    /// Longest piece.
+    /// Longest piece, bytes.
     max: usize,
     /// The beginning of a text whose newline has not come. At most `max` bytes.
     partial: Vec<u8>,
@@ -16,7 +16,7 @@ pub(crate) struct LineSplitter {
     continued: bool,
 }
 
-/// A freed partial may keep this much: most lines fit, so a quiet stream does not allocate.
+/// An emptied `partial` keeps so many bytes: most lines fit, so a quiet stream does not allocate.
 const KEEP_PARTIAL: usize = 4 * 1024;
 
 impl LineSplitter {
@@ -88,7 +88,7 @@ impl LineSplitter {
     }
 }
 
-/// The largest cut of `text` (its whole length, or up to three bytes less) that tears no UTF-8 sequence.
+/// The largest cut of `text` (its whole length, or up to three bytes less) that splits no UTF-8 sequence.
 fn boundary(text: &[u8]) -> usize {
     let len = text.len();
     for back in 1..=3.min(len) {
@@ -112,16 +112,16 @@ mod tests {
     type Piece = (Vec<u8>, bool);
 
     fn cut(max: usize, chunks: &[&[u8]]) -> Vec<Piece> {
-        let mut cutter = LineSplitter::new(max);
+        let mut splitter = LineSplitter::new(max);
         let mut got = Vec::new();
         for chunk in chunks {
-            let taken = cutter.feed(chunk, |text, continued| {
+            let taken = splitter.feed(chunk, |text, continued| {
                 got.push((text.to_vec(), continued));
                 ControlFlow::Continue(())
             });
             assert_eq!(taken, chunk.len());
         }
-        cutter.finish(|text, continued| got.push((text.to_vec(), continued)));
+        splitter.finish(|text, continued| got.push((text.to_vec(), continued)));
         got
     }
 
@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn stops_when_told() {
-        let mut cutter = LineSplitter::new(8);
+        let mut splitter = LineSplitter::new(8);
         let mut got = Vec::new();
-        let taken = cutter.feed(b"a\nb\nc\n", |text, _| {
+        let taken = splitter.feed(b"a\nb\nc\n", |text, _| {
             got.push(text.to_vec());
             if got.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -183,7 +183,7 @@ mod tests {
             let mut joined = Vec::new();
             for (i, (text, continued)) in whole.iter().enumerate() {
                 prop_assert!(text.len() <= 8);
-                prop_assert!(std::str::from_utf8(text).is_ok(), "a sequence was torn");
+                prop_assert!(std::str::from_utf8(text).is_ok(), "a sequence was split");
                 if i > 0 && !continued {
                     joined.push(b'\n');
                 }

@@ -1,117 +1,66 @@
-//! One stream: from its pipe to ring, stdout and file. Edge: the clock, `read(2)`.
+//! Reads one stream of a module until its end: from the pipe to ring, stdout and file. Edge: the clock, `read(2)`.
 //!
-//! All pumps are tasks of one thread, so they share one [`Scratch`]: memory does not grow with the number of
-//! modules. The pump that holds the scratch may wait for room in front of stdout; the others then wait for it, as
-//! they would for the room.
+//! All pumps are tasks of one thread and share one [`Scratch`]. The pump that holds it may wait for room in front of
+//! stdout; the others then wait for it, as they would for the room.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::net::unix::pipe::Receiver;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::formatter::{Batch, Formatter};
-use super::hub_log::HubLog;
-use super::line::{Stream, head};
+use super::line::Stream;
+use super::log_thread::{LogThread, Scratch};
 use super::module_state::ModuleState;
-use super::rotate::Report;
-use super::stdout::Stdout;
-use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
-use crate::sync::mutex::lock;
 
-/// Most bytes read from one stream before another has its turn.
-const READ: usize = 256 * 1024;
-
-/// A turn with less than this is a quiet one.
-const QUIET: usize = 4 * 1024;
-
-/// Buffers larger than this are given back at a quiet turn.
-const KEEP: usize = 64 * 1024;
-
-/// What every pump needs.
+/// One stream that is being read. Dropping it changes nothing: the stream is read until its end.
 #[derive(Debug)]
-pub(crate) struct Hub {
-    /// Where tasks of the logs thread are started.
-    pub(crate) handle: Handle,
-    /// Ends the logs thread.
-    pub(crate) stop: Arc<Notify>,
-    pub(crate) stdout: Stdout,
-    pub(crate) scratch: tokio::sync::Mutex<Scratch>,
-    /// The hub's own file, once it was named.
-    pub(crate) own: OnceLock<HubLog>,
+pub struct Pump {
+    /// `None` once it has been drained.
+    drained: Option<oneshot::Receiver<()>>,
 }
 
-impl Hub {
-    /// A line of the hub itself: stdout, and its own file. Never waits.
-    pub(crate) fn say(self: &Arc<Self>, text: &str) {
-        self.stdout.line(&format!("[hub] {text}"));
-        self.keep(Stream::Out, text);
-    }
-
-    /// For the hub's own file only.
-    pub(crate) fn keep(self: &Arc<Self>, stream: Stream, text: &str) {
-        let at = Stamp::of(SystemTime::now());
-        if self.own.get().is_some_and(|own| own.leave(at, stream, text)) {
-            let hub = Arc::clone(self);
-            self.handle.spawn(async move { hub.write_own() });
-        }
-    }
-
-    /// Writes what waits for the hub's own file. Only the logs thread comes here.
-    pub(crate) fn write_own(&self) {
-        let Some(own) = self.own.get() else { return };
-        let mut file = lock(&own.file);
-        let lines = own.take();
-        if lines.is_empty() {
-            return;
-        }
-        let path = file.path().display().to_string();
-        // Said on stdout alone: the file is what it is about.
-        match file.append(&lines, own.limits, Instant::now()) {
-            Report::Quiet => {}
-            Report::Failed(error) => {
-                self.stdout.line(&format!("[hub] {path} cannot be written: {error}; its lines go on here"));
+impl Pump {
+    /// Starts to read `fd`, the read end of a module's pipe.
+    pub(crate) fn start(
+        thread: &Arc<LogThread>,
+        module: &Arc<ModuleState>,
+        stream: Stream,
+        fd: OwnedFd,
+    ) -> Self {
+        let (done, drained) = oneshot::channel();
+        let (on_thread, module) = (Arc::clone(thread), Arc::clone(module));
+        let ending = module.ending.subscribe();
+        thread.handle.spawn(async move {
+            if let Err(error) = pump(&on_thread, &module, stream, fd, ending).await {
+                on_thread.hub_line(&format!("{}: its output cannot be read: {error}", module.short));
             }
-            Report::Recovered(missing) => {
-                self.stdout
-                    .line(&format!("[hub] {path} is written again; {missing} lines are missing in it"));
-            }
-        }
-    }
-}
-
-/// One for all pumps.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    input: Vec<u8>,
-    batch: Batch,
-}
-
-impl Scratch {
-    fn prepare(&mut self) {
-        if self.input.is_empty() {
-            // Zeroed by the kernel page by page as they are used: a quiet hub touches only the first ones.
-            self.input = vec![0; READ];
-        }
+            // The receiver may have been dropped: then no caller waits.
+            let _ = done.send(());
+        });
+        Self { drained: Some(drained) }
     }
 
-    /// Gives memory back at the first quiet turn after a busy one.
-    fn rest(&mut self, filled: usize) {
-        if filled < QUIET && self.batch.file.capacity() > KEEP {
-            *self = Self::default();
+    /// Completes when the stream has ended and all of it is in the ring. The caller must bound the wait: a descendant
+    /// of the module may hold the other end open for ever. May be called again.
+    pub async fn drained(&mut self) {
+        if let Some(drained) = &mut self.drained {
+            // An error means that the logs thread is gone, and the stream with it.
+            let _ = drained.await;
+            self.drained = None;
         }
     }
 }
 
 /// Reads one stream until its end, or until the module's log is ended.
-pub(crate) async fn pump(
-    hub: &Arc<Hub>,
+async fn pump(
+    thread: &Arc<LogThread>,
     module: &ModuleState,
     stream: Stream,
     fd: OwnedFd,
@@ -123,43 +72,44 @@ pub(crate) async fn pump(
     while !last_turn {
         tokio::select! {
             biased;
-            // Told to end: what is there now is still read, once.
+            // Told to end: what is in the pipe now is still read, once.
             _ = ending.wait_for(|ending| *ending) => last_turn = true,
             ready = pipe.readable() => ready?,
         }
-        let mut scratch = hub.scratch.lock().await;
+        let mut scratch = thread.scratch.lock().await;
         scratch.prepare();
         let Scratch { input, batch } = &mut *scratch;
-        let (filled, state) = fill(&pipe, input, last_turn)?;
-        last_turn |= state == Left::Ended;
+        let (filled, left) = fill(&pipe, input, last_turn)?;
+        last_turn |= left == Left::Ended;
 
         let at = Stamp::of(SystemTime::now());
         let mut rest = &input[..filled];
         while !rest.is_empty() {
             let taken = formatter.feed(rest, at, batch);
             rest = &rest[taken..];
-            deliver(hub, module, stream, at, batch).await;
+            deliver(thread, module, stream, at, batch).await;
         }
         if last_turn {
             formatter.finish(at, batch);
-            deliver(hub, module, stream, at, batch).await;
+            deliver(thread, module, stream, at, batch).await;
         }
-        scratch.rest(filled);
+        scratch.shrink_after(filled);
         drop(scratch);
-        if state == Left::More {
+        if left == Left::More {
             tokio::task::yield_now().await;
         }
     }
     Ok(())
 }
 
+/// What the pipe still has after a turn.
 #[derive(Debug, PartialEq, Eq)]
 enum Left {
-    /// The buffer was filled.
+    /// The buffer is full: there may be more.
     More,
-    /// Nothing more for now.
+    /// Nothing for now.
     Empty,
-    /// Every writer is gone.
+    /// Every writer has closed it.
     Ended,
 }
 
@@ -168,7 +118,7 @@ fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize
     let mut filled = 0;
     while filled < input.len() {
         let rest = &mut input[filled..];
-        // `try_read` reads only what the event queue has announced; at the last turn there is no time for that.
+        // `try_read` reads only what the event queue has announced; the last turn cannot wait for an announcement.
         let read = if last_turn {
             rustix::io::read(pipe, rest).map_err(io::Error::from)
         } else {
@@ -184,43 +134,27 @@ fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize
     Ok((filled, Left::More))
 }
 
-/// Ring and followers first, then stdout and the file; stdout before the file if it takes it at once, so that both
-/// threads write at the same time.
-async fn deliver(hub: &Arc<Hub>, module: &ModuleState, stream: Stream, at: Stamp, batch: &mut Batch) {
+/// Ring and followers first, then stdout and the file. If stdout takes the batch at once it comes before the file, so
+/// that both threads write at the same time.
+async fn deliver(
+    thread: &Arc<LogThread>,
+    module: &ModuleState,
+    stream: Stream,
+    at: Stamp,
+    batch: &mut Batch,
+) {
     if batch.lines > 0 {
         let limits = module.keep(at, stream, &batch.file, batch.lines);
-        let taken = hub.stdout.offer(&mut batch.out, batch.lines);
-        to_file(hub, module, &batch.file, limits);
+        let taken = thread.stdout.offer(&mut batch.out, batch.lines);
+        thread.write_module_file(module, &batch.file, limits);
         if !taken {
             loop {
-                hub.stdout.room().await;
-                if hub.stdout.offer(&mut batch.out, batch.lines) {
+                thread.stdout.room().await;
+                if thread.stdout.offer(&mut batch.out, batch.lines) {
                     break;
                 }
             }
         }
     }
     batch.clear();
-}
-
-/// Writes lines to the module's file, and says (later in the file too) if it could not.
-pub(crate) fn to_file(hub: &Arc<Hub>, module: &ModuleState, lines: &[u8], limits: LogLimits) {
-    let mut file = lock(&module.file);
-    match file.append(lines, limits, Instant::now()) {
-        Report::Quiet => {}
-        Report::Failed(error) => hub.say(&format!(
-            "{}: {} cannot be written: {error}; its lines go on here",
-            module.short,
-            file.path().display()
-        )),
-        Report::Recovered(missing) => {
-            let text = format!("{missing} lines are missing here: the file could not be written");
-            hub.say(&format!("{}: {} is written again; {text}", module.short, file.path().display()));
-            let mut line = head(Stamp::of(SystemTime::now()), Stream::Hub, false).to_vec();
-            line.extend_from_slice(text.as_bytes());
-            line.push(b'\n');
-            // A second failure in a row is reported with the next batch.
-            let _ = file.append(&line, limits, Instant::now());
-        }
-    }
 }

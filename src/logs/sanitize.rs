@@ -1,13 +1,15 @@
-//! What a module says, as a terminal may show it. Pure. Files, pipes and JSON have every byte as it was.
+//! Escapes control characters in module output before a terminal shows it. Pure. Files, pipes and JSON get every byte
+//! unchanged.
 
-/// Colours act (SGR, `ESC [ … m`), and tabs and line ends; every other control character, alone or in a sequence, is
-/// shown: a stranger's request that a module logs must not set a title, fill a clipboard or move the cursor.
+/// Keeps colours (SGR, `ESC [ … m`), tabs and line ends. Every other control character, alone or in a sequence, is
+/// escaped: a request that a module logs may hold any bytes, and must not set a title, fill a clipboard or move the
+/// cursor.
 #[must_use]
-pub fn sanitize(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn sanitize(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid();
-        while let Some(at) = rest.find(acts) {
+        while let Some(at) = rest.find(is_escaped) {
             let (plain, from) = rest.split_at(at);
             out.extend_from_slice(plain.as_bytes());
             let colour = colour(from);
@@ -19,7 +21,7 @@ pub fn sanitize(bytes: &[u8]) -> Vec<u8> {
             let mut chars = from.chars();
             let control = chars.next().unwrap_or_default();
             rest = chars.as_str();
-            // A line end of elsewhere.
+            // `\r\n` is a line end.
             if control != '\r' || !rest.starts_with('\n') {
                 out.extend_from_slice(control.escape_default().to_string().as_bytes());
             }
@@ -32,11 +34,11 @@ pub fn sanitize(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn acts(c: char) -> bool {
+fn is_escaped(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
 }
 
-/// Length of the colour sequence that this begins with; 0: it begins with none (ECMA-48, SGR).
+/// Length of the colour sequence (SGR, ECMA-48) with which `text` begins; 0: it begins with none.
 fn colour(text: &str) -> usize {
     let Some(inside) = text.strip_prefix("\u{1b}[") else { return 0 };
     let numbers =
@@ -54,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_act_and_nothing_else() {
+    fn only_colours_are_kept() {
         assert_eq!(
             text("[web] \u{1b}[1;31mred\u{1b}[0m\tgrün\n".as_bytes()),
             "[web] \u{1b}[1;31mred\u{1b}[0m\tgrün\n"
@@ -68,11 +70,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_no_control_character_is_left_but_colours(bytes in any::<Vec<u8>>()) {
+        fn in_any_bytes_no_control_character_is_left_but_colours(bytes in any::<Vec<u8>>()) {
             let once = sanitize(&bytes);
             prop_assert_eq!(&sanitize(&once), &once);
             let shown = String::from_utf8(once).unwrap();
-            for (at, _) in shown.char_indices().filter(|(_, c)| acts(*c)) {
+            for (at, _) in shown.char_indices().filter(|(_, c)| is_escaped(*c)) {
                 prop_assert!(colour(&shown[at..]) > 0, "{:?}", shown);
             }
         }

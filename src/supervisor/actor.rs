@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::logs::collector::{ModuleLog, Pump};
 use crate::logs::line::Stream;
+use crate::logs::module_log::ModuleLog;
+use crate::logs::pump::Pump;
 use crate::module::failure::Failure;
 use crate::module::launch::Launch;
 use crate::module::name::Short;

@@ -11,7 +11,8 @@ use tokio::sync::broadcast;
 use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
 use crate::home::services::FileIssue;
-use crate::logs::collector::{Logs, ModuleLog};
+use crate::logs::collector::LogCollector;
+use crate::logs::module_log::ModuleLog;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
@@ -91,7 +92,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The ledger cannot be opened.
-    pub fn new(home: Home, base: SpawnBase, logs: Logs, nonce: String) -> std::io::Result<Self> {
+    pub fn new(home: Home, base: SpawnBase, logs: LogCollector, nonce: String) -> std::io::Result<Self> {
         let shared = Shared::open(home, base, logs, nonce)?;
         Ok(Self {
             shared: Arc::new(shared),

@@ -13,7 +13,8 @@ use crate::home::fs::{self, FsError};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services, ServicesError};
 use crate::home::settings::LastGood;
-use crate::logs::collector::{Logs, ModuleLog};
+use crate::logs::collector::LogCollector;
+use crate::logs::module_log::ModuleLog;
 use crate::module::failure::Failure;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
@@ -56,7 +57,7 @@ pub struct Shared {
     /// What every spawn inherits.
     pub base: SpawnBase,
     /// The logs.
-    pub logs: Logs,
+    pub logs: LogCollector,
     /// Random per hub; part of every environment mark.
     pub nonce: String,
     hub: u32,
@@ -86,7 +87,12 @@ struct Rows {
 
 impl Shared {
     /// Opens the ledger and looks once for what an earlier hub left.
-    pub(super) fn open(home: Home, base: SpawnBase, logs: Logs, nonce: String) -> std::io::Result<Self> {
+    pub(super) fn open(
+        home: Home,
+        base: SpawnBase,
+        logs: LogCollector,
+        nonce: String,
+    ) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
         let marked = group::marked(home.root())
             .map_err(std::io::Error::other)?

@@ -17,12 +17,12 @@ use tokio::sync::watch;
 
 use crate::api::wire::{LogLine, LogReply, Stream as WireStream};
 use crate::hub::app::App;
-use crate::logs::collector::ModuleLog;
 use crate::logs::file_reader::{self, Selection};
 use crate::logs::follower::{Followed, Follower};
 use crate::logs::line::{Line, Stream};
 use crate::logs::log_entry::{LogEntry, ReadError};
-use crate::logs::start::Start;
+use crate::logs::module_log::ModuleLog;
+use crate::logs::ring::FollowFrom;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 use crate::supervisor::set::Member;
@@ -77,9 +77,9 @@ pub async fn logs(
     let seen =
         headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
     let start = match (seen.map(|seen| seen + 1).or(wanted.from), since) {
-        (Some(seq), _) => Start::Seq(seq),
-        (None, Some(since)) => Start::Since(since),
-        (None, None) => Start::Tail(n),
+        (Some(seq), _) => FollowFrom::Seq(seq),
+        (None, Some(since)) => FollowFrom::Since(since),
+        (None, None) => FollowFrom::Tail(n),
     };
     let wants_events = headers
         .get(header::ACCEPT)

@@ -1,4 +1,4 @@
-//! What waits for the hub's stdout, and what happens when nobody reads it. Pure: the clock is an argument.
+//! What waits for the hub's stdout, and what happens when its reader stops. Pure: the clock is an argument.
 //!
 //! ```text
 //! flowing ──full──► waiting (modules are held back) ──1 s without progress──► stalled (lines counted, not kept)
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 /// Waiting bytes from which modules are held back. One batch more may be on top.
 pub(crate) const FULL: usize = 512 * 1024;
 
-/// Notes of the hub and the supervisor are taken up to this much above [`FULL`]: nobody can be held back there.
+/// Lines of the hub and the supervisor are kept up to so many bytes above [`FULL`]: neither of them can be held back.
 const NOTES: usize = 64 * 1024;
 
-/// How long modules are held back for a reader that does not read.
+/// How long modules are held back when the reader of stdout has stopped.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The bounded buffer in front of the hub's stdout.
@@ -27,7 +27,7 @@ pub(crate) struct Backlog {
 #[derive(Debug, PartialEq, Eq)]
 enum Flow {
     Flowing,
-    /// Somebody was refused at this time, and nothing was written since.
+    /// A batch was refused at this time, and nothing was written since.
     Waiting {
         since: Instant,
     },
@@ -39,7 +39,7 @@ enum Flow {
     Closed,
 }
 
-/// May a batch be pushed?
+/// Whether a batch may be pushed.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Admit {
@@ -54,7 +54,7 @@ impl Backlog {
         Self { bytes: Vec::new(), flow: Flow::Flowing }
     }
 
-    /// Asks for leave to push a batch.
+    /// Asks whether a batch may be pushed.
     pub(crate) fn admit(&mut self, now: Instant) -> Admit {
         if self.bytes.len() < FULL || matches!(self.flow, Flow::Stalled { .. } | Flow::Closed) {
             return Admit::Now;
@@ -81,7 +81,7 @@ impl Backlog {
         batch.clear();
     }
 
-    /// Adds one line of the hub itself, newline included, which cannot wait.
+    /// Adds one line of the hub or the supervisor, newline included. These cannot wait.
     pub(crate) fn note(&mut self, line: &[u8]) {
         match &mut self.flow {
             Flow::Closed => {}
@@ -93,17 +93,16 @@ impl Backlog {
         }
     }
 
-    /// Hands everything that waits to the writer, in exchange for its empty buffer.
+    /// Gives everything that waits to the writer, and takes its empty buffer.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) {
         std::mem::swap(&mut self.bytes, into);
     }
 
-    /// Nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The writer got something out.
+    /// The writer has written something.
     pub(crate) fn progress(&mut self) {
         if let Flow::Stalled { lost: lost @ 1.. } = self.flow {
             let verb = if lost == 1 { "line was" } else { "lines were" };
@@ -115,7 +114,7 @@ impl Backlog {
         }
     }
 
-    /// Writing failed in a way that may pass (a full disk): nobody is held back meanwhile.
+    /// Writing failed in a way that may pass (a full disk): no module is held back meanwhile.
     pub(crate) fn failed(&mut self) {
         if matches!(self.flow, Flow::Flowing | Flow::Waiting { .. }) {
             self.flow = Flow::Stalled { lost: 0 };
@@ -128,12 +127,13 @@ impl Backlog {
         self.bytes = Vec::new();
     }
 
-    /// What a person may want to know: lines dropped so far in this stall, if it is one.
+    /// Lines dropped so far, if stdout is stalled.
+    #[cfg(test)]
     pub(crate) fn stalled(&self) -> Option<u64> {
         if let Flow::Stalled { lost } = self.flow { Some(lost) } else { None }
     }
 
-    /// Gives memory back when nothing is going on.
+    /// Frees memory when nothing waits.
     pub(crate) fn rest(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_starts_the_patience_anew() {
+    fn progress_starts_the_patience_again() {
         let (mut backlog, t) = (Backlog::new(), start());
         backlog.push(&mut vec![b'x'; FULL], 1);
         assert_eq!(backlog.admit(t), Admit::NotBefore(t + PATIENCE));
@@ -209,11 +209,11 @@ mod tests {
         backlog.push(&mut vec![b'x'; 9], 1);
         backlog.note(b"n\n");
         assert!(backlog.is_empty());
-        assert_eq!(backlog.admit(start()), Admit::Now, "nobody waits for a closed stdout");
+        assert_eq!(backlog.admit(start()), Admit::Now, "no batch waits for a closed stdout");
     }
 
     #[test]
-    fn a_failing_disk_under_stdout_holds_nobody_back() {
+    fn a_failing_disk_under_stdout_holds_no_module_back() {
         let (mut backlog, t) = (Backlog::new(), start());
         backlog.push(&mut vec![b'x'; FULL], 1);
         backlog.failed();
