@@ -26,7 +26,7 @@ use crate::module::stamp::Stamp;
 use super::budget::Budget;
 use super::phase::{Effect, Event, Inc, Moment, Phase, Push, Ready, Run, Ticket};
 
-mod facts;
+mod host_events;
 mod requests;
 mod steps;
 #[cfg(test)]
