@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::home::paths::Home;
 use crate::logs::collector::LogCollector;
 use crate::module::stamp::Stamp;
-use crate::supervisor::set::Supervisor;
+use crate::supervisor::supervisor::Supervisor;
 use crate::sync::mutex::lock;
 
 use super::boots::BootLog;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::process::{heap, text};
-use crate::supervisor::phase::Outcome;
+use crate::supervisor::state::Outcome;
 
 use super::app::App;
 use super::notify::Notifier;

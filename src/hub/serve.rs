@@ -10,7 +10,7 @@ use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
 use crate::process::{group, heap, ports};
 use crate::supervisor::clock::moment;
-use crate::supervisor::set::Supervisor;
+use crate::supervisor::supervisor::Supervisor;
 
 use super::activation::{self, Handed};
 use super::app::{App, Identity};

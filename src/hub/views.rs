@@ -13,10 +13,10 @@ use crate::module::known;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::table::Families;
+use crate::supervisor::actor_context::Change;
 use crate::supervisor::clock::moment;
-use crate::supervisor::set::Member;
-use crate::supervisor::shared::Change;
 use crate::supervisor::snapshot::{Snapshot, Word};
+use crate::supervisor::supervisor::Member;
 
 use super::app::App;
 use super::safe_mode;

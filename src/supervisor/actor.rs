@@ -20,15 +20,15 @@ use crate::module::problem::Problem;
 use crate::process::group::{self, Depth, Life, Signal, SignalError};
 use crate::process::spawn::{self, Child, SpawnErrorKind};
 
+use super::actor_context::ActorContext;
 use super::clock::moment;
-use super::gate::{self, Cleared, Question};
 use super::handle::{Ask, Command, Handle};
 use super::ledger::Entry;
 use super::machine::Machine;
-use super::phase::{Effect, Event, Failed, Inc, Outcome, Record, Sig, Ticket};
-use super::shared::Shared;
 use super::snapshot::{HealthSample, Snapshot};
-use super::{health, preflight, probe, reclaim};
+use super::start_checks::{self, CheckInput, Startable};
+use super::state::{Effect, EndSignal, Event, FailureFacts, Generation, Outcome, Record, Ticket};
+use super::{health, readiness, remnants, resolve_program};
 
 /// Commands and host events that may wait. A full command channel makes the caller wait, not the hub grow.
 const QUEUE: usize = 64;
@@ -44,13 +44,13 @@ const LOG_DRAIN: Duration = Duration::from_millis(200);
 
 enum HostEvent {
     Fact(Event),
-    Gate { inc: Inc, answer: Result<Box<Cleared>, Problem> },
-    Exited { inc: Inc, ended: crate::module::ended::Ended, child: Child },
-    Health { inc: Inc, verdict: Result<(), String>, sample: HealthSample },
+    Checks { generation: Generation, answer: Result<Box<Startable>, Problem> },
+    Exited { generation: Generation, ended: crate::module::ended::Ended, child: Child },
+    Health { generation: Generation, verdict: Result<(), String>, sample: HealthSample },
 }
 
 /// Starts an actor on the current runtime. Nothing runs until it is asked to.
-pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Handle {
+pub fn start(shared: Arc<ActorContext>, short: Short, port: u16, log: ModuleLog) -> Handle {
     let (commands, inbox) = mpsc::channel(QUEUE);
     let (host, events) = mpsc::channel(QUEUE);
     let (open, crashes) = shared.past(&short);
@@ -76,18 +76,18 @@ pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Ha
     Handle { commands, snapshots }
 }
 
-impl From<Sig> for Signal {
-    fn from(sig: Sig) -> Self {
+impl From<EndSignal> for Signal {
+    fn from(sig: EndSignal) -> Self {
         match sig {
-            Sig::Term => Self::Terminate,
-            Sig::Kill => Self::Kill,
+            EndSignal::Term => Self::Terminate,
+            EndSignal::Kill => Self::Kill,
         }
     }
 }
 
 /// The life that is being run or ended, as the host knows it.
 struct Current {
-    inc: Inc,
+    generation: Generation,
     life: Life,
     launch: Arc<Launch>,
     /// Waits for the port, the health or the end of the remains. Ends with this value.
@@ -107,7 +107,7 @@ impl Drop for AbortOnDrop {
 }
 
 struct Actor {
-    shared: Arc<Shared>,
+    shared: Arc<ActorContext>,
     machine: Machine,
     log: ModuleLog,
     host: mpsc::Sender<HostEvent>,
@@ -116,7 +116,7 @@ struct Actor {
     next_ticket: u64,
     /// Lives that an earlier hub did not see end; dealt with by the first check that passes.
     earlier: Vec<Life>,
-    cleared: Option<(Inc, Cleared)>,
+    cleared: Option<(Generation, Startable)>,
     life: Option<Current>,
     port: u16,
     health: Option<HealthSample>,
@@ -169,7 +169,7 @@ impl Actor {
     fn learn(&mut self, event: HostEvent) -> Event {
         match event {
             HostEvent::Fact(event) => event,
-            HostEvent::Gate { inc, answer } => match answer {
+            HostEvent::Checks { generation, answer } => match answer {
                 Ok(cleared) => {
                     for id in &cleared.ended {
                         self.log.note(&format!("ended {id}, left by an earlier instance"));
@@ -180,36 +180,36 @@ impl Actor {
                     self.forget_earlier();
                     let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
                     self.port = cleared.launch.port;
-                    self.cleared = Some((inc, *cleared));
-                    Event::Cleared { inc, policy, listens }
+                    self.cleared = Some((generation, *cleared));
+                    Event::ChecksPassed { generation, policy, listens }
                 }
-                Err(problem) => Event::Refused { inc, problem },
+                Err(problem) => Event::ChecksFailed { generation, problem },
             },
-            HostEvent::Exited { inc, ended, child } => {
-                if let Some(current) = self.life.as_mut().filter(|current| current.inc == inc) {
+            HostEvent::Exited { generation, ended, child } => {
+                if let Some(current) = self.life.as_mut().filter(|current| current.generation == generation) {
                     current.corpse = Some(child);
                     current.watch = None;
                     current.beat = None;
                 }
-                Event::Exited { inc, ended }
+                Event::Exited { generation, ended }
             }
-            HostEvent::Health { inc, verdict, sample } => {
+            HostEvent::Health { generation, verdict, sample } => {
                 self.health = Some(sample);
-                Event::Health { inc, verdict }
+                Event::Health { generation, verdict }
             }
         }
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Check(inc) => self.check(inc),
-            Effect::Spawn(inc) => self.spawn(inc),
-            Effect::WatchReady(inc) => self.watch_ready(inc),
-            Effect::WatchHealth(inc) => self.watch_health(inc),
-            Effect::Signal(inc, sig) => self.signal(inc, sig),
-            Effect::Drain { inc, sig, thorough } => self.drain(inc, sig, thorough),
+            Effect::Check(generation) => self.check(generation),
+            Effect::Spawn(generation) => self.spawn(generation),
+            Effect::WatchReady(generation) => self.watch_ready(generation),
+            Effect::WatchHealth(generation) => self.watch_health(generation),
+            Effect::Signal(generation, sig) => self.signal(generation, sig),
+            Effect::Drain { generation, sig, thorough } => self.drain(generation, sig, thorough),
             Effect::Record(record) => self.record(record),
-            Effect::Report(failed) => self.report(failed),
+            Effect::SaveFailure(failed) => self.report(failed),
             Effect::Note(text) => self.log.note(&text),
             Effect::Reply(ticket, outcome) => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
@@ -220,8 +220,8 @@ impl Actor {
         }
     }
 
-    fn check(&mut self, inc: Inc) {
-        let question = Question {
+    fn check(&mut self, generation: Generation) {
+        let input = CheckInput {
             home: self.shared.home.clone(),
             short: self.machine.short().clone(),
             row: self.shared.row(self.machine.short()),
@@ -233,34 +233,34 @@ impl Actor {
         };
         let host = self.host.clone();
         tokio::spawn(async move {
-            let answer = gate::ask(question).await.map(Box::new);
+            let answer = start_checks::run(input).await.map(Box::new);
             // The actor ends before the gate only when the hub does.
-            let _ = host.send(HostEvent::Gate { inc, answer }).await;
+            let _ = host.send(HostEvent::Checks { generation, answer }).await;
         });
     }
 
-    fn spawn(&mut self, inc: Inc) {
-        let Some((_, cleared)) = self.cleared.take().filter(|(cleared, _)| *cleared == inc) else {
+    fn spawn(&mut self, generation: Generation) {
+        let Some((_, cleared)) = self.cleared.take().filter(|(cleared, _)| *cleared == generation) else {
             let at = moment().wall;
             let text = format!("{} was cleared for another life", self.machine.short());
             let problem = Problem::new(crate::module::problem::Kind::SpawnFailed, text, at);
-            self.pending.push_back(Event::SpawnFailed { inc, problem, no_room: false });
+            self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
             return;
         };
-        let Cleared { launch, program, .. } = cleared;
-        let incarnation = self.incarnation(inc);
+        let Startable { launch, program, .. } = cleared;
+        let incarnation = self.incarnation(generation);
         self.log = self.shared.log(self.machine.short(), launch.policy.log);
         match spawn::spawn(&launch, &program, &incarnation) {
-            Ok(child) => self.adopt(inc, child, incarnation, launch),
+            Ok(child) => self.adopt(generation, child, incarnation, launch),
             Err(error) => {
-                let problem = preflight::spawn_failed(&error, self.machine.short(), moment().wall);
+                let problem = resolve_program::spawn_failed(&error, self.machine.short(), moment().wall);
                 let no_room = error.kind == SpawnErrorKind::NoRoom;
-                self.pending.push_back(Event::SpawnFailed { inc, problem, no_room });
+                self.pending.push_back(Event::SpawnFailed { generation, problem, no_room });
             }
         }
     }
 
-    fn adopt(&mut self, inc: Inc, mut child: Child, incarnation: String, launch: Launch) {
+    fn adopt(&mut self, generation: Generation, mut child: Child, incarnation: String, launch: Launch) {
         let leader = child.id().clone();
         let life = Life { leader: leader.clone(), incarnation, module: launch.short.clone(), reaped: None };
         self.shared.leader_born(leader.pid);
@@ -271,11 +271,11 @@ impl Actor {
         let host = self.host.clone();
         tokio::spawn(async move {
             let ended = child.exited().await;
-            let _ = host.send(HostEvent::Exited { inc, ended, child }).await;
+            let _ = host.send(HostEvent::Exited { generation, ended, child }).await;
         });
         self.health = None;
         self.life = Some(Current {
-            inc,
+            generation,
             life,
             launch: Arc::new(launch),
             watch: None,
@@ -283,12 +283,12 @@ impl Actor {
             corpse: None,
             pumps,
         });
-        self.pending.push_back(Event::Spawned { inc, leader });
+        self.pending.push_back(Event::Spawned { generation, leader });
     }
 
-    fn watch_ready(&mut self, inc: Inc) {
+    fn watch_ready(&mut self, generation: Generation) {
         let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
-        let Some(current) = self.current(inc) else { return };
+        let Some(current) = self.current(generation) else { return };
         if !current.launch.listens {
             return;
         }
@@ -296,14 +296,14 @@ impl Actor {
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
             let kin = || shared.remnants(&life, Depth::Kin).unwrap_or_default();
             let members = || kin().into_iter().map(|id| id.pid).collect();
-            probe::bound(&life, port, members).await;
-            let _ = host.send(HostEvent::Fact(Event::Bound { inc })).await;
+            readiness::wait_until_bound(&life, port, members).await;
+            let _ = host.send(HostEvent::Fact(Event::Bound { generation })).await;
         })));
     }
 
-    fn watch_health(&mut self, inc: Inc) {
+    fn watch_health(&mut self, generation: Generation) {
         let host = self.host.clone();
-        let Some(current) = self.current(inc) else { return };
+        let Some(current) = self.current(generation) else { return };
         let Some(liveness) = current.launch.policy.liveness.clone() else { return };
         let launch = Arc::clone(&current.launch);
         current.beat = Some(AbortOnDrop(tokio::spawn(async move {
@@ -318,7 +318,7 @@ impl Actor {
                 };
                 let latency = verdict.is_ok().then_some(latency);
                 let sample = HealthSample { ok: verdict.is_ok(), latency, detail, at: asked.wall };
-                if host.send(HostEvent::Health { inc, verdict, sample }).await.is_err() {
+                if host.send(HostEvent::Health { generation, verdict, sample }).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(liveness.interval).await;
@@ -326,8 +326,8 @@ impl Actor {
         })));
     }
 
-    fn signal(&mut self, inc: Inc, sig: Sig) {
-        let Some(current) = self.current(inc) else { return };
+    fn signal(&mut self, generation: Generation, sig: EndSignal) {
+        let Some(current) = self.current(generation) else { return };
         let life = current.life.clone();
         match group::signal_group(&life, sig.into()) {
             // Gone: its end is on the way to us.
@@ -337,9 +337,9 @@ impl Actor {
     }
 
     /// Signals what is left of an ended leader. If nothing is, that is known at once and without waiting.
-    fn drain(&mut self, inc: Inc, sig: Sig, thorough: bool) {
+    fn drain(&mut self, generation: Generation, sig: EndSignal, thorough: bool) {
         let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
-        let Some(current) = self.current(inc) else { return };
+        let Some(current) = self.current(generation) else { return };
         if let Some(corpse) = current.corpse.take() {
             match corpse.reap() {
                 Ok(reaped) => {
@@ -361,12 +361,12 @@ impl Actor {
             shared.remnants(&life, Depth::Kin)
         };
         if left.as_ref().is_ok_and(Vec::is_empty) && !thorough {
-            self.pending.push_back(Event::GroupEmpty { inc });
+            self.pending.push_back(Event::GroupEmpty { generation });
             return;
         }
         // What is not known now is looked at until it is.
         let left = left.unwrap_or_default();
-        let missed = reclaim::signal_all(&left, sig.into());
+        let missed = remnants::signal_all(&left, sig.into());
         let depth = if thorough { Depth::Marks } else { Depth::Kin };
         current.watch = Some(AbortOnDrop(tokio::spawn(async move {
             // Nothing near: look afar at once.
@@ -380,10 +380,10 @@ impl Actor {
                     break;
                 }
                 let new: Vec<_> = left.into_iter().filter(|id| !told.contains(id)).collect();
-                let missed = reclaim::signal_all(&new, sig.into());
+                let missed = remnants::signal_all(&new, sig.into());
                 told.extend(new.into_iter().filter(|id| !missed.contains(id)));
             }
-            let _ = host.send(HostEvent::Fact(Event::GroupEmpty { inc })).await;
+            let _ = host.send(HostEvent::Fact(Event::GroupEmpty { generation })).await;
         })));
     }
 
@@ -391,9 +391,9 @@ impl Actor {
         let short = self.machine.short().clone();
         let entry = match record {
             Record::Born(run) => {
-                Entry::Born { short, incarnation: self.incarnation(run.inc), leader: run.leader }
+                Entry::Born { short, incarnation: self.incarnation(run.generation), leader: run.leader }
             }
-            Record::Gone(inc) => Entry::Gone { short, incarnation: self.incarnation(inc) },
+            Record::Gone(generation) => Entry::Gone { short, incarnation: self.incarnation(generation) },
             Record::Crashes(at) => Entry::Crashes { short, at },
         };
         self.shared.record(&entry);
@@ -401,7 +401,7 @@ impl Actor {
 
     /// Keeps a failure for `why`. The last lines of an ended module may still be in its pipe: they are waited for,
     /// away from here.
-    fn report(&mut self, failed: Failed) {
+    fn report(&mut self, failed: FailureFacts) {
         let pumps = self.life.as_mut().map(|current| std::mem::take(&mut current.pumps)).unwrap_or_default();
         let command = self.life.as_ref().map_or_else(String::new, |current| current.launch.command_line());
         let (log, shared, short) = (self.log.clone(), Arc::clone(&self.shared), self.machine.short().clone());
@@ -440,8 +440,8 @@ impl Actor {
     }
 
     /// The mark of one life: no other life of any module, hub or home has it. Processes are ended by it.
-    fn incarnation(&self, inc: Inc) -> String {
-        format!("{}:{}:{}", self.shared.nonce, self.machine.short(), inc.0)
+    fn incarnation(&self, generation: Generation) -> String {
+        format!("{}:{}:{}", self.shared.nonce, self.machine.short(), generation.0)
     }
 
     fn forget_earlier(&mut self) {
@@ -451,8 +451,8 @@ impl Actor {
         }
     }
 
-    fn current(&mut self, inc: Inc) -> Option<&mut Current> {
-        self.life.as_mut().filter(|current| current.inc == inc)
+    fn current(&mut self, generation: Generation) -> Option<&mut Current> {
+        self.life.as_mut().filter(|current| current.generation == generation)
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::module::stamp::Stamp;
 
-use super::phase::Moment;
+use super::state::Moment;
 
 /// Reads both clocks and throws the dice.
 #[must_use]

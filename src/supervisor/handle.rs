@@ -2,8 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::phase::Outcome;
 use super::snapshot::Snapshot;
+use super::state::Outcome;
 
 /// What people ask of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::probe::LOOPBACK;
+use super::readiness::LOOPBACK;
 
 /// One answer, or why there was none.
 pub async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {

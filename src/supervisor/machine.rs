@@ -1,7 +1,7 @@
 //! The life of one module as a pure function: events and time in, effects out.
 //!
 //! **State model.** Total state = *want* (what people asked for) × *phase* (what is true). Requests only change the
-//! want and push the phase one step towards it; facts only change the phase. Restart is not stop-then-start: it is
+//! want and escalation the phase one step towards it; facts only change the phase. Restart is not stop-then-start: it is
 //! `want = Up` while an ending is under way, so no other request can slip into a gap.
 //!
 //! ```text
@@ -23,8 +23,8 @@ use crate::module::launch::Policy;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 
-use super::budget::Budget;
-use super::phase::{Effect, Event, Inc, Moment, Phase, Push, Ready, Run, Ticket};
+use super::restart_policy::CrashHistory;
+use super::state::{Effect, Escalation, Event, Generation, Moment, Readiness, Run, State, Ticket};
 
 mod host_events;
 mod requests;
@@ -32,7 +32,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-/// When a gate that was shut a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
+/// When a gate that was refusal a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
 /// is asked about rarely, because each question reads files and /proc, and there may be hundreds who ask.
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
 /// The longest that somebody waits who has freed the port, or installed what was missing.
@@ -46,7 +46,7 @@ const MAX_WAITING: usize = 256;
 
 /// What people asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
+pub enum Desired {
     /// Running.
     Up,
     /// Not running.
@@ -57,7 +57,7 @@ pub enum Want {
 
 /// The three ways to want a module up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum StartKind {
     /// The hub's own: no pardon for counted crashes.
     Boot,
     /// A person's.
@@ -79,12 +79,12 @@ pub struct Last {
 #[derive(Debug, Clone)]
 pub struct Machine {
     short: Short,
-    want: Want,
-    phase: Phase,
+    desired: Desired,
+    state: State,
     /// Of the definition that was last read; the default before the first.
     policy: Policy,
     listens: bool,
-    budget: Budget,
+    history: CrashHistory,
     next: u32,
     /// Automatic respawns since the hub started.
     respawns: u32,
@@ -102,11 +102,11 @@ impl Machine {
     pub fn new(short: Short, crashes: &[Stamp], now: Moment) -> Self {
         Self {
             short,
-            want: Want::Down,
-            phase: Phase::Down,
+            desired: Desired::Down,
+            state: State::Down,
             policy: Policy::default(),
             listens: true,
-            budget: Budget::restore(crashes, now),
+            history: CrashHistory::restore(crashes, now),
             next: 1,
             respawns: 0,
             last: None,
@@ -127,14 +127,14 @@ impl Machine {
 
     /// What people asked for.
     #[must_use]
-    pub fn want(&self) -> Want {
-        self.want
+    pub fn desired(&self) -> Desired {
+        self.desired
     }
 
     /// Where it stands.
     #[must_use]
-    pub fn phase(&self) -> &Phase {
-        &self.phase
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Policy of the definition that was last read.
@@ -152,13 +152,13 @@ impl Machine {
     /// Crashes inside the window that ends now.
     #[must_use]
     pub fn crashes(&self, now: Instant) -> u32 {
-        self.budget.count(now, self.policy.window)
+        self.history.count(now, self.policy.window)
     }
 
     /// The last crash that is remembered.
     #[must_use]
     pub fn last_crash(&self) -> Option<Stamp> {
-        self.budget.last()
+        self.history.last()
     }
 
     /// Automatic respawns since the hub started.
@@ -188,37 +188,37 @@ impl Machine {
     /// The running or ending life.
     #[must_use]
     pub fn run(&self) -> Option<&Run> {
-        match &self.phase {
-            Phase::Up { run, .. } | Phase::Stopping { run, .. } | Phase::Draining { run, .. } => Some(run),
-            Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Blocked { .. }
-            | Phase::Spawning { .. }
-            | Phase::Backoff { .. }
-            | Phase::Crashed { .. } => None,
+        match &self.state {
+            State::Up { run, .. } | State::Stopping { run, .. } | State::Draining { run, .. } => Some(run),
+            State::Down
+            | State::Checking { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Backoff { .. }
+            | State::Crashed { .. } => None,
         }
     }
 
     /// When [`Event::Tick`] is due. `None`: the phase does not wait for time.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::Blocked { retry_at, .. } => Some(*retry_at),
-            Phase::Backoff { until, .. } => Some(*until),
-            Phase::Up { ready: Ready::Waiting { until }, .. } => Some(*until),
-            Phase::Up { ready: Ready::Yes { since }, .. } if !self.budget.is_clear() => {
+        match &self.state {
+            State::Blocked { retry_at, .. } => Some(*retry_at),
+            State::Backoff { until, .. } => Some(*until),
+            State::Up { ready: Readiness::Waiting { until }, .. } => Some(*until),
+            State::Up { ready: Readiness::Yes { since }, .. } if !self.history.is_clear() => {
                 Some(*since + self.policy.steady_after)
             }
-            Phase::Stopping { push, .. } | Phase::Draining { push, .. } => match push {
-                Push::Term { kill_at } => Some(*kill_at),
-                Push::Kill { give_up_at } => Some(*give_up_at),
-                Push::Stuck { .. } => None,
+            State::Stopping { escalation, .. } | State::Draining { escalation, .. } => match escalation {
+                Escalation::Term { kill_at } => Some(*kill_at),
+                Escalation::Kill { give_up_at } => Some(*give_up_at),
+                Escalation::Stuck { .. } => None,
             },
-            Phase::Up { ready: Ready::Yes { .. } | Ready::Unbound { .. }, .. }
-            | Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Spawning { .. }
-            | Phase::Crashed { .. } => None,
+            State::Up { ready: Readiness::Yes { .. } | Readiness::Unbound { .. }, .. }
+            | State::Down
+            | State::Checking { .. }
+            | State::Spawning { .. }
+            | State::Crashed { .. } => None,
         }
     }
 
@@ -228,50 +228,50 @@ impl Machine {
     /// included, has an answer, which may be nothing.
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {
-            Event::Boot(ticket) => self.wish_up(ticket, Wish::Boot, now, out),
-            Event::Start(ticket) => self.wish_up(ticket, Wish::Start, now, out),
-            Event::Restart(ticket) => self.wish_up(ticket, Wish::Restart, now, out),
-            Event::Stop(ticket) => self.wish_down(ticket, Want::Down, now, out),
-            Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
+            Event::Boot(ticket) => self.wish_up(ticket, StartKind::Boot, now, out),
+            Event::Start(ticket) => self.wish_up(ticket, StartKind::Start, now, out),
+            Event::Restart(ticket) => self.wish_up(ticket, StartKind::Restart, now, out),
+            Event::Stop(ticket) => self.wish_down(ticket, Desired::Down, now, out),
+            Event::Shutdown(ticket) => self.wish_down(ticket, Desired::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
-            Event::Cleared { inc, policy, listens } => {
-                if let Phase::Checking { inc: current, was, outdated } = &mut self.phase
-                    && *current == inc
+            Event::ChecksPassed { generation, policy, listens } => {
+                if let State::Checking { generation: current, was, outdated } = &mut self.state
+                    && *current == generation
                 {
                     let (was, outdated) = (was.take(), *outdated);
                     self.policy = policy;
                     self.listens = listens;
-                    match self.want {
-                        Want::Up if outdated => self.check(was, out),
-                        Want::Up => {
-                            self.phase = Phase::Spawning { inc, was };
-                            out.push(Effect::Spawn(inc));
+                    match self.desired {
+                        Desired::Up if outdated => self.check(was, out),
+                        Desired::Up => {
+                            self.state = State::Spawning { generation, was };
+                            out.push(Effect::Spawn(generation));
                         }
-                        Want::Down | Want::DownForGood => self.rest(out),
+                        Desired::Down | Desired::DownForGood => self.rest(out),
                     }
                 }
             }
-            Event::Refused { inc, problem } => {
-                if self.is_checking(inc) {
-                    match self.want {
-                        Want::Up => self.refuse(problem, now, out),
-                        Want::Down | Want::DownForGood => self.rest(out),
+            Event::ChecksFailed { generation, problem } => {
+                if self.is_checking(generation) {
+                    match self.desired {
+                        Desired::Up => self.refuse(problem, now, out),
+                        Desired::Down | Desired::DownForGood => self.rest(out),
                     }
                 }
             }
-            Event::Spawned { inc, leader } => self.spawned(inc, leader, now, out),
-            Event::SpawnFailed { inc, problem, no_room } => {
-                self.spawn_failed(inc, problem, no_room, now, out)
+            Event::Spawned { generation, leader } => self.spawned(generation, leader, now, out),
+            Event::SpawnFailed { generation, problem, no_room } => {
+                self.spawn_failed(generation, problem, no_room, now, out)
             }
-            Event::Bound { inc } => self.bound(inc, now, out),
-            Event::Health { inc, verdict } => self.health(inc, verdict, now, out),
-            Event::Exited { inc, ended } => self.exited(inc, ended, now, out),
-            Event::GroupEmpty { inc } => self.group_empty(inc, now, out),
+            Event::Bound { generation } => self.bound(generation, now, out),
+            Event::Health { generation, verdict } => self.health(generation, verdict, now, out),
+            Event::Exited { generation, ended } => self.exited(generation, ended, now, out),
+            Event::GroupEmpty { generation } => self.group_empty(generation, now, out),
             Event::Tick => self.tick(now, out),
         }
     }
 
-    fn is_checking(&self, inc: Inc) -> bool {
-        matches!(&self.phase, Phase::Checking { inc: current, .. } if *current == inc)
+    fn is_checking(&self, generation: Generation) -> bool {
+        matches!(&self.state, State::Checking { generation: current, .. } if *current == generation)
     }
 }

@@ -12,17 +12,18 @@
 //! hub without a ledger entry for every child.
 
 pub mod actor;
-pub mod budget;
+pub mod actor_context;
 pub mod clock;
-pub mod gate;
 pub mod handle;
 pub mod health;
 pub mod ledger;
 pub mod machine;
-pub mod phase;
-pub mod preflight;
-pub mod probe;
-pub mod reclaim;
-pub mod set;
-pub mod shared;
+pub mod readiness;
+pub mod remnants;
+pub mod resolve_program;
+pub mod restart_policy;
 pub mod snapshot;
+pub mod start_checks;
+pub mod state;
+#[expect(clippy::module_inception, reason = "the file is named for what it holds")]
+pub mod supervisor;

@@ -6,8 +6,8 @@ use crate::module::name::Short;
 use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 
-use super::machine::{Last, Machine, Want};
-use super::phase::{Moment, Phase, Push, Ready, Shut};
+use super::machine::{Desired, Last, Machine};
+use super::state::{Escalation, Moment, Readiness, Refusal, State};
 
 /// The word for a phase, as the contract spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Word {
     Running,
     /// At rest because somebody wants it so.
     Stopped,
-    /// At rest against everybody's wish.
+    /// At rest against everybody's kind.
     Crashed,
     /// Between two lives.
     Restarting,
@@ -77,13 +77,13 @@ impl Snapshot {
     #[must_use]
     pub fn of(machine: &Machine, port: Option<u16>, health: Option<HealthSample>, now: Moment) -> Self {
         let (word, detail) = describe(machine, port, now);
-        let alive = matches!(machine.phase(), Phase::Up { .. } | Phase::Stopping { .. });
+        let alive = matches!(machine.state(), State::Up { .. } | State::Stopping { .. });
         Self {
             short: machine.short().clone(),
             word,
             detail,
-            ready: matches!(machine.phase(), Phase::Up { ready: Ready::Yes { .. }, .. }),
-            stopped_on_purpose: machine.want() != Want::Up,
+            ready: matches!(machine.state(), State::Up { ready: Readiness::Yes { .. }, .. }),
+            stopped_on_purpose: machine.desired() != Desired::Up,
             pid: machine.run().filter(|_| alive).map(|run| run.leader.pid),
             listens: machine.listens(),
             started: machine.started(),
@@ -100,54 +100,56 @@ impl Snapshot {
 
 fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String) {
     let between = if machine.started().is_some() { Word::Restarting } else { Word::Starting };
-    let ending = if machine.want() == Want::Up { Word::Restarting } else { Word::Running };
-    match machine.phase() {
-        Phase::Down => (Word::Stopped, "stopped".to_owned()),
-        Phase::Checking { was: Some(_), .. } | Phase::Blocked { .. } => (Word::Crashed, "blocked".to_owned()),
-        Phase::Checking { was: None, .. } => (between, "checking".to_owned()),
-        Phase::Spawning { .. } => (between, "spawning".to_owned()),
-        Phase::Up { ready: Ready::Yes { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
-        Phase::Up { ready: Ready::Yes { .. }, sick, .. } => {
+    let ending = if machine.desired() == Desired::Up { Word::Restarting } else { Word::Running };
+    match machine.state() {
+        State::Down => (Word::Stopped, "stopped".to_owned()),
+        State::Checking { was: Some(_), .. } | State::Blocked { .. } => (Word::Crashed, "blocked".to_owned()),
+        State::Checking { was: None, .. } => (between, "checking".to_owned()),
+        State::Spawning { .. } => (between, "spawning".to_owned()),
+        State::Up { ready: Readiness::Yes { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
+        State::Up { ready: Readiness::Yes { .. }, sick, .. } => {
             (Word::Running, format!("ready, {sick} failed health checks"))
         }
-        Phase::Up { ready: Ready::Waiting { .. }, .. } => match port.filter(|_| machine.listens()) {
+        State::Up { ready: Readiness::Waiting { .. }, .. } => match port.filter(|_| machine.listens()) {
             Some(port) => (Word::Running, format!("waiting for port {port}")),
             None => (Word::Running, "settling".to_owned()),
         },
-        Phase::Up { ready: Ready::Unbound { .. }, .. } => (Word::Running, "port not bound".to_owned()),
-        Phase::Stopping { push: Push::Term { .. }, .. } => (ending, "stopping".to_owned()),
-        Phase::Stopping { push: Push::Kill { .. }, .. } => (ending, "being killed".to_owned()),
-        Phase::Draining { push: Push::Term { .. } | Push::Kill { .. }, .. } => {
+        State::Up { ready: Readiness::Unbound { .. }, .. } => (Word::Running, "port not bound".to_owned()),
+        State::Stopping { escalation: Escalation::Term { .. }, .. } => (ending, "stopping".to_owned()),
+        State::Stopping { escalation: Escalation::Kill { .. }, .. } => (ending, "being killed".to_owned()),
+        State::Draining { escalation: Escalation::Term { .. } | Escalation::Kill { .. }, .. } => {
             (ending, "ending what it left".to_owned())
         }
-        Phase::Stopping { push: Push::Stuck { .. }, .. }
-        | Phase::Draining { push: Push::Stuck { .. }, .. } => (Word::Crashed, "cannot be stopped".to_owned()),
-        Phase::Backoff { until, .. } => {
+        State::Stopping { escalation: Escalation::Stuck { .. }, .. }
+        | State::Draining { escalation: Escalation::Stuck { .. }, .. } => {
+            (Word::Crashed, "cannot be stopped".to_owned())
+        }
+        State::Backoff { until, .. } => {
             let wait = until.saturating_duration_since(now.mono).as_secs_f64();
             (Word::Restarting, format!("tries again in {wait:.1} s"))
         }
-        Phase::Crashed { .. } => (Word::Crashed, "gave up".to_owned()),
+        State::Crashed { .. } => (Word::Crashed, "gave up".to_owned()),
     }
 }
 
 fn problem(machine: &Machine, now: Moment) -> Option<Problem> {
-    match machine.phase() {
-        Phase::Checking { was, .. } => was.as_ref().map(|shut| shut.problem.clone()),
-        Phase::Blocked { shut: Shut { problem, .. }, .. }
-        | Phase::Backoff { problem, .. }
-        | Phase::Crashed { problem }
-        | Phase::Up { ready: Ready::Unbound { problem }, .. }
-        | Phase::Stopping { push: Push::Stuck { problem }, .. }
-        | Phase::Draining { push: Push::Stuck { problem }, .. } => Some(problem.clone()),
-        Phase::Up { .. } if machine.edited() => {
+    match machine.state() {
+        State::Checking { was, .. } => was.as_ref().map(|refusal| refusal.problem.clone()),
+        State::Blocked { refusal: Refusal { problem, .. }, .. }
+        | State::Backoff { problem, .. }
+        | State::Crashed { problem }
+        | State::Up { ready: Readiness::Unbound { problem }, .. }
+        | State::Stopping { escalation: Escalation::Stuck { problem }, .. }
+        | State::Draining { escalation: Escalation::Stuck { problem }, .. } => Some(problem.clone()),
+        State::Up { .. } if machine.edited() => {
             let short = machine.short();
             let text = format!("the definition of {short} changed on disk after it was started");
             Some(Problem::new(Kind::Edited, text, now.wall).next(format!("parachute restart {short}")))
         }
-        Phase::Up { .. }
-        | Phase::Down
-        | Phase::Spawning { .. }
-        | Phase::Stopping { .. }
-        | Phase::Draining { .. } => None,
+        State::Up { .. }
+        | State::Down
+        | State::Spawning { .. }
+        | State::Stopping { .. }
+        | State::Draining { .. } => None,
     }
 }

@@ -25,7 +25,7 @@ use crate::logs::module_log::ModuleLog;
 use crate::logs::ring::FollowFrom;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
-use crate::supervisor::set::Member;
+use crate::supervisor::supervisor::Member;
 
 use super::auth::Operator;
 use super::error::Failure;

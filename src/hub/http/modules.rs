@@ -14,8 +14,8 @@ use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::Kind;
 use crate::supervisor::handle::Ask;
-use crate::supervisor::phase::Outcome;
-use crate::supervisor::set::Member;
+use crate::supervisor::state::Outcome;
+use crate::supervisor::supervisor::Member;
 
 use super::auth::{OnSocket, Operator};
 use super::error::Failure;

@@ -18,7 +18,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Returns when the module's own processes (`members`: their pids, looked up when asked) accept on `port`. Runs for as long as the life does; the caller drops it.
-pub async fn bound(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) {
+pub async fn wait_until_bound(life: &Life, port: u16, members: impl Fn() -> Vec<u32>) {
     let mut waited = Duration::ZERO;
     let mut cadence = CADENCE_MS.iter().map(|ms| Duration::from_millis(*ms));
     loop {

@@ -20,11 +20,11 @@ use crate::process::files;
 use crate::sync::mutex::lock;
 
 use super::actor;
+use super::actor_context::{ActorContext, Change};
 use super::handle::{Ask, Handle};
-use super::phase::Outcome;
-use super::reclaim;
-use super::shared::{Change, Shared};
+use super::remnants;
 use super::snapshot::Snapshot;
+use super::state::Outcome;
 
 /// A module of the set.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl Condition {
 /// The supervisor.
 #[derive(Debug, Clone)]
 pub struct Supervisor {
-    shared: Arc<Shared>,
+    shared: Arc<ActorContext>,
     members: Arc<Mutex<Vec<Member>>>,
     /// Modules whose row is gone and whose processes are being ended.
     leaving: Arc<Mutex<Vec<Member>>>,
@@ -93,7 +93,7 @@ impl Supervisor {
     /// # Errors
     /// The ledger cannot be opened.
     pub fn new(home: Home, base: SpawnBase, logs: LogCollector, nonce: String) -> std::io::Result<Self> {
-        let shared = Shared::open(home, base, logs, nonce)?;
+        let shared = ActorContext::open(home, base, logs, nonce)?;
         Ok(Self {
             shared: Arc::new(shared),
             members: Arc::default(),
@@ -107,7 +107,7 @@ impl Supervisor {
 
     /// What all actors share.
     #[must_use]
-    pub fn shared(&self) -> &Shared {
+    pub fn shared(&self) -> &ActorContext {
         &self.shared
     }
 
@@ -296,7 +296,7 @@ impl Supervisor {
         // Somebody may have started it meanwhile: that life is ours, and stays.
         lives.retain(|life| !life.incarnation.starts_with(&self.shared.nonce));
         let grace = Policy::default().kill_timeout;
-        match reclaim::end(|| reclaim::of_earlier(&lives), grace).await {
+        match remnants::end(|| remnants::of_earlier(&lives), grace).await {
             Ok(ended) => {
                 for id in &ended {
                     let line = format!("ended {id}, left by {short}, {why}");

@@ -15,7 +15,7 @@ use crate::process::spawn::{SpawnError, SpawnErrorKind};
 ///
 /// # Errors
 /// [`Kind::MissingCwd`], [`Kind::NonExecutable`] or [`Kind::MissingDependency`], never one for another.
-pub fn find_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
+pub fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
     let short = &launch.short;
     if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
         let cwd = cwd.display();
@@ -123,7 +123,7 @@ mod tests {
         let program = dir.path().join("tool");
         std::fs::write(&program, "#!/bin/sh\n").unwrap();
         std::fs::create_dir(dir.path().join("folder")).unwrap();
-        let kind = |launch: &Launch| find_program(launch, Stamp(0)).map_err(|p| p.error_type);
+        let kind = |launch: &Launch| resolve_program(launch, Stamp(0)).map_err(|p| p.error_type);
         let path = dir.path().to_str().unwrap();
 
         assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(Kind::MissingDependency));

@@ -51,7 +51,7 @@ pub struct Change {
 
 /// What all actors of a hub share.
 #[derive(Debug)]
-pub struct Shared {
+pub struct ActorContext {
     /// The home.
     pub home: Home,
     /// What every spawn inherits.
@@ -85,7 +85,7 @@ struct Rows {
     broken: Option<String>,
 }
 
-impl Shared {
+impl ActorContext {
     /// Opens the ledger and looks once for what an earlier hub left.
     pub(super) fn open(
         home: Home,

@@ -20,15 +20,15 @@ use crate::process::id::ProcessId;
 use crate::process::unsure::Unsure;
 use crate::process::{ports, table};
 
-use super::reclaim::EndError;
-use super::{preflight, reclaim};
+use super::remnants::EndError;
+use super::{remnants, resolve_program};
 
 /// An earlier instance that comes back on the port is ended this many times; then somebody else keeps it alive.
 const TRIES: usize = 3;
 
 /// What the gate reads.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct CheckInput {
     /// The home.
     pub home: Home,
     /// The module.
@@ -49,7 +49,7 @@ pub struct Question {
 
 /// The gate is open.
 #[derive(Debug, Clone)]
-pub struct Cleared {
+pub struct Startable {
     /// What to spawn.
     pub launch: Launch,
     /// Its program, found with the child's own PATH.
@@ -64,57 +64,55 @@ pub struct Cleared {
 ///
 /// # Errors
 /// The first reason that forbids a spawn. Nothing that is not ours was touched.
-pub async fn ask(question: Question) -> Result<Cleared, Problem> {
-    let defined = define(&question);
-    let grace = defined.as_ref().map_or(question.grace, |defined| defined.launch.policy.kill_timeout);
+pub async fn run(input: CheckInput) -> Result<Startable, Problem> {
+    let defined = define(&input);
+    let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
     let mut ended = BTreeSet::new();
-    if !question.earlier.is_empty() {
-        let find = || reclaim::of_earlier(&question.earlier);
-        ended = reclaim::end(find, grace).await.map_err(|error| not_ended(&question, error))?;
+    if !input.earlier.is_empty() {
+        let find = || remnants::of_earlier(&input.earlier);
+        ended = remnants::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
     }
     let Composed { launch, notes } = defined?;
-    let program = preflight::find_program(&launch, question.at)?;
+    let program = resolve_program::resolve_program(&launch, input.at)?;
     if launch.listens {
-        ended.extend(free_port(&question, &launch, &program).await?);
+        ended.extend(free_port(&input, &launch, &program).await?);
     }
-    Ok(Cleared { launch, program, ended, notes })
+    Ok(Startable { launch, program, ended, notes })
 }
 
-fn define(question: &Question) -> Result<Composed, Problem> {
-    let row = question.row.as_ref().ok_or_else(|| no_row(question))?;
-    let Question { home, short, settings, base, at, .. } = question;
+fn define(input: &CheckInput) -> Result<Composed, Problem> {
+    let row = input.row.as_ref().ok_or_else(|| no_row(input))?;
+    let CheckInput { home, short, settings, base, at, .. } = input;
     let composed = definition::of_row(home, short, row, settings, base, *at);
     composed.map_err(|mut problem| {
-        problem.next.get_or_insert_with(|| format!("parachute why {}", question.short));
+        problem.next.get_or_insert_with(|| format!("parachute why {}", input.short));
         *problem
     })
 }
 
 async fn free_port(
-    question: &Question,
+    input: &CheckInput,
     launch: &Launch,
     program: &Path,
 ) -> Result<BTreeSet<ProcessId>, Problem> {
     let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
-        let unsure = |unsure| unsure_of_port(question, launch.port, unsure);
+        let unsure = |unsure| unsure_of_port(input, launch.port, unsure);
         let Some((holder, id)) = ports::holder(launch.port).map_err(unsure)? else { return Ok(ended) };
-        let evidence = evidence(question, launch, program, &holder, id.as_ref()).map_err(unsure)?;
+        let evidence = evidence(input, launch, program, &holder, id.as_ref()).map_err(unsure)?;
         let verdict = attribution::judge(&evidence);
         let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
-            return Err(squatter(question, holder, &verdict.to_string(), Some(&verdict)));
+            return Err(squatter(input, holder, &verdict.to_string(), Some(&verdict)));
         };
         let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
-            reclaim::end(find, launch.policy.kill_timeout)
-                .await
-                .map_err(|error| not_ended(question, error))?,
+            remnants::end(find, launch.policy.kill_timeout).await.map_err(|error| not_ended(input, error))?,
         );
     }
-    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(question, launch.port, unsure))? {
+    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
         None => Ok(ended),
         Some((holder, _)) => Err(squatter(
-            question,
+            input,
             holder,
             "an earlier instance keeps coming back: another manager restarts it",
             None,
@@ -135,7 +133,7 @@ fn may_end(verdict: &Verdict, evidence: &Evidence) -> bool {
 }
 
 fn evidence(
-    question: &Question,
+    input: &CheckInput,
     launch: &Launch,
     program: &Path,
     holder: &Holder,
@@ -149,14 +147,14 @@ fn evidence(
             uid: info.map(|info| info.uid).or(holder.uid),
             marks: pid.map(table::marks).transpose()?.flatten(),
             home: pid.map(table::home).transpose()?.flatten(),
-            in_ledger: id.is_some_and(|id| question.earlier.iter().any(|life| life.leader == *id)),
+            in_ledger: id.is_some_and(|id| input.earlier.iter().any(|life| life.leader == *id)),
             command: pid.and_then(table::command_line),
             exe: pid.and_then(table::exe),
             cwd: pid.and_then(table::cwd),
         },
         module: Claimant {
-            short: question.short.clone(),
-            home: question.home.root().to_owned(),
+            short: input.short.clone(),
+            home: input.home.root().to_owned(),
             uid: table::own_uid(),
             hub: table::identify(table::own_pid())?,
             argv: launch.argv.clone(),
@@ -166,18 +164,18 @@ fn evidence(
     })
 }
 
-fn no_row(question: &Question) -> Problem {
-    let file = question.home.services();
-    let text = format!("{} has no usable row for {}", file.display(), question.short);
-    Problem::new(Kind::BadDefinition, text, question.at).next("parachute status")
+fn no_row(input: &CheckInput) -> Problem {
+    let file = input.home.services();
+    let text = format!("{} has no usable row for {}", file.display(), input.short);
+    Problem::new(Kind::BadDefinition, text, input.at).next("parachute status")
 }
 
-fn squatter(question: &Question, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
-    let short = &question.short;
+fn squatter(input: &CheckInput, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
+    let short = &input.short;
     let text =
         format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
     let next = way_out(short, &holder, verdict);
-    let mut problem = Problem::new(Kind::PortSquatter, text, question.at).next(next);
+    let mut problem = Problem::new(Kind::PortSquatter, text, input.at).next(next);
     problem.holder = Some(Box::new(holder));
     problem
 }
@@ -192,27 +190,27 @@ fn way_out(short: &Short, holder: &Holder, verdict: Option<&Verdict>) -> String 
     }
 }
 
-fn unsure_of_port(question: &Question, port: u16, unsure: Unsure) -> Problem {
-    no_room(question, &format!("it is not known who holds port {port} of {}", question.short), unsure)
+fn unsure_of_port(input: &CheckInput, port: u16, unsure: Unsure) -> Problem {
+    no_room(input, &format!("it is not known who holds port {port} of {}", input.short), unsure)
 }
 
-fn no_room(question: &Question, what: &str, unsure: Unsure) -> Problem {
+fn no_room(input: &CheckInput, what: &str, unsure: Unsure) -> Problem {
     let cause = std::io::Error::from_raw_os_error(unsure.errno);
     let text = format!("{what}, so it is not started: the system does not tell ({cause})");
-    Problem::new(Kind::SpawnFailed, text, question.at).next(format!("parachute why {}", question.short))
+    Problem::new(Kind::SpawnFailed, text, input.at).next(format!("parachute why {}", input.short))
 }
 
-fn not_ended(question: &Question, error: EndError) -> Problem {
+fn not_ended(input: &CheckInput, error: EndError) -> Problem {
     match error {
-        EndError::Survive(left) => survivors(question, &left),
+        EndError::Survive(left) => survivors(input, &left),
         EndError::Unsure(unsure) => {
-            let what = format!("it is not known whether an earlier instance of {} lives", question.short);
-            no_room(question, &what, unsure)
+            let what = format!("it is not known whether an earlier instance of {} lives", input.short);
+            no_room(input, &what, unsure)
         }
     }
 }
 
-fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
+fn survivors(input: &CheckInput, left: &BTreeSet<ProcessId>) -> Problem {
     let names: Vec<String> = left
         .iter()
         .map(|id| match table::command_line(id.pid) {
@@ -222,8 +220,8 @@ fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
             None => id.to_string(),
         })
         .collect();
-    let text = format!("an earlier instance of {} survives SIGKILL: {}", question.short, names.join(", "));
-    Problem::new(Kind::StopFailed, text, question.at).next("parachute status")
+    let text = format!("an earlier instance of {} survives SIGKILL: {}", input.short, names.join(", "));
+    Problem::new(Kind::StopFailed, text, input.at).next("parachute status")
 }
 
 #[cfg(test)]

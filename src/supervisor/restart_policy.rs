@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use crate::module::launch::Policy;
 use crate::module::stamp::Stamp;
 
-use super::phase::Moment;
+use super::state::Moment;
 
 /// Stamps kept. More crashes than this inside a window count as this many.
 const KEPT: usize = 1024;
 
 /// The crashes of one module that still matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Budget {
+pub struct CrashHistory {
     /// Oldest first.
     crashes: VecDeque<(Instant, Stamp)>,
     /// Crashes since the module was last steady or somebody started it.
@@ -26,15 +26,15 @@ pub struct Budget {
 
 /// What follows a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AfterCrash {
     /// Try again at this time; it may lie in the past, which means at once.
-    TryAt(Instant),
-    /// The budget is used up.
-    GiveUp,
+    RestartAt(Instant),
+    /// The history is used up.
+    Crashed,
 }
 
-impl Budget {
-    /// The budget as the last hub left it. Stamps of the future (the clock was set back) are dropped.
+impl CrashHistory {
+    /// The history as the last hub left it. Stamps of the future (the clock was set back) are dropped.
     #[must_use]
     pub fn restore(stamps: &[Stamp], now: Moment) -> Self {
         let crashes: VecDeque<_> = stamps
@@ -89,11 +89,11 @@ impl Budget {
 
     /// Decides after [`Self::record`].
     #[must_use]
-    pub fn verdict(&self, now: Moment, policy: &Policy) -> Verdict {
+    pub fn after_crash(&self, now: Moment, policy: &Policy) -> AfterCrash {
         if self.count(now.mono, policy.window) >= policy.max_crashes.max(1) {
-            return Verdict::GiveUp;
+            return AfterCrash::Crashed;
         }
-        Verdict::TryAt(now.mono + delay(self.streak, policy, now.dice))
+        AfterCrash::RestartAt(now.mono + delay(self.streak, policy, now.dice))
     }
 }
 
@@ -130,14 +130,14 @@ mod tests {
     fn five_in_a_minute_give_up_and_the_edge_counts() {
         let origin = Instant::now();
         let policy = Policy::default();
-        let mut budget = Budget::default();
+        let mut history = CrashHistory::default();
         for secs in [0, 15, 30, 45] {
-            budget.record(at(origin, secs), policy.window);
-            assert_ne!(budget.verdict(at(origin, secs), &policy), Verdict::GiveUp, "at {secs}");
+            history.record(at(origin, secs), policy.window);
+            assert_ne!(history.after_crash(at(origin, secs), &policy), AfterCrash::Crashed, "at {secs}");
         }
-        budget.record(at(origin, 60), policy.window);
-        assert_eq!(budget.verdict(at(origin, 60), &policy), Verdict::GiveUp);
-        assert_eq!(budget.count(at(origin, 61).mono, policy.window), 4, "the count decays when it is read");
+        history.record(at(origin, 60), policy.window);
+        assert_eq!(history.after_crash(at(origin, 60), &policy), AfterCrash::Crashed);
+        assert_eq!(history.count(at(origin, 61).mono, policy.window), 4, "the count decays when it is read");
     }
 
     #[test]
@@ -145,9 +145,9 @@ mod tests {
         let origin = Instant::now();
         for max in [0, 1] {
             let policy = Policy { max_crashes: max, ..Policy::default() };
-            let mut budget = Budget::default();
-            budget.record(at(origin, 0), policy.window);
-            assert_eq!(budget.verdict(at(origin, 0), &policy), Verdict::GiveUp);
+            let mut history = CrashHistory::default();
+            history.record(at(origin, 0), policy.window);
+            assert_eq!(history.after_crash(at(origin, 0), &policy), AfterCrash::Crashed);
         }
     }
 
@@ -155,12 +155,14 @@ mod tests {
     fn a_slow_flapper_is_slowed_down_though_it_never_exhausts_the_window() {
         let origin = Instant::now();
         let policy = Policy::default();
-        let mut budget = Budget::default();
+        let mut history = CrashHistory::default();
         let mut last = Duration::ZERO;
         for n in 0..8 {
             let now = at(origin, 40 * n);
-            budget.record(now, policy.window);
-            let Verdict::TryAt(when) = budget.verdict(now, &policy) else { panic!("gave up at {n}") };
+            history.record(now, policy.window);
+            let AfterCrash::RestartAt(when) = history.after_crash(now, &policy) else {
+                panic!("gave up at {n}")
+            };
             assert!(when - now.mono >= last);
             last = when - now.mono;
         }
@@ -171,13 +173,16 @@ mod tests {
     fn survives_a_hub_restart_inside_the_window() {
         let origin = Instant::now() + Duration::from_secs(1000);
         let policy = Policy::default();
-        let mut before = Budget::default();
+        let mut before = CrashHistory::default();
         before.record(at(origin, 0), policy.window);
         before.record(at(origin, 5), policy.window);
-        let after = Budget::restore(&before.stamps(), at(origin, 10));
+        let after = CrashHistory::restore(&before.stamps(), at(origin, 10));
         assert_eq!(after.count(at(origin, 10).mono, policy.window), 2);
         assert_eq!(after.count(at(origin, 66).mono, policy.window), 0);
         let future = [Stamp(u64::MAX)];
-        assert!(Budget::restore(&future, at(origin, 10)).is_clear(), "stamps of the future are dropped");
+        assert!(
+            CrashHistory::restore(&future, at(origin, 10)).is_clear(),
+            "stamps of the future are dropped"
+        );
     }
 }

@@ -21,7 +21,7 @@ pub struct Moment {
 
 /// One life of a module. Grows by one per try; a message that names an older one changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Inc(pub u32);
+pub struct Generation(pub u32);
 
 /// Who waits for an answer. The actor maps it to a reply channel; dropping that channel cancels nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,7 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// Which life.
-    pub inc: Inc,
+    pub generation: Generation,
     /// The process that was spawned; leader of its group.
     pub leader: ProcessId,
     /// When it was spawned.
@@ -42,7 +42,7 @@ pub struct Run {
 
 /// How far a running incarnation has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ready {
+pub enum Readiness {
     /// Its port is not bound yet (or, a worker, it has not lived a second).
     Waiting {
         /// When patience ends.
@@ -64,7 +64,7 @@ pub enum Ready {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// Somebody asked (stop, restart, removal, shutdown).
-    Asked,
+    Requested,
     /// It ended by itself, or its health failed. Counted against the budget.
     Crash {
         /// What to tell.
@@ -72,9 +72,9 @@ pub enum Cause {
     },
 }
 
-/// How hard an ending is being pushed.
+/// How hard an ending is being escalated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Push {
+pub enum Escalation {
     /// SIGTERM was sent.
     Term {
         /// When SIGKILL follows.
@@ -92,9 +92,9 @@ pub enum Push {
     },
 }
 
-/// Why a gate is shut, and how patiently it is asked again.
+/// Why a gate is refusal, and how patiently it is asked again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shut {
+pub struct Refusal {
     /// The reason.
     pub problem: Problem,
     /// From the refusal to the next question. Zero: the next refusal counts as the first one.
@@ -103,15 +103,15 @@ pub struct Shut {
 
 /// Where a module stands. Data lives in the variant: two facts that are only valid together are one variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
+pub enum State {
     /// Nothing runs and nothing will by itself.
     Down,
     /// The gate is being asked: definition, program, leftovers, port.
     Checking {
         /// The life that may follow.
-        inc: Inc,
+        generation: Generation,
         /// What blocked the last check, shown until this one answers.
-        was: Option<Shut>,
+        was: Option<Refusal>,
         /// The row changed, or somebody asked for a start, after the gate had begun: it may have read the definition
         /// before, and have waited for the end of an old life since.
         outdated: bool,
@@ -119,23 +119,23 @@ pub enum Phase {
     /// The gate said no for a reason outside the module, or the system had no room for it. Costs no budget; asked again at `retry_at`.
     Blocked {
         /// The reason.
-        shut: Shut,
+        refusal: Refusal,
         /// When the gate is asked again.
         retry_at: Instant,
     },
     /// `execve` is under way.
     Spawning {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// What blocked the last try: the system may lack room for a process for long.
-        was: Option<Shut>,
+        was: Option<Refusal>,
     },
     /// The leader lives.
     Up {
         /// The life.
         run: Run,
         /// Its readiness.
-        ready: Ready,
+        ready: Readiness,
         /// Consecutive failures of its health check.
         sick: u32,
     },
@@ -146,7 +146,7 @@ pub enum Phase {
         /// Why.
         cause: Cause,
         /// How hard.
-        push: Push,
+        escalation: Escalation,
     },
     /// The leader is gone; its group is not empty or its port not free yet.
     Draining {
@@ -155,7 +155,7 @@ pub enum Phase {
         /// Why.
         cause: Cause,
         /// How hard.
-        push: Push,
+        escalation: Escalation,
     },
     /// It crashed and will be tried again.
     Backoff {
@@ -187,32 +187,32 @@ pub enum Event {
     /// Its row changed on disk in a way that needs a new start.
     Edited,
     /// The gate is open.
-    Cleared {
+    ChecksPassed {
         /// The life that may start.
-        inc: Inc,
+        generation: Generation,
         /// The policy of the definition just read.
         policy: Policy,
         /// Whether it binds a port.
         listens: bool,
     },
-    /// The gate is shut.
-    Refused {
+    /// The gate is refusal.
+    ChecksFailed {
         /// The life that may not start.
-        inc: Inc,
+        generation: Generation,
         /// Why.
         problem: Problem,
     },
     /// It has a process.
     Spawned {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// Its leader.
         leader: ProcessId,
     },
     /// It could not be given a process.
     SpawnFailed {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// Why.
         problem: Problem,
         /// Whether the system had no room for a process, which is nothing the module has done.
@@ -221,26 +221,26 @@ pub enum Event {
     /// It accepts on its port and the listener is its own.
     Bound {
         /// The life.
-        inc: Inc,
+        generation: Generation,
     },
     /// Its health path was asked.
     Health {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// Whether the answer counts as alive; else what was wrong.
         verdict: Result<(), String>,
     },
     /// Its leader ended.
     Exited {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// How.
         ended: Ended,
     },
     /// Its leader is gone, nothing of it is left, and its port is free of it.
     GroupEmpty {
         /// The life.
-        inc: Inc,
+        generation: Generation,
     },
     /// Time passed. Extra ticks are harmless.
     Tick,
@@ -248,7 +248,7 @@ pub enum Event {
 
 /// A signal the machine may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sig {
+pub enum EndSignal {
     /// Please end.
     Term,
     /// End.
@@ -281,14 +281,14 @@ pub enum Record {
     /// A life began.
     Born(Run),
     /// Nothing of a life is left.
-    Gone(Inc),
+    Gone(Generation),
     /// The crashes that count, oldest first.
     Crashes(Vec<Stamp>),
 }
 
 /// A failure to be kept for `why`, without its last lines (the actor has them).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailureFacts {
     /// The cause.
     pub problem: Problem,
     /// How the process ended, if there was one.
@@ -309,21 +309,21 @@ pub struct Failed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Ask the gate; answer `Cleared` or `Refused`.
-    Check(Inc),
+    Check(Generation),
     /// Spawn what the gate cleared; answer `Spawned` or `SpawnFailed`.
-    Spawn(Inc),
+    Spawn(Generation),
     /// Watch for the port (or for one second of life); answer `Bound`.
-    WatchReady(Inc),
+    WatchReady(Generation),
     /// Signal the group of a life whose leader lives.
-    Signal(Inc, Sig),
+    Signal(Generation, EndSignal),
     /// Its port is bound: ask its health path from now on; answer `Health`.
-    WatchHealth(Inc),
+    WatchHealth(Generation),
     /// Signal whatever is left of a life and tell when nothing is; answer `GroupEmpty`.
     Drain {
         /// The life.
-        inc: Inc,
+        generation: Generation,
         /// What its remains are sent.
-        sig: Sig,
+        sig: EndSignal,
         /// Look also for processes that left group and session, in every process of this user. A crash skips that:
         /// what such a process left behind is adopted by the hub (Linux) and found without it, and the gate asks
         /// about the port before the next life.
@@ -332,7 +332,7 @@ pub enum Effect {
     /// Keep this for the next hub.
     Record(Record),
     /// Keep this for `why`.
-    Report(Failed),
+    SaveFailure(FailureFacts),
     /// A line for people in the module's log.
     Note(String),
     /// Answer a ticket.
