@@ -8,8 +8,11 @@ use parachute::module::launch::Policy;
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
 use parachute::process::id::{BootId, ProcessId, Started};
+use parachute::supervisor::clock::Moment;
+use parachute::supervisor::effect::Effect;
+use parachute::supervisor::event::{Event, Ticket};
 use parachute::supervisor::machine::Machine;
-use parachute::supervisor::state::{Effect, Event, Generation, Moment, State, Ticket};
+use parachute::supervisor::state::{Generation, State};
 
 /// Events of one crash loop.
 const EVENTS: u64 = 1_000;

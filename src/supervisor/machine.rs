@@ -1,19 +1,31 @@
-//! The life of one module as a pure function: events and time in, effects out.
+//! One module as a pure function: the desired state, the current state, an event and the time in, effects out.
 //!
-//! **State model.** Total state = *want* (what people asked for) × *phase* (what is true). Requests only change the
-//! want and escalation the phase one step towards it; facts only change the phase. Restart is not stop-then-start: it is
-//! `want = Up` while an ending is under way, so no other request can slip into a gap.
+//! Requests change the desired state and take one step towards it. What happens on the host changes the current state
+//! only. What follows from both:
 //!
 //! ```text
-//!            ┌──────────── Blocked ◄─ Refused ─┐          (outside reason: no budget, asked again)
-//!            ▼                                 │
-//! Down ─► Checking ─ Cleared ─► Spawning ─► Up ─┬─ Stop ──► Stopping ─ Exited ─► Draining ─ GroupEmpty ─► Down
-//!            ▲                                  └─ Exited ─────────────────────► Draining ─┬─► Checking (want Up)
-//!            └───────────── Backoff ◄───────────────────────── GroupEmpty after a crash ───┴─► Crashed
+//! current state              desired Up                                   desired Down, DownForGood
+//! Down                       (a start makes it Checking at once)          stays so
+//! Blocked, Backoff, Crashed  when due: Checking. Crashed: only at a start (a stop makes it Down at once)
+//! Checking, Spawning         spawned: Up. A check failed: Blocked         at the answer: Down. Spawned: Stopping
+//! Up                         exited: Draining. Unhealthy: Stopping        (a stop sends SIGTERM: Stopping)
+//! Stopping, Draining         group empty: Checking. After a crash: below  group empty: Down
 //! ```
 //!
-//! **Who wins.** Shutdown beats everything. Otherwise the last request wins; whoever waited for the opposite is told
-//! `Superseded`. While something of a life is left, nothing is spawned.
+//! A spawn that fails is a crash, or leads to Blocked if the system had no room for a process. A run that does not end
+//! after SIGTERM is sent SIGKILL, and after that it is reported as stuck and still watched.
+//!
+//! ```text
+//!            ┌───────────── Blocked ◄─ ChecksFailed ─┐     (reason outside the module: no crash, checked again)
+//!            ▼                                       │
+//! Down ─► Checking ─ ChecksPassed ─► Spawning ─► Up ─┬─ Stop ──► Stopping ─ Exited ─► Draining ─ GroupEmpty ─► Down
+//!            ▲                                       └─ Exited ─────────────────────► Draining ─┬─► Checking (Up)
+//!            └────────────── Backoff ◄───────────────────────────── GroupEmpty after a crash ───┴─► Crashed
+//! ```
+//!
+//! A restart is one request, not a stop and then a start: the desired state stays `Up` while the run is ended, so no
+//! other request can come between. The last request wins, and requests for the opposite that wait are answered
+//! `Superseded`; a shutdown wins over all. While any process of a run is left, nothing is spawned.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::{Duration, Instant};
@@ -23,59 +35,53 @@ use crate::module::launch::Policy;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 
+use super::clock::Moment;
+use super::effect::Effect;
+use super::event::{Event, Ticket};
 use super::restart_policy::CrashHistory;
-use super::state::{Effect, Escalation, Event, Generation, Moment, Readiness, Run, State, Ticket};
+use super::state::{Desired, Escalation, Readiness, Run, State};
 
+mod crash;
 mod host_events;
 mod requests;
-mod steps;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod transitions;
 
-/// When a gate that was refusal a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
-/// is asked about rarely, because each question reads files and /proc, and there may be hundreds who ask.
+/// The pause before the start checks run again after a first refusal. Doubled with each further refusal for the same
+/// reason: the checks read files and /proc, and hundreds of modules may be blocked at once.
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
-/// The longest that somebody waits who has freed the port, or installed what was missing.
+/// The longest pause: so long a module stays blocked after its port was freed or its program installed.
 const RECHECK_LAST: Duration = Duration::from_secs(8);
-/// How long SIGKILL may take before we say that it did not work. Only an uninterruptible sleep takes longer.
+/// How long SIGKILL may take before the run counts as stuck. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// A worker that binds nothing is ready when it has lived this long.
+/// A worker that binds no port is ready when it has run for so long.
 const WORKER_READY: Duration = Duration::from_secs(1);
 /// Requests that may wait for one module.
 const MAX_WAITING: usize = 256;
 
-/// What people asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Desired {
-    /// Running.
-    Up,
-    /// Not running.
-    Down,
-    /// Not running, and the hub is stopping: no request changes it any more.
-    DownForGood,
-}
-
-/// The three ways to want a module up.
+/// How a start was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StartKind {
-    /// The hub's own: no pardon for counted crashes.
+    /// By the hub, when it starts or a row appears: counted crashes stay counted.
     Boot,
-    /// A person's.
+    /// By a person.
     Start,
-    /// A person's, for a new life.
+    /// By a person, who wants a new run.
     Restart,
 }
 
-/// How the last life ended.
+/// How the last run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Last {
+pub struct LastExit {
     /// How.
     pub ended: Ended,
     /// When.
     pub at: Stamp,
 }
 
-/// One module's state. [`Machine::on`] is the only mutator.
+/// One module. Only [`Machine::on`] changes it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     short: Short,
@@ -85,19 +91,21 @@ pub struct Machine {
     policy: Policy,
     listens: bool,
     history: CrashHistory,
-    next: u32,
-    /// Automatic respawns since the hub started.
+    next_generation: u32,
+    /// Automatic restarts since the hub started.
     respawns: u32,
-    last: Option<Last>,
+    last: Option<LastExit>,
     started: Option<Stamp>,
-    /// The row changed since the gate was asked about the running life.
+    /// The row changed since the start checks of the current run began.
     edited: bool,
+    /// Requests that wait until it is ready.
     starters: Vec<Ticket>,
+    /// Requests that wait until it is stopped.
     stoppers: Vec<Ticket>,
 }
 
 impl Machine {
-    /// A module that nothing was asked of, with the crashes that the last hub counted.
+    /// A module before any request, with the crashes that the last hub counted.
     #[must_use]
     pub fn new(short: Short, crashes: &[Stamp], now: Moment) -> Self {
         Self {
@@ -107,7 +115,7 @@ impl Machine {
             policy: Policy::default(),
             listens: true,
             history: CrashHistory::restore(crashes, now),
-            next: 1,
+            next_generation: 1,
             respawns: 0,
             last: None,
             started: None,
@@ -117,21 +125,17 @@ impl Machine {
         }
     }
 
-    // ---- what others may look at -------------------------------------------------------------------------------
-
-    /// Short name.
     #[must_use]
-    pub fn short(&self) -> &Short {
+    pub(crate) fn short(&self) -> &Short {
         &self.short
     }
 
-    /// What people asked for.
     #[must_use]
-    pub fn desired(&self) -> Desired {
+    pub(crate) fn desired(&self) -> Desired {
         self.desired
     }
 
-    /// Where it stands.
+    /// The current state.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
@@ -139,55 +143,55 @@ impl Machine {
 
     /// Policy of the definition that was last read.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
+    pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// Whether it binds a port, by the definition that was last read.
     #[must_use]
-    pub fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         self.listens
     }
 
     /// Crashes inside the window that ends now.
     #[must_use]
-    pub fn crashes(&self, now: Instant) -> u32 {
+    pub(crate) fn crashes(&self, now: Instant) -> u32 {
         self.history.count(now, self.policy.window)
     }
 
-    /// The last crash that is remembered.
+    /// The last crash that still counts.
     #[must_use]
-    pub fn last_crash(&self) -> Option<Stamp> {
+    pub(crate) fn last_crash(&self) -> Option<Stamp> {
         self.history.last()
     }
 
-    /// Automatic respawns since the hub started.
+    /// Automatic restarts since the hub started.
     #[must_use]
-    pub fn respawns(&self) -> u32 {
+    pub(crate) fn respawns(&self) -> u32 {
         self.respawns
     }
 
-    /// How the last life ended.
+    /// How the last run ended.
     #[must_use]
-    pub fn last(&self) -> Option<Last> {
+    pub(crate) fn last(&self) -> Option<LastExit> {
         self.last
     }
 
-    /// Start of the running life, or of the last one.
+    /// Start of the current run, or of the last one.
     #[must_use]
-    pub fn started(&self) -> Option<Stamp> {
+    pub(crate) fn started(&self) -> Option<Stamp> {
         self.started
     }
 
-    /// Whether its row changed since the running life was asked for.
+    /// Whether its row changed since the start checks of the current run.
     #[must_use]
-    pub fn edited(&self) -> bool {
+    pub(crate) fn edited(&self) -> bool {
         self.edited
     }
 
-    /// The running or ending life.
+    /// The run that is up or ending.
     #[must_use]
-    pub fn run(&self) -> Option<&Run> {
+    pub(crate) fn run(&self) -> Option<&Run> {
         match &self.state {
             State::Up { run, .. } | State::Stopping { run, .. } | State::Draining { run, .. } => Some(run),
             State::Down
@@ -199,14 +203,14 @@ impl Machine {
         }
     }
 
-    /// When [`Event::Tick`] is due. `None`: the phase does not wait for time.
+    /// When [`Event::Tick`] is due. `None`: the current state does not wait for a time.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Blocked { retry_at, .. } => Some(*retry_at),
             State::Backoff { until, .. } => Some(*until),
             State::Up { ready: Readiness::Waiting { until }, .. } => Some(*until),
-            State::Up { ready: Readiness::Yes { since }, .. } if !self.history.is_clear() => {
+            State::Up { ready: Readiness::Ready { since }, .. } if !self.history.is_clear() => {
                 Some(*since + self.policy.steady_after)
             }
             State::Stopping { escalation, .. } | State::Draining { escalation, .. } => match escalation {
@@ -214,7 +218,7 @@ impl Machine {
                 Escalation::Kill { give_up_at } => Some(*give_up_at),
                 Escalation::Stuck { .. } => None,
             },
-            State::Up { ready: Readiness::Yes { .. } | Readiness::Unbound { .. }, .. }
+            State::Up { ready: Readiness::Ready { .. } | Readiness::Unbound { .. }, .. }
             | State::Down
             | State::Checking { .. }
             | State::Spawning { .. }
@@ -222,43 +226,20 @@ impl Machine {
         }
     }
 
-    // ---- what comes in -----------------------------------------------------------------------------------------
-
-    /// Takes one event at one moment and says what must be done. Total: every event in every phase, stale lives
-    /// included, has an answer, which may be nothing.
+    /// Takes one event at one moment and adds what must be done to `out`. Every event is allowed in every state, also one
+    /// of an older generation; it may change nothing.
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {
-            Event::Boot(ticket) => self.wish_up(ticket, StartKind::Boot, now, out),
-            Event::Start(ticket) => self.wish_up(ticket, StartKind::Start, now, out),
-            Event::Restart(ticket) => self.wish_up(ticket, StartKind::Restart, now, out),
-            Event::Stop(ticket) => self.wish_down(ticket, Desired::Down, now, out),
-            Event::Shutdown(ticket) => self.wish_down(ticket, Desired::DownForGood, now, out),
+            Event::Boot(ticket) => self.request_up(ticket, StartKind::Boot, now, out),
+            Event::Start(ticket) => self.request_up(ticket, StartKind::Start, now, out),
+            Event::Restart(ticket) => self.request_up(ticket, StartKind::Restart, now, out),
+            Event::Stop(ticket) => self.request_down(ticket, Desired::Down, now, out),
+            Event::Shutdown(ticket) => self.request_down(ticket, Desired::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
             Event::ChecksPassed { generation, policy, listens } => {
-                if let State::Checking { generation: current, was, outdated } = &mut self.state
-                    && *current == generation
-                {
-                    let (was, outdated) = (was.take(), *outdated);
-                    self.policy = policy;
-                    self.listens = listens;
-                    match self.desired {
-                        Desired::Up if outdated => self.check(was, out),
-                        Desired::Up => {
-                            self.state = State::Spawning { generation, was };
-                            out.push(Effect::Spawn(generation));
-                        }
-                        Desired::Down | Desired::DownForGood => self.rest(out),
-                    }
-                }
+                self.checks_passed(generation, policy, listens, out);
             }
-            Event::ChecksFailed { generation, problem } => {
-                if self.is_checking(generation) {
-                    match self.desired {
-                        Desired::Up => self.refuse(problem, now, out),
-                        Desired::Down | Desired::DownForGood => self.rest(out),
-                    }
-                }
-            }
+            Event::ChecksFailed { generation, problem } => self.checks_failed(generation, problem, now, out),
             Event::Spawned { generation, leader } => self.spawned(generation, leader, now, out),
             Event::SpawnFailed { generation, problem, no_room } => {
                 self.spawn_failed(generation, problem, no_room, now, out)
@@ -269,9 +250,5 @@ impl Machine {
             Event::GroupEmpty { generation } => self.group_empty(generation, now, out),
             Event::Tick => self.tick(now, out),
         }
-    }
-
-    fn is_checking(&self, generation: Generation) -> bool {
-        matches!(&self.state, State::Checking { generation: current, .. } if *current == generation)
     }
 }

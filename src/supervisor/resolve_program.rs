@@ -1,4 +1,5 @@
-//! Looks, before a spawn, whether the spawn can work: with the child's own PATH and working directory, not the hub's.
+//! Finds a module's program before a spawn, with the child's own PATH and working directory, not the hub's; and says
+//! why a spawn failed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::process::spawn::{SpawnError, SpawnErrorKind};
 ///
 /// # Errors
 /// [`Kind::MissingCwd`], [`Kind::NonExecutable`] or [`Kind::MissingDependency`], never one for another.
-pub fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
+pub(super) fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
     let short = &launch.short;
     if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
         let cwd = cwd.display();
@@ -41,15 +42,15 @@ pub fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
         None => {
             let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
             let mut problem = dependency::missing(&name.to_string_lossy(), os, arch, at);
-            // Where nobody knows how to install it, the command that shows what was asked for helps most.
+            // If it is not known how to install it, `why` shows the command that was asked for.
             problem.next.get_or_insert_with(|| format!("parachute why {short}"));
             Err(problem)
         }
     }
 }
 
-/// Where the program may lie: the path itself against the working directory if it has a slash, else every PATH
-/// entry (execvp(3)). Relative PATH entries and the empty one mean the working directory.
+/// Where the program may be: with a slash, that path from the working directory; else every PATH entry (execvp(3)).
+/// Relative PATH entries start from the working directory, and the empty one is the working directory.
 fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
     let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
     if name.is_empty() {
@@ -62,10 +63,9 @@ fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
     std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
 }
 
-/// What a failed spawn is told as. Preflight looked a moment ago; whatever it missed happened since, or only the
-/// system can know.
+/// The problem of a spawn that failed although its program was found: that changed since, or only the system knew.
 #[must_use]
-pub fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
+pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
     let kind = match error.kind {
         SpawnErrorKind::NoProgram => Kind::MissingDependency,
         SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied => Kind::MissingCwd,

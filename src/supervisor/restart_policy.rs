@@ -1,8 +1,8 @@
-//! How often a module may crash, and how long to wait before it is tried again. Pure.
+//! Whether a module is started again after a crash, and when. Pure.
 //!
-//! Two counts, for two questions. *Give up?* is asked of the crashes inside the window. *How long to wait?* is asked
-//! of the streak: crashes since the module was last steady. So a module that falls over every 40 s is slowed down
-//! although it never exhausts five crashes in a minute.
+//! Two counts answer the two questions. *Whether*: the crashes inside the window. *When*: the streak, which is the
+//! crashes since the module was last steady. So a module that crashes every 40 s is slowed down although it never has
+//! five crashes in a minute.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,33 +10,33 @@ use std::time::{Duration, Instant};
 use crate::module::launch::Policy;
 use crate::module::stamp::Stamp;
 
-use super::state::Moment;
+use super::clock::Moment;
 
-/// Stamps kept. More crashes than this inside a window count as this many.
+/// Most crashes that are kept. More inside one window count as so many.
 const KEPT: usize = 1024;
 
-/// The crashes of one module that still matter.
+/// The crashes of one module that still count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CrashHistory {
+pub(crate) struct CrashHistory {
     /// Oldest first.
     crashes: VecDeque<(Instant, Stamp)>,
-    /// Crashes since the module was last steady or somebody started it.
+    /// Crashes since the module was last steady, or was last started by a request.
     streak: u32,
 }
 
 /// What follows a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterCrash {
-    /// Try again at this time; it may lie in the past, which means at once.
+pub(crate) enum AfterCrash {
+    /// It is started again at this time, or at once if that is past.
     RestartAt(Instant),
-    /// The history is used up.
+    /// It crashed too often: it is not started again without a request.
     Crashed,
 }
 
 impl CrashHistory {
-    /// The history as the last hub left it. Stamps of the future (the clock was set back) are dropped.
+    /// The crashes that the last hub counted. Stamps of the future (the clock was set back) are dropped.
     #[must_use]
-    pub fn restore(stamps: &[Stamp], now: Moment) -> Self {
+    pub(crate) fn restore(stamps: &[Stamp], now: Moment) -> Self {
         let crashes: VecDeque<_> = stamps
             .iter()
             .filter(|at| **at <= now.wall)
@@ -47,7 +47,7 @@ impl CrashHistory {
     }
 
     /// Counts a crash.
-    pub fn record(&mut self, now: Moment, window: Duration) {
+    pub(crate) fn record(&mut self, now: Moment, window: Duration) {
         self.crashes.retain(|(at, _)| now.mono.saturating_duration_since(*at) <= window);
         if self.crashes.len() == KEPT {
             self.crashes.pop_front();
@@ -56,40 +56,40 @@ impl CrashHistory {
         self.streak = self.streak.saturating_add(1);
     }
 
-    /// Crashes inside the window that ends now. A crash exactly at its edge still counts (contract A-54).
+    /// Crashes inside the window that ends now. A crash exactly at its edge still counts.
     #[must_use]
-    pub fn count(&self, now: Instant, window: Duration) -> u32 {
+    pub(crate) fn count(&self, now: Instant, window: Duration) -> u32 {
         let inside = self.crashes.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= window);
         u32::try_from(inside.count()).unwrap_or(u32::MAX)
     }
 
-    /// Forgets everything: the module was steady, or somebody started it by hand.
-    pub fn clear(&mut self) {
+    /// Forgets all crashes: the module was steady, or was started by a request.
+    pub(crate) fn clear(&mut self) {
         self.crashes.clear();
         self.streak = 0;
     }
 
-    /// Whether anything is remembered.
+    /// Whether no crash counts.
     #[must_use]
-    pub fn is_clear(&self) -> bool {
+    pub(crate) fn is_clear(&self) -> bool {
         self.streak == 0 && self.crashes.is_empty()
     }
 
-    /// Last crash, if one is remembered.
+    /// The last crash that still counts.
     #[must_use]
-    pub fn last(&self) -> Option<Stamp> {
+    pub(crate) fn last(&self) -> Option<Stamp> {
         self.crashes.back().map(|(_, at)| *at)
     }
 
     /// The stamps to keep on disk, oldest first.
     #[must_use]
-    pub fn stamps(&self) -> Vec<Stamp> {
+    pub(crate) fn stamps(&self) -> Vec<Stamp> {
         self.crashes.iter().map(|(_, at)| *at).collect()
     }
 
     /// Decides after [`Self::record`].
     #[must_use]
-    pub fn after_crash(&self, now: Moment, policy: &Policy) -> AfterCrash {
+    pub(crate) fn after_crash(&self, now: Moment, policy: &Policy) -> AfterCrash {
         if self.count(now.mono, policy.window) >= policy.max_crashes.max(1) {
             return AfterCrash::Crashed;
         }
@@ -97,9 +97,9 @@ impl CrashHistory {
     }
 }
 
-/// Delay before the next try after `streak` crashes in a row: none after the first, then doubling from
-/// [`Policy::backoff`] to [`Policy::backoff_cap`]; the dice take up to a fifth off, so that modules that fell
-/// together do not return together.
+/// Delay before the start after `streak` crashes in a row: none after the first, then doubling from
+/// [`Policy::backoff`] to [`Policy::backoff_cap`]. `dice` takes up to a fifth off, so that modules that crashed together
+/// do not start together.
 fn delay(streak: u32, policy: &Policy, dice: u8) -> Duration {
     let Some(doublings) = streak.checked_sub(2) else { return Duration::ZERO };
     let factor = 2_u32.saturating_pow(doublings.min(31));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn five_in_a_minute_give_up_and_the_edge_counts() {
+    fn five_in_a_minute_are_too_many_and_the_edge_counts() {
         let origin = Instant::now();
         let policy = Policy::default();
         let mut history = CrashHistory::default();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_and_one_give_up_on_the_first() {
+    fn with_zero_or_one_the_first_is_too_many() {
         let origin = Instant::now();
         for max in [0, 1] {
             let policy = Policy { max_crashes: max, ..Policy::default() };
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_flapper_is_slowed_down_though_it_never_exhausts_the_window() {
+    fn a_crash_every_40_s_is_slowed_down_though_the_window_never_fills() {
         let origin = Instant::now();
         let policy = Policy::default();
         let mut history = CrashHistory::default();
@@ -161,7 +161,7 @@ mod tests {
             let now = at(origin, 40 * n);
             history.record(now, policy.window);
             let AfterCrash::RestartAt(when) = history.after_crash(now, &policy) else {
-                panic!("gave up at {n}")
+                panic!("crashed too often at {n}")
             };
             assert!(when - now.mono >= last);
             last = when - now.mono;

@@ -13,8 +13,8 @@ use crate::module::failure::Failure as Report;
 use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::Kind;
+use crate::supervisor::effect::Outcome;
 use crate::supervisor::handle::Ask;
-use crate::supervisor::state::Outcome;
 use crate::supervisor::supervisor::Member;
 
 use super::auth::{OnSocket, Operator};

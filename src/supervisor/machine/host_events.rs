@@ -1,18 +1,61 @@
-//! Facts about a life: they change the phase, never the want. A fact of an older life changes nothing.
+//! What happened on the host: it changes the current state, never the desired one. An event of an older generation
+//! changes nothing.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::module::ended::Ended;
+use crate::module::launch::Policy;
 use crate::module::problem::{Kind, Problem};
 use crate::process::id::ProcessId;
 
-use super::super::state::{
-    Cause, Effect, EndSignal, Escalation, Generation, Moment, Outcome, Readiness, Record, Refusal, Run, State,
-};
-use super::steps::answer;
-use super::{Desired, Last, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
+use super::super::clock::Moment;
+use super::super::effect::{Effect, EndSignal, Outcome, Record};
+use super::super::state::{Cause, Desired, Escalation, Generation, Readiness, Refusal, Run, State};
+use super::transitions::answer;
+use super::{LastExit, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
 
 impl Machine {
-    pub(super) fn refuse(&mut self, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
+    pub(super) fn checks_passed(
+        &mut self,
+        generation: Generation,
+        policy: Policy,
+        listens: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let State::Checking { generation: current, was, outdated } = &mut self.state else { return };
+        if *current != generation {
+            return;
+        }
+        let (was, outdated) = (was.take(), *outdated);
+        self.policy = policy;
+        self.listens = listens;
+        match self.desired {
+            Desired::Up if outdated => self.check(was, out),
+            Desired::Up => {
+                self.state = State::Spawning { generation, was };
+                out.push(Effect::Spawn(generation));
+            }
+            Desired::Down | Desired::DownForGood => self.rest(out),
+        }
+    }
+
+    pub(super) fn checks_failed(
+        &mut self,
+        generation: Generation,
+        problem: Problem,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        if !matches!(&self.state, State::Checking { generation: current, .. } if *current == generation) {
+            return;
+        }
+        match self.desired {
+            Desired::Up => self.block(problem, now, out),
+            Desired::Down | Desired::DownForGood => self.rest(out),
+        }
+    }
+
+    /// A refusal for the same reason as the one before is not reported again, and the pause after it is twice as long.
+    fn block(&mut self, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
         let same = match &self.state {
             State::Checking { was: Some(was), .. } | State::Spawning { was: Some(was), .. }
                 if same_problem(&was.problem, &problem) =>
@@ -32,7 +75,7 @@ impl Machine {
         if same.is_none() {
             let first = problem.error_description.lines().next().unwrap_or_default();
             out.push(Effect::Note(format!("not started: {first}")));
-            out.push(Effect::SaveFailure(self.failed(&problem, None, now, false)));
+            out.push(Effect::SaveFailure(self.failure_facts(&problem, None, now, false)));
         }
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
         let pause = same.map_or(RECHECK_FIRST, |pause| (pause * 2).clamp(RECHECK_FIRST, RECHECK_LAST));
@@ -74,7 +117,7 @@ impl Machine {
             return;
         }
         match self.desired {
-            Desired::Up if no_room => self.refuse(problem, now, out),
+            Desired::Up if no_room => self.block(problem, now, out),
             Desired::Up => {
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);
@@ -86,11 +129,11 @@ impl Machine {
 
     pub(super) fn bound(&mut self, generation: Generation, now: Moment, out: &mut Vec<Effect>) {
         let State::Up { run, ready, .. } = &mut self.state else { return };
-        if run.generation != generation || matches!(ready, Readiness::Yes { .. }) {
+        if run.generation != generation || matches!(ready, Readiness::Ready { .. }) {
             return;
         }
         run.was_ready = true;
-        *ready = Readiness::Yes { since: now.mono };
+        *ready = Readiness::Ready { since: now.mono };
         out.push(Effect::Note("ready".to_owned()));
         if self.policy.liveness.is_some() {
             out.push(Effect::WatchHealth(generation));
@@ -106,7 +149,7 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) {
         let Some(liveness) = self.policy.liveness.as_ref() else { return };
-        let State::Up { run, ready: Readiness::Yes { .. }, sick } = &mut self.state else { return };
+        let State::Up { run, ready: Readiness::Ready { .. }, sick } = &mut self.state else { return };
         if run.generation != generation {
             return;
         }
@@ -144,31 +187,31 @@ impl Machine {
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);
                 let escalation = Escalation::Term { kill_at: now.mono + self.policy.kill_timeout };
-                out.push(Effect::Drain { generation, sig: EndSignal::Term, thorough: false });
+                out.push(Effect::Drain { generation, signal: EndSignal::Term, thorough: false });
                 self.state = State::Draining { run, cause: Cause::Crash { problem }, escalation };
             }
             State::Stopping { run, cause, escalation } => {
                 out.push(Effect::Note(format!("ended: {}", ended.phrase())));
-                let sig = match &escalation {
+                let signal = match &escalation {
                     Escalation::Term { .. } => EndSignal::Term,
                     Escalation::Kill { .. } | Escalation::Stuck { .. } => EndSignal::Kill,
                 };
-                out.push(Effect::Drain { generation, sig, thorough: true });
+                out.push(Effect::Drain { generation, signal, thorough: true });
                 self.state = State::Draining { run, cause, escalation };
             }
-            // A leader ends once; a second report of it changes nothing.
-            phase @ (State::Draining { .. }
+            // A leader ends once; a second event of it changes nothing.
+            state @ (State::Draining { .. }
             | State::Down
             | State::Checking { .. }
             | State::Blocked { .. }
             | State::Spawning { .. }
             | State::Backoff { .. }
             | State::Crashed { .. }) => {
-                self.state = phase;
+                self.state = state;
                 return;
             }
         }
-        self.last = Some(Last { ended, at: now.wall });
+        self.last = Some(LastExit { ended, at: now.wall });
     }
 
     pub(super) fn group_empty(&mut self, generation: Generation, now: Moment, out: &mut Vec<Effect>) {
@@ -188,7 +231,7 @@ impl Machine {
     }
 }
 
-/// Whether two problems would be told to a person in the same words.
+/// Whether a person would read the same words about both problems.
 fn same_problem(a: &Problem, b: &Problem) -> bool {
     a.error_type == b.error_type && a.error_description == b.error_description
 }

@@ -1,14 +1,17 @@
-//! Requests: they change the want and escalation the phase one step towards it.
+//! Requests to start, stop and restart, and edits of the row.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;
 
-use super::super::state::{Cause, Effect, Escalation, Moment, Outcome, Readiness, Refusal, State, Ticket};
-use super::steps::answer;
-use super::{Desired, MAX_WAITING, Machine, StartKind};
+use super::super::clock::Moment;
+use super::super::effect::{Effect, Outcome};
+use super::super::event::Ticket;
+use super::super::state::{Cause, Desired, Escalation, Readiness, Refusal, State};
+use super::transitions::answer;
+use super::{MAX_WAITING, Machine, StartKind};
 
 impl Machine {
-    pub(super) fn wish_up(&mut self, ticket: Ticket, kind: StartKind, now: Moment, out: &mut Vec<Effect>) {
+    pub(super) fn request_up(&mut self, ticket: Ticket, kind: StartKind, now: Moment, out: &mut Vec<Effect>) {
         if self.desired == Desired::DownForGood {
             out.push(Effect::Reply(ticket, Outcome::ShuttingDown));
             return;
@@ -23,47 +26,53 @@ impl Machine {
             State::Down | State::Blocked { .. } | State::Backoff { .. } | State::Crashed { .. } => {
                 self.starters.push(ticket);
                 if kind != StartKind::Boot {
-                    self.forgive(out);
+                    self.forget_crashes(out);
                 }
                 self.check(None, out);
             }
             State::Up { .. } if kind == StartKind::Restart => {
                 self.starters.push(ticket);
-                self.forgive(out);
+                self.forget_crashes(out);
                 self.end(Cause::Requested, now, out);
             }
-            State::Up { ready: Readiness::Yes { .. }, .. } => out.push(Effect::Reply(ticket, Outcome::Ready)),
-            State::Up { ready: Readiness::Unbound { problem }, .. } => {
-                out.push(Effect::Reply(ticket, Outcome::Failed(problem.clone())));
+            State::Up { ready: Readiness::Ready { .. }, .. } => {
+                out.push(Effect::Reply(ticket, Outcome::Ready));
             }
-            // A request that arrives while a life begins or ends joins the one that is already under way.
-            State::Stopping { escalation: Escalation::Stuck { problem }, .. }
+            State::Up { ready: Readiness::Unbound { problem }, .. }
+            | State::Stopping { escalation: Escalation::Stuck { problem }, .. }
             | State::Draining { escalation: Escalation::Stuck { problem }, .. } => {
                 out.push(Effect::Reply(ticket, Outcome::Failed(problem.clone())));
             }
+            // It waits for the run that begins now, or for the one that follows the run that ends now.
             State::Up { ready: Readiness::Waiting { .. }, .. }
             | State::Checking { .. }
             | State::Spawning { .. }
             | State::Stopping { .. }
             | State::Draining { .. } => {
                 self.starters.push(ticket);
-                // Whoever starts something by hand has perhaps just changed its `.env`, of which nobody else tells.
+                // A person may have changed the module's `.env` before this request, and that file is not watched.
                 if kind != StartKind::Boot {
-                    self.ask_again();
+                    self.check_again();
                 }
-                self.hurry();
+                self.reset_pause();
             }
         }
     }
 
-    pub(super) fn wish_down(&mut self, ticket: Ticket, want: Desired, now: Moment, out: &mut Vec<Effect>) {
-        let shutdown = want == Desired::DownForGood;
+    pub(super) fn request_down(
+        &mut self,
+        ticket: Ticket,
+        desired: Desired,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        let shutdown = desired == Desired::DownForGood;
         if !shutdown && self.starters.len() + self.stoppers.len() >= MAX_WAITING {
             out.push(Effect::Reply(ticket, Outcome::Busy));
             return;
         }
         if self.desired != Desired::DownForGood {
-            self.desired = want;
+            self.desired = desired;
         }
         answer(&mut self.starters, if shutdown { &Outcome::ShuttingDown } else { &Outcome::Superseded }, out);
         match &self.state {
@@ -71,7 +80,7 @@ impl Machine {
                 self.state = State::Down;
                 out.push(Effect::Reply(ticket, Outcome::Stopped { had: self.started.is_some() }));
             }
-            // The gate may be ending what an earlier hub left: "stopped" is said when it has answered.
+            // The start checks may be ending what an earlier hub left: it is stopped when they have answered.
             State::Checking { .. } | State::Spawning { .. } => self.stoppers.push(ticket),
             State::Up { .. } => {
                 self.stoppers.push(ticket);
@@ -86,8 +95,8 @@ impl Machine {
         }
     }
 
-    /// A changed row is picked up by the next start. What waits for the outside world asks again at once,
-    /// and patience begins anew.
+    /// The next start uses the changed row. A blocked module is checked again at once, and its pauses begin with the
+    /// shortest.
     pub(super) fn row_edited(&mut self, out: &mut Vec<Effect>) {
         match &mut self.state {
             State::Spawning { .. } | State::Up { .. } | State::Stopping { .. } | State::Draining { .. } => {
@@ -98,22 +107,22 @@ impl Machine {
                 self.check(Some(was), out);
             }
             State::Checking { .. } => {
-                self.ask_again();
-                self.hurry();
+                self.check_again();
+                self.reset_pause();
             }
             State::Down | State::Backoff { .. } | State::Crashed { .. } => {}
         }
     }
 
-    /// An answer to the question under way, if there is one, is not enough for a spawn.
-    fn ask_again(&mut self) {
+    /// If the start checks are running, they must run once more before a spawn.
+    fn check_again(&mut self) {
         if let State::Checking { outdated, .. } = &mut self.state {
             *outdated = true;
         }
     }
 
-    /// A refusal of the question under way counts as a first one.
-    fn hurry(&mut self) {
+    /// If the start checks are running and fail, that counts as a first refusal.
+    fn reset_pause(&mut self) {
         if let State::Checking { was: Some(refusal), .. } | State::Spawning { was: Some(refusal), .. } =
             &mut self.state
         {

@@ -1,4 +1,4 @@
-//! The laws of the machine under random event orders against a model host, and the races that hurt people.
+//! The laws of the machine under random event orders against a model host, and races that once had a wrong end.
 #![expect(clippy::disallowed_methods, reason = "test: any instant serves as the origin of virtual time")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::state::{Effect, EndSignal, Event, Generation, Moment, Outcome, Record, State, Ticket};
-use super::{Desired, Machine, RECHECK_FIRST, RECHECK_LAST};
+use super::super::clock::Moment;
+use super::super::effect::{Effect, EndSignal, Outcome, Record};
+use super::super::event::{Event, Ticket};
+use super::super::state::{Desired, Generation, State};
+use super::{Machine, RECHECK_FIRST, RECHECK_LAST};
 use crate::module::ended::Ended;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
@@ -15,29 +18,27 @@ use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 use crate::process::id::{BootId, ProcessId, Started};
 
-/// What one life looks like to the host.
+/// The processes of one run.
 #[derive(Debug, Clone, Default)]
-struct Life {
+struct Processes {
     leader_alive: bool,
-    /// Others of the group.
+    /// The rest of the group.
     rest_alive: bool,
     ignores_term: bool,
     drained_asked: bool,
 }
 
-/// A host that performs effects in memory and keeps the laws in sight.
+/// A host that performs effects in memory and checks the laws after every event.
 struct Model {
     machine: Machine,
     origin: Instant,
     elapsed: Duration,
-    lives: BTreeMap<Generation, Life>,
+    runs: BTreeMap<Generation, Processes>,
     spawning: Option<Generation>,
     checking: Option<Generation>,
     asked: BTreeSet<Ticket>,
     answered: BTreeMap<Ticket, Outcome>,
     spawns: Vec<Duration>,
-    /// Moments at which somebody asked for a start: each one renews the budget.
-    pardons: Vec<Duration>,
     next_ticket: u64,
     ignores_term: bool,
     notes: Vec<String>,
@@ -55,13 +56,12 @@ impl Model {
             machine: Machine::new(Short::new("vault").unwrap(), &[], now),
             origin,
             elapsed: Duration::ZERO,
-            lives: BTreeMap::new(),
+            runs: BTreeMap::new(),
             spawning: None,
             checking: None,
             asked: BTreeSet::new(),
             answered: BTreeMap::new(),
             spawns: Vec::new(),
-            pardons: Vec::new(),
             next_ticket: 0,
             ignores_term: false,
             notes: Vec::new(),
@@ -93,28 +93,28 @@ impl Model {
         match effect {
             Effect::Check(generation) => self.checking = Some(generation),
             Effect::Spawn(generation) => {
-                assert_eq!(self.machine.desired(), Desired::Up, "nothing spawns while nobody wants it");
-                assert!(self.lives.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
+                assert_eq!(self.machine.desired(), Desired::Up, "nothing spawns while it is to be down");
+                assert!(self.runs.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
                 self.spawning = Some(generation);
                 self.spawns.push(self.elapsed);
             }
-            Effect::Signal(generation, sig) => {
-                let life = self.lives.get_mut(&generation).expect("signals name a known life");
-                assert!(life.leader_alive || life.rest_alive, "signal to a life that is over");
-                hit(life, sig);
+            Effect::Signal(generation, signal) => {
+                let processes = self.runs.get_mut(&generation).expect("signals name a known run");
+                assert!(processes.leader_alive || processes.rest_alive, "signal to a run that is over");
+                hit(processes, signal);
             }
-            Effect::Drain { generation, sig, .. } => {
-                let life = self.lives.get_mut(&generation).expect("drains name a known life");
-                life.drained_asked = true;
-                hit(life, sig);
+            Effect::Drain { generation, signal, .. } => {
+                let processes = self.runs.get_mut(&generation).expect("drains name a known run");
+                processes.drained_asked = true;
+                hit(processes, signal);
             }
             Effect::Reply(ticket, outcome) => {
                 assert!(self.asked.contains(&ticket));
                 assert!(self.answered.insert(ticket, outcome).is_none(), "{ticket:?} answered twice");
             }
             Effect::Record(Record::Gone(generation)) => {
-                let life = &self.lives[&generation];
-                assert!(!life.leader_alive && !life.rest_alive, "recorded as gone while alive");
+                let processes = &self.runs[&generation];
+                assert!(!processes.leader_alive && !processes.rest_alive, "recorded as gone while alive");
             }
             Effect::Note(text) => self.notes.push(text),
             Effect::Record(_) | Effect::SaveFailure(_) | Effect::WatchReady(_) | Effect::WatchHealth(_) => {}
@@ -124,9 +124,9 @@ impl Model {
     fn laws(&self) {
         if let State::Blocked { refusal, retry_at } = self.machine.state() {
             assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&refusal.pause), "{refusal:?}");
-            assert!(*retry_at <= self.now().mono + refusal.pause, "somebody waits longer than was said");
+            assert!(*retry_at <= self.now().mono + refusal.pause, "a pause is longer than was said");
         }
-        let live = self.lives.values().filter(|l| l.leader_alive || l.rest_alive).count();
+        let live = self.runs.values().filter(|l| l.leader_alive || l.rest_alive).count();
         assert!(live <= 1, "{live} live groups");
         if matches!(self.machine.state(), State::Down | State::Crashed { .. } | State::Backoff { .. }) {
             assert_eq!(live, 0, "at rest with a live group");
@@ -161,43 +161,43 @@ impl Model {
                     no_room,
                 });
             }
-            let life = Life {
+            let processes = Processes {
                 leader_alive: true,
                 rest_alive: pick.is_multiple_of(2),
                 ignores_term: self.ignores_term,
-                ..Life::default()
+                ..Processes::default()
             };
-            self.lives.insert(generation, life);
+            self.runs.insert(generation, processes);
             return self.feed(Event::Spawned { generation, leader: leader(generation) });
         }
-        let Some((&generation, life)) = self.lives.iter_mut().next_back() else { return };
-        if life.leader_alive {
+        let Some((&generation, processes)) = self.runs.iter_mut().next_back() else { return };
+        if processes.leader_alive {
             match pick % 3 {
                 0 => {
-                    life.leader_alive = false;
+                    processes.leader_alive = false;
                     self.feed(Event::Exited { generation, ended: Ended::Code(i32::from(pick)) });
                 }
                 1 => self.feed(Event::Bound { generation }),
                 _ => self.feed(Event::Health { generation, verdict: Err("model".to_owned()) }),
             }
-        } else if life.drained_asked && !life.rest_alive {
+        } else if processes.drained_asked && !processes.rest_alive {
             self.feed(Event::GroupEmpty { generation });
         }
     }
 
-    /// Runs the host and the clock until nothing is owed, honestly and without crashes.
+    /// Runs the host and the clock, without crashes, until nothing is owed.
     fn settle(&mut self) {
         for _ in 0..200 {
             if let Some(generation) = self.checking.take() {
                 self.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
             } else if let Some(generation) = self.spawning.take() {
-                self.lives.insert(generation, Life { leader_alive: true, ..Life::default() });
+                self.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
                 self.feed(Event::Spawned { generation, leader: leader(generation) });
                 self.feed(Event::Bound { generation });
             } else if let Some(generation) = self.dying() {
-                let life = self.lives.get_mut(&generation).unwrap();
-                if life.leader_alive {
-                    life.leader_alive = false;
+                let processes = self.runs.get_mut(&generation).unwrap();
+                if processes.leader_alive {
+                    processes.leader_alive = false;
                     self.feed(Event::Exited { generation, ended: Ended::Signal { signal: 15, core: false } });
                 } else {
                     self.feed(Event::GroupEmpty { generation });
@@ -215,16 +215,14 @@ impl Model {
         panic!("does not settle: {:?}", self.machine.state());
     }
 
-    /// The life that was told to end and can: its leader took the signal, or its rest is gone.
+    /// The run that was told to end and can: its leader takes the signal, or the rest has ended.
     fn dying(&self) -> Option<Generation> {
         match self.machine.state() {
             State::Stopping { run, .. } => {
-                let life = &self.lives[&run.generation];
-                (!life.ignores_term || !life.leader_alive).then_some(run.generation)
+                let processes = &self.runs[&run.generation];
+                (!processes.ignores_term || !processes.leader_alive).then_some(run.generation)
             }
-            State::Draining { run, .. } => {
-                (!self.lives[&run.generation].rest_alive).then_some(run.generation)
-            }
+            State::Draining { run, .. } => (!self.runs[&run.generation].rest_alive).then_some(run.generation),
             State::Down
             | State::Checking { .. }
             | State::Blocked { .. }
@@ -241,7 +239,6 @@ impl Model {
 
     fn start(&mut self) -> Ticket {
         let ticket = self.ticket();
-        self.pardons.push(self.elapsed);
         self.feed(Event::Start(ticket));
         ticket
     }
@@ -254,14 +251,13 @@ impl Model {
 
     fn restart(&mut self) -> Ticket {
         let ticket = self.ticket();
-        self.pardons.push(self.elapsed);
         self.feed(Event::Restart(ticket));
         ticket
     }
 
     fn crash(&mut self) {
-        let (&generation, life) = self.lives.iter_mut().next_back().unwrap();
-        life.leader_alive = false;
+        let (&generation, processes) = self.runs.iter_mut().next_back().unwrap();
+        processes.leader_alive = false;
         self.feed(Event::Exited { generation, ended: Ended::Code(3) });
     }
 }
@@ -275,13 +271,13 @@ fn leader(generation: Generation) -> ProcessId {
 }
 
 /// KILL ends all; TERM ends the rest of the group unless it ignores it. Leaders die through `Exited`.
-fn hit(life: &mut Life, sig: EndSignal) {
-    match sig {
-        EndSignal::Term if life.ignores_term => {}
-        EndSignal::Term => life.rest_alive = false,
+fn hit(processes: &mut Processes, signal: EndSignal) {
+    match signal {
+        EndSignal::Term if processes.ignores_term => {}
+        EndSignal::Term => processes.rest_alive = false,
         EndSignal::Kill => {
-            life.rest_alive = false;
-            life.ignores_term = false;
+            processes.rest_alive = false;
+            processes.ignores_term = false;
         }
     }
 }
@@ -307,7 +303,7 @@ proptest! {
                     model.feed(Event::Tick);
                 }
                 5 => {
-                    // Stale facts: an older life, or one that never was.
+                    // Events of an older generation, or of one that never was.
                     let generation = Generation(u32::from(pick) % 3 + 90_000);
                     let before = model.machine.state().clone();
                     for event in [
@@ -327,11 +323,11 @@ proptest! {
                 _ => model.host(pick),
             }
         }
-        // However it stood: a stop ends at rest, and everybody is answered.
+        // In any state: a stop leads to `Down`, and every request is answered.
         let ticket = model.stop();
         model.settle();
         prop_assert!(matches!(model.machine.state(), State::Down), "{:?}", model.machine.state());
-        // A host that sat through SIGKILL is the one case in which "stopped" may not be said at once.
+        // Only when processes survived SIGKILL may the answer not be "stopped".
         let stopped = match model.outcome(ticket) {
             Some(Outcome::Stopped { .. }) => true,
             Some(Outcome::Failed(p)) => p.error_type == Kind::StopFailed,
@@ -342,7 +338,7 @@ proptest! {
     }
 
     #[test]
-    fn spawns_are_bounded_by_the_budget(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
+    fn crashes_bound_the_spawns(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
         let mut model = Model::new();
         model.start();
         model.settle();
@@ -363,7 +359,7 @@ proptest! {
 }
 
 #[test]
-fn start_stop_and_the_words_of_it() {
+fn start_and_stop_are_answered() {
     let mut model = Model::new();
     let start = model.start();
     model.settle();
@@ -384,7 +380,7 @@ fn start_during_backoff_gives_one_child_and_forgets_the_crashes() {
     model.settle();
     for _ in 0..2 {
         model.crash();
-        let generation = *model.lives.keys().next_back().unwrap();
+        let generation = *model.runs.keys().next_back().unwrap();
         model.feed(Event::GroupEmpty { generation });
         if !matches!(model.machine.state(), State::Backoff { .. }) {
             model.settle();
@@ -395,11 +391,11 @@ fn start_during_backoff_gives_one_child_and_forgets_the_crashes() {
     model.settle();
     assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
     assert_eq!(model.machine.crashes(model.now().mono), 0);
-    assert_eq!(model.lives.values().filter(|l| l.leader_alive).count(), 1);
+    assert_eq!(model.runs.values().filter(|l| l.leader_alive).count(), 1);
 }
 
 #[test]
-fn concurrent_restarts_share_one_life() {
+fn concurrent_restarts_share_one_run() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -428,7 +424,7 @@ fn a_module_that_ignores_term_is_killed_and_said_so() {
     let mut model = Model::new();
     model.start();
     model.settle();
-    model.lives.values_mut().for_each(|l| l.ignores_term = true);
+    model.runs.values_mut().for_each(|l| l.ignores_term = true);
     let stop = model.stop();
     model.settle();
     assert_eq!(model.outcome(stop), Some(&Outcome::Stopped { had: true }));
@@ -453,7 +449,7 @@ fn a_stuck_group_is_never_called_stopped() {
 }
 
 #[test]
-fn five_crashes_give_up_and_a_start_begins_afresh() {
+fn after_five_crashes_it_stays_crashed_until_a_start() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -463,14 +459,14 @@ fn five_crashes_give_up_and_a_start_begins_afresh() {
     }
     assert!(matches!(model.machine.state(), State::Crashed { .. }));
     assert_eq!(model.spawns.len(), 5);
-    assert!(model.notes.iter().any(|n| n.contains("giving up")));
+    assert!(model.notes.iter().any(|n| n.contains("crashed too often")));
     let ticket = model.start();
     model.settle();
     assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
 }
 
 #[test]
-fn a_stranger_on_the_port_costs_no_budget_and_is_asked_about_again() {
+fn a_foreign_holder_of_the_port_counts_as_no_crash_and_is_checked_again() {
     let mut model = Model::new();
     let ticket = model.start();
     for _ in 0..20 {
@@ -488,10 +484,10 @@ fn a_stranger_on_the_port_costs_no_budget_and_is_asked_about_again() {
 }
 
 #[test]
-fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
-    /// Refuses the question under way; how long until the next one, in seconds.
+fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
+    /// Fails the checks under way; how long until the next ones, in seconds.
     fn refused(model: &mut Model, kind: Kind) -> u64 {
-        let generation = model.checking.take().expect("the gate was asked");
+        let generation = model.checking.take().expect("the checks run");
         model.feed(Event::ChecksFailed { generation, problem: problem(kind) });
         (model.machine.deadline().unwrap() - model.now().mono).as_secs()
     }
@@ -507,38 +503,38 @@ fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
     waits(&mut model, Kind::PortSquatter, &[1, 2, 4, 8, 8, 8], "a start");
     waits(&mut model, Kind::MissingDependency, &[1, 2, 4], "another reason");
     refused(&mut model, Kind::MissingDependency);
-    for (kind, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
-        kind(&mut model);
+    for (ask, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
+        ask(&mut model);
         waits(&mut model, Kind::MissingDependency, &[1, 2], what);
-        kind(&mut model);
-        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the gate is being asked");
+        ask(&mut model);
+        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the checks run");
         refused(&mut model, Kind::MissingDependency);
     }
     let notes = model.notes.len();
     model.feed(Event::Edited);
     waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit");
     model.feed(Event::Edited);
-    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the gate is being asked");
+    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the checks run");
     assert_eq!(model.notes.len(), notes, "the same reason is not told again");
 }
 
-/// The gate reads the definition first and may then wait long for an old life to end.
+/// The checks read the definition first and may then wait long for an earlier run to end.
 #[test]
-fn what_changes_while_the_gate_is_at_work_is_asked_about_before_a_spawn() {
+fn what_changes_while_the_checks_run_is_checked_before_a_spawn() {
     type Happens = fn(&mut Model);
-    let wishes: [(Happens, &str); 3] = [
+    let requests: [(Happens, &str); 3] = [
         (|model| model.feed(Event::Edited), "an edit"),
         (|model| _ = model.restart(), "a restart"),
         (|model| _ = model.start(), "a start"),
     ];
-    for (kind, what) in wishes {
+    for (request, what) in requests {
         let mut model = Model::new();
         let first = model.start();
         let old = model.checking.unwrap();
-        kind(&mut model);
+        request(&mut model);
         model.host(1);
         assert_eq!(model.spawning, None, "{what}: the old definition is not spawned");
-        assert!(model.checking.is_some_and(|generation| generation > old), "{what}: the gate is asked anew");
+        assert!(model.checking.is_some_and(|generation| generation > old), "{what}: it is checked again");
         model.settle();
         assert_eq!(model.outcome(first), Some(&Outcome::Ready), "{what}");
         assert_eq!((model.spawns.len(), model.machine.edited()), (1, false), "{what}");
@@ -548,11 +544,11 @@ fn what_changes_while_the_gate_is_at_work_is_asked_about_before_a_spawn() {
     model.host(1);
     model.feed(Event::Edited);
     model.settle();
-    assert!(model.machine.edited(), "the life that was being spawned is of the old row");
+    assert!(model.machine.edited(), "the run that was being spawned is of the old row");
 }
 
 #[test]
-fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
+fn no_room_for_a_process_counts_as_no_crash_and_is_told_once() {
     let mut model = Model::new();
     model.start();
     for pause in [1, 2, 4, 8, 8, 8] {
@@ -571,13 +567,13 @@ fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
 }
 
 #[test]
-fn a_late_bind_clears_the_note_and_the_gate_is_asked_at_every_respawn() {
+fn a_late_bind_clears_the_note_and_every_restart_is_checked() {
     let mut model = Model::new();
     let ticket = model.start();
     let generation = model.checking.take().unwrap();
     model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
     let generation = model.spawning.take().unwrap();
-    model.lives.insert(generation, Life { leader_alive: true, ..Life::default() });
+    model.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
     model.feed(Event::Spawned { generation, leader: leader(generation) });
     model.elapsed += Policy::default().ready_within;
     model.feed(Event::Tick);
@@ -585,14 +581,14 @@ fn a_late_bind_clears_the_note_and_the_gate_is_asked_at_every_respawn() {
         matches!(model.outcome(ticket), Some(Outcome::Failed(p)) if p.error_type == Kind::StartedButUnbound)
     );
     model.feed(Event::Bound { generation });
-    assert!(matches!(model.machine.state(), State::Up { ready: super::Readiness::Yes { .. }, .. }));
+    assert!(matches!(model.machine.state(), State::Up { ready: super::Readiness::Ready { .. }, .. }));
     model.crash();
     model.feed(Event::GroupEmpty { generation });
-    assert!(model.checking.is_some(), "a respawn passes the gate like a first start");
+    assert!(model.checking.is_some(), "a restart is checked like a first start");
 }
 
 #[test]
-fn steady_for_a_minute_starts_afresh() {
+fn a_minute_of_readiness_forgets_the_crashes() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -622,7 +618,7 @@ fn after_shutdown_nothing_starts() {
 }
 
 #[test]
-fn a_boot_pardons_nothing_that_an_earlier_hub_counted() {
+fn a_boot_keeps_the_crashes_that_an_earlier_hub_counted() {
     let mut model = Model::new();
     let counted = [Stamp(999_990_000), Stamp(999_992_000), Stamp(999_994_000), Stamp(999_996_000)];
     model.machine = Machine::new(Short::new("vault").unwrap(), &counted, model.now());
