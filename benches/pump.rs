@@ -16,9 +16,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use parachute::logs::collector::LogCollector;
 use parachute::logs::line::Stream;
 use parachute::logs::stdout::StdoutSink;
-use parachute::logs::thread::Logs;
 use parachute::module::launch::LogLimits;
 use parachute::module::name::Short;
 
@@ -57,7 +57,7 @@ fn feed(bytes: usize, pattern: &[u8]) -> io::Result<()> {
 
 fn measure(what: &str) -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
-    let logs = Logs::start(StdoutSink::new(File::create(dir.path().join("stdout"))?.into()))?;
+    let logs = LogCollector::start(StdoutSink::new(File::create(dir.path().join("stdout"))?.into()))?;
     let log = logs.open(&Short::new("vault")?, dir.path().join("vault.log"), LogLimits::default());
     let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 

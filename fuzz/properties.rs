@@ -2,8 +2,8 @@
 //! it does not (`CONTRIBUTING.md`); `cargo test` goes through what they kept in `corpus/`.
 
 use parachute::home::document::Document;
+use parachute::logs::formatter::{Batch, Formatter};
 use parachute::logs::line::{self, MAX_TEXT, Stream};
-use parachute::logs::pump::{Batch, Formatter};
 use parachute::manager::invocation::Output;
 use parachute::manager::{launchd, systemd};
 use parachute::migrate::pidfile as pidfiles;

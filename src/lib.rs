@@ -17,6 +17,7 @@
 //!           manager  2   systemd and launchd: what they know, how to make them do things
 //! process home       1   who is who and who listens · what is on disk
 //! module ui unit     0   names, manifests · the terminal (knows nothing of parachute) · unit files as text
+//! sync               0   locks within the process
 //! ```
 //!
 //! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Decisions are pure functions
@@ -36,5 +37,6 @@ pub mod plan;
 pub mod process;
 pub mod purge;
 pub mod supervisor;
+pub mod sync;
 pub mod ui;
 pub mod unit;

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use parachute::logs::formatter::{Batch, Formatter};
 use parachute::logs::line::{MAX_TEXT, Stream};
-use parachute::logs::pump::{Batch, Formatter};
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
 

@@ -8,8 +8,11 @@ use parachute::module::launch::Policy;
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
 use parachute::process::id::{BootId, ProcessId, Started};
+use parachute::supervisor::clock::Moment;
+use parachute::supervisor::effect::Effect;
+use parachute::supervisor::event::{Event, Ticket};
 use parachute::supervisor::machine::Machine;
-use parachute::supervisor::phase::{Effect, Event, Inc, Moment, Phase, Ticket};
+use parachute::supervisor::state::{Generation, State};
 
 /// Events of one crash loop.
 const EVENTS: u64 = 1_000;
@@ -22,11 +25,11 @@ pub(crate) fn all(criterion: &mut Criterion) {
 /// One event each, given to a module that is up and ready.
 fn steps(criterion: &mut Criterion) {
     let mut host = Host::new(Policy::default());
-    let inc = host.until_ready();
+    let generation = host.until_ready();
     let steps = [
         ("a tick that is not due", Event::Tick),
-        ("a fact of an older life", Event::Exited { inc: Inc(0), ended: Ended::Code(1) }),
-        ("a crash", Event::Exited { inc, ended: Ended::Code(1) }),
+        ("a fact of an older life", Event::Exited { generation: Generation(0), ended: Ended::Code(1) }),
+        ("a crash", Event::Exited { generation, ended: Ended::Code(1) }),
         ("a stop", Event::Stop(Ticket(2))),
     ];
     let mut group = criterion.benchmark_group("machine, one step");
@@ -99,13 +102,13 @@ impl Host {
     }
 
     /// Starts it and lets it become ready.
-    fn until_ready(&mut self) -> Inc {
+    fn until_ready(&mut self) -> Generation {
         loop {
-            let event = match self.machine.phase() {
-                Phase::Up { run, .. } => {
-                    let inc = run.inc;
-                    self.on(Event::Bound { inc });
-                    return inc;
+            let event = match self.machine.state() {
+                State::Up { run, .. } => {
+                    let generation = run.generation;
+                    self.on(Event::Bound { generation });
+                    return generation;
                 }
                 phase => self.towards_up(phase),
             };
@@ -116,26 +119,32 @@ impl Host {
     /// [`EVENTS`] events, and a crash as often as it is up and ready.
     fn crash_loop(&mut self) {
         while self.events < EVENTS {
-            let inc = self.until_ready();
-            self.on(Event::Exited { inc, ended: Ended::Code(1) });
-            self.on(Event::GroupEmpty { inc });
-            if let (Phase::Backoff { .. }, Some(due)) = (self.machine.phase(), self.machine.deadline()) {
+            let generation = self.until_ready();
+            self.on(Event::Exited { generation, ended: Ended::Code(1) });
+            self.on(Event::GroupEmpty { generation });
+            if let (State::Backoff { .. }, Some(due)) = (self.machine.state(), self.machine.deadline()) {
                 self.elapsed = due - self.begin;
                 self.on(Event::Tick);
             }
         }
     }
 
-    fn towards_up(&self, phase: &Phase) -> Event {
+    fn towards_up(&self, phase: &State) -> Event {
         match *phase {
-            Phase::Checking { inc, .. } => Event::Cleared { inc, policy: self.policy.clone(), listens: true },
-            Phase::Spawning { inc, .. } => Event::Spawned { inc, leader: leader(inc) },
+            State::Checking { generation, .. } => {
+                Event::ChecksPassed { generation, policy: self.policy.clone(), listens: true }
+            }
+            State::Spawning { generation, .. } => Event::Spawned { generation, leader: leader(generation) },
             // At rest: a person wants it up, again.
             _ => Event::Start(Ticket(self.events)),
         }
     }
 }
 
-fn leader(inc: Inc) -> ProcessId {
-    ProcessId { pid: 1_000 + inc.0, started: Started(u64::from(inc.0)), boot: BootId("boot".to_owned()) }
+fn leader(generation: Generation) -> ProcessId {
+    ProcessId {
+        pid: 1_000 + generation.0,
+        started: Started(u64::from(generation.0)),
+        boot: BootId("boot".to_owned()),
+    }
 }

@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::api::wire::Health;
 use crate::api::wire::Stream as WireStream;
 use crate::home::services;
-use crate::logs::entry::{Entry, ReadError};
+use crate::logs::file_reader::{self, Selection};
 use crate::logs::line::{Shown, Stream};
-use crate::logs::read::{self, Ask};
-use crate::logs::tame::tame;
+use crate::logs::log_entry::{LogEntry, ReadError};
+use crate::logs::sanitize::sanitize;
 use crate::manager::state::Active;
 use crate::module::name::Short;
 use crate::module::row::short_of;
@@ -114,8 +114,8 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
     let paths: Vec<PathBuf> = sources.iter().map(|source| source.file(cx)).collect();
     let prefix = sources.len() > 1 && !args.no_prefix;
     let screen = Screen { sources, prefix, times: args.timestamps, json: args.json };
-    let entries = read::open(&paths, Ask { last, since }).map_err(unreadable)?;
-    let mut tails = if args.follow { entries.tails().map_err(unreadable)? } else { Vec::new() };
+    let entries = file_reader::open(&paths, Selection { last, since }).map_err(unreadable)?;
+    let mut followers = if args.follow { entries.followers().map_err(unreadable)? } else { Vec::new() };
 
     let mut out = Vec::new();
     let mut shown = false;
@@ -146,8 +146,8 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Said, CliError> {
     }
     // Ctrl-C ends this; the files are only read, so nothing has to be put in order.
     loop {
-        for tail in &mut tails {
-            for entry in tail.poll().map_err(unreadable)? {
+        for follower in &mut followers {
+            for entry in follower.poll().map_err(unreadable)? {
                 screen.render(&entry, &mut out);
             }
         }
@@ -207,7 +207,7 @@ fn tell_of_launchds(cx: &Context, screen: &Screen) {
 
 fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
     if Terminal.out_is_terminal() {
-        *out = tame(out);
+        *out = sanitize(out);
     }
     let printed = Terminal.out(out).map_err(|error| CliError {
         causes: vec![error.to_string()],
@@ -218,7 +218,7 @@ fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
 }
 
 impl Screen {
-    fn render(&self, entry: &Entry, out: &mut Vec<u8>) {
+    fn render(&self, entry: &LogEntry, out: &mut Vec<u8>) {
         let name = self.sources[entry.source].name();
         if !self.json {
             let shown = Shown { short: Some(name).filter(|_| self.prefix), times: self.times };

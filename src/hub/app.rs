@@ -1,14 +1,15 @@
 //! What every request handler sees.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 use crate::home::paths::Home;
-use crate::logs::thread::Logs;
+use crate::logs::collector::LogCollector;
 use crate::module::stamp::Stamp;
-use crate::supervisor::set::Supervisor;
+use crate::supervisor::supervisor::Supervisor;
+use crate::sync::mutex::lock;
 
 use super::boots::BootLog;
 use super::hub_env::HubEnv;
@@ -46,7 +47,7 @@ pub struct App {
     /// The modules.
     pub supervisor: Supervisor,
     /// The logs.
-    pub logs: Logs,
+    pub logs: LogCollector,
     /// How earlier hubs ended, and whether this one is in safe mode.
     pub boots: BootLog,
     /// What was found at the start and hinders nothing: one sentence each.
@@ -72,7 +73,7 @@ impl App {
     /// What hinders nothing and is to be said: what was found at the start, and what is odd about `hub.env` now.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut notes = lock(&self.notes).clone();
         notes.extend(self.hub_env.notes());
         notes
     }

@@ -1,12 +1,13 @@
 //! The safe mode of this hub: what `safe_mode` decided, kept on disk, and left when a person asks for a module.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::home::fs::{self, FsError};
 use crate::home::paths::Home;
 use crate::module::stamp::Stamp;
 use crate::process::id::BootId;
 use crate::process::table;
+use crate::sync::mutex::lock;
 
 use super::keeper::Keeper;
 use super::safe_mode::{Boots, Verdict};
@@ -54,7 +55,7 @@ impl BootLog {
     /// Deaths that led to the safe mode, while the hub is in it.
     #[must_use]
     pub fn safe(&self) -> Option<usize> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).safe
+        lock(&self.state).safe
     }
 
     /// A person asked for a module. Returns whether that ended the safe mode.
@@ -83,7 +84,7 @@ impl BootLog {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), FsError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         change(&mut state);
         // Two stamps and a name always serialise.
         let bytes = serde_json::to_vec(&state.boots).unwrap_or_default();

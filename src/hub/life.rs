@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::process::{heap, text};
-use crate::supervisor::phase::Outcome;
+use crate::supervisor::effect::Outcome;
 
 use super::app::App;
 use super::notify::Notifier;
@@ -98,8 +98,8 @@ impl Life<'_> {
                 () = &mut well, if !well.is_elapsed() => self.app.boots.lived(),
                 _ = beat.tick() => {
                     self.notifier.alive();
-                    self.app.supervisor.shared().reap_adopted();
-                    if self.app.supervisor.shared().is_unread() {
+                    self.app.supervisor.reap_adopted();
+                    if self.app.supervisor.is_services_unread() {
                         self.app.supervisor.reload().await;
                     }
                 }

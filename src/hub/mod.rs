@@ -3,7 +3,7 @@
 //! ```text
 //! serve: activation → signals → premises (lock, socket, TCP) → READY
 //!          │ ├─► http (socket and TCP, one router)
-//!          │ ├─► supervisor::set (modules, in parallel; none in safe_mode)
+//!          │ ├─► supervisor (modules, in parallel; none in safe_mode)
 //!          │ └─► life: signals, watch (services.json, hub.env), notify (watchdog)
 //!          └───► shutdown: modules in parallel, then streams, then sockets
 //! check: the same questions, nothing touched

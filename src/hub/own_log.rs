@@ -5,10 +5,9 @@ use std::io;
 use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::settings::Settings;
-use crate::logs::line::Stream;
-use crate::logs::own;
+use crate::logs::collector::LogCollector;
+use crate::logs::line::{Stream, stored_line};
 use crate::logs::stdout::StdoutSink;
-use crate::logs::thread::Logs;
 use crate::module::launch::LogLimits;
 use crate::module::stamp::Stamp;
 
@@ -22,20 +21,20 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// Standard output is closed, or a thread cannot be had.
-pub fn start(home: &Home, keeper: Keeper, settings: &Settings) -> io::Result<Logs> {
+pub fn start(home: &Home, keeper: Keeper, settings: &Settings) -> io::Result<LogCollector> {
     // launchd's file is for what is said before this point and for last words; everything else would grow in it
     // without bound.
     let sink = match keeper {
         Keeper::Launchd => StdoutSink::nowhere()?,
         Keeper::Nobody | Keeper::Systemd => StdoutSink::of_this_process()?,
     };
-    let logs = Logs::start(sink)?;
+    let logs = LogCollector::start(sink)?;
     let usual = LogLimits::default();
     let limits = LogLimits {
         max_bytes: settings.logs.max_bytes.unwrap_or(usual.max_bytes),
         keep: settings.logs.keep.unwrap_or(usual.keep),
     };
-    logs.keep_own(home.hub_log(), limits);
+    logs.keep_hub_log(home.hub_log(), limits);
     Ok(logs)
 }
 
@@ -55,7 +54,7 @@ pub fn cut_launchds(home: &Home, keeper: Keeper) -> Option<String> {
 /// # Errors
 /// The file cannot be written.
 pub fn leave(home: &Home, now: Stamp, text: &str) -> Result<(), fs::FsError> {
-    let bytes: Vec<u8> = text.lines().flat_map(|line| own::stored(now, Stream::Out, line)).collect();
+    let bytes: Vec<u8> = text.lines().flat_map(|line| stored_line(now, Stream::Out, line)).collect();
     let path = home.hub_log();
     if let Some(dir) = path.parent() {
         fs::make_dir(dir, fs::PRIVATE_DIR)?;

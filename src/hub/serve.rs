@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
-use crate::logs::thread::Logs;
+use crate::logs::collector::LogCollector;
 use crate::process::{group, heap, ports};
 use crate::supervisor::clock::moment;
-use crate::supervisor::set::Supervisor;
+use crate::supervisor::supervisor::Supervisor;
 
 use super::activation::{self, Handed};
 use super::app::{App, Identity};
@@ -154,7 +154,7 @@ async fn serve(
     if left.is_empty() { Ok(()) } else { Err(ServeError::LeftBehind(left)) }
 }
 
-async fn finish(logs: &Logs) {
+async fn finish(logs: &LogCollector) {
     logs.hub_line("stopped");
     logs.shutdown(LOG_FLUSH).await;
 }

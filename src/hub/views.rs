@@ -14,9 +14,8 @@ use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::table::Families;
 use crate::supervisor::clock::moment;
-use crate::supervisor::set::Member;
-use crate::supervisor::shared::Change;
-use crate::supervisor::snapshot::{Snapshot, Word};
+use crate::supervisor::snapshot::{Change, Snapshot, Word};
+use crate::supervisor::supervisor::Member;
 
 use super::app::App;
 use super::safe_mode;
@@ -138,7 +137,7 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
         message: issue.message,
         next: issue.next,
     });
-    let settings = app.supervisor.shared().settings_broken().map(|message| {
+    let settings = app.supervisor.settings_broken().map(|message| {
         let file = app.home.settings().display().to_string();
         FileProblem { next: Some(format!("repair {file}")), file, row: None, message }
     });

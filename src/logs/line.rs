@@ -11,7 +11,7 @@
 //!
 //! The head is always [`HEAD_LEN`] bytes; after it come the bytes as the module wrote them, and a newline. The
 //! same ` `/`+` follows the prefix on the hub's stdout: `[vault] text`, then `[vault]+more of it`. A text is cut
-//! at [`MAX_TEXT`] bytes only. A line without such a head was written by an older hub: it has no time.
+//! at [`MAX_TEXT`] bytes only. A line without such a head was written by the detached hub: it has no time.
 
 use std::io::Write as _;
 
@@ -21,7 +21,7 @@ use crate::module::stamp::Stamp;
 pub const MAX_TEXT: usize = 64 * 1024;
 
 /// Bytes before the text of a line in a log file.
-pub const HEAD_LEN: usize = 27;
+pub(crate) const HEAD_LEN: usize = 27;
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub enum Stream {
 impl Stream {
     /// Its character in a log file.
     #[must_use]
-    pub fn mark(self) -> u8 {
+    pub(crate) fn mark(self) -> u8 {
         match self {
             Self::Out => b'|',
             Self::Err => b'!',
@@ -52,25 +52,25 @@ impl Stream {
 
 /// One line as the ring and the followers have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Grows by one per line of a module for as long as the hub lives; a gap is a loss.
-    pub seq: u64,
+pub(crate) struct Line {
+    /// Grows by one per line of a module while the hub runs; a gap is a loss.
+    pub(crate) seq: u64,
     /// When the hub read it.
-    pub at: Stamp,
+    pub(crate) at: Stamp,
     /// Where it came from.
-    pub stream: Stream,
+    pub(crate) stream: Stream,
     /// It continues the line before it of the same stream, which was cut at [`MAX_TEXT`].
-    pub continued: bool,
+    pub(crate) continued: bool,
     /// The bytes the module wrote, without the newline.
-    pub text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
-/// One line as a log file has it.
+/// One line as a log file has it, borrowed from what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored<'a> {
-    /// When it was written; `None` in a line of an older hub.
+    /// When it was written; `None` in a line of the detached hub.
     pub at: Option<Stamp>,
-    /// Where it came from; a line of an older hub counts as [`Stream::Out`].
+    /// Where it came from; a line of the detached hub counts as [`Stream::Out`].
     pub stream: Stream,
     /// As in [`Line`].
     pub continued: bool,
@@ -88,6 +88,12 @@ pub(crate) fn head(at: Stamp, stream: Stream, continued: bool) -> [u8; HEAD_LEN]
     head
 }
 
+/// One line of the hub or the supervisor, as a log file has it, newline included.
+#[must_use]
+pub(crate) fn stored_line(at: Stamp, stream: Stream, text: &str) -> Vec<u8> {
+    [head(at, stream, false).as_slice(), text.as_bytes(), b"\n"].concat()
+}
+
 /// The byte between prefix and text.
 pub(crate) fn continuation(continued: bool) -> u8 {
     if continued { b'+' } else { b' ' }
@@ -101,7 +107,7 @@ pub fn parse(raw: &[u8]) -> Stored<'_> {
 
 fn headed(raw: &[u8]) -> Option<Stored<'_>> {
     let (head, text) = raw.split_at_checked(HEAD_LEN)?;
-    // Stamp::parse is lenient; the shape is not, or a line of an older hub that starts with a date would lose it.
+    // Stamp::parse is lenient; the shape is not, or a line of the detached hub that starts with a date would lose it.
     if head[10] != b'T' || head[23] != b'Z' || head[24] != b' ' {
         return None;
     }
@@ -117,17 +123,17 @@ fn headed(raw: &[u8]) -> Option<Stored<'_>> {
 
 /// What is shown before the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Shown<'a> {
+pub(crate) struct Shown<'a> {
     /// `[vault] `, if given.
-    pub short: Option<&'a str>,
+    pub(crate) short: Option<&'a str>,
     /// `2026-03-01T10:04:09.120Z `, if asked for and known.
-    pub times: bool,
+    pub(crate) times: bool,
 }
 
 impl Shown<'_> {
     /// Appends one line as a person reads it, with its newline: time, `[short]`, text. A line of the supervisor
     /// says so; a continuation has a `+` where the others have a space.
-    pub fn render(&self, line: &Stored<'_>, to: &mut Vec<u8>) {
+    pub(crate) fn render(&self, line: &Stored<'_>, to: &mut Vec<u8>) {
         if let (true, Some(at)) = (self.times, line.at) {
             let _ = write!(to, "{at} ");
         }
@@ -144,14 +150,6 @@ impl Shown<'_> {
         }
         to.extend_from_slice(line.text);
         to.push(b'\n');
-    }
-}
-
-impl Line {
-    /// The same line as a log file would have it.
-    #[must_use]
-    pub fn stored(&self) -> Stored<'_> {
-        Stored { at: Some(self.at), stream: self.stream, continued: self.continued, text: &self.text }
     }
 }
 
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_an_older_hub_stay_whole() {
+    fn lines_of_the_detached_hub_stay_whole() {
         for raw in [
             &b""[..],
             b"listening on 1940",

@@ -1,36 +1,36 @@
-//! What modules write: to the hub's stdout, to a file, to a ring in memory, and to whoever follows.
+//! Log lines: from modules to the hub's stdout, to a file, to a ring in memory, and to followers.
 //!
 //! ```text
-//!  a module's pipes ──► pump ──► batch ──┬─► ring ──► tail · followers     (never held back by anybody)
-//!    (one thread, `logs`)  cut, prefix   ├─► <short>.log, rotated          (a failing disk is counted)
-//!                                        └─► backlog ──► hub stdout        (one thread, `stdout`)
-//!                        supervisor notes ─┘ same three ways
-//!  lines of the hub itself ─────────────► hub.log, rotated, and stdout     (`own`)
-//!  files ──► read ──► the last lines, since a time, as they grow           (no hub needed)
+//!  a module's pipes ──► pump ──► formatter ─┬─► ring ──► tail · follower    (never held back)
+//!    (thread `logs`)      line_splitter     ├─► <short>.log, rotate         (a failing disk is counted)
+//!                                           └─► stdout/backlog ──► stdout   (thread `stdout`)
+//!  notes of the supervisor (module_log) ────┘ the same three ways
+//!  lines of the hub itself (collector) ──► hub_log, rotate · stdout
+//!  files ──► file_reader: the last lines, since a time · file_follower: as they grow     (no hub needed)
 //! ```
 //!
-//! Bounded everywhere: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
-//! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`backlog.rs`); a slow
-//! follower misses lines and is told how many (`follow.rs`). A terminal is shown no control characters (`tame.rs`). How a line looks on disk and on screen: `line.rs`.
+//! Everything is bounded: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
+//! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`stdout/backlog.rs`); a
+//! slow follower misses lines and is told how many (`follower.rs`). A terminal gets no control characters
+//! (`sanitize.rs`). How a line looks on disk and on screen: `line.rs`.
 //!
-//! Must not: know what a module's state is, start or stop anything, decide what a person is told about a crash.
+//! Must not: know what state a module is in, start or stop anything, decide what a person is told about a crash.
 
-mod backlog;
-mod cut;
-pub mod entry;
-mod files;
-pub mod follow;
-mod held;
+pub mod collector;
+pub(crate) mod file_follower;
+mod file_ops;
+pub(crate) mod file_reader;
+pub(crate) mod follower;
+pub mod formatter;
+mod hub_log;
 pub mod line;
-mod module;
-pub mod own;
+mod line_splitter;
+pub(crate) mod log_entry;
+mod log_thread;
+pub mod module_log;
+mod module_state;
 pub mod pump;
-pub mod read;
-mod reader;
-mod ring;
+pub(crate) mod ring;
 mod rotate;
-pub mod start;
+pub(crate) mod sanitize;
 pub mod stdout;
-pub mod tail_file;
-pub mod tame;
-pub mod thread;

@@ -1,175 +1,160 @@
-//! From a module's bytes to what goes to stdout and what goes to its file, in one pass. Pure.
+//! Reads one stream of a module until its end: from the pipe to ring, stdout and file. Edge: the clock, `read(2)`.
+//!
+//! All pumps are tasks of one thread and share one [`Scratch`]. The pump that holds it may wait for room in front of
+//! stdout; the others then wait for it, as they would for the room.
 
-use std::ops::ControlFlow;
+#![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]
 
-use super::cut::Cutter;
-use super::line::{HEAD_LEN, MAX_TEXT, Stream, head};
-use crate::module::name::Short;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::{oneshot, watch};
+
+use super::formatter::{Batch, Formatter};
+use super::line::Stream;
+use super::log_thread::{LogThread, Scratch};
+use super::module_state::ModuleState;
 use crate::module::stamp::Stamp;
 
-/// Complete lines in both of their forms. Reused: one for all streams.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// `[short] text\n`, for the hub's stdout.
-    pub out: Vec<u8>,
-    /// `<head>text\n`, for the file; the ring takes its lines from here too.
-    pub file: Vec<u8>,
-    /// How many lines each of them has.
-    pub lines: u64,
-}
-
-/// A batch is full at this many bytes of its longer form: short lines grow tenfold by their heads.
-pub const FULL: usize = 384 * 1024;
-
-impl Batch {
-    /// Empties it and keeps its memory.
-    pub fn clear(&mut self) {
-        self.out.clear();
-        self.file.clear();
-        self.lines = 0;
-    }
-
-    fn is_full(&self) -> bool {
-        self.file.len() >= FULL || self.out.len() >= FULL
-    }
-}
-
-/// A byte order mark, dropped at the very beginning of a stream (contract A-70).
-const BOM: &[u8] = "\u{feff}".as_bytes();
-
-/// One stream of one life of a module.
+/// One stream that is being read. Dropping it changes nothing: the stream is read until its end.
 #[derive(Debug)]
-pub struct Formatter {
-    cutter: Cutter,
-    stream: Stream,
-    /// `[short]`.
-    prefix: Box<[u8]>,
-    /// Nothing was emitted yet.
-    fresh: bool,
+pub struct Pump {
+    /// `None` once it has been drained.
+    drained: Option<oneshot::Receiver<()>>,
 }
 
-impl Formatter {
-    /// A stream from its beginning.
-    #[must_use]
-    pub fn new(short: &Short, stream: Stream) -> Self {
-        let prefix = format!("[{short}]").into_bytes().into_boxed_slice();
-        Self { cutter: Cutter::new(MAX_TEXT), stream, prefix, fresh: true }
-    }
-
-    /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.
-    pub fn feed(&mut self, input: &[u8], at: Stamp, batch: &mut Batch) -> usize {
-        let heads = Heads::new(&self.prefix, at, self.stream);
-        let fresh = &mut self.fresh;
-        self.cutter.feed(input, |text, continued| {
-            let text = if std::mem::take(fresh) { text.strip_prefix(BOM).unwrap_or(text) } else { text };
-            heads.write(text, continued, batch);
-            if batch.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-    }
-
-    /// Adds what is left at the end of the stream.
-    pub fn finish(&mut self, at: Stamp, batch: &mut Batch) {
-        let heads = Heads::new(&self.prefix, at, self.stream);
-        let fresh = self.fresh;
-        self.cutter.finish(|text, continued| {
-            let text = if fresh { text.strip_prefix(BOM).unwrap_or(text) } else { text };
-            if !text.is_empty() {
-                heads.write(text, continued, batch);
+impl Pump {
+    /// Starts to read `fd`, the read end of a module's pipe.
+    pub(crate) fn start(
+        thread: &Arc<LogThread>,
+        module: &Arc<ModuleState>,
+        stream: Stream,
+        fd: OwnedFd,
+    ) -> Self {
+        let (done, drained) = oneshot::channel();
+        let (on_thread, module) = (Arc::clone(thread), Arc::clone(module));
+        let ending = module.ending.subscribe();
+        thread.handle.spawn(async move {
+            if let Err(error) = pump(&on_thread, &module, stream, fd, ending).await {
+                on_thread.hub_line(&format!("{}: its output cannot be read: {error}", module.short));
             }
+            // The receiver may have been dropped: then no caller waits.
+            let _ = done.send(());
         });
+        Self { drained: Some(drained) }
+    }
+
+    /// Completes when the stream has ended and all of it is in the ring. The caller must bound the wait: a descendant
+    /// of the module may hold the other end open for ever. May be called again.
+    pub async fn drained(&mut self) {
+        if let Some(drained) = &mut self.drained {
+            // An error means that the logs thread is gone, and the stream with it.
+            let _ = drained.await;
+            self.drained = None;
+        }
     }
 }
 
-/// Both heads of both kinds of line, made once per batch.
-struct Heads {
-    out: [Vec<u8>; 2],
-    file: [[u8; HEAD_LEN]; 2],
+/// Reads one stream until its end, or until the module's log is ended.
+async fn pump(
+    thread: &Arc<LogThread>,
+    module: &ModuleState,
+    stream: Stream,
+    fd: OwnedFd,
+    mut ending: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let pipe = Receiver::from_owned_fd(fd)?;
+    let mut formatter = Formatter::new(&module.short, stream);
+    let mut last_turn = false;
+    while !last_turn {
+        tokio::select! {
+            biased;
+            // Told to end: what is in the pipe now is still read, once.
+            _ = ending.wait_for(|ending| *ending) => last_turn = true,
+            ready = pipe.readable() => ready?,
+        }
+        let mut scratch = thread.scratch.lock().await;
+        scratch.prepare();
+        let Scratch { input, batch } = &mut *scratch;
+        let (filled, left) = fill(&pipe, input, last_turn)?;
+        last_turn |= left == Left::Ended;
+
+        let at = Stamp::of(SystemTime::now());
+        let mut rest = &input[..filled];
+        while !rest.is_empty() {
+            let taken = formatter.feed(rest, at, batch);
+            rest = &rest[taken..];
+            deliver(thread, module, stream, at, batch).await;
+        }
+        if last_turn {
+            formatter.finish(at, batch);
+            deliver(thread, module, stream, at, batch).await;
+        }
+        scratch.shrink_after(filled);
+        drop(scratch);
+        if left == Left::More {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
 }
 
-impl Heads {
-    fn new(prefix: &[u8], at: Stamp, stream: Stream) -> Self {
-        Self {
-            out: [[prefix, b" "].concat(), [prefix, b"+"].concat()],
-            file: [head(at, stream, false), head(at, stream, true)],
-        }
-    }
-
-    #[inline]
-    fn write(&self, text: &[u8], continued: bool, batch: &mut Batch) {
-        let kind = usize::from(continued);
-        batch.out.reserve(self.out[kind].len() + text.len() + 1);
-        batch.out.extend_from_slice(&self.out[kind]);
-        batch.out.extend_from_slice(text);
-        batch.out.push(b'\n');
-        batch.file.reserve(HEAD_LEN + text.len() + 1);
-        batch.file.extend_from_slice(&self.file[kind]);
-        batch.file.extend_from_slice(text);
-        batch.file.push(b'\n');
-        batch.lines += 1;
-    }
+/// What the pipe still has after a turn.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// The buffer is full: there may be more.
+    More,
+    /// Nothing for now.
+    Empty,
+    /// Every writer has closed it.
+    Ended,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn batch_of(chunks: &[&[u8]]) -> Batch {
-        let mut formatter = Formatter::new(&Short::new("vault").unwrap(), Stream::Err);
-        let mut batch = Batch::default();
-        for chunk in chunks {
-            assert_eq!(formatter.feed(chunk, Stamp(0), &mut batch), chunk.len());
-        }
-        formatter.finish(Stamp(0), &mut batch);
-        batch
-    }
-
-    #[test]
-    fn both_forms() {
-        let batch = batch_of(&[b"\xef\xbb", b"\xbfone\n", b"two"]);
-        assert_eq!(
-            batch.out, b"[vault] one\n[vault] two\n",
-            "the byte order mark is gone, the tail has a newline"
-        );
-        assert_eq!(batch.file, b"1970-01-01T00:00:00.000Z ! one\n1970-01-01T00:00:00.000Z ! two\n");
-        assert_eq!(batch.lines, 2);
-        assert_eq!(batch_of(&[b"\xef\xbb\xbf"]).lines, 0, "a mark alone is no line");
-        assert_eq!(batch_of(&[b"a\n\xef\xbb\xbfb\n"]).out, "[vault] a\n[vault] \u{feff}b\n".as_bytes());
-    }
-
-    #[test]
-    fn a_long_line_is_marked() {
-        let batch = batch_of(&[&vec![b'x'; MAX_TEXT + 5]]);
-        assert_eq!(batch.out.len(), MAX_TEXT + 5 + 2 * 9);
-        assert!(batch.out.ends_with(b"\n[vault]+xxxxx\n"));
-        assert!(batch.file.ends_with(b"Z !+xxxxx\n"));
-    }
-
-    #[test]
-    fn a_batch_is_bounded() {
-        let mut formatter = Formatter::new(&Short::new("v").unwrap(), Stream::Out);
-        let mut batch = Batch::default();
-        let input = vec![b'\n'; 256 * 1024];
-        let taken = formatter.feed(&input, Stamp(0), &mut batch);
-        assert!(taken < input.len() && batch.lines == taken as u64);
-        assert!(batch.file.len() <= FULL + HEAD_LEN + 1);
-    }
-
-    proptest! {
-        #[test]
-        fn any_chunking_gives_the_same_batch(
-            bytes in proptest::collection::vec(
-                prop_oneof![Just(b'\n'), Just(0xEF), Just(0xBB), Just(0xBF), any::<u8>()], 0..200),
-            at in proptest::collection::vec(0usize..200, 0..6),
-        ) {
-            let mut at: Vec<usize> = at.into_iter().map(|i| i.min(bytes.len())).collect();
-            at.extend([0, bytes.len()]);
-            at.sort_unstable();
-            let chunks: Vec<&[u8]> = at.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
-            let (parts, whole) = (batch_of(&chunks), batch_of(&[&bytes]));
-            prop_assert_eq!(parts.out, whole.out);
-            prop_assert_eq!(parts.file, whole.file);
-            prop_assert_eq!(parts.lines, whole.lines);
+/// Reads until `input` is full or the pipe is empty: few large batches instead of many small ones.
+fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize, Left)> {
+    let mut filled = 0;
+    while filled < input.len() {
+        let rest = &mut input[filled..];
+        // `try_read` reads only what the event queue has announced; the last turn cannot wait for an announcement.
+        let read = if last_turn {
+            rustix::io::read(pipe, rest).map_err(io::Error::from)
+        } else {
+            pipe.try_read(rest)
+        };
+        match read {
+            Ok(0) => return Ok((filled, Left::Ended)),
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((filled, Left::Empty)),
+            Err(error) => return Err(error),
         }
     }
+    Ok((filled, Left::More))
+}
+
+/// Ring and followers first, then stdout and the file. If stdout takes the batch at once it comes before the file, so
+/// that both threads write at the same time.
+async fn deliver(
+    thread: &Arc<LogThread>,
+    module: &ModuleState,
+    stream: Stream,
+    at: Stamp,
+    batch: &mut Batch,
+) {
+    if batch.lines > 0 {
+        let limits = module.keep(at, stream, &batch.file, batch.lines);
+        let taken = thread.stdout.offer(&mut batch.out, batch.lines);
+        thread.write_module_file(module, &batch.file, limits);
+        if !taken {
+            loop {
+                thread.stdout.room().await;
+                if thread.stdout.offer(&mut batch.out, batch.lines) {
+                    break;
+                }
+            }
+        }
+    }
+    batch.clear();
 }

@@ -7,15 +7,15 @@ use memchr::{memchr, memrchr};
 use super::line::{HEAD_LEN, Line, Stream};
 use crate::module::stamp::Stamp;
 
-/// What a ring keeps, index included (contract A-76).
+/// Bytes that a ring keeps, index included.
 pub(crate) const RING_CAP: usize = 64 * 1024;
 
-/// What it keeps while somebody follows: a burst must not outrun a follower that is merely not quick.
+/// Bytes that it keeps while it is followed: a burst must not outrun a follower that is merely not quick.
 pub(crate) const FOLLOWED_CAP: usize = 1024 * 1024;
 
 /// What is known of a line beside its bytes. The number of the first one and their order give `seq`.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct IndexEntry {
     at: Stamp,
     len: u32,
     stream: Stream,
@@ -23,7 +23,18 @@ struct Entry {
 }
 
 /// What an index entry costs against the cap: a flood of empty lines is bounded too.
-const ENTRY: usize = size_of::<Entry>();
+const ENTRY: usize = size_of::<IndexEntry>();
+
+/// The line with which following a module begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FollowFrom {
+    /// So many lines before the next one.
+    Tail(usize),
+    /// The line of this number: a client that comes back says which one it wants next.
+    Seq(u64),
+    /// The first line that was read at this time or later.
+    Since(Stamp),
+}
 
 /// Whole lines, oldest dropped first; the newest one is kept whatever its length. Grows as it is filled.
 #[derive(Debug)]
@@ -31,7 +42,7 @@ pub(crate) struct Ring {
     cap: usize,
     /// Number of the next line.
     next: u64,
-    index: VecDeque<Entry>,
+    index: VecDeque<IndexEntry>,
     bytes: VecDeque<u8>,
 }
 
@@ -50,7 +61,7 @@ impl Ring {
         self.next - self.index.len() as u64
     }
 
-    /// Sets the bound; a lower one drops the oldest lines and gives their memory back.
+    /// Sets the bound; a lower one drops the oldest lines and frees their memory.
     pub(crate) fn set_cap(&mut self, cap: usize) {
         self.cap = cap;
         self.evict();
@@ -66,13 +77,13 @@ impl Ring {
         }
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
         self.make_room(len as usize);
-        self.index.push_back(Entry { at, len, stream, continued });
+        self.index.push_back(IndexEntry { at, len, stream, continued });
         self.bytes.extend(&text[..len as usize]);
         self.next += 1;
     }
 
-    /// Room for this many bytes more, twice as much each time, but never past the cap: what doubles from the length of
-    /// its first line ends up half as large again as what it may hold.
+    /// Makes room for this many bytes more, twice as much each time, but never past the cap: a buffer that doubles from
+    /// the length of its first line ends up half as large again as the cap.
     fn make_room(&mut self, more: usize) {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
@@ -81,8 +92,8 @@ impl Ring {
         }
     }
 
-    /// Adds the `lines` lines of `file`, which is in file form, all read `at` from `stream`. Only as many of its
-    /// last lines are copied as fit; the others still count.
+    /// Adds the `lines` lines of `file`, which are as a log file has them, all read `at` from `stream`. Only as many of
+    /// the last lines are copied as fit; the others still count.
     pub(crate) fn push_file_form(&mut self, at: Stamp, stream: Stream, file: &[u8], lines: u64) {
         let (mut from, mut kept, mut cost) = (file.len(), 0u64, 0);
         while from > 0 {
@@ -124,8 +135,17 @@ impl Ring {
         got
     }
 
+    /// Number of the line with which a follower begins.
+    pub(crate) fn position(&self, from: FollowFrom) -> u64 {
+        match from {
+            FollowFrom::Tail(lines) => self.first().max(self.next.saturating_sub(lines as u64)),
+            FollowFrom::Seq(seq) => seq.min(self.next),
+            FollowFrom::Since(stamp) => self.seq_since(stamp),
+        }
+    }
+
     /// Number of the first kept line read at `since` or later.
-    pub(crate) fn seq_since(&self, since: Stamp) -> u64 {
+    fn seq_since(&self, since: Stamp) -> u64 {
         let older = self.index.iter().position(|e| e.at >= since).unwrap_or(self.index.len());
         self.first() + older as u64
     }

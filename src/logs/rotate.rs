@@ -1,4 +1,4 @@
-//! A module's log file: bounded by rotation, surviving a disk that fails and a file that is taken away.
+//! A log file that is bounded by rotation, and survives a disk that fails and a file that is taken away.
 //!
 //! `x.log` is the live one; before a write would take it past the limit it becomes `x.log.1`, that one `x.log.2`,
 //! and so on; the last one is dropped. Only the logs thread comes here.
@@ -9,16 +9,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::files::{self, FileId};
+use super::file_ops::{self, FileId};
 use crate::module::launch::LogLimits;
 
-/// How often the file's place is looked at: somebody may have moved or removed it.
+/// How often the path is looked at: the file may have been moved or removed.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Between two attempts after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The live file and its older siblings.
+/// The live file `x.log` and its rotated files.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct LogFile {
 enum Slot {
     Closed,
     Open(Open),
-    /// It failed: these many lines are missing since, and it is tried again at `retry`.
+    /// A write failed: so many lines are missing since, and the next attempt is at `retry`.
     Failing {
         retry: Instant,
         missing: u64,
@@ -41,21 +41,21 @@ struct Open {
     file: File,
     id: FileId,
     len: u64,
-    /// When its place was last looked at.
+    /// When its path was last looked at.
     looked: Instant,
-    /// It ended inside a line when it was opened (a write was cut short): a newline comes first.
+    /// It ended within a line when it was opened, because a write was cut short: a newline comes first.
     torn: bool,
 }
 
-/// What a write came to that somebody must hear of.
+/// What must be reported about a write.
 #[derive(Debug)]
 #[must_use]
-pub(crate) enum Report {
+pub(crate) enum AppendOutcome {
     /// Nothing new.
     Quiet,
-    /// The file cannot be written from here on; said once.
+    /// From now on the file cannot be written; reported once.
     Failed(io::Error),
-    /// It can again; this many lines are missing in it.
+    /// It can be written again; this many lines are missing in it.
     Recovered(u64),
 }
 
@@ -69,23 +69,23 @@ impl LogFile {
     }
 
     /// Appends whole lines. Never fails: what cannot be written is counted, and reported once.
-    pub(crate) fn append(&mut self, lines: &[u8], limits: LogLimits, now: Instant) -> Report {
+    pub(crate) fn append(&mut self, lines: &[u8], limits: LogLimits, now: Instant) -> AppendOutcome {
         let missing = match self.slot {
             Slot::Failing { retry, ref mut missing } if now < retry => {
                 *missing += count(lines);
-                return Report::Quiet;
+                return AppendOutcome::Quiet;
             }
             Slot::Failing { missing, .. } => Some(missing),
             Slot::Closed | Slot::Open(_) => None,
         };
         let mut rest = lines;
         match (self.write(&mut rest, limits, now), missing) {
-            (Ok(()), None) => Report::Quiet,
-            (Ok(()), Some(missing)) => Report::Recovered(missing),
+            (Ok(()), None) => AppendOutcome::Quiet,
+            (Ok(()), Some(missing)) => AppendOutcome::Recovered(missing),
             (Err(error), before) => {
                 let missing = before.unwrap_or(0) + count(rest);
                 self.slot = Slot::Failing { retry: now + RETRY, missing };
-                if before.is_none() { Report::Failed(error) } else { Report::Quiet }
+                if before.is_none() { AppendOutcome::Failed(error) } else { AppendOutcome::Quiet }
             }
         }
     }
@@ -115,21 +115,22 @@ impl LogFile {
         Ok(())
     }
 
-    /// The live file: opened if need be, and still the one that bears its name.
+    /// The live file, opened if necessary. It is still the file at the path.
     fn open(&mut self, now: Instant) -> io::Result<&mut Open> {
         if let Slot::Open(open) = &mut self.slot
             && now.saturating_duration_since(open.looked) >= LOOK
         {
-            match files::look(&self.path)? {
+            match file_ops::look(&self.path)? {
                 Some(seen) if seen.id == open.id => (open.looked, open.len) = (now, seen.len),
                 _ => self.slot = Slot::Closed,
             }
         }
         if !matches!(self.slot, Slot::Open(_)) {
-            let file = files::open_append(&self.path)?;
-            let seen = files::look_at(&file)?;
+            let file = file_ops::open_append(&self.path)?;
+            let seen = file_ops::look_at(&file)?;
             let mut last = [b'\n'];
-            let torn = seen.len > 0 && files::read_at(&file, &mut last, seen.len - 1)? == 1 && last != *b"\n";
+            let torn =
+                seen.len > 0 && file_ops::read_at(&file, &mut last, seen.len - 1)? == 1 && last != *b"\n";
             self.slot = Slot::Open(Open { file, id: seen.id, len: seen.len, looked: now, torn });
         }
         match &mut self.slot {
@@ -178,19 +179,19 @@ pub(crate) fn sibling(path: &Path, n: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Moves every file one up; what `keep` (the live file included) leaves no place for is removed.
+/// Renames every file to the next number; files beyond `keep` (the live file included) are removed.
 fn rotate(path: &Path, keep: u32) -> io::Result<()> {
     let last = keep.max(1) - 1;
-    // `keep` may have been larger before: the surplus is a row without gaps.
+    // `keep` may have been larger before: the files beyond it have consecutive numbers.
     let mut surplus = last.max(1);
-    while files::remove(&sibling(path, surplus))? {
+    while file_ops::remove(&sibling(path, surplus))? {
         surplus += 1;
     }
     if last == 0 {
-        files::remove(path)?;
+        file_ops::remove(path)?;
     }
     for n in (0..last).rev() {
-        files::rename(&sibling(path, n), &sibling(path, n + 1))?;
+        file_ops::rename(&sibling(path, n), &sibling(path, n + 1))?;
     }
     Ok(())
 }
@@ -209,13 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn moves_up_and_forgets_the_oldest() {
+    fn each_file_is_renamed_and_the_oldest_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("logs").join("v.log");
         let (mut log, now) = (LogFile::new(path.clone()), Instant::now());
         let limits = LogLimits { max_bytes: 8, keep: 3 };
         for line in ["aaaa\n", "bb\n", "c\n", "a line longer than a file\n", "d\ne\n", "ffffff\n"] {
-            assert!(matches!(log.append(line.as_bytes(), limits, now), Report::Quiet));
+            assert!(matches!(log.append(line.as_bytes(), limits, now), AppendOutcome::Quiet));
         }
         assert_eq!(text(&path), "ffffff\n");
         assert_eq!(text(&sibling(&path, 1)), "d\ne\n");
@@ -223,36 +224,42 @@ mod tests {
         assert!(!sibling(&path, 3).exists());
 
         // Fewer are kept from now on.
-        assert!(matches!(log.append(b"ggg\n", LogLimits { max_bytes: 8, keep: 1 }, now), Report::Quiet));
+        assert!(matches!(
+            log.append(b"ggg\n", LogLimits { max_bytes: 8, keep: 1 }, now),
+            AppendOutcome::Quiet
+        ));
         assert_eq!(text(&path), "ggg\n");
         assert!(!sibling(&path, 1).exists() && !sibling(&path, 2).exists());
     }
 
     #[test]
-    fn a_file_that_was_taken_away_is_made_anew() {
+    fn a_file_that_was_taken_away_is_created_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("logs").join("v.log");
         let (mut log, now) = (LogFile::new(path.clone()), Instant::now());
         let _ = log.append(b"one\n", ROOMY, now);
         fs::remove_dir_all(dir.path().join("logs")).unwrap();
         let _ = log.append(b"gone\n", ROOMY, now);
-        assert!(!path.exists(), "its place is looked at once a second only");
-        assert!(matches!(log.append(b"two\n", ROOMY, now + LOOK), Report::Quiet));
+        assert!(!path.exists(), "its path is looked at once a second only");
+        assert!(matches!(log.append(b"two\n", ROOMY, now + LOOK), AppendOutcome::Quiet));
         assert_eq!(text(&path), "two\n");
     }
 
     #[test]
-    fn a_failing_place_is_reported_once_and_counted() {
+    fn a_path_that_cannot_be_written_is_reported_once_and_counted() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         fs::create_dir(&path).unwrap();
         let (mut log, now) = (LogFile::new(path.clone()), Instant::now());
-        assert!(matches!(log.append(b"a\nb\n", ROOMY, now), Report::Failed(_)));
-        assert!(matches!(log.append(b"c\n", ROOMY, now), Report::Quiet));
-        assert!(matches!(log.append(b"d\n", ROOMY, now + RETRY), Report::Quiet));
+        assert!(matches!(log.append(b"a\nb\n", ROOMY, now), AppendOutcome::Failed(_)));
+        assert!(matches!(log.append(b"c\n", ROOMY, now), AppendOutcome::Quiet));
+        assert!(matches!(log.append(b"d\n", ROOMY, now + RETRY), AppendOutcome::Quiet));
         fs::remove_dir(&path).unwrap();
-        assert!(matches!(log.append(b"e\n", ROOMY, now + RETRY), Report::Quiet), "not before its time");
-        assert!(matches!(log.append(b"f\n", ROOMY, now + 2 * RETRY), Report::Recovered(5)));
+        assert!(
+            matches!(log.append(b"e\n", ROOMY, now + RETRY), AppendOutcome::Quiet),
+            "not before its time"
+        );
+        assert!(matches!(log.append(b"f\n", ROOMY, now + 2 * RETRY), AppendOutcome::Recovered(5)));
         assert_eq!(text(&path), "f\n");
     }
 
@@ -286,7 +293,7 @@ mod tests {
                     n += 1;
                 }
                 let report = log.append(lines.as_bytes(), LogLimits { max_bytes, keep }, now);
-                prop_assert!(matches!(report, Report::Quiet), "{report:?}");
+                prop_assert!(matches!(report, AppendOutcome::Quiet), "{report:?}");
                 all.push_str(&lines);
             }
             let mut kept = String::new();

@@ -1,7 +1,7 @@
 //! The thread `stdout`: the only writer of the hub's standard output. Edge: a thread, the clock, `write(2)`.
 //!
-//! Everybody else leaves whole lines in the backlog; the thread writes all that has gathered at once. A reader
-//! that stops blocks this thread and nobody else.
+//! All others leave whole lines in the backlog; the thread writes at once all that has gathered. A reader that stops
+//! blocks this thread and no other.
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,24 +11,27 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::Notify;
 
-use super::backlog::{Admit, Backlog};
-use super::held::held;
-use super::tame::tame;
+use super::sanitize::sanitize;
+use crate::sync::mutex::{lock, wait, wait_timeout};
+
+use backlog::{Admit, Backlog};
+
+mod backlog;
 
 /// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
 /// shows progress sooner: this is the default capacity of a pipe, pipe(7).
 const PIECE: usize = 64 * 1024;
 
-/// A buffer larger than this is given back after [`REST`].
+/// A buffer larger than this is freed after [`REST`].
 const KEEP: usize = 64 * 1024;
 
-/// Quiet for this long: the buffers are given back.
+/// Quiet for this long: the buffers are freed.
 const REST: Duration = Duration::from_secs(1);
 
 /// Between two attempts on a full disk.
@@ -45,7 +48,7 @@ impl StdoutSink {
         Self(File::from(fd))
     }
 
-    /// Nowhere: for a hub whose standard output nobody bounds.
+    /// Nowhere: for a hub whose standard output would grow without bound.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -56,37 +59,18 @@ impl StdoutSink {
     /// This process's standard output.
     ///
     /// # Errors
-    /// If it is closed, or no descriptor is left.
+    /// It is closed, or no descriptor is left.
     pub fn of_this_process() -> io::Result<Self> {
         Ok(Self::new(io::stdout().as_fd().try_clone_to_owned()?))
     }
 }
 
-/// How the hub's stdout is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StdoutState {
-    /// It is read, or nothing waits.
-    Flowing,
-    /// Its reader has stopped, or its disk is full; lines are counted instead of kept.
-    Stalled {
-        /// Lines not shown so far.
-        lost: u64,
-        /// What the last write said, if it said something.
-        error: Option<String>,
-    },
-    /// It is gone for good (nobody can read it any more); nothing is written.
-    Closed {
-        /// What the last write said.
-        error: String,
-    },
-}
-
-/// The way to the stdout thread.
+/// A handle to the stdout thread.
 #[derive(Debug, Clone)]
-pub(crate) struct Stdout(Arc<Shared>);
+pub(crate) struct Stdout(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     state: Mutex<State>,
     /// The writer waits here for work.
     work: Condvar,
@@ -104,35 +88,28 @@ struct State {
     /// The writer holds bytes that are not written yet.
     writing: bool,
     stop: bool,
-    error: Option<String>,
     closed: bool,
 }
 
 impl Stdout {
     /// Starts the thread.
     pub(crate) fn start(sink: StdoutSink) -> io::Result<Self> {
-        let state = State {
-            backlog: Backlog::new(),
-            asleep: false,
-            writing: false,
-            stop: false,
-            error: None,
-            closed: false,
-        };
-        let shared = Arc::new(Shared {
+        let state =
+            State { backlog: Backlog::new(), asleep: false, writing: false, stop: false, closed: false };
+        let inner = Arc::new(Inner {
             state: Mutex::new(state),
             work: Condvar::new(),
             room: Notify::new(),
             flushed: Notify::new(),
         });
-        let of_thread = Arc::clone(&shared);
+        let of_thread = Arc::clone(&inner);
         std::thread::Builder::new().name("stdout".to_owned()).spawn(move || of_thread.write_all(&sink.0))?;
-        Ok(Self(shared))
+        Ok(Self(inner))
     }
 
     /// Leaves a batch of whole lines, unless modules must be held back: then `false`, and see [`Self::room`].
     pub(crate) fn offer(&self, batch: &mut Vec<u8>, lines: u64) -> bool {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         let free = state.backlog.admit(Instant::now()) == Admit::Now;
         if free {
             state.backlog.push(batch, lines);
@@ -141,10 +118,10 @@ impl Stdout {
         free
     }
 
-    /// Waits until a batch may be offered: at most [`super::backlog::PATIENCE`] without any progress.
+    /// Waits until a batch may be offered: at most [`backlog::PATIENCE`] without any progress.
     pub(crate) async fn room(&self) {
         loop {
-            let until = match held(&self.0.state).backlog.admit(Instant::now()) {
+            let until = match lock(&self.0.state).backlog.admit(Instant::now()) {
                 Admit::Now => return,
                 Admit::NotBefore(until) => until,
             };
@@ -155,27 +132,22 @@ impl Stdout {
 
     /// Leaves a line of the hub itself, given without newline. Never waits.
     pub(crate) fn line(&self, line: &str) {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         state.backlog.note(format!("{line}\n").as_bytes());
         self.wake(state);
     }
 
-    pub(crate) fn state(&self) -> StdoutState {
-        let state = held(&self.0.state);
-        if state.closed {
-            return StdoutState::Closed { error: state.error.clone().unwrap_or_default() };
-        }
-        match state.backlog.stalled() {
-            Some(lost) => StdoutState::Stalled { lost, error: state.error.clone() },
-            None => StdoutState::Flowing,
-        }
+    /// Lines dropped so far, if stdout is stalled.
+    #[cfg(test)]
+    pub(crate) fn stalled(&self) -> Option<u64> {
+        lock(&self.0.state).backlog.stalled()
     }
 
     /// Waits until everything is written, or stdout is gone. The caller bounds it.
     pub(crate) async fn flush(&self) {
         loop {
             {
-                let state = held(&self.0.state);
+                let state = lock(&self.0.state);
                 if state.closed || (state.backlog.is_empty() && !state.writing) {
                     return;
                 }
@@ -186,13 +158,13 @@ impl Stdout {
 
     /// Ends the thread once it has written what it has.
     pub(crate) fn stop(&self) {
-        let mut state = held(&self.0.state);
+        let mut state = lock(&self.0.state);
         state.stop = true;
         self.wake(state);
     }
 
-    fn wake(&self, mut state: std::sync::MutexGuard<'_, State>) {
-        // A futex call per batch would cost more than the batch; a writer at work looks again by itself.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        // A futex call per batch would cost more than the batch; a writer that is not asleep looks again by itself.
         if std::mem::take(&mut state.asleep) {
             drop(state);
             self.0.work.notify_one();
@@ -200,14 +172,14 @@ impl Stdout {
     }
 }
 
-impl Shared {
+impl Inner {
     fn write_all(&self, sink: &File) {
         let piece = if sink.metadata().is_ok_and(|m| m.is_file()) { usize::MAX } else { PIECE };
-        let seen = sink.is_terminal();
+        let is_terminal = sink.is_terminal();
         let mut bytes = Vec::new();
         while self.next(&mut bytes) {
-            if seen {
-                bytes = tame(&bytes);
+            if is_terminal {
+                bytes = sanitize(&bytes);
             }
             let mut rest = &bytes[..];
             while !rest.is_empty() {
@@ -217,16 +189,16 @@ impl Shared {
                         self.progress();
                     }
                     Err(rustix::io::Errno::INTR) => {}
-                    // Somebody who shares our terminal or pipe made it non-blocking: wait as if it were not.
+                    // Another process that shares our terminal or pipe made it non-blocking: wait as if it were not.
                     Err(rustix::io::Errno::AGAIN) => {
                         let _ = poll(&mut [PollFd::new(sink, PollFlags::OUT)], None);
                     }
-                    Err(error @ (rustix::io::Errno::PIPE | rustix::io::Errno::BADF)) => {
-                        self.close(error.into());
+                    Err(rustix::io::Errno::PIPE | rustix::io::Errno::BADF) => {
+                        self.close();
                         return;
                     }
-                    Err(error) => {
-                        if !self.pause(error.into()) {
+                    Err(_) => {
+                        if !self.pause() {
                             return;
                         }
                     }
@@ -236,9 +208,9 @@ impl Shared {
         }
     }
 
-    /// Waits for bytes. `false`: it is over.
+    /// Waits for bytes. `false`: told to stop, and nothing is left.
     fn next(&self, bytes: &mut Vec<u8>) -> bool {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.writing = false;
         loop {
             if !state.backlog.is_empty() {
@@ -253,32 +225,29 @@ impl Shared {
             }
             state.asleep = true;
             state = if bytes.capacity() > KEEP {
-                let (mut state, wait) =
-                    self.work.wait_timeout(state, REST).unwrap_or_else(std::sync::PoisonError::into_inner);
-                if wait.timed_out() {
+                let (mut state, quiet) = wait_timeout(&self.work, state, REST);
+                if quiet {
                     *bytes = Vec::new();
                     state.backlog.rest();
                 }
                 state
             } else {
-                self.work.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+                wait(&self.work, state)
             };
             state.asleep = false;
         }
     }
 
     fn progress(&self) {
-        let mut state = held(&self.state);
+        let mut state = lock(&self.state);
         state.backlog.progress();
-        state.error = None;
         drop(state);
         self.room.notify_one();
     }
 
-    fn close(&self, error: io::Error) {
-        let mut state = held(&self.state);
+    fn close(&self) {
+        let mut state = lock(&self.state);
         state.backlog.close();
-        state.error = Some(error.to_string());
         state.closed = true;
         drop(state);
         self.room.notify_one();
@@ -286,9 +255,8 @@ impl Shared {
     }
 
     /// A failure that may pass: wait, then try the same bytes again. `false`: told to stop meanwhile.
-    fn pause(&self, error: io::Error) -> bool {
-        let mut state = held(&self.state);
-        state.error = Some(error.to_string());
+    fn pause(&self) -> bool {
+        let mut state = lock(&self.state);
         state.backlog.failed();
         self.room.notify_one();
         let until = Instant::now() + RETRY;
@@ -301,8 +269,7 @@ impl Shared {
             };
             // `asleep`: a stop must wake us; a new line does too, and changes nothing.
             state.asleep = true;
-            (state, _) =
-                self.work.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner);
+            (state, _) = wait_timeout(&self.work, state, left);
             state.asleep = false;
         }
     }
@@ -348,22 +315,22 @@ mod tests {
         let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
         stdout.line("[hub] up");
         stdout.flush().await;
-        assert!(matches!(stdout.state(), StdoutState::Closed { .. }));
-        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 1));
+        assert!(lock(&stdout.0.state).closed);
+        assert!(stdout.offer(&mut vec![b'x'; 4 * backlog::FULL], 1));
         stdout.room().await;
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_tried_again_and_holds_nobody_back() {
+    async fn a_full_disk_is_tried_again_and_holds_no_module_back() {
         #[expect(clippy::disallowed_methods, reason = "test: a device that is always full, full(4)")]
         let Ok(full) = File::options().write(true).open("/dev/full") else { return };
         let stdout = Stdout::start(StdoutSink::new(full.into())).unwrap();
         stdout.line("[hub] up");
-        while stdout.state() == StdoutState::Flowing {
+        while stdout.stalled().is_none() {
             tokio::task::yield_now().await;
         }
-        assert!(stdout.offer(&mut vec![b'x'; 4 * super::super::backlog::FULL], 7));
-        assert!(matches!(stdout.state(), StdoutState::Stalled { lost: 7, error: Some(_) }));
+        assert!(stdout.offer(&mut vec![b'x'; 4 * backlog::FULL], 7));
+        assert_eq!(stdout.stalled(), Some(7));
         stdout.stop();
     }
 }

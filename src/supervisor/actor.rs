@@ -1,72 +1,69 @@
-//! Performs what one machine asks for. The only `select!` of a module.
+//! Does what one machine wants done. The only `select!` of a module.
 //!
-//! Three arms: commands from people, events from the host, the machine's deadline. Everything the host has to say
-//! comes back as an event that names its life; nothing here decides.
+//! It waits for three things: requests, events of the host, the machine's deadline. All that the host tells comes back as
+//! an event with its generation. Nothing here decides.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::logs::line::Stream;
-use crate::logs::thread::{ModuleLog, Pump};
-use crate::module::failure::Failure;
+use crate::logs::module_log::ModuleLog;
+use crate::logs::pump::Pump;
+use crate::module::ended::Ended;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
-use crate::module::problem::Problem;
-use crate::process::group::{self, Depth, Life, Signal, SignalError};
+use crate::module::problem::{Kind, Problem};
+use crate::process::group::Life;
 use crate::process::spawn::{self, Child, SpawnErrorKind};
 
-use super::clock::moment;
-use super::gate::{self, Cleared, Question};
+use super::actor_context::ActorContext;
+use super::clock::{moment, sleep_until};
+use super::effect::{Effect, Outcome};
+use super::event::{Event, Ticket};
 use super::handle::{Ask, Command, Handle};
-use super::ledger::Entry;
 use super::machine::Machine;
-use super::phase::{Effect, Event, Failed, Inc, Outcome, Record, Sig, Ticket};
-use super::shared::Shared;
+use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
-use super::{health, preflight, probe, reclaim};
+use super::start_checks::{self, CheckInput, Startable};
+use super::state::Generation;
 
-/// Commands and host events that may wait. A full command channel makes the caller wait, not the hub grow.
+mod ending;
+mod records;
+mod watchers;
+
+/// Requests, and events of the host, that may wait. A full request channel makes the caller wait.
 const QUEUE: usize = 64;
-/// Lines kept in a failure report.
-const LAST_LINES: usize = 20;
-/// Lines looked through for them: the supervisor's own are left out.
-const LAST_LOOK: usize = 200;
-/// Pauses between looks at what an ended leader left: the first, doubled up to the last.
-const LOOK_FIRST: Duration = Duration::from_millis(1);
-const LOOK_LAST: Duration = Duration::from_millis(50);
-/// How long the last lines of an ended module may take to arrive.
-const LOG_DRAIN: Duration = Duration::from_millis(200);
 
+/// What a task of the actor found out.
 enum HostEvent {
-    Fact(Event),
-    Gate { inc: Inc, answer: Result<Box<Cleared>, Problem> },
-    Exited { inc: Inc, ended: crate::module::ended::Ended, child: Child },
-    Health { inc: Inc, verdict: Result<(), String>, sample: HealthSample },
+    Plain(Event),
+    Checks { generation: Generation, answer: Result<Box<Startable>, Problem> },
+    Exited { generation: Generation, ended: Ended, child: Child },
+    Health { generation: Generation, verdict: Result<(), String>, sample: HealthSample },
 }
 
-/// Starts an actor on the current runtime. Nothing runs until it is asked to.
-pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Handle {
+/// Starts an actor on the current runtime. Nothing is started before a request.
+pub(super) fn start(context: Arc<ActorContext>, short: Short, port: u16, log: ModuleLog) -> Handle {
     let (commands, inbox) = mpsc::channel(QUEUE);
     let (host, events) = mpsc::channel(QUEUE);
-    let (open, crashes) = shared.past(&short);
+    let (earlier, crashes) = context.past(&short);
     let now = moment();
     let machine = Machine::new(short, &crashes, now);
     let (publish, snapshots) = watch::channel(Snapshot::of(&machine, Some(port), None, now));
     let actor = Actor {
-        shared,
+        context,
         machine,
         log,
         host,
         publish,
         tickets: BTreeMap::new(),
         next_ticket: 0,
-        earlier: open,
-        cleared: None,
-        life: None,
+        earlier,
+        startable: None,
+        run: None,
         port,
         health: None,
         pending: VecDeque::new(),
@@ -75,25 +72,16 @@ pub fn start(shared: Arc<Shared>, short: Short, port: u16, log: ModuleLog) -> Ha
     Handle { commands, snapshots }
 }
 
-impl From<Sig> for Signal {
-    fn from(sig: Sig) -> Self {
-        match sig {
-            Sig::Term => Self::Terminate,
-            Sig::Kill => Self::Kill,
-        }
-    }
-}
-
-/// The life that is being run or ended, as the host knows it.
-struct Current {
-    inc: Inc,
-    life: Life,
+/// The run that is up or ending, as the host knows it.
+struct CurrentRun {
+    generation: Generation,
+    processes: Life,
     launch: Arc<Launch>,
-    /// Waits for the port, the health or the end of the remains. Ends with this value.
+    /// Waits for the port, or for the end of the remnants. Ends with this value.
     watch: Option<AbortOnDrop>,
-    beat: Option<AbortOnDrop>,
-    /// The ended leader, kept unreaped so that its group id stays ours.
-    corpse: Option<Child>,
+    health_watch: Option<AbortOnDrop>,
+    /// The leader after its end. It is not reaped yet, so its group id stays ours.
+    ended_leader: Option<Child>,
     pumps: Vec<Pump>,
 }
 
@@ -106,20 +94,21 @@ impl Drop for AbortOnDrop {
 }
 
 struct Actor {
-    shared: Arc<Shared>,
+    context: Arc<ActorContext>,
     machine: Machine,
     log: ModuleLog,
     host: mpsc::Sender<HostEvent>,
     publish: watch::Sender<Snapshot>,
     tickets: BTreeMap<Ticket, oneshot::Sender<(Outcome, Snapshot)>>,
     next_ticket: u64,
-    /// Lives that an earlier hub did not see end; dealt with by the first check that passes.
+    /// Runs whose end an earlier hub did not see. The first start checks that pass have ended them.
     earlier: Vec<Life>,
-    cleared: Option<(Inc, Cleared)>,
-    life: Option<Current>,
+    /// What passed the start checks and is to be spawned.
+    startable: Option<(Generation, Startable)>,
+    run: Option<CurrentRun>,
     port: u16,
     health: Option<HealthSample>,
-    /// Answers that were known at once; taken before anything else.
+    /// Events that were known at once; taken before anything else.
     pending: VecDeque<Event>,
 }
 
@@ -133,7 +122,7 @@ impl Actor {
                     None => return,
                 },
                 Some(event) = events.recv() => self.learn(event),
-                () = until(self.machine.deadline()) => Event::Tick,
+                () = sleep_until(self.machine.deadline()) => Event::Tick,
             };
             self.pending.push_back(event);
             while let Some(event) = self.pending.pop_front() {
@@ -164,105 +153,105 @@ impl Actor {
         }
     }
 
-    /// Keeps what a host event carries for later effects and hands the machine its part.
+    /// Keeps what later effects need of a host event, and returns the machine's part of it.
     fn learn(&mut self, event: HostEvent) -> Event {
         match event {
-            HostEvent::Fact(event) => event,
-            HostEvent::Gate { inc, answer } => match answer {
-                Ok(cleared) => {
-                    for id in &cleared.ended {
+            HostEvent::Plain(event) => event,
+            HostEvent::Checks { generation, answer } => match answer {
+                Ok(startable) => {
+                    for id in &startable.ended {
                         self.log.note(&format!("ended {id}, left by an earlier instance"));
                     }
-                    for note in &cleared.notes {
+                    for note in &startable.notes {
                         self.log.note(note);
                     }
                     self.forget_earlier();
-                    let (policy, listens) = (cleared.launch.policy.clone(), cleared.launch.listens);
-                    self.port = cleared.launch.port;
-                    self.cleared = Some((inc, *cleared));
-                    Event::Cleared { inc, policy, listens }
+                    let (policy, listens) = (startable.launch.policy.clone(), startable.launch.listens);
+                    self.port = startable.launch.port;
+                    self.startable = Some((generation, *startable));
+                    Event::ChecksPassed { generation, policy, listens }
                 }
-                Err(problem) => Event::Refused { inc, problem },
+                Err(problem) => Event::ChecksFailed { generation, problem },
             },
-            HostEvent::Exited { inc, ended, child } => {
-                if let Some(current) = self.life.as_mut().filter(|current| current.inc == inc) {
-                    current.corpse = Some(child);
-                    current.watch = None;
-                    current.beat = None;
+            HostEvent::Exited { generation, ended, child } => {
+                if let Some(run) = self.current(generation) {
+                    run.ended_leader = Some(child);
+                    run.watch = None;
+                    run.health_watch = None;
                 }
-                Event::Exited { inc, ended }
+                Event::Exited { generation, ended }
             }
-            HostEvent::Health { inc, verdict, sample } => {
+            HostEvent::Health { generation, verdict, sample } => {
                 self.health = Some(sample);
-                Event::Health { inc, verdict }
+                Event::Health { generation, verdict }
             }
         }
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Check(inc) => self.check(inc),
-            Effect::Spawn(inc) => self.spawn(inc),
-            Effect::WatchReady(inc) => self.watch_ready(inc),
-            Effect::WatchHealth(inc) => self.watch_health(inc),
-            Effect::Signal(inc, sig) => self.signal(inc, sig),
-            Effect::Drain { inc, sig, thorough } => self.drain(inc, sig, thorough),
+            Effect::Check(generation) => self.check(generation),
+            Effect::Spawn(generation) => self.spawn(generation),
+            Effect::WatchReady(generation) => self.watch_ready(generation),
+            Effect::WatchHealth(generation) => self.watch_health(generation),
+            Effect::Signal(generation, signal) => self.signal(generation, signal),
+            Effect::Drain { generation, signal, thorough } => self.drain(generation, signal, thorough),
             Effect::Record(record) => self.record(record),
-            Effect::Report(failed) => self.report(failed),
+            Effect::SaveFailure(facts) => self.save_failure(facts),
             Effect::Note(text) => self.log.note(&text),
             Effect::Reply(ticket, outcome) => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
-                    // Whoever asked may have gone; what was asked for stands all the same.
+                    // The caller may be gone; what it requested stands all the same.
                     let _ = reply.send((outcome, self.snapshot()));
                 }
             }
         }
     }
 
-    fn check(&mut self, inc: Inc) {
-        let question = Question {
-            home: self.shared.home.clone(),
+    fn check(&mut self, generation: Generation) {
+        let input = CheckInput {
+            home: self.context.home.clone(),
             short: self.machine.short().clone(),
-            row: self.shared.row(self.machine.short()),
-            settings: self.shared.settings(),
-            base: self.shared.base.clone(),
+            row: self.context.config.row(self.machine.short()),
+            settings: self.context.config.settings(),
+            base: self.context.base.clone(),
             earlier: self.earlier.clone(),
             grace: self.machine.policy().kill_timeout,
             at: moment().wall,
         };
         let host = self.host.clone();
         tokio::spawn(async move {
-            let answer = gate::ask(question).await.map(Box::new);
-            // The actor ends before the gate only when the hub does.
-            let _ = host.send(HostEvent::Gate { inc, answer }).await;
+            let answer = start_checks::run(input).await.map(Box::new);
+            // The actor ends before the checks only when the hub does.
+            let _ = host.send(HostEvent::Checks { generation, answer }).await;
         });
     }
 
-    fn spawn(&mut self, inc: Inc) {
-        let Some((_, cleared)) = self.cleared.take().filter(|(cleared, _)| *cleared == inc) else {
-            let at = moment().wall;
-            let text = format!("{} was cleared for another life", self.machine.short());
-            let problem = Problem::new(crate::module::problem::Kind::SpawnFailed, text, at);
-            self.pending.push_back(Event::SpawnFailed { inc, problem, no_room: false });
+    fn spawn(&mut self, generation: Generation) {
+        let Some((_, startable)) = self.startable.take().filter(|(checked, _)| *checked == generation) else {
+            let text = format!("{} passed the checks of another start", self.machine.short());
+            let problem = Problem::new(Kind::SpawnFailed, text, moment().wall);
+            self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
             return;
         };
-        let Cleared { launch, program, .. } = cleared;
-        let incarnation = self.incarnation(inc);
-        self.log = self.shared.log(self.machine.short(), launch.policy.log);
+        let Startable { launch, program, .. } = startable;
+        let incarnation = self.incarnation(generation);
+        self.log = self.context.log(self.machine.short(), launch.policy.log);
         match spawn::spawn(&launch, &program, &incarnation) {
-            Ok(child) => self.adopt(inc, child, incarnation, launch),
+            Ok(child) => self.begin_run(generation, child, incarnation, launch),
             Err(error) => {
-                let problem = preflight::spawn_failed(&error, self.machine.short(), moment().wall);
+                let problem = resolve_program::spawn_failed(&error, self.machine.short(), moment().wall);
                 let no_room = error.kind == SpawnErrorKind::NoRoom;
-                self.pending.push_back(Event::SpawnFailed { inc, problem, no_room });
+                self.pending.push_back(Event::SpawnFailed { generation, problem, no_room });
             }
         }
     }
 
-    fn adopt(&mut self, inc: Inc, mut child: Child, incarnation: String, launch: Launch) {
+    fn begin_run(&mut self, generation: Generation, mut child: Child, incarnation: String, launch: Launch) {
         let leader = child.id().clone();
-        let life = Life { leader: leader.clone(), incarnation, module: launch.short.clone(), reaped: None };
-        self.shared.leader_born(leader.pid);
+        let module = launch.short.clone();
+        let processes = Life { leader: leader.clone(), incarnation, module, reaped: None };
+        self.context.remnants.leader_born(leader.pid);
         let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
             .into_iter()
             .filter_map(|(stream, fd)| fd.map(|fd| self.log.attach(stream, fd)))
@@ -270,188 +259,35 @@ impl Actor {
         let host = self.host.clone();
         tokio::spawn(async move {
             let ended = child.exited().await;
-            let _ = host.send(HostEvent::Exited { inc, ended, child }).await;
+            let _ = host.send(HostEvent::Exited { generation, ended, child }).await;
         });
         self.health = None;
-        self.life = Some(Current {
-            inc,
-            life,
+        self.run = Some(CurrentRun {
+            generation,
+            processes,
             launch: Arc::new(launch),
             watch: None,
-            beat: None,
-            corpse: None,
+            health_watch: None,
+            ended_leader: None,
             pumps,
         });
-        self.pending.push_back(Event::Spawned { inc, leader });
+        self.pending.push_back(Event::Spawned { generation, leader });
     }
 
-    fn watch_ready(&mut self, inc: Inc) {
-        let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
-        let Some(current) = self.current(inc) else { return };
-        if !current.launch.listens {
-            return;
-        }
-        let (life, port) = (current.life.clone(), current.launch.port);
-        current.watch = Some(AbortOnDrop(tokio::spawn(async move {
-            let kin = || shared.remnants(&life, Depth::Kin).unwrap_or_default();
-            let members = || kin().into_iter().map(|id| id.pid).collect();
-            probe::bound(&life, port, members).await;
-            let _ = host.send(HostEvent::Fact(Event::Bound { inc })).await;
-        })));
-    }
-
-    fn watch_health(&mut self, inc: Inc) {
-        let host = self.host.clone();
-        let Some(current) = self.current(inc) else { return };
-        let Some(liveness) = current.launch.policy.liveness.clone() else { return };
-        let launch = Arc::clone(&current.launch);
-        current.beat = Some(AbortOnDrop(tokio::spawn(async move {
-            loop {
-                let asked = moment();
-                let answer = health::ask(launch.port, &launch.health, liveness.timeout).await;
-                let latency = moment().mono.saturating_duration_since(asked.mono);
-                let (verdict, detail) = match answer {
-                    Ok(status) if health::counts_as_alive(status) => (Ok(()), status.to_string()),
-                    Ok(status) => (Err(format!("{} answered {status}", launch.health)), status.to_string()),
-                    Err(error) => (Err(error.clone()), error),
-                };
-                let latency = verdict.is_ok().then_some(latency);
-                let sample = HealthSample { ok: verdict.is_ok(), latency, detail, at: asked.wall };
-                if host.send(HostEvent::Health { inc, verdict, sample }).await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(liveness.interval).await;
-            }
-        })));
-    }
-
-    fn signal(&mut self, inc: Inc, sig: Sig) {
-        let Some(current) = self.current(inc) else { return };
-        let life = current.life.clone();
-        match group::signal_group(&life, sig.into()) {
-            // Gone: its end is on the way to us.
-            Ok(()) | Err(SignalError::Gone { .. }) => {}
-            Err(error) => self.log.note(&format!("could not signal its process group: {error}")),
-        }
-    }
-
-    /// Signals what is left of an ended leader. If nothing is, that is known at once and without waiting.
-    fn drain(&mut self, inc: Inc, sig: Sig, thorough: bool) {
-        let (host, shared) = (self.host.clone(), Arc::clone(&self.shared));
-        let Some(current) = self.current(inc) else { return };
-        if let Some(corpse) = current.corpse.take() {
-            match corpse.reap() {
-                Ok(reaped) => {
-                    current.life.reaped = Some(reaped.at);
-                    shared.leader_gone(current.life.leader.pid);
-                }
-                // Its end was seen, so it can be reaped; if the system disagrees, the next drain asks again.
-                Err(child) => current.corpse = Some(child),
-            }
-        }
-        let life = current.life.clone();
-        // A thorough look follows at once: with nobody in the group there is nothing to be found before it. Asking for
-        // orphans all the same would read, at a stop of a thousand modules, a list of a thousand children each.
-        let left = if thorough && group::is_empty(&life) {
-            Ok(Vec::new())
-        } else {
-            // Adopted zombies would keep the group's number taken and make the next look a long one.
-            shared.reap_adopted();
-            shared.remnants(&life, Depth::Kin)
-        };
-        if left.as_ref().is_ok_and(Vec::is_empty) && !thorough {
-            self.pending.push_back(Event::GroupEmpty { inc });
-            return;
-        }
-        // What is not known now is looked at until it is.
-        let left = left.unwrap_or_default();
-        let missed = reclaim::signal_all(&left, sig.into());
-        let depth = if thorough { Depth::Marks } else { Depth::Kin };
-        current.watch = Some(AbortOnDrop(tokio::spawn(async move {
-            // Nothing near: look afar at once.
-            let mut pause = if left.is_empty() { Duration::ZERO } else { LOOK_FIRST };
-            let mut told: BTreeSet<_> = left.into_iter().filter(|id| !missed.contains(id)).collect();
-            loop {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).clamp(LOOK_FIRST, LOOK_LAST);
-                let Ok(left) = shared.look(&life, depth).await else { continue };
-                if left.is_empty() {
-                    break;
-                }
-                let new: Vec<_> = left.into_iter().filter(|id| !told.contains(id)).collect();
-                let missed = reclaim::signal_all(&new, sig.into());
-                told.extend(new.into_iter().filter(|id| !missed.contains(id)));
-            }
-            let _ = host.send(HostEvent::Fact(Event::GroupEmpty { inc })).await;
-        })));
-    }
-
-    fn record(&mut self, record: Record) {
-        let short = self.machine.short().clone();
-        let entry = match record {
-            Record::Born(run) => {
-                Entry::Born { short, incarnation: self.incarnation(run.inc), leader: run.leader }
-            }
-            Record::Gone(inc) => Entry::Gone { short, incarnation: self.incarnation(inc) },
-            Record::Crashes(at) => Entry::Crashes { short, at },
-        };
-        self.shared.record(&entry);
-    }
-
-    /// Keeps a failure for `why`. The last lines of an ended module may still be in its pipe: they are waited for,
-    /// away from here.
-    fn report(&mut self, failed: Failed) {
-        let pumps = self.life.as_mut().map(|current| std::mem::take(&mut current.pumps)).unwrap_or_default();
-        let command = self.life.as_ref().map_or_else(String::new, |current| current.launch.command_line());
-        let (log, shared, short) = (self.log.clone(), Arc::clone(&self.shared), self.machine.short().clone());
-        tokio::spawn(async move {
-            let drained = async {
-                for mut pump in pumps {
-                    pump.drained().await;
-                }
-            };
-            // What a descendant still holds open is not waited for.
-            let _ = tokio::time::timeout(LOG_DRAIN, drained).await;
-            let mut lines: Vec<String> = log
-                .tail(LAST_LOOK)
-                .into_iter()
-                .filter(|line| line.stream != Stream::Hub)
-                .map(|line| String::from_utf8_lossy(&line.text).into_owned())
-                .collect();
-            // A start that was refused wrote nothing: older lines are another life's.
-            let kept = if failed.ended.is_some() { LAST_LINES } else { 0 };
-            lines.drain(..lines.len().saturating_sub(kept));
-            let failure = Failure {
-                short: short.to_string(),
-                at: failed.problem.at,
-                ended: failed.ended,
-                lived_ms: failed.lived_ms,
-                was_ready: failed.was_ready,
-                command,
-                problem: failed.problem,
-                crashes_in_window: failed.crashes,
-                max_crashes: failed.max_crashes,
-                gave_up: failed.gave_up,
-                lines,
-            };
-            shared.keep_failure(failure).await;
-        });
-    }
-
-    /// The mark of one life: no other life of any module, hub or home has it. Processes are ended by it.
-    fn incarnation(&self, inc: Inc) -> String {
-        format!("{}:{}:{}", self.shared.nonce, self.machine.short(), inc.0)
+    /// The mark of one run: no other run of any module, hub or home has it. Processes are found and ended by it.
+    fn incarnation(&self, generation: Generation) -> String {
+        format!("{}:{}:{}", self.context.nonce, self.machine.short(), generation.0)
     }
 
     fn forget_earlier(&mut self) {
         if !self.earlier.is_empty() {
             self.earlier.clear();
-            self.shared.earlier_gone(self.machine.short());
+            self.context.earlier_gone(self.machine.short());
         }
     }
 
-    fn current(&mut self, inc: Inc) -> Option<&mut Current> {
-        self.life.as_mut().filter(|current| current.inc == inc)
+    fn current(&mut self, generation: Generation) -> Option<&mut CurrentRun> {
+        self.run.as_mut().filter(|run| run.generation == generation)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -466,15 +302,7 @@ impl Actor {
             changed
         });
         if changed {
-            self.shared.announce(new);
+            self.context.announce(new);
         }
-    }
-}
-
-/// Sleeps until a deadline, or for ever.
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

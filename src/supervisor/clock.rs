@@ -1,14 +1,32 @@
-//! The clocks of the running side. Everything else is given the time.
+//! Reads the clocks for the running side. Everything else gets the time as an argument.
+
 #![expect(clippy::disallowed_methods, reason = "edge: the monotonic and the wall clock are read here")]
 
 use std::time::{Instant, SystemTime};
 
 use crate::module::stamp::Stamp;
 
-use super::phase::Moment;
+/// What a decision needs from outside: both clocks, and a random number for jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Monotonic time; every deadline is in it.
+    pub mono: Instant,
+    /// Wall clock, only for people and for the disk.
+    pub wall: Stamp,
+    /// A random byte.
+    pub dice: u8,
+}
 
-/// Reads both clocks and throws the dice.
+/// Now.
 #[must_use]
-pub fn moment() -> Moment {
+pub(crate) fn moment() -> Moment {
     Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }
+}
+
+/// Sleeps until a deadline. Without one it never returns.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,22 +1,22 @@
-//! The way to a module's actor: what people may ask of it, and what it shows.
+//! A handle to a module's actor: requests to it, and what it publishes.
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::phase::Outcome;
+use super::effect::Outcome;
 use super::snapshot::Snapshot;
 
-/// What people ask of a module.
+/// What may be requested of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// Run, because there is a row.
+pub(crate) enum Ask {
+    /// Start, because the hub starts or the row appeared.
     Boot,
-    /// Run.
+    /// Start.
     Start,
-    /// Do not run.
+    /// Stop.
     Stop,
-    /// Run anew.
+    /// Stop, and start again.
     Restart,
-    /// Do not run, and never again in this hub.
+    /// Stop, and never start again in this hub.
     Shutdown,
 }
 
@@ -26,9 +26,9 @@ pub(super) enum Command {
     Edited,
 }
 
-/// The way to an actor. Dropping the last one ends the actor, not the module: ask for [`Ask::Shutdown`] first.
+/// Dropping the last one ends the actor, not the module: request [`Ask::Shutdown`] first.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub(crate) struct Handle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) snapshots: watch::Receiver<Snapshot>,
 }
@@ -36,26 +36,26 @@ pub struct Handle {
 impl Handle {
     /// The latest snapshot.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         self.snapshots.borrow().clone()
     }
 
-    /// Asks and waits for the answer. Not waiting for it cancels nothing.
-    pub async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
+    /// Requests and waits for the answer. A caller that stops waiting cancels nothing. `None`: the actor has ended.
+    pub(super) async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Ask(ask, reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// Whether this is a way to the same actor.
+    /// Whether both are handles to the same actor.
     #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         self.commands.same_channel(&other.commands)
     }
 
     /// Tells that the row changed.
-    pub async fn edited(&self) {
-        // An actor that has ended has nothing to be told.
+    pub(super) async fn edited(&self) {
+        // An actor that has ended need not be told.
         let _ = self.commands.send(Command::Edited).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Asks a module's health path. Off by default; what follows from the answers is the machine's business.
+//! Asks a module's health path. Off by default. The machine decides what follows from the answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::probe::LOOPBACK;
+use super::readiness::LOOPBACK;
 
 /// One answer, or why there was none.
-pub async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
+pub(super) async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
     match tokio::time::timeout(timeout, get(port, path)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {}", humantime::format_duration(timeout))),
     }
 }
 
-/// 2xx and 3xx are alive, and so is a server that only wants to know who asks (401, 403).
+/// 2xx and 3xx are alive, and so is a server that asks for authentication (401, 403).
 #[must_use]
-pub fn counts_as_alive(status: StatusCode) -> bool {
+pub(super) fn counts_as_alive(status: StatusCode) -> bool {
     status.is_success() || status.is_redirection() || matches!(status.as_u16(), 401 | 403)
 }
 
@@ -40,14 +40,14 @@ async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
     sender.send_request(request).await.map(|answer| answer.status()).map_err(|e| e.to_string())
 }
 
-/// Where readiness has found it.
+/// Connects to the address at which `readiness` found it.
 async fn connect(port: u16) -> std::io::Result<(TcpStream, SocketAddr)> {
     let [first, second] = LOOPBACK.map(|ip| SocketAddr::new(ip, port));
     match TcpStream::connect(first).await {
         Ok(stream) => Ok((stream, first)),
         Err(error) => match TcpStream::connect(second).await {
             Ok(stream) => Ok((stream, second)),
-            // Of two refusals that of the usual place: a host without the other one only says that it has none.
+            // The error of the usual address: a host without the other one only reports that it has none.
             Err(_) => Err(error),
         },
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_listens_on_either_loopback_address_is_asked_there_by_its_name() {
+    async fn a_listener_on_either_loopback_address_is_asked_there_by_that_address() {
         for ip in LOOPBACK {
             let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
             let at = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The children this hub has running, and the crashes that count, on disk before they can be forgotten.
+//! The children that this hub runs, and the crashes that count, on disk for the next hub.
 //!
 //! JSON lines, appended with one `write` each and not synced: the ledger has to survive a killed hub, not a power
 //! cut (another boot means that nothing it names can be alive). It is compacted at every start and when it grows.
@@ -17,14 +17,14 @@ use crate::process::id::ProcessId;
 
 /// The file is compacted when it passes this many bytes.
 const COMPACT_AT: u64 = 256 * 1024;
-/// A ledger larger than this is not ours.
+/// A file larger than this is not a ledger of ours.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
-    /// A life began.
+pub(super) enum Entry {
+    /// A run began.
     Born {
         /// Module.
         short: Short,
@@ -33,14 +33,14 @@ pub enum Entry {
         /// Its leader, which is also its process group.
         leader: ProcessId,
     },
-    /// Nothing of that life is left.
+    /// No process of that run is left.
     Gone {
         /// Module.
         short: Short,
-        /// Which life.
+        /// Which run.
         incarnation: String,
     },
-    /// The crashes that count, oldest first; replaces what was known.
+    /// The crashes that count, oldest first. Replaces the entry before.
     Crashes {
         /// Module.
         short: Short,
@@ -49,21 +49,21 @@ pub enum Entry {
     },
 }
 
-/// A life that began and of which nobody recorded the end.
+/// A run whose end is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// Which life.
-    pub incarnation: String,
+pub(super) struct OpenRun {
+    /// Its mark.
+    pub(super) incarnation: String,
     /// Its leader.
-    pub leader: ProcessId,
+    pub(super) leader: ProcessId,
 }
 
-/// What the lines add up to.
+/// The sum of all lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Book {
-    open: BTreeMap<Short, Vec<Open>>,
+    open: BTreeMap<Short, Vec<OpenRun>>,
     crashes: BTreeMap<Short, Vec<Stamp>>,
-    /// Lines that could not be read. A torn last line is one; more mean that somebody else wrote here.
+    /// Lines that could not be read. A torn last line is one; more mean that another program wrote here.
     pub unreadable: usize,
 }
 
@@ -82,16 +82,16 @@ impl Book {
     }
 
     /// Adds one entry.
-    pub fn apply(&mut self, entry: &Entry) {
+    fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Born { short, incarnation, leader } => {
-                let open = Open { incarnation: incarnation.clone(), leader: leader.clone() };
+                let open = OpenRun { incarnation: incarnation.clone(), leader: leader.clone() };
                 self.open.entry(short.clone()).or_default().push(open);
             }
             Entry::Gone { short, incarnation } => {
-                if let Some(lives) = self.open.get_mut(short) {
-                    lives.retain(|life| life.incarnation != *incarnation);
-                    if lives.is_empty() {
+                if let Some(runs) = self.open.get_mut(short) {
+                    runs.retain(|run| run.incarnation != *incarnation);
+                    if runs.is_empty() {
                         self.open.remove(short);
                     }
                 }
@@ -105,31 +105,31 @@ impl Book {
         }
     }
 
-    /// Lives of a module whose end nobody recorded.
+    /// Runs of a module whose end is not recorded.
     #[must_use]
-    pub fn open(&self, short: &Short) -> &[Open] {
+    pub(super) fn open(&self, short: &Short) -> &[OpenRun] {
         self.open.get(short).map_or(&[], Vec::as_slice)
     }
 
-    /// Modules with such lives.
-    pub fn open_modules(&self) -> impl Iterator<Item = &Short> {
+    /// Modules with such runs.
+    pub(super) fn open_modules(&self) -> impl Iterator<Item = &Short> {
         self.open.keys()
     }
 
     /// Crashes of a module that still counted.
     #[must_use]
-    pub fn crashes(&self, short: &Short) -> &[Stamp] {
+    pub(super) fn crashes(&self, short: &Short) -> &[Stamp] {
         self.crashes.get(short).map_or(&[], Vec::as_slice)
     }
 
     /// The fewest lines that add up to the same.
     #[must_use]
     pub fn lines(&self) -> Vec<u8> {
-        let born = self.open.iter().flat_map(|(short, lives)| {
-            lives.iter().map(|life| Entry::Born {
+        let born = self.open.iter().flat_map(|(short, runs)| {
+            runs.iter().map(|run| Entry::Born {
                 short: short.clone(),
-                incarnation: life.incarnation.clone(),
-                leader: life.leader.clone(),
+                incarnation: run.incarnation.clone(),
+                leader: run.leader.clone(),
             })
         });
         let crashes =
@@ -145,9 +145,9 @@ fn line(entry: &Entry) -> Vec<u8> {
     line
 }
 
-/// The open file and its sum.
+/// The open file and the sum of its lines.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -160,7 +160,7 @@ impl Ledger {
     /// # Errors
     /// The file cannot be read or written: without it a killed hub would leave orphans, so the caller must not
     /// go on.
-    pub fn open(path: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let bytes = fs::read_if_there(&path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
         let book = Book::parse(&bytes);
         let lines = book.lines();
@@ -169,9 +169,9 @@ impl Ledger {
         Ok(Self { path, file, bytes: lines.len() as u64, book })
     }
 
-    /// What is known.
+    /// The sum of all entries so far.
     #[must_use]
-    pub fn book(&self) -> &Book {
+    pub(super) fn book(&self) -> &Book {
         &self.book
     }
 
@@ -179,7 +179,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The disk refuses. The sum in memory has the entry all the same.
-    pub fn record(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn record(&mut self, entry: &Entry) -> io::Result<()> {
         self.book.apply(entry);
         if self.bytes > COMPACT_AT {
             let lines = self.book.lines();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn open_lives_are_those_nobody_saw_end() {
+    fn open_runs_are_those_without_a_recorded_end() {
         let mut bytes = Vec::new();
         for entry in [born("vault", 1), born("notes", 2), gone("vault", 1), born("vault", 3)] {
             bytes.extend(line(&entry));

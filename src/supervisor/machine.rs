@@ -1,19 +1,31 @@
-//! The life of one module as a pure function: events and time in, effects out.
+//! One module as a pure function: the desired state, the current state, an event and the time in, effects out.
 //!
-//! **State model.** Total state = *want* (what people asked for) × *phase* (what is true). Requests only change the
-//! want and push the phase one step towards it; facts only change the phase. Restart is not stop-then-start: it is
-//! `want = Up` while an ending is under way, so no other request can slip into a gap.
+//! Requests change the desired state and take one step towards it. What happens on the host changes the current state
+//! only. What follows from both:
 //!
 //! ```text
-//!            ┌──────────── Blocked ◄─ Refused ─┐          (outside reason: no budget, asked again)
-//!            ▼                                 │
-//! Down ─► Checking ─ Cleared ─► Spawning ─► Up ─┬─ Stop ──► Stopping ─ Exited ─► Draining ─ GroupEmpty ─► Down
-//!            ▲                                  └─ Exited ─────────────────────► Draining ─┬─► Checking (want Up)
-//!            └───────────── Backoff ◄───────────────────────── GroupEmpty after a crash ───┴─► Crashed
+//! current state              desired Up                                   desired Down, DownForGood
+//! Down                       (a start makes it Checking at once)          stays so
+//! Blocked, Backoff, Crashed  when due: Checking. Crashed: only at a start (a stop makes it Down at once)
+//! Checking, Spawning         spawned: Up. A check failed: Blocked         at the answer: Down. Spawned: Stopping
+//! Up                         exited: Draining. Unhealthy: Stopping        (a stop sends SIGTERM: Stopping)
+//! Stopping, Draining         group empty: Checking. After a crash: below  group empty: Down
 //! ```
 //!
-//! **Who wins.** Shutdown beats everything. Otherwise the last request wins; whoever waited for the opposite is told
-//! `Superseded`. While something of a life is left, nothing is spawned.
+//! A spawn that fails is a crash, or leads to Blocked if the system had no room for a process. A run that does not end
+//! after SIGTERM is sent SIGKILL, and after that it is reported as stuck and still watched.
+//!
+//! ```text
+//!            ┌───────────── Blocked ◄─ ChecksFailed ─┐     (reason outside the module: no crash, checked again)
+//!            ▼                                       │
+//! Down ─► Checking ─ ChecksPassed ─► Spawning ─► Up ─┬─ Stop ──► Stopping ─ Exited ─► Draining ─ GroupEmpty ─► Down
+//!            ▲                                       └─ Exited ─────────────────────► Draining ─┬─► Checking (Up)
+//!            └────────────── Backoff ◄───────────────────────────── GroupEmpty after a crash ───┴─► Crashed
+//! ```
+//!
+//! A restart is one request, not a stop and then a start: the desired state stays `Up` while the run is ended, so no
+//! other request can come between. The last request wins, and requests for the opposite that wait are answered
+//! `Superseded`; a shutdown wins over all. While any process of a run is left, nothing is spawned.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::{Duration, Instant};
@@ -23,91 +35,87 @@ use crate::module::launch::Policy;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
 
-use super::budget::Budget;
-use super::phase::{Effect, Event, Inc, Moment, Phase, Push, Ready, Run, Ticket};
+use super::clock::Moment;
+use super::effect::Effect;
+use super::event::{Event, Ticket};
+use super::restart_policy::CrashHistory;
+use super::state::{Desired, Escalation, Readiness, Run, State};
 
-mod facts;
+mod crash;
+mod host_events;
 mod requests;
-mod steps;
 #[cfg(test)]
 mod tests;
+mod timeouts;
+mod transitions;
 
-/// When a gate that was shut a moment ago is asked again. Doubled with every refusal for the same reason: what lasts
-/// is asked about rarely, because each question reads files and /proc, and there may be hundreds who ask.
+/// The pause before the start checks run again after a first refusal. Doubled with each further refusal for the same
+/// reason: the checks read files and /proc, and hundreds of modules may be blocked at once.
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
-/// The longest that somebody waits who has freed the port, or installed what was missing.
+/// The longest pause: so long a module stays blocked after its port was freed or its program installed.
 const RECHECK_LAST: Duration = Duration::from_secs(8);
-/// How long SIGKILL may take before we say that it did not work. Only an uninterruptible sleep takes longer.
+/// How long SIGKILL may take before the run counts as stuck. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// A worker that binds nothing is ready when it has lived this long.
+/// A worker that binds no port is ready when it has run for so long.
 const WORKER_READY: Duration = Duration::from_secs(1);
 /// Requests that may wait for one module.
 const MAX_WAITING: usize = 256;
 
-/// What people asked for.
+/// How a start was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
-    /// Running.
-    Up,
-    /// Not running.
-    Down,
-    /// Not running, and the hub is stopping: no request changes it any more.
-    DownForGood,
-}
-
-/// The three ways to want a module up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    /// The hub's own: no pardon for counted crashes.
+enum StartKind {
+    /// By the hub, when it starts or a row appears: counted crashes stay counted.
     Boot,
-    /// A person's.
+    /// By a person.
     Start,
-    /// A person's, for a new life.
+    /// By a person, who wants a new run.
     Restart,
 }
 
-/// How the last life ended.
+/// How the last run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Last {
+pub struct LastExit {
     /// How.
     pub ended: Ended,
     /// When.
     pub at: Stamp,
 }
 
-/// One module's state. [`Machine::on`] is the only mutator.
+/// One module. Only [`Machine::on`] changes it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     short: Short,
-    want: Want,
-    phase: Phase,
+    desired: Desired,
+    state: State,
     /// Of the definition that was last read; the default before the first.
     policy: Policy,
     listens: bool,
-    budget: Budget,
-    next: u32,
-    /// Automatic respawns since the hub started.
+    history: CrashHistory,
+    next_generation: u32,
+    /// Automatic restarts since the hub started.
     respawns: u32,
-    last: Option<Last>,
+    last: Option<LastExit>,
     started: Option<Stamp>,
-    /// The row changed since the gate was asked about the running life.
+    /// The row changed since the start checks of the current run began.
     edited: bool,
+    /// Requests that wait until it is ready.
     starters: Vec<Ticket>,
+    /// Requests that wait until it is stopped.
     stoppers: Vec<Ticket>,
 }
 
 impl Machine {
-    /// A module that nothing was asked of, with the crashes that the last hub counted.
+    /// A module before any request, with the crashes that the last hub counted.
     #[must_use]
     pub fn new(short: Short, crashes: &[Stamp], now: Moment) -> Self {
         Self {
             short,
-            want: Want::Down,
-            phase: Phase::Down,
+            desired: Desired::Down,
+            state: State::Down,
             policy: Policy::default(),
             listens: true,
-            budget: Budget::restore(crashes, now),
-            next: 1,
+            history: CrashHistory::restore(crashes, now),
+            next_generation: 1,
             respawns: 0,
             last: None,
             started: None,
@@ -117,161 +125,130 @@ impl Machine {
         }
     }
 
-    // ---- what others may look at -------------------------------------------------------------------------------
-
-    /// Short name.
     #[must_use]
-    pub fn short(&self) -> &Short {
+    pub(crate) fn short(&self) -> &Short {
         &self.short
     }
 
-    /// What people asked for.
     #[must_use]
-    pub fn want(&self) -> Want {
-        self.want
+    pub(crate) fn desired(&self) -> Desired {
+        self.desired
     }
 
-    /// Where it stands.
+    /// The current state.
     #[must_use]
-    pub fn phase(&self) -> &Phase {
-        &self.phase
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// Policy of the definition that was last read.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
+    pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// Whether it binds a port, by the definition that was last read.
     #[must_use]
-    pub fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         self.listens
     }
 
     /// Crashes inside the window that ends now.
     #[must_use]
-    pub fn crashes(&self, now: Instant) -> u32 {
-        self.budget.count(now, self.policy.window)
+    pub(crate) fn crashes(&self, now: Instant) -> u32 {
+        self.history.count(now, self.policy.window)
     }
 
-    /// The last crash that is remembered.
+    /// The last crash that still counts.
     #[must_use]
-    pub fn last_crash(&self) -> Option<Stamp> {
-        self.budget.last()
+    pub(crate) fn last_crash(&self) -> Option<Stamp> {
+        self.history.last()
     }
 
-    /// Automatic respawns since the hub started.
+    /// Automatic restarts since the hub started.
     #[must_use]
-    pub fn respawns(&self) -> u32 {
+    pub(crate) fn respawns(&self) -> u32 {
         self.respawns
     }
 
-    /// How the last life ended.
+    /// How the last run ended.
     #[must_use]
-    pub fn last(&self) -> Option<Last> {
+    pub(crate) fn last(&self) -> Option<LastExit> {
         self.last
     }
 
-    /// Start of the running life, or of the last one.
+    /// Start of the current run, or of the last one.
     #[must_use]
-    pub fn started(&self) -> Option<Stamp> {
+    pub(crate) fn started(&self) -> Option<Stamp> {
         self.started
     }
 
-    /// Whether its row changed since the running life was asked for.
+    /// Whether its row changed since the start checks of the current run.
     #[must_use]
-    pub fn edited(&self) -> bool {
+    pub(crate) fn edited(&self) -> bool {
         self.edited
     }
 
-    /// The running or ending life.
+    /// The run that is up or ending.
     #[must_use]
-    pub fn run(&self) -> Option<&Run> {
-        match &self.phase {
-            Phase::Up { run, .. } | Phase::Stopping { run, .. } | Phase::Draining { run, .. } => Some(run),
-            Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Blocked { .. }
-            | Phase::Spawning { .. }
-            | Phase::Backoff { .. }
-            | Phase::Crashed { .. } => None,
+    pub(crate) fn run(&self) -> Option<&Run> {
+        match &self.state {
+            State::Up { run, .. } | State::Stopping { run, .. } | State::Draining { run, .. } => Some(run),
+            State::Down
+            | State::Checking { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Backoff { .. }
+            | State::Crashed { .. } => None,
         }
     }
 
-    /// When [`Event::Tick`] is due. `None`: the phase does not wait for time.
+    /// When [`Event::Tick`] is due. `None`: the current state does not wait for a time.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::Blocked { retry_at, .. } => Some(*retry_at),
-            Phase::Backoff { until, .. } => Some(*until),
-            Phase::Up { ready: Ready::Waiting { until }, .. } => Some(*until),
-            Phase::Up { ready: Ready::Yes { since }, .. } if !self.budget.is_clear() => {
+        match &self.state {
+            State::Blocked { retry_at, .. } => Some(*retry_at),
+            State::Backoff { until, .. } => Some(*until),
+            State::Up { ready: Readiness::Waiting { until }, .. } => Some(*until),
+            State::Up { ready: Readiness::Ready { since }, .. } if !self.history.is_clear() => {
                 Some(*since + self.policy.steady_after)
             }
-            Phase::Stopping { push, .. } | Phase::Draining { push, .. } => match push {
-                Push::Term { kill_at } => Some(*kill_at),
-                Push::Kill { give_up_at } => Some(*give_up_at),
-                Push::Stuck { .. } => None,
+            State::Stopping { escalation, .. } | State::Draining { escalation, .. } => match escalation {
+                Escalation::Term { kill_at } => Some(*kill_at),
+                Escalation::Kill { give_up_at } => Some(*give_up_at),
+                Escalation::Stuck { .. } => None,
             },
-            Phase::Up { ready: Ready::Yes { .. } | Ready::Unbound { .. }, .. }
-            | Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Spawning { .. }
-            | Phase::Crashed { .. } => None,
+            State::Up { ready: Readiness::Ready { .. } | Readiness::Unbound { .. }, .. }
+            | State::Down
+            | State::Checking { .. }
+            | State::Spawning { .. }
+            | State::Crashed { .. } => None,
         }
     }
 
-    // ---- what comes in -----------------------------------------------------------------------------------------
-
-    /// Takes one event at one moment and says what must be done. Total: every event in every phase, stale lives
-    /// included, has an answer, which may be nothing.
+    /// Takes one event at one moment and adds what must be done to `out`. Every event is allowed in every state, also one
+    /// of an older generation; it may change nothing.
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {
-            Event::Boot(ticket) => self.wish_up(ticket, Wish::Boot, now, out),
-            Event::Start(ticket) => self.wish_up(ticket, Wish::Start, now, out),
-            Event::Restart(ticket) => self.wish_up(ticket, Wish::Restart, now, out),
-            Event::Stop(ticket) => self.wish_down(ticket, Want::Down, now, out),
-            Event::Shutdown(ticket) => self.wish_down(ticket, Want::DownForGood, now, out),
+            Event::Boot(ticket) => self.request_up(ticket, StartKind::Boot, now, out),
+            Event::Start(ticket) => self.request_up(ticket, StartKind::Start, now, out),
+            Event::Restart(ticket) => self.request_up(ticket, StartKind::Restart, now, out),
+            Event::Stop(ticket) => self.request_down(ticket, Desired::Down, now, out),
+            Event::Shutdown(ticket) => self.request_down(ticket, Desired::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
-            Event::Cleared { inc, policy, listens } => {
-                if let Phase::Checking { inc: current, was, outdated } = &mut self.phase
-                    && *current == inc
-                {
-                    let (was, outdated) = (was.take(), *outdated);
-                    self.policy = policy;
-                    self.listens = listens;
-                    match self.want {
-                        Want::Up if outdated => self.check(was, out),
-                        Want::Up => {
-                            self.phase = Phase::Spawning { inc, was };
-                            out.push(Effect::Spawn(inc));
-                        }
-                        Want::Down | Want::DownForGood => self.rest(out),
-                    }
-                }
+            Event::ChecksPassed { generation, policy, listens } => {
+                self.checks_passed(generation, policy, listens, out);
             }
-            Event::Refused { inc, problem } => {
-                if self.is_checking(inc) {
-                    match self.want {
-                        Want::Up => self.refuse(problem, now, out),
-                        Want::Down | Want::DownForGood => self.rest(out),
-                    }
-                }
+            Event::ChecksFailed { generation, problem } => self.checks_failed(generation, problem, now, out),
+            Event::Spawned { generation, leader } => self.spawned(generation, leader, now, out),
+            Event::SpawnFailed { generation, problem, no_room } => {
+                self.spawn_failed(generation, problem, no_room, now, out)
             }
-            Event::Spawned { inc, leader } => self.spawned(inc, leader, now, out),
-            Event::SpawnFailed { inc, problem, no_room } => {
-                self.spawn_failed(inc, problem, no_room, now, out)
-            }
-            Event::Bound { inc } => self.bound(inc, now, out),
-            Event::Health { inc, verdict } => self.health(inc, verdict, now, out),
-            Event::Exited { inc, ended } => self.exited(inc, ended, now, out),
-            Event::GroupEmpty { inc } => self.group_empty(inc, now, out),
+            Event::Bound { generation } => self.bound(generation, now, out),
+            Event::Health { generation, verdict } => self.health(generation, verdict, now, out),
+            Event::Exited { generation, ended } => self.exited(generation, ended, now, out),
+            Event::GroupEmpty { generation } => self.group_empty(generation, now, out),
             Event::Tick => self.tick(now, out),
         }
-    }
-
-    fn is_checking(&self, inc: Inc) -> bool {
-        matches!(&self.phase, Phase::Checking { inc: current, .. } if *current == inc)
     }
 }

@@ -1,28 +1,34 @@
-//! Owns the modules: one state machine and one actor each.
+//! Supervises the modules: for each of them one state machine, and one actor that does what it says.
 //!
 //! ```text
-//! commands ─┐                                        ┌─► spawn, signal, drain   (process)
+//! requests ─┐                                        ┌─► spawn, signal, drain   (process)
 //! host ─────┼─► Machine::on(event, now) ─► effects ──┼─► note, tail             (logs)
 //! deadline ─┘        pure                            ├─► ledger, last failure   (home)
-//!                                                    └─► replies, snapshots     (set, hub)
+//!                                                    └─► replies, snapshots     (supervisor, hub)
 //! ```
 //!
-//! `machine` and `budget` decide; `actor` performs; `gate` asks what must hold before any
-//! spawn; `set` keeps all actors in step with services.json. Must not: know HTTP, print, or outlive a kill of the
-//! hub without a ledger entry for every child.
+//! `machine` and `restart_policy` decide on `state` and `event`, and say it as `effect`; `actor` does it. `start_checks`
+//! asks what must hold before every start, `readiness` and `health` watch a run, `remnants` finds what is left of it.
+//! `supervisor` keeps all actors in step with services.json. Must not: know HTTP, print, or leave a child that is not
+//! in the `ledger`: that is how the next hub finds it.
 
-pub mod actor;
-pub mod budget;
+mod actor;
+mod actor_context;
 pub mod clock;
-pub mod gate;
-pub mod handle;
-pub mod health;
+mod config_cache;
+pub mod effect;
+pub mod event;
+mod failure_file;
+pub(crate) mod handle;
+mod health;
 pub mod ledger;
 pub mod machine;
-pub mod phase;
-pub mod preflight;
-pub mod probe;
-pub mod reclaim;
-pub mod set;
-pub mod shared;
+mod readiness;
+mod remnants;
+mod resolve_program;
+mod restart_policy;
 pub mod snapshot;
+mod start_checks;
+pub mod state;
+#[expect(clippy::module_inception, reason = "the file is named for what it holds")]
+pub mod supervisor;

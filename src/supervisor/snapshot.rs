@@ -1,4 +1,4 @@
-//! What others may see of a module: a value, published after every event.
+//! What others may see of a module: a value, published after every event. Pure.
 
 use std::time::Duration;
 
@@ -6,21 +6,22 @@ use crate::module::name::Short;
 use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 
-use super::machine::{Last, Machine, Want};
-use super::phase::{Moment, Phase, Push, Ready, Shut};
+use super::clock::Moment;
+use super::machine::{LastExit, Machine};
+use super::state::{Desired, Escalation, Readiness, Refusal, State};
 
-/// The word for a phase, as the contract spells it.
+/// The state in one word, as the API says it. [`Snapshot::detail`] says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
-    /// First check or spawn.
+    /// Its first start is under way.
     Starting,
-    /// Its leader lives.
+    /// Its leader runs.
     Running,
-    /// At rest because somebody wants it so.
+    /// It does not run, as desired.
     Stopped,
-    /// At rest against everybody's wish.
+    /// It is not as desired and will not be soon: blocked, crashed too often, or it cannot be stopped.
     Crashed,
-    /// Between two lives.
+    /// Another start is under way.
     Restarting,
 }
 
@@ -28,62 +29,77 @@ pub enum Word {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthSample {
     /// Whether it counts as alive.
-    pub ok: bool,
+    pub(crate) ok: bool,
     /// Round trip; `None` if nothing answered.
-    pub latency: Option<Duration>,
+    pub(crate) latency: Option<Duration>,
     /// Status code or error, in words.
-    pub detail: String,
+    pub(crate) detail: String,
     /// When it was asked.
-    pub at: Stamp,
+    pub(crate) at: Stamp,
+}
+
+/// A module whose snapshot changed.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Grows by one with each change of any module of this hub.
+    pub(crate) seq: u64,
+    /// When.
+    pub(crate) at: Stamp,
+    /// The module as it is now.
+    pub(crate) now: Snapshot,
 }
 
 /// One module at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Short name.
-    pub short: Short,
-    /// The word.
-    pub word: Word,
-    /// Finer, for people.
-    pub detail: String,
-    /// Of use.
-    pub ready: bool,
-    /// Whether somebody stopped it on purpose.
-    pub stopped_on_purpose: bool,
-    /// Leader's pid while it lives.
-    pub pid: Option<u32>,
+    pub(crate) short: Short,
+    /// Its state in one word.
+    pub(crate) word: Word,
+    /// Its state, finer, for people.
+    pub(crate) detail: String,
+    /// Whether it is ready.
+    pub(crate) ready: bool,
+    /// Whether it is desired to be down.
+    pub(crate) stopped_on_purpose: bool,
+    /// Pid of its leader, while that runs.
+    pub(crate) pid: Option<u32>,
     /// Whether it binds a port.
-    pub listens: bool,
-    /// Start of the running life, or of the last one.
-    pub started: Option<Stamp>,
-    /// Whether a leader lives.
-    pub alive: bool,
-    /// Automatic respawns since the hub started.
-    pub respawns: u32,
+    pub(crate) listens: bool,
+    /// Start of the current run, or of the last one.
+    pub(crate) started: Option<Stamp>,
+    /// Whether its leader runs.
+    pub(crate) alive: bool,
+    /// Automatic restarts since the hub started.
+    pub(crate) respawns: u32,
     /// Crashes inside the window, at the moment of the snapshot.
-    pub crashes: u32,
-    /// Last remembered crash.
-    pub last_crash: Option<Stamp>,
-    /// End of the last life.
-    pub last: Option<Last>,
+    pub(crate) crashes: u32,
+    /// The last crash that still counts.
+    pub(crate) last_crash: Option<Stamp>,
+    /// End of the last run.
+    pub(crate) last: Option<LastExit>,
     /// What is wrong.
-    pub problem: Option<Problem>,
+    pub(crate) problem: Option<Problem>,
     /// Last health answer.
-    pub health: Option<HealthSample>,
+    pub(crate) health: Option<HealthSample>,
 }
 
 impl Snapshot {
-    /// Takes it. Pure.
     #[must_use]
-    pub fn of(machine: &Machine, port: Option<u16>, health: Option<HealthSample>, now: Moment) -> Self {
+    pub(crate) fn of(
+        machine: &Machine,
+        port: Option<u16>,
+        health: Option<HealthSample>,
+        now: Moment,
+    ) -> Self {
         let (word, detail) = describe(machine, port, now);
-        let alive = matches!(machine.phase(), Phase::Up { .. } | Phase::Stopping { .. });
+        let alive = matches!(machine.state(), State::Up { .. } | State::Stopping { .. });
         Self {
             short: machine.short().clone(),
             word,
             detail,
-            ready: matches!(machine.phase(), Phase::Up { ready: Ready::Yes { .. }, .. }),
-            stopped_on_purpose: machine.want() != Want::Up,
+            ready: matches!(machine.state(), State::Up { ready: Readiness::Ready { .. }, .. }),
+            stopped_on_purpose: machine.desired() != Desired::Up,
             pid: machine.run().filter(|_| alive).map(|run| run.leader.pid),
             listens: machine.listens(),
             started: machine.started(),
@@ -100,54 +116,56 @@ impl Snapshot {
 
 fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String) {
     let between = if machine.started().is_some() { Word::Restarting } else { Word::Starting };
-    let ending = if machine.want() == Want::Up { Word::Restarting } else { Word::Running };
-    match machine.phase() {
-        Phase::Down => (Word::Stopped, "stopped".to_owned()),
-        Phase::Checking { was: Some(_), .. } | Phase::Blocked { .. } => (Word::Crashed, "blocked".to_owned()),
-        Phase::Checking { was: None, .. } => (between, "checking".to_owned()),
-        Phase::Spawning { .. } => (between, "spawning".to_owned()),
-        Phase::Up { ready: Ready::Yes { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
-        Phase::Up { ready: Ready::Yes { .. }, sick, .. } => {
+    let ending = if machine.desired() == Desired::Up { Word::Restarting } else { Word::Running };
+    match machine.state() {
+        State::Down => (Word::Stopped, "stopped".to_owned()),
+        State::Checking { was: Some(_), .. } | State::Blocked { .. } => (Word::Crashed, "blocked".to_owned()),
+        State::Checking { was: None, .. } => (between, "checking".to_owned()),
+        State::Spawning { .. } => (between, "spawning".to_owned()),
+        State::Up { ready: Readiness::Ready { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
+        State::Up { ready: Readiness::Ready { .. }, sick, .. } => {
             (Word::Running, format!("ready, {sick} failed health checks"))
         }
-        Phase::Up { ready: Ready::Waiting { .. }, .. } => match port.filter(|_| machine.listens()) {
+        State::Up { ready: Readiness::Waiting { .. }, .. } => match port.filter(|_| machine.listens()) {
             Some(port) => (Word::Running, format!("waiting for port {port}")),
             None => (Word::Running, "settling".to_owned()),
         },
-        Phase::Up { ready: Ready::Unbound { .. }, .. } => (Word::Running, "port not bound".to_owned()),
-        Phase::Stopping { push: Push::Term { .. }, .. } => (ending, "stopping".to_owned()),
-        Phase::Stopping { push: Push::Kill { .. }, .. } => (ending, "being killed".to_owned()),
-        Phase::Draining { push: Push::Term { .. } | Push::Kill { .. }, .. } => {
+        State::Up { ready: Readiness::Unbound { .. }, .. } => (Word::Running, "port not bound".to_owned()),
+        State::Stopping { escalation: Escalation::Term { .. }, .. } => (ending, "stopping".to_owned()),
+        State::Stopping { escalation: Escalation::Kill { .. }, .. } => (ending, "being killed".to_owned()),
+        State::Draining { escalation: Escalation::Term { .. } | Escalation::Kill { .. }, .. } => {
             (ending, "ending what it left".to_owned())
         }
-        Phase::Stopping { push: Push::Stuck { .. }, .. }
-        | Phase::Draining { push: Push::Stuck { .. }, .. } => (Word::Crashed, "cannot be stopped".to_owned()),
-        Phase::Backoff { until, .. } => {
+        State::Stopping { escalation: Escalation::Stuck { .. }, .. }
+        | State::Draining { escalation: Escalation::Stuck { .. }, .. } => {
+            (Word::Crashed, "cannot be stopped".to_owned())
+        }
+        State::Backoff { until, .. } => {
             let wait = until.saturating_duration_since(now.mono).as_secs_f64();
             (Word::Restarting, format!("tries again in {wait:.1} s"))
         }
-        Phase::Crashed { .. } => (Word::Crashed, "gave up".to_owned()),
+        State::Crashed { .. } => (Word::Crashed, "crashed too often".to_owned()),
     }
 }
 
 fn problem(machine: &Machine, now: Moment) -> Option<Problem> {
-    match machine.phase() {
-        Phase::Checking { was, .. } => was.as_ref().map(|shut| shut.problem.clone()),
-        Phase::Blocked { shut: Shut { problem, .. }, .. }
-        | Phase::Backoff { problem, .. }
-        | Phase::Crashed { problem }
-        | Phase::Up { ready: Ready::Unbound { problem }, .. }
-        | Phase::Stopping { push: Push::Stuck { problem }, .. }
-        | Phase::Draining { push: Push::Stuck { problem }, .. } => Some(problem.clone()),
-        Phase::Up { .. } if machine.edited() => {
+    match machine.state() {
+        State::Checking { was, .. } => was.as_ref().map(|refusal| refusal.problem.clone()),
+        State::Blocked { refusal: Refusal { problem, .. }, .. }
+        | State::Backoff { problem, .. }
+        | State::Crashed { problem }
+        | State::Up { ready: Readiness::Unbound { problem }, .. }
+        | State::Stopping { escalation: Escalation::Stuck { problem }, .. }
+        | State::Draining { escalation: Escalation::Stuck { problem }, .. } => Some(problem.clone()),
+        State::Up { .. } if machine.edited() => {
             let short = machine.short();
             let text = format!("the definition of {short} changed on disk after it was started");
             Some(Problem::new(Kind::Edited, text, now.wall).next(format!("parachute restart {short}")))
         }
-        Phase::Up { .. }
-        | Phase::Down
-        | Phase::Spawning { .. }
-        | Phase::Stopping { .. }
-        | Phase::Draining { .. } => None,
+        State::Up { .. }
+        | State::Down
+        | State::Spawning { .. }
+        | State::Stopping { .. }
+        | State::Draining { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 26] = [
+const EDGES: [(&str, &str); 27] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -13,10 +13,11 @@ const EDGES: [(&str, &str); 26] = [
     ("home/lock.rs", "takes file locks and waits for them"),
     ("home/trusted.rs", "judges and reads a file through one descriptor"),
     ("home/moving.rs", "moves files and trees, also between file systems; removes what it has copied"),
-    ("logs/files.rs", "opens, rotates and reads log files"),
-    ("logs/reader.rs", "stamps lines"),
+    ("logs/file_ops.rs", "opens, rotates and reads log files"),
+    ("logs/log_thread.rs", "owns the thread that pumps; stamps the hub's lines and times retries"),
+    ("logs/module_log.rs", "stamps the supervisor's lines"),
+    ("logs/pump.rs", "stamps lines of modules"),
     ("logs/stdout.rs", "owns the thread that writes to standard output; measures patience"),
-    ("logs/thread.rs", "owns the thread that pumps; stamps the supervisor's lines"),
     ("manager/driver.rs", "measures how long a manager takes"),
     ("manager/gather.rs", "looks at what manages the services of this host"),
     ("manager/runner.rs", "runs the tools of service managers"),

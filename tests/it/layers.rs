@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
-const ROOMS: [(u8, &str, &[&str]); 16] = [
+const ROOMS: [(u8, &str, &[&str]); 17] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
+    (0, "sync", &[]),
     (1, "process", &["module"]),
     (1, "home", &["module"]),
-    (2, "logs", &["module", "home"]),
+    (2, "logs", &["module", "home", "sync"]),
     (2, "api", &["module"]),
     (2, "manager", &["unit", "home", "process"]),
-    (3, "supervisor", &["module", "process", "home", "logs"]),
+    (3, "supervisor", &["module", "process", "home", "logs", "sync"]),
     (3, "plan", &["module", "unit", "process", "home", "manager", "api"]),
-    (4, "hub", &["module", "process", "home", "logs", "api", "supervisor"]),
+    (4, "hub", &["module", "process", "home", "logs", "api", "supervisor", "sync"]),
     (4, "install", &["module", "process", "home", "api", "manager", "plan", "unit"]),
     (4, "purge", &["module", "process", "home"]),
     (5, "doctor", &["module", "process", "home", "api", "manager", "plan", "unit", "install"]),
@@ -44,7 +45,7 @@ const ROOMS: [(u8, &str, &[&str]); 16] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 88] = [
+const PURE: [&str; 89] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/migrate/sweep/screen.rs",
@@ -65,15 +66,13 @@ const PURE: [&str; 88] = [
     "install/planner.rs",
     "install/refusal.rs",
     "install/who.rs",
-    "logs/backlog.rs",
-    "logs/cut.rs",
-    "logs/entry.rs",
-    "logs/held.rs",
+    "logs/formatter.rs",
     "logs/line.rs",
-    "logs/tame.rs",
-    "logs/pump.rs",
+    "logs/line_splitter.rs",
+    "logs/log_entry.rs",
     "logs/ring.rs",
-    "logs/start.rs",
+    "logs/sanitize.rs",
+    "logs/stdout/backlog.rs",
     "manager/detect.rs",
     "manager/explain.rs",
     "manager/invocation.rs",
@@ -123,11 +122,14 @@ const PURE: [&str; 88] = [
     "process/unsure.rs",
     "purge/facts.rs",
     "purge/judge.rs",
-    "supervisor/budget.rs",
+    "supervisor/effect.rs",
+    "supervisor/event.rs",
     "supervisor/machine.rs",
     "supervisor/machine/",
-    "supervisor/phase.rs",
+    "supervisor/restart_policy.rs",
     "supervisor/snapshot.rs",
+    "supervisor/state.rs",
+    "sync/",
     "ui/diff.rs",
     "ui/style.rs",
     "ui/table.rs",

@@ -144,7 +144,7 @@ fn errors_and_the_supervisors_words_are_told_apart() {
     let argv = ["sh", "-c", "echo to out; echo to err >&2; exit 7"];
     world.define("web", &argv, json!({"listen": false, "restart": {"max": 1}}));
     world.start_hub();
-    eventually("it gave up", || world.view("web")["state"] == "crashed");
+    eventually("it crashed too often", || world.view("web")["state"] == "crashed");
     // What a module writes comes by another thread than what is known of it.
     let reply = until("both streams are heard", || {
         let reply = world.get("/api/modules/web/logs")?.json();
@@ -158,7 +158,7 @@ fn errors_and_the_supervisors_words_are_told_apart() {
     };
     assert!(of("out").iter().all(|line| line == "to out") && !of("out").is_empty(), "{reply:#}");
     assert!(of("err").iter().all(|line| line == "to err") && !of("err").is_empty(), "{reply:#}");
-    assert!(of("hub").iter().any(|line| line.contains("giving up")), "{reply:#}");
+    assert!(of("hub").iter().any(|line| line.contains("crashed too often")), "{reply:#}");
     let program = fixture();
     assert!(!of("hub").iter().any(|line| line.contains(program.to_str().unwrap())));
     world.stop_hub();

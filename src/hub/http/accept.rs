@@ -160,6 +160,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;
+    use crate::sync::mutex::lock;
 
     /// Lets one guest in, and the hub is told to stop at that very moment.
     struct LastGuest {
@@ -171,7 +172,7 @@ mod tests {
         type Stream = DuplexStream;
 
         async fn accept(&self) -> io::Result<Option<(DuplexStream, Peer)>> {
-            let stream = self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            let stream = lock(&self.stream).take();
             match stream {
                 Some(stream) => {
                     self.close.send_replace(true);

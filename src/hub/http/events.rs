@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::hub::app::App;
 use crate::hub::views;
-use crate::supervisor::shared::Change;
+use crate::supervisor::snapshot::Change;
 
 use super::auth::Operator;
 

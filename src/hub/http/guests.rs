@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::sync::mutex::lock;
 
 /// Who was asked to leave may have started to ask something: after so long the next one is asked.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -205,11 +207,6 @@ impl<T> Silent<T> {
     fn longest(&mut self) -> Option<T> {
         self.since.pop_first().map(|(_, who)| who)
     }
-}
-
-/// A panic elsewhere leaves numbers that are still true.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

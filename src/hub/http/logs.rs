@@ -17,15 +17,15 @@ use tokio::sync::watch;
 
 use crate::api::wire::{LogLine, LogReply, Stream as WireStream};
 use crate::hub::app::App;
-use crate::logs::entry::{Entry, ReadError};
-use crate::logs::follow::{Followed, Follower};
+use crate::logs::file_reader::{self, Selection};
+use crate::logs::follower::{Followed, Follower};
 use crate::logs::line::{Line, Stream};
-use crate::logs::read::{self, Ask};
-use crate::logs::start::Start;
-use crate::logs::thread::ModuleLog;
+use crate::logs::log_entry::{LogEntry, ReadError};
+use crate::logs::module_log::ModuleLog;
+use crate::logs::ring::FollowFrom;
 use crate::module::name::Short;
 use crate::module::stamp::Stamp;
-use crate::supervisor::set::Member;
+use crate::supervisor::supervisor::Member;
 
 use super::auth::Operator;
 use super::error::Failure;
@@ -77,9 +77,9 @@ pub async fn logs(
     let seen =
         headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
     let start = match (seen.map(|seen| seen + 1).or(wanted.from), since) {
-        (Some(seq), _) => Start::Seq(seq),
-        (None, Some(since)) => Start::Since(since),
-        (None, None) => Start::Tail(n),
+        (Some(seq), _) => FollowFrom::Seq(seq),
+        (None, Some(since)) => FollowFrom::Since(since),
+        (None, None) => FollowFrom::Tail(n),
     };
     let wants_events = headers
         .get(header::ACCEPT)
@@ -131,7 +131,8 @@ fn from_files(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Resul
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.to_string())
             .next(format!("ls -l {}", error.path.display()))
     };
-    let entries = read::open(&[app.home.log_file(short)], Ask { last: Some(n), since }).map_err(fail)?;
+    let entries =
+        file_reader::open(&[app.home.log_file(short)], Selection { last: Some(n), since }).map_err(fail)?;
     newest(entries.map(|entry| entry.map(|entry| stored(&entry)).map_err(fail)), n, MOST_BYTES)
 }
 
@@ -164,7 +165,7 @@ fn wire(line: &Line) -> LogLine {
     }
 }
 
-fn stored(entry: &Entry) -> LogLine {
+fn stored(entry: &LogEntry) -> LogLine {
     LogLine {
         seq: 0,
         at: entry.at.unwrap_or_default(),

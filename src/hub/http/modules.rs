@@ -13,9 +13,9 @@ use crate::module::failure::Failure as Report;
 use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::Kind;
+use crate::supervisor::effect::Outcome;
 use crate::supervisor::handle::Ask;
-use crate::supervisor::phase::Outcome;
-use crate::supervisor::set::Member;
+use crate::supervisor::supervisor::Member;
 
 use super::auth::{OnSocket, Operator};
 use super::error::Failure;

@@ -1,15 +1,18 @@
-//! Requests: they change the want and push the phase one step towards it.
+//! Requests to start, stop and restart, and edits of the row.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;
 
-use super::super::phase::{Cause, Effect, Moment, Outcome, Phase, Push, Ready, Shut, Ticket};
-use super::steps::answer;
-use super::{MAX_WAITING, Machine, Want, Wish};
+use super::super::clock::Moment;
+use super::super::effect::{Effect, Outcome};
+use super::super::event::Ticket;
+use super::super::state::{Cause, Desired, Escalation, Readiness, Refusal, State};
+use super::transitions::answer;
+use super::{MAX_WAITING, Machine, StartKind};
 
 impl Machine {
-    pub(super) fn wish_up(&mut self, ticket: Ticket, wish: Wish, now: Moment, out: &mut Vec<Effect>) {
-        if self.want == Want::DownForGood {
+    pub(super) fn request_up(&mut self, ticket: Ticket, kind: StartKind, now: Moment, out: &mut Vec<Effect>) {
+        if self.desired == Desired::DownForGood {
             out.push(Effect::Reply(ticket, Outcome::ShuttingDown));
             return;
         }
@@ -17,107 +20,113 @@ impl Machine {
             out.push(Effect::Reply(ticket, Outcome::Busy));
             return;
         }
-        self.want = Want::Up;
+        self.desired = Desired::Up;
         answer(&mut self.stoppers, &Outcome::Superseded, out);
-        match &self.phase {
-            Phase::Down | Phase::Blocked { .. } | Phase::Backoff { .. } | Phase::Crashed { .. } => {
+        match &self.state {
+            State::Down | State::Blocked { .. } | State::Backoff { .. } | State::Crashed { .. } => {
                 self.starters.push(ticket);
-                if wish != Wish::Boot {
-                    self.forgive(out);
+                if kind != StartKind::Boot {
+                    self.forget_crashes(out);
                 }
                 self.check(None, out);
             }
-            Phase::Up { .. } if wish == Wish::Restart => {
+            State::Up { .. } if kind == StartKind::Restart => {
                 self.starters.push(ticket);
-                self.forgive(out);
-                self.end(Cause::Asked, now, out);
+                self.forget_crashes(out);
+                self.end(Cause::Requested, now, out);
             }
-            Phase::Up { ready: Ready::Yes { .. }, .. } => out.push(Effect::Reply(ticket, Outcome::Ready)),
-            Phase::Up { ready: Ready::Unbound { problem }, .. } => {
+            State::Up { ready: Readiness::Ready { .. }, .. } => {
+                out.push(Effect::Reply(ticket, Outcome::Ready));
+            }
+            State::Up { ready: Readiness::Unbound { problem }, .. }
+            | State::Stopping { escalation: Escalation::Stuck { problem }, .. }
+            | State::Draining { escalation: Escalation::Stuck { problem }, .. } => {
                 out.push(Effect::Reply(ticket, Outcome::Failed(problem.clone())));
             }
-            // A request that arrives while a life begins or ends joins the one that is already under way.
-            Phase::Stopping { push: Push::Stuck { problem }, .. }
-            | Phase::Draining { push: Push::Stuck { problem }, .. } => {
-                out.push(Effect::Reply(ticket, Outcome::Failed(problem.clone())));
-            }
-            Phase::Up { ready: Ready::Waiting { .. }, .. }
-            | Phase::Checking { .. }
-            | Phase::Spawning { .. }
-            | Phase::Stopping { .. }
-            | Phase::Draining { .. } => {
+            // It waits for the run that begins now, or for the one that follows the run that ends now.
+            State::Up { ready: Readiness::Waiting { .. }, .. }
+            | State::Checking { .. }
+            | State::Spawning { .. }
+            | State::Stopping { .. }
+            | State::Draining { .. } => {
                 self.starters.push(ticket);
-                // Whoever starts something by hand has perhaps just changed its `.env`, of which nobody else tells.
-                if wish != Wish::Boot {
-                    self.ask_again();
+                // A person may have changed the module's `.env` before this request, and that file is not watched.
+                if kind != StartKind::Boot {
+                    self.check_again();
                 }
-                self.hurry();
+                self.reset_pause();
             }
         }
     }
 
-    pub(super) fn wish_down(&mut self, ticket: Ticket, want: Want, now: Moment, out: &mut Vec<Effect>) {
-        let shutdown = want == Want::DownForGood;
+    pub(super) fn request_down(
+        &mut self,
+        ticket: Ticket,
+        desired: Desired,
+        now: Moment,
+        out: &mut Vec<Effect>,
+    ) {
+        let shutdown = desired == Desired::DownForGood;
         if !shutdown && self.starters.len() + self.stoppers.len() >= MAX_WAITING {
             out.push(Effect::Reply(ticket, Outcome::Busy));
             return;
         }
-        if self.want != Want::DownForGood {
-            self.want = want;
+        if self.desired != Desired::DownForGood {
+            self.desired = desired;
         }
         answer(&mut self.starters, if shutdown { &Outcome::ShuttingDown } else { &Outcome::Superseded }, out);
-        match &self.phase {
-            Phase::Down | Phase::Blocked { .. } | Phase::Backoff { .. } | Phase::Crashed { .. } => {
-                self.phase = Phase::Down;
+        match &self.state {
+            State::Down | State::Blocked { .. } | State::Backoff { .. } | State::Crashed { .. } => {
+                self.state = State::Down;
                 out.push(Effect::Reply(ticket, Outcome::Stopped { had: self.started.is_some() }));
             }
-            // The gate may be ending what an earlier hub left: "stopped" is said when it has answered.
-            Phase::Checking { .. } | Phase::Spawning { .. } => self.stoppers.push(ticket),
-            Phase::Up { .. } => {
+            // The start checks may be ending what an earlier hub left: it is stopped when they have answered.
+            State::Checking { .. } | State::Spawning { .. } => self.stoppers.push(ticket),
+            State::Up { .. } => {
                 self.stoppers.push(ticket);
-                self.end(Cause::Asked, now, out);
+                self.end(Cause::Requested, now, out);
             }
-            Phase::Stopping { push, .. } | Phase::Draining { push, .. } => match push {
-                Push::Stuck { problem } => {
+            State::Stopping { escalation, .. } | State::Draining { escalation, .. } => match escalation {
+                Escalation::Stuck { problem } => {
                     out.push(Effect::Reply(ticket, Outcome::Failed(problem.clone())));
                 }
-                Push::Term { .. } | Push::Kill { .. } => self.stoppers.push(ticket),
+                Escalation::Term { .. } | Escalation::Kill { .. } => self.stoppers.push(ticket),
             },
         }
     }
 
-    /// A changed row is picked up by the next start. What waits for the outside world asks again at once,
-    /// and patience begins anew.
+    /// The next start uses the changed row. A blocked module is checked again at once, and its pauses begin with the
+    /// shortest.
     pub(super) fn row_edited(&mut self, out: &mut Vec<Effect>) {
-        match &mut self.phase {
-            Phase::Spawning { .. } | Phase::Up { .. } | Phase::Stopping { .. } | Phase::Draining { .. } => {
+        match &mut self.state {
+            State::Spawning { .. } | State::Up { .. } | State::Stopping { .. } | State::Draining { .. } => {
                 self.edited = true
             }
-            Phase::Blocked { shut, .. } => {
-                let was = Shut { problem: shut.problem.clone(), pause: Duration::ZERO };
+            State::Blocked { refusal, .. } => {
+                let was = Refusal { problem: refusal.problem.clone(), pause: Duration::ZERO };
                 self.check(Some(was), out);
             }
-            Phase::Checking { .. } => {
-                self.ask_again();
-                self.hurry();
+            State::Checking { .. } => {
+                self.check_again();
+                self.reset_pause();
             }
-            Phase::Down | Phase::Backoff { .. } | Phase::Crashed { .. } => {}
+            State::Down | State::Backoff { .. } | State::Crashed { .. } => {}
         }
     }
 
-    /// An answer to the question under way, if there is one, is not enough for a spawn.
-    fn ask_again(&mut self) {
-        if let Phase::Checking { outdated, .. } = &mut self.phase {
+    /// If the start checks are running, they must run once more before a spawn.
+    fn check_again(&mut self) {
+        if let State::Checking { outdated, .. } = &mut self.state {
             *outdated = true;
         }
     }
 
-    /// A refusal of the question under way counts as a first one.
-    fn hurry(&mut self) {
-        if let Phase::Checking { was: Some(shut), .. } | Phase::Spawning { was: Some(shut), .. } =
-            &mut self.phase
+    /// If the start checks are running and fail, that counts as a first refusal.
+    fn reset_pause(&mut self) {
+        if let State::Checking { was: Some(refusal), .. } | State::Spawning { was: Some(refusal), .. } =
+            &mut self.state
         {
-            shut.pause = Duration::ZERO;
+            refusal.pause = Duration::ZERO;
         }
     }
 }

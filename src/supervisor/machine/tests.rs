@@ -1,4 +1,4 @@
-//! The laws of the machine under random event orders against a model host, and the races that hurt people.
+//! The laws of the machine under random event orders against a model host, and races that once had a wrong end.
 #![expect(clippy::disallowed_methods, reason = "test: any instant serves as the origin of virtual time")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::phase::{Effect, Event, Inc, Moment, Outcome, Phase, Record, Sig, Ticket};
-use super::{Machine, RECHECK_FIRST, RECHECK_LAST, Want};
+use super::super::clock::Moment;
+use super::super::effect::{Effect, EndSignal, Outcome, Record};
+use super::super::event::{Event, Ticket};
+use super::super::state::{Desired, Generation, State};
+use super::{Machine, RECHECK_FIRST, RECHECK_LAST};
 use crate::module::ended::Ended;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
@@ -15,29 +18,27 @@ use crate::module::problem::{Kind, Problem};
 use crate::module::stamp::Stamp;
 use crate::process::id::{BootId, ProcessId, Started};
 
-/// What one life looks like to the host.
+/// The processes of one run.
 #[derive(Debug, Clone, Default)]
-struct Life {
+struct Processes {
     leader_alive: bool,
-    /// Others of the group.
+    /// The rest of the group.
     rest_alive: bool,
     ignores_term: bool,
     drained_asked: bool,
 }
 
-/// A host that performs effects in memory and keeps the laws in sight.
+/// A host that performs effects in memory and checks the laws after every event.
 struct Model {
     machine: Machine,
     origin: Instant,
     elapsed: Duration,
-    lives: BTreeMap<Inc, Life>,
-    spawning: Option<Inc>,
-    checking: Option<Inc>,
+    runs: BTreeMap<Generation, Processes>,
+    spawning: Option<Generation>,
+    checking: Option<Generation>,
     asked: BTreeSet<Ticket>,
     answered: BTreeMap<Ticket, Outcome>,
     spawns: Vec<Duration>,
-    /// Moments at which somebody asked for a start: each one renews the budget.
-    pardons: Vec<Duration>,
     next_ticket: u64,
     ignores_term: bool,
     notes: Vec<String>,
@@ -55,13 +56,12 @@ impl Model {
             machine: Machine::new(Short::new("vault").unwrap(), &[], now),
             origin,
             elapsed: Duration::ZERO,
-            lives: BTreeMap::new(),
+            runs: BTreeMap::new(),
             spawning: None,
             checking: None,
             asked: BTreeSet::new(),
             answered: BTreeMap::new(),
             spawns: Vec::new(),
-            pardons: Vec::new(),
             next_ticket: 0,
             ignores_term: false,
             notes: Vec::new(),
@@ -91,47 +91,47 @@ impl Model {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Check(inc) => self.checking = Some(inc),
-            Effect::Spawn(inc) => {
-                assert_eq!(self.machine.want(), Want::Up, "nothing spawns while nobody wants it");
-                assert!(self.lives.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
-                self.spawning = Some(inc);
+            Effect::Check(generation) => self.checking = Some(generation),
+            Effect::Spawn(generation) => {
+                assert_eq!(self.machine.desired(), Desired::Up, "nothing spawns while it is to be down");
+                assert!(self.runs.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
+                self.spawning = Some(generation);
                 self.spawns.push(self.elapsed);
             }
-            Effect::Signal(inc, sig) => {
-                let life = self.lives.get_mut(&inc).expect("signals name a known life");
-                assert!(life.leader_alive || life.rest_alive, "signal to a life that is over");
-                hit(life, sig);
+            Effect::Signal(generation, signal) => {
+                let processes = self.runs.get_mut(&generation).expect("signals name a known run");
+                assert!(processes.leader_alive || processes.rest_alive, "signal to a run that is over");
+                hit(processes, signal);
             }
-            Effect::Drain { inc, sig, .. } => {
-                let life = self.lives.get_mut(&inc).expect("drains name a known life");
-                life.drained_asked = true;
-                hit(life, sig);
+            Effect::Drain { generation, signal, .. } => {
+                let processes = self.runs.get_mut(&generation).expect("drains name a known run");
+                processes.drained_asked = true;
+                hit(processes, signal);
             }
             Effect::Reply(ticket, outcome) => {
                 assert!(self.asked.contains(&ticket));
                 assert!(self.answered.insert(ticket, outcome).is_none(), "{ticket:?} answered twice");
             }
-            Effect::Record(Record::Gone(inc)) => {
-                let life = &self.lives[&inc];
-                assert!(!life.leader_alive && !life.rest_alive, "recorded as gone while alive");
+            Effect::Record(Record::Gone(generation)) => {
+                let processes = &self.runs[&generation];
+                assert!(!processes.leader_alive && !processes.rest_alive, "recorded as gone while alive");
             }
             Effect::Note(text) => self.notes.push(text),
-            Effect::Record(_) | Effect::Report(_) | Effect::WatchReady(_) | Effect::WatchHealth(_) => {}
+            Effect::Record(_) | Effect::SaveFailure(_) | Effect::WatchReady(_) | Effect::WatchHealth(_) => {}
         }
     }
 
     fn laws(&self) {
-        if let Phase::Blocked { shut, retry_at } = self.machine.phase() {
-            assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&shut.pause), "{shut:?}");
-            assert!(*retry_at <= self.now().mono + shut.pause, "somebody waits longer than was said");
+        if let State::Blocked { refusal, retry_at } = self.machine.state() {
+            assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&refusal.pause), "{refusal:?}");
+            assert!(*retry_at <= self.now().mono + refusal.pause, "a pause is longer than was said");
         }
-        let live = self.lives.values().filter(|l| l.leader_alive || l.rest_alive).count();
+        let live = self.runs.values().filter(|l| l.leader_alive || l.rest_alive).count();
         assert!(live <= 1, "{live} live groups");
-        if matches!(self.machine.phase(), Phase::Down | Phase::Crashed { .. } | Phase::Backoff { .. }) {
+        if matches!(self.machine.state(), State::Down | State::Crashed { .. } | State::Backoff { .. }) {
             assert_eq!(live, 0, "at rest with a live group");
         }
-        if matches!(self.machine.phase(), Phase::Down) {
+        if matches!(self.machine.state(), State::Down) {
             for ticket in &self.asked {
                 assert!(self.answered.contains_key(ticket), "{ticket:?} waits for nothing");
             }
@@ -140,62 +140,70 @@ impl Model {
 
     /// Lets the host answer one thing it owes, chosen by `pick`.
     fn host(&mut self, pick: u8) {
-        if let Some(inc) = self.checking.take() {
+        if let Some(generation) = self.checking.take() {
             let event = if pick.is_multiple_of(5) {
-                Event::Refused { inc, problem: problem(Kind::PortSquatter) }
+                Event::ChecksFailed { generation, problem: problem(Kind::PortSquatter) }
             } else {
-                Event::Cleared { inc, policy: Policy::default(), listens: !pick.is_multiple_of(7) }
+                Event::ChecksPassed {
+                    generation,
+                    policy: Policy::default(),
+                    listens: !pick.is_multiple_of(7),
+                }
             };
             return self.feed(event);
         }
-        if let Some(inc) = self.spawning.take() {
+        if let Some(generation) = self.spawning.take() {
             if pick.is_multiple_of(6) {
                 let no_room = pick.is_multiple_of(12);
-                return self.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room });
+                return self.feed(Event::SpawnFailed {
+                    generation,
+                    problem: problem(Kind::SpawnFailed),
+                    no_room,
+                });
             }
-            let life = Life {
+            let processes = Processes {
                 leader_alive: true,
                 rest_alive: pick.is_multiple_of(2),
                 ignores_term: self.ignores_term,
-                ..Life::default()
+                ..Processes::default()
             };
-            self.lives.insert(inc, life);
-            return self.feed(Event::Spawned { inc, leader: leader(inc) });
+            self.runs.insert(generation, processes);
+            return self.feed(Event::Spawned { generation, leader: leader(generation) });
         }
-        let Some((&inc, life)) = self.lives.iter_mut().next_back() else { return };
-        if life.leader_alive {
+        let Some((&generation, processes)) = self.runs.iter_mut().next_back() else { return };
+        if processes.leader_alive {
             match pick % 3 {
                 0 => {
-                    life.leader_alive = false;
-                    self.feed(Event::Exited { inc, ended: Ended::Code(i32::from(pick)) });
+                    processes.leader_alive = false;
+                    self.feed(Event::Exited { generation, ended: Ended::Code(i32::from(pick)) });
                 }
-                1 => self.feed(Event::Bound { inc }),
-                _ => self.feed(Event::Health { inc, verdict: Err("model".to_owned()) }),
+                1 => self.feed(Event::Bound { generation }),
+                _ => self.feed(Event::Health { generation, verdict: Err("model".to_owned()) }),
             }
-        } else if life.drained_asked && !life.rest_alive {
-            self.feed(Event::GroupEmpty { inc });
+        } else if processes.drained_asked && !processes.rest_alive {
+            self.feed(Event::GroupEmpty { generation });
         }
     }
 
-    /// Runs the host and the clock until nothing is owed, honestly and without crashes.
+    /// Runs the host and the clock, without crashes, until nothing is owed.
     fn settle(&mut self) {
         for _ in 0..200 {
-            if let Some(inc) = self.checking.take() {
-                self.feed(Event::Cleared { inc, policy: Policy::default(), listens: true });
-            } else if let Some(inc) = self.spawning.take() {
-                self.lives.insert(inc, Life { leader_alive: true, ..Life::default() });
-                self.feed(Event::Spawned { inc, leader: leader(inc) });
-                self.feed(Event::Bound { inc });
-            } else if let Some(inc) = self.dying() {
-                let life = self.lives.get_mut(&inc).unwrap();
-                if life.leader_alive {
-                    life.leader_alive = false;
-                    self.feed(Event::Exited { inc, ended: Ended::Signal { signal: 15, core: false } });
+            if let Some(generation) = self.checking.take() {
+                self.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+            } else if let Some(generation) = self.spawning.take() {
+                self.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
+                self.feed(Event::Spawned { generation, leader: leader(generation) });
+                self.feed(Event::Bound { generation });
+            } else if let Some(generation) = self.dying() {
+                let processes = self.runs.get_mut(&generation).unwrap();
+                if processes.leader_alive {
+                    processes.leader_alive = false;
+                    self.feed(Event::Exited { generation, ended: Ended::Signal { signal: 15, core: false } });
                 } else {
-                    self.feed(Event::GroupEmpty { inc });
+                    self.feed(Event::GroupEmpty { generation });
                 }
             } else if let Some(due) = self.machine.deadline() {
-                if matches!(self.machine.phase(), Phase::Up { .. }) {
+                if matches!(self.machine.state(), State::Up { .. }) {
                     return;
                 }
                 self.elapsed = self.elapsed.max(due - self.origin);
@@ -204,24 +212,24 @@ impl Model {
                 return;
             }
         }
-        panic!("does not settle: {:?}", self.machine.phase());
+        panic!("does not settle: {:?}", self.machine.state());
     }
 
-    /// The life that was told to end and can: its leader took the signal, or its rest is gone.
-    fn dying(&self) -> Option<Inc> {
-        match self.machine.phase() {
-            Phase::Stopping { run, .. } => {
-                let life = &self.lives[&run.inc];
-                (!life.ignores_term || !life.leader_alive).then_some(run.inc)
+    /// The run that was told to end and can: its leader takes the signal, or the rest has ended.
+    fn dying(&self) -> Option<Generation> {
+        match self.machine.state() {
+            State::Stopping { run, .. } => {
+                let processes = &self.runs[&run.generation];
+                (!processes.ignores_term || !processes.leader_alive).then_some(run.generation)
             }
-            Phase::Draining { run, .. } => (!self.lives[&run.inc].rest_alive).then_some(run.inc),
-            Phase::Down
-            | Phase::Checking { .. }
-            | Phase::Blocked { .. }
-            | Phase::Spawning { .. }
-            | Phase::Up { .. }
-            | Phase::Backoff { .. }
-            | Phase::Crashed { .. } => None,
+            State::Draining { run, .. } => (!self.runs[&run.generation].rest_alive).then_some(run.generation),
+            State::Down
+            | State::Checking { .. }
+            | State::Blocked { .. }
+            | State::Spawning { .. }
+            | State::Up { .. }
+            | State::Backoff { .. }
+            | State::Crashed { .. } => None,
         }
     }
 
@@ -231,7 +239,6 @@ impl Model {
 
     fn start(&mut self) -> Ticket {
         let ticket = self.ticket();
-        self.pardons.push(self.elapsed);
         self.feed(Event::Start(ticket));
         ticket
     }
@@ -244,30 +251,33 @@ impl Model {
 
     fn restart(&mut self) -> Ticket {
         let ticket = self.ticket();
-        self.pardons.push(self.elapsed);
         self.feed(Event::Restart(ticket));
         ticket
     }
 
     fn crash(&mut self) {
-        let (&inc, life) = self.lives.iter_mut().next_back().unwrap();
-        life.leader_alive = false;
-        self.feed(Event::Exited { inc, ended: Ended::Code(3) });
+        let (&generation, processes) = self.runs.iter_mut().next_back().unwrap();
+        processes.leader_alive = false;
+        self.feed(Event::Exited { generation, ended: Ended::Code(3) });
     }
 }
 
-fn leader(inc: Inc) -> ProcessId {
-    ProcessId { pid: 1000 + inc.0, started: Started(u64::from(inc.0)), boot: BootId("model".to_owned()) }
+fn leader(generation: Generation) -> ProcessId {
+    ProcessId {
+        pid: 1000 + generation.0,
+        started: Started(u64::from(generation.0)),
+        boot: BootId("model".to_owned()),
+    }
 }
 
 /// KILL ends all; TERM ends the rest of the group unless it ignores it. Leaders die through `Exited`.
-fn hit(life: &mut Life, sig: Sig) {
-    match sig {
-        Sig::Term if life.ignores_term => {}
-        Sig::Term => life.rest_alive = false,
-        Sig::Kill => {
-            life.rest_alive = false;
-            life.ignores_term = false;
+fn hit(processes: &mut Processes, signal: EndSignal) {
+    match signal {
+        EndSignal::Term if processes.ignores_term => {}
+        EndSignal::Term => processes.rest_alive = false,
+        EndSignal::Kill => {
+            processes.rest_alive = false;
+            processes.ignores_term = false;
         }
     }
 }
@@ -293,31 +303,31 @@ proptest! {
                     model.feed(Event::Tick);
                 }
                 5 => {
-                    // Stale facts: an older life, or one that never was.
-                    let inc = Inc(u32::from(pick) % 3 + 90_000);
-                    let before = model.machine.phase().clone();
+                    // Events of an older generation, or of one that never was.
+                    let generation = Generation(u32::from(pick) % 3 + 90_000);
+                    let before = model.machine.state().clone();
                     for event in [
-                        Event::Bound { inc },
-                        Event::Exited { inc, ended: Ended::Unknown },
-                        Event::GroupEmpty { inc },
-                        Event::Spawned { inc, leader: leader(inc) },
-                        Event::Refused { inc, problem: problem(Kind::BadDefinition) },
-                        Event::Cleared { inc, policy: Policy::default(), listens: true },
-                        Event::Health { inc, verdict: Err(String::new()) },
+                        Event::Bound { generation },
+                        Event::Exited { generation, ended: Ended::Unknown },
+                        Event::GroupEmpty { generation },
+                        Event::Spawned { generation, leader: leader(generation) },
+                        Event::ChecksFailed { generation, problem: problem(Kind::BadDefinition) },
+                        Event::ChecksPassed { generation, policy: Policy::default(), listens: true },
+                        Event::Health { generation, verdict: Err(String::new()) },
                     ] {
                         model.feed(event);
                     }
-                    prop_assert_eq!(&before, model.machine.phase());
+                    prop_assert_eq!(&before, model.machine.state());
                 }
                 6 => model.ignores_term = pick.is_multiple_of(2),
                 _ => model.host(pick),
             }
         }
-        // However it stood: a stop ends at rest, and everybody is answered.
+        // In any state: a stop leads to `Down`, and every request is answered.
         let ticket = model.stop();
         model.settle();
-        prop_assert!(matches!(model.machine.phase(), Phase::Down), "{:?}", model.machine.phase());
-        // A host that sat through SIGKILL is the one case in which "stopped" may not be said at once.
+        prop_assert!(matches!(model.machine.state(), State::Down), "{:?}", model.machine.state());
+        // Only when processes survived SIGKILL may the answer not be "stopped".
         let stopped = match model.outcome(ticket) {
             Some(Outcome::Stopped { .. }) => true,
             Some(Outcome::Failed(p)) => p.error_type == Kind::StopFailed,
@@ -328,12 +338,12 @@ proptest! {
     }
 
     #[test]
-    fn spawns_are_bounded_by_the_budget(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
+    fn crashes_bound_the_spawns(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
         let mut model = Model::new();
         model.start();
         model.settle();
         for wait in picks {
-            if matches!(model.machine.phase(), Phase::Up { .. }) {
+            if matches!(model.machine.state(), State::Up { .. }) {
                 model.crash();
                 model.settle();
             }
@@ -349,7 +359,7 @@ proptest! {
 }
 
 #[test]
-fn start_stop_and_the_words_of_it() {
+fn start_and_stop_are_answered() {
     let mut model = Model::new();
     let start = model.start();
     model.settle();
@@ -370,22 +380,22 @@ fn start_during_backoff_gives_one_child_and_forgets_the_crashes() {
     model.settle();
     for _ in 0..2 {
         model.crash();
-        let inc = *model.lives.keys().next_back().unwrap();
-        model.feed(Event::GroupEmpty { inc });
-        if !matches!(model.machine.phase(), Phase::Backoff { .. }) {
+        let generation = *model.runs.keys().next_back().unwrap();
+        model.feed(Event::GroupEmpty { generation });
+        if !matches!(model.machine.state(), State::Backoff { .. }) {
             model.settle();
         }
     }
-    assert!(matches!(model.machine.phase(), Phase::Backoff { .. }));
+    assert!(matches!(model.machine.state(), State::Backoff { .. }));
     let ticket = model.start();
     model.settle();
     assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
     assert_eq!(model.machine.crashes(model.now().mono), 0);
-    assert_eq!(model.lives.values().filter(|l| l.leader_alive).count(), 1);
+    assert_eq!(model.runs.values().filter(|l| l.leader_alive).count(), 1);
 }
 
 #[test]
-fn concurrent_restarts_share_one_life() {
+fn concurrent_restarts_share_one_run() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -414,7 +424,7 @@ fn a_module_that_ignores_term_is_killed_and_said_so() {
     let mut model = Model::new();
     model.start();
     model.settle();
-    model.lives.values_mut().for_each(|l| l.ignores_term = true);
+    model.runs.values_mut().for_each(|l| l.ignores_term = true);
     let stop = model.stop();
     model.settle();
     assert_eq!(model.outcome(stop), Some(&Outcome::Stopped { had: true }));
@@ -439,29 +449,29 @@ fn a_stuck_group_is_never_called_stopped() {
 }
 
 #[test]
-fn five_crashes_give_up_and_a_start_begins_afresh() {
+fn after_five_crashes_it_stays_crashed_until_a_start() {
     let mut model = Model::new();
     model.start();
     model.settle();
-    while matches!(model.machine.phase(), Phase::Up { .. }) {
+    while matches!(model.machine.state(), State::Up { .. }) {
         model.crash();
         model.settle();
     }
-    assert!(matches!(model.machine.phase(), Phase::Crashed { .. }));
+    assert!(matches!(model.machine.state(), State::Crashed { .. }));
     assert_eq!(model.spawns.len(), 5);
-    assert!(model.notes.iter().any(|n| n.contains("giving up")));
+    assert!(model.notes.iter().any(|n| n.contains("crashed too often")));
     let ticket = model.start();
     model.settle();
     assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
 }
 
 #[test]
-fn a_stranger_on_the_port_costs_no_budget_and_is_asked_about_again() {
+fn a_foreign_holder_of_the_port_counts_as_no_crash_and_is_checked_again() {
     let mut model = Model::new();
     let ticket = model.start();
     for _ in 0..20 {
-        let inc = model.checking.take().unwrap();
-        model.feed(Event::Refused { inc, problem: problem(Kind::PortSquatter) });
+        let generation = model.checking.take().unwrap();
+        model.feed(Event::ChecksFailed { generation, problem: problem(Kind::PortSquatter) });
         let due = model.machine.deadline().unwrap();
         model.elapsed = due - model.origin;
         model.feed(Event::Tick);
@@ -470,15 +480,15 @@ fn a_stranger_on_the_port_costs_no_budget_and_is_asked_about_again() {
     assert_eq!(model.machine.crashes(model.now().mono), 0);
     assert_eq!(model.notes.len(), 1, "said once, not at every check");
     model.settle();
-    assert!(matches!(model.machine.phase(), Phase::Up { .. }), "comes back by itself");
+    assert!(matches!(model.machine.state(), State::Up { .. }), "comes back by itself");
 }
 
 #[test]
-fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
-    /// Refuses the question under way; how long until the next one, in seconds.
+fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
+    /// Fails the checks under way; how long until the next ones, in seconds.
     fn refused(model: &mut Model, kind: Kind) -> u64 {
-        let inc = model.checking.take().expect("the gate was asked");
-        model.feed(Event::Refused { inc, problem: problem(kind) });
+        let generation = model.checking.take().expect("the checks run");
+        model.feed(Event::ChecksFailed { generation, problem: problem(kind) });
         (model.machine.deadline().unwrap() - model.now().mono).as_secs()
     }
     fn waits(model: &mut Model, kind: Kind, pauses: &[u64], after: &str) {
@@ -493,38 +503,38 @@ fn a_shut_gate_is_asked_more_and_more_rarely_until_something_changes() {
     waits(&mut model, Kind::PortSquatter, &[1, 2, 4, 8, 8, 8], "a start");
     waits(&mut model, Kind::MissingDependency, &[1, 2, 4], "another reason");
     refused(&mut model, Kind::MissingDependency);
-    for (wish, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
-        wish(&mut model);
+    for (ask, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
+        ask(&mut model);
         waits(&mut model, Kind::MissingDependency, &[1, 2], what);
-        wish(&mut model);
-        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the gate is being asked");
+        ask(&mut model);
+        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the checks run");
         refused(&mut model, Kind::MissingDependency);
     }
     let notes = model.notes.len();
     model.feed(Event::Edited);
     waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit");
     model.feed(Event::Edited);
-    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the gate is being asked");
+    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the checks run");
     assert_eq!(model.notes.len(), notes, "the same reason is not told again");
 }
 
-/// The gate reads the definition first and may then wait long for an old life to end.
+/// The checks read the definition first and may then wait long for an earlier run to end.
 #[test]
-fn what_changes_while_the_gate_is_at_work_is_asked_about_before_a_spawn() {
+fn what_changes_while_the_checks_run_is_checked_before_a_spawn() {
     type Happens = fn(&mut Model);
-    let wishes: [(Happens, &str); 3] = [
+    let requests: [(Happens, &str); 3] = [
         (|model| model.feed(Event::Edited), "an edit"),
         (|model| _ = model.restart(), "a restart"),
         (|model| _ = model.start(), "a start"),
     ];
-    for (wish, what) in wishes {
+    for (request, what) in requests {
         let mut model = Model::new();
         let first = model.start();
         let old = model.checking.unwrap();
-        wish(&mut model);
+        request(&mut model);
         model.host(1);
         assert_eq!(model.spawning, None, "{what}: the old definition is not spawned");
-        assert!(model.checking.is_some_and(|inc| inc > old), "{what}: the gate is asked anew");
+        assert!(model.checking.is_some_and(|generation| generation > old), "{what}: it is checked again");
         model.settle();
         assert_eq!(model.outcome(first), Some(&Outcome::Ready), "{what}");
         assert_eq!((model.spawns.len(), model.machine.edited()), (1, false), "{what}");
@@ -534,18 +544,18 @@ fn what_changes_while_the_gate_is_at_work_is_asked_about_before_a_spawn() {
     model.host(1);
     model.feed(Event::Edited);
     model.settle();
-    assert!(model.machine.edited(), "the life that was being spawned is of the old row");
+    assert!(model.machine.edited(), "the run that was being spawned is of the old row");
 }
 
 #[test]
-fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
+fn no_room_for_a_process_counts_as_no_crash_and_is_told_once() {
     let mut model = Model::new();
     model.start();
     for pause in [1, 2, 4, 8, 8, 8] {
-        let inc = model.checking.take().unwrap();
-        model.feed(Event::Cleared { inc, policy: Policy::default(), listens: true });
-        let inc = model.spawning.take().unwrap();
-        model.feed(Event::SpawnFailed { inc, problem: problem(Kind::SpawnFailed), no_room: true });
+        let generation = model.checking.take().unwrap();
+        model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+        let generation = model.spawning.take().unwrap();
+        model.feed(Event::SpawnFailed { generation, problem: problem(Kind::SpawnFailed), no_room: true });
         model.elapsed += Duration::from_secs(pause);
         assert_eq!(model.machine.deadline(), Some(model.now().mono));
         model.feed(Event::Tick);
@@ -553,32 +563,32 @@ fn no_room_for_a_process_costs_no_budget_and_is_told_once() {
     assert_eq!(model.machine.crashes(model.now().mono), 0);
     assert_eq!(model.notes.len(), 1, "{:?}", model.notes);
     model.settle();
-    assert!(matches!(model.machine.phase(), Phase::Up { .. }));
+    assert!(matches!(model.machine.state(), State::Up { .. }));
 }
 
 #[test]
-fn a_late_bind_clears_the_note_and_the_gate_is_asked_at_every_respawn() {
+fn a_late_bind_clears_the_note_and_every_restart_is_checked() {
     let mut model = Model::new();
     let ticket = model.start();
-    let inc = model.checking.take().unwrap();
-    model.feed(Event::Cleared { inc, policy: Policy::default(), listens: true });
-    let inc = model.spawning.take().unwrap();
-    model.lives.insert(inc, Life { leader_alive: true, ..Life::default() });
-    model.feed(Event::Spawned { inc, leader: leader(inc) });
+    let generation = model.checking.take().unwrap();
+    model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+    let generation = model.spawning.take().unwrap();
+    model.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
+    model.feed(Event::Spawned { generation, leader: leader(generation) });
     model.elapsed += Policy::default().ready_within;
     model.feed(Event::Tick);
     assert!(
         matches!(model.outcome(ticket), Some(Outcome::Failed(p)) if p.error_type == Kind::StartedButUnbound)
     );
-    model.feed(Event::Bound { inc });
-    assert!(matches!(model.machine.phase(), Phase::Up { ready: super::Ready::Yes { .. }, .. }));
+    model.feed(Event::Bound { generation });
+    assert!(matches!(model.machine.state(), State::Up { ready: super::Readiness::Ready { .. }, .. }));
     model.crash();
-    model.feed(Event::GroupEmpty { inc });
-    assert!(model.checking.is_some(), "a respawn passes the gate like a first start");
+    model.feed(Event::GroupEmpty { generation });
+    assert!(model.checking.is_some(), "a restart is checked like a first start");
 }
 
 #[test]
-fn steady_for_a_minute_starts_afresh() {
+fn a_minute_of_readiness_forgets_the_crashes() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -608,7 +618,7 @@ fn after_shutdown_nothing_starts() {
 }
 
 #[test]
-fn a_boot_pardons_nothing_that_an_earlier_hub_counted() {
+fn a_boot_keeps_the_crashes_that_an_earlier_hub_counted() {
     let mut model = Model::new();
     let counted = [Stamp(999_990_000), Stamp(999_992_000), Stamp(999_994_000), Stamp(999_996_000)];
     model.machine = Machine::new(Short::new("vault").unwrap(), &counted, model.now());
@@ -618,5 +628,5 @@ fn a_boot_pardons_nothing_that_an_earlier_hub_counted() {
     assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
     model.crash();
     model.settle();
-    assert!(matches!(model.machine.phase(), Phase::Crashed { .. }), "the fifth crash within the window");
+    assert!(matches!(model.machine.state(), State::Crashed { .. }), "the fifth crash within the window");
 }

@@ -1,0 +1,147 @@
+//! The thread `logs`: every pump, every log file and the hub's own log are its work. Edge: a thread, the clock.
+//!
+//! It runs one single-threaded runtime, away from supervision: a slow disk delays log lines and nothing else.
+
+#![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped, retries are timed")]
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::formatter::Batch;
+use super::hub_log::HubLog;
+use super::line::{Stream, stored_line};
+use super::module_state::ModuleState;
+use super::rotate::AppendOutcome;
+use super::stdout::{Stdout, StdoutSink};
+use crate::module::launch::LogLimits;
+use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
+
+/// Most bytes that are read from one stream before another has its turn.
+const READ: usize = 256 * 1024;
+
+/// A turn with fewer bytes than this is a quiet one.
+const QUIET: usize = 4 * 1024;
+
+/// Buffers larger than this are freed at a quiet turn.
+const KEEP: usize = 64 * 1024;
+
+/// What the tasks on the thread share, and how work gets there.
+#[derive(Debug)]
+pub(crate) struct LogThread {
+    /// Starts tasks on the thread.
+    pub(crate) handle: Handle,
+    stop: Arc<Notify>,
+    pub(crate) stdout: Stdout,
+    pub(crate) scratch: tokio::sync::Mutex<Scratch>,
+    /// Set once the hub knows where its file is.
+    pub(crate) hub_log: OnceLock<HubLog>,
+}
+
+impl LogThread {
+    /// Starts the threads `logs` and `stdout`.
+    pub(crate) fn start(sink: StdoutSink) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
+        let stdout = Stdout::start(sink)?;
+        std::thread::Builder::new()
+            .name("logs".to_owned())
+            .spawn(move || runtime.block_on(stopped.notified()))?;
+        Ok(Self { handle, stop, stdout, scratch: tokio::sync::Mutex::default(), hub_log: OnceLock::new() })
+    }
+
+    /// Ends both threads. Call after everything is flushed: what is not written by now is lost.
+    pub(crate) fn stop(&self) {
+        self.stdout.stop();
+        self.stop.notify_one();
+    }
+
+    /// Writes a line of the hub itself to stdout and to the hub's log. Never waits.
+    pub(crate) fn hub_line(self: &Arc<Self>, text: &str) {
+        self.stdout.line(&format!("[hub] {text}"));
+        self.to_hub_log(Stream::Out, text);
+    }
+
+    /// Writes a line to the hub's log only. Never waits.
+    pub(crate) fn to_hub_log(self: &Arc<Self>, stream: Stream, text: &str) {
+        let at = Stamp::of(SystemTime::now());
+        if self.hub_log.get().is_some_and(|log| log.queue(at, stream, text)) {
+            let thread = Arc::clone(self);
+            self.handle.spawn(async move { thread.write_hub_log() });
+        }
+    }
+
+    /// Writes what waits for the hub's log. Runs on the logs thread only.
+    pub(crate) fn write_hub_log(&self) {
+        let Some(log) = self.hub_log.get() else { return };
+        let mut file = lock(&log.file);
+        let lines = log.take_waiting();
+        if lines.is_empty() {
+            return;
+        }
+        let path = file.path().display().to_string();
+        // Said on stdout only: the file that fails cannot hold the report.
+        match file.append(&lines, log.limits, Instant::now()) {
+            AppendOutcome::Quiet => {}
+            AppendOutcome::Failed(error) => {
+                self.stdout.line(&format!("[hub] {path} cannot be written: {error}; its lines go on here"));
+            }
+            AppendOutcome::Recovered(missing) => {
+                self.stdout
+                    .line(&format!("[hub] {path} is written again; {missing} lines are missing in it"));
+            }
+        }
+    }
+
+    /// Writes lines to a module's file, and reports if that failed (also in the file, once it can be written again).
+    /// Runs on the logs thread only.
+    pub(crate) fn write_module_file(self: &Arc<Self>, module: &ModuleState, lines: &[u8], limits: LogLimits) {
+        let mut file = lock(&module.file);
+        match file.append(lines, limits, Instant::now()) {
+            AppendOutcome::Quiet => {}
+            AppendOutcome::Failed(error) => self.hub_line(&format!(
+                "{}: {} cannot be written: {error}; its lines go on here",
+                module.short,
+                file.path().display()
+            )),
+            AppendOutcome::Recovered(missing) => {
+                let text = format!("{missing} lines are missing here: the file could not be written");
+                let path = file.path().display();
+                self.hub_line(&format!("{}: {path} is written again; {text}", module.short));
+                let line = stored_line(Stamp::of(SystemTime::now()), Stream::Hub, &text);
+                // A second failure in a row is reported with the next batch.
+                let _ = file.append(&line, limits, Instant::now());
+            }
+        }
+    }
+}
+
+/// The buffers that all pumps share, so that memory does not grow with the number of modules.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) input: Vec<u8>,
+    pub(crate) batch: Batch,
+}
+
+impl Scratch {
+    /// Call before [`Self::input`] is filled.
+    pub(crate) fn prepare(&mut self) {
+        if self.input.is_empty() {
+            // The kernel maps zeroed pages when they are first touched: a quiet hub uses only the first ones.
+            self.input = vec![0; READ];
+        }
+    }
+
+    /// Frees the buffers at the first quiet turn after a busy one. `filled`: bytes read in this turn.
+    pub(crate) fn shrink_after(&mut self, filled: usize) {
+        if filled < QUIET && self.batch.file.capacity() > KEEP {
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The log of one module, as this room keeps it: the ring in memory, the file, and the followers that must be woken.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use tokio::sync::watch;
+
+use super::line::Stream;
+use super::ring::{FOLLOWED_CAP, FollowFrom, RING_CAP, Ring};
+use super::rotate::LogFile;
+use crate::module::launch::LogLimits;
+use crate::module::name::Short;
+use crate::module::stamp::Stamp;
+use crate::sync::mutex::lock;
+
+/// Shared by the module's pumps, its followers and the supervisor.
+#[derive(Debug)]
+pub(crate) struct ModuleState {
+    pub(crate) short: Short,
+    /// Locked for a copy only, so the hub's main thread may lock it.
+    pub(crate) recent: Mutex<Recent>,
+    /// Locked by the logs thread alone, which holds it while it writes to disk.
+    pub(crate) file: Mutex<LogFile>,
+    /// Changes with every batch of lines; `true`: there will be no more.
+    pub(crate) pulse: watch::Sender<bool>,
+    /// `true`: pumps read what is there, and end. Each pump holds a receiver, so that "all ended" can be awaited.
+    pub(crate) ending: watch::Sender<bool>,
+}
+
+/// What is in memory.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    pub(crate) ring: Ring,
+    pub(crate) limits: LogLimits,
+    followers: usize,
+    /// Supervisor lines, as the file will have them, that the logs thread has not written yet.
+    notes: Vec<u8>,
+}
+
+/// Most bytes of supervisor lines that wait for a slow disk; further ones are not written to the file.
+const NOTES: usize = 64 * 1024;
+
+impl ModuleState {
+    pub(crate) fn new(short: Short, file: PathBuf, limits: LogLimits) -> Self {
+        Self {
+            short,
+            recent: Mutex::new(Recent { ring: Ring::new(), limits, followers: 0, notes: Vec::new() }),
+            file: Mutex::new(LogFile::new(file)),
+            pulse: watch::Sender::new(false),
+            ending: watch::Sender::new(false),
+        }
+    }
+
+    /// Adds a batch of lines, as a file has them, to ring and followers. Returns the file's limits as they are now.
+    pub(crate) fn keep(&self, at: Stamp, stream: Stream, file: &[u8], lines: u64) -> LogLimits {
+        let mut recent = lock(&self.recent);
+        recent.ring.push_file_form(at, stream, file, lines);
+        let limits = recent.limits;
+        drop(recent);
+        self.pulse.send_modify(|_| ());
+        limits
+    }
+
+    /// Adds supervisor lines, as a file has them, to ring and followers, and leaves them for the file. `true`: the logs
+    /// thread does not know yet that something waits for the file.
+    pub(crate) fn keep_note(&self, at: Stamp, file: &[u8], lines: u64) -> bool {
+        let mut recent = lock(&self.recent);
+        recent.ring.push_file_form(at, Stream::Hub, file, lines);
+        let first = recent.notes.is_empty();
+        if recent.notes.len() + file.len() <= NOTES {
+            recent.notes.extend_from_slice(file);
+        }
+        drop(recent);
+        self.pulse.send_modify(|_| ());
+        first
+    }
+
+    /// Takes the supervisor lines that wait for the file.
+    pub(crate) fn take_notes(&self) -> (Vec<u8>, LogLimits) {
+        let mut recent = lock(&self.recent);
+        (std::mem::take(&mut recent.notes), recent.limits)
+    }
+
+    /// Counts a follower, and returns the number of the first line that it wants.
+    pub(crate) fn add_follower(&self, from: FollowFrom) -> u64 {
+        let mut recent = lock(&self.recent);
+        recent.followers += 1;
+        recent.ring.set_cap(FOLLOWED_CAP);
+        recent.ring.position(from)
+    }
+
+    /// A ring without followers is small again.
+    pub(crate) fn remove_follower(&self) {
+        let mut recent = lock(&self.recent);
+        recent.followers -= 1;
+        if recent.followers == 0 {
+            recent.ring.set_cap(RING_CAP);
+        }
+    }
+
+    /// Ends pumps, then followers: in this order, so that no follower misses a last line.
+    pub(crate) async fn end(&self) {
+        self.ending.send_replace(true);
+        self.ending.closed().await;
+        self.close();
+    }
+
+    /// Ends followers at once, and tells pumps to end.
+    pub(crate) fn close(&self) {
+        self.ending.send_replace(true);
+        self.pulse.send_replace(true);
+    }
+}

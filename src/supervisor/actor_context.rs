@@ -1,0 +1,137 @@
+//! What all actors of a hub share: the ledger, the configuration, the logs, the searches for remnants, the changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::broadcast;
+
+use crate::home::definition::SpawnBase;
+use crate::home::paths::Home;
+use crate::logs::collector::LogCollector;
+use crate::logs::module_log::ModuleLog;
+use crate::module::launch::LogLimits;
+use crate::module::name::Short;
+use crate::module::stamp::Stamp;
+use crate::process::group::{self, Life};
+use crate::process::id::ProcessId;
+use crate::process::marks::Marks;
+use crate::sync::mutex::lock;
+
+use super::clock::moment;
+use super::config_cache::ConfigCache;
+use super::failure_file::FailureFile;
+use super::ledger::{Entry, Ledger};
+use super::remnants::Remnants;
+use super::snapshot::{Change, Snapshot};
+
+/// Changes by which a slow receiver may lag behind before it is told that it missed some.
+const CHANGES: usize = 256;
+
+/// One for each hub.
+#[derive(Debug)]
+pub(crate) struct ActorContext {
+    pub(super) home: Home,
+    /// What every spawn inherits.
+    pub(super) base: SpawnBase,
+    pub(super) logs: LogCollector,
+    /// Random for each hub; part of every environment mark.
+    pub(super) nonce: String,
+    pub(super) config: ConfigCache,
+    pub(super) remnants: Remnants,
+    pub(super) failures: Arc<FailureFile>,
+    ledger: Mutex<Ledger>,
+    /// Processes of earlier hubs that carry this home's mark, found once when the hub started.
+    marked: Mutex<Vec<(Marks, ProcessId)>>,
+    changes: broadcast::Sender<Arc<Change>>,
+    seq: AtomicU64,
+}
+
+impl ActorContext {
+    /// Opens the ledger, and searches once for what an earlier hub left.
+    pub(super) fn open(
+        home: Home,
+        base: SpawnBase,
+        logs: LogCollector,
+        nonce: String,
+    ) -> std::io::Result<Self> {
+        let ledger = Ledger::open(home.ledger())?;
+        let marked = group::marked(home.root())
+            .map_err(std::io::Error::other)?
+            .into_iter()
+            .map(|(info, marks)| (marks, info.id))
+            .collect();
+        let (changes, _) = broadcast::channel(CHANGES);
+        Ok(Self {
+            config: ConfigCache::new(home.clone()),
+            remnants: Remnants::new(),
+            failures: Arc::new(FailureFile::new(home.clone(), logs.clone())),
+            home,
+            base,
+            logs,
+            nonce,
+            ledger: Mutex::new(ledger),
+            marked: Mutex::new(marked),
+            changes,
+            seq: AtomicU64::new(0),
+        })
+    }
+
+    /// A module's log, with these limits from now on.
+    pub(super) fn log(&self, short: &Short, limits: LogLimits) -> ModuleLog {
+        self.logs.open(short, self.home.log_file(short), limits)
+    }
+
+    /// Changes of modules from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Change>> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn announce(&self, now: Snapshot) {
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        // Without a receiver it is no error.
+        let _ = self.changes.send(Arc::new(Change { seq, at: moment().wall, now }));
+    }
+
+    pub(super) fn record(&self, entry: &Entry) {
+        if let Err(error) = lock(&self.ledger).record(entry) {
+            let path = self.home.ledger();
+            self.logs.hub_line(&format!("the ledger {} cannot be written: {error}", path.display()));
+        }
+    }
+
+    /// Modules of which an earlier hub left processes.
+    pub(super) fn modules_left(&self) -> BTreeSet<Short> {
+        let mut modules: BTreeSet<Short> = lock(&self.ledger).book().open_modules().cloned().collect();
+        modules.extend(lock(&self.marked).iter().map(|(marks, _)| marks.module.clone()));
+        modules
+    }
+
+    /// What earlier hubs left of a module: runs whose end was not recorded, and the crashes that were counted.
+    pub(super) fn past(&self, short: &Short) -> (Vec<Life>, Vec<Stamp>) {
+        let ledger = lock(&self.ledger);
+        let open =
+            ledger.book().open(short).iter().map(|open| (open.incarnation.clone(), open.leader.clone()));
+        let mut runs: BTreeMap<String, ProcessId> = open.collect();
+        // A hub that was killed between a spawn and its ledger entry left only the mark.
+        for (marks, id) in lock(&self.marked).iter().filter(|(marks, _)| marks.module == *short) {
+            runs.entry(marks.incarnation.clone()).or_insert_with(|| id.clone());
+        }
+        let runs = runs.into_iter().map(|(incarnation, leader)| Life {
+            leader,
+            incarnation,
+            module: short.clone(),
+            reaped: None,
+        });
+        (runs.collect(), ledger.book().crashes(short).to_vec())
+    }
+
+    /// No process of the earlier runs of a module is left.
+    pub(super) fn earlier_gone(&self, short: &Short) {
+        let open: Vec<_> = lock(&self.ledger).book().open(short).to_vec();
+        for run in open.into_iter().filter(|run| !run.incarnation.starts_with(&self.nonce)) {
+            self.record(&Entry::Gone { short: short.clone(), incarnation: run.incarnation });
+        }
+        lock(&self.marked).retain(|(marks, _)| marks.module != *short);
+    }
+}

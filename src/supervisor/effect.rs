@@ -1,0 +1,101 @@
+//! What the machine wants done. The actor does it and decides nothing. Pure data.
+
+use crate::module::ended::Ended;
+use crate::module::problem::Problem;
+use crate::module::stamp::Stamp;
+
+use super::event::Ticket;
+use super::state::{Generation, Run};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Run the start checks; answer `ChecksPassed` or `ChecksFailed`.
+    Check(Generation),
+    /// Spawn what passed the checks; answer `Spawned` or `SpawnFailed`.
+    Spawn(Generation),
+    /// Watch for its port; answer `Bound`. A worker has none, and needs no watching.
+    WatchReady(Generation),
+    /// Its port is bound: ask its health path from now on; answer `Health`.
+    WatchHealth(Generation),
+    /// Signal the process group of a run whose leader has not ended.
+    Signal(Generation, EndSignal),
+    /// Signal what is left of a run, and tell when nothing is; answer `GroupEmpty`.
+    Drain {
+        /// The generation.
+        generation: Generation,
+        /// What the rest of it is sent.
+        signal: EndSignal,
+        /// Search every process of this user, for those that left group and session. A crash skips that: the hub adopts
+        /// what such a process left behind (Linux) and finds it without a search, and the start checks ask about the
+        /// port before the next run.
+        thorough: bool,
+    },
+    /// Record this in the ledger, for the next hub.
+    Record(Record),
+    /// Save this as the last failure, for `why`.
+    SaveFailure(FailureFacts),
+    /// Write a line for people to the module's log.
+    Note(String),
+    /// Answer a request.
+    Reply(Ticket, Outcome),
+}
+
+/// A signal that ends processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndSignal {
+    /// SIGTERM.
+    Term,
+    /// SIGKILL.
+    Kill,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The module is ready.
+    Ready,
+    /// No process of it runs and its port is free.
+    Stopped {
+        /// Whether it ever ran in this hub.
+        had: bool,
+    },
+    /// What was requested failed.
+    Failed(Problem),
+    /// A later request for the opposite replaced it.
+    Superseded,
+    /// Too many requests wait for this module.
+    Busy,
+    /// The hub is stopping.
+    ShuttingDown,
+}
+
+/// What the ledger must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A run began.
+    Born(Run),
+    /// No process of a run is left.
+    Gone(Generation),
+    /// The crashes that count, oldest first.
+    Crashes(Vec<Stamp>),
+}
+
+/// A failure to be saved for `why`, without the last lines of the module's output: the actor has those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureFacts {
+    /// The reason.
+    pub problem: Problem,
+    /// How the process ended, if there was one.
+    pub ended: Option<Ended>,
+    /// How long it had run, milliseconds.
+    pub lived_ms: Option<u64>,
+    /// Whether it had become ready.
+    pub was_ready: bool,
+    /// Crashes inside the window.
+    pub crashes_in_window: u32,
+    /// So many of them end in `crashed`.
+    pub max_crashes: u32,
+    /// Whether it is `crashed` now: not started again without a request.
+    pub is_crashed: bool,
+}

@@ -1,0 +1,88 @@
+//! What the machine is told: requests, and what happened on the host. Pure data.
+
+use crate::module::ended::Ended;
+use crate::module::launch::Policy;
+use crate::module::problem::Problem;
+use crate::process::id::ProcessId;
+
+use super::state::Generation;
+
+/// A request that waits for its answer. The actor maps it to a reply channel; a caller that drops the channel cancels
+/// nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What is requested, or what happened. What happened to a run names its generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The hub starts it, because it has a row. Crashes that an earlier hub counted still count.
+    Boot(Ticket),
+    /// A request to start it.
+    Start(Ticket),
+    /// A request to stop it.
+    Stop(Ticket),
+    /// A request to stop it and start it again.
+    Restart(Ticket),
+    /// The hub is stopping: stop it, and never start it again.
+    Shutdown(Ticket),
+    /// Its row changed on disk in a way that needs a restart.
+    Edited,
+    /// The start checks passed.
+    ChecksPassed {
+        /// The generation that may be spawned.
+        generation: Generation,
+        /// The policy of the definition just read.
+        policy: Policy,
+        /// Whether it binds a port.
+        listens: bool,
+    },
+    /// A start check failed.
+    ChecksFailed {
+        /// The generation that may not be spawned.
+        generation: Generation,
+        /// Why.
+        problem: Problem,
+    },
+    /// It has a process.
+    Spawned {
+        /// The generation.
+        generation: Generation,
+        /// Its leader.
+        leader: ProcessId,
+    },
+    /// It could not be given a process.
+    SpawnFailed {
+        /// The generation.
+        generation: Generation,
+        /// Why.
+        problem: Problem,
+        /// Whether the system had no room for a process: that is not the module's fault.
+        no_room: bool,
+    },
+    /// It accepts connections on its port, and the listener is its own.
+    Bound {
+        /// The generation.
+        generation: Generation,
+    },
+    /// Its health path was asked.
+    Health {
+        /// The generation.
+        generation: Generation,
+        /// Whether the answer counts as alive; else what was wrong.
+        verdict: Result<(), String>,
+    },
+    /// Its leader ended.
+    Exited {
+        /// The generation.
+        generation: Generation,
+        /// How.
+        ended: Ended,
+    },
+    /// Its leader has ended, no other process of it runs, and it holds its port no longer.
+    GroupEmpty {
+        /// The generation.
+        generation: Generation,
+    },
+    /// Time passed. Extra ticks are harmless.
+    Tick,
+}

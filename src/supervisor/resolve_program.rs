@@ -1,0 +1,139 @@
+//! Finds a module's program before a spawn, with the child's own PATH and working directory, not the hub's; and says
+//! why a spawn failed.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::home::fs;
+use crate::module::dependency;
+use crate::module::launch::Launch;
+use crate::module::name::Short;
+use crate::module::problem::{Kind, Problem};
+use crate::module::stamp::Stamp;
+use crate::process::spawn::{SpawnError, SpawnErrorKind};
+
+/// Finds the program of a launch.
+///
+/// # Errors
+/// [`Kind::MissingCwd`], [`Kind::NonExecutable`] or [`Kind::MissingDependency`], never one for another.
+pub(super) fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
+    let short = &launch.short;
+    if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
+        let cwd = cwd.display();
+        return Err(Problem::new(
+            Kind::MissingCwd,
+            format!("the working directory {cwd} of {short} does not exist"),
+            at,
+        )
+        .next(format!("mkdir -p {cwd}")));
+    }
+    let name = launch.argv.first().map_or(OsStr::new(""), |arg| arg.as_os_str());
+    let mut unusable = None;
+    for candidate in candidates(name, launch) {
+        if fs::is_executable(&candidate) {
+            return Ok(candidate);
+        }
+        if unusable.is_none() && fs::exists(&candidate) {
+            unusable = Some(candidate);
+        }
+    }
+    match unusable {
+        Some(path) => Err(not_executable(short.as_str(), &path, at)),
+        None => {
+            let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+            let mut problem = dependency::missing(&name.to_string_lossy(), os, arch, at);
+            // If it is not known how to install it, `why` shows the command that was asked for.
+            problem.next.get_or_insert_with(|| format!("parachute why {short}"));
+            Err(problem)
+        }
+    }
+}
+
+/// Where the program may be: with a slash, that path from the working directory; else every PATH entry (execvp(3)).
+/// Relative PATH entries start from the working directory, and the empty one is the working directory.
+fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
+    let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
+    if name.is_empty() {
+        return Vec::new();
+    }
+    if name.as_encoded_bytes().contains(&b'/') {
+        return vec![cwd.join(name)];
+    }
+    let path = launch.env.get(OsStr::new("PATH")).map_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"), |p| p);
+    std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
+}
+
+/// The problem of a spawn that failed although its program was found: that changed since, or only the system knew.
+#[must_use]
+pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
+    let kind = match error.kind {
+        SpawnErrorKind::NoProgram => Kind::MissingDependency,
+        SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied => Kind::MissingCwd,
+        SpawnErrorKind::NotExecutable => Kind::NonExecutable,
+        SpawnErrorKind::NoInterpreter(_)
+        | SpawnErrorKind::NotAProgram
+        | SpawnErrorKind::NoRoom
+        | SpawnErrorKind::BadArguments
+        | SpawnErrorKind::Other => Kind::SpawnFailed,
+    };
+    let errno = error
+        .errno
+        .map_or_else(String::new, |errno| format!(" ({})", std::io::Error::from_raw_os_error(errno)));
+    Problem::new(kind, format!("{short} could not be started: {error}{errno}"), at)
+        .next(format!("parachute why {short}"))
+}
+
+fn not_executable(short: &str, path: &Path, at: Stamp) -> Problem {
+    let shown = path.display();
+    if fs::is_dir(path) {
+        let text = format!("{shown}, the program of {short}, is a directory");
+        return Problem::new(Kind::NonExecutable, text, at).next(format!("parachute why {short}"));
+    }
+    let text = format!("{shown}, the program of {short}, exists and may not be executed by this user");
+    Problem::new(Kind::NonExecutable, text, at).next(format!("chmod +x {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "test: real files in a temporary directory")]
+
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::module::launch::Policy;
+
+    fn launch(argv0: &str, cwd: &Path, path: &str) -> Launch {
+        Launch {
+            short: Short::new("vault").unwrap(),
+            row: "parachute-vault".to_owned(),
+            argv: vec![argv0.into()],
+            cwd: Some(cwd.to_owned()),
+            env: BTreeMap::from([("PATH".into(), path.into())]),
+            port: 1940,
+            listens: true,
+            health: "/health".to_owned(),
+            policy: Policy::default(),
+        }
+    }
+
+    #[test]
+    fn each_cause_has_its_own_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("tool");
+        std::fs::write(&program, "#!/bin/sh\n").unwrap();
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        let kind = |launch: &Launch| resolve_program(launch, Stamp(0)).map_err(|p| p.error_type);
+        let path = dir.path().to_str().unwrap();
+
+        assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(Kind::MissingDependency));
+        assert_eq!(kind(&launch("tool", dir.path(), path)), Err(Kind::NonExecutable));
+        assert_eq!(kind(&launch("./folder", dir.path(), path)), Err(Kind::NonExecutable));
+        assert_eq!(kind(&launch("tool", &dir.path().join("gone"), path)), Err(Kind::MissingCwd));
+
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(kind(&launch("tool", dir.path(), path)), Ok(program.clone()));
+        let relative = launch("./tool", dir.path(), "/nonexistent");
+        assert_eq!(kind(&relative), Ok(dir.path().join("./tool")), "relative to the child's own directory");
+    }
+}

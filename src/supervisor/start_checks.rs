@@ -1,0 +1,124 @@
+//! What is checked before every start, the first one and each restart: no process of an earlier run is left, the
+//! definition on disk is usable, the program can run, and the port is free.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::home::definition::{self, SpawnBase};
+use crate::home::paths::Home;
+use crate::home::settings::LastGood;
+use crate::module::compose::Composed;
+use crate::module::launch::Launch;
+use crate::module::name::Short;
+use crate::module::problem::{Kind, Problem};
+use crate::module::row::Row;
+use crate::module::stamp::Stamp;
+use crate::process::ending::{self, EndError};
+use crate::process::group::Life;
+use crate::process::id::ProcessId;
+use crate::process::table;
+use crate::process::unsure::Unsure;
+
+use super::remnants;
+use super::resolve_program::resolve_program;
+
+mod port;
+
+/// What the checks need.
+#[derive(Debug, Clone)]
+pub(super) struct CheckInput {
+    pub(super) home: Home,
+    pub(super) short: Short,
+    /// Its row as services.json has it now. `None`: there is no usable one.
+    pub(super) row: Option<Row>,
+    pub(super) settings: LastGood,
+    /// What every spawn inherits.
+    pub(super) base: SpawnBase,
+    /// Runs of this module whose end was not recorded: children of an earlier hub.
+    pub(super) earlier: Vec<Life>,
+    /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
+    pub(super) grace: Duration,
+    /// Wall clock, for problems.
+    pub(super) at: Stamp,
+}
+
+/// What passed the checks.
+#[derive(Debug, Clone)]
+pub(super) struct Startable {
+    /// What to spawn.
+    pub(super) launch: Launch,
+    /// Its program, found with the child's own PATH.
+    pub(super) program: PathBuf,
+    /// Processes of earlier runs that were ended by the checks.
+    pub(super) ended: BTreeSet<ProcessId>,
+    /// What a person may want to know about the definition.
+    pub(super) notes: Vec<String>,
+}
+
+/// Checks everything. Ends what is provably an earlier instance of this module, also if the definition is not usable.
+///
+/// # Errors
+/// The first reason that forbids a start. Nothing that is not ours was touched.
+pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
+    let defined = define(&input);
+    let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
+    let mut ended = BTreeSet::new();
+    if !input.earlier.is_empty() {
+        let find = || remnants::of_earlier_hub(&input.earlier);
+        ended = ending::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
+    }
+    let Composed { launch, notes } = defined?;
+    let program = resolve_program(&launch, input.at)?;
+    if launch.listens {
+        ended.extend(port::free(&input, &launch, &program).await?);
+    }
+    Ok(Startable { launch, program, ended, notes })
+}
+
+fn define(input: &CheckInput) -> Result<Composed, Problem> {
+    let row = input.row.as_ref().ok_or_else(|| no_row(input))?;
+    let CheckInput { home, short, settings, base, at, .. } = input;
+    let composed = definition::of_row(home, short, row, settings, base, *at);
+    composed.map_err(|mut problem| {
+        problem.next.get_or_insert_with(|| format!("parachute why {}", input.short));
+        *problem
+    })
+}
+
+fn no_row(input: &CheckInput) -> Problem {
+    let file = input.home.services();
+    let text = format!("{} has no usable row for {}", file.display(), input.short);
+    Problem::new(Kind::BadDefinition, text, input.at).next("parachute status")
+}
+
+/// The system did not tell: nothing is started on a guess.
+fn unknown(input: &CheckInput, what: &str, unsure: Unsure) -> Problem {
+    let cause = std::io::Error::from_raw_os_error(unsure.errno);
+    let text = format!("{what}, so it is not started: the system does not tell ({cause})");
+    Problem::new(Kind::SpawnFailed, text, input.at).next(format!("parachute why {}", input.short))
+}
+
+fn not_ended(input: &CheckInput, error: EndError) -> Problem {
+    match error {
+        EndError::Survive(left) => survivors(input, &left),
+        EndError::Unsure(unsure) => {
+            let what = format!("it is not known whether an earlier instance of {} still runs", input.short);
+            unknown(input, &what, unsure)
+        }
+    }
+}
+
+fn survivors(input: &CheckInput, left: &BTreeSet<ProcessId>) -> Problem {
+    let names: Vec<String> = left
+        .iter()
+        .map(|id| match table::command_line(id.pid) {
+            Some(argv) => {
+                format!("{id} ({})", argv.first().map_or_else(String::new, |a| a.to_string_lossy().into()))
+            }
+            None => id.to_string(),
+        })
+        .collect();
+    let text = format!("an earlier instance of {} survives SIGKILL: {}", input.short, names.join(", "));
+    Problem::new(Kind::StopFailed, text, input.at).next("parachute status")
+}

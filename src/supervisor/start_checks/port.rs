@@ -1,0 +1,140 @@
+//! Who holds a module's port before a start: no process, an earlier instance of the module, or another one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::module::launch::Launch;
+use crate::module::name::Short;
+use crate::module::problem::{Holder, Kind, Problem};
+use crate::process::attribution::{self, Against, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::id::ProcessId;
+use crate::process::unsure::Unsure;
+use crate::process::{ending, ports, table};
+
+use super::{CheckInput, not_ended, unknown};
+
+/// An earlier instance that comes back on the port is ended so often; after that another manager restarts it.
+const TRIES: usize = 3;
+
+/// Makes sure that the port is free: ends an earlier instance of this module that holds it, and names any other holder.
+/// Returns the processes that it ended.
+pub(super) async fn free(
+    input: &CheckInput,
+    launch: &Launch,
+    program: &Path,
+) -> Result<BTreeSet<ProcessId>, Problem> {
+    let mut ended = BTreeSet::new();
+    for _ in 0..TRIES {
+        let unsure = |unsure| unsure_of_port(input, launch.port, unsure);
+        let Some((holder, id)) = ports::holder(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let evidence = evidence(input, launch, program, &holder, id.as_ref()).map_err(unsure)?;
+        let verdict = attribution::judge(&evidence);
+        let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
+            return Err(squatter(input, holder, &verdict.to_string(), Some(&verdict)));
+        };
+        let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
+        ended.extend(
+            ending::end(find, launch.policy.kill_timeout).await.map_err(|error| not_ended(input, error))?,
+        );
+    }
+    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
+        None => Ok(ended),
+        Some((holder, _)) => Err(squatter(
+            input,
+            holder,
+            "an earlier instance keeps coming back: another manager restarts it",
+            None,
+        )),
+    }
+}
+
+/// A mark or the ledger proves that a process is ours. The same program with the same arguments does not: a person may
+/// have started that command by hand. It counts only with this home in the environment of the process.
+fn may_end(verdict: &Verdict, evidence: &Evidence) -> bool {
+    match verdict {
+        Verdict::Ours(Proof::Marks | Proof::Ledger) => true,
+        Verdict::Ours(Proof::Program | Proof::Script) => {
+            evidence.suspect.home.as_ref() == Some(&evidence.module.home)
+        }
+        Verdict::NotOurs(_) | Verdict::CannotTell(_) => false,
+    }
+}
+
+fn evidence(
+    input: &CheckInput,
+    launch: &Launch,
+    program: &Path,
+    holder: &Holder,
+    id: Option<&ProcessId>,
+) -> Result<Evidence, Unsure> {
+    let pid = id.map(|id| id.pid);
+    let info = pid.map(table::info).transpose()?.flatten();
+    Ok(Evidence {
+        suspect: Suspect {
+            id: id.cloned(),
+            uid: info.map(|info| info.uid).or(holder.uid),
+            marks: pid.map(table::marks).transpose()?.flatten(),
+            home: pid.map(table::home).transpose()?.flatten(),
+            in_ledger: id.is_some_and(|id| input.earlier.iter().any(|run| run.leader == *id)),
+            command: pid.and_then(table::command_line),
+            exe: pid.and_then(table::exe),
+            cwd: pid.and_then(table::cwd),
+        },
+        module: Claimant {
+            short: input.short.clone(),
+            home: input.home.root().to_owned(),
+            uid: table::own_uid(),
+            hub: table::identify(table::own_pid())?,
+            argv: launch.argv.clone(),
+            program: Some(program.to_owned()),
+            cwd: launch.cwd.clone(),
+        },
+    })
+}
+
+fn squatter(input: &CheckInput, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
+    let short = &input.short;
+    let text =
+        format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
+    let hint = hint_for(short, &holder, verdict);
+    let mut problem = Problem::new(Kind::PortSquatter, text, input.at).next(hint);
+    problem.holder = Some(Box::new(holder));
+    problem
+}
+
+/// The command that frees the port. A process that this hub keeps must be stopped through the hub, not killed.
+fn hint_for(short: &Short, holder: &Holder, verdict: Option<&Verdict>) -> String {
+    match (verdict, holder.pid) {
+        (Some(Verdict::NotOurs(Against::Hub)), _) => format!("give {short} another port in services.json"),
+        (Some(Verdict::NotOurs(Against::Sibling(sibling))), _) => format!("parachute stop {sibling}"),
+        (Some(Verdict::NotOurs(Against::OtherUser(_))), Some(pid)) if pid > 1 => format!("sudo kill {pid}"),
+        _ => holder.freed_by(),
+    }
+}
+
+fn unsure_of_port(input: &CheckInput, port: u16, unsure: Unsure) -> Problem {
+    unknown(input, &format!("it is not known who holds port {port} of {}", input.short), unsure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::attribution::Doubt;
+
+    #[test]
+    fn the_hint_never_kills_the_hub_a_sibling_or_init() {
+        let [short, sibling] = ["web", "vault"].map(|name| Short::new(name).unwrap());
+        let hint = |pid, verdict: Verdict| {
+            let holder = Holder { port: 1944, pid, uid: None, command: String::new() };
+            hint_for(&short, &holder, Some(&verdict))
+        };
+        let doubt = || Verdict::CannotTell(Doubt::OtherCommand);
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Hub)), "give web another port in services.json");
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Sibling(sibling))), "parachute stop vault");
+        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::OtherUser(33))), "sudo kill 7");
+        assert_eq!(hint(Some(7), doubt()), "kill 7");
+        assert!(hint(Some(1), doubt()).starts_with("systemctl list-sockets"));
+        assert!(hint(Some(1), Verdict::NotOurs(Against::OtherUser(0))).starts_with("systemctl list-sockets"));
+        assert_eq!(hint(None, doubt()), "sudo ss -ltnp 'sport = :1944'");
+    }
+}
