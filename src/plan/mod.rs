@@ -36,6 +36,8 @@ pub mod show;
 pub mod standing;
 pub mod step;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod tests;
 mod undo;
 pub mod watch;

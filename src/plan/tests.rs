@@ -112,6 +112,12 @@ impl Lives {
         super::journal::peek_receipt(&self.state()).unwrap()
     }
 
+    /// A file of the installation, as an earlier program left it.
+    pub(super) fn put(&self, name: &str, text: &str) {
+        crate::home::fs::make_dir(&self.state(), 0o700).unwrap();
+        crate::home::fs::put(&self.state().join(name), 0o600, text.as_bytes()).unwrap();
+    }
+
     /// What a power cut does to the last line, unless that was on disk before the world changed.
     pub(super) fn tear(&self, bytes: usize, acting: bool) {
         let path = self.state().join("journal.jsonl");

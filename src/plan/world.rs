@@ -550,7 +550,12 @@ impl Host for World {
                 let lives = daemons
                     .iter()
                     .filter(|daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0)));
-                Before::Daemons { up: lives.map(|daemon| up(&daemon.name, &daemon.leader)).collect() }
+                let found = |daemon: &Daemon| Up {
+                    pidfile: daemon.pidfile.clone(),
+                    port_file: daemon.port_file.clone(),
+                    ..up(&daemon.name, &daemon.leader)
+                };
+                Before::Daemons { up: lives.map(found).collect() }
             }
             Step::StartDaemons { daemons } | Step::EndStarted { daemons } => {
                 let lives = daemons.iter().filter(|up| {
