@@ -11,7 +11,7 @@ use parachute::module::env as envs;
 use parachute::module::manifest::{Manifest, is_name};
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
-use parachute::plan::log;
+use parachute::plan::events as log;
 use parachute::plan::receipt::Receipt;
 use parachute::supervisor::ledger::Book;
 use serde_json::{Map, Value, json};

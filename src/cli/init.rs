@@ -11,7 +11,7 @@ use crate::manager::runner::Tools;
 use crate::manager::survival::Survival;
 use crate::migrate::sweep;
 use crate::plan::Note;
-use crate::plan::machine::Machine;
+use crate::plan::host::real::Machine;
 use crate::ui::prompt::{self, Question};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::manager::which::Manager;
-use crate::plan::before::Before;
+use crate::plan::executor::perform::{Done, Failed, StepError};
 use crate::plan::fault::Fault;
 use crate::plan::host::{Host, HostError, observe_all};
 use crate::plan::journal::{Journal, JournalError};
-use crate::plan::run::{Done, Failed, StepError};
+use crate::plan::observed::Before;
+use crate::plan::run_options::{Progress as Stepping, Stage, Watch};
 use crate::plan::show::{self, Shown};
-use crate::plan::watch::{Progress as Stepping, Stage, Watch};
 use crate::plan::{Left, Note, Plan, Stuck, Undo};
 use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};

@@ -21,7 +21,7 @@ use crate::manager::runner::Tools;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::survival::{Survival, survives};
 use crate::manager::which::Manager;
-use crate::plan::machine::Machine;
+use crate::plan::host::real::Machine;
 use crate::process::person::{self, Person, PersonError};
 use crate::unit::name::UnitName;
 use crate::unit::recognise;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::before::Entry;
 use super::content::Content;
+use super::observed::Entry;
 use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;

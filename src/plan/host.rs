@@ -1,10 +1,18 @@
 //! The seam between a plan and the machine, and what can go wrong there.
 
+mod daemons;
+mod downtime;
+mod files;
+mod health;
+pub mod real;
+mod stability;
+mod units;
+
 use std::future::Future;
 
-use super::before::Before;
+use super::observed::Before;
+use super::plan::Note;
 use super::step::Step;
-use super::whole::Note;
 use crate::home::fs::FsError;
 use crate::home::sentence;
 use crate::manager::driver::ManagerError;

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use super::before::{Before, Dir, Entry};
 use super::commands::look;
+use super::observed::{Before, Dir, Entry};
+use super::plan::{Note, Plan, Verb};
 use super::receipt::Receipt;
-use super::standing::{Standing, is_down};
+use super::recovery::{Standing, is_down};
 use super::step::Step;
-use super::whole::{Note, Plan, Verb};
 use crate::unit::name::{Part, UnitName};
 
 impl Step {

@@ -11,10 +11,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::before::{Entry, Glance, Kept};
-use super::log::{self, Event, Log};
+use super::events::{self as log, Event, Log};
+use super::observed::{Entry, Glance, Kept};
+use super::plan::Plan;
 use super::receipt::{self, Receipt};
-use super::whole::Plan;
 use crate::home::exact;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
 use crate::home::lock::{Lock, LockError};
@@ -90,7 +90,7 @@ pub enum JournalError {
     },
     /// An earlier plan is not over.
     #[error("an earlier `parachute {0}` was cut short: finish it or take it back first")]
-    Pending(super::whole::Verb),
+    Pending(super::plan::Verb),
     /// There is no plan under way.
     #[error("no plan is under way")]
     NoPlan,

@@ -17,8 +17,8 @@
 //! "Done, and the world as before" is what a power cut leaves of a service that ran, and of whatever a manager
 //! forgets at a boot. A step that a later one with the same key has followed is over, whatever is there now.
 
-use super::before::Before;
-use super::standing::Standing;
+use super::observed::Before;
+use super::recovery::Standing;
 
 /// What the journal says about a step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::before::{Before, Dir, Entry, Kept};
 use super::content::{Content, Print};
-use super::log::Log;
+use super::events::Log;
 use super::matrix::Mark;
+use super::observed::{Before, Dir, Entry, Kept};
+use super::plan::Verb;
 use super::step::{Key, Step};
-use super::whole::Verb;
 use crate::unit::name::UnitName;
 
 /// Version of the format that this program writes, and the newest it reads.

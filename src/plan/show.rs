@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::before::{Before, Dir, Entry, Kept};
 use super::commands;
 use super::content::Content;
 use super::daemon::Daemon;
-use super::mask::masked;
-use super::standing::is_down;
+use super::observed::{Before, Dir, Entry, Kept};
+use super::plan::{Note, Plan, Promise, Verb};
+use super::recovery::is_down;
+use super::redact::masked;
 use super::step::{Key, Step, UNIT_MODE};
-use super::whole::{Note, Plan, Promise, Verb};
 use crate::manager::which::Manager;
 
 /// A plan to be read. As JSON it is what `--dry-run --json` prints.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::before::Entry;
 use super::content::Content;
 use super::daemon::{Daemon, Up, names};
+use super::observed::Entry;
 use crate::unit::name::UnitName;
 
 /// Mode of the file of a unit. launchd refuses one that others may write, and systemd warns about one that is

@@ -5,8 +5,8 @@ use similar::TextDiff;
 use super::*;
 use crate::manager::state::{Active, Told};
 use crate::manager::which::{Domain, Launchd, Systemd};
-use crate::plan::before::Read;
 use crate::plan::content::Print;
+use crate::plan::observed::Read;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 

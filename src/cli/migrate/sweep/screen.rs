@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::migrate::archive::{self, Label, Leftover, Move};
-use crate::plan::before;
+use crate::plan::observed as before;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
 use crate::ui::text::{bytes, printable};

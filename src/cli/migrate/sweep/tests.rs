@@ -1,6 +1,6 @@
 use super::*;
 use crate::migrate::archive::Label;
-use crate::plan::before;
+use crate::plan::observed as before;
 use crate::ui::style::Style;
 
 fn report() -> Report {

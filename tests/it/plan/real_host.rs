@@ -6,19 +6,27 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use super::*;
-use crate::home::fs;
-use crate::home::sentence;
-use crate::manager::invocation::{Invocation, Output};
-use crate::manager::which::{Manager, Systemd};
-use crate::plan::content::Print;
-use crate::plan::fault::Fault;
-use crate::plan::host::observe_all;
-use crate::plan::journal::Journal;
-use crate::plan::run::{Done, Failed};
-use crate::plan::watch::Watch;
-use crate::plan::{Plan, Stuck, Take, Verb, inverse_of, resume, roll_back, run};
-use crate::unit::target::Scope;
+use parachute::api::client::Client;
+use parachute::home::exact;
+use parachute::home::fs;
+use parachute::home::sentence;
+use parachute::manager::driver::Driver;
+use parachute::manager::invocation::Runner;
+use parachute::manager::invocation::{Invocation, Output};
+use parachute::manager::which::{Manager, Systemd};
+use parachute::plan::content::Content;
+use parachute::plan::content::Print;
+use parachute::plan::executor::perform::{Done, Failed};
+use parachute::plan::fault::Fault;
+use parachute::plan::host::Host;
+use parachute::plan::host::observe_all;
+use parachute::plan::host::real::Machine;
+use parachute::plan::journal::Journal;
+use parachute::plan::run_options::Watch;
+use parachute::plan::step::Step;
+use parachute::plan::{Plan, Stuck, Take, Verb, inverse_of, resume, roll_back, run};
+use parachute::unit::name::UnitName;
+use parachute::unit::target::Scope;
 
 /// `systemctl` and `loginctl` as far as the driver uses them.
 #[derive(Debug, Default)]
@@ -253,7 +261,7 @@ async fn files_and_units_are_installed_and_taken_back_to_the_letter() {
         "the second time nothing is said to the manager"
     );
 
-    let receipt = crate::plan::journal::peek_receipt(&place.state()).unwrap();
+    let receipt = parachute::plan::journal::peek_receipt(&place.state()).unwrap();
     let seen = observe_all(&place.machine(), &receipt.steps()).await.unwrap();
     place.run(&inverse_of(&receipt, &seen, Take::Everything, false), None).await.unwrap();
     assert_eq!(place.all(), before);
@@ -384,7 +392,7 @@ fn killed_for_real_the_next_run_finishes_or_takes_back() {
             place.lay_out();
             let before = place.all();
             let child = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "plan::machine::tests::to_be_killed", "--nocapture"])
+                .args(["--exact", "plan::real_host::to_be_killed", "--nocapture"])
                 .env("TO_BE_KILLED_IN", place.temp.path())
                 .env("TO_BE_KILLED_AT", &fault)
                 .output()
@@ -462,7 +470,7 @@ fn a_full_disk_leaves_nothing_half() {
         let output = std::process::Command::new("sh")
             .args(["-c", &script])
             .arg(std::env::current_exe().unwrap())
-            .args(["--exact", "plan::machine::tests::below_a_limit", "--nocapture"])
+            .args(["--exact", "plan::real_host::below_a_limit", "--nocapture"])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -72,7 +72,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A module as a hub shows it.
-    pub(in crate::plan::machine) fn view(short: &str, pid: u32, ready: bool) -> ModuleView {
+    pub(in crate::plan::host) fn view(short: &str, pid: u32, ready: bool) -> ModuleView {
         serde_json::from_value(serde_json::json!({
             "short": short, "name": short, "state": "running", "detail": "waiting for port 1940", "ready": ready,
             "pid": pid, "port": 1940, "listens": true, "version": "", "url": null, "install_dir": null,

@@ -3,31 +3,22 @@
 //!
 //! An arm here has no decision in it: what is to be done is in the step, and whether it was is asked afterwards.
 
-mod daemons;
-mod files;
-mod hub;
-mod steady;
-mod stopwatch;
-#[cfg(test)]
-mod tests;
-mod unit;
-
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use self::stopwatch::Stopwatch;
-use super::before::{Before, Entry};
-use super::commands;
-use super::content::Content;
-use super::host::{Host, HostError};
-use super::journal::saved_dir;
-use super::step::{Key, Step, UNIT_MODE};
-use super::whole::Note;
+use super::downtime::Stopwatch;
+use super::{Host, HostError, daemons, files, health as hub, units as unit};
 use crate::api::client::Client;
 use crate::home::{exact, moving};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
-use crate::manager::state::{Told, UnitState};
+use crate::manager::state::UnitState;
+use crate::plan::commands;
+use crate::plan::content::Content;
+use crate::plan::journal::saved_dir;
+use crate::plan::observed::{Before, Entry};
+use crate::plan::plan::Note;
+use crate::plan::step::{Key, Step, UNIT_MODE};
 use crate::unit::name::UnitName;
 
 /// The real machine.
@@ -48,7 +39,7 @@ pub struct Machine<R> {
 
 impl<R: Runner> Machine<R> {
     /// The machine as this manager drives it. `dir` is the directory of the installation, which a
-    /// [`Journal`](super::journal::Journal) holds; `hub` leads to the control socket of the home.
+    /// [`Journal`](crate::plan::journal::Journal) holds; `hub` leads to the control socket of the home.
     pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
         Self { driver: Some(driver), saved: saved_dir(dir), hub, away: None, seen: RefCell::default() }
     }
@@ -208,13 +199,5 @@ impl<R: Runner> Host for Machine<R> {
 
     fn by_hand(&self, step: &Step) -> Option<String> {
         commands::by_hand(step, self.driver.as_ref().map(|driver| &driver.manager))
-    }
-}
-
-/// Known, or a refusal to act blindly.
-fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
-    match told {
-        Told::Known(value) => Ok(value),
-        Told::Unknown(because) => Err(HostError::refused(format!("{what} cannot be told: {because}"), None)),
     }
 }

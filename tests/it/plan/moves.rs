@@ -4,14 +4,14 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 
-use super::host::observe_all;
-use super::run::StepError;
-use super::step::Step;
-use super::tests::{Lives, describe, plan};
-use super::watch::Watch;
-use super::whole::{Plan, Verb};
-use super::world::{Node, World};
-use super::{inverse_of, run};
+use super::executor::{Lives, describe, plan};
+use super::model_host::{Node, World};
+use parachute::plan::executor::perform::StepError;
+use parachute::plan::host::observe_all;
+use parachute::plan::run_options::Watch;
+use parachute::plan::step::Step;
+use parachute::plan::{Plan, Verb};
+use parachute::plan::{inverse_of, run};
 
 #[test]
 fn a_move_comes_back_and_that_of_a_sweep_is_not_ours_to_take_back() {
@@ -32,7 +32,7 @@ fn a_move_comes_back_and_that_of_a_sweep_is_not_ours_to_take_back() {
             continue;
         }
         let now = observe_all(&world, &receipt.steps()).now_or_never().unwrap().unwrap();
-        let back = inverse_of(&receipt, &now, super::Take::Everything, false);
+        let back = inverse_of(&receipt, &now, parachute::plan::Take::Everything, false);
         insta::assert_snapshot!(describe(&back), @r"
         move /a/m to /m
         remove the directory /a if it is empty

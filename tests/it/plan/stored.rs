@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::before::Before;
-use super::content::{Content, Print};
-use super::daemon::Daemon;
-use super::host::{Host, observe_all};
-use super::log::Event;
-use super::receipt::Receipt;
-use super::step::Step;
-use super::tests::{Lives, enabled, hub, running, unit, unit_path};
-use super::whole::{Note, Plan, Promise, Verb};
-use super::world::{Node, View, World, daemon};
-use super::{Take, inverse_of};
-use crate::unit::name::UnitName;
+use super::executor::{Lives, enabled, hub, running, unit, unit_path};
+use super::model_host::{Node, View, World, daemon};
+use parachute::plan::content::{Content, Print};
+use parachute::plan::daemon::Daemon;
+use parachute::plan::events::Event;
+use parachute::plan::host::{Host, observe_all};
+use parachute::plan::observed::Before;
+use parachute::plan::receipt::Receipt;
+use parachute::plan::step::Step;
+use parachute::plan::{Note, Plan, Promise, Verb};
+use parachute::plan::{Take, inverse_of};
+use parachute::unit::name::UnitName;
 
-const RECEIPT: &str = include_str!("../../tests/data/plan/receipt-1-migrate.json");
+const RECEIPT: &str = include_str!("../../data/plan/receipt-1-migrate.json");
 
 fn node(mode: u32, text: &str) -> Node {
     Node::File { mode, text: text.to_owned() }
@@ -119,17 +119,17 @@ struct Stored {
 const JOURNALS: [Stored; 3] = [
     Stored {
         name: "cut off near its end",
-        text: include_str!("../../tests/data/plan/journal-1-migrate.jsonl"),
+        text: include_str!("../../data/plan/journal-1-migrate.jsonl"),
         uninstalls: false,
     },
     Stored {
         name: "cut off while it was taken back",
-        text: include_str!("../../tests/data/plan/journal-1-undoing.jsonl"),
+        text: include_str!("../../data/plan/journal-1-undoing.jsonl"),
         uninstalls: false,
     },
     Stored {
         name: "an uninstallation, cut off while it started daemons",
-        text: include_str!("../../tests/data/plan/journal-1-uninstall.jsonl"),
+        text: include_str!("../../data/plan/journal-1-uninstall.jsonl"),
         uninstalls: true,
     },
 ];

@@ -8,17 +8,17 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
-use super::content::Content;
-use super::host::observe_all;
-use super::journal::peek_log;
-use super::receipt::Receipt;
-use super::step::{Key, Step};
-use super::tests::{Lives, enabled, hub, plan, running, unit, unit_path};
-use super::whole::Plan;
-use super::world::{Node, View, World, daemon};
-use super::{Take, inverse_of};
-use crate::manager::state::Active;
-use crate::unit::name::UnitName;
+use super::executor::{Lives, enabled, hub, plan, running, unit, unit_path};
+use super::model_host::{Node, View, World, daemon};
+use parachute::manager::state::Active;
+use parachute::plan::Plan;
+use parachute::plan::content::Content;
+use parachute::plan::host::observe_all;
+use parachute::plan::journal::peek_log;
+use parachute::plan::receipt::Receipt;
+use parachute::plan::step::{Key, Step};
+use parachute::plan::{Take, inverse_of};
+use parachute::unit::name::UnitName;
 
 /// A choice of the generator; what makes no sense for a plan is dropped by [`sensible`].
 #[derive(Debug, Clone)]

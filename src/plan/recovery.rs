@@ -3,7 +3,7 @@
 //! Nothing is ever overwritten that is neither what was there before nor what we put there: that is what `Neither`
 //! says, and it is what keeps a change by somebody else.
 
-use super::before::{Before, Dir, Entry, Read, Thing};
+use super::observed::{Before, Dir, Entry, Read, Thing};
 use super::step::{Step, UNIT_MODE};
 use crate::manager::state::Active;
 

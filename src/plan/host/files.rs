@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::home::exact::{self, Found, Incoming, Owner};
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
 use crate::home::moving::{self, MoveError};
-use crate::plan::before::{Dir, Entry, INLINE, Kept, Thing};
 use crate::plan::commands;
 use crate::plan::content::{Content, Print, Printing};
 use crate::plan::host::HostError;
 use crate::plan::journal::missing;
+use crate::plan::observed::{Dir, Entry, INLINE, Kept, Thing};
 use crate::plan::step::Step;
 
 /// What has this name. Bytes that the journal is too small for will be kept below `saved`.

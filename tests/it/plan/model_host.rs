@@ -5,25 +5,25 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::before::{Before, Dir, Entry, Kept, Kind, Read, Thing};
-use super::content::{Content, Print};
-use super::daemon::{Daemon, Up};
-use super::host::{Host, HostError};
-use super::standing::is_down;
-use super::step::{Step, UNIT_MODE};
-use super::whole::Note;
-use crate::manager::state::{Active, Told};
-use crate::process::detached::Record;
-use crate::process::id::{BootId, ProcessId, Started};
-use crate::process::raw::Raw;
-use crate::unit::name::UnitName;
+use parachute::manager::state::{Active, Told};
+use parachute::plan::Note;
+use parachute::plan::content::{Content, Print};
+use parachute::plan::daemon::{Daemon, Up};
+use parachute::plan::host::{Host, HostError};
+use parachute::plan::observed::{Before, Dir, Entry, Kept, Kind, Read, Thing};
+use parachute::plan::recovery::is_down;
+use parachute::plan::step::{Step, UNIT_MODE};
+use parachute::process::detached::Record;
+use parachute::process::id::{BootId, ProcessId, Started};
+use parachute::process::raw::Raw;
+use parachute::unit::name::UnitName;
 
 /// Longest text that the journal of this world holds.
 const INLINE: usize = 12;
 
 /// What has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub enum Node {
     File { mode: u32, text: String },
     Link(PathBuf),
     Dir(u32),
@@ -31,26 +31,26 @@ pub(super) enum Node {
 
 /// A unit as the manager knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Job {
-    pub(super) path: PathBuf,
-    pub(super) read: Option<String>,
-    pub(super) enabled: bool,
-    pub(super) active: Active,
+pub struct Job {
+    pub path: PathBuf,
+    pub read: Option<String>,
+    pub enabled: bool,
+    pub active: Active,
     /// What it was started from.
-    pub(super) runs: Option<String>,
+    pub runs: Option<String>,
     life: u64,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct World {
-    pub(super) nodes: BTreeMap<PathBuf, Node>,
-    pub(super) jobs: BTreeMap<UnitName, Job>,
-    pub(super) linger: BTreeMap<String, bool>,
+pub struct World {
+    pub nodes: BTreeMap<PathBuf, Node>,
+    pub jobs: BTreeMap<UnitName, Job>,
+    pub linger: BTreeMap<String, bool>,
     /// Which life of a daemon runs, by its name.
-    pub(super) daemons: BTreeMap<String, Option<u64>>,
-    pub(super) saved: BTreeMap<PathBuf, String>,
+    pub daemons: BTreeMap<String, Option<u64>>,
+    pub saved: BTreeMap<PathBuf, String>,
     /// Half-written files of a killed writer, by the file they are beside.
-    pub(super) litter: BTreeSet<PathBuf>,
+    pub litter: BTreeSet<PathBuf>,
     lives: u64,
     boots: u32,
     /// Points passed until the power goes; every look and every half of a step is one.
@@ -58,26 +58,26 @@ pub(super) struct World {
     /// Steps performed so far, and those that fail, in the middle or at once.
     performed: usize,
     /// Something was done since the journal was last written to.
-    pub(super) acting: Cell<bool>,
-    pub(super) fails: BTreeMap<usize, bool>,
+    pub acting: Cell<bool>,
+    pub fails: BTreeMap<usize, bool>,
     /// Daemons whose program is gone.
-    pub(super) gone: BTreeSet<String>,
+    pub gone: BTreeSet<String>,
 }
 
 /// What a person could compare: everything but lives and litter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct View {
-    pub(super) nodes: BTreeMap<PathBuf, Node>,
+pub struct View {
+    pub nodes: BTreeMap<PathBuf, Node>,
     /// Enabled, active, what it was started from, and whether the manager has read its file.
-    pub(super) jobs: BTreeMap<UnitName, (bool, Active, Option<String>, bool)>,
-    pub(super) linger: BTreeMap<String, bool>,
+    pub jobs: BTreeMap<UnitName, (bool, Active, Option<String>, bool)>,
+    pub linger: BTreeMap<String, bool>,
     /// Which daemons run.
-    pub(super) daemons: BTreeSet<String>,
-    pub(super) litter: BTreeSet<PathBuf>,
+    pub daemons: BTreeSet<String>,
+    pub litter: BTreeSet<PathBuf>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             nodes: BTreeMap::from([("/".into(), Node::Dir(0o755)), ("/u".into(), Node::Dir(0o755))]),
             jobs: BTreeMap::new(),
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    pub(super) fn with_job(mut self, unit: &UnitName, text: Option<&str>, enabled: bool, up: bool) -> Self {
+    pub fn with_job(mut self, unit: &UnitName, text: Option<&str>, enabled: bool, up: bool) -> Self {
         let path = PathBuf::from("/u").join(unit.systemd());
         if let Some(text) = text {
             self.nodes.insert(path.clone(), Node::File { mode: UNIT_MODE, text: text.to_owned() });
@@ -116,11 +116,11 @@ impl World {
     }
 
     /// The power goes after so many points.
-    pub(super) fn cut_after(&mut self, points: Option<usize>) {
+    pub fn cut_after(&mut self, points: Option<usize>) {
         self.cut.set(points);
     }
 
-    pub(super) fn view(&self) -> View {
+    pub fn view(&self) -> View {
         let job = |job: &Job| {
             let read = self.text(&job.path) == job.read;
             (job.enabled, job.active, job.runs.clone(), read)
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// Everything ends, and what is enabled comes up again.
-    pub(super) fn reboot(&mut self) {
+    pub fn reboot(&mut self) {
         self.boots += 1;
         self.reload();
         // Nobody keeps them.
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    pub(super) fn text(&self, path: &Path) -> Option<String> {
+    pub fn text(&self, path: &Path) -> Option<String> {
         match self.nodes.get(path) {
             Some(Node::File { text, .. }) => Some(text.clone()),
             _ => None,
@@ -463,7 +463,7 @@ impl World {
 }
 
 /// A daemon of this world: its life is its start time.
-pub(super) fn daemon(name: &str, life: u64) -> Daemon {
+pub fn daemon(name: &str, life: u64) -> Daemon {
     let leader = ProcessId { pid: 200, started: Started(life), boot: BootId("b".into()) };
     Daemon {
         name: name.to_owned(),
@@ -480,7 +480,7 @@ pub(super) fn daemon(name: &str, life: u64) -> Daemon {
     }
 }
 
-pub(super) fn up(name: &str, leader: &ProcessId) -> Up {
+pub fn up(name: &str, leader: &ProcessId) -> Up {
     let raw = |text: &str| Raw(text.into());
     let record = Record {
         exe: raw("/bin/d"),
@@ -574,7 +574,7 @@ impl Host for World {
     async fn keep(&mut self, step: &Step, before: &Before) -> Result<(), HostError> {
         self.point().await;
         let Some((copy, print)) = before.entry().and_then(Entry::saved) else { return Ok(()) };
-        let Some(super::step::Key::File(path)) = step.key() else { return Ok(()) };
+        let Some(parachute::plan::step::Key::File(path)) = step.key() else { return Ok(()) };
         let text = self.text(&path).unwrap_or_default();
         assert_eq!(Print::of(text.as_bytes()), *print);
         self.saved.insert(copy.clone(), text);
@@ -595,10 +595,10 @@ impl Host for World {
 
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
-            Some(super::step::Key::File(path)) => {
+            Some(parachute::plan::step::Key::File(path)) => {
                 self.litter.remove(&path);
             }
-            Some(super::step::Key::Names(one, other)) => {
+            Some(parachute::plan::step::Key::Names(one, other)) => {
                 self.litter.retain(|path| *path != one && *path != other);
             }
             _ => {}

@@ -1,11 +1,14 @@
 //! What to do with a plan that was cut short: finish it, or take it back.
 
+use super::events::Event;
 use super::host::Host;
 use super::journal::Journal;
-use super::log::Event;
-use super::run::{Done, Failed, StepError, finish};
-use super::undo::{self, Stuck, Undo};
-use super::watch::Watch;
+pub mod perform;
+pub mod roll_back;
+
+use self::perform::{Done, Failed, StepError, finish};
+use self::roll_back::{Stuck, Undo};
+use super::run_options::Watch;
 
 /// Finishes the plan in the journal. One that had failed already is taken back: that is how it finishes.
 ///
@@ -22,7 +25,7 @@ pub async fn resume<H: Host>(
     }
     let (index, why) = log.failed.clone().unwrap_or((0, "it was to be taken back".to_owned()));
     let step = log.plan.steps.get(index).cloned();
-    let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
+    let undone = Some(roll_back::take_back(host, journal, watch, Stuck::Again).await);
     Err(Box::new(Failed { index, step, error: StepError::Earlier(why), undone }))
 }
 
@@ -34,5 +37,5 @@ pub async fn roll_back<H: Host>(
     stuck: Stuck,
 ) -> Undo {
     journal.note(Event::Undoing);
-    undo::take_back(host, journal, watch, stuck).await
+    roll_back::take_back(host, journal, watch, stuck).await
 }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use super::known;
 use crate::home::exact;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::manager::systemd::verbs;
 use crate::manager::which::Manager;
-use crate::plan::before::{Before, Entry, Read};
 use crate::plan::host::HostError;
+use crate::plan::observed::{Before, Entry, Read};
 use crate::process::table;
 use crate::unit::name::UnitName;
 
@@ -71,7 +70,7 @@ pub(super) fn accepted(
                 None => "it does not find it".to_owned(),
             };
             let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
-            let next = super::commands::status(unit, manager);
+            let next = crate::plan::commands::status(unit, manager);
             Err(HostError::refused(what, Some(&next)))
         }
         _ => Ok(()),
@@ -98,5 +97,13 @@ pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitNam
     let Manager::Systemd(systemd) = &driver.manager else { return };
     if driver.state(unit).await.active == Told::Known(Active::Failed) {
         let _ = driver.runner.run(&verbs::reset_failed(systemd, unit)).await;
+    }
+}
+
+/// Known, or a refusal to act blindly.
+fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
+    match told {
+        Told::Known(value) => Ok(value),
+        Told::Unknown(because) => Err(HostError::refused(format!("{what} cannot be told: {because}"), None)),
     }
 }

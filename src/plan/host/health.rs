@@ -11,8 +11,8 @@ use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::plan::commands;
 use crate::plan::host::HostError;
-use crate::plan::machine::steady::{A_MOMENT, A_SECOND, Steady};
-use crate::plan::whole::Note;
+use crate::plan::host::stability::{A_MOMENT, A_SECOND, Steady};
+use crate::plan::plan::Note;
 use crate::unit::name::UnitName;
 
 /// Between two looks.
@@ -235,7 +235,7 @@ fn not_ready(ready: &Ready, modules: &[ModuleView], holds: impl Fn(&str) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::machine::steady::tests::view;
+    use crate::plan::host::stability::tests::view;
 
     fn health(instance: &str) -> Health {
         Health {

@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::before::Before;
-use super::content::{Content, Print};
-use super::host::observe_all;
-use super::journal::{Journal, peek_log};
-use super::matrix::Mark;
-use super::receipt::Receipt;
-use super::run::{Done, Failed, StepError};
-use super::step::Step;
-use super::undo::Undo;
-use super::watch::{Progress, Watch};
-use super::whole::{Plan, Verb};
-use super::world::{Node, World, daemon, up};
-use super::{Stuck, Take, inverse_of, resume, roll_back, run};
-use crate::manager::state::Active;
-use crate::unit::name::UnitName;
+use super::model_host::{Node, World, daemon, up};
+use parachute::manager::state::Active;
+use parachute::plan::Undo;
+use parachute::plan::content::{Content, Print};
+use parachute::plan::executor::perform::{Done, Failed, StepError};
+use parachute::plan::host::observe_all;
+use parachute::plan::journal::{Journal, peek_log};
+use parachute::plan::matrix::Mark;
+use parachute::plan::observed::Before;
+use parachute::plan::receipt::Receipt;
+use parachute::plan::run_options::{Progress, Watch};
+use parachute::plan::step::Step;
+use parachute::plan::{Plan, Verb};
+use parachute::plan::{Stuck, Take, inverse_of, resume, roll_back, run};
+use parachute::unit::name::UnitName;
 
-pub(super) fn hub() -> UnitName {
+pub fn hub() -> UnitName {
     UnitName::hub()
 }
 
-pub(super) fn plan(steps: Vec<Step>) -> Plan {
+pub fn plan(steps: Vec<Step>) -> Plan {
     Plan { steps, ..Plan::new(Verb::Init) }
 }
 
@@ -34,19 +34,19 @@ fn file(path: &str, text: &str) -> Step {
     Step::PutFile { path: path.into(), mode: 0o644, content: Content::Text(text.to_owned()) }
 }
 
-pub(super) fn unit(name: &UnitName, text: &str) -> Step {
+pub fn unit(name: &UnitName, text: &str) -> Step {
     Step::PutUnit { unit: name.clone(), path: unit_path(name), text: text.to_owned() }
 }
 
-pub(super) fn unit_path(name: &UnitName) -> PathBuf {
+pub fn unit_path(name: &UnitName) -> PathBuf {
     Path::new("/u").join(name.systemd())
 }
 
-pub(super) fn enabled(name: &UnitName, enabled: bool) -> Step {
+pub fn enabled(name: &UnitName, enabled: bool) -> Step {
     Step::SetEnabled { unit: name.clone(), enabled }
 }
 
-pub(super) fn running(name: &UnitName, running: bool) -> Step {
+pub fn running(name: &UnitName, running: bool) -> Step {
     Step::SetRunning { unit: name.clone(), running }
 }
 
@@ -63,32 +63,32 @@ fn install() -> Vec<Step> {
 }
 
 /// One life of the program: takes the lock, does one thing, and ends or is killed (`None`).
-pub(super) struct Lives {
+pub struct Lives {
     dir: tempfile::TempDir,
-    stages: Vec<(usize, super::watch::Stage)>,
+    stages: Vec<(usize, parachute::plan::run_options::Stage)>,
 }
 
 impl Lives {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         // Thousands of journals: memory syncs faster than a disk.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         Self { dir: dir.unwrap(), stages: Vec::new() }
     }
 
-    pub(super) fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.dir.path().join("install")
     }
 
-    pub(super) fn run(&mut self, world: &mut World, plan: &Plan) -> Option<Result<Done, Box<Failed>>> {
+    pub fn run(&mut self, world: &mut World, plan: &Plan) -> Option<Result<Done, Box<Failed>>> {
         self.live(async |journal, watch| run(plan, world, journal, watch).await)
     }
 
-    pub(super) fn resume(&mut self, world: &mut World) -> Option<Result<Done, Box<Failed>>> {
+    pub fn resume(&mut self, world: &mut World) -> Option<Result<Done, Box<Failed>>> {
         self.live(async |journal, watch| resume(world, journal, watch).await)
     }
 
-    pub(super) fn roll_back(&mut self, world: &mut World) -> Option<Undo> {
+    pub fn roll_back(&mut self, world: &mut World) -> Option<Undo> {
         self.live(async |journal, watch| roll_back(world, journal, watch, Stuck::Again).await)
     }
 
@@ -96,7 +96,7 @@ impl Lives {
         self.live(async |journal, watch| roll_back(world, journal, watch, Stuck::Left).await)
     }
 
-    pub(super) fn live<T>(&mut self, act: impl AsyncFnOnce(&mut Journal, &mut Watch<'_>) -> T) -> Option<T> {
+    pub fn live<T>(&mut self, act: impl AsyncFnOnce(&mut Journal, &mut Watch<'_>) -> T) -> Option<T> {
         let mut journal = Journal::open(&self.state()).unwrap();
         let stages = &mut self.stages;
         let mut progress = |progress: Progress<'_>| stages.push((progress.index, progress.stage));
@@ -108,24 +108,24 @@ impl Lives {
         outcome
     }
 
-    pub(super) fn receipt(&self) -> Receipt {
-        super::journal::peek_receipt(&self.state()).unwrap()
+    pub fn receipt(&self) -> Receipt {
+        parachute::plan::journal::peek_receipt(&self.state()).unwrap()
     }
 
     /// A file of the installation, as an earlier program left it.
-    pub(super) fn put(&self, name: &str, text: &str) {
-        crate::home::fs::make_dir(&self.state(), 0o700).unwrap();
-        crate::home::fs::put(&self.state().join(name), 0o600, text.as_bytes()).unwrap();
+    pub fn put(&self, name: &str, text: &str) {
+        parachute::home::fs::make_dir(&self.state(), 0o700).unwrap();
+        parachute::home::fs::put(&self.state().join(name), 0o600, text.as_bytes()).unwrap();
     }
 
     /// What a power cut does to the last line, unless that was on disk before the world changed.
-    pub(super) fn tear(&self, bytes: usize, acting: bool) {
+    pub fn tear(&self, bytes: usize, acting: bool) {
         let path = self.state().join("journal.jsonl");
-        let Ok(all) = crate::home::fs::read(&path, 1 << 30) else { return };
+        let Ok(all) = parachute::home::fs::read(&path, 1 << 30) else { return };
         let Some(end) = all[..all.len() - 1].iter().rposition(|byte| *byte == b'\n') else { return };
         if !acting {
             let last = all.len() - end - 1;
-            crate::home::fs::put(&path, 0o600, &all[..all.len() - bytes.min(last)]).unwrap();
+            parachute::home::fs::put(&path, 0o600, &all[..all.len() - bytes.min(last)]).unwrap();
         }
     }
 }
@@ -168,7 +168,7 @@ fn what_is_installed_is_taken_back_to_the_letter() {
     assert!(!lives.state().exists(), "nothing of ours is left, not even the directory of the installation");
 }
 
-pub(super) fn describe(plan: &Plan) -> String {
+pub fn describe(plan: &Plan) -> String {
     plan.steps.iter().map(|step| step.describe() + "\n").collect()
 }
 
@@ -262,7 +262,7 @@ fn what_was_started_in_vain_is_ended_again() {
     world.gone.clear();
     let _ = lives.run(&mut world, &plan(steps)).unwrap().unwrap();
     assert_eq!(world.view().daemons.len(), 2);
-    assert!(lives.receipt().get(&super::step::Key::Daemons).is_none());
+    assert!(lives.receipt().get(&parachute::plan::step::Key::Daemons).is_none());
 }
 
 /// To take back a stop is to start whoever can be started: one that cannot stops no other.
@@ -303,14 +303,14 @@ fn what_is_let_go_of_is_kept_aside() {
     let undo = lives.let_go(&mut world).unwrap();
     let next = undo.left[0].next.clone().unwrap();
     let kept = next.strip_prefix("diff ").unwrap().split(' ').next().unwrap();
-    assert_eq!(crate::home::fs::read(Path::new(kept), 99).unwrap(), b"before us");
+    assert_eq!(parachute::home::fs::read(Path::new(kept), 99).unwrap(), b"before us");
     assert!(!undo.again);
 }
 
 #[test]
 fn to_start_daemons_again_is_nothing_to_type() {
     let (_, steps) = torn_down();
-    let said = super::commands::by_hand(&steps[1], None).unwrap();
+    let said = parachute::plan::commands::by_hand(&steps[1], None).unwrap();
     assert!(!said.contains("setsid") && said.ends_with("parachute migrate --rollback"), "{said}");
 }
 
@@ -357,7 +357,7 @@ fn what_is_refused_is_named_and_the_bytes_from_before_are_kept() {
     assert!(left.because.starts_with("somebody else changed it"), "{left:?}");
     let next = left.next.clone().unwrap();
     let kept = next.strip_prefix("diff ").unwrap().split(' ').next().unwrap();
-    assert_eq!(crate::home::fs::read(Path::new(kept), 99).unwrap(), b"before us");
+    assert_eq!(parachute::home::fs::read(Path::new(kept), 99).unwrap(), b"before us");
     assert_eq!(world.text(Path::new("/f")).as_deref(), Some("theirs"));
 }
 
@@ -394,7 +394,7 @@ fn two_commands_at_once_are_refused_with_a_name() {
     let lives = Lives::new();
     let held = Journal::open(&lives.state()).unwrap();
     let error = Journal::open(&lives.state()).unwrap_err();
-    let said = crate::home::sentence::of(&error);
+    let said = parachute::home::sentence::of(&error);
     assert!(said.starts_with("another command is changing this installation: "), "{said}");
     assert!(said.ends_with(&format!("lock is held by pid {}", std::process::id())), "{said}");
     held.close().unwrap();
@@ -409,13 +409,13 @@ fn damage_is_loud_and_touches_nothing() {
     ] {
         let lives = Lives::new();
         let path = lives.state().join(name);
-        crate::home::fs::make_dir(&lives.state(), 0o700).unwrap();
-        crate::home::fs::put(&path, 0o600, text.as_bytes()).unwrap();
+        parachute::home::fs::make_dir(&lives.state(), 0o700).unwrap();
+        parachute::home::fs::put(&path, 0o600, text.as_bytes()).unwrap();
         let error = Journal::open(&lives.state()).unwrap_err();
-        let said = crate::home::sentence::of(&error);
+        let said = parachute::home::sentence::of(&error);
         assert!(said.contains(&path.display().to_string()), "{said}");
         assert_eq!(error.next().is_some_and(|next| next.starts_with("mv ")), next, "{said}");
-        assert_eq!(crate::home::fs::read(&path, 99).unwrap(), text.as_bytes());
+        assert_eq!(parachute::home::fs::read(&path, 99).unwrap(), text.as_bytes());
         assert!(!text.contains('9') || said.contains("written by parachute 3.1.0"), "{said}");
     }
 }
@@ -424,7 +424,7 @@ fn damage_is_loud_and_touches_nothing() {
 /// to be taken back.
 #[test]
 fn what_older_versions_wrote_is_read_and_taken_back() {
-    let text = include_str!("../../tests/data/plan/receipt-1.json");
+    let text = include_str!("../../data/plan/receipt-1.json");
     let receipt = Receipt::read(text.as_bytes()).unwrap();
     assert_eq!(
         serde_json::to_string_pretty(&receipt).unwrap() + "\n",
@@ -438,7 +438,7 @@ fn what_older_versions_wrote_is_read_and_taken_back() {
     );
     assert_eq!(receipt.saved().into_iter().collect::<Vec<_>>(), [Path::new("/h/install/saved/2d71")]);
 
-    let good = super::log::read(include_bytes!("../../tests/data/plan/journal-1.jsonl")).unwrap();
+    let good = parachute::plan::events::read(include_bytes!("../../data/plan/journal-1.jsonl")).unwrap();
     let log = good.log.unwrap();
     let words = |mark: &Mark| match mark {
         Mark::Untouched => "untouched",

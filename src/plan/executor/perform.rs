@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::before::{Before, Dir, Entry};
-use super::fault;
-use super::host::{Host, HostError};
-use super::journal::{Journal, JournalError};
-use super::log::Event;
-use super::matrix::{Forward, Mark};
-use super::standing::Standing;
-use super::step::{Key, Step};
-use super::undo::{self, Stuck, Undo};
-use super::watch::{Progress, Stage, Watch, stopped};
-use super::whole::{Note, Plan};
+use super::super::events::Event;
+use super::super::fault;
+use super::super::host::{Host, HostError};
+use super::super::journal::{Journal, JournalError};
+use super::super::matrix::{Forward, Mark};
+use super::super::observed::{Before, Dir, Entry};
+use super::super::plan::{Note, Plan};
+use super::super::recovery::Standing;
+use super::super::run_options::{Progress, Stage, Watch, stopped};
+use super::super::step::{Key, Step};
+use super::roll_back::{self, Stuck, Undo};
 use crate::home::sentence;
 
 /// A plan that is through.
@@ -132,7 +132,7 @@ pub async fn run<H: Host>(
         // Nobody is asked about a plan that has just begun.
         Err(failed) if failed.undone.is_none() => {
             journal.note(Event::Failed { step: failed.index, error: sentence::of(&failed.error) });
-            let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
+            let undone = Some(roll_back::take_back(host, journal, watch, Stuck::Again).await);
             Err(Box::new(Failed { undone, ..*failed }))
         }
         other => other,
@@ -172,7 +172,7 @@ async fn failed<H: Host>(
         return Box::new(Failed { index, step, error, undone: None });
     }
     journal.note(Event::Failed { step: index, error: sentence::of(&error) });
-    let undone = Some(undo::take_back(host, journal, watch, Stuck::Again).await);
+    let undone = Some(roll_back::take_back(host, journal, watch, Stuck::Again).await);
     Box::new(Failed { index, step, error, undone })
 }
 

@@ -2,8 +2,8 @@
 
 use tokio::sync::watch;
 
-use super::before::Before;
 use super::fault::Fault;
+use super::observed::Before;
 use super::step::Step;
 
 /// Who looks on.

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::before::{Before, Glance};
 use super::matrix::Mark;
+use super::observed::{Before, Glance};
+use super::plan::Plan;
 use super::step::{Key, Step};
-use super::whole::Plan;
 
 /// Version of the format that this program writes, and the newest it reads.
 pub const VERSION: u32 = 1;
@@ -245,7 +245,7 @@ fn version_of(line: &[u8]) -> Option<Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::whole::Verb;
+    use crate::plan::plan::Verb;
 
     fn lines() -> Vec<Event> {
         let mut plan = Plan::new(Verb::Init);

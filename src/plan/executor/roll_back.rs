@@ -1,14 +1,14 @@
 //! Takes a plan back, in reverse, as far as it is ours. One step that cannot be taken back stops no other.
 
-use super::before::{Before, Dir};
-use super::commands::look;
-use super::host::Host;
-use super::journal::Journal;
-use super::log::Event;
-use super::matrix::{Backward, Mark};
-use super::standing::Standing;
-use super::step::Step;
-use super::watch::{Progress, Stage, Watch};
+use super::super::commands::look;
+use super::super::events::Event;
+use super::super::host::Host;
+use super::super::journal::Journal;
+use super::super::matrix::{Backward, Mark};
+use super::super::observed::{Before, Dir};
+use super::super::recovery::Standing;
+use super::super::run_options::{Progress, Stage, Watch};
+use super::super::step::Step;
 use crate::home::sentence;
 
 /// How a plan was taken back.

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::client::{Client, ClientError};
 use crate::api::wire::Ready;
-use crate::plan::whole::Note;
+use crate::plan::plan::Note;
 
 /// Between two looks: what is told is true to this.
 const PAUSE: Duration = Duration::from_millis(5);
