@@ -1,186 +1,186 @@
-//! The journal as data: one JSON line an event, and what they add up to. Pure.
+//! The journal as data: its events, one JSON line each, and the unfinished plan that they add up to. Pure.
 //!
-//! Every line is on disk before the next thing happens, so only the last one can be torn. A torn last line is as if
-//! it had never been written; anything else that does not parse is an error, never ignored.
+//! Every line is on disk before the next step is taken, so only the last line can be torn. A torn last line counts as
+//! not written; any other line that does not parse is an error and never ignored.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::matrix::Mark;
-use super::observed::{Before, Glance};
+use super::observed::{Glance, Observed};
 use super::plan::Plan;
+use super::recovery::Recorded;
 use super::step::{Key, Step};
 
 /// Version of the format that this program writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
-/// One line.
+/// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The first: the whole plan, so that any later run can finish it.
+    /// The first line: the whole plan, so that any later run can finish it.
     Begin {
-        /// [`VERSION`].
+        /// Version of the format.
         version: u32,
-        /// Random; the receipt names the last one it has taken in.
+        /// A random number that names this run of the plan. The receipt names the last one that it contains.
         id: String,
         /// Version of the program that wrote it.
         program: String,
-        /// Directories that were made to keep it in, topmost first.
+        /// Directories that were made to keep the journal in, topmost first.
         #[serde(default)]
         made: Vec<PathBuf>,
-        /// What was found where the plan is going to write. A file that is another one when its turn comes is
-        /// somebody else's work.
+        /// What was found where the plan is going to write. A file that is another one when its step comes was changed by
+        /// something else.
         #[serde(default)]
         expects: BTreeMap<PathBuf, Glance>,
-        /// What shall be done.
+        /// The plan.
         plan: Plan,
     },
     /// A step is about to be performed.
     Started {
-        /// Its place in the plan, from 0.
+        /// Index of the step in the plan, from 0.
         step: usize,
-        /// What was found.
-        before: Before,
+        /// What was found before it.
+        before: Observed,
     },
-    /// What it wants is so.
+    /// A step is done, and its goal was found to be reached.
     Done {
-        /// Which.
+        /// Index of the step.
         step: usize,
     },
-    /// It was so already, or could be missed.
+    /// The goal of a step was reached already, or it is optional and failed.
     Skipped {
-        /// Which.
+        /// Index of the step.
         step: usize,
     },
-    /// It failed: from here on the plan is taken back.
+    /// A step failed: from here on the plan is taken back.
     Failed {
-        /// Which; the number of steps if it was the end that failed.
+        /// Index of the step; the number of steps if the receipt could not be written.
         step: usize,
-        /// Why.
+        /// The error, in words.
         error: String,
     },
-    /// Somebody decided to take the plan back.
+    /// The plan is to be taken back on request.
     Undoing,
-    /// The step is taken back, or there was nothing to take back.
+    /// A step is taken back, or there was nothing to take back.
     Undone {
-        /// Which.
+        /// Index of the step.
         step: usize,
     },
 }
 
-/// What a journal adds up to.
+/// A plan that is being performed or was cut off: what the events of its journal add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// Of [`Event::Begin`].
+pub struct UnfinishedPlan {
+    /// Names this run of the plan.
     pub id: String,
-    /// Of [`Event::Begin`].
+    /// Directories that were made to keep the journal in, topmost first.
     pub made: Vec<PathBuf>,
-    /// Of [`Event::Begin`].
+    /// What was found where the plan is going to write.
     pub expects: BTreeMap<PathBuf, Glance>,
-    /// What shall be done.
+    /// The plan.
     pub plan: Plan,
-    /// One for each step.
-    pub marks: Vec<Mark>,
+    /// What the journal says about each step.
+    pub recorded: Vec<Recorded>,
     /// It is being taken back, and can no longer be finished.
     pub undoing: bool,
-    /// The step that failed, and why.
+    /// Index of the step that failed, and the error in words.
     pub failed: Option<(usize, String)>,
 }
 
 /// Why a journal cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Written by a later version.
+    /// A later version of the program wrote it.
     #[error("it has version {found} of the format, and this program knows {VERSION}")]
     Newer {
-        /// Its version.
+        /// Version of its format.
         found: u32,
     },
-    /// A line that is not what we write.
+    /// A line is not what any version of this program writes.
     #[error("line {line} is damaged: {because}")]
     Damaged {
-        /// Its number, from 1.
+        /// Number of the line, from 1.
         line: usize,
         /// What is wrong with it.
         because: String,
     },
 }
 
-/// What was read: the sum of the good lines, and how many bytes they are.
+/// What was read from the bytes of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Good {
-    /// The sum; `None` if not even the first line is whole, so that nothing was done.
-    pub log: Option<Log>,
-    /// Bytes before a torn last line.
+pub struct Replay {
+    /// The plan; `None` if not even the first line is whole, so that nothing was done.
+    pub unfinished: Option<UnfinishedPlan>,
+    /// How many bytes are whole lines.
     pub len: usize,
 }
 
-impl Log {
-    /// The sum of a first line.
+impl UnfinishedPlan {
+    /// A plan of which no step was begun.
     #[must_use]
-    pub fn begun(id: String, made: Vec<PathBuf>, expects: BTreeMap<PathBuf, Glance>, plan: Plan) -> Self {
-        let marks = vec![Mark::Untouched; plan.steps.len()];
-        Self { id, made, expects, plan, marks, undoing: false, failed: None }
+    pub(super) fn begun(
+        id: String,
+        made: Vec<PathBuf>,
+        expects: BTreeMap<PathBuf, Glance>,
+        plan: Plan,
+    ) -> Self {
+        let recorded = vec![Recorded::Untouched; plan.steps.len()];
+        Self { id, made, expects, plan, recorded, undoing: false, failed: None }
     }
 
-    /// Adds one line.
+    /// Applies one event.
     ///
     /// # Errors
-    /// It contradicts what came before.
-    pub fn add(&mut self, event: Event) -> Result<(), String> {
+    /// It contradicts an earlier event.
+    pub(super) fn apply(&mut self, event: Event) -> Result<(), String> {
         match event {
             Event::Begin { .. } => return Err("a second beginning".to_owned()),
-            Event::Started { step, before } => *self.mark(step)? = Mark::Started { before },
+            Event::Started { step, before } => *self.recorded(step)? = Recorded::Started { before },
             Event::Done { step } => {
-                let mark = self.mark(step)?;
-                match std::mem::take(mark) {
-                    Mark::Started { before } | Mark::Done { before } => *mark = Mark::Done { before },
-                    Mark::Untouched | Mark::Skipped | Mark::Undone => {
+                let recorded = self.recorded(step)?;
+                match std::mem::take(recorded) {
+                    Recorded::Started { before } | Recorded::Done { before } => {
+                        *recorded = Recorded::Done { before };
+                    }
+                    Recorded::Untouched | Recorded::Skipped | Recorded::Undone => {
                         return Err(format!("step {step} is done and was never started"));
                     }
                 }
             }
-            Event::Skipped { step } => *self.mark(step)? = Mark::Skipped,
+            Event::Skipped { step } => *self.recorded(step)? = Recorded::Skipped,
             Event::Failed { step, error } => {
                 self.failed = Some((step, error));
                 self.undoing = true;
             }
             Event::Undoing => self.undoing = true,
-            Event::Undone { step } => *self.mark(step)? = Mark::Undone,
+            Event::Undone { step } => *self.recorded(step)? = Recorded::Undone,
         }
         Ok(())
     }
 
-    fn mark(&mut self, step: usize) -> Result<&mut Mark, String> {
-        self.marks.get_mut(step).ok_or_else(|| format!("there is no step {step}"))
+    fn recorded(&mut self, step: usize) -> Result<&mut Recorded, String> {
+        self.recorded.get_mut(step).ok_or_else(|| format!("there is no step {step}"))
     }
 
-    /// Whether nothing is left to do but to write the receipt.
+    /// Whether what was found before a step is neither what was there when the plan was made nor what an earlier step of
+    /// the plan left there: then something else changed it, and the step must not overwrite it.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
-        let over = |mark: &Mark| matches!(mark, Mark::Done { .. } | Mark::Skipped);
-        !self.undoing && self.marks.iter().all(over)
-    }
-
-    /// Whether this is not what the step may find where it is going to write: neither what was there when the plan
-    /// was made nor what an earlier step of it has left there.
-    #[must_use]
-    pub fn is_foreign(&self, step: usize, found: &Before) -> bool {
+    pub(super) fn was_changed(&self, step: usize, found: &Observed) -> bool {
         let Some(ours) = self.plan.steps.get(step) else { return false };
         let key = ours.key();
         let earlier = self.plan.steps.iter().take(step).rfind(|earlier| earlier.key() == key);
         match (ours, &key, found) {
-            (Step::Move { from, .. }, _, Before::Names { at }) => {
+            (Step::Move { from, .. }, _, Observed::Names { at }) => {
                 match (earlier, self.expects.get(from), at.get(from)) {
-                    (None, Some(Glance::Thing(expected)), Some(found)) => !found.same(expected),
+                    (None, Some(Glance::Moved(expected)), Some(found)) => !found.same(expected),
                     (None, Some(Glance::Absent), Some(_)) => true,
                     _ => false,
                 }
             }
-            (_, Some(Key::File(path)), Before::File { entry } | Before::Unit { entry, .. }) => {
+            (_, Some(Key::File(path)), Observed::File { entry } | Observed::Unit { entry, .. }) => {
                 match earlier {
                     Some(earlier) => !earlier.wants(entry),
                     None => self.expects.get(path).is_some_and(|expected| *expected != Glance::from(entry)),
@@ -190,50 +190,50 @@ impl Log {
         }
     }
 
-    /// Whether a later step has followed this one on the same thing.
+    /// Whether a later step with the same key was begun: then this one is over, whatever is found now.
     #[must_use]
-    pub fn is_followed(&self, step: usize) -> bool {
+    pub(super) fn is_superseded(&self, step: usize) -> bool {
         let key = self.plan.steps.get(step).and_then(Step::key);
         key.is_some()
-            && self.plan.steps.iter().zip(&self.marks).skip(step + 1).any(|(later, mark)| {
-                later.key() == key && matches!(mark, Mark::Started { .. } | Mark::Done { .. })
+            && self.plan.steps.iter().zip(&self.recorded).skip(step + 1).any(|(later, recorded)| {
+                later.key() == key && matches!(recorded, Recorded::Started { .. } | Recorded::Done { .. })
             })
     }
 }
 
-/// Reads a journal.
+/// Reads the bytes of a journal.
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn read(bytes: &[u8]) -> Result<Good, Unreadable> {
-    let mut good = Good { log: None, len: 0 };
+pub fn replay(bytes: &[u8]) -> Result<Replay, Unreadable> {
+    let mut replay = Replay { unfinished: None, len: 0 };
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let is_last = good.len + line.len() == bytes.len();
+        let is_last = replay.len + line.len() == bytes.len();
         let damaged = |because: String| Unreadable::Damaged { line: index + 1, because };
         let event = match serde_json::from_slice::<Event>(line) {
             Ok(event) if line.ends_with(b"\n") => event,
-            // Some file systems leave zeros where a power cut caught the data on its way.
-            _ if is_last && (!line.ends_with(b"\n") || line.contains(&0)) => return Ok(good),
+            // After a power cut some file systems leave zeros in place of data that was not written yet.
+            _ if is_last && (!line.ends_with(b"\n") || line.contains(&0)) => return Ok(replay),
             Ok(_) => return Err(damaged("it does not end".to_owned())),
-            Err(error) => return Err(version_of(line).unwrap_or_else(|| damaged(error.to_string()))),
+            Err(error) => return Err(newer(line).unwrap_or_else(|| damaged(error.to_string()))),
         };
-        match (&mut good.log, event) {
+        match (&mut replay.unfinished, event) {
             (None, Event::Begin { version, id, made, expects, plan, program: _ }) => {
                 if version > VERSION {
                     return Err(Unreadable::Newer { found: version });
                 }
-                good.log = Some(Log::begun(id, made, expects, plan));
+                replay.unfinished = Some(UnfinishedPlan::begun(id, made, expects, plan));
             }
             (None, _) => return Err(damaged("a journal begins with its plan".to_owned())),
-            (Some(log), event) => log.add(event).map_err(damaged)?,
+            (Some(unfinished), event) => unfinished.apply(event).map_err(damaged)?,
         }
-        good.len += line.len();
+        replay.len += line.len();
     }
-    Ok(good)
+    Ok(replay)
 }
 
-/// A first line of a later version need not parse, but it tells its version.
-fn version_of(line: &[u8]) -> Option<Unreadable> {
+/// The error for a first line of a later version: such a line need not parse, but it tells its version.
+fn newer(line: &[u8]) -> Option<Unreadable> {
     #[derive(Deserialize)]
     struct Head {
         version: u32,
@@ -245,7 +245,7 @@ fn version_of(line: &[u8]) -> Option<Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::plan::Verb;
+    use crate::plan::Verb;
 
     fn lines() -> Vec<Event> {
         let mut plan = Plan::new(Verb::Init);
@@ -262,7 +262,7 @@ mod tests {
                 expects: BTreeMap::new(),
                 plan,
             },
-            Event::Started { step: 0, before: Before::Nothing },
+            Event::Started { step: 0, before: Observed::Nothing },
             Event::Done { step: 0 },
             Event::Skipped { step: 1 },
         ]
@@ -273,38 +273,39 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_it_is_the_whole_lines_before_the_cut() {
+    fn a_journal_that_is_cut_off_anywhere_is_the_whole_lines_before_the_cut() {
         let events = lines();
         let all = text(&events);
         for cut in 0..=all.len() {
             let whole = (0..=events.len()).rev().find(|n| text(&events[..*n]).len() <= cut).unwrap();
-            let good = read(&all[..cut]).unwrap();
-            assert_eq!(good, read(&text(&events[..whole])).unwrap(), "cut at {cut}");
+            let good = replay(&all[..cut]).unwrap();
+            assert_eq!(good, replay(&text(&events[..whole])).unwrap(), "cut at {cut}");
             assert_eq!(good.len, text(&events[..whole]).len());
-            // Zeros in place of what was on its way.
+            // Zeros in place of data that was not written yet.
             let zeros: Vec<u8> = all[..cut].iter().copied().chain([0; 9]).collect();
-            assert_eq!(read(&zeros).unwrap(), good, "cut at {cut}, then zeros");
+            assert_eq!(replay(&zeros).unwrap(), good, "cut at {cut}, then zeros");
         }
-        assert!(read(&all).unwrap().log.unwrap().is_complete());
+        let recorded = replay(&all).unwrap().unfinished.unwrap().recorded;
+        assert_eq!(recorded, [Recorded::Done { before: Observed::Nothing }, Recorded::Skipped]);
     }
 
     #[test]
-    fn damage_anywhere_else_is_loud() {
+    fn damage_other_than_a_torn_last_line_is_an_error() {
         let good = text(&lines());
         let first = good.iter().position(|b| *b == b'\n').unwrap();
         let mut bad = good.clone();
         bad[first + 3] = b'#';
-        assert!(matches!(read(&bad), Err(Unreadable::Damaged { line: 2, .. })), "{:?}", read(&bad));
+        assert!(matches!(replay(&bad), Err(Unreadable::Damaged { line: 2, .. })), "{:?}", replay(&bad));
         let mut last = good.clone();
         let at = last.len() - 4;
         last[at] = b'#';
-        assert!(matches!(read(&last), Err(Unreadable::Damaged { line: 4, .. })));
+        assert!(matches!(replay(&last), Err(Unreadable::Damaged { line: 4, .. })));
         let headless = &good[first + 1..];
-        assert!(matches!(read(headless), Err(Unreadable::Damaged { line: 1, .. })));
+        assert!(matches!(replay(headless), Err(Unreadable::Damaged { line: 1, .. })));
         let newer = br#"{"event":"begin","version":7,"plan":{"shape":"unknown"}}
 "#;
-        assert_eq!(read(newer), Err(Unreadable::Newer { found: 7 }));
+        assert_eq!(replay(newer), Err(Unreadable::Newer { found: 7 }));
         let unknown_step = [&good[..], b"{\"event\":\"done\",\"step\":9}\n"].concat();
-        assert!(matches!(read(&unknown_step), Err(Unreadable::Damaged { line: 5, .. })));
+        assert!(matches!(replay(&unknown_step), Err(Unreadable::Damaged { line: 5, .. })));
     }
 }

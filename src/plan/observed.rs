@@ -1,40 +1,40 @@
-//! What a step touches, as it is found: before the step, after it, and after a crash.
+//! What a step touches, as it is found on the machine: before the step, after it, and after a crash.
 //!
-//! The same type answers all three questions, so that they can be compared. What is found before a step goes into
-//! the journal with all that it takes to put it back.
+//! One type answers all three questions, so that the answers can be compared. What is found before a step goes into
+//! the journal, with all that is needed to put it back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::Print;
-use super::daemon::{Up, names};
+use super::content::Fingerprint;
+use super::daemon::{RunningDaemon, names};
 use crate::home::moving::{self, Glimpse};
 use crate::manager::state::{Active, Told};
 use crate::process::id::ProcessId;
 
-/// Longest previous text that the journal itself holds, bytes. Anything longer, and anything that is not UTF-8, is
-/// copied aside.
-pub const INLINE: u64 = 64 * 1024;
+/// The longest previous text that is kept in the journal itself, bytes. A longer one, and one that is not UTF-8, is
+/// copied into a file.
+pub(crate) const INLINE_LIMIT: u64 = 64 * 1024;
 
-/// What a step touches.
+/// What a step touches, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
-pub enum Before {
+pub enum Observed {
     /// A name in a directory.
     File {
-        /// What has it.
+        /// What has the name.
         entry: Entry,
     },
     /// A unit: its file, and what the manager has read.
     Unit {
         /// What has the name of its file.
         entry: Entry,
-        /// What the manager made of it; absent where a manager reads a unit only when it is started.
+        /// What the manager has read of it; absent where a manager reads a unit only when it is started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        read: Option<Read>,
-        /// What runs of it: what was down must be down again before its file goes.
+        read: Option<UnitRead>,
+        /// Whether it runs: a unit that was stopped must be stopped again before its file is removed.
         active: Active,
     },
     /// A directory.
@@ -44,45 +44,46 @@ pub enum Before {
     },
     /// Permission bits.
     Mode {
-        /// Of what is there; absent: nothing is.
+        /// The bits; absent if nothing has that name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
-    /// Two names, of which one is to be given up for the other.
+    /// The two names of a move.
     Names {
-        /// What has which; a name that nothing has is not here.
-        at: BTreeMap<PathBuf, Thing>,
+        /// What has which name; a name that nothing has is left out.
+        at: BTreeMap<PathBuf, FileIdentity>,
     },
-    /// Whether a unit starts by itself.
+    /// Whether a unit is enabled.
     Enabled {
-        /// It does.
+        /// It is.
         enabled: bool,
-        /// What runs of it: a boot starts what is enabled, and taking that back is taking back both.
+        /// Whether it runs: a boot starts what is enabled, so taking that back may mean stopping it.
         active: Active,
     },
     /// Whether a unit runs.
     Running {
-        /// As its manager sees it.
+        /// Its state, as the manager tells it.
         active: Active,
-        /// Which life of it; absent if it has no process.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        life: Option<ProcessId>,
+        /// Its main process, if it has one: tells whether it was restarted in between.
+        #[serde(default, rename = "life", skip_serializing_if = "Option::is_none")]
+        process: Option<ProcessId>,
     },
-    /// Whether somebody's services run without a login.
+    /// Whether the services of a user run without a login.
     Linger {
         /// They do.
         on: Told<bool>,
     },
-    /// Daemons without a manager.
+    /// Detached daemons.
     Daemons {
         /// Those of the step that run, and how each could be started again.
-        up: Vec<Up>,
+        #[serde(rename = "up")]
+        running: Vec<RunningDaemon>,
     },
     /// The step only waits.
     Nothing,
 }
 
-/// What has a name in a directory. A link is a link and never what it leads to.
+/// What has a name in a directory. A link is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Entry {
@@ -96,25 +97,25 @@ pub enum Entry {
         uid: u32,
         /// Group id of its owner.
         gid: u32,
-        /// Its content, in short.
+        /// Hash and length of its content.
         #[serde(flatten)]
-        print: Print,
+        fingerprint: Fingerprint,
         /// Its content, to put it back.
         kept: Kept,
     },
     /// A symbolic link.
     Link {
-        /// Its text.
+        /// Its target, as it is written in the link.
         to: PathBuf,
     },
-    /// What no step of ours replaces: a directory, FIFO, socket or device.
+    /// What no step replaces: a directory, FIFO, socket or device.
     Other {
-        /// Which, with an article.
+        /// Which of these, with an article.
         what: String,
     },
 }
 
-/// Where previous bytes are kept.
+/// Where the previous content of a file is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
@@ -127,12 +128,12 @@ pub enum Kept {
 /// What a manager has read of a unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Read {
-    /// This very file as it is now.
+pub enum UnitRead {
+    /// The file as it is now.
     Current,
-    /// This file as it was, or although it is gone.
+    /// An earlier content of the file, or a file that is gone.
     Stale,
-    /// Another file that comes first.
+    /// Another file, which takes precedence.
     Elsewhere(PathBuf),
     /// It knows no such unit.
     Nothing,
@@ -144,10 +145,10 @@ pub enum Read {
 pub enum Dir {
     /// Nothing.
     Absent {
-        /// It, and those above it that are not there either, topmost first.
+        /// The directory, and those above it that are missing too, topmost first.
         missing: Vec<PathBuf>,
     },
-    /// A directory with nothing in it.
+    /// An empty directory.
     Empty {
         /// Permission bits.
         mode: u32,
@@ -164,10 +165,11 @@ pub enum Dir {
     },
 }
 
-/// What is to be moved, by what it is known again by. Its bytes are not looked at: they may be gigabytes.
+/// What tells that a file or directory is still the same one after a move. Its bytes are not read: they may be
+/// gigabytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thing {
-    /// What it is.
+pub struct FileIdentity {
+    /// What kind of file it is.
     pub kind: Kind,
     /// Device of its file system. It may have another number after a boot.
     pub dev: u64,
@@ -177,11 +179,11 @@ pub struct Thing {
     pub len: u64,
     /// Last modification: seconds since the epoch.
     pub modified: i64,
-    /// And nanoseconds.
+    /// Nanoseconds of the last modification.
     pub nanoseconds: i64,
 }
 
-/// A kind of [`Thing`].
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -195,7 +197,7 @@ pub enum Kind {
     Special,
 }
 
-/// What has a name in a directory, in short: enough to see that somebody else changed it.
+/// What has a name in a directory, in short: enough to notice that it was changed since the plan was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Glance {
@@ -205,26 +207,29 @@ pub enum Glance {
     File {
         /// Permission bits.
         mode: u32,
-        /// Its content.
+        /// Hash and length of its content.
         #[serde(flatten)]
-        print: Print,
+        fingerprint: Fingerprint,
     },
     /// A symbolic link.
     Link {
-        /// Its text.
+        /// Its target, as it is written in the link.
         to: PathBuf,
     },
-    /// Something else.
+    /// A directory, FIFO, socket or device.
     Other,
     /// What is going to be moved.
-    Thing(Thing),
+    #[serde(rename = "thing")]
+    Moved(FileIdentity),
 }
 
 impl From<&Entry> for Glance {
     fn from(entry: &Entry) -> Self {
         match entry {
             Entry::Absent => Self::Absent,
-            Entry::File { mode, print, .. } => Self::File { mode: *mode, print: print.clone() },
+            Entry::File { mode, fingerprint, .. } => {
+                Self::File { mode: *mode, fingerprint: fingerprint.clone() }
+            }
             Entry::Link { to } => Self::Link { to: to.clone() },
             Entry::Other { .. } => Self::Other,
         }
@@ -242,20 +247,20 @@ impl From<moving::Kind> for Kind {
     }
 }
 
-impl From<&Glimpse> for Thing {
+impl From<&Glimpse> for FileIdentity {
     fn from(seen: &Glimpse) -> Self {
         let Glimpse { kind, dev, ino, len, modified: (modified, nanoseconds) } = *seen;
         Self { kind: kind.into(), dev, ino, len, modified, nanoseconds }
     }
 }
 
-impl Thing {
-    /// Whether both are one: the same inode, or a copy of it on another file system, which has its times as far as that
-    /// one keeps them.
+impl FileIdentity {
+    /// Whether both are the same file: the same inode, or a copy on another file system, with its times as exact as that
+    /// file system keeps them.
     #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         let inode = (self.dev, self.ino) == (other.dev, other.ino);
-        // The length of a directory is a matter of its file system.
+        // The length of a directory depends on its file system.
         let len = self.kind == Kind::Dir || self.len == other.len;
         let fine = self.nanoseconds / 1_000 == other.nanoseconds / 1_000;
         let coarse = self.nanoseconds == 0 || other.nanoseconds == 0;
@@ -266,7 +271,7 @@ impl Thing {
 impl Kind {
     /// In words, with an article.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::File => "a file",
             Self::Dir => "a directory",
@@ -277,60 +282,51 @@ impl Kind {
 }
 
 impl Entry {
-    /// Whether both are the same to whoever looks: where bytes are kept does not count.
+    /// Whether both look the same from outside: where the content is kept does not count.
     #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
+    pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (
-                Self::File { mode, uid, gid, print, kept: _ },
-                Self::File { mode: other_mode, uid: other_uid, gid: other_gid, print: other_print, kept: _ },
-            ) => (mode, uid, gid, print) == (other_mode, other_uid, other_gid, other_print),
+                Self::File { mode, uid, gid, fingerprint, kept: _ },
+                Self::File {
+                    mode: other_mode,
+                    uid: other_uid,
+                    gid: other_gid,
+                    fingerprint: other_fingerprint,
+                    kept: _,
+                },
+            ) => (mode, uid, gid, fingerprint) == (other_mode, other_uid, other_gid, other_fingerprint),
             _ => self == other,
         }
     }
 
-    /// Whether it is a regular file.
-    #[must_use]
-    pub fn is_file(&self) -> bool {
-        matches!(self, Self::File { .. })
-    }
-
     /// Whether it is a regular file with this mode and content.
     #[must_use]
-    pub fn holds(&self, wanted_mode: u32, wanted: &Print) -> bool {
-        matches!(self, Self::File { mode, print, .. } if *mode == wanted_mode && print == wanted)
+    pub(crate) fn holds(&self, wanted_mode: u32, wanted: &Fingerprint) -> bool {
+        matches!(self, Self::File { mode, fingerprint, .. } if *mode == wanted_mode && fingerprint == wanted)
     }
 
-    /// Its text, if it is a short text.
+    /// The copy that must be made before the file is touched, and what has to be copied.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
+    pub fn saved(&self) -> Option<(&PathBuf, &Fingerprint)> {
         match self {
-            Self::File { kept: Kept::Text(text), .. } => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The copy that must be made before the file is touched.
-    #[must_use]
-    pub fn saved(&self) -> Option<(&PathBuf, &Print)> {
-        match self {
-            Self::File { kept: Kept::Saved(copy), print, .. } => Some((copy, print)),
+            Self::File { kept: Kept::Saved(copy), fingerprint, .. } => Some((copy, fingerprint)),
             _ => None,
         }
     }
 }
 
-impl Before {
-    /// What has this name, in short, if the step replaces or moves what has it.
+impl Observed {
+    /// What has this name, in short, if the step replaces or moves it.
     #[must_use]
-    pub fn glance(&self, name: &Path) -> Option<Glance> {
+    pub(crate) fn glance(&self, name: &Path) -> Option<Glance> {
         match self {
-            Self::Names { at } => Some(at.get(name).cloned().map_or(Glance::Absent, Glance::Thing)),
+            Self::Names { at } => Some(at.get(name).cloned().map_or(Glance::Absent, Glance::Moved)),
             _ => self.entry().map(Glance::from),
         }
     }
 
-    /// What has the name of the file, if the step touches one.
+    /// What has the name of the file, if the step touches a file.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
         match self {
@@ -345,14 +341,12 @@ impl Before {
             | Self::Nothing => None,
         }
     }
-}
 
-impl Before {
-    /// What is there, for people.
+    /// In words, for a person.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
-            Before::File { entry } | Before::Unit { entry, read: None | Some(Read::Current), .. } => {
+            Self::File { entry } | Self::Unit { entry, read: None | Some(UnitRead::Current), .. } => {
                 match entry {
                     Entry::Absent => "there is no such file".to_owned(),
                     Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
@@ -360,30 +354,30 @@ impl Before {
                     Entry::Other { what } => what.clone(),
                 }
             }
-            Before::Unit { read: Some(Read::Stale), .. } => {
+            Self::Unit { read: Some(UnitRead::Stale), .. } => {
                 "the manager holds on to an earlier one".to_owned()
             }
-            Before::Unit { read: Some(Read::Elsewhere(path)), .. } => {
+            Self::Unit { read: Some(UnitRead::Elsewhere(path)), .. } => {
                 format!("the manager reads {} instead", path.display())
             }
-            Before::Unit { read: Some(Read::Nothing), .. } => "the manager does not accept it".to_owned(),
-            Before::Dir { dir } => match dir {
+            Self::Unit { read: Some(UnitRead::Nothing), .. } => "the manager does not accept it".to_owned(),
+            Self::Dir { dir } => match dir {
                 Dir::Absent { .. } => "there is no such directory".to_owned(),
                 Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
                 Dir::Blocked { by } => format!("{} is no directory", by.display()),
             },
-            Before::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
-            Before::Mode { mode: None } => "there is nothing of that name".to_owned(),
-            Before::Names { at } => {
+            Self::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
+            Self::Mode { mode: None } => "there is nothing of that name".to_owned(),
+            Self::Names { at } => {
                 let there: Vec<String> = at
                     .iter()
-                    .map(|(path, thing)| format!("{} at {}", thing.kind.words(), path.display()))
+                    .map(|(path, found)| format!("{} at {}", found.kind.words(), path.display()))
                     .collect();
                 if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
             }
-            Before::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
-            Before::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
-            Before::Running { active, .. } => match active {
+            Self::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
+            Self::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
+            Self::Running { active, .. } => match active {
                 Active::Running => "it runs",
                 Active::Starting => "it is still starting",
                 Active::Stopping => "it is still stopping",
@@ -393,17 +387,17 @@ impl Before {
                 Active::Idle => "it does not run any more, and is still loaded",
             }
             .to_owned(),
-            Before::Linger { on } => match on.known() {
+            Self::Linger { on } => match on.known() {
                 Some(true) => "services run without a login".to_owned(),
                 Some(false) => "services end at the last logout".to_owned(),
                 None => "it cannot be told".to_owned(),
             },
-            Before::Daemons { up } if up.is_empty() => "none of them runs".to_owned(),
-            Before::Daemons { up } => {
-                let names = names(up.iter().map(|up| (up.name.as_str(), &up.id)));
-                format!("{names} {}", if up.len() == 1 { "runs" } else { "run" })
+            Self::Daemons { running } if running.is_empty() => "none of them runs".to_owned(),
+            Self::Daemons { running } => {
+                let names = names(running.iter().map(|daemon| (daemon.name.as_str(), &daemon.id)));
+                format!("{names} {}", if running.len() == 1 { "runs" } else { "run" })
             }
-            Before::Nothing => "nothing".to_owned(),
+            Self::Nothing => "nothing".to_owned(),
         }
     }
 }

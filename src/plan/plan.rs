@@ -1,4 +1,4 @@
-//! A plan: everything that a verb is going to do to the machine, as a value.
+//! A plan: everything that a verb is going to do to the machine, as data.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Step;
 
-/// What a verb is going to do. It can be shown, run, and taken back.
+/// The steps of a verb, with what to tell about them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// For which verb.
+    /// The verb that made it.
     pub verb: Verb,
-    /// In this order.
+    /// The steps, in the order in which they are performed.
     pub steps: Vec<Step>,
-    /// What will be true afterwards.
+    /// What will be true when every step is done.
     #[serde(default)]
     pub promises: Vec<Promise>,
-    /// What a person should know before they say yes.
+    /// What a person should know before they agree.
     #[serde(default)]
     pub notes: Vec<Note>,
 }
 
-/// Who made a plan.
+/// The verb that made a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -33,11 +33,11 @@ pub enum Verb {
     Fix,
     /// `migrate`.
     Migrate,
-    /// `migrate` without a mode: leftovers go into the archive, or come back from it.
+    /// `migrate` without a mode: files of the detached model go into the archive, or come back from it.
     Sweep,
 }
 
-/// Something that will be true afterwards.
+/// One sentence about what will be true when the plan is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Promise(pub String);
@@ -47,13 +47,13 @@ pub struct Promise(pub String);
 pub struct Note {
     /// One sentence.
     pub text: String,
-    /// The next command, if one helps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    /// The command to type about it, if one helps.
+    #[serde(default, rename = "next", skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl Plan {
-    /// One that does nothing yet.
+    /// A plan without steps.
     #[must_use]
     pub fn new(verb: Verb) -> Self {
         Self { verb, steps: Vec::new(), promises: Vec::new(), notes: Vec::new() }
@@ -61,10 +61,10 @@ impl Plan {
 }
 
 impl Verb {
-    /// Whether `uninstall` takes back what its plans do. A sweep puts a person's own things where they want them: nothing
-    /// of it is ours, so no receipt tells of it.
+    /// Whether the receipt records what its plans do, so that `uninstall` takes it back. A sweep moves a person's own
+    /// files to where the person wants them: nothing of that is ours.
     #[must_use]
-    pub fn is_owed(self) -> bool {
+    pub(crate) fn is_recorded(self) -> bool {
         match self {
             Self::Init | Self::Uninstall | Self::Fix | Self::Migrate => true,
             Self::Sweep => false,
@@ -73,10 +73,10 @@ impl Verb {
 }
 
 impl Note {
-    /// One without a command.
+    /// A note without a hint.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), next: None }
+        Self { text: text.into(), hint: None }
     }
 }
 

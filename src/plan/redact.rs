@@ -1,24 +1,24 @@
 //! Hides values that look secret in text that is going to be shown. Pure.
 //!
-//! What a person wrote into a unit is theirs, and a diff of it may end in a bug report. Names tell what is secret;
-//! too much is hidden rather than too little.
+//! A person may have written secrets into a unit, and a diff of it may end in a bug report. The name of a value tells
+//! whether it is secret; too much is hidden rather than too little.
 
 /// Parts of a name that make its value secret.
 const SECRET: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL", "AUTH"];
 
-/// In place of a value.
-const MASK: &str = "[hidden]";
+/// What is shown in place of a secret value.
+const REDACTED: &str = "[hidden]";
 
 /// The text with every secret value hidden: `NAME=value` of units and environment files, and
 /// `<key>NAME</key><string>value</string>` of property lists.
 #[must_use]
-pub(super) fn masked(text: &str) -> String {
+pub(super) fn redacted(text: &str) -> String {
     let mut key_is_secret = false;
     text.split_inclusive('\n').map(|line| assignments(&strings(line, &mut key_is_secret))).collect()
 }
 
 fn is_secret(name: &str) -> bool {
-    // `KeyringMode=` is a setting of systemd, and so is everything that is written like it.
+    // `KeyringMode=` is a setting of systemd (systemd.exec(5)), and so is every name that is written like it.
     let is_setting =
         name.chars().take(2).map(|c| c.is_ascii_uppercase()).eq([true, false]) && !name.contains('_');
     if is_setting {
@@ -39,7 +39,7 @@ fn strings(line: &str, key_is_secret: &mut bool) -> String {
     {
         let value = at + "<string>".len();
         let end = line[value..].find("</string>").map_or(line.trim_end().len(), |end| value + end);
-        out.replace_range(value..end.max(value), MASK);
+        out.replace_range(value..end.max(value), REDACTED);
     }
     out
 }
@@ -57,9 +57,9 @@ fn assignments(line: &str) -> String {
         if is_secret(name) {
             let opened = before[..before.len() - name.len()].chars().next_back();
             let end = end_of_value(after, opened);
-            // A reference to a variable is no secret, nor is nothing.
+            // An empty value is no secret.
             if end > 0 {
-                out.push_str(MASK);
+                out.push_str(REDACTED);
             }
             rest = &after[end..];
         }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_hidden_and_nothing_else() {
+    fn secret_values_are_hidden_and_other_text_is_not() {
         for (text, shown) in [
             ("Environment=A=1\n", "Environment=A=1\n"),
             ("Environment=\"MY_TOKEN=s3cret two\" \"B=2\"\n", "Environment=\"MY_TOKEN=[hidden]\" \"B=2\"\n"),
@@ -113,7 +113,7 @@ mod tests {
             ("KillMode=mixed\nKEY=", "KillMode=mixed\nKEY="),
             ("KeyringMode=private\nPrivateTmp=yes\n", "KeyringMode=private\nPrivateTmp=yes\n"),
         ] {
-            assert_eq!(masked(text), shown);
+            assert_eq!(redacted(text), shown);
         }
     }
 }

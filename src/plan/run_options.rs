@@ -1,31 +1,31 @@
-//! Who looks on while a plan is run or taken back, and may want it to end.
+//! Options of a run: progress reports, what was shown before it, a request to stop it.
 
 use tokio::sync::watch;
 
 use super::fault::Fault;
-use super::observed::Before;
+use super::observed::Observed;
 use super::step::Step;
 
-/// Who looks on.
-pub struct Watch<'a> {
-    /// Is told of every stage of every step.
+/// Options with which a plan is run or taken back.
+pub struct RunOptions<'a> {
+    /// Is called at every stage of every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
-    /// What was found for each step when the plan was shown, if it was: what changed since is not touched.
-    pub shown: Option<&'a [Before]>,
-    /// What shall go wrong; only ever in builds with assertions.
+    /// What was found for each step when the plan was shown to a person, if it was. What has changed since is not touched.
+    pub shown: Option<&'a [Observed]>,
+    /// A fault for tests; ignored in builds without debug assertions.
     pub fault: Option<Fault>,
-    /// Becomes `true` when somebody wants it to end: it is taken back then.
+    /// Becomes `true` when the run is to be interrupted: then the plan is taken back.
     pub stop: Option<watch::Receiver<bool>>,
 }
 
-impl Watch<'_> {
-    /// Whether somebody wants it to end.
+impl RunOptions<'_> {
+    /// Whether the run is to be interrupted.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| *stop.borrow())
     }
 }
 
-/// Returns when somebody wants it to end.
+/// Returns when the run is to be interrupted.
 pub(super) async fn stopped(stop: Option<watch::Receiver<bool>>) {
     if let Some(mut stop) = stop
         && stop.wait_for(|stop| *stop).await.is_ok()
@@ -35,27 +35,27 @@ pub(super) async fn stopped(stop: Option<watch::Receiver<bool>>) {
     std::future::pending().await
 }
 
-/// A stage of a step.
+/// What is reported about a step while a plan is run or taken back.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// Its place in the plan, from 0.
+    /// Index of the step in its plan, from 0.
     pub index: usize,
-    /// Steps of the plan.
+    /// How many steps the plan has.
     pub total: usize,
     /// The step.
     pub step: &'a Step,
-    /// What has become of it.
+    /// The stage that it has reached.
     pub stage: Stage,
 }
 
-/// What has become of a step.
+/// The stage of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// It is being performed.
     Started,
-    /// What it wants is so.
+    /// It was performed, and its goal was found to be reached.
     Done,
-    /// It was so already, or could be missed.
+    /// Its goal was reached already, or it is optional and failed.
     Skipped,
     /// It failed.
     Failed,

@@ -1,157 +1,136 @@
-//! Takes a plan back, in reverse, as far as it is ours. One step that cannot be taken back stops no other.
+//! Takes a plan back, in reverse order. A step that cannot be taken back does not stop the others.
 
-use super::super::commands::look;
-use super::super::events::Event;
-use super::super::host::Host;
-use super::super::journal::Journal;
-use super::super::matrix::{Backward, Mark};
-use super::super::observed::{Before, Dir};
-use super::super::recovery::Standing;
-use super::super::run_options::{Progress, Stage, Watch};
-use super::super::step::Step;
+use super::{OnStuck, Remaining, Rollback};
 use crate::home::sentence;
+use crate::plan::commands::inspect;
+use crate::plan::events::Event;
+use crate::plan::host::Host;
+use crate::plan::journal::Journal;
+use crate::plan::observed::{Dir, Observed};
+use crate::plan::recovery::{Recorded, StepState, UndoAction};
+use crate::plan::run_options::{Progress, RunOptions, Stage};
+use crate::plan::step::Step;
 
-/// How a plan was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Undo {
-    /// Steps that were taken back.
-    pub taken_back: usize,
-    /// Exactly what remains.
-    pub left: Vec<Left>,
-    /// The journal is kept, and the next run tries again what could not be done now.
-    pub again: bool,
+/// How taking back one step ended.
+enum Outcome {
+    /// It was taken back.
+    Undone,
+    /// There was nothing to take back.
+    NothingToDo,
+    /// Something else changed it: it is left, because of this.
+    Diverged(String),
+    /// It failed: the error, and a hint.
+    Failed(String, Option<String>),
 }
 
-/// Something that remains.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// Path or unit.
-    pub subject: String,
-    /// Why it remains.
-    pub because: String,
-    /// The next command to type, if one helps.
-    pub next: Option<String>,
-}
-
-/// What became of one step.
-enum Back {
-    /// It is as it was.
-    Taken,
-    /// It was as it was.
-    Already,
-    /// It is somebody else's by now.
-    Theirs(String),
-    /// It could not be done.
-    Cannot(String, Option<String>),
-}
-
-/// What becomes of a step that cannot be taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stuck {
-    /// The journal is kept, and the next run tries again.
-    Again,
-    /// It is left as it is and named, and the plan is over: a person wants to go on.
-    Left,
-}
-
-/// Takes back what the journal tells of.
+/// Takes back the plan in the journal.
 pub(super) async fn take_back<H: Host>(
     host: &mut H,
     journal: &mut Journal,
-    watch: &mut Watch<'_>,
-    stuck: Stuck,
-) -> Undo {
-    let mut undo = Undo::default();
-    let Some(log) = journal.log() else { return undo };
-    let (steps, marks) = (log.plan.steps.clone(), log.marks.clone());
-    for (index, (step, mark)) in steps.iter().zip(&marks).enumerate().rev() {
-        let Some(before) = mark.before() else { continue };
-        let left = |because, next| Left { subject: step.subject(), because, next };
-        match one(host, step, mark, before).await {
-            Back::Taken => {
-                undo.taken_back += 1;
-                journal.note(Event::Undone { step: index });
-                (watch.progress)(Progress { index, total: steps.len(), step, stage: Stage::Undone });
+    options: &mut RunOptions<'_>,
+    on_stuck: OnStuck,
+) -> Rollback {
+    let mut rollback = Rollback::default();
+    let Some(unfinished) = journal.unfinished() else { return rollback };
+    let (steps, recorded) = (unfinished.plan.steps.clone(), unfinished.recorded.clone());
+    for (index, (step, recorded)) in steps.iter().zip(&recorded).enumerate().rev() {
+        let Some(before) = recorded.before() else { continue };
+        let subject = step.subject();
+        match take_back_one(host, step, recorded, before).await {
+            Outcome::Undone => {
+                rollback.undone += 1;
+                journal.append_if_possible(Event::Undone { step: index });
+                (options.progress)(Progress { index, total: steps.len(), step, stage: Stage::Undone });
             }
-            Back::Already => journal.note(Event::Undone { step: index }),
-            Back::Theirs(because) => {
-                let was = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
-                undo.again |= was.is_err();
-                undo.left.push(left(because, Some(look(step, was.ok().flatten().as_deref()))));
+            Outcome::NothingToDo => journal.append_if_possible(Event::Undone { step: index }),
+            Outcome::Diverged(because) => {
+                let hint = Some(leave(journal, step, before, &mut rollback));
+                rollback.remaining.push(Remaining { subject, because, hint });
             }
-            Back::Cannot(because, next) if stuck == Stuck::Again => {
-                undo.again = true;
-                undo.left.push(left(because, next));
+            Outcome::Failed(because, hint) if on_stuck == OnStuck::Retry => {
+                rollback.retry = true;
+                rollback.remaining.push(Remaining { subject, because, hint });
             }
-            Back::Cannot(because, _) => {
-                let was = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
-                undo.again |= was.is_err();
-                undo.left.push(left(because, Some(look(step, was.ok().flatten().as_deref()))));
-                journal.note(Event::Undone { step: index });
+            Outcome::Failed(because, _) => {
+                let hint = Some(leave(journal, step, before, &mut rollback));
+                rollback.remaining.push(Remaining { subject, because, hint });
+                journal.append_if_possible(Event::Undone { step: index });
             }
         }
     }
-    if !undo.again
+    if !rollback.retry
         && let Err(error) = journal.abandon()
     {
-        undo.again = true;
+        rollback.retry = true;
         let subject = journal.dir().display().to_string();
-        undo.left.push(Left { subject, because: sentence::of(&error), next: error.next() });
+        rollback.remaining.push(Remaining { subject, because: sentence::of(&error), hint: error.hint() });
     }
-    undo
+    rollback
 }
 
-async fn one<H: Host>(host: &mut H, step: &Step, mark: &Mark, before: &Before) -> Back {
+/// Leaves a step that is not taken back: keeps the previous content, and returns the command that shows both.
+fn leave(journal: &Journal, step: &Step, before: &Observed, rollback: &mut Rollback) -> String {
+    let kept = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
+    rollback.retry |= kept.is_err();
+    inspect(step, kept.ok().flatten().as_deref())
+}
+
+async fn take_back_one<H: Host>(
+    host: &mut H,
+    step: &Step,
+    recorded: &Recorded,
+    before: &Observed,
+) -> Outcome {
     if let Err(error) = host.tidy(step).await {
-        return Back::Cannot(error.words(), error.next());
+        return Outcome::Failed(error.words(), error.hint());
     }
     let now = match host.observe(step).await {
         Ok(now) => now,
-        Err(error) => return Back::Cannot(error.words(), error.next()),
+        Err(error) => return Outcome::Failed(error.words(), error.hint()),
     };
-    let standing = step.standing(before, &now);
-    match mark.backward(standing) {
-        Backward::Nothing => return Back::Already,
-        Backward::Leave => {
+    let state = step.state(before, &now);
+    match recorded.to_undo(state) {
+        UndoAction::Nothing => return Outcome::NothingToDo,
+        UndoAction::Leave => {
             let because = format!("somebody else changed it ({}); it is left as it is", now.words());
-            return Back::Theirs(because);
+            return Outcome::Diverged(because);
         }
-        Backward::Inverse => {}
+        UndoAction::Inverse => {}
     }
     for inverse in step.inverse(before) {
-        // Half-done work is done over: to look at it tells too little.
-        match invert(host, &inverse, standing == Standing::Partly).await {
-            Back::Taken | Back::Already => {}
+        // After half a step the goal of an inverse may seem to be reached although it is not: it is performed anyway.
+        match perform_inverse(host, &inverse, state == StepState::Partial).await {
+            Outcome::Undone | Outcome::NothingToDo => {}
             other => return other,
         }
     }
-    Back::Taken
+    Outcome::Undone
 }
 
-async fn invert<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Back {
-    let cannot = |because, next| match inverse {
-        // It names those that failed; the others run.
-        Step::StartDaemons { .. } => Back::Cannot(because, next),
-        _ => Back::Cannot(format!("cannot {}: {because}", inverse.describe()), next),
+async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Outcome {
+    let failed = |because, hint| match inverse {
+        // The error names the daemons that failed; the others run.
+        Step::StartDaemons { .. } => Outcome::Failed(because, hint),
+        _ => Outcome::Failed(format!("cannot {}: {because}", inverse.describe()), hint),
     };
     let mut now = match host.observe(inverse).await {
         Ok(now) => now,
-        Err(error) => return cannot(error.words(), error.next()),
+        Err(error) => return failed(error.words(), error.hint()),
     };
-    if anyway || !inverse.reached(&now) {
+    if anyway || !inverse.is_reached(&now) {
         if let Err(error) = host.perform(inverse).await {
-            return cannot(error.words(), error.next().or_else(|| host.by_hand(inverse)));
+            return failed(error.words(), error.hint().or_else(|| host.by_hand(inverse)));
         }
         now = match host.observe(inverse).await {
             Ok(now) => now,
-            Err(error) => return cannot(error.words(), error.next()),
+            Err(error) => return failed(error.words(), error.hint()),
         };
     }
     match (inverse, &now) {
-        (Step::RemoveDir { .. }, Before::Dir { dir: Dir::Occupied { .. } }) => {
-            Back::Theirs("there is something in it that is not of this plan".to_owned())
+        (Step::RemoveDir { .. }, Observed::Dir { dir: Dir::Occupied { .. } }) => {
+            Outcome::Diverged("there is something in it that is not of this plan".to_owned())
         }
-        _ if inverse.reached(&now) => Back::Taken,
-        _ => cannot(now.words(), host.by_hand(inverse)),
+        _ if inverse.is_reached(&now) => Outcome::Undone,
+        _ => failed(now.words(), host.by_hand(inverse)),
     }
 }

@@ -1,4 +1,5 @@
-//! Daemons without a manager: looked at, ended and started again by identity.
+//! The steps about detached daemons, on the real machine: observed, ended and started again by identity; and the wait for
+//! their ports.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a daemon is waited for")]
 
 use std::cell::RefCell;
@@ -12,7 +13,7 @@ use crate::api::client::Client;
 use crate::api::wire::Health;
 use crate::home::exact::{self, Owner};
 use crate::home::sentence;
-use crate::plan::daemon::{Daemon, Up};
+use crate::plan::daemon::{Daemon, RunningDaemon};
 use crate::plan::host::HostError;
 use crate::process::detached::{self, DetachedError};
 use crate::process::ending::{self, EndError};
@@ -22,28 +23,30 @@ use crate::process::ports;
 use crate::process::table::{self, Census};
 use crate::process::unsure::Unsure;
 
-/// Between two looks.
+/// Pause between two observations.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long a daemon that is started again may take to listen. Old ones on a slow machine took ten seconds.
+/// How long a daemon that is started again may take to listen. On a slow machine detached daemons took ten seconds.
 const LISTENING: Duration = Duration::from_secs(30);
-/// Mode of what names a pid or a port: the older program's clients read it too.
+/// From SIGTERM to SIGKILL for a daemon that may already have been asked to end.
+const ENDING: Duration = Duration::from_secs(5);
+/// Mode of a file that holds a pid or a port: clients of the detached model read it too.
 const NUMBER: u32 = 0o644;
 
-/// Those of these that live, each with what it takes to start it again. One whose leader has ended lives on in what it
-/// has started.
-pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
-    let mut up = Vec::new();
+/// Those of these that run, each with what is needed to start it again. A daemon whose leader has ended still runs if one
+/// of the processes does that it has started.
+pub(super) fn running(daemons: &[Daemon]) -> Result<Vec<RunningDaemon>, HostError> {
+    let mut running = Vec::new();
     for daemon in daemons {
         let Some(id) = first_alive(daemon).map_err(|unsure| unsure_of(&daemon.name, unsure))? else {
             continue;
         };
         let record = match detached::capture(id) {
             Ok(record) => record,
-            // It ended while it was looked at.
+            // It ended while it was observed.
             Err(_) if table::alive(id) == Ok(false) => continue,
             Err(error) => return Err(cannot("write down how it runs", &daemon.name, &error)),
         };
-        up.push(Up {
+        running.push(RunningDaemon {
             name: daemon.name.clone(),
             id: id.clone(),
             ports: daemon.ports.clone(),
@@ -52,7 +55,7 @@ pub(super) fn living(daemons: &[Daemon]) -> Result<Vec<Up>, HostError> {
             record,
         });
     }
-    Ok(up)
+    Ok(running)
 }
 
 fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unsure> {
@@ -64,52 +67,53 @@ fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unsure> {
     Ok(None)
 }
 
-/// Those of these that run again, and listen. One that still is the very process from before does not count: it may be
+/// Those of these that were started again, and listen. One that is still the process from before does not count: it may be
 /// about to end.
-pub(super) fn again(daemons: &[Up]) -> Result<Vec<Up>, HostError> {
-    let mut up = Vec::new();
+pub(super) fn restarted_and_listening(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>, HostError> {
+    let mut running = Vec::new();
     for daemon in daemons {
         let unsure = |unsure| unsure_of(&daemon.name, unsure);
         if let Some(id) = daemon.record.find().map_err(unsure)?
             && id != daemon.id
             && listens(daemon, &id).map_err(unsure)?
         {
-            up.push(daemon.clone());
+            running.push(daemon.clone());
         }
     }
-    Ok(up)
+    Ok(running)
 }
 
-/// Those of these that run again, whether they listen or not.
-pub(super) fn started(daemons: &[Up]) -> Result<Vec<Up>, HostError> {
-    let mut up = Vec::new();
+/// Those of these that were started again, whether they listen or not.
+pub(super) fn restarted(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>, HostError> {
+    let mut running = Vec::new();
     for daemon in daemons {
-        if started_as(daemon)?.is_some() {
-            up.push(daemon.clone());
+        if restarted_as(daemon)?.is_some() {
+            running.push(daemon.clone());
         }
     }
-    Ok(up)
+    Ok(running)
 }
 
-fn started_as(up: &Up) -> Result<Option<ProcessId>, HostError> {
-    let found = up.record.find().map_err(|unsure| unsure_of(&up.name, unsure))?;
-    Ok(found.filter(|id| *id != up.id))
+/// The process as which a daemon was started again.
+fn restarted_as(daemon: &RunningDaemon) -> Result<Option<ProcessId>, HostError> {
+    let found = daemon.record.find().map_err(|unsure| unsure_of(&daemon.name, unsure))?;
+    Ok(found.filter(|id| *id != daemon.id))
 }
 
-/// Ends those of these that run again, and takes away the pidfiles that name them.
-pub(super) async fn end_started(daemons: &[Up]) -> Result<(), HostError> {
+/// Ends those of these that were started again, and removes the pidfiles that name them.
+pub(super) async fn end_restarted(daemons: &[RunningDaemon]) -> Result<(), HostError> {
     for outcome in join_all(daemons.iter().map(end_one)).await {
         outcome?;
     }
     Ok(())
 }
 
-async fn end_one(up: &Up) -> Result<(), HostError> {
-    let Some(id) = started_as(up)? else { return Ok(()) };
-    let mut kin = Kin::of(up.record.uid);
+async fn end_one(daemon: &RunningDaemon) -> Result<(), HostError> {
+    let Some(id) = restarted_as(daemon)? else { return Ok(()) };
+    let mut kin = Kin::of(daemon.record.uid);
     kin.add(id.clone(), None);
-    end(&up.name, kin, ENDING).await?;
-    if let Some(pidfile) = &up.pidfile {
+    end(&daemon.name, kin, ENDING).await?;
+    if let Some(pidfile) = &daemon.pidfile {
         let mut text = Vec::new();
         let read = exact::read_pieces(pidfile, &mut |piece| text.extend_from_slice(piece));
         if read.is_ok() && text == numeral(id.pid) {
@@ -119,7 +123,7 @@ async fn end_one(up: &Up) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Ends all of them at once, each after its own patience.
+/// Ends all of them at once, each with its own time from SIGTERM to SIGKILL. Returns when the first signal was sent.
 pub(super) async fn stop(daemons: &[Daemon]) -> Result<Instant, HostError> {
     let begun = Instant::now();
     let all = daemons.iter().map(|daemon| {
@@ -148,42 +152,42 @@ async fn end(name: &str, kin: Kin, grace: Duration) -> Result<(), HostError> {
     }
 }
 
-/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports they had. One that
-/// was asked to end and still lives is ended first: it would go away later, and nobody would notice.
-pub(super) async fn start(daemons: &[Up]) -> Result<(), HostError> {
+/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports that they had. One that
+/// was asked to end and still runs is ended first: else it would end later, unnoticed.
+pub(super) async fn start(daemons: &[RunningDaemon]) -> Result<(), HostError> {
     let outcomes = join_all(daemons.iter().map(start_one)).await;
     let failed: Vec<String> =
         outcomes.into_iter().filter_map(|outcome| Some(outcome.err()?.words())).collect();
     if failed.is_empty() { Ok(()) } else { Err(HostError::refused(failed.join("; "), None)) }
 }
 
-async fn start_one(up: &Up) -> Result<(), HostError> {
-    let name = up.name.as_str();
+async fn start_one(daemon: &RunningDaemon) -> Result<(), HostError> {
+    let name = daemon.name.as_str();
     let unsure = |unsure| unsure_of(name, unsure);
-    if table::alive(&up.id).map_err(unsure)? {
-        let mut kin = Kin::of(up.record.uid);
-        kin.add(up.id.clone(), None);
+    if table::alive(&daemon.id).map_err(unsure)? {
+        let mut kin = Kin::of(daemon.record.uid);
+        kin.add(daemon.id.clone(), None);
         end(name, kin, ENDING).await?;
     }
-    let id = match up.record.find().map_err(unsure)? {
+    let id = match daemon.record.find().map_err(unsure)? {
         Some(id) => id,
-        None => up.record.start().map_err(|error| cannot("start it again", name, &error))?,
+        None => daemon.record.start().map_err(|error| cannot("start it again", name, &error))?,
     };
-    if let Some(pidfile) = &up.pidfile {
-        write_number(pidfile, id.pid, up)?;
+    if let Some(pidfile) = &daemon.pidfile {
+        write_number(pidfile, id.pid, daemon)?;
     }
-    if let (Some(file), Some(port)) = (&up.port_file, up.ports.first()) {
-        write_number(file, u32::from(*port), up)?;
+    if let (Some(file), Some(port)) = (&daemon.port_file, daemon.ports.first()) {
+        write_number(file, u32::from(*port), daemon)?;
     }
     let begun = Instant::now();
     loop {
-        if listens(up, &id).map_err(unsure)? {
+        if listens(daemon, &id).map_err(unsure)? {
             return Ok(());
         }
         let died = !table::alive(&id).map_err(unsure)?;
         if died || begun.elapsed() > LISTENING {
             let what = if died { "it ended at once" } else { "it does not listen" };
-            let ports: Vec<String> = up.ports.iter().map(ToString::to_string).collect();
+            let ports: Vec<String> = daemon.ports.iter().map(ToString::to_string).collect();
             return Err(HostError::refused(
                 format!("{name} was started again as {id}, and {what} (port {})", ports.join(", ")),
                 None,
@@ -193,28 +197,25 @@ async fn start_one(up: &Up) -> Result<(), HostError> {
     }
 }
 
-/// Patience with one that may already have been asked to end.
-const ENDING: Duration = Duration::from_secs(5);
-
-fn write_number(path: &Path, number: u32, up: &Up) -> Result<(), HostError> {
-    let owner = Owner { uid: up.record.uid, gid: up.record.gid };
+fn write_number(path: &Path, number: u32, daemon: &RunningDaemon) -> Result<(), HostError> {
+    let owner = Owner { uid: daemon.record.uid, gid: daemon.record.gid };
     Ok(exact::put_for(owner, path, NUMBER, &numeral(number))?)
 }
 
-/// A number as its file holds it.
+/// A number as it is written into its file.
 fn numeral(number: u32) -> Vec<u8> {
     format!("{number}\n").into_bytes()
 }
 
-/// Whether every port it had is open again in it, or in one that it started; at its own address, which need not be the
+/// Whether this process, or one that it started, listens on every port that the daemon had; on any address, not only on
 /// loopback.
-fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
-    if up.ports.is_empty() {
+fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unsure> {
+    if daemon.ports.is_empty() {
         return table::alive(id);
     }
     let census = Census::take()?;
     let family: Vec<u32> = census.with_descendants(BTreeSet::from([id.pid])).into_iter().collect();
-    for port in &up.ports {
+    for port in &daemon.ports {
         if !ports::held_by(*port, &family)? {
             return Ok(false);
         }
@@ -222,9 +223,13 @@ fn listens(up: &Up, id: &ProcessId) -> Result<bool, Unsure> {
     Ok(true)
 }
 
-/// Waits until nobody listens on any of these. A hub that is up already (a plan is finished that was cut short later,
-/// or a boot came between) has taken them, and judges for itself who else does.
-pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Result<(), HostError> {
+/// Waits until no process listens on any of these ports. If the hub runs already (the plan was cut off after this step, or
+/// a boot came in between), it uses the ports and checks for itself which other process does.
+pub(super) async fn await_ports_free(
+    wanted: &[u16],
+    within: Duration,
+    hub: &Client,
+) -> Result<(), HostError> {
     let begun = Instant::now();
     loop {
         let occupied = ports::occupied().map_err(|unsure| HostError::refused(unsure.to_string(), None))?;
@@ -235,10 +240,10 @@ pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Resu
         if begun.elapsed() > within {
             let holder = ports::holder(*port).ok().flatten();
             let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());
-            let next = holder.map(|(holder, _)| holder.freed_by());
+            let hint = holder.map(|(holder, _)| holder.freed_by());
             return Err(HostError::refused(
                 format!("port {port} is held by {who}, which was not there before or came back"),
-                next.as_deref(),
+                hint.as_deref(),
             ));
         }
         tokio::time::sleep(PAUSE).await;
@@ -261,7 +266,7 @@ mod tests {
     use crate::process::raw::Raw;
 
     #[tokio::test]
-    async fn one_that_was_started_and_does_not_listen_is_ended_too() {
+    async fn a_daemon_that_was_started_again_and_does_not_listen_is_ended_too() {
         let dir = tempfile::tempdir().unwrap();
         let cwd = dir.path().canonicalize().unwrap();
         let raw = |text: &str| Raw(text.into());
@@ -277,30 +282,30 @@ mod tests {
             gid,
             groups: vec![gid],
         };
-        let up = Up {
+        let daemon = RunningDaemon {
             name: "slow".to_owned(),
             id: ProcessId { pid: 9, started: Started(1), boot: BootId("before".to_owned()) },
-            // Nobody listens there: it is reserved (port 0 is what bind(2) takes for any).
+            // No process can listen on port 0: for bind(2) it means any port.
             ports: vec![0],
             pidfile: Some(cwd.join("slow.pid")),
             port_file: None,
             record,
         };
-        assert_eq!(started(std::slice::from_ref(&up)).unwrap(), []);
-        let id = up.record.start().unwrap();
-        write_number(&cwd.join("slow.pid"), id.pid, &up).unwrap();
-        let all = [up];
-        // Not before it has become the program that it is to run.
+        assert_eq!(restarted(std::slice::from_ref(&daemon)).unwrap(), []);
+        let id = daemon.record.start().unwrap();
+        write_number(&cwd.join("slow.pid"), id.pid, &daemon).unwrap();
+        let all = [daemon];
+        // It is not found before execve(2).
         let seen = async {
-            while started(&all).unwrap() != all {
+            while restarted(&all).unwrap() != all {
                 tokio::time::sleep(PAUSE).await;
             }
         };
         tokio::time::timeout(LISTENING, seen).await.unwrap();
-        assert_eq!(again(&all).unwrap(), [], "it does not listen");
-        end_started(&all).await.unwrap();
-        assert_eq!((started(&all).unwrap().len(), table::alive(&id)), (0, Ok(false)));
+        assert_eq!(restarted_and_listening(&all).unwrap(), [], "it does not listen");
+        end_restarted(&all).await.unwrap();
+        assert_eq!((restarted(&all).unwrap().len(), table::alive(&id)), (0, Ok(false)));
         assert_eq!(crate::home::fs::list(&cwd).unwrap(), [] as [&str; 0]);
-        end_started(&all).await.unwrap();
+        end_restarted(&all).await.unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! For how long each module is away while it changes hands: from the first signal until the hub calls it ready.
+//! Measures the downtime of each module in a cutover: from the first signal to its detached daemon until the hub reports
+//! it ready.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,59 +9,60 @@ use tokio::task::JoinHandle;
 
 use crate::api::client::{Client, ClientError};
 use crate::api::wire::Ready;
-use crate::plan::plan::Note;
+use crate::plan::Note;
 
-/// Between two looks: what is told is true to this.
+/// Pause between two requests: the measurement is exact to this.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks at the hub from the first signal on, since whoever waits for the hub first would measure too much.
+/// Asks the hub again and again, beginning with the first signal: a measurement that began when the hub answers would come
+/// too late.
 #[derive(Debug)]
-pub(super) struct Stopwatch {
+pub(super) struct Downtime {
     begun: Instant,
-    seen: Arc<Mutex<BTreeMap<String, Duration>>>,
-    looking: JoinHandle<()>,
+    ready_after: Arc<Mutex<BTreeMap<String, Duration>>>,
+    poller: JoinHandle<()>,
 }
 
-impl Stopwatch {
-    pub(super) fn start(begun: Instant, hub: Client) -> Self {
-        let seen = Arc::new(Mutex::new(BTreeMap::new()));
-        let laps = Arc::clone(&seen);
-        let looking = tokio::spawn(async move {
+impl Downtime {
+    pub(super) fn measure(begun: Instant, hub: Client) -> Self {
+        let ready_after = Arc::new(Mutex::new(BTreeMap::new()));
+        let written = Arc::clone(&ready_after);
+        let poller = tokio::spawn(async move {
             loop {
                 let ready: Result<Ready, ClientError> = hub.get("/api/ready").await;
                 if let Ok(ready) = ready {
-                    note(&laps, ready.ready_modules, begun.elapsed());
+                    record(&written, ready.ready_modules, begun.elapsed());
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         });
-        Self { begun, seen, looking }
+        Self { begun, ready_after, poller }
     }
 
-    /// How long each of these was away.
-    pub(super) fn told(&self, modules: &[String]) -> Vec<Note> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The downtime of each of these modules.
+    pub(super) fn notes(&self, modules: &[String]) -> Vec<Note> {
+        let ready_after = self.ready_after.lock().unwrap_or_else(PoisonError::into_inner);
         modules
             .iter()
             .map(|module| {
-                let away = seen.get(module).copied().unwrap_or_else(|| self.begun.elapsed());
-                Note::new(format!("{module} was away for {} ms", away.as_millis()))
+                let downtime = ready_after.get(module).copied().unwrap_or_else(|| self.begun.elapsed());
+                Note::new(format!("{module} was away for {} ms", downtime.as_millis()))
             })
             .collect()
     }
 }
 
-fn note(laps: &Mutex<BTreeMap<String, Duration>>, ready: Vec<String>, at: Duration) {
-    let mut laps = laps.lock().unwrap_or_else(PoisonError::into_inner);
-    // Who was there for a moment and fell over is away until it comes back for good.
-    laps.retain(|module, _| ready.contains(module));
+fn record(ready_after: &Mutex<BTreeMap<String, Duration>>, ready: Vec<String>, at: Duration) {
+    let mut ready_after = ready_after.lock().unwrap_or_else(PoisonError::into_inner);
+    // A module that was ready for a moment and crashed is down until it is ready again and stays ready.
+    ready_after.retain(|module, _| ready.contains(module));
     for module in ready {
-        laps.entry(module).or_insert(at);
+        ready_after.entry(module).or_insert(at);
     }
 }
 
-impl Drop for Stopwatch {
+impl Drop for Downtime {
     fn drop(&mut self) {
-        self.looking.abort();
+        self.poller.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for the hub: that it lives, that it is the one which was installed, and that its modules are up.
+//! The steps that wait: until the hub is healthy and is the one that was installed, and until its modules are ready.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a module stays ready")]
 
 use std::time::{Duration, Instant};
@@ -9,29 +9,29 @@ use crate::home::sentence;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
+use crate::plan::Note;
 use crate::plan::commands;
 use crate::plan::host::HostError;
-use crate::plan::host::stability::{A_MOMENT, A_SECOND, Steady};
-use crate::plan::plan::Note;
+use crate::plan::host::stability::{ANY_OTHER, SERVED_BEFORE, Stability};
 use crate::unit::name::UnitName;
 
-/// Between two looks.
+/// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What one look shows.
+/// What one request shows about the hub.
 #[derive(Debug, PartialEq, Eq)]
-enum Look {
-    /// It is the hub that was installed, and it lives.
-    Well(Vec<Note>),
-    /// Not yet, because.
+enum HubHealth {
+    /// It is healthy, and is the hub that was installed. With the problems that it reports.
+    Healthy(Vec<Note>),
+    /// It is not healthy yet, because of this.
     NotYet(String),
-    /// Not any more: the manager has given up.
+    /// It will not become healthy, because of this: the manager has given up.
     Never(String),
 }
 
-/// Waits until the hub on the control socket answers, is the main process of the unit, and is the one that answers on
-/// its port. A foreign server on the port or an older hub in the way is not the hub.
-pub(super) async fn healthy<R: Runner>(
+/// Waits until the hub on the control socket answers, is the main process of the unit, and is the one that answers on its
+/// port. Another server on the port, or a hub of another version, is not the hub.
+pub(super) async fn await_hub<R: Runner>(
     hub: &Client,
     driver: &Driver<R>,
     within: Duration,
@@ -42,10 +42,10 @@ pub(super) async fn healthy<R: Runner>(
         loop {
             let answer = ask(hub).await;
             let state = driver.state(&unit).await;
-            match look(answer, &state, env!("CARGO_PKG_VERSION")) {
-                Look::Well(notes) => return Ok(notes),
-                Look::NotYet(because) => last = because,
-                Look::Never(because) => return Err(because),
+            match judge(answer, &state, env!("CARGO_PKG_VERSION")) {
+                HubHealth::Healthy(notes) => return Ok(notes),
+                HubHealth::NotYet(because) => last = because,
+                HubHealth::Never(because) => return Err(because),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -59,7 +59,7 @@ pub(super) async fn healthy<R: Runner>(
     Err(HostError::refused(because, Some(&commands::log(&unit, &driver.manager))))
 }
 
-/// What the socket says, and what the port says.
+/// What the hub answers on its control socket, and on its port.
 struct Answer {
     health: Health,
     status: Status,
@@ -73,67 +73,67 @@ async fn ask(hub: &Client) -> Result<Answer, ClientError> {
     Ok(Answer { health, status, port })
 }
 
-fn look(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -> Look {
+fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -> HubHealth {
     if state.active == Told::Known(Active::Failed) {
-        return Look::Never("the manager started it and has given up: it fails each time".to_owned());
+        return HubHealth::Never("the manager started it and has given up: it fails each time".to_owned());
     }
     if let (Told::Known(Active::Idle), Some(code)) = (&state.active, state.exit) {
-        // How a hub ends under launchd that a person must help: any other code would start it for ever.
-        return Look::Never(format!("it has ended with code {code}, and the manager lets it be"));
+        // A hub that needs the help of a person ends with a code after which launchd does not start it again.
+        return HubHealth::Never(format!("it has ended with code {code}, and the manager lets it be"));
     }
     let Answer { health, status, port } = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            // launchd never gives up: without this nothing would say that it dies again and again.
+            // launchd never gives up: only this says that the hub ends again and again.
             let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
             let died = format!("it died{how}, and is being started again");
             let restarting = state.active == Told::Known(Active::Restarting);
-            return Look::NotYet(if restarting { died } else { sentence::of(&error) });
+            return HubHealth::NotYet(if restarting { died } else { sentence::of(&error) });
         }
     };
     let hub = &status.hub;
     if health.service != "parachute-hub" {
-        return Look::NotYet(format!("what answers calls itself {:?}", health.service));
+        return HubHealth::NotYet(format!("what answers calls itself {:?}", health.service));
     }
     if health.version != version {
-        return Look::NotYet(format!("parachute {} answers, and this is {version}", health.version));
+        return HubHealth::NotYet(format!("parachute {} answers, and this is {version}", health.version));
     }
     if hub.draining {
-        return Look::NotYet("the hub that answers is stopping".to_owned());
+        return HubHealth::NotYet("the hub that answers is stopping".to_owned());
     }
     match state.pid {
         Some(pid) if pid == hub.pid => {}
         Some(pid) => {
-            return Look::NotYet(format!("pid {} answers, and the manager runs pid {pid}", hub.pid));
+            return HubHealth::NotYet(format!("pid {} answers, and the manager runs pid {pid}", hub.pid));
         }
         None => {
-            return Look::NotYet(format!("pid {} answers, and the manager runs no process", hub.pid));
+            return HubHealth::NotYet(format!("pid {} answers, and the manager runs no process", hub.pid));
         }
     }
     match port {
-        Ok(other) if other.instance == health.instance => Look::Well(
+        Ok(other) if other.instance == health.instance => HubHealth::Healthy(
             health.problems.into_iter().chain(status.notes.iter().cloned()).map(Note::new).collect(),
         ),
-        Ok(_) => Look::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
-        Err(error) => Look::NotYet(format!("on its port: {}", sentence::of(&error))),
+        Ok(_) => HubHealth::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
+        Err(error) => HubHealth::NotYet(format!("on its port: {}", sentence::of(&error))),
     }
 }
 
-/// Waits until no module is on its way any more, and tells which are not ready, or do not stay so. That is theirs to
-/// sort out: it is never an error of the plan.
-pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
-    let (mut steady, begun) = (Steady::since_birth(A_MOMENT), Instant::now());
+/// Waits until no module is starting any more, and reports those that are not ready or do not stay ready. That is a problem
+/// of the modules and no error of the plan.
+pub(super) async fn await_modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
+    let (mut stability, begun) = (Stability::with_uptime(ANY_OTHER), Instant::now());
     loop {
         let asked = begun.elapsed();
-        // In time or not: what counts is what is said then.
+        // One more request is made when the time is over, and its answer counts.
         let over = asked >= within;
-        match told(hub).await {
+        match ask_modules(hub).await {
             Ok((ready, status)) => {
-                steady.look(&status.modules, begun.elapsed());
-                let holds = |short: &str| steady.holds(short, asked);
-                let stay = ready.ready_modules.iter().all(|short| holds(short));
-                if over || (ready.transient_modules.is_empty() && stay) {
-                    return Ok(not_ready(&ready, &status.modules, holds));
+                stability.record(&status.modules, begun.elapsed());
+                let is_stable = |short: &str| stability.is_stable(short, asked);
+                let stay_ready = ready.ready_modules.iter().all(|short| is_stable(short));
+                if over || (ready.transient_modules.is_empty() && stay_ready) {
+                    return Ok(not_ready(&ready, &status.modules, is_stable));
                 }
             }
             Err(error) if over => return Err(HostError::refused(sentence::of(&error), None)),
@@ -143,19 +143,19 @@ pub(super) async fn modules(hub: &Client, within: Duration) -> Result<Vec<Note>,
     }
 }
 
-/// Waits until each of these is ready and has stayed so. One that will not become so, or not in time, is an error: it
-/// served before.
-pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
-    let (mut steady, begun) = (Steady::new(A_SECOND), Instant::now());
+/// Waits until each of these modules is ready and has stayed ready for a while. One that does not become ready in time is
+/// an error, because it served before.
+pub(super) async fn await_ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
+    let (mut stability, begun) = (Stability::new(SERVED_BEFORE), Instant::now());
     let wait = async {
         loop {
             let asked = begun.elapsed();
-            if let Ok((ready, status)) = told(hub).await {
-                steady.look(&status.modules, begun.elapsed());
-                if wanted.iter().all(|module| steady.holds(module, asked)) {
+            if let Ok((ready, status)) = ask_modules(hub).await {
+                stability.record(&status.modules, begun.elapsed());
+                if wanted.iter().all(|module| stability.is_stable(module, asked)) {
                     return true;
                 }
-                if wanted.iter().any(|module| hopeless(module, &ready, &status.modules)) {
+                if wanted.iter().any(|module| is_given_up(module, &ready, &status.modules)) {
                     return false;
                 }
             }
@@ -167,35 +167,35 @@ pub(super) async fn ready(hub: &Client, wanted: &[String], within: Duration) -> 
     }
     let asked = begun.elapsed();
     let status: Result<Status, ClientError> = hub.get("/api/status").await;
-    let missing = match &status {
+    let reasons = match &status {
         Ok(status) => {
-            steady.look(&status.modules, begun.elapsed());
-            lacking(wanted, &status.modules, |short| steady.holds(short, asked))
+            stability.record(&status.modules, begun.elapsed());
+            missing(wanted, &status.modules, |short| stability.is_stable(short, asked))
         }
         Err(error) => vec![sentence::of(error)],
     };
-    let next = wanted.first().map(|module| format!("parachute logs {module}"));
-    Err(HostError::refused(missing.join("; "), next.as_deref()))
+    let hint = wanted.first().map(|module| format!("parachute logs {module}"));
+    Err(HostError::refused(reasons.join("; "), hint.as_deref()))
 }
 
-/// Whether the hub has given this one up. One that lives and has not bound its port in time is late, no more: old
-/// daemons on a slow machine took ten seconds.
-fn hopeless(short: &str, ready: &Ready, modules: &[ModuleView]) -> bool {
-    let lives = |module: &ModuleView| module.short == short && module.state == State::Running;
-    ready.persistent_modules.iter().any(|name| name == short) && !modules.iter().any(lives)
+/// Whether the hub has given this module up. One that runs and has not bound its port in time is only late: on a slow
+/// machine that took ten seconds.
+fn is_given_up(short: &str, ready: &Ready, modules: &[ModuleView]) -> bool {
+    let runs = |module: &ModuleView| module.short == short && module.state == State::Running;
+    ready.persistent_modules.iter().any(|name| name == short) && !modules.iter().any(runs)
 }
 
-async fn told(hub: &Client) -> Result<(Ready, Status), ClientError> {
+async fn ask_modules(hub: &Client) -> Result<(Ready, Status), ClientError> {
     Ok((hub.get("/api/ready").await?, hub.get("/api/status").await?))
 }
 
-/// Of those that were wanted, each that does not hold, with what it is.
-fn lacking(wanted: &[String], modules: &[ModuleView], holds: impl Fn(&str) -> bool) -> Vec<String> {
+/// Each of the wanted modules that is not stable, with the reason.
+fn missing(wanted: &[String], modules: &[ModuleView], is_stable: impl Fn(&str) -> bool) -> Vec<String> {
     wanted
         .iter()
-        .filter(|short| !holds(short))
+        .filter(|short| !is_stable(short))
         .map(|short| match modules.iter().find(|module| module.short == *short) {
-            Some(module) if module.ready => format!("{short} is not ready: {}", unsteady(module)),
+            Some(module) if module.ready => format!("{short} is not ready: {}", unstable(module)),
             Some(module) => {
                 let problem = module
                     .problem
@@ -208,28 +208,29 @@ fn lacking(wanted: &[String], modules: &[ModuleView], holds: impl Fn(&str) -> bo
         .collect()
 }
 
-/// What is to be said of one that is ready and does not hold.
-fn unsteady(module: &ModuleView) -> String {
+/// Why a module is not stable although it is ready.
+fn unstable(module: &ModuleView) -> String {
     match module.restarts_in_window {
         0 => "it came up only just now".to_owned(),
         crashes => format!("it comes up and falls over ({crashes}×)"),
     }
 }
 
-fn not_ready(ready: &Ready, modules: &[ModuleView], holds: impl Fn(&str) -> bool) -> Vec<Note> {
+/// A note for each module that is not ready or not stable.
+fn not_ready(ready: &Ready, modules: &[ModuleView], is_stable: impl Fn(&str) -> bool) -> Vec<Note> {
     let note = |short: &String, detail: String| Note {
         text: format!("module {short} is not ready{detail}"),
-        next: Some(format!("parachute why {short}")),
+        hint: Some(format!("parachute why {short}")),
     };
     let find = |short: &String| modules.iter().find(|module| module.short == *short);
-    // What will not become ready first.
+    // First those that will not become ready.
     let not = ready.persistent_modules.iter().chain(&ready.transient_modules).map(|short| {
         note(short, find(short).map_or_else(String::new, |module| format!(": {}", module.detail)))
     });
-    let unsteady = ready.ready_modules.iter().filter(|short| !holds(short)).map(|short| {
-        note(short, find(short).map_or_else(String::new, |module| format!(": {}", unsteady(module))))
+    let unstable = ready.ready_modules.iter().filter(|short| !is_stable(short)).map(|short| {
+        note(short, find(short).map_or_else(String::new, |module| format!(": {}", unstable(module))))
     });
-    not.chain(unsteady).collect()
+    not.chain(unstable).collect()
 }
 
 #[cfg(test)]
@@ -268,15 +269,15 @@ mod tests {
         UnitState { active: Told::Known(active), pid, ..UnitState::unknown("") }
     }
 
-    /// Contract P-U16 and lesson B5: who answers counts, not that something answers.
+    /// An answer is not enough: the process that answers must be the one that the manager runs.
     #[test]
     fn only_the_hub_that_the_manager_runs_is_healthy() {
         let up = state(Active::Running, Some(7));
-        let not_yet = |answer, state: &UnitState| match look(answer, state, "1.0.0") {
-            Look::NotYet(because) => because,
+        let not_yet = |answer, state: &UnitState| match judge(answer, state, "1.0.0") {
+            HubHealth::NotYet(because) => because,
             other => panic!("{other:?}"),
         };
-        assert_eq!(look(Ok(answer(7)), &up, "1.0.0"), Look::Well(Vec::new()));
+        assert_eq!(judge(Ok(answer(7)), &up, "1.0.0"), HubHealth::Healthy(Vec::new()));
         assert_eq!(not_yet(Ok(answer(8)), &up), "pid 8 answers, and the manager runs pid 7");
         let down = state(Active::Stopped, None);
         assert_eq!(not_yet(Ok(answer(8)), &down), "pid 8 answers, and the manager runs no process");
@@ -295,15 +296,15 @@ mod tests {
         let result = Some("exit code 1".to_owned());
         let again = UnitState { result, ..state(Active::Restarting, None) };
         assert_eq!(not_yet(Err(silent), &again), "it died (exit code 1), and is being started again");
-        let failed = look(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
-        assert!(matches!(failed, Look::Never(_)), "waiting on would tell nothing new");
+        let failed = judge(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
+        assert!(matches!(failed, HubHealth::Never(_)), "waiting longer does not help");
         let over = UnitState { exit: Some(0), ..state(Active::Idle, None) };
         let silent = ClientError::NoHub { socket: "/s".into() };
-        assert!(matches!(look(Err(silent), &over, "1.0.0"), Look::Never(_)), "as does a hub under launchd");
+        assert!(matches!(judge(Err(silent), &over, "1.0.0"), HubHealth::Never(_)), "a hub under launchd");
     }
 
     #[test]
-    fn of_those_that_served_before_each_that_lacks_is_told_with_its_reason() {
+    fn each_module_that_served_before_and_is_not_ready_is_named_with_the_reason() {
         let module = |short: &str, ready: bool, crashes: u32| -> ModuleView {
             ModuleView { restarts_in_window: crashes, ..view(short, 1, ready) }
         };
@@ -315,7 +316,7 @@ mod tests {
         ];
         let wanted = ["vault", "notes", "web", "ok", "gone"].map(str::to_owned);
         assert_eq!(
-            lacking(&wanted, &modules, |short| short == "ok"),
+            missing(&wanted, &modules, |short| short == "ok"),
             [
                 "vault is not ready: it comes up and falls over (3×)",
                 "notes is not ready: it came up only just now",
@@ -334,7 +335,7 @@ mod tests {
         };
         let notes = not_ready(&ready, &[], |_| true);
         assert_eq!(notes[0].text, "module vault is not ready");
-        assert_eq!(notes[1].next.as_deref(), Some("parachute why notes"));
+        assert_eq!(notes[1].hint.as_deref(), Some("parachute why notes"));
         assert_eq!(not_ready(&Ready::default(), &[], |_| true), []);
         let ready = Ready { ready_modules: vec!["vault".to_owned(), "web".to_owned()], ..Ready::default() };
         let vault = ModuleView { restarts_in_window: 2, ..view("vault", 1, true) };
@@ -344,15 +345,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_binds_late_is_waited_for() {
+    fn a_module_that_binds_its_port_late_is_waited_for() {
         let ready = Ready { persistent_modules: vec!["vault".to_owned()], ..Ready::default() };
         let vault = |state| ModuleView { state, ..view("vault", 1, false) };
         assert!(
-            !hopeless("vault", &ready, &[vault(State::Running)]),
-            "unbound after four seconds, and alive"
+            !is_given_up("vault", &ready, &[vault(State::Running)]),
+            "it runs, and has not bound its port after four seconds"
         );
-        assert!(hopeless("vault", &ready, &[vault(State::Crashed)]));
-        assert!(hopeless("vault", &ready, &[]));
-        assert!(!hopeless("notes", &ready, &[vault(State::Crashed)]));
+        assert!(is_given_up("vault", &ready, &[vault(State::Crashed)]));
+        assert!(is_given_up("vault", &ready, &[]));
+        assert!(!is_given_up("notes", &ready, &[vault(State::Crashed)]));
     }
 }

@@ -1,52 +1,52 @@
-//! The real machine: files by `home::exact` and `home::moving`, units by the driver of the manager, the hub by its own
-//! API.
+//! The real machine: files through `home::exact` and `home::moving`, units through the driver of the service manager, the
+//! hub through its API.
 //!
-//! An arm here has no decision in it: what is to be done is in the step, and whether it was is asked afterwards.
+//! Nothing is decided here: the step says what to do, and whether it worked is observed afterwards.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::downtime::Stopwatch;
-use super::{Host, HostError, daemons, files, health as hub, units as unit};
+use super::downtime::Downtime;
+use super::{Host, HostError, daemons, files, health, units};
 use crate::api::client::Client;
 use crate::home::{exact, moving};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::UnitState;
+use crate::plan::Note;
 use crate::plan::commands;
 use crate::plan::content::Content;
 use crate::plan::journal::saved_dir;
-use crate::plan::observed::{Before, Entry};
-use crate::plan::plan::Note;
+use crate::plan::observed::{Entry, Observed};
 use crate::plan::step::{Key, Step, UNIT_MODE};
 use crate::unit::name::UnitName;
 
 /// The real machine.
 #[derive(Debug)]
-pub struct Machine<R> {
-    /// Of the manager that the plan is for; `None`: its plans know no units.
+pub struct RealHost<R> {
+    /// The driver of the service manager; `None` for plans without units.
     driver: Option<Driver<R>>,
-    /// Where previous bytes are copied to.
+    /// Where previous content is copied to.
     saved: PathBuf,
-    /// The way to the hub that the plan installs.
+    /// The hub that the plan installs.
     hub: Client,
-    /// Runs from the moment on when daemons were asked to end.
-    away: Option<Stopwatch>,
-    /// What the last look at a unit saw, until something is done or it is looked at again: nothing serves while a hub is
-    /// on its way up, so nothing is asked twice.
+    /// Measures from the moment when detached daemons were asked to end.
+    downtime: Option<Downtime>,
+    /// The last state of a unit, until a step is performed or the unit is observed again: modules are down while the hub
+    /// starts, so the manager is not asked twice.
     seen: RefCell<Option<(UnitName, UnitState)>>,
 }
 
-impl<R: Runner> Machine<R> {
-    /// The machine as this manager drives it. `dir` is the directory of the installation, which a
-    /// [`Journal`](crate::plan::journal::Journal) holds; `hub` leads to the control socket of the home.
+impl<R: Runner> RealHost<R> {
+    /// The machine with a service manager. `dir` is the directory of the installation, which a
+    /// [`Journal`](crate::plan::journal::Journal) holds; `hub` is the client of the control socket of the home.
     pub fn new(driver: Driver<R>, dir: &Path, hub: Client) -> Self {
-        Self { driver: Some(driver), saved: saved_dir(dir), hub, away: None, seen: RefCell::default() }
+        Self { driver: Some(driver), saved: saved_dir(dir), hub, downtime: None, seen: RefCell::default() }
     }
 
-    /// The machine for plans that are about files alone: any step about a unit is refused.
+    /// The machine for plans that only change files: a step about a unit is refused.
     pub fn without_manager(dir: &Path, hub: Client) -> Self {
-        Self { driver: None, saved: saved_dir(dir), hub, away: None, seen: RefCell::default() }
+        Self { driver: None, saved: saved_dir(dir), hub, downtime: None, seen: RefCell::default() }
     }
 
     fn driver(&self) -> Result<&Driver<R>, HostError> {
@@ -54,14 +54,14 @@ impl<R: Runner> Machine<R> {
         self.driver.as_ref().ok_or_else(none)
     }
 
-    /// Whether a unit runs. What a start has just seen is believed once, and then looked at anew.
-    async fn running(&self, unit: &UnitName) -> Result<Before, HostError> {
+    /// Whether a unit runs. The state that a start returned counts once; after that the manager is asked.
+    async fn running(&self, unit: &UnitName) -> Result<Observed, HostError> {
         let known = self.seen.take().filter(|(seen, state)| seen == unit && state.running().is_true());
         let state = match known {
             Some((_, state)) => state,
             None => self.driver()?.state(unit).await,
         };
-        let before = unit::running(unit, &state)?;
+        let before = units::running(unit, &state)?;
         if state.untried {
             self.seen.replace(Some((unit.clone(), state)));
         }
@@ -75,53 +75,55 @@ impl<R: Runner> Machine<R> {
         Ok(())
     }
 
-    /// What has a unit's file name, what the manager has read of it, and what runs.
-    async fn unit(&self, unit: &UnitName, path: &Path) -> Result<Before, HostError> {
+    /// What has the name of a unit's file, what the manager has read of it, and whether it runs.
+    async fn unit(&self, unit: &UnitName, path: &Path) -> Result<Observed, HostError> {
         let driver = self.driver()?;
         let entry = files::entry(path, &self.saved)?;
         let state = driver.state(unit).await;
-        unit::unit(&driver.manager, unit, path, entry, &state)
+        units::unit(&driver.manager, unit, path, entry, &state)
     }
 
-    /// After the file of a unit has changed.
-    async fn read_again(&self, unit: &UnitName, path: &Path) -> Result<(), HostError> {
+    /// Makes the manager read the file of a unit that has changed.
+    async fn reload(&self, unit: &UnitName, path: &Path) -> Result<(), HostError> {
         let driver = self.driver()?;
         driver.reload().await?;
         let state = driver.state(unit).await;
-        unit::accepted(&driver.manager, unit, path, &state)
+        units::accepted(&driver.manager, unit, path, &state)
     }
 }
 
-impl<R: Runner> Host for Machine<R> {
-    async fn observe(&self, step: &Step) -> Result<Before, HostError> {
+impl<R: Runner> Host for RealHost<R> {
+    async fn observe(&self, step: &Step) -> Result<Observed, HostError> {
         Ok(match step {
-            Step::MakeDir { path, .. } | Step::RemoveDir { path } => Before::Dir { dir: files::dir(path)? },
+            Step::MakeDir { path, .. } | Step::RemoveDir { path } => Observed::Dir { dir: files::dir(path)? },
             Step::PutFile { path, .. }
             | Step::RemoveFile { path }
             | Step::Restore { path, unit: None, .. } => {
-                Before::File { entry: files::entry(path, &self.saved)? }
+                Observed::File { entry: files::entry(path, &self.saved)? }
             }
             Step::PutUnit { unit, path, .. }
             | Step::RemoveUnit { unit, path }
             | Step::Restore { unit: Some(unit), path, .. } => self.unit(unit, path).await?,
-            Step::Move { from, to } => Before::Names { at: files::things([from, to])? },
-            Step::SetEnabled { unit, .. } => unit::enabled(unit, &self.driver()?.state(unit).await)?,
+            Step::Move { from, to } => Observed::Names { at: files::identities([from, to])? },
+            Step::SetEnabled { unit, .. } => units::enabled(unit, &self.driver()?.state(unit).await)?,
             Step::SetRunning { unit, .. } => self.running(unit).await?,
-            Step::SetLinger { user, .. } => Before::Linger { on: self.driver()?.linger(user).await },
-            Step::SetMode { path, .. } => Before::Mode { mode: exact::mode(path)? },
-            Step::StopDaemons { daemons, .. } => Before::Daemons { up: daemons::living(daemons)? },
-            Step::StartDaemons { daemons } => Before::Daemons { up: daemons::again(daemons)? },
-            Step::EndStarted { daemons } => Before::Daemons { up: daemons::started(daemons)? },
+            Step::SetLinger { user, .. } => Observed::Linger { on: self.driver()?.linger(user).await },
+            Step::SetMode { path, .. } => Observed::Mode { mode: exact::mode(path)? },
+            Step::StopDaemons { daemons, .. } => Observed::Daemons { running: daemons::running(daemons)? },
+            Step::StartDaemons { daemons } => {
+                Observed::Daemons { running: daemons::restarted_and_listening(daemons)? }
+            }
+            Step::EndStarted { daemons } => Observed::Daemons { running: daemons::restarted(daemons)? },
             Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
             | Step::AwaitHealthy { .. }
-            | Step::AwaitModules { .. } => Before::Nothing,
+            | Step::AwaitModules { .. } => Observed::Nothing,
         })
     }
 
-    async fn keep(&mut self, step: &Step, before: &Before) -> Result<(), HostError> {
+    async fn keep(&mut self, step: &Step, before: &Observed) -> Result<(), HostError> {
         match (step.key(), before.entry().and_then(Entry::saved)) {
-            (Some(Key::File(path)), Some((copy, print))) => files::keep(&path, copy, print),
+            (Some(Key::File(path)), Some((copy, fingerprint))) => files::keep(&path, copy, fingerprint),
             _ => Ok(()),
         }
     }
@@ -141,7 +143,7 @@ impl<R: Runner> Host for Machine<R> {
             }
             Step::PutUnit { unit, path, text } => {
                 files::put(path, UNIT_MODE, &Content::Text(text.clone()))?;
-                self.read_again(unit, path).await?;
+                self.reload(unit, path).await?;
             }
             Step::RemoveUnit { path, .. } => {
                 exact::remove(path)?;
@@ -160,23 +162,27 @@ impl<R: Runner> Host for Machine<R> {
             Step::SetRunning { unit, running: false } => {
                 let driver = self.driver()?;
                 driver.stop(unit).await?;
-                unit::forget_failure(driver, unit).await;
+                units::forget_failure(driver, unit).await;
             }
             Step::SetLinger { user, on } => self.driver()?.set_linger(user, *on).await?,
             Step::StopDaemons { daemons, .. } => {
                 let begun = daemons::stop(daemons).await?;
-                self.away = Some(Stopwatch::start(begun, self.hub.clone()));
+                self.downtime = Some(Downtime::measure(begun, self.hub.clone()));
             }
             Step::StartDaemons { daemons } => daemons::start(daemons).await?,
-            Step::EndStarted { daemons } => daemons::end_started(daemons).await?,
-            Step::AwaitPortsFree { ports, within } => daemons::free(ports, *within, &self.hub).await?,
-            Step::AwaitReady { modules, within } => {
-                hub::ready(&self.hub, modules, *within).await?;
-                let away = self.away.take();
-                return Ok(away.map_or_else(Vec::new, |away| away.told(modules)));
+            Step::EndStarted { daemons } => daemons::end_restarted(daemons).await?,
+            Step::AwaitPortsFree { ports, within } => {
+                daemons::await_ports_free(ports, *within, &self.hub).await?
             }
-            Step::AwaitHealthy { within } => return hub::healthy(&self.hub, self.driver()?, *within).await,
-            Step::AwaitModules { within } => return hub::modules(&self.hub, *within).await,
+            Step::AwaitReady { modules, within } => {
+                health::await_ready(&self.hub, modules, *within).await?;
+                let downtime = self.downtime.take();
+                return Ok(downtime.map_or_else(Vec::new, |downtime| downtime.notes(modules)));
+            }
+            Step::AwaitHealthy { within } => {
+                return health::await_hub(&self.hub, self.driver()?, *within).await;
+            }
+            Step::AwaitModules { within } => return health::await_modules(&self.hub, *within).await,
         }
         Ok(Vec::new())
     }

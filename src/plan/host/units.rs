@@ -1,4 +1,4 @@
-//! What a manager says about a unit, as a plan needs it.
+//! What a service manager says about a unit, as an observation of a plan.
 
 use std::path::Path;
 
@@ -8,54 +8,58 @@ use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::manager::systemd::verbs;
 use crate::manager::which::Manager;
+use crate::plan::commands;
 use crate::plan::host::HostError;
-use crate::plan::observed::{Before, Entry, Read};
+use crate::plan::observed::{Entry, Observed, UnitRead};
 use crate::process::table;
 use crate::unit::name::UnitName;
 
-/// The unit of a file.
+/// A unit, with what has the name of its file.
 pub(super) fn unit(
     manager: &Manager,
     unit: &UnitName,
     path: &Path,
     entry: Entry,
     state: &UnitState,
-) -> Result<Before, HostError> {
+) -> Result<Observed, HostError> {
     let active = known(&format!("whether {unit} runs"), state.active.clone())?;
     let read = match manager {
         Manager::Systemd(_) => Some(read(unit, path, state)?),
-        // It reads a plist when the job is loaded, and that is part of a start.
+        // launchd reads a plist when it loads the job, which is part of a start.
         Manager::Launchd(_) => None,
     };
-    Ok(Before::Unit { entry, read, active })
+    Ok(Observed::Unit { entry, read, active })
 }
 
-fn read(unit: &UnitName, path: &Path, state: &UnitState) -> Result<Read, HostError> {
+fn read(unit: &UnitName, path: &Path, state: &UnitState) -> Result<UnitRead, HostError> {
     if !known(&format!("whether {unit} is loaded"), state.loaded.clone())? {
-        return Ok(Read::Nothing);
+        return Ok(UnitRead::Nothing);
     }
     Ok(match &state.file {
         Some(file) if file == path || exact::is_same_file(file, path) => {
             if state.stale {
-                Read::Stale
+                UnitRead::Stale
             } else {
-                Read::Current
+                UnitRead::Current
             }
         }
-        // The same name under a directory that is a link.
-        Some(file) if same_place(file, path) => Read::Stale,
-        Some(file) => Read::Elsewhere(file.clone()),
-        None => Read::Stale,
+        // The same file name in the same directory, reached through a link.
+        Some(file) if same_place(file, path) => UnitRead::Stale,
+        Some(file) => UnitRead::Elsewhere(file.clone()),
+        None => UnitRead::Stale,
     })
 }
 
-/// Whether both are one name in one directory.
+/// Whether both are the same file name in the same directory.
 fn same_place(one: &Path, other: &Path) -> bool {
     one.file_name() == other.file_name()
         && one.parent().zip(other.parent()).is_some_and(|(one, other)| exact::is_same_file(one, other))
 }
 
-/// Whether a manager that has just read a unit's file took it; else its own reason.
+/// Whether the manager accepts a unit whose file it has just read.
+///
+/// # Errors
+/// [`HostError::Refused`] with the reason that the manager gives.
 pub(super) fn accepted(
     manager: &Manager,
     unit: &UnitName,
@@ -70,29 +74,29 @@ pub(super) fn accepted(
                 None => "it does not find it".to_owned(),
             };
             let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
-            let next = crate::plan::commands::status(unit, manager);
+            let next = commands::status(unit, manager);
             Err(HostError::refused(what, Some(&next)))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether it starts by itself.
-pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Before, HostError> {
-    Ok(Before::Enabled {
+/// Whether a unit is enabled.
+pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
+    Ok(Observed::Enabled {
         enabled: known(&format!("whether {unit} starts by itself"), state.enabled.clone())?,
         active: known(&format!("whether {unit} runs"), state.active.clone())?,
     })
 }
 
-/// Whether it runs, and which life of it.
-pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Before, HostError> {
+/// Whether a unit runs, and its main process.
+pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
     let active = known(&format!("whether {unit} runs"), state.active.clone())?;
-    Ok(Before::Running { active, life: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
+    Ok(Observed::Running { active, process: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
 }
 
-/// A unit that failed stays in the manager's lists, even when its file is gone, until it is told otherwise:
-/// systemctl(1), reset-failed. It runs no more in either case, so what comes of this is not looked at.
+/// Makes systemd forget that a unit failed. Else the unit stays in its lists, even without a file: systemctl(1),
+/// reset-failed. The unit has stopped in any case, so an error here does not count.
 pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitName) {
     let Manager::Systemd(systemd) = &driver.manager else { return };
     if driver.state(unit).await.active == Told::Known(Active::Failed) {
@@ -100,7 +104,7 @@ pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitNam
     }
 }
 
-/// Known, or a refusal to act blindly.
+/// The value, if it is known; else an error, because nothing may be done on a guess.
 fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
     match told {
         Told::Known(value) => Ok(value),

@@ -1,5 +1,9 @@
-//! A machine of maps, for tests: files, links and directories, a manager that reads units only when it is told to,
-//! and a power switch. Its futures never end once it is cut, as a killed process never returns.
+//! A model of a machine, in maps: files, links and directories, a service manager that reads a unit only when it is told
+//! to, and detached daemons. The power can be cut at any point: then a future never ends, as a killed process never
+//! returns.
+
+mod daemons;
+mod perform;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,21 +11,23 @@ use std::path::{Path, PathBuf};
 
 use parachute::manager::state::{Active, Told};
 use parachute::plan::Note;
-use parachute::plan::content::{Content, Print};
-use parachute::plan::daemon::{Daemon, Up};
+use parachute::plan::content::Fingerprint;
+use parachute::plan::daemon::{Daemon, RunningDaemon};
 use parachute::plan::host::{Host, HostError};
-use parachute::plan::observed::{Before, Dir, Entry, Kept, Kind, Read, Thing};
-use parachute::plan::recovery::is_down;
-use parachute::plan::step::{Step, UNIT_MODE};
-use parachute::process::detached::Record;
+use parachute::plan::observed::{Dir, Entry, FileIdentity, Kept, Kind, Observed, UnitRead};
+use parachute::plan::step::{Key, Step};
 use parachute::process::id::{BootId, ProcessId, Started};
-use parachute::process::raw::Raw;
 use parachute::unit::name::UnitName;
 
-/// Longest text that the journal of this world holds.
-const INLINE: usize = 12;
+pub use self::daemons::{daemon, running_daemon};
 
-/// What has a name.
+/// The longest text that is kept in a journal of this model.
+const INLINE_LIMIT: usize = 12;
+
+/// Mode of the file of a unit.
+const UNIT_MODE: u32 = 0o644;
+
+/// What has a name. The identity of a file is computed from its debug form: stored journals contain such identities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     File { mode: u32, text: String },
@@ -29,54 +35,69 @@ pub enum Node {
     Dir(u32),
 }
 
-/// A unit as the manager knows it.
+/// A unit as the service manager knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    pub path: PathBuf,
-    pub read: Option<String>,
-    pub enabled: bool,
-    pub active: Active,
-    /// What it was started from.
-    pub runs: Option<String>,
-    life: u64,
+struct Job {
+    path: PathBuf,
+    /// The text that the manager has read.
+    read: Option<String>,
+    enabled: bool,
+    active: Active,
+    /// The text from which it was started.
+    runs: Option<String>,
+    /// Start time of its process.
+    process: u64,
 }
 
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct ModelHost {
     pub nodes: BTreeMap<PathBuf, Node>,
-    pub jobs: BTreeMap<UnitName, Job>,
+    jobs: BTreeMap<UnitName, Job>,
     pub linger: BTreeMap<String, bool>,
-    /// Which life of a daemon runs, by its name.
+    /// Start time of the process of each daemon that runs.
     pub daemons: BTreeMap<String, Option<u64>>,
-    pub saved: BTreeMap<PathBuf, String>,
-    /// Half-written files of a killed writer, by the file they are beside.
-    pub litter: BTreeSet<PathBuf>,
-    lives: u64,
+    /// Copies of previous content.
+    saved: BTreeMap<PathBuf, String>,
+    /// Temporary files of a writer that was killed, by the file that it was writing.
+    temporary: BTreeSet<PathBuf>,
+    /// How many processes were started.
+    processes: u64,
     boots: u32,
-    /// Points passed until the power goes; every look and every half of a step is one.
+    /// Points until the power is cut. Every observation and every half of a step has one.
     cut: Cell<Option<usize>>,
-    /// Steps performed so far, and those that fail, in the middle or at once.
+    /// How many steps were performed.
     performed: usize,
-    /// Something was done since the journal was last written to.
-    pub acting: Cell<bool>,
+    /// A step was begun after the last observation.
+    performing: Cell<bool>,
+    /// The steps that fail, counted from 1 as they are performed: in the middle, or else at once.
     pub fails: BTreeMap<usize, bool>,
     /// Daemons whose program is gone.
     pub gone: BTreeSet<String>,
 }
 
-/// What a person could compare: everything but lives and litter.
+/// A unit as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitView {
+    pub enabled: bool,
+    pub active: Active,
+    /// The text from which it was started.
+    pub runs: Option<String>,
+    /// The manager has read its file as it is now.
+    pub is_current: bool,
+}
+
+/// What two states of a machine are compared by: everything but process ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     pub nodes: BTreeMap<PathBuf, Node>,
-    /// Enabled, active, what it was started from, and whether the manager has read its file.
-    pub jobs: BTreeMap<UnitName, (bool, Active, Option<String>, bool)>,
+    pub units: BTreeMap<UnitName, UnitView>,
     pub linger: BTreeMap<String, bool>,
-    /// Which daemons run.
+    /// The daemons that run.
     pub daemons: BTreeSet<String>,
-    pub litter: BTreeSet<PathBuf>,
+    pub temporary: BTreeSet<PathBuf>,
 }
 
-impl World {
+impl ModelHost {
     pub fn new() -> Self {
         Self {
             nodes: BTreeMap::from([("/".into(), Node::Dir(0o755)), ("/u".into(), Node::Dir(0o755))]),
@@ -84,62 +105,70 @@ impl World {
             linger: BTreeMap::new(),
             daemons: BTreeMap::new(),
             saved: BTreeMap::new(),
-            litter: BTreeSet::new(),
-            lives: 0,
+            temporary: BTreeSet::new(),
+            processes: 0,
             boots: 0,
             cut: Cell::new(None),
             performed: 0,
-            acting: Cell::new(false),
+            performing: Cell::new(false),
             fails: BTreeMap::new(),
             gone: BTreeSet::new(),
         }
     }
 
-    pub fn with_job(mut self, unit: &UnitName, text: Option<&str>, enabled: bool, up: bool) -> Self {
+    /// With a unit that the manager knows; without a text there is no file of it yet.
+    pub fn with_unit(mut self, unit: &UnitName, text: Option<&str>, enabled: bool, up: bool) -> Self {
         let path = PathBuf::from("/u").join(unit.systemd());
         if let Some(text) = text {
             self.nodes.insert(path.clone(), Node::File { mode: UNIT_MODE, text: text.to_owned() });
         }
         let text = text.map(ToOwned::to_owned);
         let (up, enabled) = (up && text.is_some(), enabled && text.is_some());
-        self.lives += 1;
+        self.processes += 1;
         let job = Job {
             path,
             enabled,
             active: if up { Active::Running } else { Active::Stopped },
             runs: text.clone().filter(|_| up),
             read: text,
-            life: self.lives,
+            process: self.processes,
         };
         self.jobs.insert(unit.clone(), job);
         self
     }
 
-    /// The power goes after so many points.
+    /// Cuts the power after so many points.
     pub fn cut_after(&mut self, points: Option<usize>) {
         self.cut.set(points);
     }
 
+    /// Whether the power was cut while a step was performed: then the last line of the journal was on disk.
+    pub fn is_performing(&self) -> bool {
+        self.performing.get()
+    }
+
     pub fn view(&self) -> View {
-        let job = |job: &Job| {
-            let read = self.text(&job.path) == job.read;
-            (job.enabled, job.active, job.runs.clone(), read)
+        let unit = |job: &Job| UnitView {
+            enabled: job.enabled,
+            active: job.active,
+            runs: job.runs.clone(),
+            is_current: self.text(&job.path) == job.read,
         };
         View {
             nodes: self.nodes.clone(),
-            jobs: self.jobs.iter().map(|(unit, known)| (unit.clone(), job(known))).collect(),
+            units: self.jobs.iter().map(|(name, job)| (name.clone(), unit(job))).collect(),
             linger: self.linger.clone(),
-            daemons: self.daemons.iter().filter(|(_, life)| life.is_some()).map(|(n, _)| n.clone()).collect(),
-            litter: self.litter.clone(),
+            daemons: self.daemons.iter().filter(|(_, runs)| runs.is_some()).map(|(n, _)| n.clone()).collect(),
+            temporary: self.temporary.clone(),
         }
     }
 
-    /// Everything ends, and what is enabled comes up again.
+    /// Ends every process, and starts what is enabled.
     pub fn reboot(&mut self) {
         self.boots += 1;
         self.reload();
-        // Nobody keeps them.
-        self.daemons.values_mut().for_each(|life| *life = None);
+        // No manager starts these again.
+        self.daemons.values_mut().for_each(|process| *process = None);
         let units: Vec<UnitName> = self.jobs.keys().cloned().collect();
         for unit in units {
             let job = self.jobs.get_mut(&unit).unwrap();
@@ -158,50 +187,12 @@ impl World {
         }
     }
 
-    fn reload(&mut self) {
-        let texts: Vec<Option<String>> = self.jobs.values().map(|job| self.text(&job.path)).collect();
-        for (job, text) in self.jobs.values_mut().zip(texts) {
-            job.read = text;
-        }
-    }
-
-    fn start(&mut self, unit: &UnitName) -> Result<(), HostError> {
-        self.lives += 1;
-        let life = self.lives;
-        let job = self.job(unit)?;
-        let Some(text) = job.read.clone() else {
-            return Err(HostError::refused(format!("{unit} is not known"), None));
-        };
-        if !is_down(job.active) {
-            return Ok(());
-        }
-        if text.contains("broken") {
-            job.active = Active::Restarting;
-            return Err(HostError::refused(format!("{unit} failed"), Some("journalctl -u x")));
-        }
-        (job.active, job.runs, job.life) = (Active::Running, Some(text), life);
-        Ok(())
-    }
-
-    fn job(&mut self, unit: &UnitName) -> Result<&mut Job, HostError> {
-        self.jobs.get_mut(unit).ok_or_else(|| HostError::refused(format!("no unit {unit}"), None))
-    }
-
-    /// Somewhere the power may go.
+    /// A point where the power may be cut.
     async fn point(&self) {
         match self.cut.get() {
             Some(0) => std::future::pending().await,
             Some(left) => self.cut.set(Some(left - 1)),
             None => {}
-        }
-    }
-
-    /// In the middle of a step.
-    async fn middle(&self) -> Result<(), HostError> {
-        self.point().await;
-        match self.fails.get(&self.performed) {
-            Some(true) => Err(HostError::refused("it broke in the middle", None)),
-            _ => Ok(()),
         }
     }
 
@@ -211,13 +202,13 @@ impl World {
             Some(Node::Link(to)) => Entry::Link { to: to.clone() },
             Some(Node::Dir(_)) => Entry::Other { what: "a directory".to_owned() },
             Some(Node::File { mode, text }) => {
-                let print = Print::of(text.as_bytes());
-                let kept = if text.len() <= INLINE {
+                let fingerprint = Fingerprint::of(text.as_bytes());
+                let kept = if text.len() <= INLINE_LIMIT {
                     Kept::Text(text.clone())
                 } else {
-                    Kept::Saved(Path::new("/saved").join(&print.sha256))
+                    Kept::Saved(Path::new("/saved").join(&fingerprint.sha256))
                 };
-                Entry::File { mode: *mode, uid: 0, gid: 0, print, kept }
+                Entry::File { mode: *mode, uid: 0, gid: 0, fingerprint, kept }
             }
         }
     }
@@ -247,336 +238,97 @@ impl World {
         self.nodes.keys().filter(|name| name.parent() == Some(path)).count()
     }
 
-    async fn put(&mut self, path: &Path, node: Option<Node>) -> Result<(), HostError> {
-        let parent = path.parent().unwrap_or(Path::new("/"));
-        if node.is_some() && !matches!(self.nodes.get(parent), Some(Node::Dir(_))) {
-            return Err(HostError::refused(format!("{} is not there", parent.display()), None));
-        }
-        if matches!(self.nodes.get(path), Some(Node::Dir(_))) {
-            return Err(HostError::refused(format!("{} is a directory", path.display()), None));
-        }
-        if node.is_some() {
-            self.litter.insert(path.to_owned());
-            // A killed writer cannot tidy up, one that fails does.
-            let middle = self.middle().await;
-            self.litter.remove(path);
-            middle?;
-        }
-        match node {
-            Some(node) => self.nodes.insert(path.to_owned(), node),
-            None => self.nodes.remove(path),
-        };
-        Ok(())
-    }
-
-    /// As between two file systems, which is the long way: a copy, its name, the end of what was copied.
-    async fn relocate(&mut self, from: &Path, to: &Path) -> Result<(), HostError> {
-        let below = |path: &Path, nodes: &BTreeMap<PathBuf, Node>| -> Vec<(PathBuf, Node)> {
-            let all = nodes.iter().filter(|(name, _)| name.starts_with(path));
-            all.map(|(name, node)| (name.strip_prefix(path).unwrap().to_owned(), node.clone())).collect()
-        };
-        let at = |path: &Path, name: &Path| {
-            if name.as_os_str().is_empty() { path.into() } else { path.join(name) }
-        };
-        let old = below(from, &self.nodes);
-        if self.nodes.contains_key(to) {
-            if !old.is_empty() && old != below(to, &self.nodes) {
-                return Err(HostError::refused(
-                    format!("there is already something at {}", to.display()),
-                    None,
-                ));
-            }
-        } else {
-            if !matches!(to.parent().and_then(|dir| self.nodes.get(dir)), Some(Node::Dir(_))) {
-                return Err(HostError::refused("there is no such directory", None));
-            }
-            self.litter.insert(to.to_owned());
-            // A killed writer cannot tidy up, one that fails does.
-            let middle = self.middle().await;
-            self.litter.remove(to);
-            middle?;
-            self.nodes.extend(old.iter().map(|(name, node)| (at(to, name), node.clone())));
-            self.middle().await?;
-        }
-        if !old.is_empty() {
-            self.nodes.retain(|name, _| !name.starts_with(from));
-            self.litter.insert(from.to_owned());
-            self.point().await;
-            self.litter.remove(from);
-        }
-        Ok(())
-    }
-
-    /// Its text and mode stand for its time.
-    fn thing(&self, path: &Path) -> Option<Thing> {
+    /// Text and mode stand for the inode and the time of a file.
+    fn identity(&self, path: &Path) -> Option<FileIdentity> {
         let node = self.nodes.get(path)?;
-        let print = Print::of(format!("{node:?}").as_bytes()).sha256;
+        let hash = Fingerprint::of(format!("{node:?}").as_bytes()).sha256;
         let (kind, len) = match node {
             Node::File { text, .. } => (Kind::File, text.len()),
             Node::Link(to) => (Kind::Link, to.as_os_str().len()),
             Node::Dir(_) => (Kind::Dir, 0),
         };
-        let modified = i64::from_str_radix(&print[..12], 16).unwrap();
-        Some(Thing { kind, dev: 0, ino: modified.cast_unsigned(), len: len as u64, modified, nanoseconds: 0 })
-    }
-
-    fn restored(&self, was: &Entry) -> Result<Option<Node>, HostError> {
-        Ok(match was {
-            Entry::File { mode, kept: Kept::Text(text), .. } => {
-                Some(Node::File { mode: *mode, text: text.clone() })
-            }
-            Entry::File { mode, kept: Kept::Saved(copy), .. } => {
-                let text = self.saved.get(copy).cloned();
-                let text = text.ok_or_else(|| HostError::refused("the copy is gone", None))?;
-                Some(Node::File { mode: *mode, text })
-            }
-            Entry::Link { to } => Some(Node::Link(to.clone())),
-            Entry::Absent | Entry::Other { .. } => None,
-        })
-    }
-
-    async fn act(&mut self, step: &Step) -> Result<(), HostError> {
-        match step {
-            Step::MakeDir { path, mode } => {
-                if let Dir::Absent { missing } = self.dir(path) {
-                    for level in missing {
-                        self.nodes.insert(level, Node::Dir(*mode));
-                        self.middle().await?;
-                    }
-                }
-                Ok(())
-            }
-            Step::RemoveDir { path } => {
-                if matches!(self.dir(path), Dir::Empty { .. }) {
-                    self.nodes.remove(path);
-                }
-                Ok(())
-            }
-            Step::PutFile { path, mode, content } => {
-                let text = match content {
-                    Content::Text(text) => text.clone(),
-                    Content::CopyOf { source, .. } => self.text(source).unwrap_or_default(),
-                };
-                self.put(path, Some(Node::File { mode: *mode, text })).await
-            }
-            Step::RemoveFile { path } => self.put(path, None).await,
-            Step::PutUnit { path, text, .. } => {
-                self.put(path, Some(Node::File { mode: UNIT_MODE, text: text.clone() })).await?;
-                self.middle().await?;
-                self.reload();
-                Ok(())
-            }
-            Step::RemoveUnit { path, .. } => {
-                self.put(path, None).await?;
-                self.middle().await?;
-                self.reload();
-                Ok(())
-            }
-            Step::Restore { path, was, unit } => {
-                let node = self.restored(was)?;
-                self.put(path, node).await?;
-                if unit.is_some() {
-                    self.middle().await?;
-                    self.reload();
-                }
-                Ok(())
-            }
-            Step::SetMode { path, mode: wanted } => match self.nodes.get_mut(path) {
-                Some(Node::File { mode, .. } | Node::Dir(mode)) => {
-                    *mode = *wanted;
-                    Ok(())
-                }
-                Some(Node::Link(_)) | None => Err(HostError::refused("nothing has that name", None)),
-            },
-            Step::Move { from, to } => self.relocate(from, to).await,
-            Step::SetEnabled { unit, enabled } => {
-                let job = self.job(unit)?;
-                if *enabled && job.read.is_none() {
-                    return Err(HostError::refused(format!("{unit} is not known"), None));
-                }
-                job.enabled = *enabled;
-                Ok(())
-            }
-            Step::SetRunning { unit, running: true } => {
-                self.middle().await?;
-                self.start(unit)
-            }
-            Step::SetRunning { unit, running: false } => {
-                self.job(unit)?.active = Active::Stopping;
-                self.middle().await?;
-                let job = self.job(unit)?;
-                (job.active, job.runs) = (Active::Stopped, None);
-                Ok(())
-            }
-            Step::SetLinger { user, on } => {
-                self.linger.insert(user.clone(), *on);
-                Ok(())
-            }
-            Step::StopDaemons { daemons, .. } => {
-                for daemon in daemons {
-                    let life = self.daemons.get_mut(&daemon.name);
-                    if let Some(life) = life.filter(|life| **life == Some(daemon.leader.started.0)) {
-                        *life = None;
-                    }
-                    self.middle().await?;
-                }
-                Ok(())
-            }
-            Step::StartDaemons { daemons } => {
-                let (gone, there): (Vec<&Up>, Vec<&Up>) =
-                    daemons.iter().partition(|up| self.gone.contains(&up.name));
-                for up in there {
-                    // One that was asked to end is ended first.
-                    if self
-                        .daemons
-                        .get(&up.name)
-                        .is_none_or(|life| life.is_none() || *life == Some(up.id.started.0))
-                    {
-                        self.daemons.insert(up.name.clone(), None);
-                        self.middle().await?;
-                        self.lives += 1;
-                        self.daemons.insert(up.name.clone(), Some(self.lives));
-                    }
-                    self.middle().await?;
-                }
-                let names: Vec<&str> = gone.iter().map(|up| up.name.as_str()).collect();
-                if names.is_empty() {
-                    return Ok(());
-                }
-                Err(HostError::refused(format!("cannot start {}", names.join(", ")), None))
-            }
-            Step::EndStarted { daemons } => {
-                for up in daemons {
-                    if self.daemons.get(&up.name).is_some_and(|life| *life != Some(up.id.started.0)) {
-                        self.daemons.insert(up.name.clone(), None);
-                    }
-                    self.middle().await?;
-                }
-                Ok(())
-            }
-            Step::AwaitPortsFree { .. }
-            | Step::AwaitReady { .. }
-            | Step::AwaitHealthy { .. }
-            | Step::AwaitModules { .. } => self.middle().await,
-        }
+        let modified = i64::from_str_radix(&hash[..12], 16).unwrap();
+        let ino = modified.cast_unsigned();
+        Some(FileIdentity { kind, dev: 0, ino, len: len as u64, modified, nanoseconds: 0 })
     }
 }
 
-/// A daemon of this world: its life is its start time.
-pub fn daemon(name: &str, life: u64) -> Daemon {
-    let leader = ProcessId { pid: 200, started: Started(life), boot: BootId("b".into()) };
-    Daemon {
-        name: name.to_owned(),
-        leader,
-        below: Vec::new(),
-        number: None,
-        uid: 0,
-        command: name.to_owned(),
-        ports: vec![1940],
-        why: "its pidfile names it, its output goes to its log".to_owned(),
-        pidfile: None,
-        port_file: None,
-        grace_ms: 1,
-    }
-}
-
-pub fn up(name: &str, leader: &ProcessId) -> Up {
-    let raw = |text: &str| Raw(text.into());
-    let record = Record {
-        exe: raw("/bin/d"),
-        argv: vec![raw("d"), raw(name)],
-        env: vec![raw("TOKEN=planted")],
-        cwd: raw("/"),
-        output: [Some(raw("/log")), None],
-        umask: None,
-        uid: 0,
-        gid: 0,
-        groups: Vec::new(),
-    };
-    Up {
-        name: name.to_owned(),
-        id: leader.clone(),
-        ports: vec![1940],
-        pidfile: None,
-        port_file: None,
-        record,
-    }
-}
-
-impl Host for World {
-    async fn observe(&self, step: &Step) -> Result<Before, HostError> {
+impl Host for ModelHost {
+    async fn observe(&self, step: &Step) -> Result<Observed, HostError> {
         self.point().await;
-        self.acting.set(false);
+        self.performing.set(false);
         Ok(match step {
-            Step::MakeDir { path, .. } | Step::RemoveDir { path } => Before::Dir { dir: self.dir(path) },
+            Step::MakeDir { path, .. } | Step::RemoveDir { path } => Observed::Dir { dir: self.dir(path) },
             Step::PutFile { path, .. }
             | Step::RemoveFile { path }
-            | Step::Restore { path, unit: None, .. } => Before::File { entry: self.entry(path) },
+            | Step::Restore { path, unit: None, .. } => Observed::File { entry: self.entry(path) },
             Step::PutUnit { unit, path, .. }
             | Step::RemoveUnit { unit, path }
             | Step::Restore { unit: Some(unit), path, .. } => {
                 let job = &self.jobs[unit];
                 let read = match (&job.read, self.text(path)) {
-                    (None, None) => Read::Nothing,
-                    (read, text) if *read == text => Read::Current,
-                    _ => Read::Stale,
+                    (None, None) => UnitRead::Nothing,
+                    (read, text) if *read == text => UnitRead::Current,
+                    _ => UnitRead::Stale,
                 };
-                Before::Unit { entry: self.entry(path), read: Some(read), active: job.active }
+                Observed::Unit { entry: self.entry(path), read: Some(read), active: job.active }
             }
-            Step::SetMode { path, .. } => Before::Mode {
+            Step::SetMode { path, .. } => Observed::Mode {
                 mode: match self.nodes.get(path) {
                     Some(Node::File { mode, .. } | Node::Dir(mode)) => Some(*mode),
                     Some(Node::Link(_)) | None => None,
                 },
             },
             Step::Move { from, to } => {
-                let names = [from, to].map(|path| self.thing(path).map(|thing| (path.clone(), thing)));
-                Before::Names { at: names.into_iter().flatten().collect() }
+                let names = [from, to].map(|path| self.identity(path).map(|found| (path.clone(), found)));
+                Observed::Names { at: names.into_iter().flatten().collect() }
             }
             Step::SetEnabled { unit, .. } => {
                 let job = &self.jobs[unit];
-                Before::Enabled { enabled: job.enabled, active: job.active }
+                Observed::Enabled { enabled: job.enabled, active: job.active }
             }
             Step::SetRunning { unit, .. } => {
                 let job = &self.jobs[unit];
-                let life =
-                    ProcessId { pid: 100, started: Started(job.life), boot: BootId(self.boots.to_string()) };
-                Before::Running { active: job.active, life: Some(life).filter(|_| job.runs.is_some()) }
+                let boot = BootId(self.boots.to_string());
+                let process = ProcessId { pid: 100, started: Started(job.process), boot };
+                Observed::Running {
+                    active: job.active,
+                    process: Some(process).filter(|_| job.runs.is_some()),
+                }
             }
             Step::SetLinger { user, .. } => {
-                Before::Linger { on: Told::Known(self.linger.get(user).copied().unwrap_or(false)) }
+                Observed::Linger { on: Told::Known(self.linger.get(user).copied().unwrap_or(false)) }
             }
             Step::StopDaemons { daemons, .. } => {
-                let lives = daemons
-                    .iter()
-                    .filter(|daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0)));
-                let found = |daemon: &Daemon| Up {
+                let runs =
+                    |daemon: &&Daemon| self.daemons.get(&daemon.name) == Some(&Some(daemon.leader.started.0));
+                let found = |daemon: &Daemon| RunningDaemon {
                     pidfile: daemon.pidfile.clone(),
                     port_file: daemon.port_file.clone(),
-                    ..up(&daemon.name, &daemon.leader)
+                    ..running_daemon(&daemon.name, &daemon.leader)
                 };
-                Before::Daemons { up: lives.map(found).collect() }
+                Observed::Daemons { running: daemons.iter().filter(runs).map(found).collect() }
             }
             Step::StartDaemons { daemons } | Step::EndStarted { daemons } => {
-                let lives = daemons.iter().filter(|up| {
-                    let life = self.daemons.get(&up.name).copied().flatten();
-                    life.is_some_and(|life| life != up.id.started.0)
-                });
-                Before::Daemons { up: lives.cloned().collect() }
+                let runs_again = |daemon: &&RunningDaemon| {
+                    let process = self.daemons.get(&daemon.name).copied().flatten();
+                    process.is_some_and(|started| started != daemon.id.started.0)
+                };
+                Observed::Daemons { running: daemons.iter().filter(runs_again).cloned().collect() }
             }
             Step::AwaitPortsFree { .. }
             | Step::AwaitReady { .. }
             | Step::AwaitHealthy { .. }
-            | Step::AwaitModules { .. } => Before::Nothing,
+            | Step::AwaitModules { .. } => Observed::Nothing,
         })
     }
 
-    async fn keep(&mut self, step: &Step, before: &Before) -> Result<(), HostError> {
+    async fn keep(&mut self, step: &Step, before: &Observed) -> Result<(), HostError> {
         self.point().await;
-        let Some((copy, print)) = before.entry().and_then(Entry::saved) else { return Ok(()) };
-        let Some(parachute::plan::step::Key::File(path)) = step.key() else { return Ok(()) };
+        let Some((copy, fingerprint)) = before.entry().and_then(Entry::saved) else { return Ok(()) };
+        let Some(Key::File(path)) = step.key() else { return Ok(()) };
         let text = self.text(&path).unwrap_or_default();
-        assert_eq!(Print::of(text.as_bytes()), *print);
+        assert_eq!(Fingerprint::of(text.as_bytes()), *fingerprint);
         self.saved.insert(copy.clone(), text);
         Ok(())
     }
@@ -584,7 +336,7 @@ impl Host for World {
     async fn perform(&mut self, step: &Step) -> Result<Vec<Note>, HostError> {
         self.performed += 1;
         self.point().await;
-        self.acting.set(true);
+        self.performing.set(true);
         if self.fails.get(&self.performed) == Some(&false) {
             return Err(HostError::refused("it broke", Some("true")));
         }
@@ -595,12 +347,10 @@ impl Host for World {
 
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
-            Some(parachute::plan::step::Key::File(path)) => {
-                self.litter.remove(&path);
+            Some(Key::File(path)) => {
+                self.temporary.remove(&path);
             }
-            Some(parachute::plan::step::Key::Names(one, other)) => {
-                self.litter.retain(|path| *path != one && *path != other);
-            }
+            Some(Key::Names(one, other)) => self.temporary.retain(|path| *path != one && *path != other),
             _ => {}
         }
         Ok(())

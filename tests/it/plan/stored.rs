@@ -1,22 +1,24 @@
-//! Receipts and journals that earlier programs wrote still load, undo and finish: `tests/data/plan`.
+//! Receipts and journals of earlier programs can still be read, taken back and finished: `tests/data/plan`. They may be
+//! the only record of what has to be taken back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-
-use super::executor::{Lives, enabled, hub, running, unit, unit_path};
-use super::model_host::{Node, View, World, daemon};
-use parachute::plan::content::{Content, Print};
+use parachute::plan::content::{Content, Fingerprint};
 use parachute::plan::daemon::Daemon;
-use parachute::plan::events::Event;
-use parachute::plan::host::{Host, observe_all};
-use parachute::plan::observed::Before;
+use parachute::plan::events::{Event, replay};
+use parachute::plan::host::Host;
+use parachute::plan::observed::Observed;
 use parachute::plan::receipt::Receipt;
+use parachute::plan::recovery::Recorded;
 use parachute::plan::step::Step;
-use parachute::plan::{Note, Plan, Promise, Verb};
-use parachute::plan::{Take, inverse_of};
+use parachute::plan::{Note, Plan, Promise, UndoScope, Verb, undo_plan};
 use parachute::unit::name::UnitName;
+
+use super::model_host::{ModelHost, Node, View, daemon};
+use super::testing::{Program, describe, enabled, hub, running, uninstall, unit, unit_path};
 
 const RECEIPT: &str = include_str!("../../data/plan/receipt-1-migrate.json");
 
@@ -24,17 +26,18 @@ fn node(mode: u32, text: &str) -> Node {
     Node::File { mode, text: text.to_owned() }
 }
 
+/// A unit that starts a detached hub again.
 fn reviver() -> UnitName {
     UnitName::new("reviver").unwrap()
 }
 
-/// A home with detached daemons, and something where every step is going to write.
-fn world() -> World {
-    let mut world = World::new()
-        .with_job(&hub(), Some("a unit that a person edited by hand"), false, false)
-        .with_job(&hub().socket(), None, false, false)
-        .with_job(&reviver(), Some("starts the hub again"), true, true);
-    world.nodes.extend([
+/// A machine with detached daemons, and something at every name where a step is going to write.
+fn host() -> ModelHost {
+    let mut host = ModelHost::new()
+        .with_unit(&hub(), Some("a unit that a person edited by hand"), false, false)
+        .with_unit(&hub().socket(), None, false, false)
+        .with_unit(&reviver(), Some("starts the hub again"), true, true);
+    host.nodes.extend([
         ("/f".into(), node(0o640, "a program that is too long for the journal")),
         ("/g".into(), node(0o600, "short")),
         ("/l".into(), Node::Link("/elsewhere".into())),
@@ -45,9 +48,10 @@ fn world() -> World {
         ("/m/within".into(), node(0o400, "deep")),
         ("/src".into(), node(0o755, "the program")),
     ]);
-    world.linger.insert("op".to_owned(), false);
-    world.daemons = [("hub", 1001), ("vault", 1002)].map(|(name, life)| (name.to_owned(), Some(life))).into();
-    world
+    host.linger.insert("op".to_owned(), false);
+    host.daemons =
+        [("hub", 1001), ("vault", 1002)].map(|(name, started)| (name.to_owned(), Some(started))).into();
+    host
 }
 
 /// Every kind of step that a planner makes.
@@ -57,8 +61,8 @@ fn migrate() -> Plan {
         mode,
         content: Content::Text(text.to_owned()),
     };
-    let print = Print::of(b"the program");
-    let copy = Content::CopyOf { source: "/src".into(), sha256: print.sha256, len: print.len };
+    let Fingerprint { sha256, len } = Fingerprint::of(b"the program");
+    let copy = Content::CopyOf { source: "/src".into(), sha256, len };
     let vault = Daemon {
         below: vec![daemon("below", 1003).leader],
         number: Some(201),
@@ -71,7 +75,10 @@ fn migrate() -> Plan {
         enabled(&reviver(), false),
         running(&reviver(), false),
         Step::RemoveUnit { unit: reviver(), path: unit_path(&reviver()) },
-        Step::StopDaemons { daemons: vec![daemon("hub", 1001), vault], heirs: vec![hub(), hub().socket()] },
+        Step::StopDaemons {
+            daemons: vec![daemon("hub", 1001), vault],
+            replaced_by: vec![hub(), hub().socket()],
+        },
         Step::AwaitPortsFree { ports: vec![1939, 1940], within },
         running(&hub(), false),
         Step::MakeDir { path: "/a/b".into(), mode: 0o755 },
@@ -94,7 +101,7 @@ fn migrate() -> Plan {
         Step::AwaitHealthy { within },
         Step::AwaitModules { within },
     ];
-    let note = Note { text: "a unit was edited by hand".to_owned(), next: Some("true".to_owned()) };
+    let note = Note { text: "a unit was edited by hand".to_owned(), hint: Some("true".to_owned()) };
     Plan {
         steps,
         promises: vec![Promise("the hub runs".to_owned())],
@@ -103,12 +110,7 @@ fn migrate() -> Plan {
     }
 }
 
-fn uninstall(world: &World, receipt: &Receipt) -> Plan {
-    let now = observe_all(world, &receipt.steps()).now_or_never().unwrap().unwrap();
-    inverse_of(receipt, &now, Take::Everything, false)
-}
-
-/// A stored journal.
+/// A stored journal of format 1.
 struct Stored {
     name: &'static str,
     text: &'static str,
@@ -128,7 +130,7 @@ const JOURNALS: [Stored; 3] = [
         uninstalls: false,
     },
     Stored {
-        name: "an uninstallation, cut off while it started daemons",
+        name: "an uninstallation, cut off while it started detached daemons",
         text: include_str!("../../data/plan/journal-1-uninstall.jsonl"),
         uninstalls: true,
     },
@@ -139,17 +141,17 @@ impl Stored {
         self.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The world in which the plan was cut off, before its last step or after it; and the world before the plan.
-    fn cut_off(&self, last_is_performed: bool) -> (World, Lives, View) {
-        let (mut world, lives) = (world(), Lives::new());
+    /// The machine when the plan was cut off, before its last step or after it; and what it was like before the plan.
+    fn cut_off(&self, last_is_performed: bool) -> (ModelHost, Program, View) {
+        let (mut host, program) = (host(), Program::new());
         if self.uninstalls {
             for step in &migrate().steps {
-                let before = world.observe(step).now_or_never().unwrap().unwrap();
-                perform(&mut world, step, &before);
+                let before = host.observe(step).now_or_never().unwrap().unwrap();
+                perform(&mut host, step, &before);
             }
-            lives.put("receipt.json", RECEIPT);
+            program.put("receipt.json", RECEIPT);
         }
-        let before = world.view();
+        let before = host.view();
         let events = self.events();
         let steps = match &events[0] {
             Event::Begin { plan, .. } => plan.steps.clone(),
@@ -161,29 +163,29 @@ impl Stored {
                 Event::Started { step, before } => {
                     befores.insert(*step, before.clone());
                     if last_is_performed || at + 1 < events.len() {
-                        perform(&mut world, &steps[*step], before);
+                        perform(&mut host, &steps[*step], before);
                     }
                 }
                 Event::Undone { step } => {
                     for inverse in steps[*step].inverse(&befores[step]) {
-                        world.perform(&inverse).now_or_never().unwrap().unwrap();
+                        host.perform(&inverse).now_or_never().unwrap().unwrap();
                     }
                 }
                 _ => {}
             }
         }
-        lives.put("journal.jsonl", self.text);
-        (world, lives, before)
+        program.put("journal.jsonl", self.text);
+        (host, program, before)
     }
 }
 
-fn perform(world: &mut World, step: &Step, before: &Before) {
-    world.keep(step, before).now_or_never().unwrap().unwrap();
-    world.perform(step).now_or_never().unwrap().unwrap();
+fn perform(host: &mut ModelHost, step: &Step, before: &Observed) {
+    host.keep(step, before).now_or_never().unwrap().unwrap();
+    host.perform(step).now_or_never().unwrap().unwrap();
 }
 
 #[test]
-fn what_is_read_is_written_the_same() {
+fn what_was_read_is_written_the_same() {
     for stored in JOURNALS {
         for (event, line) in stored.events().iter().zip(stored.text.lines()) {
             assert_eq!(serde_json::to_string(event).unwrap(), line, "{}", stored.name);
@@ -194,46 +196,78 @@ fn what_is_read_is_written_the_same() {
 }
 
 #[test]
-fn a_stored_receipt_is_what_is_written_today_and_takes_the_plan_back() {
-    let (mut world, mut lives) = (world(), Lives::new());
-    let before = world.view();
-    lives.run(&mut world, &migrate()).unwrap().unwrap();
+fn a_stored_receipt_equals_the_one_that_is_written_now_and_takes_the_plan_back() {
+    let (mut host, mut program) = (host(), Program::new());
+    let before = host.view();
+    program.run(&mut host, &migrate()).unwrap().unwrap();
     let receipt = Receipt::read(RECEIPT.as_bytes()).unwrap();
-    assert_eq!(lives.receipt().records, receipt.records);
-    lives.put("receipt.json", RECEIPT);
-    let plan = uninstall(&world, &receipt);
+    assert_eq!(program.receipt().records, receipt.records);
+    program.put("receipt.json", RECEIPT);
+    let plan = uninstall(&host, &receipt);
     assert_eq!(plan.notes, []);
-    lives.run(&mut world, &plan).unwrap().unwrap();
-    assert_eq!(world.view(), before);
-    assert!(lives.receipt().is_empty());
+    program.run(&mut host, &plan).unwrap().unwrap();
+    assert_eq!(host.view(), before);
+    assert!(program.receipt().is_empty());
 }
 
 #[test]
 fn a_stored_journal_is_taken_back() {
     for (stored, last) in JOURNALS.iter().flat_map(|stored| [(stored, false), (stored, true)]) {
-        let (mut world, mut lives, before) = stored.cut_off(last);
-        let undo = lives.roll_back(&mut world).unwrap();
-        assert_eq!(undo.left, [], "{}, {last}", stored.name);
-        assert_eq!(world.view(), before, "{}, {last}", stored.name);
+        let (mut host, mut program, before) = stored.cut_off(last);
+        let rollback = program.roll_back(&mut host).unwrap();
+        assert_eq!(rollback.remaining, [], "{}, {last}", stored.name);
+        assert_eq!(host.view(), before, "{}, {last}", stored.name);
     }
 }
 
 #[test]
 fn a_stored_journal_is_finished() {
     for (stored, last) in JOURNALS.iter().flat_map(|stored| [(stored, false), (stored, true)]) {
-        let (mut world, mut lives, before) = stored.cut_off(last);
-        let outcome = lives.resume(&mut world).unwrap();
+        let (mut host, mut program, before) = stored.cut_off(last);
+        let outcome = program.resume(&mut host).unwrap();
         if stored.events().iter().any(|event| matches!(event, Event::Failed { .. })) {
             assert_eq!(outcome.unwrap_err().error.to_string(), "it broke");
-            assert_eq!(world.view(), before, "to finish a plan that failed is to take it back");
+            assert_eq!(host.view(), before, "to finish a plan that failed is to take it back");
             continue;
         }
         outcome.unwrap();
-        let (mut goal, mut calm) = (self::world(), Lives::new());
+        let (mut goal, mut uncut) = (self::host(), Program::new());
         if !stored.uninstalls {
-            calm.run(&mut goal, &migrate()).unwrap().unwrap();
+            uncut.run(&mut goal, &migrate()).unwrap().unwrap();
         }
-        assert_eq!(world.view(), goal.view(), "{}, {last}", stored.name);
-        assert_eq!(lives.receipt().records, calm.receipt().records, "{}, {last}", stored.name);
+        assert_eq!(host.view(), goal.view(), "{}, {last}", stored.name);
+        assert_eq!(program.receipt().records, uncut.receipt().records, "{}, {last}", stored.name);
     }
+}
+
+#[test]
+fn the_first_receipt_and_journal_are_read_and_taken_back() {
+    let text = include_str!("../../data/plan/receipt-1.json");
+    let receipt = Receipt::read(text.as_bytes()).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&receipt).unwrap() + "\n", text);
+    let before: Vec<Observed> = receipt.records.iter().map(|record| record.before.clone()).collect();
+    insta::assert_snapshot!(
+        "receipt_1_taken_back",
+        describe(&undo_plan(&receipt, &before, UndoScope::Everything, true))
+    );
+    assert_eq!(receipt.saved().into_iter().collect::<Vec<_>>(), [Path::new("/h/install/saved/2d71")]);
+
+    let replayed = replay(include_bytes!("../../data/plan/journal-1.jsonl")).unwrap();
+    let unfinished = replayed.unfinished.unwrap();
+    let words = |recorded: &Recorded| match recorded {
+        Recorded::Untouched => "untouched",
+        Recorded::Skipped => "skipped",
+        Recorded::Started { .. } => "started",
+        Recorded::Done { .. } => "done",
+        Recorded::Undone => "undone",
+    };
+    let steps: Vec<String> = unfinished
+        .plan
+        .steps
+        .iter()
+        .zip(&unfinished.recorded)
+        .map(|(step, recorded)| format!("{}: {}", words(recorded), step.describe()))
+        .collect();
+    insta::assert_snapshot!("journal_1", steps.join("\n"));
+    assert!(unfinished.undoing && unfinished.failed.is_some());
 }
