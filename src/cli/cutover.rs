@@ -100,11 +100,11 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let mut host = site.host();
     let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if args.resume || args.rollback {
-        let way = match (args.rollback, args.force) {
+        let recovery = match (args.rollback, args.force) {
             (true, true) => Recovery::RollBackAndLeave,
             (back, _) => Recovery::roll_back_if(back),
         };
-        return standby::settle(cx, &asked(args), &mut host, &site.place.state, way).await;
+        return standby::settle(cx, &asked(args), &mut host, &site.place.state, recovery).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // One that is on its way forward is finished: to take it back would stop everything twice.

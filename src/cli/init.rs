@@ -131,8 +131,8 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     };
     let mut host = site.host();
     if args.resume || args.rollback {
-        let way = Recovery::roll_back_if(args.rollback);
-        return standby::settle(cx, &asked, &mut host, &site.place.state, way).await.map(Ended::Said);
+        let recovery = Recovery::roll_back_if(args.rollback);
+        return standby::settle(cx, &asked, &mut host, &site.place.state, recovery).await.map(Ended::Said);
     }
     let mut glance = site.glance();
     let mut facts = glance.facts(cx, args.port).await?;

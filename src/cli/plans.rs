@@ -166,8 +166,8 @@ pub fn remains(remaining: &[Remaining]) -> String {
     remaining.iter().map(|item| format!("\n{} remains: {}", item.subject, item.because)).collect()
 }
 
-/// What to type about what was not taken back. What can never be taken back would stop every later verb, so that has a hint
-/// too.
+/// What to type about what was not taken back. What can never be taken back would stop every later verb, so that has
+/// a hint too.
 fn hints(rollback: &Rollback) -> Vec<String> {
     let mut hints: Vec<String> = rollback.remaining.iter().filter_map(|item| item.hint.clone()).collect();
     if rollback.retry {

@@ -70,10 +70,10 @@ pub(super) async fn settle<H: Host>(
     asked: &Asked<'_>,
     host: &mut H,
     state: &Path,
-    way: Recovery,
+    recovery: Recovery,
 ) -> Result<Said, CliError> {
     let log = peek_unfinished(state).map_err(|error| plans::unopened(&error))?;
-    let work = plans::settle(cx, host, state, way);
+    let work = plans::settle(cx, host, state, recovery);
     match log {
         Some(log) => watched(cx, asked, &log.plan, work).await,
         None => work.await,

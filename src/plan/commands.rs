@@ -1,5 +1,5 @@
-//! Steps as shell commands, as a person would type them. Commands to a manager are the invocations that its driver runs.
-//! Pure.
+//! Steps as shell commands, as a person would type them. Commands to a manager are the invocations that its driver
+//! runs. Pure.
 
 use std::path::Path;
 

@@ -59,14 +59,14 @@ pub struct RunningDaemon {
 
 /// `hub (pid 13), vault (pid 26)`.
 #[must_use]
-pub fn names<'a>(all: impl Iterator<Item = (&'a str, &'a ProcessId)>) -> String {
+pub(crate) fn names<'a>(all: impl Iterator<Item = (&'a str, &'a ProcessId)>) -> String {
     all.map(|(name, id)| format!("{name} ({id})")).collect::<Vec<_>>().join(", ")
 }
 
 impl Daemon {
     /// One line for a person who is asked: which daemon it is, and why it may be stopped.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let ports = match self.ports.as_slice() {
             [] => "no port".to_owned(),
             ports => {

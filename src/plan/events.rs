@@ -31,8 +31,8 @@ pub enum Event {
         /// Directories that were made to keep the journal in, topmost first.
         #[serde(default)]
         made: Vec<PathBuf>,
-        /// What was found where the plan is going to write. A file that is another one when its step comes was changed by
-        /// something else.
+        /// What was found where the plan is going to write. A file that is another one when its step comes was
+        /// changed by something else.
         #[serde(default)]
         expects: BTreeMap<PathBuf, Glance>,
         /// The plan.
@@ -165,8 +165,8 @@ impl UnfinishedPlan {
         self.recorded.get_mut(step).ok_or_else(|| format!("there is no step {step}"))
     }
 
-    /// Whether what was found before a step is neither what was there when the plan was made nor what an earlier step of
-    /// the plan left there: then something else changed it, and the step must not overwrite it.
+    /// Whether what was found before a step is neither what was there when the plan was made nor what an earlier step
+    /// of the plan left there: then something else changed it, and the step must not overwrite it.
     #[must_use]
     pub(super) fn was_changed(&self, step: usize, found: &Observed) -> bool {
         let Some(ours) = self.plan.steps.get(step) else { return false };

@@ -86,7 +86,7 @@ impl HostError {
 
     /// The command to type about it, if one helps.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { hint, .. } => hint.clone(),
             Self::Manager(error) => error.cause.next.clone(),

@@ -12,8 +12,8 @@ use super::step::Step;
 use crate::unit::name::{Part, UnitName};
 
 impl Step {
-    /// The steps that take it back, in order; none if there is nothing to take back. Each of them is skipped if its goal is
-    /// reached already.
+    /// The steps that take it back, in order; none if there is nothing to take back. Each of them is skipped if its
+    /// goal is reached already.
     #[must_use]
     pub fn inverse(&self, before: &Observed) -> Vec<Self> {
         match (self, before) {
@@ -139,8 +139,8 @@ pub enum UndoScope {
     Everything,
 }
 
-/// The plan that takes back what a receipt records. `now` is what is found for each of [`Receipt::steps`]. What was changed
-/// after the installation is left, with a note that names it, unless `force`.
+/// The plan that takes back what a receipt records. `now` is what is found for each of [`Receipt::steps`]. What was
+/// changed after the installation is left, with a note that names it, unless `force`.
 ///
 /// With [`UndoScope::OnlyAdded`] what had to make room stays away: detached daemons, and the units that started them.
 ///

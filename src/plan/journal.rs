@@ -1,8 +1,9 @@
 //! The directory of an installation: `lock`, `journal.jsonl` while a plan is unfinished, `saved/` for previous content,
 //! `receipt.json` for what is installed, and `left/` for previous content that could not be put back.
 //!
-//! A [`Journal`] holds the lock. Every line is on disk before the next step is taken. A file that is there and cannot be
-//! read is an error that names it, and never counts as absent: it may be the only record of what has to be taken back.
+//! A [`Journal`] holds the lock. Every line is on disk before the next step is taken. A file that is there and cannot
+//! be read is an error that names it, and never counts as absent: it may be the only record of what has to be taken
+//! back.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -101,7 +102,7 @@ pub enum JournalError {
 impl JournalError {
     /// The command to type about it, if one helps.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let aside = |path: &Path| Some(format!("mv '{0}' '{0}.bad'", path.display()));
         match self {
             Self::Journal { path, source: events::Unreadable::Damaged { .. } }
@@ -198,7 +199,7 @@ impl Journal {
 
     /// The plan that is being performed, or was cut off.
     #[must_use]
-    pub fn unfinished(&self) -> Option<&UnfinishedPlan> {
+    pub(crate) fn unfinished(&self) -> Option<&UnfinishedPlan> {
         self.open.as_ref().map(|open| &open.unfinished)
     }
 
@@ -255,8 +256,8 @@ impl Journal {
         open.unfinished.apply(event).map_err(JournalError::Contradiction)
     }
 
-    /// Appends a line if that is possible; the event counts in any case. For taking back, which a full disk must not stop:
-    /// a step can be taken back twice without harm.
+    /// Appends a line if that is possible; the event counts in any case. For taking back, which a full disk must not
+    /// stop: a step can be taken back twice without harm.
     pub(super) fn append_if_possible(&mut self, event: Event) {
         if self.append(event.clone()).is_err()
             && let Some(open) = &mut self.open
@@ -307,8 +308,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps the content from before a step that is not taken back: the journal, which has the only copy, is going to be
-    /// removed. `None` if there was no file.
+    /// Keeps the content from before a step that is not taken back: the journal, which has the only copy, is going to
+    /// be removed. `None` if there was no file.
     ///
     /// # Errors
     /// [`JournalError`].

@@ -255,8 +255,8 @@ impl From<&Glimpse> for FileIdentity {
 }
 
 impl FileIdentity {
-    /// Whether both are the same file: the same inode, or a copy on another file system, with its times as exact as that
-    /// file system keeps them.
+    /// Whether both are the same file: the same inode, or a copy on another file system, with its times as exact as
+    /// that file system keeps them.
     #[must_use]
     pub(crate) fn same(&self, other: &Self) -> bool {
         let inode = (self.dev, self.ino) == (other.dev, other.ino);
@@ -269,8 +269,6 @@ impl FileIdentity {
 }
 
 impl Kind {
-    /// In words, with an article.
-    #[must_use]
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::File => "a file",
@@ -342,8 +340,6 @@ impl Observed {
         }
     }
 
-    /// In words, for a person.
-    #[must_use]
     pub(crate) fn words(&self) -> String {
         match self {
             Self::File { entry } | Self::Unit { entry, read: None | Some(UnitRead::Current), .. } => {

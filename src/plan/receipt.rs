@@ -1,5 +1,5 @@
-//! The receipt: every change of ours that is on this machine, with what was there before. Pure; [`super::journal`] reads
-//! and writes the file.
+//! The receipt: every change of ours that is on this machine, with what was there before. Pure; [`super::journal`]
+//! reads and writes the file.
 //!
 //! Plans add up: for each [`Key`] the first `before` and the last step count, so that taking the receipt back takes all
 //! plans back at once. What is again as it was before the first plan is not in it.
@@ -228,7 +228,8 @@ impl Receipt {
         }
         sum.forget_units_that_run_as_before();
         if done.plan.verb == Verb::Uninstall {
-            // An uninstallation does not bring back what the hub replaced, and a record of it would be all that is left.
+            // An uninstallation does not bring back what the hub replaced, and a record of it would be all that is
+            // left.
             sum.records.retain(|record| !record.step.makes_room());
         }
         let new = done.made.iter().filter(|dir| !self.made.contains(dir));
@@ -248,7 +249,8 @@ fn add_daemons(known: &mut Observed, later: &Observed) {
     }
 }
 
-/// The step as its changes: several directories that are made at once are a change each, since each may be removed alone.
+/// The step as its changes: several directories that are made at once are a change each, since each may be removed
+/// alone.
 fn levels(step: &Step, before: &Observed) -> Vec<(Step, Observed)> {
     match (step, before) {
         (Step::MakeDir { mode, .. }, Observed::Dir { dir: Dir::Absent { missing } }) => missing

@@ -1,7 +1,7 @@
 //! What to do with a step of a plan that was cut off. Pure.
 //!
 //! Three things decide: what the journal says about the step ([`Recorded`]), what is found on the machine compared with
-//! what was there before it ([`StepState`]), and whether the plan is finished or taken back.
+//! what was there before it (`StepState`), and whether the plan is finished or taken back.
 //!
 //! | journal | machine | to finish | to take back |
 //! |---|---|---|---|
@@ -17,8 +17,8 @@
 //! | done | done | continue | inverse |
 //! | done | diverged | leave it and report it | leave it, report it, continue with the others |
 //!
-//! "Done, and the machine unchanged" is what a power cut leaves of a service that was started, and of anything else that
-//! a manager forgets at a boot. If a later step with the same key was begun, a step is over, whatever is found.
+//! "Done, and the machine unchanged" is what a power cut leaves of a service that was started, and of anything else
+//! that a manager forgets at a boot. If a later step with the same key was begun, a step is over, whatever is found.
 //!
 //! Nothing is overwritten that is neither what was there before nor what a step of ours put there: that is `Diverged`,
 //! and it protects changes that a person or another program made.
@@ -78,8 +78,8 @@ pub(super) enum FinishAction {
     Continue,
     /// It was changed after it was done: report that, and go on with the next step.
     Leave,
-    /// Its goal was reached before the plan, and is not any more. A boot changes what runs, so a service is started again;
-    /// anything else is left. It is not taken back in either case.
+    /// Its goal was reached before the plan, and is not any more. A boot changes what runs, so a service is started
+    /// again; anything else is left. It is not taken back in either case.
     Renew,
     /// It was changed while it was performed: a person must decide.
     Stop,

@@ -10,7 +10,8 @@ use super::step::Step;
 pub struct RunOptions<'a> {
     /// Is called at every stage of every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
-    /// What was found for each step when the plan was shown to a person, if it was. What has changed since is not touched.
+    /// What was found for each step when the plan was shown to a person, if it was. What has changed since is not
+    /// touched.
     pub shown: Option<&'a [Observed]>,
     /// A fault for tests; ignored in builds without debug assertions.
     pub fault: Option<Fault>,

@@ -18,77 +18,60 @@ use crate::manager::which::Manager;
 /// A plan as it is shown. As JSON it is what `--dry-run --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// The verb that made the plan.
-    pub verb: Verb,
-    /// The service manager, in words.
-    pub manager: String,
+    pub(crate) verb: Verb,
+    pub(crate) manager: String,
     /// Whether only root can run it.
-    pub needs_root: bool,
+    pub(crate) needs_root: bool,
     /// Whether the goal of every step is reached already.
-    pub nothing_to_do: bool,
-    /// The steps, in order.
-    pub steps: Vec<ShownStep>,
+    pub(crate) nothing_to_do: bool,
+    pub(crate) steps: Vec<ShownStep>,
     /// What will be true when every step is done.
-    pub promises: Vec<Promise>,
+    pub(crate) promises: Vec<Promise>,
     /// What a person should know before they agree.
-    pub notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
 }
 
-/// A step as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ShownStep {
-    /// What it does, in words.
-    pub what: String,
+pub(crate) struct ShownStep {
+    pub(crate) what: String,
     /// Its goal is reached already: it will be skipped.
-    pub already: bool,
-    /// The change to a file, if it changes one.
+    pub(crate) already: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub change: Option<Change>,
+    pub(crate) change: Option<Change>,
     /// Further details, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<String>,
+    pub(crate) details: Vec<String>,
     /// The commands to the manager, as they would be typed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
-/// The change to a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// The file.
-    pub path: PathBuf,
-    /// What is there now.
-    pub old: Side,
-    /// What will be there.
-    pub new: Side,
+pub(crate) struct Change {
+    pub(crate) path: PathBuf,
+    pub(crate) old: Side,
+    pub(crate) new: Side,
 }
 
 /// One side of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Nothing.
+pub(crate) enum Side {
     Absent,
     /// A text; values that look secret are hidden.
     Text {
-        /// Permission bits.
         mode: u32,
-        /// The text, without secret values.
         text: String,
     },
     /// Bytes that are not shown: a program, or a file that only its owner may read.
     Bytes {
-        /// Permission bits.
         mode: u32,
-        /// Length in bytes.
         len: u64,
         /// SHA-256, hexadecimal; absent for a private file, whose content could be guessed from it.
         #[serde(skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
     },
-    /// A symbolic link.
     Link {
-        /// Its target, as it is written in the link.
         to: PathBuf,
     },
     /// Something that no step replaces.
@@ -100,7 +83,7 @@ pub enum Side {
 
 /// The plan as it is shown. `observed` is what was found for each of its steps.
 #[must_use]
-pub fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
+pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
     let mut touched: Vec<Key> = Vec::new();
     let steps: Vec<ShownStep> = plan
         .steps
@@ -253,12 +236,12 @@ fn size(len: u64) -> String {
 }
 
 /// A function that compares two texts: old, new, label.
-pub type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
+pub(crate) type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
 
 impl Shown {
     /// As text. `diff` must write a unified diff and escape control characters in the texts.
     #[must_use]
-    pub fn text(&self, diff: Diff<'_>) -> String {
+    pub(crate) fn text(&self, diff: Diff<'_>) -> String {
         let mut out = String::new();
         let root = if self.needs_root { "; this needs root" } else { "" };
         if self.nothing_to_do {

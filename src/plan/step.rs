@@ -17,8 +17,8 @@ pub(crate) const UNIT_MODE: u32 = 0o644;
 
 /// One change to the machine. Whether it is done can be observed.
 ///
-/// A restart is `SetRunning { running: false }`, the changes, `SetRunning { running: true }`: taken back in reverse order
-/// it ends with what ran before.
+/// A restart is `SetRunning { running: false }`, the changes, `SetRunning { running: true }`: taken back in reverse
+/// order it ends with what ran before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
@@ -64,8 +64,8 @@ pub enum Step {
         /// Its file.
         path: PathBuf,
     },
-    /// Change the permission bits of a file or directory. Never of a directory that a step of the same plan makes, nor of
-    /// a file that any step writes: those steps set the mode. A link is left alone.
+    /// Change the permission bits of a file or directory. Never of a directory that a step of the same plan makes,
+    /// nor of a file that any step writes: those steps set the mode. A link is left alone.
     SetMode {
         /// The file or directory.
         path: PathBuf,
@@ -218,9 +218,9 @@ impl Step {
         }
     }
 
-    /// Whether the plan goes on when it fails. An installation without linger runs until the logout, and a module that does
-    /// not become ready is a problem of that module: neither is a reason to take everything back. The failure is
-    /// reported.
+    /// Whether the plan goes on when it fails. An installation without linger runs until the logout, and a module
+    /// that does not become ready is a problem of that module: neither is a reason to take everything back. The
+    /// failure is reported.
     #[must_use]
     pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Self::SetLinger { on: true, .. } | Self::AwaitModules { .. })

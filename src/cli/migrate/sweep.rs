@@ -230,12 +230,12 @@ async fn kept(cx: &Context) -> Option<User> {
 }
 
 /// The machine as sweeps see it: they know files only.
-fn machine(cx: &Context) -> RealHost<Tools> {
+fn real_host(cx: &Context) -> RealHost<Tools> {
     RealHost::without_manager(&cx.home.install_dir(), cx.client())
 }
 
 async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
-    let mut host = machine(cx);
+    let mut host = real_host(cx);
     let found = observe_all(&host, &plan.steps).await.map_err(|error| plans::unseen(&error))?;
     plans::apply(cx, plan, &found, &mut host, &cx.home.install_dir()).await.map(|_| ())
 }
@@ -253,7 +253,7 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     }
     let _lock = unused(cx).await?;
     Terminal.err("an earlier `parachute migrate` was broken off; it is finished first\n");
-    let mut host = machine(cx);
+    let mut host = real_host(cx);
     match plans::settle(cx, &mut host, &state, plans::Recovery::Finish).await {
         Ok(said) => {
             Terminal.err(&said.out);

@@ -1,5 +1,5 @@
-//! The steps about detached daemons, on the real machine: observed, ended and started again by identity; and the wait for
-//! their ports.
+//! The steps about detached daemons, on the real machine: observed, ended and started again by identity; and the wait
+//! for their ports.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a daemon is waited for")]
 
 use std::cell::RefCell;
@@ -32,8 +32,8 @@ const ENDING: Duration = Duration::from_secs(5);
 /// Mode of a file that holds a pid or a port: clients of the detached model read it too.
 const NUMBER: u32 = 0o644;
 
-/// Those of these that run, each with what is needed to start it again. A daemon whose leader has ended still runs if one
-/// of the processes does that it has started.
+/// Those of these that run, each with what is needed to start it again. A daemon whose leader has ended still runs if
+/// one of the processes does that it has started.
 pub(super) fn running(daemons: &[Daemon]) -> Result<Vec<RunningDaemon>, HostError> {
     let mut running = Vec::new();
     for daemon in daemons {
@@ -67,8 +67,8 @@ fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unsure> {
     Ok(None)
 }
 
-/// Those of these that were started again, and listen. One that is still the process from before does not count: it may be
-/// about to end.
+/// Those of these that were started again, and listen. One that is still the process from before does not count: it
+/// may be about to end.
 pub(super) fn restarted_and_listening(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>, HostError> {
     let mut running = Vec::new();
     for daemon in daemons {
@@ -152,8 +152,8 @@ async fn end(name: &str, kin: Kin, grace: Duration) -> Result<(), HostError> {
     }
 }
 
-/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports that they had. One that
-/// was asked to end and still runs is ended first: else it would end later, unnoticed.
+/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports that they had. One
+/// that was asked to end and still runs is ended first: else it would end later, unnoticed.
 pub(super) async fn start(daemons: &[RunningDaemon]) -> Result<(), HostError> {
     let outcomes = join_all(daemons.iter().map(start_one)).await;
     let failed: Vec<String> =
@@ -223,8 +223,8 @@ fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unsure> {
     Ok(true)
 }
 
-/// Waits until no process listens on any of these ports. If the hub runs already (the plan was cut off after this step, or
-/// a boot came in between), it uses the ports and checks for itself which other process does.
+/// Waits until no process listens on any of these ports. If the hub runs already (the plan was cut off after this
+/// step, or a boot came in between), it uses the ports and checks for itself which other process does.
 pub(super) async fn await_ports_free(
     wanted: &[u16],
     within: Duration,

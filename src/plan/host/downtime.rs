@@ -1,5 +1,5 @@
-//! Measures the downtime of each module in a cutover: from the first signal to its detached daemon until the hub reports
-//! it ready.
+//! Measures the downtime of each module in a cutover: from the first signal to its detached daemon until the hub
+//! reports it ready.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +14,8 @@ use crate::plan::Note;
 /// Pause between two requests: the measurement is exact to this.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Asks the hub again and again, beginning with the first signal: a measurement that began when the hub answers would come
-/// too late.
+/// Asks the hub again and again, beginning with the first signal: a measurement that began when the hub answers would
+/// come too late.
 #[derive(Debug)]
 pub(super) struct Downtime {
     begun: Instant,

@@ -29,8 +29,8 @@ enum HubHealth {
     Never(String),
 }
 
-/// Waits until the hub on the control socket answers, is the main process of the unit, and is the one that answers on its
-/// port. Another server on the port, or a hub of another version, is not the hub.
+/// Waits until the hub on the control socket answers, is the main process of the unit, and is the one that answers on
+/// its port. Another server on the port, or a hub of another version, is not the hub.
 pub(super) async fn await_hub<R: Runner>(
     hub: &Client,
     driver: &Driver<R>,
@@ -119,8 +119,8 @@ fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) 
     }
 }
 
-/// Waits until no module is starting any more, and reports those that are not ready or do not stay ready. That is a problem
-/// of the modules and no error of the plan.
+/// Waits until no module is starting any more, and reports those that are not ready or do not stay ready. That is a
+/// problem of the modules and no error of the plan.
 pub(super) async fn await_modules(hub: &Client, within: Duration) -> Result<Vec<Note>, HostError> {
     let (mut stability, begun) = (Stability::with_uptime(ANY_OTHER), Instant::now());
     loop {
@@ -143,8 +143,8 @@ pub(super) async fn await_modules(hub: &Client, within: Duration) -> Result<Vec<
     }
 }
 
-/// Waits until each of these modules is ready and has stayed ready for a while. One that does not become ready in time is
-/// an error, because it served before.
+/// Waits until each of these modules is ready and has stayed ready for a while. One that does not become ready in
+/// time is an error, because it served before.
 pub(super) async fn await_ready(hub: &Client, wanted: &[String], within: Duration) -> Result<(), HostError> {
     let (mut stability, begun) = (Stability::new(SERVED_BEFORE), Instant::now());
     let wait = async {

@@ -1,5 +1,5 @@
-//! The real machine: files through `home::exact` and `home::moving`, units through the driver of the service manager, the
-//! hub through its API.
+//! The real machine: files through `home::exact` and `home::moving`, units through the driver of the service manager,
+//! the hub through its API.
 //!
 //! Nothing is decided here: the step says what to do, and whether it worked is observed afterwards.
 
@@ -32,8 +32,8 @@ pub struct RealHost<R> {
     hub: Client,
     /// Measures from the moment when detached daemons were asked to end.
     downtime: Option<Downtime>,
-    /// The last state of a unit, until a step is performed or the unit is observed again: modules are down while the hub
-    /// starts, so the manager is not asked twice.
+    /// The last state of a unit, until a step is performed or the unit is observed again: modules are down while the
+    /// hub starts, so the manager is not asked twice.
     seen: RefCell<Option<(UnitName, UnitState)>>,
 }
 

@@ -1,5 +1,5 @@
-//! Whether a module that is ready stays ready: one that binds its port and crashes at once looks ready for a moment. Pure:
-//! each status report of the hub is passed in with its time, counted from where the wait began.
+//! Whether a module that is ready stays ready: one that binds its port and crashes at once looks ready for a moment.
+//! Pure: each status report of the hub is passed in with its time, counted from where the wait began.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl Stability {
         Self { least, uptime_counts: false, ready: BTreeMap::new() }
     }
 
-    /// Before the first report. For a module that is ready in it the whole uptime counts: for modules that were not just
-    /// started.
+    /// Before the first report. For a module that is ready in it the whole uptime counts: for modules that were not
+    /// just started.
     pub(super) fn with_uptime(least: Duration) -> Self {
         Self { uptime_counts: true, ..Self::new(least) }
     }
@@ -67,8 +67,8 @@ impl Stability {
         }
     }
 
-    /// Whether this module is ready, and has been for long enough. `now` is when the last report was asked for: a report
-    /// that took long says nothing about the time that it took.
+    /// Whether this module is ready, and has been for long enough. `now` is when the last report was asked for: a
+    /// report that took long says nothing about the time that it took.
     pub(super) fn is_stable(&self, short: &str, now: Duration) -> bool {
         self.ready
             .get(short)

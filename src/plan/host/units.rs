@@ -74,14 +74,13 @@ pub(super) fn accepted(
                 None => "it does not find it".to_owned(),
             };
             let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
-            let next = commands::status(unit, manager);
-            Err(HostError::refused(what, Some(&next)))
+            let hint = commands::status(unit, manager);
+            Err(HostError::refused(what, Some(&hint)))
         }
         _ => Ok(()),
     }
 }
 
-/// Whether a unit is enabled.
 pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
     Ok(Observed::Enabled {
         enabled: known(&format!("whether {unit} starts by itself"), state.enabled.clone())?,

@@ -1,6 +1,6 @@
-//! A model of a machine, in maps: files, links and directories, a service manager that reads a unit only when it is told
-//! to, and detached daemons. The power can be cut at any point: then a future never ends, as a killed process never
-//! returns.
+//! A model of a machine, in maps: files, links and directories, a service manager that reads a unit only when it is
+//! told to, and detached daemons. The power can be cut at any point: then a future never ends, as a killed process
+//! never returns.
 
 mod daemons;
 mod perform;

@@ -1,5 +1,5 @@
-//! What must hold for any machine and any plan: cut off anywhere and taken back, the machine is as before; cut off anywhere
-//! and finished, the goal is reached; what another program changed is never overwritten.
+//! What must hold for any machine and any plan: cut off anywhere and taken back, the machine is as before; cut off
+//! anywhere and finished, the goal is reached; what another program changed is never overwritten.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,8 +63,8 @@ fn choice() -> impl Strategy<Value = Choice> {
     ]
 }
 
-/// The steps of a plan that a planner could make: a unit is stopped before its file changes, and its file is removed only
-/// when the unit is disabled.
+/// The steps of a plan that a planner could make: a unit is stopped before its file changes, and its file is removed
+/// only when the unit is disabled.
 fn sensible(host: &ModelHost, choices: &[Choice]) -> Vec<Step> {
     let units = units();
     let view = host.view();

@@ -1,6 +1,5 @@
 //! Receipts, on the model: plans add up, and are taken back at once.
 
-
 use parachute::manager::state::Active;
 use parachute::plan::content::Fingerprint;
 use parachute::plan::host::observe_all;

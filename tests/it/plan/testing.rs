@@ -84,8 +84,8 @@ pub fn uninstall(host: &ModelHost, receipt: &Receipt) -> Plan {
     undo_plan(receipt, &now, UndoScope::Everything, false)
 }
 
-/// The program, with the directory of one installation. Each call is one process: it takes the lock, does one thing, and
-/// ends, or is killed (`None`).
+/// The program, with the directory of one installation. Each call is one process: it takes the lock, does one thing,
+/// and ends, or is killed (`None`).
 pub struct Program {
     temp: tempfile::TempDir,
     /// Every stage that was reported.
@@ -143,8 +143,8 @@ impl Program {
         std::fs::write(self.dir().join(name), text).unwrap();
     }
 
-    /// Cuts these bytes off the last line, as a power cut does, unless that line was on disk because a step was performed
-    /// after it.
+    /// Cuts these bytes off the last line, as a power cut does, unless that line was on disk because a step was
+    /// performed after it.
     pub fn tear(&self, bytes: usize, is_performing: bool) {
         let path = self.dir().join("journal.jsonl");
         let Ok(all) = std::fs::read(&path) else { return };
