@@ -12,7 +12,7 @@ use parachute::module::hub_env as hub_envs;
 use parachute::module::manifest::{Manifest, is_name};
 use parachute::module::name::Short;
 use parachute::module::stamp::Stamp;
-use parachute::plan::log;
+use parachute::plan::events::replay;
 use parachute::plan::receipt::Receipt;
 use parachute::supervisor::ledger::Book;
 use serde_json::{Map, Value, json};
@@ -106,12 +106,12 @@ pub fn pidfile(bytes: &[u8]) {
 
 /// Journals: what counts is a beginning of the file, and it alone is the same journal.
 pub fn journal(bytes: &[u8]) {
-    let Ok(good) = log::read(bytes) else { return };
-    assert!(good.len <= bytes.len());
-    assert_eq!(log::read(&bytes[..good.len]).as_ref(), Ok(&good));
-    if let Some(log) = &good.log {
-        let receipt = Receipt::default().with(log);
-        assert_eq!(receipt.with(log), receipt, "taken in twice it is taken in once");
+    let Ok(read) = replay(bytes) else { return };
+    assert!(read.len <= bytes.len());
+    assert_eq!(replay(&bytes[..read.len]).as_ref(), Ok(&read));
+    if let Some(unfinished) = &read.unfinished {
+        let receipt = Receipt::default().with(unfinished);
+        assert_eq!(receipt.with(unfinished), receipt, "added twice it is added once");
     }
 }
 

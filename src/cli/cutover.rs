@@ -10,7 +10,7 @@ use crate::migrate::gather::{HUB, Seed};
 use crate::migrate::planner::{self, Findings, Request, findings};
 use crate::migrate::preflight;
 use crate::migrate::refusal::Refusal;
-use crate::plan::journal::peek_log;
+use crate::plan::journal::peek_unfinished;
 use crate::plan::{Note, Verb};
 use crate::ui::prompt::{self, Question};
 use crate::ui::style::Style;
@@ -22,7 +22,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
-use super::plans::{self, Way};
+use super::plans::{self, Recovery};
 use super::said::Said;
 use super::site::{self, Asked, Found, ScopeArg, Site};
 use super::standby;
@@ -98,13 +98,13 @@ struct Stopped {
 pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let site = site_of(cx, args).await?;
     let mut host = site.host();
-    let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if args.resume || args.rollback {
-        let way = match (args.rollback, args.force) {
-            (true, true) => Way::BackAndOver,
-            (back, _) => Way::back(back),
+        let recovery = match (args.rollback, args.force) {
+            (true, true) => Recovery::RollBackAndLeave,
+            (back, _) => Recovery::roll_back_if(back),
         };
-        return standby::settle(cx, &asked(args), &mut host, &site.place.state, way).await;
+        return standby::settle(cx, &asked(args), &mut host, &site.place.state, recovery).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // One that is on its way forward is finished: to take it back would stop everything twice.
@@ -114,7 +114,9 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
-        let said = standby::settle(cx, &asked(args), &mut host, &site.place.state, Way::back(back)).await?;
+        let said =
+            standby::settle(cx, &asked(args), &mut host, &site.place.state, Recovery::roll_back_if(back))
+                .await?;
         if !back {
             return Ok(said);
         }

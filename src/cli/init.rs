@@ -11,7 +11,7 @@ use crate::manager::runner::Tools;
 use crate::manager::survival::Survival;
 use crate::migrate::sweep;
 use crate::plan::Note;
-use crate::plan::machine::Machine;
+use crate::plan::host::real::RealHost;
 use crate::ui::prompt::{self, Question};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -24,7 +24,7 @@ use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
-use super::plans::{self, Way};
+use super::plans::{self, Recovery};
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
 use super::standby;
@@ -131,8 +131,8 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     };
     let mut host = site.host();
     if args.resume || args.rollback {
-        let way = Way::back(args.rollback);
-        return standby::settle(cx, &asked, &mut host, &site.place.state, way).await.map(Ended::Said);
+        let recovery = Recovery::roll_back_if(args.rollback);
+        return standby::settle(cx, &asked, &mut host, &site.place.state, recovery).await.map(Ended::Said);
     }
     let mut glance = site.glance();
     let mut facts = glance.facts(cx, args.port).await?;
@@ -177,7 +177,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     notes.splice(0..0, plan.notes);
     notes.extend(
         sweep::notice(&site.home)
-            .map(|text| Note { text, next: Some("parachute migrate --list".to_owned()) }),
+            .map(|text| Note { text, hint: Some("parachute migrate --list".to_owned()) }),
     );
     let hub = client(&site).get::<Status>("/api/status").await.ok();
     let report = Report {
@@ -206,7 +206,7 @@ async fn over(
     cx: &Context,
     args: &InitArgs,
     site: &Site,
-    host: &mut Machine<Tools>,
+    host: &mut RealHost<Tools>,
     verb: &str,
 ) -> Result<bool, CliError> {
     let mut back = true;
@@ -221,7 +221,7 @@ async fn over(
         if back { "taken back" } else { "finished" }
     ));
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let said = standby::settle(cx, &asked, host, &site.place.state, Way::back(back)).await?;
+    let said = standby::settle(cx, &asked, host, &site.place.state, Recovery::roll_back_if(back)).await?;
     Terminal.err(&said.out);
     Ok(!back)
 }

@@ -5,7 +5,7 @@ mod sweep;
 use serde::Serialize;
 
 use crate::manager::runner::Tools;
-use crate::plan::Take;
+use crate::plan::UndoScope;
 use crate::process::person;
 
 use super::context::Context;
@@ -123,10 +123,10 @@ async fn list(cx: &Context, args: &MigrateArgs) -> Result<Said, CliError> {
 
 /// Three endings: taken back (0), nothing there (3), failed (1).
 async fn teardown(cx: &Context, args: MigrateArgs) -> Result<Said, CliError> {
-    let take = if args.back_to_detached { Take::Everything } else { Take::Ours };
+    let undo_scope = if args.back_to_detached { UndoScope::Everything } else { UndoScope::OnlyAdded };
     let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;
     let args = UninstallArgs { dry_run, yes, force, purge: false, scope, user, json };
-    let (said, installed) = uninstall::take_back(cx, args, take).await?;
+    let (said, installed) = uninstall::take_back(cx, args, undo_scope).await?;
     let kind = if installed { said.kind } else { Kind::NotRunning };
     Ok(Said { kind, ..said })
 }

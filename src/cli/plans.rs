@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::manager::which::Manager;
-use crate::plan::before::Before;
+use crate::plan::executor::{Done, Failed, StepError};
 use crate::plan::fault::Fault;
 use crate::plan::host::{Host, HostError, observe_all};
 use crate::plan::journal::{Journal, JournalError};
-use crate::plan::run::{Done, Failed, StepError};
+use crate::plan::observed::Observed;
+use crate::plan::run_options::{Progress as Stepping, RunOptions, Stage};
 use crate::plan::show::{self, Shown};
-use crate::plan::watch::{Progress as Stepping, Stage, Watch};
-use crate::plan::{Left, Note, Plan, Stuck, Undo};
+use crate::plan::{Note, OnStuck, Plan, Remaining, Rollback};
 use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};
 use crate::ui::prompt::{self, Question};
@@ -30,7 +30,7 @@ pub async fn look<H: Host>(
     plan: &Plan,
     host: &H,
     manager: &Manager,
-) -> Result<(Shown, Vec<Before>), CliError> {
+) -> Result<(Shown, Vec<Observed>), CliError> {
     let found = observe_all(host, &plan.steps).await.map_err(|error| unseen(&error))?;
     Ok((show::show(plan, &found, manager), found))
 }
@@ -44,7 +44,7 @@ pub fn screen(shown: &Shown, style: Style) -> String {
 /// What is there cannot be seen, so nothing is done.
 pub(super) fn unseen(error: &HostError) -> CliError {
     CliError::from_error(Kind::Failed, error)
-        .hint(error.next().unwrap_or_else(|| "parachute doctor".to_owned()))
+        .hint(error.hint().unwrap_or_else(|| "parachute doctor".to_owned()))
 }
 
 /// Asks whether the plan that was shown shall be done. `false`: no.
@@ -72,75 +72,84 @@ pub(super) fn agreed_to_delete(cx: &Context, text: &str) -> Result<bool, CliErro
 pub async fn apply<H: Host>(
     cx: &Context,
     plan: &Plan,
-    found: &[Before],
+    found: &[Observed],
     host: &mut H,
     state: &Path,
 ) -> Result<Done, CliError> {
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
-    let mut watch =
-        Watch { progress: &mut progress, shown: Some(found), fault: fault(cx)?, stop: Some(interrupts()) };
-    let done = crate::plan::run(plan, host, &mut journal, &mut watch).await;
+    let mut options = RunOptions {
+        progress: &mut progress,
+        shown: Some(found),
+        fault: fault(cx)?,
+        stop: Some(interrupts()),
+    };
+    let done = crate::plan::run(plan, host, &mut journal, &mut options).await;
     let closed = journal.close();
     let done = done.map_err(|failed| broken(&failed))?;
     closed.map_err(|error| unopened(&error))?;
     Ok(done)
 }
 
-/// What is to become of a plan that an earlier run left.
+/// What to do with a plan that an earlier run left unfinished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// It is finished.
+pub enum Recovery {
+    /// Finish it.
     Finish,
-    /// It is taken back. What cannot be is tried again next time.
-    Back,
-    /// It is taken back as far as that is possible, and is over.
-    BackAndOver,
+    /// Take it back. What cannot be taken back now is tried again by the next run.
+    RollBack,
+    /// Take it back as far as that is possible, leave the rest, and end it.
+    RollBackAndLeave,
 }
 
-impl Way {
-    /// Taken back, or else finished.
+impl Recovery {
+    /// Take it back, or else finish it.
     #[must_use]
-    pub fn back(back: bool) -> Self {
-        if back { Self::Back } else { Self::Finish }
+    pub fn roll_back_if(back: bool) -> Self {
+        if back { Self::RollBack } else { Self::Finish }
     }
 }
 
-/// Finishes, or takes back, what an earlier run left.
+/// Finishes, or takes back, a plan that an earlier run left unfinished.
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn settle<H: Host>(cx: &Context, host: &mut H, state: &Path, way: Way) -> Result<Said, CliError> {
+pub async fn settle<H: Host>(
+    cx: &Context,
+    host: &mut H,
+    state: &Path,
+    recovery: Recovery,
+) -> Result<Said, CliError> {
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
-    if journal.log().is_none() {
+    if journal.unfinished().is_none() {
         journal.close().map_err(|error| unopened(&error))?;
         return Ok(Said::done("nothing was broken off: there is nothing to finish or to take back\n"));
     }
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
-    let mut watch = Watch {
+    let mut options = RunOptions {
         progress: &mut progress,
         shown: None,
         fault: fault(cx)?,
-        stop: Some(interrupts()).filter(|_| way == Way::Finish),
+        stop: Some(interrupts()).filter(|_| recovery == Recovery::Finish),
     };
-    let said = if way == Way::Finish {
-        let done = crate::plan::resume(host, &mut journal, &mut watch).await;
+    let said = if recovery == Recovery::Finish {
+        let done = crate::plan::resume(host, &mut journal, &mut options).await;
         journal.close().map_err(|error| unopened(&error))?;
         let done = done.map_err(|failed| broken(&failed))?;
         Said::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
     } else {
-        let stuck = if way == Way::Back { Stuck::Again } else { Stuck::Left };
-        let undo = crate::plan::roll_back(host, &mut journal, &mut watch, stuck).await;
+        let on_stuck = if recovery == Recovery::RollBack { OnStuck::Retry } else { OnStuck::Leave };
+        let rollback = crate::plan::roll_back(host, &mut journal, &mut options, on_stuck).await;
         journal.close().map_err(|error| unopened(&error))?;
-        if undo.left.is_empty() {
-            Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", undo.taken_back))
+        if rollback.remaining.is_empty() {
+            Said::done(format!("✓ taken back: everything is as it was ({} steps)\n", rollback.undone))
         } else {
-            let over = if undo.again { "" } else { "; that is over, and what is named here is left" };
-            let text = format!("not everything was taken back{over}{}", remains(&undo.left));
+            let over = if rollback.retry { "" } else { "; that is over, and what is named here is left" };
+            let text = format!("not everything was taken back{over}{}", remains(&rollback.remaining));
             let mut cli = CliError::new(Kind::Failed, text);
-            cli.next = next_of(&undo);
+            cli.next = hints(&rollback);
             return Err(cli);
         }
     };
@@ -153,8 +162,8 @@ pub fn notes(notes: &[Note], style: Style) -> String {
     let mut out = String::new();
     for note in notes {
         out.push_str(&format!("{} {}\n", style.warn("note:"), printable(&note.text)));
-        if let Some(next) = &note.next {
-            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+        if let Some(hint) = &note.hint {
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(hint)));
         }
     }
     out
@@ -162,19 +171,20 @@ pub fn notes(notes: &[Note], style: Style) -> String {
 
 /// What could not be taken back.
 #[must_use]
-pub fn remains(left: &[Left]) -> String {
-    left.iter().map(|left| format!("\n{} remains: {}", left.subject, left.because)).collect()
+pub fn remains(remaining: &[Remaining]) -> String {
+    remaining.iter().map(|item| format!("\n{} remains: {}", item.subject, item.because)).collect()
 }
 
-/// What to type about what remains. What can never be taken back would be in the way of every other verb for ever.
-fn next_of(undo: &Undo) -> Vec<String> {
-    let mut next: Vec<String> = undo.left.iter().filter_map(|left| left.next.clone()).collect();
-    if undo.again {
+/// What to type about what was not taken back. What can never be taken back would stop every later verb, so that has
+/// a hint too.
+fn hints(rollback: &Rollback) -> Vec<String> {
+    let mut hints: Vec<String> = rollback.remaining.iter().filter_map(|item| item.hint.clone()).collect();
+    if rollback.retry {
         let let_go =
             "parachute migrate --rollback --force     (if it never can be: leaves what is named here)";
-        next.push(let_go.to_owned());
+        hints.push(let_go.to_owned());
     }
-    next
+    hints
 }
 
 /// One line a step.
@@ -205,8 +215,8 @@ impl Screen {
 
 pub(super) fn unopened(error: &JournalError) -> CliError {
     let cli = CliError::from_error(Kind::Failed, error);
-    match error.next() {
-        Some(next) => cli.hint(next),
+    match error.hint() {
+        Some(hint) => cli.hint(hint),
         None => cli,
     }
 }
@@ -215,18 +225,18 @@ fn broken(failed: &Failed) -> CliError {
     let interrupted = matches!(failed.error, StepError::Interrupted);
     let kind = if interrupted { Kind::Interrupted } else { Kind::Failed };
     let mut cli = CliError::from_error(kind, failed);
-    match &failed.undone {
-        Some(undo) if undo.left.is_empty() => {
+    match &failed.rollback {
+        Some(rollback) if rollback.remaining.is_empty() => {
             cli.message.push_str("; everything is as it was before");
         }
-        Some(undo) => {
+        Some(rollback) => {
             cli.message.push_str("; the rest was taken back");
-            cli.message.push_str(&remains(&undo.left));
-            cli.next.extend(next_of(undo));
+            cli.message.push_str(&remains(&rollback.remaining));
+            cli.next.extend(hints(rollback));
         }
         None => cli.message.push_str("; nothing was taken back"),
     }
-    cli.next.extend(failed.error.next());
+    cli.next.extend(failed.error.hint());
     cli
 }
 

@@ -21,7 +21,7 @@ use crate::manager::runner::Tools;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::survival::{Survival, survives};
 use crate::manager::which::Manager;
-use crate::plan::machine::Machine;
+use crate::plan::host::real::RealHost;
 use crate::process::person::{self, Person, PersonError};
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
@@ -219,8 +219,8 @@ impl<R: Runner + Clone> Site<R> {
 
     /// The machine as plans see it.
     #[must_use]
-    pub fn host(&self) -> Machine<R> {
-        Machine::new(self.driver.clone(), &self.place.state, Client::new(self.home.socket()))
+    pub fn host(&self) -> RealHost<R> {
+        RealHost::new(self.driver.clone(), &self.place.state, Client::new(self.home.socket()))
     }
 }
 

@@ -7,14 +7,14 @@ use clap::ValueEnum;
 
 use crate::plan::Plan;
 use crate::plan::host::Host;
-use crate::plan::journal::peek_log;
+use crate::plan::journal::peek_unfinished;
 use crate::plan::step::Step;
 use crate::process::standby::{Call, Standby, stand_by};
 use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
-use super::plans::{self, Way};
+use super::plans::{self, Recovery};
 use super::said::Said;
 use super::site::{Asked, Found, Site, find, no_manager};
 
@@ -70,10 +70,10 @@ pub(super) async fn settle<H: Host>(
     asked: &Asked<'_>,
     host: &mut H,
     state: &Path,
-    way: Way,
+    recovery: Recovery,
 ) -> Result<Said, CliError> {
-    let log = peek_log(state).map_err(|error| plans::unopened(&error))?;
-    let work = plans::settle(cx, host, state, way);
+    let log = peek_unfinished(state).map_err(|error| plans::unopened(&error))?;
+    let work = plans::settle(cx, host, state, recovery);
     match log {
         Some(log) => watched(cx, asked, &log.plan, work).await,
         None => work.await,
@@ -125,11 +125,11 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<Said, CliError> {
     }
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let site = site(cx, &asked).await?;
-    let Some(log) = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))? else {
+    let Some(log) = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))? else {
         return Ok(Said::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
-    let said = plans::settle(cx, &mut site.host(), &site.place.state, Way::Finish).await?;
+    let said = plans::settle(cx, &mut site.host(), &site.place.state, Recovery::Finish).await?;
     // Standard output was never ours.
     Terminal.err(&said.out);
     Ok(Said { out: String::new(), ..said })
@@ -151,7 +151,7 @@ mod tests {
     fn what_is_stopped_and_started_again_is_a_gap() {
         let (hub, socket) = (UnitName::hub(), UnitName::hub().socket());
         let set = |unit: &UnitName, running| Step::SetRunning { unit: unit.clone(), running };
-        let daemons = || Step::StopDaemons { daemons: Vec::new(), heirs: Vec::new() };
+        let daemons = || Step::StopDaemons { daemons: Vec::new(), replaced_by: Vec::new() };
         let file = Step::RemoveFile { path: "/f".into() };
         let table = [
             (vec![set(&hub, false), file.clone(), set(&hub, true)], true),

@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::home::{fs, sentence};
 use crate::module::shell::{quote, quote_path};
-use crate::plan::before::Before;
 use crate::plan::host::observe_all;
-use crate::plan::journal::{peek_log, peek_receipt};
+use crate::plan::journal::{peek_receipt, peek_unfinished};
+use crate::plan::observed::Observed;
 use crate::plan::receipt::Receipt;
 use crate::plan::show::Shown;
 use crate::plan::step::Step;
-use crate::plan::{Note, Plan, Take, inverse_of};
+use crate::plan::{Note, Plan, UndoScope, undo_plan};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
@@ -89,14 +89,18 @@ struct Preview<'a> {
 /// # Errors
 /// Questions nobody answers, steps that fail, a receipt that cannot be read.
 pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Said, CliError> {
-    take_back(cx, args, Take::Ours).await.map(|(said, _)| said)
+    take_back(cx, args, UndoScope::OnlyAdded).await.map(|(said, _)| said)
 }
 
 /// Takes back what is ours, or everything down to what was there before. Also says whether there was anything.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<(Said, bool), CliError> {
+pub async fn take_back(
+    cx: &Context,
+    args: UninstallArgs,
+    scope: UndoScope,
+) -> Result<(Said, bool), CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let site = match site::find(cx, &asked).await? {
         Found::Site(site) => site,
@@ -113,16 +117,17 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         None
     };
     let mut host = site.host();
-    let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
-        let said = standby::settle(cx, &asked, &mut host, &site.place.state, plans::Way::Back).await?;
+        let said =
+            standby::settle(cx, &asked, &mut host, &site.place.state, plans::Recovery::RollBack).await?;
         Terminal.err(&said.out);
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
-    let plan = inverse_of(&receipt, &now, take, args.force);
+    let plan = undo_plan(&receipt, &now, scope, args.force);
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
     let missing = missing(&plan, &found);
     if !missing.is_empty() {
@@ -174,11 +179,11 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
 }
 
 /// Daemons that are to be started and could not be: who, and what is missing.
-fn missing(plan: &Plan, found: &[Before]) -> Vec<(String, String)> {
+fn missing(plan: &Plan, found: &[Observed]) -> Vec<(String, String)> {
     let mut missing = Vec::new();
     for (step, found) in plan.steps.iter().zip(found) {
-        let (Step::StartDaemons { daemons }, Before::Daemons { up }) = (step, found) else { continue };
-        for daemon in daemons.iter().filter(|daemon| !up.contains(daemon)) {
+        let (Step::StartDaemons { daemons }, Observed::Daemons { running }) = (step, found) else { continue };
+        for daemon in daemons.iter().filter(|daemon| !running.contains(daemon)) {
             if let Err(error) = daemon.record.check() {
                 missing.push((daemon.name.clone(), sentence::of(&error)));
             }
@@ -205,7 +210,7 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
     let mut notes = Vec::new();
     if fs::exists(&file) {
         let text = format!("{} was not installed by this program and is left alone", file.display());
-        notes.push(Note { text, next: Some(format!("ls -l {}", file.display())) });
+        notes.push(Note { text, hint: Some(format!("ls -l {}", file.display())) });
     }
     let report =
         Report { installed: false, performed: 0, kept: None, purge: String::new(), deleted: None, notes };

@@ -31,7 +31,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
             }
             Err(refusal) => {
                 let text = format!("the unit is not mended: {refusal}");
-                plan.notes.push(Note { text, next: refusal.next().into_iter().next() });
+                plan.notes.push(Note { text, hint: refusal.next().into_iter().next() });
             }
         }
     }

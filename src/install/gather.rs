@@ -25,8 +25,8 @@ use crate::manager::invocation::Runner;
 use crate::manager::which::Manager;
 use crate::module::port;
 use crate::module::stamp::Stamp;
-use crate::plan::content::{Content, Print, Printing};
-use crate::plan::journal::{JournalError, peek_log, peek_receipt};
+use crate::plan::content::{Content, Fingerprint, Fingerprinter};
+use crate::plan::journal::{JournalError, peek_receipt, peek_unfinished};
 use crate::process::person::{self, Person};
 use crate::process::ports;
 use crate::unit::name::UnitName;
@@ -89,9 +89,10 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         pid: holder.pid,
         command: holder.command,
     });
-    let print = print_of(seed.exe)?;
-    let same = print_of(&place.program).is_ok_and(|installed| installed == print);
-    let content = Content::CopyOf { source: seed.exe.to_owned(), sha256: print.sha256, len: print.len };
+    let fingerprint = fingerprint_of(seed.exe)?;
+    let same = fingerprint_of(&place.program).is_ok_and(|installed| installed == fingerprint);
+    let content =
+        Content::CopyOf { source: seed.exe.to_owned(), sha256: fingerprint.sha256, len: fingerprint.len };
     let (home, needs) = home_of(seed, settings.port);
     Ok(Facts {
         person: seed.person.clone(),
@@ -108,7 +109,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
             .collect(),
         needs,
         settings,
-        unfinished: peek_log(&place.state)?.map(|log| log.plan.verb.to_string()),
+        unfinished: peek_unfinished(&place.state)?.map(|log| log.plan.verb.to_string()),
         units,
     })
 }
@@ -129,16 +130,16 @@ impl GatherError {
     #[must_use]
     pub fn next(&self) -> Option<String> {
         match self {
-            Self::Journal(error) => error.next(),
+            Self::Journal(error) => error.hint(),
             Self::Program(_) => None,
         }
     }
 }
 
-fn print_of(path: &Path) -> Result<Print, FsError> {
-    let mut printing = Printing::default();
-    exact::read_pieces(path, &mut |piece| printing.add(piece))?;
-    Ok(printing.done())
+fn fingerprint_of(path: &Path) -> Result<Fingerprint, FsError> {
+    let mut fingerprinter = Fingerprinter::default();
+    exact::read_pieces(path, &mut |piece| fingerprinter.add(piece))?;
+    Ok(fingerprinter.finish())
 }
 
 /// The hub's units in this manager: the service first.

@@ -58,7 +58,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     plan.notes.extend(notes.into_iter().map(Note::new));
     plan.notes.extend(facts.home.hub_env.as_ref().map(|refused| Note {
         text: format!("no module will be started: {refused}"),
-        next: Some(refused.next.clone()),
+        hint: Some(refused.next.clone()),
     }));
 
     let wanted: Vec<(&Rendered, &UnitFacts)> = rendered

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::module::known;
-use crate::plan::before::Kind;
+use crate::plan::observed::Kind;
 use crate::plan::step::Step;
 use crate::plan::{Plan, Verb};
 

@@ -241,8 +241,8 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     ports.extend(legacy.ports.iter().filter(|port| served_by_units.contains(&port.of)).map(|port| port.port));
     if !found.daemons.is_empty() {
         // The socket first: a client that came between would start the service again.
-        let heirs = facts.units.iter().rev().map(|unit| unit.unit.clone()).collect();
-        plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone(), heirs });
+        let replaced_by = facts.units.iter().rev().map(|unit| unit.unit.clone()).collect();
+        plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone(), replaced_by });
     }
     if !ports.is_empty() {
         plan.steps.push(Step::AwaitPortsFree { ports: ports.into_iter().collect(), within: FREE });
@@ -320,7 +320,7 @@ fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
     for unit in legacy.units.iter().filter(|unit| revives(unit) != Some(false)) {
         if let Some(by_hand) = &unit.by_hand {
             let text = format!("{} would start {} again at the next boot", unit.path.display(), unit.unit);
-            plan.notes.push(Note { text, next: Some(by_hand.clone()) });
+            plan.notes.push(Note { text, hint: Some(by_hand.clone()) });
         }
     }
     if !served.is_empty() {

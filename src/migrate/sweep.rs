@@ -13,7 +13,7 @@ use crate::home::moving::{self, Glimpse};
 use crate::home::paths::Home;
 use crate::home::services;
 use crate::module::row::Row;
-use crate::plan::before::Kind;
+use crate::plan::observed::Kind;
 
 /// An archive of an earlier day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

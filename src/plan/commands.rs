@@ -1,9 +1,10 @@
-//! Steps as a person would type them. The verbs of a manager are the very invocations that its driver runs.
+//! Steps as shell commands, as a person would type them. Commands to a manager are the invocations that its driver
+//! runs. Pure.
 
 use std::path::Path;
 
-use super::before::Entry;
 use super::content::Content;
+use super::observed::Entry;
 use super::step::{Key, Step};
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
@@ -12,9 +13,9 @@ use crate::manager::which::Manager;
 use crate::module::shell::quote_path as quoted;
 use crate::unit::name::UnitName;
 
-/// What the manager will be told for this step, one line a command.
+/// The commands that the manager gets for this step, one line each.
 #[must_use]
-pub fn verbs(step: &Step, manager: &Manager) -> Vec<String> {
+pub(super) fn of_manager(step: &Step, manager: &Manager) -> Vec<String> {
     invocations(step, manager).iter().map(ToString::to_string).collect()
 }
 
@@ -40,7 +41,7 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
         (Step::SetEnabled { unit, enabled: false }, Manager::Launchd(here)) => {
             vec![launchd::disable(here, unit)]
         }
-        // An override that somebody left would make the second one fail.
+        // A service that was disabled earlier cannot be loaded until it is enabled again (launchctl(1)).
         (Step::SetRunning { unit, running: true }, Manager::Launchd(here)) => {
             vec![launchd::enable(here, unit), launchd::bootstrap(here, &manager.file(unit))]
         }
@@ -71,10 +72,10 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
     }
 }
 
-/// One line that does it without us, or says how, if there is one. What writes a text has none.
+/// One line that does the step without this program, or says how, if there is one. A step that writes a text has none.
 #[must_use]
-pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
-    let verbs = |step| manager.map_or_else(Vec::new, |manager| verbs(step, manager));
+pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
+    let of_manager = |step| manager.map_or_else(Vec::new, |manager| of_manager(step, manager));
     let file = match step {
         Step::MakeDir { path, .. } => format!("mkdir -p {}", quoted(path)),
         Step::RemoveDir { path } => format!("rmdir {}", quoted(path)),
@@ -90,11 +91,11 @@ pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
             (Entry::Absent | Entry::File { .. } | Entry::Other { .. }, _) => return None,
         },
         Step::SetEnabled { .. } | Step::SetRunning { .. } | Step::SetLinger { .. } => {
-            // Of several the last is the one that does it.
-            return verbs(step).pop();
+            // Of several commands the last is the one that does it.
+            return of_manager(step).pop();
         }
-        // Not a line that starts one: without its environment, which is for nobody's eyes, it would be another; and of
-        // several most may run already.
+        // No line can start one of them: its environment may hold secrets and is not printed, and without it another
+        // program would start. Of several daemons most may run already.
         Step::StartDaemons { .. } => {
             return Some("put back what is missing, then: parachute migrate --rollback".to_owned());
         }
@@ -107,13 +108,13 @@ pub fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
         | Step::AwaitHealthy { .. }
         | Step::AwaitModules { .. } => return None,
     };
-    let lines: Vec<String> = std::iter::once(file).chain(verbs(step)).collect();
+    let lines: Vec<String> = std::iter::once(file).chain(of_manager(step)).collect();
     Some(lines.join(" && "))
 }
 
-/// What shows a person what a step is about: what is there, and what was, if that is kept in a file.
+/// A command that shows what a step changes: what is there, and what was there before, if that is kept in a file.
 #[must_use]
-pub fn look(step: &Step, was: Option<&Path>) -> String {
+pub(super) fn inspect(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {
         (Some(Key::File(path)), Some(was)) => format!("diff {} {}", quoted(was), quoted(&path)),
         (Some(Key::Names(one, other)), _) => format!("ls -ld {} {}", quoted(&one), quoted(&other)),
@@ -123,18 +124,18 @@ pub fn look(step: &Step, was: Option<&Path>) -> String {
     }
 }
 
-/// What tells how a unit is.
+/// A command that shows the state of a unit.
 #[must_use]
-pub fn status(unit: &UnitName, manager: &Manager) -> String {
+pub(super) fn status(unit: &UnitName, manager: &Manager) -> String {
     match manager {
         Manager::Systemd(here) => crate::manager::systemd::explain::status(here, unit),
         Manager::Launchd(here) => launchd::print(here, unit).to_string(),
     }
 }
 
-/// What shows the last words of a unit.
+/// A command that shows the last log lines of a unit.
 #[must_use]
-pub fn log(unit: &UnitName, manager: &Manager) -> String {
+pub(super) fn log(unit: &UnitName, manager: &Manager) -> String {
     match manager {
         Manager::Systemd(_) => status(unit, manager),
         Manager::Launchd(_) => "parachute logs hub".to_owned(),

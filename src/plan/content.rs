@@ -1,76 +1,74 @@
-//! What a file shall hold, and what tells one content from another.
+//! The content of a file, and the fingerprint that tells one content from another.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Bytes of a file to be written.
+/// The content of a file to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// This text.
     Text(String),
-    /// The bytes of another file, which the journal does not hold.
+    /// The bytes of another file. The journal does not hold them.
     CopyOf {
-        /// That file.
+        /// The file to copy.
         source: PathBuf,
-        /// Its hash when the plan was made; another one is refused.
+        /// Its SHA-256 when the plan was made, hexadecimal. A file with another one is not copied.
         sha256: String,
         /// Its length in bytes.
         len: u64,
     },
 }
 
-/// What tells one content from another.
+/// Hash and length of a content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Print {
+pub struct Fingerprint {
     /// SHA-256, hexadecimal.
     pub sha256: String,
     /// Length in bytes.
     pub len: u64,
 }
 
-/// A print in the making, piece by piece.
+/// Computes a [`Fingerprint`] piece by piece.
 #[derive(Debug, Clone, Default)]
-pub struct Printing {
+pub(crate) struct Fingerprinter {
     hash: Sha256,
     len: u64,
 }
 
 impl Content {
-    /// Its print.
+    /// The fingerprint that the written file will have.
     #[must_use]
-    pub fn print(&self) -> Print {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         match self {
-            Self::Text(text) => Print::of(text.as_bytes()),
-            Self::CopyOf { sha256, len, .. } => Print { sha256: sha256.clone(), len: *len },
+            Self::Text(text) => Fingerprint::of(text.as_bytes()),
+            Self::CopyOf { sha256, len, .. } => Fingerprint { sha256: sha256.clone(), len: *len },
         }
     }
 }
 
-impl Print {
-    /// The print of these bytes.
+impl Fingerprint {
+    /// The fingerprint of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut printing = Printing::default();
-        printing.add(bytes);
-        printing.done()
+        let mut fingerprinter = Fingerprinter::default();
+        fingerprinter.add(bytes);
+        fingerprinter.finish()
     }
 }
 
-impl Printing {
-    /// The next piece.
-    pub fn add(&mut self, piece: &[u8]) {
+impl Fingerprinter {
+    pub(crate) fn add(&mut self, piece: &[u8]) {
         self.hash.update(piece);
         self.len += piece.len() as u64;
     }
 
-    /// That was all.
     #[must_use]
-    pub fn done(self) -> Print {
+    pub(crate) fn finish(self) -> Fingerprint {
         let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Print { sha256, len: self.len }
+        Fingerprint { sha256, len: self.len }
     }
 }
 
@@ -79,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_print_is_the_hash_that_sha256sum_shows() {
-        let print = Print::of(b"abc");
-        assert_eq!(print.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(print.len, 3);
-        let mut printing = Printing::default();
-        printing.add(b"a");
-        printing.add(b"bc");
-        assert_eq!(printing.done(), print);
-        assert_eq!(Content::Text("abc".to_owned()).print(), print);
+    fn a_fingerprint_is_the_hash_that_sha256sum_prints() {
+        let fingerprint = Fingerprint::of(b"abc");
+        assert_eq!(fingerprint.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(fingerprint.len, 3);
+        let mut fingerprinter = Fingerprinter::default();
+        fingerprinter.add(b"a");
+        fingerprinter.add(b"bc");
+        assert_eq!(fingerprinter.finish(), fingerprint);
+        assert_eq!(Content::Text("abc".to_owned()).fingerprint(), fingerprint);
     }
 }

@@ -1,4 +1,4 @@
-//! Daemons that run without a manager, as steps see them: whom to stop, and what it takes to bring them back. Pure data.
+//! Detached daemons (they run without a manager) as data: which to stop, and what is needed to start them again. Pure.
 
 use std::path::PathBuf;
 
@@ -7,50 +7,50 @@ use serde::{Deserialize, Serialize};
 use crate::process::detached::Record;
 use crate::process::id::ProcessId;
 
-/// One to be stopped, with everything that belongs to it.
+/// A detached daemon to be stopped, with every process that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
     /// `hub`, or the short name of a module.
     pub name: String,
-    /// The process of which it is certain.
+    /// Its first process, whose identity is proven.
     pub leader: ProcessId,
-    /// What it had started when the plan was made: it may outlive the leader, and is ended with it.
+    /// Processes that it had started when the plan was made: they may outlive the leader, and are ended with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub below: Vec<ProcessId>,
-    /// A group and session of it that a process which is gone has left.
+    /// A process group and session of it whose leader has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u32>,
-    /// Its user.
+    /// User id that it runs as.
     pub uid: u32,
-    /// Its command, printable.
+    /// Its command line, printable.
     pub command: String,
-    /// Ports it listens on.
+    /// Ports that it listens on.
     pub ports: Vec<u16>,
-    /// What proves whose it is.
+    /// What proves that it is of this installation.
     pub why: String,
-    /// The file that names it.
+    /// The file that holds its pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pidfile: Option<PathBuf>,
-    /// Where it wrote its port, as the older hub did.
+    /// The file that holds its port: a detached hub writes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_file: Option<PathBuf>,
-    /// SIGTERM to SIGKILL, milliseconds.
+    /// From SIGTERM to SIGKILL, milliseconds.
     pub grace_ms: u64,
 }
 
-/// One that runs.
+/// A detached daemon as it was found running, with what is needed to start it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Up {
-    /// Its name.
+pub struct RunningDaemon {
+    /// `hub`, or the short name of a module.
     pub name: String,
-    /// The process.
+    /// Its process.
     pub id: ProcessId,
-    /// Ports it listens on.
+    /// Ports that it listens on.
     pub ports: Vec<u16>,
-    /// The file that names it.
+    /// The file that holds its pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pidfile: Option<PathBuf>,
-    /// Where it wrote its port.
+    /// The file that holds its port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_file: Option<PathBuf>,
     /// How it was started.
@@ -59,14 +59,14 @@ pub struct Up {
 
 /// `hub (pid 13), vault (pid 26)`.
 #[must_use]
-pub fn names<'a>(all: impl Iterator<Item = (&'a str, &'a ProcessId)>) -> String {
+pub(crate) fn names<'a>(all: impl Iterator<Item = (&'a str, &'a ProcessId)>) -> String {
     all.map(|(name, id)| format!("{name} ({id})")).collect::<Vec<_>>().join(", ")
 }
 
 impl Daemon {
-    /// For people who are asked: what it is, and why it may be stopped.
+    /// One line for a person who is asked: which daemon it is, and why it may be stopped.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let ports = match self.ports.as_slice() {
             [] => "no port".to_owned(),
             ports => {

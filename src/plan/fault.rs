@@ -1,23 +1,23 @@
-//! Faults on purpose, so that tests can break a plan at any step. Builds for people have none.
+//! Faults on purpose, so that tests can break a plan at any step. Release builds have none.
 
 use std::str::FromStr;
 
 use super::host::HostError;
 
-/// What goes wrong at which step, counted from 1.
+/// What goes wrong, and at which step, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails.
+    /// The step fails.
     Fail(usize),
-    /// This process is killed before it.
+    /// This process is killed before the step.
     Kill(usize),
-    /// This process is killed after it, before the journal says that it was done.
+    /// This process is killed after the step, before the journal says that it was done.
     KillAfter(usize),
     /// This process is killed before it deletes so many things of a home.
     KillDeleting(usize),
 }
 
-/// No such fault.
+/// The text names no fault.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no fault: `fail N`, `kill N`, `kill-after N` or `kill-deleting N`")]
 pub struct NoFault(pub String);
@@ -39,7 +39,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Before a step.
+/// Causes a fault that is set before this step.
 ///
 /// # Errors
 /// [`HostError::Injected`].
@@ -51,10 +51,10 @@ pub(super) fn before(fault: Option<Fault>, step: usize) -> Result<(), HostError>
     }
 }
 
-/// After a step, before it is noted.
+/// Causes a fault that is set after this step, before the journal says that it was done.
 ///
 /// # Errors
-/// None that is ever seen.
+/// [`HostError`]: this process could not be killed.
 pub(super) fn after(fault: Option<Fault>, step: usize) -> Result<(), HostError> {
     match fault.filter(|_| cfg!(debug_assertions)) {
         Some(Fault::KillAfter(at)) if at == step => die(),
@@ -70,7 +70,7 @@ pub fn deleting(fault: Option<Fault>, count: usize) {
     }
 }
 
-/// As a power cut would: no destructor runs, nothing is flushed.
+/// As in a power cut no destructor runs and nothing is flushed.
 fn die() -> Result<(), HostError> {
     nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL)
         .map_err(|errno| HostError::refused(format!("cannot kill this process: {errno}"), None))
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_read_and_hit_their_step_only() {
+    fn a_fault_is_parsed_and_happens_at_its_step_only() {
         assert_eq!("fail 2".parse(), Ok(Fault::Fail(2)));
         assert_eq!("kill 1".parse(), Ok(Fault::Kill(1)));
         assert_eq!("kill-after 10".parse(), Ok(Fault::KillAfter(10)));

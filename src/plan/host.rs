@@ -1,95 +1,105 @@
-//! The seam between a plan and the machine, and what can go wrong there.
+//! The machine as a plan sees it: a trait, so that tests can run plans on a model, and its errors. The real machine is
+//! in [`real`].
+
+mod daemons;
+mod downtime;
+mod files;
+mod health;
+pub mod real;
+mod stability;
+mod units;
 
 use std::future::Future;
 
-use super::before::Before;
+use super::observed::Observed;
+use super::plan::Note;
 use super::step::Step;
-use super::whole::Note;
 use crate::home::fs::FsError;
 use crate::home::sentence;
 use crate::manager::driver::ManagerError;
 
-/// Looks at the machine and changes it. One is real, one is a model in tests.
+/// Observes and changes the machine.
 pub trait Host {
     /// What the step touches, as it is now. Changes nothing.
     ///
     /// # Errors
-    /// [`HostError`]: it cannot be told. Nothing is done blindly.
-    fn observe(&self, step: &Step) -> impl Future<Output = Result<Before, HostError>>;
+    /// [`HostError`] if it cannot be told: then the step is not performed.
+    fn observe(&self, step: &Step) -> impl Future<Output = Result<Observed, HostError>>;
 
-    /// Copies aside what the journal is too small for; it is there for good when this returns.
+    /// Copies previous content that is too long for the journal into a file, which is on disk when this returns.
     ///
     /// # Errors
-    /// [`HostError`]; also if the bytes are no longer those that were observed.
-    fn keep(&mut self, step: &Step, before: &Before) -> impl Future<Output = Result<(), HostError>>;
+    /// [`HostError`]; also if the content is no longer what was observed.
+    fn keep(&mut self, step: &Step, before: &Observed) -> impl Future<Output = Result<(), HostError>>;
 
-    /// Does it, or does it again: whatever of it is so already is no error. Says what a person should know.
+    /// Performs the step, or performs it again: parts of it that are done already are no error. Returns what a person
+    /// should know.
     ///
     /// # Errors
     /// [`HostError`].
     fn perform(&mut self, step: &Step) -> impl Future<Output = Result<Vec<Note>, HostError>>;
 
-    /// Takes away what a killed [`Host::perform`] may have left beside its work.
+    /// Removes temporary files of a [`Host::perform`] that was killed.
     ///
     /// # Errors
     /// [`HostError`].
     fn tidy(&mut self, step: &Step) -> impl Future<Output = Result<(), HostError>>;
 
-    /// What a person would type to do it, if it can be typed.
+    /// What a person would type to perform the step, if it can be typed.
     fn by_hand(&self, step: &Step) -> Option<String>;
 }
 
-/// Why the machine cannot be seen or changed.
+/// Why the machine cannot be observed or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// A file.
+    /// An error of the file system.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The manager.
+    /// An error of the service manager.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// What is there forbids it.
+    /// The state of the machine does not allow it.
     #[error("{what}")]
     Refused {
-        /// What and why.
+        /// What is refused, and why.
         what: String,
-        /// The next command.
-        next: Option<String>,
+        /// The command to type about it, if one helps.
+        hint: Option<String>,
     },
-    /// A test asked for it.
+    /// A test asked for this failure.
     #[error("this step was told to fail")]
     Injected,
 }
 
 impl HostError {
-    /// A refusal.
+    /// A [`HostError::Refused`].
     #[must_use]
-    pub fn refused(what: impl Into<String>, next: Option<&str>) -> Self {
-        Self::Refused { what: what.into(), next: next.map(ToOwned::to_owned) }
+    pub fn refused(what: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::Refused { what: what.into(), hint: hint.map(ToOwned::to_owned) }
     }
 
-    /// The whole chain as one sentence.
+    /// The error and its sources as one sentence.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         sentence::of(self)
     }
 
-    /// The next command to type, if one helps.
+    /// The command to type about it, if one helps.
     #[must_use]
-    pub fn next(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { next, .. } => next.clone(),
+            Self::Refused { hint, .. } => hint.clone(),
             Self::Manager(error) => error.cause.next.clone(),
             Self::File(_) | Self::Injected => None,
         }
     }
 }
 
-/// Looks at what each of these steps touches.
+/// What each of these steps touches, as it is now.
 ///
 /// # Errors
-/// [`HostError`] of the first that cannot be seen.
-pub async fn observe_all<H: Host>(host: &H, steps: &[Step]) -> Result<Vec<Before>, HostError> {
+/// [`HostError`] of the first step that cannot be observed.
+pub async fn observe_all<H: Host>(host: &H, steps: &[Step]) -> Result<Vec<Observed>, HostError> {
     let mut seen = Vec::with_capacity(steps.len());
     for step in steps {
         seen.push(host.observe(step).await?);

@@ -1,29 +1,29 @@
-//! Taking back: what undoes one step, and the plan that undoes an installation. Pure.
+//! The steps that take one step back, and the plan that takes an installation back. Pure.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use super::before::{Before, Dir, Entry};
-use super::commands::look;
+use super::commands::inspect;
+use super::observed::{Dir, Entry, Observed};
+use super::plan::{Note, Plan, Verb};
 use super::receipt::Receipt;
-use super::standing::{Standing, is_down};
+use super::recovery::{StepState, is_down};
 use super::step::Step;
-use super::whole::{Note, Plan, Verb};
 use crate::unit::name::{Part, UnitName};
 
 impl Step {
-    /// What takes it back, in order; nothing if there is nothing to take back. Each of these is skipped where it is
-    /// so already.
+    /// The steps that take it back, in order; none if there is nothing to take back. Each of them is skipped if its
+    /// goal is reached already.
     #[must_use]
-    pub fn inverse(&self, before: &Before) -> Vec<Self> {
+    pub fn inverse(&self, before: &Observed) -> Vec<Self> {
         match (self, before) {
-            (Self::MakeDir { .. }, Before::Dir { dir: Dir::Absent { missing } }) => {
+            (Self::MakeDir { .. }, Observed::Dir { dir: Dir::Absent { missing } }) => {
                 missing.iter().rev().map(|path| Self::RemoveDir { path: path.clone() }).collect()
             }
-            (Self::RemoveDir { path }, Before::Dir { dir: Dir::Empty { mode } }) => {
+            (Self::RemoveDir { path }, Observed::Dir { dir: Dir::Empty { mode } }) => {
                 vec![Self::MakeDir { path: path.clone(), mode: *mode }]
             }
-            (Self::Move { from, to }, Before::Names { at })
+            (Self::Move { from, to }, Observed::Names { at })
                 if at.contains_key(from) && !at.contains_key(to) =>
             {
                 vec![Self::Move { from: to.clone(), to: from.clone() }]
@@ -32,15 +32,15 @@ impl Step {
                 Self::PutFile { path, .. }
                 | Self::RemoveFile { path }
                 | Self::Restore { path, unit: None, .. },
-                Before::File { entry },
+                Observed::File { entry },
             ) => back(path, entry, None),
             (
                 Self::PutUnit { path, unit, .. }
                 | Self::RemoveUnit { path, unit }
                 | Self::Restore { path, unit: Some(unit), .. },
-                Before::Unit { entry, active, .. },
+                Observed::Unit { entry, active, .. },
             ) => {
-                // It may run by now although no step of ours started it: a boot does that to what is enabled.
+                // It may run by now although no step started it: a boot starts what is enabled.
                 let down = Self::SetRunning { unit: unit.clone(), running: false };
                 let mut steps = back(path, entry, Some(unit));
                 if is_down(*active) && !steps.is_empty() {
@@ -48,48 +48,50 @@ impl Step {
                 }
                 steps
             }
-            (Self::SetMode { path, .. }, Before::Mode { mode: Some(mode) }) => {
+            (Self::SetMode { path, .. }, Observed::Mode { mode: Some(mode) }) => {
                 vec![Self::SetMode { path: path.clone(), mode: *mode }]
             }
-            (Self::SetEnabled { unit, enabled }, Before::Enabled { enabled: was, active })
+            (Self::SetEnabled { unit, enabled }, Observed::Enabled { enabled: was, active })
                 if enabled != was =>
             {
-                // A boot in between has started what we enabled, and not what we disabled.
+                // A boot in between has started what was enabled, and not what was disabled.
                 let mut steps = vec![Self::SetEnabled { unit: unit.clone(), enabled: *was }];
                 if is_down(*active) == *enabled {
                     steps.push(Self::SetRunning { unit: unit.clone(), running: !enabled });
                 }
                 steps
             }
-            (Self::SetRunning { unit, running }, Before::Running { active, .. }) => {
+            (Self::SetRunning { unit, running }, Observed::Running { active, .. }) => {
                 let set = |running| Self::SetRunning { unit: unit.clone(), running };
                 match (running, is_down(*active)) {
                     (true, true) => vec![set(false)],
-                    // What runs by now may have been started from what has just been taken back.
+                    // What runs now may have been started from a file that has just been taken back.
                     (false, false) => vec![set(false), set(true)],
                     (true, false) | (false, true) => Vec::new(),
                 }
             }
-            (Self::SetLinger { user, on }, Before::Linger { on: was }) => match was.known() {
+            (Self::SetLinger { user, on }, Observed::Linger { on: was }) => match was.known() {
                 Some(was) if was != on => vec![Self::SetLinger { user: user.clone(), on: *was }],
                 _ => Vec::new(),
             },
-            (Self::StopDaemons { heirs, .. }, Before::Daemons { up }) if !up.is_empty() => {
-                let down = heirs.iter().map(|unit| Self::SetRunning { unit: unit.clone(), running: false });
-                down.chain([Self::StartDaemons { daemons: up.clone() }]).collect()
+            (Self::StopDaemons { replaced_by, .. }, Observed::Daemons { running }) if !running.is_empty() => {
+                let down =
+                    replaced_by.iter().map(|unit| Self::SetRunning { unit: unit.clone(), running: false });
+                down.chain([Self::StartDaemons { daemons: running.clone() }]).collect()
             }
-            // Those that it has started, whether they listen by now or not: they hold what the hub needs.
-            (Self::StartDaemons { daemons }, Before::Daemons { up }) => {
-                let started: Vec<_> = daemons.iter().filter(|daemon| !up.contains(daemon)).cloned().collect();
+            // Those that it has started, whether they listen by now or not: they hold the ports that the hub needs.
+            (Self::StartDaemons { daemons }, Observed::Daemons { running }) => {
+                let started: Vec<_> =
+                    daemons.iter().filter(|daemon| !running.contains(daemon)).cloned().collect();
                 if started.is_empty() { Vec::new() } else { vec![Self::EndStarted { daemons: started }] }
             }
             _ => Vec::new(),
         }
     }
 
-    /// Whether it only takes away what was in our place, and puts nothing of ours there.
+    /// Whether it only removes what was there before, and adds nothing of ours.
     #[must_use]
-    pub fn makes_room(&self) -> bool {
+    pub(super) fn makes_room(&self) -> bool {
         match self {
             Self::StopDaemons { .. } | Self::RemoveFile { .. } => true,
             Self::SetEnabled { unit, enabled: false } | Self::SetRunning { unit, running: false } => {
@@ -99,18 +101,18 @@ impl Step {
         }
     }
 
-    /// Whether there is something to take back: the step has not itself brought back what was there before. What ran
-    /// before us always is: it may run from what we wrote.
+    /// Whether there is something to take back: the step has not itself put back what was there before. For a unit that
+    /// ran before there always is: it may now run from a file that we wrote.
     #[must_use]
-    pub fn owes(&self, before: &Before) -> bool {
-        if let (Self::SetRunning { .. }, Before::Running { active, .. }) = (self, before) {
-            return !is_down(*active) || !self.reached(before);
+    pub(super) fn needs_undo(&self, before: &Observed) -> bool {
+        if let (Self::SetRunning { .. }, Observed::Running { active, .. }) = (self, before) {
+            return !is_down(*active) || !self.is_reached(before);
         }
         if let Self::StartDaemons { .. } = self {
-            // They are back, and nobody's but their person's.
+            // They run again as before, and are no part of the installation.
             return false;
         }
-        let is_back = before.entry().map_or_else(|| self.reached(before), |entry| self.wants(entry));
+        let is_back = before.entry().map_or_else(|| self.is_reached(before), |entry| self.wants(entry));
         !is_back && !self.inverse(before).is_empty()
     }
 }
@@ -123,44 +125,43 @@ fn back(path: &Path, entry: &Entry, unit: Option<&UnitName>) -> Vec<Step> {
         (Entry::File { .. } | Entry::Link { .. }, unit) => {
             vec![Step::Restore { path, was: entry.clone(), unit: unit.cloned() }]
         }
-        // Nothing was done to it.
+        // No step changes it.
         (Entry::Other { .. }, _) => Vec::new(),
     }
 }
 
-/// How much is taken back.
+/// How much of an installation is taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
-    /// What we put there.
-    Ours,
-    /// Everything, down to the daemons from before.
+pub enum UndoScope {
+    /// What we added.
+    OnlyAdded,
+    /// Everything: the detached daemons from before run again.
     Everything,
 }
 
-/// The plan that takes back everything a receipt tells of. `now` is what is found for each of [`Receipt::steps`].
-/// What somebody changed after us is left, with a note that names it, unless `force`.
+/// The plan that takes back what a receipt records. `now` is what is found for each of [`Receipt::steps`]. What was
+/// changed after the installation is left, with a note that names it, unless `force`.
 ///
-/// With [`Take::Ours`] what was there before us and had to make room stays away: daemons without a manager, and the units
-/// that revived them.
+/// With [`UndoScope::OnlyAdded`] what had to make room stays away: detached daemons, and the units that started them.
 ///
-/// A receipt is a sum of plans and keeps no order between its things, so the order is the natural one: down, then
-/// files, then up.
+/// A receipt adds up several plans and keeps no order between them. The plan first stops, then changes files, then
+/// starts.
 #[must_use]
-pub fn inverse_of(receipt: &Receipt, now: &[Before], take: Take, force: bool) -> Plan {
+pub fn undo_plan(receipt: &Receipt, now: &[Observed], scope: UndoScope, force: bool) -> Plan {
     let mut plan = Plan::new(Verb::Uninstall);
     let mut ran = Vec::new();
     for (record, now) in receipt.records.iter().zip(now).rev() {
-        if take == Take::Ours && record.step.makes_room() {
+        if scope == UndoScope::OnlyAdded && record.step.makes_room() {
             continue;
         }
-        let theirs = record.step.standing(&record.before, now) == Standing::Neither;
-        if theirs && !force {
+        let diverged = record.step.state(&record.before, now) == StepState::Diverged;
+        if diverged && !force {
             plan.notes.push(Note {
                 text: format!(
                     "{} was changed after it was installed and is left as it is",
                     record.step.subject()
                 ),
-                next: Some(look(
+                hint: Some(inspect(
                     &record.step,
                     record.before.entry().and_then(Entry::saved).map(|(copy, _)| copy.as_path()),
                 )),
@@ -168,10 +169,10 @@ pub fn inverse_of(receipt: &Receipt, now: &[Before], take: Take, force: bool) ->
             continue;
         }
         match (&record.step, &record.before) {
-            (Step::SetRunning { unit, running }, Before::Running { active, .. }) if !is_down(*active) => {
+            (Step::SetRunning { unit, running }, Observed::Running { active, .. }) if !is_down(*active) => {
                 ran.push((unit.clone(), *running));
             }
-            // Whether it runs has a record of its own, if we had a part in it.
+            // Starting and stopping the unit has a record of its own.
             (Step::SetEnabled { .. }, before) => {
                 plan.steps.extend(record.step.inverse(before).into_iter().take(1))
             }
@@ -179,20 +180,20 @@ pub fn inverse_of(receipt: &Receipt, now: &[Before], take: Take, force: bool) ->
         }
     }
     for (unit, running) in ran {
-        // It ran before us. It was stopped by us, or has to be to get its file back.
+        // It ran before the installation. A step stopped it, or it has to be stopped to put its file back.
         let stop = Step::SetRunning { unit: unit.clone(), running: false };
         if !running || plan.steps.contains(&stop) {
             plan.steps.push(Step::SetRunning { unit, running: true });
         }
     }
-    plan.steps.sort_by_key(natural);
+    plan.steps.sort_by_key(order);
     plan.steps.dedup();
     plan
 }
 
-/// The natural order of taking back. A socket starts what it is for, so it goes down first; and it cannot begin to
-/// listen for what runs already, so it comes up first (systemd.socket(5)).
-fn natural(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<PathBuf>>) {
+/// Where a step stands in the plan that takes an installation back. A socket unit starts its service, so the socket is
+/// stopped first; and it cannot be started while its service runs, so it is also started first (systemd.socket(5)).
+fn order(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<PathBuf>>) {
     let socket_first = |unit: &UnitName| match unit.part() {
         Part::Socket => None,
         Part::Service => Some(Part::Service),

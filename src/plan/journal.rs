@@ -1,9 +1,9 @@
-//! The directory of an installation: `lock`, `journal.jsonl` while a plan is under way, `saved/` for previous bytes,
-//! `receipt.json` for what is installed, and `left/` for previous bytes that could not be put back.
+//! The directory of an installation: `lock`, `journal.jsonl` while a plan is unfinished, `saved/` for previous content,
+//! `receipt.json` for what is installed, and `left/` for previous content that could not be put back.
 //!
-//! Holding a [`Journal`] is holding the lock. Every line is on disk before the next thing happens. Whatever is there
-//! and cannot be read is an error that names the file, never a fresh start: it may be all that is known about what
-//! has to be taken back.
+//! A [`Journal`] holds the lock. Every line is on disk before the next step is taken. A file that is there and cannot
+//! be read is an error that names it, and never counts as absent: it may be the only record of what has to be taken
+//! back.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,21 +11,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::before::{Entry, Glance, Kept};
-use super::log::{self, Event, Log};
+use super::events::{self, Event, Replay, UnfinishedPlan};
+use super::observed::{Entry, Glance, Kept};
+use super::plan::{Plan, Verb};
 use super::receipt::{self, Receipt};
-use super::whole::Plan;
 use crate::home::exact;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
 use crate::home::lock::{Lock, LockError};
 use crate::home::mark;
 use crate::home::paths::Home;
 
-/// Largest journal or receipt that is read, bytes.
+/// The largest journal or receipt that is read, bytes.
 const LIMIT: u64 = 32 * 1024 * 1024;
 
-/// How long the lock is waited for. A child that a program is just starting holds its locks until execve(2), a moment
-/// after the program itself let go of them.
+/// How long to wait for the lock. A child that another program is starting holds the locks of that program until
+/// execve(2), a moment after the program itself released them.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The directory of an installation, held by this process.
@@ -35,41 +35,41 @@ pub struct Journal {
     made: Vec<PathBuf>,
     receipt: Receipt,
     open: Option<Open>,
-    /// Last, so that it is let go of after everything else.
+    /// The last field, so that it is released after everything else.
     _lock: Lock,
 }
 
-/// A plan under way.
+/// The journal of an unfinished plan.
 #[derive(Debug)]
 struct Open {
     file: File,
     /// Bytes of whole lines.
-    good: u64,
-    log: Log,
+    whole: u64,
+    unfinished: UnfinishedPlan,
 }
 
 /// Why an installation cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// Another command is at it.
+    /// Another command holds the lock.
     #[error("another command is changing this installation")]
     Busy(#[source] LockError),
     /// The lock cannot be taken.
     #[error("cannot lock the installation")]
     Lock(#[source] LockError),
-    /// A file.
+    /// An error of the file system.
     #[error(transparent)]
     File(#[from] FsError),
-    /// A line cannot be added.
+    /// A line cannot be appended.
     #[error("cannot write to the journal {}", path.display())]
     Append {
         /// The journal.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// A plan or what was found cannot be written down, such as a path that is not UTF-8.
+    /// The plan, or what was found, cannot be written as JSON, such as a path that is not UTF-8.
     #[error("cannot write this down")]
     Unwritable(#[source] serde_json::Error),
     /// The journal is damaged, or from a later version.
@@ -79,7 +79,7 @@ pub enum JournalError {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: log::Unreadable,
+        source: events::Unreadable,
     },
     /// The receipt is damaged, or from a later version.
     #[error("the receipt {} cannot be used", path.display())]
@@ -90,24 +90,24 @@ pub enum JournalError {
         #[source]
         source: receipt::Unreadable,
     },
-    /// An earlier plan is not over.
+    /// An earlier plan is unfinished.
     #[error("an earlier `parachute {0}` was cut short: finish it or take it back first")]
-    Pending(super::whole::Verb),
-    /// There is no plan under way.
+    Pending(Verb),
+    /// There is no unfinished plan.
     #[error("no plan is under way")]
     NoPlan,
-    /// An event that cannot follow: an error in this program.
+    /// An event that contradicts an earlier one: an error in this program.
     #[error("the journal would contradict itself: {0}")]
     Contradiction(String),
 }
 
 impl JournalError {
-    /// The next command to type, if one helps.
+    /// The command to type about it, if one helps.
     #[must_use]
-    pub fn next(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let aside = |path: &Path| Some(format!("mv '{0}' '{0}.bad'", path.display()));
         match self {
-            Self::Journal { path, source: log::Unreadable::Damaged { .. } }
+            Self::Journal { path, source: events::Unreadable::Damaged { .. } }
             | Self::Receipt { path, source: receipt::Unreadable::Damaged { .. } } => aside(path),
             _ => None,
         }
@@ -126,13 +126,13 @@ fn lock_file(dir: &Path) -> PathBuf {
     dir.join("lock")
 }
 
-/// Where copies of previous bytes are kept, each under its hash.
+/// Where copies of previous content are kept, each under its hash.
 #[must_use]
-pub fn saved_dir(dir: &Path) -> PathBuf {
+pub(super) fn saved_dir(dir: &Path) -> PathBuf {
     dir.join("saved")
 }
 
-/// The receipt in this directory, without a lock; an empty one if there is none.
+/// The receipt in this directory, read without the lock; an empty one if there is none.
 ///
 /// # Errors
 /// [`JournalError`].
@@ -144,25 +144,25 @@ pub fn peek_receipt(dir: &Path) -> Result<Receipt, JournalError> {
     }
 }
 
-/// The plan that is under way or was cut short in this directory, without a lock.
+/// The unfinished plan in this directory, read without the lock: it is being performed, or was cut off.
 ///
 /// # Errors
 /// [`JournalError`].
-pub fn peek_log(dir: &Path) -> Result<Option<Log>, JournalError> {
-    Ok(read_log(dir)?.and_then(|good| good.log))
+pub fn peek_unfinished(dir: &Path) -> Result<Option<UnfinishedPlan>, JournalError> {
+    Ok(read_journal(dir)?.and_then(|replay| replay.unfinished))
 }
 
-fn read_log(dir: &Path) -> Result<Option<log::Good>, JournalError> {
+fn read_journal(dir: &Path) -> Result<Option<Replay>, JournalError> {
     let path = journal_file(dir);
     let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(None) };
-    log::read(&bytes).map(Some).map_err(|source| JournalError::Journal { path, source })
+    events::replay(&bytes).map(Some).map_err(|source| JournalError::Journal { path, source })
 }
 
 impl Journal {
-    /// Takes the lock of the installation in `dir`, which is made if it is not there, and reads what is in it.
+    /// Locks the installation in `dir`, which is made if it does not exist, and reads what is in it.
     ///
     /// # Errors
-    /// [`JournalError`]; [`JournalError::Busy`] if another command has it.
+    /// [`JournalError`]; [`JournalError::Busy`] if another command holds the lock.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let made = missing(dir)?;
         // Where the home itself was missing it is ours, and marked from the first moment on.
@@ -183,51 +183,48 @@ impl Journal {
     }
 
     fn load(&mut self) -> Result<(), JournalError> {
-        let Some(good) = read_log(&self.dir)? else { return Ok(()) };
-        match good.log {
-            // Cut short between the receipt and the end of the journal, or before anything was done.
-            Some(log) if log.id == self.receipt.last => self.end(),
+        let Some(replay) = read_journal(&self.dir)? else { return Ok(()) };
+        match replay.unfinished {
+            // Cut off between the receipt and the removal of the journal, or before anything was done.
+            Some(unfinished) if unfinished.id == self.receipt.last => self.end(),
             None => self.end(),
-            Some(log) => {
+            Some(unfinished) => {
                 let file = fs::open_append(&journal_file(&self.dir))?;
-                let good = good.len as u64;
-                file.set_len(good).map_err(|source| self.append_failed(source))?;
-                self.open = Some(Open { file, good, log });
+                let whole = replay.len as u64;
+                file.set_len(whole).map_err(|source| self.append_failed(source))?;
+                self.open = Some(Open { file, whole, unfinished });
                 Ok(())
             }
         }
     }
 
-    /// The directory.
     #[must_use]
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What is installed.
+    /// The plan that is being performed, or was cut off.
     #[must_use]
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
+    pub(crate) fn unfinished(&self) -> Option<&UnfinishedPlan> {
+        self.open.as_ref().map(|open| &open.unfinished)
     }
 
-    /// The plan that is under way, or was cut short.
-    #[must_use]
-    pub fn log(&self) -> Option<&Log> {
-        self.open.as_ref().map(|open| &open.log)
-    }
-
-    /// Begins a plan that expects these things where it is going to write.
+    /// Begins a plan that expects to find this where it is going to write.
     ///
     /// # Errors
-    /// [`JournalError::Pending`] if another one is not over; nothing is left behind by any error.
-    pub fn begin(&mut self, plan: &Plan, expects: BTreeMap<PathBuf, Glance>) -> Result<(), JournalError> {
+    /// [`JournalError::Pending`] if another plan is unfinished. No error leaves anything behind.
+    pub(super) fn begin(
+        &mut self,
+        plan: &Plan,
+        expects: BTreeMap<PathBuf, Glance>,
+    ) -> Result<(), JournalError> {
         if let Some(open) = &self.open {
-            return Err(JournalError::Pending(open.log.plan.verb));
+            return Err(JournalError::Pending(open.unfinished.plan.verb));
         }
         let id = format!("{:016x}", fastrand::u64(..));
         let made = self.made.clone();
         let first = Event::Begin {
-            version: log::VERSION,
+            version: events::VERSION,
             id: id.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             made: made.clone(),
@@ -238,74 +235,74 @@ impl Journal {
         let path = journal_file(&self.dir);
         fs::put(&path, PRIVATE, &line)?;
         let file = fs::open_append(&path)?;
-        let log = Log::begun(id, made, expects, plan.clone());
-        self.open = Some(Open { file, good: line.len() as u64, log });
+        let unfinished = UnfinishedPlan::begun(id, made, expects, plan.clone());
+        self.open = Some(Open { file, whole: line.len() as u64, unfinished });
         Ok(())
     }
 
-    /// Adds a line, for good.
+    /// Appends a line, which is on disk when this returns.
     ///
     /// # Errors
-    /// [`JournalError`]; the journal is as it was.
-    pub fn append(&mut self, event: Event) -> Result<(), JournalError> {
+    /// [`JournalError`]; the journal is unchanged.
+    pub(super) fn append(&mut self, event: Event) -> Result<(), JournalError> {
         let open = self.open.as_mut().ok_or(JournalError::NoPlan)?;
         let line = line(&event)?;
-        let good = open.good;
-        // What a full disk left of the line before is cut off first.
+        let whole = open.whole;
+        // What a full disk left of an earlier line is cut off first.
         let written = open
             .file
-            .set_len(good)
+            .set_len(whole)
             .and_then(|()| open.file.write_all(&line))
             .and_then(|()| open.file.sync_data());
         if let Err(source) = written {
-            let _ = open.file.set_len(good);
+            let _ = open.file.set_len(whole);
             return Err(self.append_failed(source));
         }
-        open.good += line.len() as u64;
-        open.log.add(event).map_err(JournalError::Contradiction)
+        open.whole += line.len() as u64;
+        open.unfinished.apply(event).map_err(JournalError::Contradiction)
     }
 
-    /// Adds a line if it can be; what it says counts in any case. For taking back, which a full disk must not stop:
-    /// it can be done again without harm.
-    pub fn note(&mut self, event: Event) {
+    /// Appends a line if that is possible; the event counts in any case. For taking back, which a full disk must not
+    /// stop: a step can be taken back twice without harm.
+    pub(super) fn append_if_possible(&mut self, event: Event) {
         if self.append(event.clone()).is_err()
             && let Some(open) = &mut self.open
         {
-            // An event of ours that cannot follow says nothing new.
-            let _ = open.log.add(event);
+            // An event that contradicts an earlier one adds nothing.
+            let _ = open.unfinished.apply(event);
         }
     }
 
-    /// The plan is through: it is taken into the receipt.
+    /// Ends a plan of which every step is done: the receipt takes it in.
     ///
     /// # Errors
-    /// [`JournalError`]; the receipt is as it was.
-    pub fn complete(&mut self) -> Result<(), JournalError> {
-        let log = self.log().ok_or(JournalError::NoPlan)?;
-        let sum = self.receipt.with(log);
+    /// [`JournalError`]; the receipt is unchanged.
+    pub(super) fn complete(&mut self) -> Result<(), JournalError> {
+        let unfinished = self.unfinished().ok_or(JournalError::NoPlan)?;
+        let sum = self.receipt.with(unfinished);
         if sum.records != self.receipt.records {
             let mut text = serde_json::to_vec_pretty(&sum).map_err(JournalError::Unwritable)?;
             text.push(b'\n');
             fs::put(&receipt_file(&self.dir), PRIVATE, &text)?;
         }
         self.receipt = sum;
-        // The receipt counts from here on. A journal that cannot be removed now is seen to be over by its id.
+        // The receipt counts from here on. If the journal cannot be removed now, its id tells later that it is over.
         let _ = self.end();
         Ok(())
     }
 
-    /// The plan is taken back, or as much of it as is ours to take back.
+    /// Ends a plan that was taken back as far as possible.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn abandon(&mut self) -> Result<(), JournalError> {
+    pub(super) fn abandon(&mut self) -> Result<(), JournalError> {
         self.end()
     }
 
     fn end(&mut self) -> Result<(), JournalError> {
         self.open = None;
         exact::remove(&journal_file(&self.dir))?;
-        // Copies that no receipt needs any more.
+        // Copies that the receipt does not need.
         let (dir, needed) = (saved_dir(&self.dir), self.receipt.saved());
         for name in fs::list(&dir)? {
             let copy = dir.join(name);
@@ -317,16 +314,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps for good what was there before a step that is not taken back, since the journal is going to go: nobody
-    /// else has these bytes. `None` if there were none.
+    /// Keeps the content from before a step that is not taken back: the journal, which has the only copy, is going to
+    /// be removed. `None` if there was no file.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn set_aside(&self, entry: &Entry) -> Result<Option<PathBuf>, JournalError> {
-        let Entry::File { print, kept, .. } = entry else { return Ok(None) };
+    pub(super) fn set_aside(&self, entry: &Entry) -> Result<Option<PathBuf>, JournalError> {
+        let Entry::File { fingerprint, kept, .. } = entry else { return Ok(None) };
         let dir = self.dir.join("left");
         fs::make_dir(&dir, PRIVATE_DIR)?;
-        let path = dir.join(&print.sha256);
+        let path = dir.join(&fingerprint.sha256);
         let mut incoming = exact::Incoming::beside(&path, PRIVATE, None)?;
         match kept {
             Kept::Text(text) => incoming.write(text.as_bytes())?,
@@ -344,7 +341,7 @@ impl Journal {
         Ok(Some(path))
     }
 
-    /// Lets go of the installation. If nothing is installed and no plan is under way, the directory goes too.
+    /// Releases the lock. If nothing is installed and no plan is unfinished, the directory is removed too.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -357,7 +354,7 @@ impl Journal {
         fs::remove_empty_dir(&self.dir)?;
         let made = self.made.iter().chain(&self.receipt.made);
         let mut made: Vec<&PathBuf> = made.collect();
-        // The deepest first: a path sorts after those above it.
+        // In reverse order: a path sorts after those above it, and the deepest is removed first.
         made.sort();
         for dir in made.into_iter().rev() {
             if mark::is_alone(dir) {
@@ -379,7 +376,7 @@ fn line(event: &Event) -> Result<Vec<u8>, JournalError> {
     Ok(line)
 }
 
-/// The directory and those above it that are not there, topmost first.
+/// The directory and those above it that do not exist, topmost first.
 pub(super) fn missing(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     let mut missing = Vec::new();
     for level in dir.ancestors().filter(|level| !level.as_os_str().is_empty()) {
@@ -391,3 +388,6 @@ pub(super) fn missing(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     missing.reverse();
     Ok(missing)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,50 +1,37 @@
-//! Every change to the machine is a plan: a list of steps that can be shown, run, journalled, finished or taken
-//! back after a crash, and taken back for good years later.
+//! Every change to the machine is a plan: a list of steps that can be shown, performed, finished or taken back after a
+//! crash, and taken back years later.
 //!
 //! ```text
-//!   planner ──► Plan ──show (pure)──► a person says yes
+//!   planner ──► Plan ──► show ──► a person agrees
 //!                │
-//!                ▼            observe ► journal ► perform ► observe ► journal          receipt
-//!               run ──────► for each step, by standing and matrix (pure) ────────────► (what is installed)
-//!                │ fails, is killed                                                       │
-//!                └────────► resume or take back, by inverse (pure) ◄──────────────────────┘ uninstall
+//!                ▼            for each step: observe ► journal ► perform ► observe ► journal
+//!             executor ─────► what to do with a step: recovery (pure)          │ all done
+//!                │ failed, or cut off by a crash                               ▼
+//!                └──► finished or rolled back, by inverse (pure) ◄── undo_plan ── receipt: what is installed
 //! ```
 //!
-//! `host` is the seam: `machine` is the real one, `world` a model for tests. Must not: decide what to install, print,
-//! or change anything that is not a step.
+//! [`host`] is the machine behind a trait: `host/real.rs` is the real one, and tests have a model (`tests/it/plan`).
+//! What this room must not do: decide what to install, print, or change anything that is not a step.
 
-pub mod before;
-pub mod commands;
+mod commands;
 pub mod content;
 pub mod daemon;
+pub mod events;
+pub mod executor;
 pub mod fault;
 pub mod host;
-pub mod inverse;
+mod inverse;
 pub mod journal;
-#[cfg(test)]
-mod laws;
-pub mod log;
-pub mod machine;
-mod mask;
-pub mod matrix;
-#[cfg(test)]
-mod moves;
+pub mod observed;
+#[expect(clippy::module_inception, reason = "the file of the type that gives the room its name")]
+mod plan;
 pub mod receipt;
-pub mod resume;
-pub mod run;
+pub mod recovery;
+mod redact;
+pub mod run_options;
 pub mod show;
-pub mod standing;
 pub mod step;
-#[cfg(test)]
-mod tests;
-mod undo;
-pub mod watch;
-pub mod whole;
-#[cfg(test)]
-mod world;
 
-pub use self::inverse::{Take, inverse_of};
-pub use self::resume::{resume, roll_back};
-pub use self::run::run;
-pub use self::undo::{Left, Stuck, Undo};
-pub use self::whole::{Note, Plan, Promise, Verb};
+pub use self::executor::{OnStuck, Remaining, Rollback, resume, roll_back, run};
+pub use self::inverse::{UndoScope, undo_plan};
+pub use self::plan::{Note, Plan, Promise, Verb};

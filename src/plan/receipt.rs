@@ -1,65 +1,65 @@
-//! The receipt: everything of ours that is on this machine, with what was there before. Pure; the file is read and
-//! written by [`super::journal`].
+//! The receipt: every change of ours that is on this machine, with what was there before. Pure; [`super::journal`]
+//! reads and writes the file.
 //!
-//! Plans add up: of each thing the first `before` and the last step count, so that taking the receipt back takes all
-//! plans back at once. A thing that is again as it was before us is not in it.
+//! Plans add up: for each [`Key`] the first `before` and the last step count, so that taking the receipt back takes all
+//! plans back at once. What is again as it was before the first plan is not in it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::before::{Before, Dir, Entry, Kept};
-use super::content::{Content, Print};
-use super::log::Log;
-use super::matrix::Mark;
+use super::content::{Content, Fingerprint};
+use super::events::UnfinishedPlan;
+use super::observed::{Dir, Entry, Kept, Observed};
+use super::plan::Verb;
+use super::recovery::Recorded;
 use super::step::{Key, Step};
-use super::whole::Verb;
 use crate::unit::name::UnitName;
 
 /// Version of the format that this program writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
-/// What was done to this machine, and not taken back.
+/// Every change that was made to this machine and is not taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// [`VERSION`].
+    /// Version of the format.
     pub version: u32,
     /// Version of the program that wrote it last.
     pub program: String,
-    /// The plan that was taken in last; a crash between that and the end of its journal is seen by it.
+    /// The run of a plan that was added last. A journal with this id was cut off after it was added.
     #[serde(default)]
     pub last: String,
-    /// Directories that were made to keep it in, topmost first.
+    /// Directories that were made to keep the receipt in, topmost first.
     #[serde(default)]
     pub made: Vec<PathBuf>,
-    /// In the order in which they were first done.
+    /// The changes, in the order in which they were first made.
     pub records: Vec<Record>,
 }
 
-/// One thing of ours.
+/// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// What was done to it last.
+    /// The last step with its key.
     pub step: Step,
-    /// What was there before us.
-    pub before: Before,
+    /// What was there before the first step with its key.
+    pub before: Observed,
 }
 
 /// Why a receipt cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Written by a later version.
+    /// A later version of the program wrote it.
     #[error(
         "it has version {found} of the format (written by parachute {program}), and this program knows {VERSION}"
     )]
     Newer {
-        /// Its version.
+        /// Version of its format.
         found: u32,
-        /// Who wrote it.
+        /// Version of the program that wrote it.
         program: String,
     },
-    /// Not what we write.
+    /// It is not what any version of this program writes.
     #[error("it is damaged: {because}")]
     Damaged {
         /// What is wrong with it.
@@ -75,7 +75,7 @@ impl Default for Receipt {
 }
 
 impl Receipt {
-    /// Reads one.
+    /// Reads the bytes of a receipt.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -94,45 +94,45 @@ impl Receipt {
         serde_json::from_slice(bytes).map_err(damaged)
     }
 
-    /// Whether nothing of ours is on this machine.
+    /// Whether nothing is installed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// What was done to this thing.
+    /// The change with this key.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Record> {
         self.records.iter().find(|record| record.step.key().as_ref() == Some(key))
     }
 
-    /// What we wrote last to this file: whoever finds another print there finds somebody else's work.
+    /// Fingerprint of what a step last wrote to this file. If the file has another one, something else changed it.
     #[must_use]
-    pub fn wrote(&self, path: &Path) -> Option<Print> {
+    pub fn wrote(&self, path: &Path) -> Option<Fingerprint> {
         match &self.get(&Key::File(path.to_owned()))?.step {
-            Step::PutFile { content, .. } => Some(content.print()),
-            Step::PutUnit { text, .. } => Some(Print::of(text.as_bytes())),
-            Step::Restore { was: Entry::File { print, .. }, .. } => Some(print.clone()),
+            Step::PutFile { content, .. } => Some(content.fingerprint()),
+            Step::PutUnit { text, .. } => Some(Fingerprint::of(text.as_bytes())),
+            Step::Restore { was: Entry::File { fingerprint, .. }, .. } => Some(fingerprint.clone()),
             _ => None,
         }
     }
 
-    /// The text we wrote last to this file.
+    /// The text that a step last wrote to this file.
     #[must_use]
-    pub fn text(&self, path: &Path) -> Option<&str> {
+    pub(crate) fn text(&self, path: &Path) -> Option<&str> {
         match &self.get(&Key::File(path.to_owned()))?.step {
             Step::PutFile { content: Content::Text(text), .. } | Step::PutUnit { text, .. } => Some(text),
             _ => None,
         }
     }
 
-    /// Every step of it, in order: what to observe before [`super::inverse::inverse_of`].
+    /// Every step of it, in order: what to observe before [`undo_plan`](super::undo_plan).
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         self.records.iter().map(|record| record.step.clone()).collect()
     }
 
-    /// The copies of previous bytes that it needs.
+    /// The copies of previous content that it needs.
     #[must_use]
     pub fn saved(&self) -> BTreeSet<PathBuf> {
         let kept = |entry: &Entry| match entry {
@@ -147,8 +147,8 @@ impl Receipt {
         before.chain(put_back).collect()
     }
 
-    /// Takes in one step; `before` only if it changed something.
-    fn take_in(&mut self, step: &Step, before: Option<&Before>) {
+    /// Adds one step; `before` only if it changed something.
+    fn add(&mut self, step: &Step, before: Option<&Observed>) {
         let Some(key) = step.key() else { return };
         match (self.records.iter().position(|record| record.step.key().as_ref() == Some(&key)), before) {
             (Some(at), before) => {
@@ -156,18 +156,18 @@ impl Receipt {
                     add_daemons(&mut self.records[at].before, before);
                 }
                 self.records[at].step = step.clone();
-                if !step.owes(&self.records[at].before) {
+                if !step.needs_undo(&self.records[at].before) {
                     self.records.remove(at);
                 }
             }
-            (None, Some(before)) if step.owes(before) => {
+            (None, Some(before)) if step.needs_undo(before) => {
                 self.records.push(Record { step: step.clone(), before: before.clone() });
             }
             (None, _) => {}
         }
     }
 
-    /// Whether something of ours lies below this directory.
+    /// Whether a change is about something below this directory.
     fn has_below(&self, dir: &Path) -> bool {
         self.records.iter().any(|record| match record.step.key() {
             Some(Key::Dir(path) | Key::File(path)) => path.starts_with(dir) && path != dir,
@@ -178,8 +178,8 @@ impl Receipt {
         })
     }
 
-    /// What ran before us and runs again is owed only as long as it runs from a file of ours.
-    fn drop_unowed_lives(&mut self) {
+    /// Forgets units that ran before and run again, unless they run from a file of ours.
+    fn forget_units_that_run_as_before(&mut self) {
         let files: BTreeSet<UnitName> = self
             .records
             .iter()
@@ -198,63 +198,66 @@ impl Receipt {
         });
     }
 
-    /// Takes in a plan that is through. Taking it in twice is taking it in once.
+    /// This receipt, and a plan of which every step is done. Adding a plan twice is adding it once.
     #[must_use]
-    pub fn with(&self, log: &Log) -> Self {
+    pub fn with(&self, done: &UnfinishedPlan) -> Self {
         let mut sum = self.clone();
-        if self.last == log.id {
+        if self.last == done.id {
             return sum;
         }
-        if !log.plan.verb.is_owed() {
-            sum.last.clone_from(&log.id);
+        if !done.plan.verb.is_recorded() {
+            sum.last.clone_from(&done.id);
             return sum;
         }
-        for (step, mark) in log.plan.steps.iter().zip(&log.marks) {
-            match mark {
-                // What was mended stays so.
-                Mark::Done { .. } if log.plan.verb == Verb::Fix && matches!(step, Step::SetMode { .. }) => {}
-                Mark::Done { before } => {
+        for (step, recorded) in done.plan.steps.iter().zip(&done.recorded) {
+            match recorded {
+                // What `doctor --fix` mended is not taken back.
+                Recorded::Done { .. }
+                    if done.plan.verb == Verb::Fix && matches!(step, Step::SetMode { .. }) => {}
+                Recorded::Done { before } => {
                     for (step, before) in levels(step, before) {
-                        sum.take_in(&step, Some(&before));
+                        sum.add(&step, Some(&before));
                     }
                 }
-                // It stays for what is in it: ours, and then it is still ours, or somebody else's.
-                Mark::Skipped if matches!(step, Step::RemoveDir { path } if sum.has_below(path)) => {}
-                // What was so before us is not ours.
-                Mark::Skipped => sum.take_in(step, None),
-                Mark::Untouched | Mark::Started { .. } | Mark::Undone => {}
+                // The directory stays because of what is in it; if a change of ours is in it, it is still needed.
+                Recorded::Skipped if matches!(step, Step::RemoveDir { path } if sum.has_below(path)) => {}
+                // What was so before is no change.
+                Recorded::Skipped => sum.add(step, None),
+                Recorded::Untouched | Recorded::Started { .. } | Recorded::Undone => {}
             }
         }
-        sum.drop_unowed_lives();
-        if log.plan.verb == Verb::Uninstall {
-            // Whoever uninstalls does not want back what the hub replaced; what is known of it would be all that is left.
+        sum.forget_units_that_run_as_before();
+        if done.plan.verb == Verb::Uninstall {
+            // An uninstallation does not bring back what the hub replaced, and a record of it would be all that is
+            // left.
             sum.records.retain(|record| !record.step.makes_room());
         }
-        let new = log.made.iter().filter(|dir| !self.made.contains(dir));
+        let new = done.made.iter().filter(|dir| !self.made.contains(dir));
         sum.made.extend(new.cloned());
         sum.version = VERSION;
         env!("CARGO_PKG_VERSION").clone_into(&mut sum.program);
-        sum.last.clone_from(&log.id);
+        sum.last.clone_from(&done.id);
         sum
     }
 }
 
-/// Daemons that were stopped later than others are owed as well: of two with one name the later one.
-fn add_daemons(known: &mut Before, later: &Before) {
-    if let (Before::Daemons { up: known }, Before::Daemons { up: later }) = (known, later) {
-        known.retain(|up| !later.iter().any(|later| later.name == up.name));
+/// Adds daemons that were stopped later than others: of two with the same name the later one counts.
+fn add_daemons(known: &mut Observed, later: &Observed) {
+    if let (Observed::Daemons { running: known }, Observed::Daemons { running: later }) = (known, later) {
+        known.retain(|daemon| !later.iter().any(|later| later.name == daemon.name));
         known.extend(later.iter().cloned());
     }
 }
 
-/// Of several directories made at once each is a thing of its own, since each may be removed alone.
-fn levels(step: &Step, before: &Before) -> Vec<(Step, Before)> {
+/// The step as its changes: several directories that are made at once are a change each, since each may be removed
+/// alone.
+fn levels(step: &Step, before: &Observed) -> Vec<(Step, Observed)> {
     match (step, before) {
-        (Step::MakeDir { mode, .. }, Before::Dir { dir: Dir::Absent { missing } }) => missing
+        (Step::MakeDir { mode, .. }, Observed::Dir { dir: Dir::Absent { missing } }) => missing
             .iter()
             .map(|path| {
                 let dir = Dir::Absent { missing: vec![path.clone()] };
-                (Step::MakeDir { path: path.clone(), mode: *mode }, Before::Dir { dir })
+                (Step::MakeDir { path: path.clone(), mode: *mode }, Observed::Dir { dir })
             })
             .collect(),
         _ => vec![(step.clone(), before.clone())],

@@ -1,106 +1,89 @@
-//! A plan as a person reads it before they say yes: every file as what it is and will be, every verb as it is typed,
-//! what will be true, what needs root. Pure: data first, then words.
+//! A plan as a person reads it before agreeing: every file as it is and will be, every command as it would be typed,
+//! what will be true, and whether it needs root. Pure: first as data, then as text.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::before::{Before, Dir, Entry, Kept};
 use super::commands;
 use super::content::Content;
 use super::daemon::Daemon;
-use super::mask::masked;
-use super::standing::is_down;
+use super::observed::{Dir, Entry, Kept, Observed};
+use super::plan::{Note, Plan, Promise, Verb};
+use super::recovery::is_down;
+use super::redact::redacted;
 use super::step::{Key, Step, UNIT_MODE};
-use super::whole::{Note, Plan, Promise, Verb};
 use crate::manager::which::Manager;
 
-/// A plan to be read. As JSON it is what `--dry-run --json` prints.
+/// A plan as it is shown. As JSON it is what `--dry-run --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// For which verb.
-    pub verb: Verb,
-    /// The manager, in words.
-    pub manager: String,
+    pub(crate) verb: Verb,
+    pub(crate) manager: String,
     /// Whether only root can run it.
-    pub needs_root: bool,
-    /// Whether every step is so already.
-    pub nothing_to_do: bool,
-    /// One for each step.
-    pub steps: Vec<ShownStep>,
-    /// What will be true afterwards.
-    pub promises: Vec<Promise>,
-    /// What should be known.
-    pub notes: Vec<Note>,
+    pub(crate) needs_root: bool,
+    /// Whether the goal of every step is reached already.
+    pub(crate) nothing_to_do: bool,
+    pub(crate) steps: Vec<ShownStep>,
+    /// What will be true when every step is done.
+    pub(crate) promises: Vec<Promise>,
+    /// What a person should know before they agree.
+    pub(crate) notes: Vec<Note>,
 }
 
-/// A step to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ShownStep {
-    /// What it does.
-    pub what: String,
-    /// It is so already, and will be skipped.
-    pub already: bool,
-    /// What becomes of a file.
+pub(crate) struct ShownStep {
+    pub(crate) what: String,
+    /// Its goal is reached already: it will be skipped.
+    pub(crate) already: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub change: Option<Change>,
-    /// What it is about, one line each.
+    pub(crate) change: Option<Change>,
+    /// Further details, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<String>,
-    /// What the manager is told, as it would be typed.
+    pub(crate) details: Vec<String>,
+    /// The commands to the manager, as they would be typed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
-/// What becomes of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// Which.
-    pub path: PathBuf,
-    /// What is there.
-    pub old: Side,
-    /// What will be there.
-    pub new: Side,
+pub(crate) struct Change {
+    pub(crate) path: PathBuf,
+    pub(crate) old: Side,
+    pub(crate) new: Side,
 }
 
 /// One side of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Nothing.
+pub(crate) enum Side {
     Absent,
-    /// A text that may be shown; values that look secret are masked.
+    /// A text; values that look secret are hidden.
     Text {
-        /// Permission bits.
         mode: u32,
-        /// The text.
         text: String,
     },
     /// Bytes that are not shown: a program, or a file that only its owner may read.
     Bytes {
-        /// Permission bits.
         mode: u32,
-        /// Length.
         len: u64,
-        /// SHA-256; absent where even that would tell.
+        /// SHA-256, hexadecimal; absent for a private file, whose content could be guessed from it.
         #[serde(skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
     },
-    /// A symbolic link.
     Link {
-        /// Its text.
         to: PathBuf,
     },
     /// Something that no step replaces.
     Other {
-        /// What.
+        /// Which kind, with an article.
         what: String,
     },
 }
 
-/// Shows a plan. `observed` is what was found for each of its steps.
+/// The plan as it is shown. `observed` is what was found for each of its steps.
 #[must_use]
-pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
+pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
     let mut touched: Vec<Key> = Vec::new();
     let steps: Vec<ShownStep> = plan
         .steps
@@ -109,8 +92,8 @@ pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
         .map(|(index, step)| {
             let before = observed.get(index);
             let is_first = step.key().is_none_or(|key| !touched.contains(&key));
-            // What an earlier step changes is not as it was found.
-            let already = is_first && before.is_some_and(|before| step.reached(before));
+            // What was found does not count if an earlier step changes it.
+            let already = is_first && before.is_some_and(|before| step.is_reached(before));
             if !already {
                 touched.extend(step.key());
             }
@@ -119,7 +102,7 @@ pub fn show(plan: &Plan, observed: &[Before], manager: &Manager) -> Shown {
                 already,
                 change: before.filter(|_| !already).and_then(|before| change(step, before)),
                 details: if already { Vec::new() } else { details(step) },
-                commands: if already { Vec::new() } else { commands::verbs(step, manager) },
+                commands: if already { Vec::new() } else { commands::of_manager(step, manager) },
             }
         })
         .collect();
@@ -141,7 +124,7 @@ fn details(step: &Step) -> Vec<String> {
     }
 }
 
-fn words(step: &Step, before: Option<&Before>) -> String {
+fn words(step: &Step, before: Option<&Observed>) -> String {
     if let Step::StopDaemons { daemons, .. } = step {
         return match daemons.len() {
             1 => "stop the detached daemon, with everything it started".to_owned(),
@@ -150,17 +133,17 @@ fn words(step: &Step, before: Option<&Before>) -> String {
     }
     let what = step.describe();
     match (step, before) {
-        (Step::MakeDir { mode, .. }, Some(Before::Dir { dir: Dir::Absent { missing } })) => {
+        (Step::MakeDir { mode, .. }, Some(Observed::Dir { dir: Dir::Absent { missing } })) => {
             let above = match missing.len() {
                 0 | 1 => String::new(),
                 n => format!(", and {} above it", n - 1),
             };
             format!("{what} ({mode:04o}){above}")
         }
-        (Step::SetMode { mode, .. }, Some(Before::Mode { mode: Some(now) })) if now != mode => {
+        (Step::SetMode { mode, .. }, Some(Observed::Mode { mode: Some(now) })) if now != mode => {
             format!("{what} (now {now:04o})")
         }
-        (Step::SetRunning { running: false, .. }, Some(Before::Running { active, .. }))
+        (Step::SetRunning { running: false, .. }, Some(Observed::Running { active, .. }))
             if is_down(*active) =>
         {
             format!("{what}, should it run by then")
@@ -169,7 +152,7 @@ fn words(step: &Step, before: Option<&Before>) -> String {
     }
 }
 
-fn change(step: &Step, before: &Before) -> Option<Change> {
+fn change(step: &Step, before: &Observed) -> Option<Change> {
     let Some(Key::File(path)) = step.key() else { return None };
     let new = match step {
         Step::PutFile { mode, content: Content::Text(text), .. } => text_side(*mode, text, false),
@@ -180,7 +163,7 @@ fn change(step: &Step, before: &Before) -> Option<Change> {
         Step::Restore { was, unit, .. } => side(was, unit.is_some()),
         _ => Side::Absent,
     };
-    let old = side(before.entry()?, matches!(before, Before::Unit { .. }));
+    let old = side(before.entry()?, matches!(before, Observed::Unit { .. }));
     Some(Change { path, old, new })
 }
 
@@ -190,14 +173,16 @@ fn side(entry: &Entry, is_unit: bool) -> Side {
         Entry::Link { to } => Side::Link { to: to.clone() },
         Entry::Other { what } => Side::Other { what: what.clone() },
         Entry::File { mode, kept: Kept::Text(text), .. } => text_side(*mode, text, is_unit),
-        Entry::File { mode, print, .. } => bytes(*mode, print.len, Some(print.sha256.clone())),
+        Entry::File { mode, fingerprint, .. } => {
+            bytes(*mode, fingerprint.len, Some(fingerprint.sha256.clone()))
+        }
     }
 }
 
-/// What only its owner may read is not shown, but for units: any manager tells their text to whoever asks.
+/// A file that only its owner may read is not shown. A unit is: a manager tells the text of a unit to any user.
 fn text_side(mode: u32, text: &str, is_unit: bool) -> Side {
     if is_unit || !is_private(mode) {
-        Side::Text { mode, text: masked(text) }
+        Side::Text { mode, text: redacted(text) }
     } else {
         bytes(mode, text.len() as u64, None)
     }
@@ -250,13 +235,13 @@ fn size(len: u64) -> String {
     }
 }
 
-/// How two texts are compared: old, new, label.
-pub type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
+/// A function that compares two texts: old, new, label.
+pub(crate) type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
 
 impl Shown {
-    /// As text. `diff` writes a unified diff, and makes what is in the texts harmless for a terminal.
+    /// As text. `diff` must write a unified diff and escape control characters in the texts.
     #[must_use]
-    pub fn text(&self, diff: Diff<'_>) -> String {
+    pub(crate) fn text(&self, diff: Diff<'_>) -> String {
         let mut out = String::new();
         let root = if self.needs_root { "; this needs root" } else { "" };
         if self.nothing_to_do {
@@ -285,8 +270,8 @@ impl Shown {
         }
         for note in &self.notes {
             line(&mut out, "note: ", &note.text);
-            if let Some(next) = &note.next {
-                line(&mut out, "hint: ", next);
+            if let Some(hint) = &note.hint {
+                line(&mut out, "hint: ", hint);
             }
         }
         out
@@ -315,7 +300,7 @@ impl Change {
     }
 }
 
-/// One line; what would act on a terminal is shown instead.
+/// Adds one line, with control characters escaped.
 fn line(out: &mut String, before: &str, text: &str) {
     out.push_str(before);
     for c in text.chars() {

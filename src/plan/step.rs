@@ -1,184 +1,186 @@
-//! One step: the unit of doing and of taking back. Complete: no choice is left to whoever performs it.
+//! One step of a plan: performed as a whole and taken back as a whole. It says everything: performing it takes no
+//! decision.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::before::Entry;
 use super::content::Content;
-use super::daemon::{Daemon, Up, names};
+use super::daemon::{Daemon, RunningDaemon, names};
+use super::observed::Entry;
 use crate::unit::name::UnitName;
 
 /// Mode of the file of a unit. launchd refuses one that others may write, and systemd warns about one that is
 /// executable.
-pub const UNIT_MODE: u32 = 0o644;
+pub(crate) const UNIT_MODE: u32 = 0o644;
 
-/// What is to be done, as one thing that is either true afterwards or not.
+/// One change to the machine. Whether it is done can be observed.
 ///
-/// A restart is `SetRunning { running: false }`, whatever shall change, `SetRunning { running: true }`: taken back in
-/// reverse order it ends with what ran before.
+/// A restart is `SetRunning { running: false }`, the changes, `SetRunning { running: true }`: taken back in reverse
+/// order it ends with what ran before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Make a directory, and those above it that are missing.
     MakeDir {
-        /// Where.
+        /// The directory.
         path: PathBuf,
-        /// Permission bits of what is made; what is there keeps its own.
+        /// Permission bits of a directory that is made; one that exists keeps its own.
         mode: u32,
     },
-    /// Remove a directory if nothing is in it.
+    /// Remove a directory if it is empty.
     RemoveDir {
-        /// Which.
+        /// The directory.
         path: PathBuf,
     },
     /// Write a file.
     PutFile {
-        /// Where. A link there is replaced, never followed.
+        /// The file. A link of that name is replaced, never followed.
         path: PathBuf,
         /// Permission bits.
         mode: u32,
-        /// What it shall hold.
+        /// What it will hold.
         content: Content,
     },
     /// Remove a file or link.
     RemoveFile {
-        /// Which.
+        /// The file or link.
         path: PathBuf,
     },
-    /// Write the file of a unit, and have the manager read exactly it.
+    /// Write the file of a unit, and make the manager read this very file.
     PutUnit {
-        /// Which unit.
+        /// The unit.
         unit: UnitName,
         /// Its file.
         path: PathBuf,
         /// Its text.
         text: String,
     },
-    /// Remove the file of a unit, and have the manager forget it.
+    /// Remove the file of a unit, and make the manager forget it.
     RemoveUnit {
-        /// Which unit.
+        /// The unit.
         unit: UnitName,
         /// Its file.
         path: PathBuf,
     },
-    /// Give a file or directory other permission bits. Never to one that a step of the same plan makes, nor to a file
-    /// that any step writes: these come with their mode. A link is left alone.
+    /// Change the permission bits of a file or directory. Never of a directory that a step of the same plan makes,
+    /// nor of a file that any step writes: those steps set the mode. A link is left alone.
     SetMode {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// The bits.
+        /// Its new bits.
         mode: u32,
     },
-    /// Give something another name, with all that is in it. No other step of a plan is about either name.
+    /// Move a file, or a directory with all that is in it. No other step of a plan is about either name.
     Move {
-        /// What has this name. Nothing: then there is nothing to do.
+        /// Its name. If nothing has it, there is nothing to do.
         from: PathBuf,
-        /// Its new name, in a directory that is there. What has it is never replaced.
+        /// Its new name, in a directory that exists. What has this name already is never replaced.
         to: PathBuf,
     },
-    /// Put back what had a name before we came. Only ever the inverse of a step above.
+    /// Put back what had a name before a step changed it. Only ever the inverse of a step above.
     Restore {
         /// The name.
         path: PathBuf,
-        /// What had it: a file or a link.
+        /// What had the name: a file or a link.
         was: Entry,
-        /// The unit whose file it is, if it is one: the manager reads it again.
+        /// The unit, if it is the file of one: the manager reads it again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<UnitName>,
     },
-    /// Have a unit start by itself, or not.
+    /// Enable or disable a unit.
     SetEnabled {
-        /// Which unit.
+        /// The unit.
         unit: UnitName,
-        /// It shall.
+        /// Enable it.
         enabled: bool,
     },
-    /// Start or stop a unit, and wait until it is so.
+    /// Start or stop a unit, and wait until it runs or has stopped.
     SetRunning {
-        /// Which unit.
+        /// The unit.
         unit: UnitName,
-        /// It shall run.
+        /// Start it.
         running: bool,
     },
-    /// Have somebody's services run without a login, or not.
+    /// Enable or disable linger: the services of a user run without a login (loginctl(1)).
     SetLinger {
         /// Login name.
         user: String,
-        /// They shall.
+        /// Enable it.
         on: bool,
     },
-    /// End daemons that run without a manager, all at once and by identity: each with its group and whatever it
-    /// started, politely first.
+    /// End detached daemons, all at once and by identity: each with its process group and what it started, with SIGTERM
+    /// first.
     StopDaemons {
-        /// Which.
+        /// The daemons.
         daemons: Vec<Daemon>,
         /// Units that take their place. A boot starts what is enabled, so these are stopped before a daemon is started
         /// again.
-        #[serde(default)]
-        heirs: Vec<UnitName>,
+        #[serde(default, rename = "heirs")]
+        replaced_by: Vec<UnitName>,
     },
-    /// Start daemons again exactly as they ran, and wait until they listen. Only ever the inverse of the step above.
+    /// Start detached daemons again exactly as they ran, and wait until they listen. Only ever the inverse of the step
+    /// above.
     StartDaemons {
-        /// Which, and how.
-        daemons: Vec<Up>,
+        /// The daemons, and how they ran.
+        daemons: Vec<RunningDaemon>,
     },
-    /// End daemons that were started again, by identity, whether they listen by now or not. Only ever the inverse of
-    /// the step above where that was a step of a plan.
+    /// End detached daemons that were started again, by identity, whether they listen by now or not. Only ever the
+    /// inverse of the step above where that was a step of a plan.
     EndStarted {
-        /// Which, as they ran before they were started again.
-        daemons: Vec<Up>,
+        /// The daemons, as they ran before they were started again.
+        daemons: Vec<RunningDaemon>,
     },
-    /// Wait until nobody listens on these ports.
+    /// Wait until no process listens on these ports.
     AwaitPortsFree {
-        /// Which.
+        /// The ports.
         ports: Vec<u16>,
         /// At most this long.
         within: Duration,
     },
-    /// Wait until each of these modules is ready: they served before, so anything else is a failure.
+    /// Wait until each of these modules is ready. They served before, so one that does not become ready is a failure.
     AwaitReady {
         /// Short names.
         modules: Vec<String>,
         /// At most this long.
         within: Duration,
     },
-    /// Wait until the hub answers and is the one that the manager runs.
+    /// Wait until the hub answers, and is the process that the manager runs.
     AwaitHealthy {
         /// At most this long.
         within: Duration,
     },
-    /// Wait until every module is ready or will not become so, and say which are not.
+    /// Wait until every module is ready or will not become so, and report those that are not.
     AwaitModules {
         /// At most this long.
         within: Duration,
     },
 }
 
-/// The one thing that a step is about. Steps with the same key follow each other on the same thing.
+/// What a step changes. Of several steps with the same key each follows on the one before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// A directory.
+    /// A directory, by its path.
     Dir(PathBuf),
-    /// A name in a directory.
+    /// A file, by its path.
     File(PathBuf),
-    /// Permission bits of a name.
+    /// The permission bits of what has this path.
     Mode(PathBuf),
-    /// Two names, of which one is given up for the other, whichever; in their order.
+    /// The two names of a move in either direction, in alphabetical order.
     Names(PathBuf, PathBuf),
-    /// Whether a unit starts by itself.
+    /// Whether a unit is enabled.
     Enabled(UnitName),
     /// Whether a unit runs.
     Running(UnitName),
-    /// Whether somebody lingers.
+    /// The linger of this user.
     Linger(String),
-    /// Daemons without a manager.
+    /// The detached daemons.
     Daemons,
 }
 
 impl Step {
-    /// What it is about; `None` if it only waits.
+    /// What it changes; `None` if it only waits.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
         Some(match self {
@@ -203,28 +205,28 @@ impl Step {
 
     /// Whether it changes nothing and only waits.
     #[must_use]
-    pub fn only_waits(&self) -> bool {
+    pub(crate) fn only_waits(&self) -> bool {
         self.key().is_none()
     }
 
     /// The file and text of a unit, if it writes one.
     #[must_use]
-    pub fn unit_text(&self) -> Option<(&Path, &str)> {
+    pub(crate) fn unit_text(&self) -> Option<(&Path, &str)> {
         match self {
             Self::PutUnit { path, text, .. } => Some((path, text)),
             _ => None,
         }
     }
 
-    /// Whether the plan goes on without it. An installation without linger serves until the logout, and a module
-    /// that does not come up is a matter between it and its person: neither is a reason to take everything back.
-    /// What went wrong is reported.
+    /// Whether the plan goes on when it fails. An installation without linger runs until the logout, and a module
+    /// that does not become ready is a problem of that module: neither is a reason to take everything back. The
+    /// failure is reported.
     #[must_use]
-    pub fn can_be_missed(&self) -> bool {
+    pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Self::SetLinger { on: true, .. } | Self::AwaitModules { .. })
     }
 
-    /// What it does, for people: the one source of words for screens, progress and journal.
+    /// What it does, in words: the same on screens, in progress lines and in the journal.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -250,11 +252,11 @@ impl Step {
                 format!("stop {}", names(daemons.iter().map(|d| (d.name.as_str(), &d.leader))))
             }
             Self::StartDaemons { daemons } => {
-                let names: Vec<&str> = daemons.iter().map(|up| up.name.as_str()).collect();
+                let names: Vec<&str> = daemons.iter().map(|daemon| daemon.name.as_str()).collect();
                 format!("start {} again, detached as before", names.join(", "))
             }
             Self::EndStarted { daemons } => {
-                let names: Vec<&str> = daemons.iter().map(|up| up.name.as_str()).collect();
+                let names: Vec<&str> = daemons.iter().map(|daemon| daemon.name.as_str()).collect();
                 format!("stop {}, which was started again", names.join(", "))
             }
             Self::AwaitPortsFree { ports, within } => {
@@ -277,7 +279,7 @@ impl Step {
         }
     }
 
-    /// The path or unit it is about, for people; empty if it only waits.
+    /// The path or unit that it changes, in words; empty if it only waits.
     #[must_use]
     pub fn subject(&self) -> String {
         match self.key() {

@@ -30,6 +30,7 @@ mod leftovers;
 mod log_streams;
 mod logs;
 mod orphans;
+mod plan;
 mod questions;
 mod readme;
 mod registration;

@@ -31,7 +31,7 @@ fn an_ill_one_says_of_each_what_to_type() {
 #[test]
 fn afterwards_it_is_said_what_was_done() {
     let after = |mended, notes| screen(&Report { mended, notes, ..report(&well()) }, Style::PLAIN);
-    let note = Note { text: "the unit is not mended: it was changed".to_owned(), next: Some("x".to_owned()) };
+    let note = Note { text: "the unit is not mended: it was changed".to_owned(), hint: Some("x".to_owned()) };
     let said = after(Some(0), vec![note]);
     let end = "note: the unit is not mended: it was changed\n  hint: x\nthere is nothing that a plan could mend\n\
                all is well (25 checks)\n";

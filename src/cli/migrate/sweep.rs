@@ -13,8 +13,8 @@ use crate::migrate::archive::{self, Leftover, Move, Stay};
 use crate::migrate::guard::{self, User};
 use crate::migrate::sweep::{self, Archive};
 use crate::plan::host::observe_all;
-use crate::plan::journal::peek_log;
-use crate::plan::machine::Machine;
+use crate::plan::host::real::RealHost;
+use crate::plan::journal::peek_unfinished;
 use crate::plan::{Plan, Verb};
 use crate::ui::prompt::{self, Question};
 use crate::ui::terminal::Terminal;
@@ -87,7 +87,7 @@ pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Said, CliError>
 /// # Errors
 /// It cannot be read.
 pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
-    let log = peek_log(&cx.home.install_dir()).map_err(|error| plans::unopened(&error))?;
+    let log = peek_unfinished(&cx.home.install_dir()).map_err(|error| plans::unopened(&error))?;
     Ok(Report {
         unfinished: log.is_some_and(|log| log.plan.verb == Verb::Sweep),
         leftovers: sweep::leftovers(&cx.home).map_err(|error| unread(&error))?,
@@ -230,12 +230,12 @@ async fn kept(cx: &Context) -> Option<User> {
 }
 
 /// The machine as sweeps see it: they know files only.
-fn machine(cx: &Context) -> Machine<Tools> {
-    Machine::without_manager(&cx.home.install_dir(), cx.client())
+fn real_host(cx: &Context) -> RealHost<Tools> {
+    RealHost::without_manager(&cx.home.install_dir(), cx.client())
 }
 
 async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
-    let mut host = machine(cx);
+    let mut host = real_host(cx);
     let found = observe_all(&host, &plan.steps).await.map_err(|error| plans::unseen(&error))?;
     plans::apply(cx, plan, &found, &mut host, &cx.home.install_dir()).await.map(|_| ())
 }
@@ -244,7 +244,7 @@ async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
 /// back. Any other plan is a matter of its own verb.
 async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let state = cx.home.install_dir();
-    let Some(log) = peek_log(&state).map_err(|error| plans::unopened(&error))? else { return Ok(()) };
+    let Some(log) = peek_unfinished(&state).map_err(|error| plans::unopened(&error))? else { return Ok(()) };
     if log.plan.verb != Verb::Sweep {
         let text = format!("an earlier `parachute {}` was broken off", log.plan.verb);
         let next =
@@ -253,16 +253,16 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     }
     let _lock = unused(cx).await?;
     Terminal.err("an earlier `parachute migrate` was broken off; it is finished first\n");
-    let mut host = machine(cx);
-    match plans::settle(cx, &mut host, &state, plans::Way::Finish).await {
+    let mut host = real_host(cx);
+    match plans::settle(cx, &mut host, &state, plans::Recovery::Finish).await {
         Ok(said) => {
             Terminal.err(&said.out);
             Ok(())
         }
         Err(error) => {
-            if peek_log(&state).is_ok_and(|log| log.is_some()) {
+            if peek_unfinished(&state).is_ok_and(|log| log.is_some()) {
                 Terminal.err(&error.screen(cx.style));
-                Terminal.err(&plans::settle(cx, &mut host, &state, plans::Way::Back).await?.out);
+                Terminal.err(&plans::settle(cx, &mut host, &state, plans::Recovery::RollBack).await?.out);
             }
             Err(error)
         }

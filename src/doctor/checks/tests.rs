@@ -264,7 +264,7 @@ fn a_plan_says_that_hub_env_is_refused() {
     let mut facts = well();
     install(&mut facts).home.hub_env = Some(refused());
     let plan = planner::plan(install(&mut facts), &Request::default()).unwrap();
-    let notes: Vec<_> = plan.notes.into_iter().map(|note| (note.text, note.next.unwrap())).collect();
+    let notes: Vec<_> = plan.notes.into_iter().map(|note| (note.text, note.hint.unwrap())).collect();
     let text = "no module will be started: /home/op/.parachute/hub.env is refused: it is a FIFO".to_owned();
     assert_eq!(notes, [(text, "mv".to_owned())]);
 }

@@ -116,7 +116,7 @@ fn a_database_goes_whole_and_a_taken_name_gets_a_number() {
     ");
     let plan = plan_away(&to, &away(root, &to, &all, &taken));
     assert!(matches!(&plan.steps[0], Step::MakeDir { path, mode: 0o700 } if *path == to));
-    assert_eq!((plan.steps.len(), plan.verb.is_owed()), (6, false));
+    assert_eq!((plan.steps.len(), plan.verb.is_recorded()), (6, false));
 }
 
 #[test]

@@ -337,8 +337,8 @@ fn stale_units() {
         Some("sudo systemctl disable --now parachute-vault.service"),
     )];
     let plan = scene.plan().unwrap();
-    let next: Vec<String> = plan.notes.into_iter().filter_map(|note| note.next).collect();
-    assert_eq!(next, ["sudo systemctl disable --now parachute-vault.service"]);
+    let hints: Vec<String> = plan.notes.into_iter().filter_map(|note| note.hint).collect();
+    assert_eq!(hints, ["sudo systemctl disable --now parachute-vault.service"]);
 }
 
 struct UnitStateEnabled;

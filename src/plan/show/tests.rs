@@ -5,8 +5,8 @@ use similar::TextDiff;
 use super::*;
 use crate::manager::state::{Active, Told};
 use crate::manager::which::{Domain, Launchd, Systemd};
-use crate::plan::before::Read;
-use crate::plan::content::Print;
+use crate::plan::content::Fingerprint;
+use crate::plan::observed::UnitRead;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
@@ -27,12 +27,12 @@ fn diff(old: Option<&str>, new: Option<&str>, label: &str) -> String {
 }
 
 fn file(mode: u32, text: &str) -> Entry {
-    let print = Print::of(text.as_bytes());
-    Entry::File { mode, uid: 7, gid: 7, print, kept: Kept::Text(text.to_owned()) }
+    let fingerprint = Fingerprint::of(text.as_bytes());
+    Entry::File { mode, uid: 7, gid: 7, fingerprint, kept: Kept::Text(text.to_owned()) }
 }
 
 /// An installation over one of an earlier time: every kind of step, and a planted secret of every kind.
-fn plan() -> (Plan, Vec<Before>) {
+fn plan() -> (Plan, Vec<Observed>) {
     let hub = UnitName::hub();
     let old = "[Service]\nExecStart=/old serve\nEnvironment=\"A=1\" \"HUB_TOKEN=planted\"\nRestart=always\n";
     let new = "[Service]\nExecStart=/h/bin/parachute serve\nEnvironment=\"A=1\"\nRestart=always\n";
@@ -42,15 +42,15 @@ fn plan() -> (Plan, Vec<Before>) {
     let steps = vec![
         (
             Step::SetRunning { unit: hub.clone(), running: false },
-            Before::Running { active: Active::Running, life: None },
+            Observed::Running { active: Active::Running, process: None },
         ),
         (
             Step::MakeDir { path: "/h/bin".into(), mode: 0o755 },
-            Before::Dir { dir: Dir::Absent { missing: vec!["/h".into(), "/h/bin".into()] } },
+            Observed::Dir { dir: Dir::Absent { missing: vec!["/h".into(), "/h/bin".into()] } },
         ),
         (
             Step::PutFile { path: "/h/bin/parachute".into(), mode: 0o755, content: program },
-            Before::File { entry: Entry::Link { to: "/opt/old".into() } },
+            Observed::File { entry: Entry::Link { to: "/opt/old".into() } },
         ),
         (
             Step::PutFile {
@@ -58,7 +58,7 @@ fn plan() -> (Plan, Vec<Before>) {
                 mode: 0o600,
                 content: Content::Text("X=planted\n".to_owned()),
             },
-            Before::File { entry: file(0o600, "X=planted too\n") },
+            Observed::File { entry: file(0o600, "X=planted too\n") },
         ),
         (
             Step::PutUnit {
@@ -66,7 +66,11 @@ fn plan() -> (Plan, Vec<Before>) {
                 path: "/u/parachute-hub.service".into(),
                 text: new.to_owned(),
             },
-            Before::Unit { entry: file(0o600, old), read: Some(Read::Current), active: Active::Running },
+            Observed::Unit {
+                entry: file(0o600, old),
+                read: Some(UnitRead::Current),
+                active: Active::Running,
+            },
         ),
         (
             Step::PutUnit {
@@ -74,33 +78,36 @@ fn plan() -> (Plan, Vec<Before>) {
                 path: "/u/parachute-hub.socket".into(),
                 text: "[Socket]\n".to_owned(),
             },
-            Before::Unit { entry: Entry::Absent, read: Some(Read::Nothing), active: down },
+            Observed::Unit { entry: Entry::Absent, read: Some(UnitRead::Nothing), active: down },
         ),
-        (Step::SetMode { path: "/h".into(), mode: 0o755 }, Before::Mode { mode: Some(0o777) }),
-        (Step::SetLinger { user: "op".to_owned(), on: true }, Before::Linger { on: Told::Known(true) }),
+        (Step::SetMode { path: "/h".into(), mode: 0o755 }, Observed::Mode { mode: Some(0o777) }),
+        (Step::SetLinger { user: "op".to_owned(), on: true }, Observed::Linger { on: Told::Known(true) }),
         (
             Step::SetEnabled { unit: hub.clone(), enabled: true },
-            Before::Enabled { enabled: false, active: down },
+            Observed::Enabled { enabled: false, active: down },
         ),
         (
             Step::SetRunning { unit: hub, running: true },
-            Before::Running { active: Active::Running, life: None },
+            Observed::Running { active: Active::Running, process: None },
         ),
-        (Step::RemoveFile { path: "/h/old\u{1b}[2J".into() }, Before::File { entry: file(0o644, "gone\n") }),
-        (Step::RemoveDir { path: "/h/empty".into() }, Before::Dir { dir: Dir::Empty { mode: 0o755 } }),
+        (
+            Step::RemoveFile { path: "/h/old\u{1b}[2J".into() },
+            Observed::File { entry: file(0o644, "gone\n") },
+        ),
+        (Step::RemoveDir { path: "/h/empty".into() }, Observed::Dir { dir: Dir::Empty { mode: 0o755 } }),
         (
             Step::Move { from: "/h/old logs".into(), to: "/h/.archive/logs\n".into() },
-            Before::Names { at: std::collections::BTreeMap::new() },
+            Observed::Names { at: std::collections::BTreeMap::new() },
         ),
-        (Step::AwaitHealthy { within: Duration::from_secs(60) }, Before::Nothing),
-        (Step::AwaitModules { within: Duration::from_secs(120) }, Before::Nothing),
+        (Step::AwaitHealthy { within: Duration::from_secs(60) }, Observed::Nothing),
+        (Step::AwaitModules { within: Duration::from_secs(120) }, Observed::Nothing),
     ];
-    let (steps, observed): (Vec<Step>, Vec<Before>) = steps.into_iter().unzip();
+    let (steps, observed): (Vec<Step>, Vec<Observed>) = steps.into_iter().unzip();
     let mut plan = Plan { steps, ..Plan::new(Verb::Init) };
     plan.promises = vec![Promise("the hub runs, and starts again after a reboot".to_owned())];
     plan.notes = vec![Note {
         text: "the unit was edited by hand".to_owned(),
-        next: Some("parachute status".to_owned()),
+        hint: Some("parachute status".to_owned()),
     }];
     (plan, observed)
 }
@@ -127,9 +134,9 @@ fn what_is_so_already_is_said_to_be_so() {
         Step::AwaitHealthy { within: Duration::from_secs(60) },
     ];
     let observed = [
-        Before::Enabled { enabled: true, active: Active::Running },
-        Before::Running { active: Active::Running, life: None },
-        Before::Nothing,
+        Observed::Enabled { enabled: true, active: Active::Running },
+        Observed::Running { active: Active::Running, process: None },
+        Observed::Nothing,
     ];
     let shown = show(&Plan { steps, ..Plan::new(Verb::Init) }, &observed, &systemd(Scope::System));
     assert!(shown.nothing_to_do && shown.needs_root);
@@ -153,6 +160,14 @@ fn launchd_is_told_what_its_driver_tells_it() {
     let manager =
         Manager::Launchd(Launchd { domain: Domain::Gui(501), dir: "/Users/a b/Library/LaunchAgents".into() });
     let (plan, _) = plan();
-    let said: Vec<String> = plan.steps.iter().flat_map(|step| commands::verbs(step, &manager)).collect();
+    let said: Vec<String> = plan.steps.iter().flat_map(|step| commands::of_manager(step, &manager)).collect();
     insta::assert_snapshot!("launchd", said.join("\n"));
+}
+
+/// The environment of a daemon may hold secrets: it is not printed, and no command can start the daemon without it.
+#[test]
+fn no_command_starts_a_detached_daemon_again() {
+    let step = Step::StartDaemons { daemons: Vec::new() };
+    let hint = commands::by_hand(&step, None).unwrap();
+    assert_eq!(hint, "put back what is missing, then: parachute migrate --rollback");
 }

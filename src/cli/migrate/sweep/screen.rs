@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::migrate::archive::{self, Label, Leftover, Move};
-use crate::plan::before;
+use crate::plan::observed;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
 use crate::ui::text::{bytes, printable};
@@ -87,10 +87,10 @@ fn leftovers(all: &[Leftover], root: &Path, style: Style) -> String {
             }
         };
         let kind = match leftover.kind {
-            before::Kind::File => "file",
-            before::Kind::Dir => "directory",
-            before::Kind::Link => "link",
-            before::Kind::Special => "special",
+            observed::Kind::File => "file",
+            observed::Kind::Dir => "directory",
+            observed::Kind::Link => "link",
+            observed::Kind::Special => "special",
         };
         let because = leftover.because.map(|because| format!("  {because}"));
         let cells = vec![Cell::new(printable(&leftover.name)), Cell::new(kind), Cell::new(size), label];

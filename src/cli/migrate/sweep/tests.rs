@@ -1,6 +1,6 @@
 use super::*;
 use crate::migrate::archive::Label;
-use crate::plan::before;
+use crate::plan::observed;
 use crate::ui::style::Style;
 
 fn report() -> Report {
@@ -12,12 +12,12 @@ fn report() -> Report {
         because: None,
     };
     let mut leftovers = vec![
-        left("daily.db", before::Kind::File, Label::LiveDb, 12_345),
-        left("daily.db-wal", before::Kind::File, Label::LiveDb, 0),
-        left("logs", before::Kind::Dir, Label::Safe, 5_000_000),
-        left("tokens.db-\n\u{1b}[2J", before::Kind::Link, Label::Safe, 0),
-        left("my notes", before::Kind::Dir, Label::Unknown, 0),
-        left("lens", before::Kind::Dir, Label::Unknown, 0),
+        left("daily.db", observed::Kind::File, Label::LiveDb, 12_345),
+        left("daily.db-wal", observed::Kind::File, Label::LiveDb, 0),
+        left("logs", observed::Kind::Dir, Label::Safe, 5_000_000),
+        left("tokens.db-\n\u{1b}[2J", observed::Kind::Link, Label::Safe, 0),
+        left("my notes", observed::Kind::Dir, Label::Unknown, 0),
+        left("lens", observed::Kind::Dir, Label::Unknown, 0),
     ];
     leftovers[5].because = Some("another file system is mounted there");
     let to = archive::dir(Path::new("/h"), "2026-03-01");

@@ -1,0 +1,113 @@
+//! How a run of a plan ended: done, failed, rolled back.
+
+use crate::plan::host::HostError;
+use crate::plan::journal::JournalError;
+use crate::plan::plan::Note;
+use crate::plan::step::Step;
+
+/// A plan of which every step is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// Steps that changed something, or waited.
+    pub performed: usize,
+    /// Steps whose goal was reached already, and optional steps that failed.
+    pub skipped: usize,
+    /// What a person should know about it.
+    pub notes: Vec<Note>,
+}
+
+/// A plan that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {}", step.as_ref().map_or_else(|| "write down what was done".to_owned(), Step::describe))]
+pub struct Failed {
+    /// Index of the step that failed, from 0; the number of steps if the receipt could not be written.
+    pub index: usize,
+    /// The step that failed.
+    pub step: Option<Step>,
+    /// Why it failed.
+    #[source]
+    pub error: StepError,
+    /// How the plan was taken back; `None` if it was not, because a person must decide first.
+    pub rollback: Option<Rollback>,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// An error of the machine.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// An error of the journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Something that no step replaces has the name that the step needs.
+    #[error("{what} is in the way")]
+    InTheWay {
+        /// What, with its path.
+        what: String,
+    },
+    /// The step was performed, and its goal is not reached.
+    #[error("it was done and is not so: {found}")]
+    NotReached {
+        /// What was found instead.
+        found: String,
+        /// The command to type about it.
+        hint: Option<String>,
+    },
+    /// Something else changed what the step is about since the plan was made.
+    #[error("{subject} is not what it was when the plan was made: somebody else changed it")]
+    Changed {
+        /// Path or unit.
+        subject: String,
+    },
+    /// The run was interrupted on request.
+    #[error("it was interrupted")]
+    Interrupted,
+    /// The step failed in an earlier run, which was cut off while it took the plan back.
+    #[error("{0}")]
+    Earlier(String),
+}
+
+impl StepError {
+    /// The command to type about it, if one helps.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Host(error) => error.hint(),
+            Self::Journal(error) => error.hint(),
+            Self::NotReached { hint, .. } => hint.clone(),
+            Self::InTheWay { .. } | Self::Changed { .. } | Self::Interrupted | Self::Earlier(_) => None,
+        }
+    }
+}
+
+/// How a plan was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rollback {
+    /// How many steps were taken back.
+    pub undone: usize,
+    /// What was not taken back.
+    pub remaining: Vec<Remaining>,
+    /// The journal is kept, and the next run tries again what failed now.
+    pub retry: bool,
+}
+
+/// Something that was not taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remaining {
+    /// Path or unit.
+    pub subject: String,
+    /// Why it remains.
+    pub because: String,
+    /// The command to type about it, if one helps.
+    pub hint: Option<String>,
+}
+
+/// What to do about a step that cannot be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStuck {
+    /// Keep the journal: the next run tries again.
+    Retry,
+    /// Leave it, report it, and end the plan.
+    Leave,
+}

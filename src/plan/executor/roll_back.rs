@@ -1,0 +1,136 @@
+//! Takes a plan back, in reverse order. A step that cannot be taken back does not stop the others.
+
+use super::{OnStuck, Remaining, Rollback};
+use crate::home::sentence;
+use crate::plan::commands::inspect;
+use crate::plan::events::Event;
+use crate::plan::host::Host;
+use crate::plan::journal::Journal;
+use crate::plan::observed::{Dir, Observed};
+use crate::plan::recovery::{Recorded, StepState, UndoAction};
+use crate::plan::run_options::{Progress, RunOptions, Stage};
+use crate::plan::step::Step;
+
+/// How taking back one step ended.
+enum Outcome {
+    /// It was taken back.
+    Undone,
+    /// There was nothing to take back.
+    NothingToDo,
+    /// Something else changed it: it is left, because of this.
+    Diverged(String),
+    /// It failed: the error, and a hint.
+    Failed(String, Option<String>),
+}
+
+/// Takes back the plan in the journal.
+pub(super) async fn take_back<H: Host>(
+    host: &mut H,
+    journal: &mut Journal,
+    options: &mut RunOptions<'_>,
+    on_stuck: OnStuck,
+) -> Rollback {
+    let mut rollback = Rollback::default();
+    let Some(unfinished) = journal.unfinished() else { return rollback };
+    let (steps, recorded) = (unfinished.plan.steps.clone(), unfinished.recorded.clone());
+    for (index, (step, recorded)) in steps.iter().zip(&recorded).enumerate().rev() {
+        let Some(before) = recorded.before() else { continue };
+        let subject = step.subject();
+        match take_back_one(host, step, recorded, before).await {
+            Outcome::Undone => {
+                rollback.undone += 1;
+                journal.append_if_possible(Event::Undone { step: index });
+                (options.progress)(Progress { index, total: steps.len(), step, stage: Stage::Undone });
+            }
+            Outcome::NothingToDo => journal.append_if_possible(Event::Undone { step: index }),
+            Outcome::Diverged(because) => {
+                let hint = Some(leave(journal, step, before, &mut rollback));
+                rollback.remaining.push(Remaining { subject, because, hint });
+            }
+            Outcome::Failed(because, hint) if on_stuck == OnStuck::Retry => {
+                rollback.retry = true;
+                rollback.remaining.push(Remaining { subject, because, hint });
+            }
+            Outcome::Failed(because, _) => {
+                let hint = Some(leave(journal, step, before, &mut rollback));
+                rollback.remaining.push(Remaining { subject, because, hint });
+                journal.append_if_possible(Event::Undone { step: index });
+            }
+        }
+    }
+    if !rollback.retry
+        && let Err(error) = journal.abandon()
+    {
+        rollback.retry = true;
+        let subject = journal.dir().display().to_string();
+        rollback.remaining.push(Remaining { subject, because: sentence::of(&error), hint: error.hint() });
+    }
+    rollback
+}
+
+/// Leaves a step that is not taken back: keeps the previous content, and returns the command that shows both.
+fn leave(journal: &Journal, step: &Step, before: &Observed, rollback: &mut Rollback) -> String {
+    let kept = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
+    rollback.retry |= kept.is_err();
+    inspect(step, kept.ok().flatten().as_deref())
+}
+
+async fn take_back_one<H: Host>(
+    host: &mut H,
+    step: &Step,
+    recorded: &Recorded,
+    before: &Observed,
+) -> Outcome {
+    if let Err(error) = host.tidy(step).await {
+        return Outcome::Failed(error.words(), error.hint());
+    }
+    let now = match host.observe(step).await {
+        Ok(now) => now,
+        Err(error) => return Outcome::Failed(error.words(), error.hint()),
+    };
+    let state = step.state(before, &now);
+    match recorded.to_undo(state) {
+        UndoAction::Nothing => return Outcome::NothingToDo,
+        UndoAction::Leave => {
+            let because = format!("somebody else changed it ({}); it is left as it is", now.words());
+            return Outcome::Diverged(because);
+        }
+        UndoAction::Inverse => {}
+    }
+    for inverse in step.inverse(before) {
+        // After half a step the goal of an inverse may seem to be reached although it is not: it is performed anyway.
+        match perform_inverse(host, &inverse, state == StepState::Partial).await {
+            Outcome::Undone | Outcome::NothingToDo => {}
+            other => return other,
+        }
+    }
+    Outcome::Undone
+}
+
+async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Outcome {
+    let failed = |because, hint| match inverse {
+        // The error names the daemons that failed; the others run.
+        Step::StartDaemons { .. } => Outcome::Failed(because, hint),
+        _ => Outcome::Failed(format!("cannot {}: {because}", inverse.describe()), hint),
+    };
+    let mut now = match host.observe(inverse).await {
+        Ok(now) => now,
+        Err(error) => return failed(error.words(), error.hint()),
+    };
+    if anyway || !inverse.is_reached(&now) {
+        if let Err(error) = host.perform(inverse).await {
+            return failed(error.words(), error.hint().or_else(|| host.by_hand(inverse)));
+        }
+        now = match host.observe(inverse).await {
+            Ok(now) => now,
+            Err(error) => return failed(error.words(), error.hint()),
+        };
+    }
+    match (inverse, &now) {
+        (Step::RemoveDir { .. }, Observed::Dir { dir: Dir::Occupied { .. } }) => {
+            Outcome::Diverged("there is something in it that is not of this plan".to_owned())
+        }
+        _ if inverse.is_reached(&now) => Outcome::Undone,
+        _ => failed(now.words(), host.by_hand(inverse)),
+    }
+}

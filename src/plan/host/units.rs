@@ -1,0 +1,112 @@
+//! What a service manager says about a unit, as an observation of a plan.
+
+use std::path::Path;
+
+use crate::home::exact;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::manager::state::{Active, Told, UnitState};
+use crate::manager::systemd::verbs;
+use crate::manager::which::Manager;
+use crate::plan::commands;
+use crate::plan::host::HostError;
+use crate::plan::observed::{Entry, Observed, UnitRead};
+use crate::process::table;
+use crate::unit::name::UnitName;
+
+/// A unit, with what has the name of its file.
+pub(super) fn unit(
+    manager: &Manager,
+    unit: &UnitName,
+    path: &Path,
+    entry: Entry,
+    state: &UnitState,
+) -> Result<Observed, HostError> {
+    let active = known(&format!("whether {unit} runs"), state.active.clone())?;
+    let read = match manager {
+        Manager::Systemd(_) => Some(read(unit, path, state)?),
+        // launchd reads a plist when it loads the job, which is part of a start.
+        Manager::Launchd(_) => None,
+    };
+    Ok(Observed::Unit { entry, read, active })
+}
+
+fn read(unit: &UnitName, path: &Path, state: &UnitState) -> Result<UnitRead, HostError> {
+    if !known(&format!("whether {unit} is loaded"), state.loaded.clone())? {
+        return Ok(UnitRead::Nothing);
+    }
+    Ok(match &state.file {
+        Some(file) if file == path || exact::is_same_file(file, path) => {
+            if state.stale {
+                UnitRead::Stale
+            } else {
+                UnitRead::Current
+            }
+        }
+        // The same file name in the same directory, reached through a link.
+        Some(file) if same_place(file, path) => UnitRead::Stale,
+        Some(file) => UnitRead::Elsewhere(file.clone()),
+        None => UnitRead::Stale,
+    })
+}
+
+/// Whether both are the same file name in the same directory.
+fn same_place(one: &Path, other: &Path) -> bool {
+    one.file_name() == other.file_name()
+        && one.parent().zip(other.parent()).is_some_and(|(one, other)| exact::is_same_file(one, other))
+}
+
+/// Whether the manager accepts a unit whose file it has just read.
+///
+/// # Errors
+/// [`HostError::Refused`] with the reason that the manager gives.
+pub(super) fn accepted(
+    manager: &Manager,
+    unit: &UnitName,
+    path: &Path,
+    state: &UnitState,
+) -> Result<(), HostError> {
+    match (manager, &state.loaded) {
+        (Manager::Systemd(_), Told::Known(false)) => {
+            let why = match &state.refused {
+                Some(why) => why.clone(),
+                None if state.masked => "it is masked".to_owned(),
+                None => "it does not find it".to_owned(),
+            };
+            let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
+            let hint = commands::status(unit, manager);
+            Err(HostError::refused(what, Some(&hint)))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
+    Ok(Observed::Enabled {
+        enabled: known(&format!("whether {unit} starts by itself"), state.enabled.clone())?,
+        active: known(&format!("whether {unit} runs"), state.active.clone())?,
+    })
+}
+
+/// Whether a unit runs, and its main process.
+pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
+    let active = known(&format!("whether {unit} runs"), state.active.clone())?;
+    Ok(Observed::Running { active, process: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
+}
+
+/// Makes systemd forget that a unit failed. Else the unit stays in its lists, even without a file: systemctl(1),
+/// reset-failed. The unit has stopped in any case, so an error here does not count.
+pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitName) {
+    let Manager::Systemd(systemd) = &driver.manager else { return };
+    if driver.state(unit).await.active == Told::Known(Active::Failed) {
+        let _ = driver.runner.run(&verbs::reset_failed(systemd, unit)).await;
+    }
+}
+
+/// The value, if it is known; else an error, because nothing may be done on a guess.
+fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
+    match told {
+        Told::Known(value) => Ok(value),
+        Told::Unknown(because) => Err(HostError::refused(format!("{what} cannot be told: {because}"), None)),
+    }
+}

@@ -1,0 +1,399 @@
+//! What a step touches, as it is found on the machine: before the step, after it, and after a crash.
+//!
+//! One type answers all three questions, so that the answers can be compared. What is found before a step goes into
+//! the journal, with all that is needed to put it back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::content::Fingerprint;
+use super::daemon::{RunningDaemon, names};
+use crate::home::moving::{self, Glimpse};
+use crate::manager::state::{Active, Told};
+use crate::process::id::ProcessId;
+
+/// The longest previous text that is kept in the journal itself, bytes. A longer one, and one that is not UTF-8, is
+/// copied into a file.
+pub(crate) const INLINE_LIMIT: u64 = 64 * 1024;
+
+/// What a step touches, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Observed {
+    /// A name in a directory.
+    File {
+        /// What has the name.
+        entry: Entry,
+    },
+    /// A unit: its file, and what the manager has read.
+    Unit {
+        /// What has the name of its file.
+        entry: Entry,
+        /// What the manager has read of it; absent where a manager reads a unit only when it is started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<UnitRead>,
+        /// Whether it runs: a unit that was stopped must be stopped again before its file is removed.
+        active: Active,
+    },
+    /// A directory.
+    Dir {
+        /// What is there.
+        dir: Dir,
+    },
+    /// Permission bits.
+    Mode {
+        /// The bits; absent if nothing has that name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<u32>,
+    },
+    /// The two names of a move.
+    Names {
+        /// What has which name; a name that nothing has is left out.
+        at: BTreeMap<PathBuf, FileIdentity>,
+    },
+    /// Whether a unit is enabled.
+    Enabled {
+        /// It is.
+        enabled: bool,
+        /// Whether it runs: a boot starts what is enabled, so taking that back may mean stopping it.
+        active: Active,
+    },
+    /// Whether a unit runs.
+    Running {
+        /// Its state, as the manager tells it.
+        active: Active,
+        /// Its main process, if it has one: tells whether it was restarted in between.
+        #[serde(default, rename = "life", skip_serializing_if = "Option::is_none")]
+        process: Option<ProcessId>,
+    },
+    /// Whether the services of a user run without a login.
+    Linger {
+        /// They do.
+        on: Told<bool>,
+    },
+    /// Detached daemons.
+    Daemons {
+        /// Those of the step that run, and how each could be started again.
+        #[serde(rename = "up")]
+        running: Vec<RunningDaemon>,
+    },
+    /// The step only waits.
+    Nothing,
+}
+
+/// What has a name in a directory. A link is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Entry {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// User id of its owner.
+        uid: u32,
+        /// Group id of its owner.
+        gid: u32,
+        /// Hash and length of its content.
+        #[serde(flatten)]
+        fingerprint: Fingerprint,
+        /// Its content, to put it back.
+        kept: Kept,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its target, as it is written in the link.
+        to: PathBuf,
+    },
+    /// What no step replaces: a directory, FIFO, socket or device.
+    Other {
+        /// Which of these, with an article.
+        what: String,
+    },
+}
+
+/// Where the previous content of a file is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Here.
+    Text(String),
+    /// In this file, once it has been copied there.
+    Saved(PathBuf),
+}
+
+/// What a manager has read of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitRead {
+    /// The file as it is now.
+    Current,
+    /// An earlier content of the file, or a file that is gone.
+    Stale,
+    /// Another file, which takes precedence.
+    Elsewhere(PathBuf),
+    /// It knows no such unit.
+    Nothing,
+}
+
+/// A directory, or what is in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Dir {
+    /// Nothing.
+    Absent {
+        /// The directory, and those above it that are missing too, topmost first.
+        missing: Vec<PathBuf>,
+    },
+    /// An empty directory.
+    Empty {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A directory with something in it.
+    Occupied {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Something else, there or above it.
+    Blocked {
+        /// What is in the way.
+        by: PathBuf,
+    },
+}
+
+/// What tells that a file or directory is still the same one after a move. Its bytes are not read: they may be
+/// gigabytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    /// What kind of file it is.
+    pub kind: Kind,
+    /// Device of its file system. It may have another number after a boot.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Last modification: seconds since the epoch.
+    pub modified: i64,
+    /// Nanoseconds of the last modification.
+    pub nanoseconds: i64,
+}
+
+/// The kind of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A FIFO, socket or device.
+    Special,
+}
+
+/// What has a name in a directory, in short: enough to notice that it was changed since the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Glance {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Hash and length of its content.
+        #[serde(flatten)]
+        fingerprint: Fingerprint,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its target, as it is written in the link.
+        to: PathBuf,
+    },
+    /// A directory, FIFO, socket or device.
+    Other,
+    /// What is going to be moved.
+    #[serde(rename = "thing")]
+    Moved(FileIdentity),
+}
+
+impl From<&Entry> for Glance {
+    fn from(entry: &Entry) -> Self {
+        match entry {
+            Entry::Absent => Self::Absent,
+            Entry::File { mode, fingerprint, .. } => {
+                Self::File { mode: *mode, fingerprint: fingerprint.clone() }
+            }
+            Entry::Link { to } => Self::Link { to: to.clone() },
+            Entry::Other { .. } => Self::Other,
+        }
+    }
+}
+
+impl From<moving::Kind> for Kind {
+    fn from(kind: moving::Kind) -> Self {
+        match kind {
+            moving::Kind::File => Self::File,
+            moving::Kind::Dir => Self::Dir,
+            moving::Kind::Link => Self::Link,
+            moving::Kind::Special => Self::Special,
+        }
+    }
+}
+
+impl From<&Glimpse> for FileIdentity {
+    fn from(seen: &Glimpse) -> Self {
+        let Glimpse { kind, dev, ino, len, modified: (modified, nanoseconds) } = *seen;
+        Self { kind: kind.into(), dev, ino, len, modified, nanoseconds }
+    }
+}
+
+impl FileIdentity {
+    /// Whether both are the same file: the same inode, or a copy on another file system, with its times as exact as
+    /// that file system keeps them.
+    #[must_use]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let inode = (self.dev, self.ino) == (other.dev, other.ino);
+        // The length of a directory depends on its file system.
+        let len = self.kind == Kind::Dir || self.len == other.len;
+        let fine = self.nanoseconds / 1_000 == other.nanoseconds / 1_000;
+        let coarse = self.nanoseconds == 0 || other.nanoseconds == 0;
+        self.kind == other.kind && (inode || (len && self.modified == other.modified && (fine || coarse)))
+    }
+}
+
+impl Kind {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::File => "a file",
+            Self::Dir => "a directory",
+            Self::Link => "a link",
+            Self::Special => "a FIFO, socket or device",
+        }
+    }
+}
+
+impl Entry {
+    /// Whether both look the same from outside: where the content is kept does not count.
+    #[must_use]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::File { mode, uid, gid, fingerprint, kept: _ },
+                Self::File {
+                    mode: other_mode,
+                    uid: other_uid,
+                    gid: other_gid,
+                    fingerprint: other_fingerprint,
+                    kept: _,
+                },
+            ) => (mode, uid, gid, fingerprint) == (other_mode, other_uid, other_gid, other_fingerprint),
+            _ => self == other,
+        }
+    }
+
+    /// Whether it is a regular file with this mode and content.
+    #[must_use]
+    pub(crate) fn holds(&self, wanted_mode: u32, wanted: &Fingerprint) -> bool {
+        matches!(self, Self::File { mode, fingerprint, .. } if *mode == wanted_mode && fingerprint == wanted)
+    }
+
+    /// The copy that must be made before the file is touched, and what has to be copied.
+    #[must_use]
+    pub fn saved(&self) -> Option<(&PathBuf, &Fingerprint)> {
+        match self {
+            Self::File { kept: Kept::Saved(copy), fingerprint, .. } => Some((copy, fingerprint)),
+            _ => None,
+        }
+    }
+}
+
+impl Observed {
+    /// What has this name, in short, if the step replaces or moves it.
+    #[must_use]
+    pub(crate) fn glance(&self, name: &Path) -> Option<Glance> {
+        match self {
+            Self::Names { at } => Some(at.get(name).cloned().map_or(Glance::Absent, Glance::Moved)),
+            _ => self.entry().map(Glance::from),
+        }
+    }
+
+    /// What has the name of the file, if the step touches a file.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::File { entry } | Self::Unit { entry, .. } => Some(entry),
+            Self::Dir { .. }
+            | Self::Mode { .. }
+            | Self::Names { .. }
+            | Self::Enabled { .. }
+            | Self::Running { .. }
+            | Self::Linger { .. }
+            | Self::Daemons { .. }
+            | Self::Nothing => None,
+        }
+    }
+
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::File { entry } | Self::Unit { entry, read: None | Some(UnitRead::Current), .. } => {
+                match entry {
+                    Entry::Absent => "there is no such file".to_owned(),
+                    Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
+                    Entry::Link { to } => format!("a link to {}", to.display()),
+                    Entry::Other { what } => what.clone(),
+                }
+            }
+            Self::Unit { read: Some(UnitRead::Stale), .. } => {
+                "the manager holds on to an earlier one".to_owned()
+            }
+            Self::Unit { read: Some(UnitRead::Elsewhere(path)), .. } => {
+                format!("the manager reads {} instead", path.display())
+            }
+            Self::Unit { read: Some(UnitRead::Nothing), .. } => "the manager does not accept it".to_owned(),
+            Self::Dir { dir } => match dir {
+                Dir::Absent { .. } => "there is no such directory".to_owned(),
+                Dir::Empty { mode } | Dir::Occupied { mode } => format!("a directory with mode {mode:04o}"),
+                Dir::Blocked { by } => format!("{} is no directory", by.display()),
+            },
+            Self::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
+            Self::Mode { mode: None } => "there is nothing of that name".to_owned(),
+            Self::Names { at } => {
+                let there: Vec<String> = at
+                    .iter()
+                    .map(|(path, found)| format!("{} at {}", found.kind.words(), path.display()))
+                    .collect();
+                if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
+            }
+            Self::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
+            Self::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
+            Self::Running { active, .. } => match active {
+                Active::Running => "it runs",
+                Active::Starting => "it is still starting",
+                Active::Stopping => "it is still stopping",
+                Active::Restarting => "it died and is being started again",
+                Active::Failed => "it failed",
+                Active::Stopped => "it does not run",
+                Active::Idle => "it does not run any more, and is still loaded",
+            }
+            .to_owned(),
+            Self::Linger { on } => match on.known() {
+                Some(true) => "services run without a login".to_owned(),
+                Some(false) => "services end at the last logout".to_owned(),
+                None => "it cannot be told".to_owned(),
+            },
+            Self::Daemons { running } if running.is_empty() => "none of them runs".to_owned(),
+            Self::Daemons { running } => {
+                let names = names(running.iter().map(|daemon| (daemon.name.as_str(), &daemon.id)));
+                format!("{names} {}", if running.len() == 1 { "runs" } else { "run" })
+            }
+            Self::Nothing => "nothing".to_owned(),
+        }
+    }
+}
