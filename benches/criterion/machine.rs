@@ -53,7 +53,7 @@ fn loops(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("machine, 1,000 events of a crash loop");
     group.throughput(Throughput::Elements(EVENTS));
     let given_up = Policy::default();
-    // The budget remembers every crash of the loop.
+    // Every crash of the loop still counts at its end.
     let never = Policy { max_crashes: u32::MAX, window: Duration::from_secs(86_400), ..Policy::default() };
     for (name, policy) in [("given up and started again", given_up), ("never given up", never)] {
         let mut host = Host::new(policy.clone());

@@ -9,7 +9,7 @@
 //!                           └── the stream
 //! ```
 //!
-//! The head is always [`HEAD_LEN`] bytes; after it come the bytes as the module wrote them, and a newline. The
+//! The head is always 27 bytes; after it come the bytes as the module wrote them, and a newline. The
 //! same ` `/`+` follows the prefix on the hub's stdout: `[vault] text`, then `[vault]+more of it`. A text is cut
 //! at [`MAX_TEXT`] bytes only. A line without such a head was written by the detached hub: it has no time.
 
@@ -17,7 +17,7 @@ use std::io::Write as _;
 
 use crate::module::stamp::Stamp;
 
-/// Longest text of one [`Line`]. A longer one is cut, and the pieces after the first are marked `continued`.
+/// Longest text of one line, bytes. A longer one is cut, and the pieces after the first are marked `continued`.
 pub const MAX_TEXT: usize = 64 * 1024;
 
 /// Bytes before the text of a line in a log file.
@@ -72,7 +72,7 @@ pub struct Stored<'a> {
     pub at: Option<Stamp>,
     /// Where it came from; a line of the detached hub counts as [`Stream::Out`].
     pub stream: Stream,
-    /// As in [`Line`].
+    /// It continues the line before it of the same stream, which was cut at [`MAX_TEXT`].
     pub continued: bool,
     /// Text without head and newline.
     pub text: &'a [u8],

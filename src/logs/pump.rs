@@ -1,6 +1,6 @@
 //! Reads one stream of a module until its end: from the pipe to ring, stdout and file. Edge: the clock, `read(2)`.
 //!
-//! All pumps are tasks of one thread and share one [`Scratch`]. The pump that holds it may wait for room in front of
+//! All pumps are tasks of one thread and share one `Scratch`. The pump that holds it may wait for room in front of
 //! stdout; the others then wait for it, as they would for the room.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]

@@ -52,7 +52,7 @@ impl StdoutSink {
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn nowhere() -> io::Result<Self> {
+    pub(crate) fn nowhere() -> io::Result<Self> {
         Ok(Self(File::options().write(true).open("/dev/null")?))
     }
 
@@ -60,7 +60,7 @@ impl StdoutSink {
     ///
     /// # Errors
     /// It is closed, or no descriptor is left.
-    pub fn of_this_process() -> io::Result<Self> {
+    pub(crate) fn of_this_process() -> io::Result<Self> {
         Ok(Self::new(io::stdout().as_fd().try_clone_to_owned()?))
     }
 }
@@ -92,7 +92,6 @@ struct State {
 }
 
 impl Stdout {
-    /// Starts the thread.
     pub(crate) fn start(sink: StdoutSink) -> io::Result<Self> {
         let state =
             State { backlog: Backlog::new(), asleep: false, writing: false, stop: false, closed: false };

@@ -17,7 +17,7 @@ pub struct Moment {
     pub dice: u8,
 }
 
-/// Now.
+/// Reads both clocks now.
 #[must_use]
 pub(crate) fn moment() -> Moment {
     Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }

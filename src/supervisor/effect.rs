@@ -84,18 +84,17 @@ pub enum Record {
 /// A failure to be saved for `why`, without the last lines of the module's output: the actor has those.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureFacts {
-    /// The reason.
-    pub problem: Problem,
+    pub(crate) problem: Problem,
     /// How the process ended, if there was one.
-    pub ended: Option<Ended>,
+    pub(crate) ended: Option<Ended>,
     /// How long it had run, milliseconds.
-    pub lived_ms: Option<u64>,
+    pub(crate) lived_ms: Option<u64>,
     /// Whether it had become ready.
-    pub was_ready: bool,
+    pub(crate) was_ready: bool,
     /// Crashes inside the window.
-    pub crashes_in_window: u32,
+    pub(crate) crashes_in_window: u32,
     /// So many of them end in `crashed`.
-    pub max_crashes: u32,
+    pub(crate) max_crashes: u32,
     /// Whether it is `crashed` now: not started again without a request.
-    pub is_crashed: bool,
+    pub(crate) is_crashed: bool,
 }

@@ -10,9 +10,7 @@ use super::snapshot::Snapshot;
 pub(crate) enum Ask {
     /// Start, because the hub starts or the row appeared.
     Boot,
-    /// Start.
     Start,
-    /// Stop.
     Stop,
     /// Stop, and start again.
     Restart,

@@ -20,13 +20,12 @@ const COMPACT_AT: u64 = 256 * 1024;
 /// A file larger than this is not a ledger of ours.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// One line.
+/// One line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub(super) enum Entry {
     /// A run began.
     Born {
-        /// Module.
         short: Short,
         /// As in the environment mark.
         incarnation: String,
@@ -34,19 +33,9 @@ pub(super) enum Entry {
         leader: ProcessId,
     },
     /// No process of that run is left.
-    Gone {
-        /// Module.
-        short: Short,
-        /// Which run.
-        incarnation: String,
-    },
+    Gone { short: Short, incarnation: String },
     /// The crashes that count, oldest first. Replaces the entry before.
-    Crashes {
-        /// Module.
-        short: Short,
-        /// Times.
-        at: Vec<Stamp>,
-    },
+    Crashes { short: Short, at: Vec<Stamp> },
 }
 
 /// A run whose end is not recorded.
@@ -54,7 +43,6 @@ pub(super) enum Entry {
 pub(super) struct OpenRun {
     /// Its mark.
     pub(super) incarnation: String,
-    /// Its leader.
     pub(super) leader: ProcessId,
 }
 
@@ -81,7 +69,6 @@ impl Book {
         book
     }
 
-    /// Adds one entry.
     fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Born { short, incarnation, leader } => {

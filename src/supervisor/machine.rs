@@ -52,7 +52,7 @@ mod transitions;
 /// The pause before the start checks run again after a first refusal. Doubled with each further refusal for the same
 /// reason: the checks read files and /proc, and hundreds of modules may be blocked at once.
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
-/// The longest pause: so long a module stays blocked after its port was freed or its program installed.
+/// The longest pause: at most so long a module stays blocked after its port was freed or its program installed.
 const RECHECK_LAST: Duration = Duration::from_secs(8);
 /// How long SIGKILL may take before the run counts as stuck. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
@@ -74,11 +74,9 @@ enum StartKind {
 
 /// How the last run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastExit {
-    /// How.
-    pub ended: Ended,
-    /// When.
-    pub at: Stamp,
+pub(crate) struct LastExit {
+    pub(crate) ended: Ended,
+    pub(crate) at: Stamp,
 }
 
 /// One module. Only [`Machine::on`] changes it.

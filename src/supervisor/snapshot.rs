@@ -12,7 +12,7 @@ use super::state::{Desired, Escalation, Readiness, Refusal, State};
 
 /// The state in one word, as the API says it. [`Snapshot::detail`] says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub(crate) enum Word {
     /// Its first start is under way.
     Starting,
     /// Its leader runs.
@@ -27,7 +27,7 @@ pub enum Word {
 
 /// Last answer of a module's health path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HealthSample {
+pub(crate) struct HealthSample {
     /// Whether it counts as alive.
     pub(crate) ok: bool,
     /// Round trip; `None` if nothing answered.
@@ -43,22 +43,18 @@ pub struct HealthSample {
 pub struct Change {
     /// Grows by one with each change of any module of this hub.
     pub(crate) seq: u64,
-    /// When.
     pub(crate) at: Stamp,
-    /// The module as it is now.
     pub(crate) now: Snapshot,
 }
 
 /// One module at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Short name.
     pub(crate) short: Short,
     /// Its state in one word.
     pub(crate) word: Word,
     /// Its state, finer, for people.
     pub(crate) detail: String,
-    /// Whether it is ready.
     pub(crate) ready: bool,
     /// Whether it is desired to be down.
     pub(crate) stopped_on_purpose: bool,
@@ -78,9 +74,7 @@ pub struct Snapshot {
     pub(crate) last_crash: Option<Stamp>,
     /// End of the last run.
     pub(crate) last: Option<LastExit>,
-    /// What is wrong.
     pub(crate) problem: Option<Problem>,
-    /// Last health answer.
     pub(crate) health: Option<HealthSample>,
 }
 

@@ -14,7 +14,7 @@ pub struct Generation(pub u32);
 
 /// The state that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Desired {
+pub(crate) enum Desired {
     /// Running.
     Up,
     /// Not running.
@@ -100,11 +100,11 @@ pub struct Run {
     /// Its number.
     pub generation: Generation,
     /// The process that was spawned; leader of its group.
-    pub leader: ProcessId,
+    pub(crate) leader: ProcessId,
     /// When it was spawned.
-    pub since: Moment,
+    pub(crate) since: Moment,
     /// Whether it ever became ready.
-    pub was_ready: bool,
+    pub(crate) was_ready: bool,
 }
 
 /// How far a run has come.
@@ -162,8 +162,7 @@ pub enum Escalation {
 /// Why a start was refused, and how long until the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The reason.
-    pub problem: Problem,
+    pub(crate) problem: Problem,
     /// From the refusal to the next checks. Zero: the next refusal counts as the first one.
-    pub pause: Duration,
+    pub(crate) pause: Duration,
 }

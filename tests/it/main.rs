@@ -19,7 +19,6 @@ mod doctor;
 mod edges;
 mod environment;
 mod files;
-mod gate;
 mod groups;
 mod hub_env;
 mod launchd;
@@ -37,6 +36,7 @@ mod registration;
 mod requests;
 mod safe_mode;
 mod size;
+mod start_checks;
 mod storm;
 mod supervise;
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! The gate is the same at a first start and at every respawn.
+//! The start checks are the same at a first start and at every restart.
 
 use std::process::{Child, Command, Stdio};
 
