@@ -18,6 +18,7 @@ pub mod logs;
 pub mod man;
 pub mod managed;
 pub mod migrate;
+mod occupied;
 mod offer;
 pub mod ops;
 pub mod outcome;

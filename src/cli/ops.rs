@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
-use super::{hub, left, offer};
+use super::{hub, left, occupied, offer};
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -150,7 +150,7 @@ async fn modules(
             status.modules.into_iter().map(|module| module.short).collect()
         }
     };
-    let asked = names.iter().map(|name| one(client, op, name));
+    let asked = names.iter().map(|name| one(cx, client, op, name));
     let outcomes: Vec<Outcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let kind = if outcomes.iter().all(|outcome| outcome.ok) { Kind::Done } else { Kind::Failed };
     Ok(Said::report(json, &outcomes, kind, || match outcomes.as_slice() {
@@ -160,10 +160,10 @@ async fn modules(
 }
 
 /// Asks for one module. A refusal is an outcome of this module; no hub at all is an error for all.
-async fn one(client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
+async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
     let path = format!("/api/modules/{}/{}", encoded(name), op.word());
     match client.post::<OpReply>(&path, OP).await {
-        Ok(reply) => Ok(Outcome::of(op, reply)),
+        Ok(reply) => Ok(Outcome::of(op, occupied::renew_reply(cx, reply))),
         Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
         Err(error) => {
             let error = CliError::from(error);

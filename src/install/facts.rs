@@ -8,6 +8,7 @@ use super::path::Need;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::which::Manager;
 use crate::plan::content::Content;
+use crate::process::holder::Occupant;
 use crate::process::person::Person;
 use crate::unit::name::UnitName;
 
@@ -105,11 +106,10 @@ pub struct Twin {
 /// Who listens on the hub's port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortHolder {
-    /// Its pid, if it can be seen.
-    pub pid: Option<u32>,
-    /// Its command line, printable.
-    pub command: String,
-    /// Whether it is the hub of this home or its manager's socket.
+    /// What has it.
+    #[serde(flatten)]
+    pub occupant: Occupant,
+    /// Whether it is the hub of this home, or its manager's socket.
     pub ours: bool,
 }
 

@@ -26,8 +26,9 @@ use crate::module::port;
 use crate::module::stamp::Stamp;
 use crate::plan::content::{Content, Print, Printing};
 use crate::plan::journal::{JournalError, peek_log, peek_receipt};
+use crate::process::holder::look::{self, Asking};
+use crate::process::holder::{Kind, Occupant};
 use crate::process::person::Person;
-use crate::process::ports;
 use crate::unit::name::UnitName;
 use crate::unit::overrides;
 use crate::unit::search;
@@ -81,13 +82,10 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let (units, linger) = tokio::join!(units, linger);
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
-    let kept = units.iter().any(|unit| unit.state.running().is_true());
+    let asking = Asking { hub: hub.as_ref().map(|hub| hub.pid), ..Asking::about(seed.home.root()) };
     // What cannot be told is found out by whoever binds the port.
-    let holder = ports::holder(settings.port).ok().flatten().map(|(holder, _)| PortHolder {
-        ours: kept || hub.as_ref().is_some_and(|hub| Some(hub.pid) == holder.pid),
-        pid: holder.pid,
-        command: holder.command,
-    });
+    let holder = look::occupant(settings.port, &asking).ok().flatten();
+    let holder = holder.map(|occupant| PortHolder { ours: is_ours(&occupant, &units), occupant });
     let print = print_of(seed.exe)?;
     let same = print_of(&place.program).is_ok_and(|installed| installed == print);
     let content = Content::CopyOf { source: seed.exe.to_owned(), sha256: print.sha256, len: print.len };
@@ -110,6 +108,16 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         unfinished: peek_log(&place.state)?.map(|log| log.plan.verb.to_string()),
         units,
     })
+}
+
+/// Whether it is the hub of this home, what its unit runs, or the socket that its manager holds for it.
+fn is_ours(occupant: &Occupant, units: &[UnitFacts]) -> bool {
+    let runs = || units.iter().filter(|unit| unit.state.running().is_true());
+    match &occupant.kind {
+        Kind::Hub(of) if of.ours => true,
+        Kind::Unseen | Kind::Socket(_) | Kind::Manager(_) => runs().next().is_some(),
+        _ => runs().any(|unit| unit.state.pid.is_some() && unit.state.pid == occupant.holder.pid),
+    }
 }
 
 /// Why the machine cannot be asked.

@@ -157,12 +157,7 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
     }
     if let Some(holder) = facts.holder.as_ref().filter(|holder| !holder.ours && request.start) {
         let port = request.port.unwrap_or(facts.settings.port);
-        let who = match (holder.pid, holder.command.as_str()) {
-            (Some(pid), "") => format!("pid {pid}"),
-            (Some(pid), command) => format!("pid {pid}: {command}"),
-            (None, _) => "a process that cannot be seen from here".to_owned(),
-        };
-        return Err(Refusal::PortHeld { port, who, pid: holder.pid });
+        return Err(Refusal::PortHeld { port, occupant: Box::new(holder.occupant.clone()) });
     }
     Ok(())
 }

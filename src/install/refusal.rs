@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::process::holder::Occupant;
 use crate::unit::token::Refused;
 
 /// Why there is no plan.
@@ -34,14 +35,12 @@ pub enum Refusal {
         remove: String,
     },
     /// Somebody else listens on the hub's port.
-    #[error("port {port} is taken by {who}")]
+    #[error("port {port} is taken by {}", occupant.words())]
     PortHeld {
         /// The port.
         port: u16,
-        /// Process and command line, as far as they can be seen.
-        who: String,
-        /// How to end it, if it has a pid we can name.
-        pid: Option<u32>,
+        /// Who has it.
+        occupant: Box<Occupant>,
     },
     /// A hub of this home runs without a manager.
     #[error(
@@ -139,11 +138,10 @@ impl Refusal {
             ],
             Self::OthersHub { name } => vec![format!("sudo parachute init --user {name}")],
             Self::Twin { remove, .. } => vec![remove.clone()],
-            Self::PortHeld { pid: Some(pid), .. } => vec![
-                format!("stop it (kill {pid}), then: parachute init"),
-                "parachute init --port N     (another port)".to_owned(),
-            ],
-            Self::PortHeld { pid: None, .. } => one("parachute init --port N"),
+            Self::PortHeld { occupant, .. } => {
+                let other = "parachute init --port N     (another port)".to_owned();
+                occupant.hints().into_iter().chain([other]).collect()
+            }
             Self::ForegroundHub { .. } => one("parachute stop && parachute init"),
             Self::Edited { .. } => vec![
                 "parachute init --dry-run --force     (what would change)".to_owned(),

@@ -48,7 +48,9 @@ impl Launch {
     }
 }
 
-fn quoted(word: &str) -> String {
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

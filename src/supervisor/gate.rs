@@ -14,8 +14,9 @@ use crate::module::name::Short;
 use crate::module::problem::{Holder, Kind, Problem};
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
-use crate::process::attribution::{self, Against, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
 use crate::process::group::Life;
+use crate::process::holder::look::{Asking, Looker};
 use crate::process::id::ProcessId;
 use crate::process::unsure::Unsure;
 use crate::process::{ports, table};
@@ -98,11 +99,12 @@ async fn free_port(
     let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
         let unsure = |unsure| unsure_of_port(question, launch.port, unsure);
-        let Some((holder, id)) = ports::holder(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let Some((holder, ids)) = ports::holding(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let id = ids.first().cloned();
         let evidence = evidence(question, launch, program, &holder, id.as_ref()).map_err(unsure)?;
         let verdict = attribution::judge(&evidence);
         let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
-            return Err(squatter(question, holder, &verdict.to_string(), Some(&verdict)));
+            return Err(squatter(question, holder, &ids, &verdict.to_string()));
         };
         let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
@@ -111,14 +113,12 @@ async fn free_port(
                 .map_err(|error| not_ended(question, error))?,
         );
     }
-    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(question, launch.port, unsure))? {
+    match ports::holding(launch.port).map_err(|unsure| unsure_of_port(question, launch.port, unsure))? {
         None => Ok(ended),
-        Some((holder, _)) => Err(squatter(
-            question,
-            holder,
-            "an earlier instance keeps coming back: another manager restarts it",
-            None,
-        )),
+        Some((holder, ids)) => {
+            let why = "an earlier instance keeps coming back: another manager restarts it";
+            Err(squatter(question, holder, &ids, why))
+        }
     }
 }
 
@@ -172,24 +172,18 @@ fn no_row(question: &Question) -> Problem {
     Problem::new(Kind::BadDefinition, text, question.at).next("parachute status")
 }
 
-fn squatter(question: &Question, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
+fn squatter(question: &Question, holder: Holder, ids: &[ProcessId], why: &str) -> Problem {
     let short = &question.short;
-    let text =
-        format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
-    let next = way_out(short, &holder, verdict);
+    let occupant = Looker::new(&Asking::about(question.home.root())).of(holder, ids);
+    let text = format!(
+        "port {} of {short} is held by {}; it was left alone: {why}",
+        occupant.holder.port,
+        occupant.words()
+    );
+    let next = occupant.hint_for(short.as_str());
     let mut problem = Problem::new(Kind::PortSquatter, text, question.at).next(next);
-    problem.holder = Some(Box::new(holder));
+    problem.holder = Some(Box::new(occupant.holder));
     problem
-}
-
-/// What a person may do about whoever holds the port. What this hub keeps is not to be killed behind its back.
-fn way_out(short: &Short, holder: &Holder, verdict: Option<&Verdict>) -> String {
-    match (verdict, holder.pid) {
-        (Some(Verdict::NotOurs(Against::Hub)), _) => format!("give {short} another port in services.json"),
-        (Some(Verdict::NotOurs(Against::Sibling(sibling))), _) => format!("parachute stop {sibling}"),
-        (Some(Verdict::NotOurs(Against::OtherUser(_))), Some(pid)) if pid > 1 => format!("sudo kill {pid}"),
-        _ => holder.freed_by(),
-    }
 }
 
 fn unsure_of_port(question: &Question, port: u16, unsure: Unsure) -> Problem {
@@ -224,27 +218,4 @@ fn survivors(question: &Question, left: &BTreeSet<ProcessId>) -> Problem {
         .collect();
     let text = format!("an earlier instance of {} survives SIGKILL: {}", question.short, names.join(", "));
     Problem::new(Kind::StopFailed, text, question.at).next("parachute status")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::process::attribution::Doubt;
-
-    #[test]
-    fn nobody_is_told_to_kill_the_hub_a_sibling_or_init() {
-        let [short, sibling] = ["web", "vault"].map(|name| Short::new(name).unwrap());
-        let hint = |pid, verdict: Verdict| {
-            let holder = Holder { port: 1944, pid, uid: None, command: String::new() };
-            way_out(&short, &holder, Some(&verdict))
-        };
-        let doubt = || Verdict::CannotTell(Doubt::OtherCommand);
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Hub)), "give web another port in services.json");
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Sibling(sibling))), "parachute stop vault");
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::OtherUser(33))), "sudo kill 7");
-        assert_eq!(hint(Some(7), doubt()), "kill 7");
-        assert!(hint(Some(1), doubt()).starts_with("systemctl list-sockets"));
-        assert!(hint(Some(1), Verdict::NotOurs(Against::OtherUser(0))).starts_with("systemctl list-sockets"));
-        assert_eq!(hint(None, doubt()), "sudo ss -ltnp 'sport = :1944'");
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 25] = [
+const EDGES: [(&str, &str); 26] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -21,6 +21,7 @@ const EDGES: [(&str, &str); 25] = [
     ("manager/runner.rs", "runs the tools of service managers"),
     ("plan/machine/daemons.rs", "measures how long a daemon is waited for"),
     ("plan/machine/hub.rs", "measures how long a module stays ready"),
+    ("process/holder/socket_unit.rs", "reads the files of our own socket unit"),
     ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),

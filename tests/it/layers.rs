@@ -8,7 +8,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
     (0, "module", &[]),
     (0, "ui", &[]),
     (0, "unit", &[]),
-    (1, "process", &["module"]),
+    (1, "process", &["module", "unit"]),
     (1, "home", &["module"]),
     (2, "logs", &["module", "home"]),
     (2, "api", &["module"]),
@@ -42,7 +42,7 @@ const ROOMS: [(u8, &str, &[&str]); 15] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 86] = [
+const PURE: [&str; 89] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/migrate/sweep/screen.rs",
@@ -109,6 +109,9 @@ const PURE: [&str; 86] = [
     "plan/step.rs",
     "plan/whole.rs",
     "process/attribution.rs",
+    "process/holder.rs",
+    "process/holder/judge.rs",
+    "process/holder/keepers.rs",
     "process/id.rs",
     "process/kin.rs",
     "process/life.rs",

@@ -21,6 +21,7 @@ mod environment;
 mod files;
 mod gate;
 mod groups;
+mod hints;
 mod launchd;
 mod launchd_faults;
 mod launchd_verbs;

@@ -9,7 +9,7 @@ use crate::install::planner::Request;
 use crate::install::testing;
 use crate::manager::state::{Active, Told};
 use crate::manager::which::{Domain, Launchd, Manager};
-use crate::module::problem::Holder;
+use crate::process::holder::tests::stranger;
 
 /// What these facts say of one check: verdict, and whether a plan mends it.
 fn told(facts: &DoctorFacts, id: Id) -> Vec<(Verdict, bool)> {
@@ -22,10 +22,6 @@ type Row = (Id, Verdict, bool, fn(&mut DoctorFacts));
 
 fn service(facts: &mut DoctorFacts) -> &mut UnitFacts {
     &mut install(facts).units[0]
-}
-
-fn holder(pid: Option<u32>) -> Holder {
-    Holder { port: 1940, pid, uid: Some(1), command: "nc".to_owned() }
 }
 
 #[test]
@@ -75,15 +71,15 @@ fn one_thing_at_a_time() {
         (Id::Port, Ok, false, |f| f.hub = None),
         (Id::Port, Fail, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: Some(7), command: "nc -l".to_owned(), ours: false });
+            f.holder = Some(PortHolder { occupant: stranger(1939, Some(7), "nc -l"), ours: false });
         }),
         (Id::Port, Fail, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: None, command: String::new(), ours: false });
+            f.holder = Some(PortHolder { occupant: stranger(1939, None, ""), ours: false });
         }),
         (Id::Port, Ok, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: Some(1), command: "systemd".to_owned(), ours: true });
+            f.holder = Some(PortHolder { occupant: stranger(1939, Some(1), "systemd"), ours: true });
         }),
         (Id::UnitInstalled, Warn, false, |f| *install(f) = testing::fresh()),
         (Id::UnitInstalled, Fail, true, |f| service(f).on_disk = OnDisk::Nothing),
@@ -151,11 +147,11 @@ fn one_thing_at_a_time() {
         (Id::ModulesPorts, Ok, false, |f| f.hub = None),
         (Id::ModulesPorts, Warn, false, |f| {
             f.hub = None;
-            f.held = vec![("web".to_owned(), holder(Some(7)))];
+            f.held = vec![("web".to_owned(), stranger(1940, Some(7), "nc"))];
         }),
         (Id::ModulesPorts, Warn, false, |f| {
             f.hub = None;
-            f.held = vec![("web".to_owned(), holder(None))];
+            f.held = vec![("web".to_owned(), stranger(1940, None, "nc"))];
         }),
         (Id::ModulesCrash, Warn, false, |f| f.failures = vec![failure("web", 59)]),
         (Id::ModulesCrash, Ok, false, |f| f.failures = vec![failure("web", 61)]),

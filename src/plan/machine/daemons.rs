@@ -16,6 +16,8 @@ use crate::plan::daemon::{Daemon, Up};
 use crate::plan::host::HostError;
 use crate::process::detached::{self, DetachedError};
 use crate::process::ending::{self, EndError};
+use crate::process::holder::Occupant;
+use crate::process::holder::look::{self, Asking};
 use crate::process::id::ProcessId;
 use crate::process::kin::{Kin, ancestry};
 use crate::process::ports;
@@ -233,9 +235,10 @@ pub(super) async fn free(wanted: &[u16], within: Duration, hub: &Client) -> Resu
             return Ok(());
         }
         if begun.elapsed() > within {
-            let holder = ports::holder(*port).ok().flatten();
-            let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());
-            let next = holder.map(|(holder, _)| holder.freed_by());
+            let occupant = look::occupant(*port, &Asking::default()).ok().flatten();
+            let who =
+                occupant.as_ref().map_or_else(|| "a process that has ended".to_owned(), Occupant::words);
+            let next = occupant.and_then(|occupant| occupant.hint());
             return Err(HostError::refused(
                 format!("port {port} is held by {who}, which was not there before or came back"),
                 next.as_deref(),
