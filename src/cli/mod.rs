@@ -22,6 +22,7 @@ mod occupied;
 mod offer;
 pub mod ops;
 pub mod outcome;
+mod owned;
 pub mod plans;
 #[cfg(test)]
 mod reference_tests;

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
-use super::{hub, left, occupied, offer};
+use super::{hub, left, occupied, offer, owned};
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -84,6 +84,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
 /// # Errors
 /// No hub, and nothing that could start one.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "start").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::start(cx, args.json).await,
@@ -99,6 +100,7 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
 /// # Errors
 /// No hub, or one that cannot be restarted.
 pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "restart").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::restart(cx, args.json).await,
@@ -111,6 +113,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> 
 /// # Errors
 /// The hub cannot be talked to. No hub at all is what was asked for.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::stop(cx, args.json).await,

@@ -5,10 +5,12 @@ use serde::Serialize;
 use crate::api::client::Client;
 use crate::api::wire::Status;
 use crate::home::{fs, sentence};
+use crate::install::owner::Owner;
 use crate::plan::before::Before;
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_log, peek_receipt};
-use crate::plan::step::Step;
+use crate::plan::receipt::Receipt;
+use crate::plan::step::{Key, Step};
 use crate::plan::{Note, Plan, Take, inverse_of};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -17,6 +19,7 @@ use crate::unit::name::UnitName;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::owned;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
@@ -58,6 +61,9 @@ struct Report {
     performed: usize,
     /// What stays: the person's own.
     kept: Option<String>,
+    /// Whose hub it had been before, which is there again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<String>,
     /// What somebody changed since, and was left.
     notes: Vec<Note>,
 }
@@ -80,6 +86,11 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         Found::Site(site) => site,
         Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
+    let act = if take == Take::Everything { owned::TEARDOWN } else { owned::UNINSTALL };
+    let owners = owned::owners(&site)?;
+    let (cx, site) = owned::at_its_home(cx, *site, &owners);
+    let cx = &cx;
+    owned::respect(&site, &owners, act, args.force)?;
     let mut host = site.host();
     let open = peek_log(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if let Some(log) = open.filter(|_| !args.dry_run) {
@@ -87,8 +98,11 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
         let said = standby::settle(cx, &asked, &mut host, &site.place.state, plans::Way::Back).await?;
         Terminal.err(&said.out);
+        // What comes to light below it may be another's.
+        owned::respect(&site, &owned::owners(&site)?, act, args.force)?;
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let restored = restored(&receipt, &site);
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
     let plan = inverse_of(&receipt, &now, take, args.force);
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
@@ -129,9 +143,16 @@ pub async fn take_back(cx: &Context, args: UninstallArgs, take: Take) -> Result<
     let root = site.home.root();
     let kept = fs::exists(root).then(|| root.display().to_string());
     let kind = if notes.is_empty() { Kind::Done } else { Kind::Failed };
-    let report = Report { installed: !receipt.is_empty(), performed, kept, notes };
+    let report = Report { installed: !receipt.is_empty(), performed, kept, restored, notes };
     let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((said, report.installed))
+}
+
+/// Whose hub was there before ours, and comes back.
+fn restored(receipt: &Receipt, site: &Site) -> Option<String> {
+    let record = receipt.get(&Key::File(site.driver.manager.file(&UnitName::hub())))?;
+    let text = record.before.entry()?.text()?;
+    Owner::of_unit(text, &site.driver.manager, &site.person).map(|owner| owner.to_string())
 }
 
 /// Daemons that are to be started and could not be: who, and what is missing.
@@ -168,7 +189,7 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
         let text = format!("{} was not installed by this program and is left alone", file.display());
         notes.push(Note { text, next: Some(format!("ls -l {}", file.display())) });
     }
-    let report = Report { installed: false, performed: 0, kept: None, notes };
+    let report = Report { installed: false, performed: 0, kept: None, restored: None, notes };
     Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
 }
 
@@ -203,7 +224,11 @@ fn screen(report: &Report, style: Style) -> String {
     if !report.installed && report.performed == 0 {
         out.push_str("nothing is installed: there is nothing to take back\n");
     } else if report.notes.is_empty() {
-        out.push_str(&format!("{} uninstalled: nothing of it is left\n", style.good("✓")));
+        let left = match &report.restored {
+            Some(owner) => format!("the hub of {} is back", printable(owner)),
+            None => "nothing of it is left".to_owned(),
+        };
+        out.push_str(&format!("{} uninstalled: {left}\n", style.good("✓")));
     } else {
         out.push_str("uninstalled, but for what is named above\n");
     }

@@ -13,7 +13,7 @@ use super::invocation::{Invocation, Output, Runner};
 use super::settle::{Goal, Move, Steps};
 use super::state::{Told, UnitState};
 use super::which::Manager;
-use crate::unit::name::UnitName;
+use crate::unit::name::{Part, UnitName};
 
 mod launchd;
 mod systemd;
@@ -113,7 +113,7 @@ impl<R: Runner> Driver<R> {
     /// # Errors
     /// [`ManagerError`], with the unit's last words.
     pub async fn start(&self, unit: &UnitName) -> Result<(), ManagerError> {
-        self.bring(unit, Goal::Running, "start", false).await.map(|_| ())
+        self.start_seen(unit, None).await.map(|_| ())
     }
 
     /// The same for a unit that has just been looked at: what is known already is not asked again, since other things
@@ -128,7 +128,19 @@ impl<R: Runner> Driver<R> {
         seen: Option<&UnitState>,
     ) -> Result<Option<UnitState>, ManagerError> {
         let untried = seen.is_some_and(|state| state.untried);
-        self.bring(unit, Goal::Running, "start", untried).await
+        let started = self.bring(unit, Goal::Running, "start", untried).await;
+        let (Err(_), Manager::Systemd(_), Part::Socket) = (&started, &self.manager, unit.part()) else {
+            return started;
+        };
+        // systemd refuses a socket whose service runs already (systemd.socket(5)): that has to make room for it.
+        let service = unit.service();
+        if !self.state(&service).await.running().is_true() {
+            return started;
+        }
+        self.stop(&service).await?;
+        let started = self.bring(unit, Goal::Running, "start", false).await;
+        self.bring(&service, Goal::Running, "start", false).await?;
+        started
     }
 
     /// Stops a unit and waits until nothing of it is left. One that does not run is left as it is.

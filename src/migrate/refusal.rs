@@ -113,8 +113,10 @@ impl Refusal {
     pub fn next(&self) -> Vec<String> {
         let again = "parachute migrate --to-supervised".to_owned();
         match self {
+            // A cutover takes nothing over.
             Self::Install(refusal) => {
-                refusal.next().into_iter().map(|next| next.replace("parachute init", &again)).collect()
+                let hints = refusal.next().into_iter().filter(|next| !next.contains("--take-over"));
+                hints.map(|next| next.replace("parachute init", &again)).collect()
             }
             Self::NotWhole(_) => vec![format!("correct it, then: {again}")],
             Self::Stranger { occupant, .. } => {

@@ -266,6 +266,47 @@ proptest! {
         prop_assert!(!lives.state().exists(), "{:?}", lives.receipt());
     }
 
+    /// What was taken over comes back when the one above is taken back, killed on the way there or not; and then it can be
+    /// taken back itself.
+    #[test]
+    fn what_was_taken_over_comes_back_whole(
+        mut world in world(),
+        first in proptest::collection::vec(wish(), 1..6),
+        second in proptest::collection::vec(wish(), 1..6),
+        cut in proptest::option::of(0..60_usize),
+    ) {
+        let before = view(&world);
+        let mut lives = Lives::new();
+        let under = plan(sensible(&world, &first));
+        let _ = lives.run(&mut world, &under).unwrap();
+        let (whole, receipt) = (view(&world), lives.receipt());
+        let above = Plan { covers: true, ..plan(sensible(&world, &second)) };
+        if let Some(cut) = cut {
+            if killed(&mut world, &mut lives, &above, cut, 0) {
+                prop_assert_eq!(lives.roll_back(&mut world).unwrap().left, []);
+                prop_assert_eq!(view(&world), whole.clone());
+                prop_assert_eq!(lives.receipt().records, receipt.records.clone());
+            }
+        } else {
+            let _ = lives.run(&mut world, &above).unwrap();
+        }
+        let mut layers = 0;
+        while !lives.receipt().is_empty() {
+            let top = lives.receipt();
+            if top.beneath.is_none() {
+                prop_assert!(layers == 0 || view(&world) == whole);
+            }
+            let now = observe_all(&world, &top.steps()).now_or_never().unwrap().unwrap();
+            let uninstall = inverse_of(&top, &now, Take::Everything, false);
+            prop_assert_eq!(&uninstall.notes, &[]);
+            prop_assert!(lives.run(&mut world, &uninstall).unwrap().is_ok());
+            layers += 1;
+            prop_assert!(layers < 3, "{:?}", lives.receipt());
+        }
+        prop_assert_eq!(view(&world), before);
+        prop_assert!(!lives.state().exists());
+    }
+
     /// The machine went down and came up in between: files and enablement are exact, and what runs, runs what its
     /// file says.
     #[test]

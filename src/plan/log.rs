@@ -13,8 +13,15 @@ use super::matrix::Mark;
 use super::step::{Key, Step};
 use super::whole::Plan;
 
-/// Version of the format that this program writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+/// The newest version of the format that this program reads: 2 is that of a plan that covers another installation, which
+/// 1 knows nothing of.
+pub const VERSION: u32 = 2;
+
+/// The version in which a plan is written: the oldest that can hold it.
+#[must_use]
+pub fn version_for(plan: &Plan) -> u32 {
+    if plan.covers { VERSION } else { 1 }
+}
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +29,7 @@ pub const VERSION: u32 = 1;
 pub enum Event {
     /// The first: the whole plan, so that any later run can finish it.
     Begin {
-        /// [`VERSION`].
+        /// [`version_for`] the plan.
         version: u32,
         /// Random; the receipt names the last one it has taken in.
         id: String,

@@ -3,6 +3,9 @@
 //!
 //! Plans add up: of each thing the first `before` and the last step count, so that taking the receipt back takes all
 //! plans back at once. A thing that is again as it was before us is not in it.
+//!
+//! A plan that takes over another installation begins a layer: its receipt has that of the other one beneath it. Only the
+//! upper one is taken back, which brings the other installation back, and then its receipt counts again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,13 +20,13 @@ use super::step::{Key, Step};
 use super::whole::Verb;
 use crate::unit::name::UnitName;
 
-/// Version of the format that this program writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+/// The newest version of the format that this program reads: 2 is that of a receipt with another one beneath it.
+pub const VERSION: u32 = 2;
 
 /// What was done to this machine, and not taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// [`VERSION`].
+    /// The oldest version of the format that can hold it.
     pub version: u32,
     /// Version of the program that wrote it last.
     pub program: String,
@@ -35,6 +38,9 @@ pub struct Receipt {
     pub made: Vec<PathBuf>,
     /// In the order in which they were first done.
     pub records: Vec<Record>,
+    /// What was installed before it was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beneath: Option<Box<Receipt>>,
 }
 
 /// One thing of ours.
@@ -70,7 +76,8 @@ pub enum Unreadable {
 impl Default for Receipt {
     fn default() -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Self { version: VERSION, program, last: String::new(), made: Vec::new(), records: Vec::new() }
+        let (made, records) = (Vec::new(), Vec::new());
+        Self { version: 1, program, last: String::new(), made, records, beneath: None }
     }
 }
 
@@ -97,13 +104,19 @@ impl Receipt {
     /// Whether nothing of ours is on this machine.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.layers().all(|layer| layer.records.is_empty())
     }
 
-    /// What was done to this thing.
+    /// It, and those beneath it.
+    fn layers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |layer| layer.beneath.as_deref())
+    }
+
+    /// What was done to this thing last.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Record> {
-        self.records.iter().find(|record| record.step.key().as_ref() == Some(key))
+        let mut all = self.layers().flat_map(|layer| &layer.records);
+        all.find(|record| record.step.key().as_ref() == Some(key))
     }
 
     /// What we wrote last to this file: whoever finds another print there finds somebody else's work.
@@ -126,7 +139,7 @@ impl Receipt {
         }
     }
 
-    /// Every step of it, in order: what to observe before [`super::inverse::inverse_of`].
+    /// Every step of it, in order, and of none beneath: what to observe before [`super::inverse::inverse_of`].
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         self.records.iter().map(|record| record.step.clone()).collect()
@@ -135,6 +148,10 @@ impl Receipt {
     /// The copies of previous bytes that it needs.
     #[must_use]
     pub fn saved(&self) -> BTreeSet<PathBuf> {
+        self.layers().flat_map(Self::saved_here).collect()
+    }
+
+    fn saved_here(&self) -> BTreeSet<PathBuf> {
         let kept = |entry: &Entry| match entry {
             Entry::File { kept: Kept::Saved(path), .. } => Some(path.clone()),
             _ => None,
@@ -209,6 +226,10 @@ impl Receipt {
             sum.last.clone_from(&log.id);
             return sum;
         }
+        if log.plan.covers {
+            let beneath = (!self.is_empty()).then(|| Box::new(self.clone()));
+            sum = Self { beneath, ..Self::default() };
+        }
         for (step, mark) in log.plan.steps.iter().zip(&log.marks) {
             match mark {
                 // What was mended stays so.
@@ -230,9 +251,15 @@ impl Receipt {
             // Whoever uninstalls does not want back what the hub replaced; what is known of it would be all that is left.
             sum.records.retain(|record| !record.step.makes_room());
         }
-        let new = log.made.iter().filter(|dir| !self.made.contains(dir));
-        sum.made.extend(new.cloned());
-        sum.version = VERSION;
+        // Nothing of this layer is left.
+        if sum.records.is_empty()
+            && let Some(beneath) = sum.beneath.take()
+        {
+            sum = *beneath;
+        }
+        let new: Vec<PathBuf> = log.made.iter().filter(|dir| !sum.made.contains(dir)).cloned().collect();
+        sum.made.extend(new);
+        sum.version = if sum.beneath.is_some() { VERSION } else { 1 };
         env!("CARGO_PKG_VERSION").clone_into(&mut sum.program);
         sum.last.clone_from(&log.id);
         sum

@@ -19,7 +19,7 @@ use crate::unit::name::UnitName;
 pub mod judge;
 mod keepers;
 pub mod look;
-mod socket_unit;
+mod unit_file;
 
 /// Who has a port, as a person is told about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,11 +175,20 @@ impl Occupant {
     pub fn hints(&self) -> Vec<String> {
         let sudo = if self.root { "" } else { "sudo " };
         let one = |text: String| vec![text];
-        let Some(pid) = self.holder.pid else {
-            return one(format!("{sudo}ss -ltnp 'sport = :{}'", self.holder.port));
-        };
-        match &self.kind {
-            Kind::Hub(of) => self.verb(of, "stop").into_iter().collect(),
+        let unseen = || one(format!("{sudo}ss -ltnp 'sport = :{}'", self.holder.port));
+        match (&self.kind, self.holder.pid) {
+            (Kind::Socket(of), _) => self.about_socket(of),
+            (Kind::Hub(of), _) => self.verb(of, "stop").into_iter().collect(),
+            (_, None) => unseen(),
+            (kind, Some(pid)) => self.about(kind, pid),
+        }
+    }
+
+    /// What can be typed about a process.
+    fn about(&self, kind: &Kind, pid: u32) -> Vec<String> {
+        let sudo = if self.root { "" } else { "sudo " };
+        let one = |text: String| vec![text];
+        match kind {
             Kind::Module { short: Some(short), of } => {
                 self.verb(of, &format!("stop {}", quoted(short))).into_iter().collect()
             }
@@ -188,7 +197,6 @@ impl Occupant {
                 .map(|stop| format!("{stop}     (the hub, and all that it started)"))
                 .into_iter()
                 .collect(),
-            Kind::Socket(of) => self.about_socket(of),
             Kind::Manager(manager) => {
                 let list = manager.systemctl(self.root, true).map(|systemctl| {
                     let port = self.holder.port;
@@ -208,7 +216,7 @@ impl Occupant {
             }
             Kind::Kept { tell, .. } => one(tell.clone()),
             Kind::Detached => one("parachute migrate --to-supervised".to_owned()),
-            Kind::Above | Kind::Kernel => Vec::new(),
+            Kind::Above | Kind::Kernel | Kind::Hub(_) | Kind::Socket(_) => Vec::new(),
             Kind::Session | Kind::Unknown | Kind::Unseen => one(format!("ps -fp {pid}")),
             Kind::Stranger if self.own => one(format!("kill {pid}")),
             Kind::Stranger => one(format!("{sudo}kill {pid}")),

@@ -60,6 +60,12 @@ impl UnitName {
         Self { name: self.name.clone(), part: Part::Socket }
     }
 
+    /// The service that a socket belongs to; a service itself.
+    #[must_use]
+    pub fn service(&self) -> Self {
+        Self { name: self.name.clone(), part: Part::Service }
+    }
+
     /// The plain name: `hub`.
     #[must_use]
     pub fn plain(&self) -> &str {

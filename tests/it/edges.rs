@@ -21,7 +21,7 @@ const EDGES: [(&str, &str); 26] = [
     ("manager/runner.rs", "runs the tools of service managers"),
     ("plan/machine/daemons.rs", "measures how long a daemon is waited for"),
     ("plan/machine/hub.rs", "measures how long a module stays ready"),
-    ("process/holder/socket_unit.rs", "reads the files of our own socket unit"),
+    ("process/holder/unit_file.rs", "reads the files of our own unit"),
     ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),

@@ -116,7 +116,7 @@ fn one_thing_at_a_time() {
         (Id::UnitCurrent, Warn, false, |f| install(f).home.owner = Some(0)),
         (Id::UnitTwins, Fail, false, |f| {
             let (path, remove) = ("/etc/x.service".into(), "rm".to_owned());
-            install(f).twins.push(crate::install::facts::Twin { path, remove });
+            install(f).twins.push(crate::install::facts::Twin { path, remove, owner: None });
         }),
         (Id::Linger, Warn, true, |f| install(f).linger = Some(Told::Known(false))),
         (Id::Linger, CannotTell, false, |f| install(f).linger = Some(Told::Unknown("?".to_owned()))),

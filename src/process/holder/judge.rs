@@ -60,11 +60,17 @@ pub struct Asker {
     pub detached: Option<u32>,
 }
 
-/// A unit of ours whose socket has this port, as its files say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnSocket {
+/// A unit of ours that has this port, as its files say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnUnit {
+    /// Its socket has it.
+    pub socket: bool,
+    /// Its service has it.
+    pub service: bool,
     /// The home that it is for.
     pub home: Option<PathBuf>,
+    /// The user that it runs as, if it says one.
+    pub uid: Option<u32>,
 }
 
 /// Everything that is judged.
@@ -78,8 +84,8 @@ pub struct Scene {
     pub above: Vec<Looks>,
     /// Who asks.
     pub asker: Asker,
-    /// The unit of ours that a service manager among them may hold it for.
-    pub socket: Option<OwnSocket>,
+    /// The unit of ours that has this port: in a service manager among them; where none can be seen, in the machine's.
+    pub unit: Option<OwnUnit>,
     /// Login name of the user of the process that is named, and of a user's service manager among them.
     pub names: Vec<(u32, String)>,
     /// launchd manages services here.
@@ -123,15 +129,15 @@ pub fn judge(scene: &Scene) -> Occupant {
 }
 
 fn kind(scene: &Scene) -> Kind {
-    let Some(main) = scene.named() else { return Kind::Unseen };
+    let Some(main) = scene.named() else { return unseen(scene) };
     let asker = &scene.asker;
     if hub(scene).is_some() {
         return Kind::Hub(of_hub(scene, main));
     }
     // What was handed a socket is started again by the next client.
     if let Some(manager) = scene.managers().into_iter().next() {
-        return match &scene.socket {
-            Some(socket) => Kind::Socket(of(scene, socket.home.clone(), Some(manager))),
+        return match scene.unit.as_ref().filter(|unit| unit.socket) {
+            Some(unit) => Kind::Socket(of(scene, unit.home.clone(), Some(manager))),
             None => Kind::Manager(manager),
         };
     }
@@ -165,6 +171,16 @@ fn kind(scene: &Scene) -> Kind {
         return Kind::Kernel;
     }
     Kind::Stranger
+}
+
+/// Whom nobody but root may see: by the user of the socket, and by the unit of the machine that has this port.
+fn unseen(scene: &Scene) -> Kind {
+    let of = |unit: &OwnUnit| of(scene, unit.home.clone(), Some(ServiceManager::System));
+    match (&scene.unit, scene.holder.uid) {
+        (Some(unit), Some(0)) if unit.socket => Kind::Socket(of(unit)),
+        (Some(unit), uid) if unit.service && uid.is_some() && unit.uid == uid => Kind::Hub(of(unit)),
+        _ => Kind::Unseen,
+    }
 }
 
 /// The manager that this process is.

@@ -3,9 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::Occupant;
 use super::judge::{Asker, Looks, Scene, judge};
-use super::socket_unit;
+use super::{Occupant, ServiceManager, unit_file};
 use crate::module::problem::Holder;
 use crate::process::id::ProcessId;
 use crate::process::table::Census;
@@ -73,7 +72,7 @@ impl Looker {
             processes: ids.iter().filter_map(|id| looks(id.pid)).collect(),
             above: Vec::new(),
             asker: self.asker.clone(),
-            socket: None,
+            unit: None,
             names: Vec::new(),
             mac: std::env::consts::OS == "macos",
         };
@@ -83,7 +82,11 @@ impl Looker {
             scene.above = kin::above(&self.census, main).into_iter().filter_map(looks).collect();
         }
         let port = scene.holder.port;
-        scene.socket = scene.managers().iter().find_map(|manager| socket_unit::find(manager, port));
+        let mut managers = scene.managers();
+        if scene.processes.is_empty() {
+            managers.push(ServiceManager::System);
+        }
+        scene.unit = managers.iter().find_map(|manager| unit_file::find(manager, port));
         judge(&scene)
     }
 }

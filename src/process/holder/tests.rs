@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::judge::{Asker, Looks, OwnSocket, Scene, judge};
+use super::judge::{Asker, Looks, OwnUnit, Scene, judge};
 use super::{Kind, Occupant, Of, ServiceManager};
 use crate::module::problem::Holder;
 
@@ -44,10 +44,15 @@ fn asking(processes: Vec<Looks>) -> Scene {
             home: Some("/home/op/.parachute".into()),
             ..Asker::default()
         },
-        socket: None,
+        unit: None,
         names: vec![(1000, "op".to_owned()), (1001, "carol".to_owned())],
         mac: false,
     }
+}
+
+/// Our unit, with a socket, for this home.
+fn socket_of(home: Option<PathBuf>) -> OwnUnit {
+    OwnUnit { socket: true, service: true, home, uid: Some(1001) }
 }
 
 fn hints(scene: &Scene) -> Vec<String> {
@@ -148,26 +153,36 @@ fn a_stranger_may_be_killed_by_whoever_may() {
     assert_eq!(hints(&unseen), ["sudo ss -ltnp 'sport = :1939'"]);
     unseen.asker.uid = 0;
     assert_eq!(hints(&unseen), ["ss -ltnp 'sport = :1939'"]);
+
+    // What only root may see is known by the machine's unit, and by the user of the socket.
+    let mut machines = asking(Vec::new());
+    machines.holder.uid = Some(0);
+    machines.unit = Some(socket_of(Some("/home/op/.parachute".into())));
+    assert_eq!(hints(&machines), ["sudo parachute start", "sudo parachute stop"]);
+    machines.holder.uid = Some(1001);
+    assert_eq!(hints(&machines), ["sudo parachute stop"], "the hub itself");
+    machines.holder.uid = Some(1002);
+    assert_eq!(hints(&machines), ["sudo ss -ltnp 'sport = :1939'"], "a stranger in its place");
 }
 
 /// Lesson of the field: `kill 82` was the hint, and 82 was the manager of everything that the person ran.
 #[test]
 fn a_socket_that_a_manager_holds_for_us_is_called_by_its_unit() {
     let mut scene = asking(vec![systemd(50, 1000)]);
-    scene.socket = Some(OwnSocket { home: Some("/home/op/.parachute".into()) });
+    scene.unit = Some(socket_of(Some("/home/op/.parachute".into())));
     let occupant = judge(&scene);
     let words = "parachute-hub.socket, the socket of the hub, in systemd (user) (pid 50 (x))";
     assert_eq!(occupant.words(), words);
     assert_eq!(hints(&scene), ["parachute start", "parachute stop"]);
-    scene.socket = Some(OwnSocket { home: Some("/srv/o p".into()) });
+    scene.unit = Some(socket_of(Some("/srv/o p".into())));
     assert_eq!(hints(&scene), ["parachute --home '/srv/o p' stop"]);
-    scene.socket = Some(OwnSocket { home: None });
+    scene.unit = Some(socket_of(None));
     assert_eq!(hints(&scene), ["systemctl --user stop parachute-hub.socket"]);
 
     let mut machines = asking(vec![systemd(1, 0)]);
-    machines.socket = Some(OwnSocket { home: Some("/home/op/.parachute".into()) });
+    machines.unit = Some(socket_of(Some("/home/op/.parachute".into())));
     assert_eq!(hints(&machines), ["sudo parachute start", "sudo parachute stop"]);
-    machines.socket = Some(OwnSocket { home: Some("/home/carol/.parachute".into()) });
+    machines.unit = Some(socket_of(Some("/home/carol/.parachute".into())));
     assert_eq!(hints(&machines), [] as [&str; 0], "it is another person's");
     assert!(judge(&machines).words().contains("the hub of /home/carol/.parachute, in systemd (system)"));
     machines.asker.uid = 0;
@@ -228,7 +243,7 @@ fn a_module_that_wants_the_hubs_port_gets_another() {
     let mut asked = asking(vec![systemd(50, 1000), looks(62, 50, "parachute serve", "/")]);
     assert_eq!(judge(&asked).hint_for("web"), "give web another port in services.json");
     asked.processes.truncate(1);
-    asked.socket = Some(OwnSocket { home: Some("/home/op/.parachute".into()) });
+    asked.unit = Some(socket_of(Some("/home/op/.parachute".into())));
     assert_eq!(judge(&asked).hint_for("web"), "give web another port in services.json");
 }
 

@@ -52,14 +52,15 @@ pub(super) fn kilobytes(text: &[u8], key: &str) -> Option<u64> {
     number::<u64>(digits)?.checked_mul(1024)
 }
 
-/// The control group in the hierarchy of systemd, of the lines of `/proc/<pid>/cgroup`: the one named `systemd` where there
-/// are several, else the unified one (cgroups(7), "/proc files").
+/// The control group in the hierarchy of systemd, of the lines of `/proc/<pid>/cgroup`: the unified one, or that named
+/// `systemd` where the unified one is not used (cgroups(7), "/proc files").
 pub(super) fn cgroup(text: &[u8]) -> Option<String> {
     let after = |mark: &[u8]| {
         let mut lines = text.split(|b| *b == b'\n');
         lines.find_map(|line| memchr::memmem::find(line, mark).map(|at| &line[at + mark.len()..]))
     };
-    let path = after(b":name=systemd:").or_else(|| after(b"0::"))?;
+    let all = [after(b"0::"), after(b":name=systemd:")];
+    let path = all.iter().flatten().find(|path| **path != b"/").or_else(|| all.iter().flatten().next())?;
     std::str::from_utf8(path).ok().map(str::to_owned)
 }
 
@@ -106,8 +107,12 @@ mod tests {
         assert_eq!(uptime_ticks(b"2520.07 4900.11\n"), Some(252_007));
         assert_eq!(uptime_ticks(b"2520\n"), None);
         assert_eq!(cgroup(b"0::/init.scope\n").as_deref(), Some("/init.scope"));
-        let both = b"4:cpu:/\n1:name=systemd:/system.slice/a.service\n0::/\n";
-        assert_eq!(cgroup(both).as_deref(), Some("/system.slice/a.service"));
+        for both in
+            ["1:name=systemd:/system.slice/a.service\n0::/\n", "1:name=systemd:/\n0::/system.slice/a.service"]
+        {
+            assert_eq!(cgroup(both.as_bytes()).as_deref(), Some("/system.slice/a.service"));
+        }
+        assert_eq!(cgroup(b"1:name=systemd:/\n0::/\n").as_deref(), Some("/"));
         assert_eq!(cgroup(b"4:cpu:/x\n"), None);
     }
 

@@ -1,11 +1,11 @@
-//! The socket of a hub, as its unit's files have it: for which port, and for which home.
-#![expect(clippy::disallowed_methods, reason = "edge: reads the files of our own socket unit")]
+//! The hub's unit, as its files have it: for which port, which home, and whom.
+#![expect(clippy::disallowed_methods, reason = "edge: reads the files of our own unit")]
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::ServiceManager;
-use super::judge::OwnSocket;
+use super::judge::OwnUnit;
 use crate::process::person;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
@@ -14,9 +14,9 @@ use crate::unit::target::{OLDEST_SYSTEMD, Scope, Target};
 /// A unit larger than this is none of ours.
 const MAX_UNIT: u64 = 256 * 1024;
 
-/// The socket that this manager may hold the port for. Files of another user are not opened: where they lie, and what they
-/// lead to, is that user's to choose.
-pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnSocket> {
+/// The hub's unit in this manager, if it is for this port. Files of another user are not opened: where they lie, and what
+/// they lead to, is that user's to choose.
+pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
     let (dir, scope) = match manager {
         ServiceManager::System => (PathBuf::from("/etc/systemd/system"), Scope::System),
         ServiceManager::User { uid, own: true, .. } => {
@@ -25,15 +25,18 @@ pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnSocket> {
         ServiceManager::User { .. } | ServiceManager::Launchd | ServiceManager::Init => return None,
     };
     let hub = UnitName::hub();
-    let socket = dir.join(hub.socket().systemd());
-    let texts: Vec<String> =
-        std::iter::once(socket.clone()).chain(drop_ins(&socket)).filter_map(|p| text(&p)).collect();
-    if !recognise::listens(texts.iter().map(String::as_str)).contains(&port) {
-        return None;
-    }
     let target = Target::Systemd { scope, version: OLDEST_SYSTEMD };
+    let socket = dir.join(hub.socket().systemd());
+    let texts = std::iter::once(socket.clone()).chain(drop_ins(&socket)).filter_map(|path| text(&path));
+    let texts: Vec<String> = texts.collect();
     let service = text(&dir.join(hub.systemd())).unwrap_or_default();
-    Some(OwnSocket { home: recognise::home(&service, &target) })
+    let unit = OwnUnit {
+        socket: recognise::listens(texts.iter().map(String::as_str)).contains(&port),
+        service: recognise::port(&service, &target) == Some(port),
+        home: recognise::home(&service, &target),
+        uid: recognise::person(&service, &target).and_then(|name| person::by_name(&name).ok()).map(|p| p.uid),
+    };
+    (unit.socket || unit.service).then_some(unit)
 }
 
 /// `NAME.socket.d/*.conf` beside a unit, in their order: systemd.unit(5).
