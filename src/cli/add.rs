@@ -13,6 +13,7 @@ use crate::process::ports;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::occupied;
 use super::ops::encoded;
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
@@ -114,7 +115,7 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Said, CliError> {
     };
     // From here on the module is on disk: whatever the hub says, that is told first.
     let outcome = match asked {
-        Ok(reply) => Outcome::of(Op::Start, reply),
+        Ok(reply) => Outcome::of(Op::Start, occupied::renew_reply(cx, reply)),
         Err(ClientError::NoHub { .. }) => {
             out.push_str("  no hub is running; it starts with: parachute serve\n");
             return Ok(Said::done(out));

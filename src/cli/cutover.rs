@@ -22,10 +22,14 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
+use super::owned::{self, Act};
 use super::plans::{self, Recovery};
 use super::said::Said;
 use super::site::{self, Asked, Found, ScopeArg, Site};
 use super::standby;
+
+/// What it would do to an installation that there is.
+const CUTOVER: Act = Act { verb: "uninstall", left: "nothing was stopped" };
 
 /// A cutover that was asked for.
 #[derive(Debug)]
@@ -97,6 +101,7 @@ struct Stopped {
 /// [`Refusal`]s, with nothing touched; steps that fail, with everything taken back.
 pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
     let site = site_of(cx, args).await?;
+    owned::respect_plan(&site)?;
     let mut host = site.host();
     let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if args.resume || args.rollback {
@@ -146,7 +151,13 @@ pub(super) async fn site_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Site
     }
 }
 
+/// Taking over the hub of another person is no part of a cutover.
 async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said, CliError> {
+    owned::respect(site, &owned::owners(site)?, CUTOVER, false).map_err(|error| {
+        let (name, may) = (&site.person.name, site.person.uid != 0 && site.driver.manager.is_system());
+        let own = format!("parachute migrate --to-supervised     (as {name}, without sudo: a second hub)");
+        if may { error.hint(own) } else { error }
+    })?;
     let glance = site.glance();
     let legacy = legacy::look(cx, &site.home, &site.person, Some(&glance)).await?;
     let found = findings(&legacy);

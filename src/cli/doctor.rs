@@ -21,6 +21,7 @@ use crate::ui::text::printable;
 use super::context::Context;
 use super::error::{CliError, Kind};
 use super::legacy;
+use super::owned;
 use super::plans;
 use super::said::Said;
 use super::site::{self, Asked, Found, NoManager, Site};
@@ -70,7 +71,12 @@ struct Report {
 /// # Errors
 /// With `--fix` only: nothing can be planned, questions nobody answers, steps that fail.
 pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Said, CliError> {
-    let site = find(cx, &Asked { scope: args.scope, user: args.user.as_deref() }).await;
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let (cx, site) = match find(cx, &asked).await {
+        Ok(site) => own(cx, site, args.fix)?,
+        Err(install) => (cx.clone(), Err(install)),
+    };
+    let cx = &cx;
     let facts = look(cx, &site).await;
     let checks = checks::all(&facts);
     if args.fix {
@@ -94,6 +100,25 @@ async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Site, Installation> {
             next: error.next.first().cloned().unwrap_or_else(|| "parachute init --dry-run".to_owned()),
             because: error.message,
         }),
+    }
+}
+
+/// The same, where the person has their home. Another's installation is looked at by whoever names that one: with these
+/// eyes all of it would be wrong.
+///
+/// # Errors
+/// It was to be mended.
+fn own(cx: &Context, site: Site, fix: bool) -> Result<(Context, Result<Site, Installation>), CliError> {
+    // What cannot be read is said by whatever else is asked there.
+    let Ok(owners) = owned::owners(&site) else { return Ok((cx.clone(), Ok(site))) };
+    let (cx, site) = owned::at_its_home(cx, site, &owners);
+    match owned::respect(&site, &owners, owned::LOOK, false) {
+        Ok(()) => Ok((cx, Ok(site))),
+        Err(refused) if fix => Err(refused),
+        Err(refused) => {
+            let next = refused.next.into_iter().next().unwrap_or_else(|| "parachute status".to_owned());
+            Ok((cx, Err(Installation::Untold { because: refused.message, next })))
+        }
     }
 }
 

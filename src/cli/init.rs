@@ -24,6 +24,7 @@ use super::cutover::{self, CutoverArgs};
 use super::error::{CliError, Kind};
 use super::legacy;
 use super::managed::survival_line;
+use super::owned;
 use super::plans::{self, Recovery};
 use super::said::Said;
 use super::site::{self, Asked, Found, Site};
@@ -42,6 +43,9 @@ pub struct InitArgs {
     /// Replace a unit that was changed, or that another program wrote
     #[arg(long)]
     pub force: bool,
+    /// Replace the hub of another person, or of another home: it stops, with its modules; `uninstall` brings it back
+    #[arg(long, conflicts_with_all = ["resume", "rollback"])]
+    pub take_over: bool,
     /// Whose services: yours alone, or the machine's (needs root)
     #[arg(long, value_name = "SCOPE")]
     pub scope: Option<site::ScopeArg>,
@@ -129,6 +133,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         Found::NoManager(none) if none.at_all => return foreground(cx, args, &none.why).await,
         Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
+    owned::respect_plan(&site)?;
     let mut host = site.host();
     if args.resume || args.rollback {
         let recovery = Recovery::roll_back_if(args.rollback);
@@ -144,11 +149,13 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         glance = site.glance();
         facts = glance.facts(cx, args.port).await?;
     }
+    planner::respect_others(&facts, args.take_over).map_err(|refusal| site::refused(&refusal))?;
     if let Some(said) = older(cx, args, &glance).await? {
         return Ok(Ended::Said(said));
     }
     let request = Request {
         force: args.force,
+        take_over: args.take_over,
         start: !args.no_start,
         socket: args.no_socket.then_some(false),
         linger: !args.no_linger,

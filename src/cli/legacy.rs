@@ -114,7 +114,7 @@ pub fn listed(legacy: &Legacy) -> Listed {
     let strangers = strangers.into_iter().map(|(port, verdict)| Stranger {
         port: port.port,
         of: port.of,
-        holder: port.holder.phrase(),
+        holder: port.occupant.words(),
         verdict,
     });
     Listed {

@@ -18,9 +18,11 @@ pub mod logs;
 pub mod man;
 pub mod managed;
 pub mod migrate;
+mod occupied;
 mod offer;
 pub mod ops;
 pub mod outcome;
+mod owned;
 pub mod plans;
 mod purge;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::outcome::{self, Op, Outcome};
 use super::said::Said;
-use super::{hub, left, offer};
+use super::{hub, left, occupied, offer, owned};
 
 /// Start modules and wait until they are ready
 #[derive(Debug, clap::Args)]
@@ -84,6 +84,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
 /// # Errors
 /// No hub, and nothing that could start one.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "start").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::start(cx, args.json).await,
@@ -99,6 +100,7 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<Said, CliError> {
 /// # Errors
 /// No hub, or one that cannot be restarted.
 pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "restart").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::restart(cx, args.json).await,
@@ -111,6 +113,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Said, CliError> 
 /// # Errors
 /// The hub cannot be talked to. No hub at all is what was asked for.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Said, CliError> {
+    owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
         Target::Hub => hub::stop(cx, args.json).await,
@@ -150,7 +153,7 @@ async fn modules(
             status.modules.into_iter().map(|module| module.short).collect()
         }
     };
-    let asked = names.iter().map(|name| one(client, op, name));
+    let asked = names.iter().map(|name| one(cx, client, op, name));
     let outcomes: Vec<Outcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let kind = if outcomes.iter().all(|outcome| outcome.ok) { Kind::Done } else { Kind::Failed };
     Ok(Said::report(json, &outcomes, kind, || match outcomes.as_slice() {
@@ -160,10 +163,10 @@ async fn modules(
 }
 
 /// Asks for one module. A refusal is an outcome of this module; no hub at all is an error for all.
-async fn one(client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
+async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
     let path = format!("/api/modules/{}/{}", encoded(name), op.word());
     match client.post::<OpReply>(&path, OP).await {
-        Ok(reply) => Ok(Outcome::of(op, reply)),
+        Ok(reply) => Ok(Outcome::of(op, occupied::renew_reply(cx, reply))),
         Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
         Err(error) => {
             let error = CliError::from(error);

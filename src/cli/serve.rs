@@ -70,7 +70,8 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<Said, CliError> {
     let keeper = options.keeper();
     serve::run(options).or_else(|error| {
         let kind = if error.needs_person() { Kind::NeedsPerson } else { Kind::Failed };
-        let refusal = CliError::from_error(kind, &error).hint(error.next());
+        let mut refusal = CliError::from_error(kind, &error);
+        refusal.next = error.next();
         if !(error.needs_person() && keeper.never_gives_up()) {
             return Err(refusal);
         }

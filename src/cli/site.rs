@@ -262,6 +262,13 @@ fn home_of(cx: &Context, acting: &Person, person: &Person) -> Home {
     }
 }
 
+/// The manager of the whole machine, and who asks: who called sudo, else root. `None`: there is no such manager.
+pub(super) async fn machines(cx: &Context) -> Option<(Manager, Person)> {
+    let manager = managers(cx).await.into_iter().find(Manager::is_system)?;
+    let acting = person::by_uid(person::effective_uid()).ok()?;
+    Some((manager, caller(cx).ok().flatten().unwrap_or(acting)))
+}
+
 /// Every manager of this machine that works.
 pub(super) async fn managers(cx: &Context) -> Vec<Manager> {
     look(cx).await.candidates

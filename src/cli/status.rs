@@ -15,8 +15,8 @@ use super::context::Context;
 use super::error::{CliError, Kind};
 use super::left::{self, Left};
 use super::managed::{self, ManagerView};
-use super::offer;
 use super::said::Said;
+use super::{occupied, offer};
 
 /// Show the hub and every module
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,12 @@ pub async fn run(cx: &Context, args: StatusArgs) -> Result<Said, CliError> {
     let client = cx.client();
     let (answer, manager) = tokio::join!(client.get::<Status>("/api/status"), managed::look(cx));
     match answer {
-        Ok(status) => {
+        Ok(mut status) => {
+            for module in &mut status.modules {
+                if let Some(problem) = &mut module.problem {
+                    occupied::renew(cx, &module.short, problem);
+                }
+            }
             let kind = verdict(&status);
             let up = Up { status, manager };
             Ok(Said::report(args.json, &up, kind, || screen(&up.status, up.manager.as_ref(), cx.style)))

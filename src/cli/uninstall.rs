@@ -6,13 +6,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::home::{fs, sentence};
+use crate::install::owner::Owner;
 use crate::module::shell::{quote, quote_path};
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_receipt, peek_unfinished};
 use crate::plan::observed::Observed;
 use crate::plan::receipt::Receipt;
 use crate::plan::show::Shown;
-use crate::plan::step::Step;
+use crate::plan::step::{Key, Step};
 use crate::plan::{Note, Plan, UndoScope, undo_plan};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
@@ -22,6 +23,7 @@ use crate::unit::recognise;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::owned;
 use super::plans;
 use super::purge::{Listing, Purge, Purged};
 use super::said::Said;
@@ -70,6 +72,9 @@ struct Report {
     /// The home that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<Purged>,
+    /// Whose hub it had been before, which is there again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<String>,
     /// What somebody changed since, and was left.
     notes: Vec<Note>,
 }
@@ -106,6 +111,11 @@ pub async fn take_back(
         Found::Site(site) => site,
         Found::NoManager(none) => return Err(site::no_manager(&none)),
     };
+    let act = if scope == UndoScope::Everything { owned::TEARDOWN } else { owned::UNINSTALL };
+    let owners = owned::owners(&site)?;
+    let (cx, site) = owned::at_its_home(cx, *site, &owners);
+    let cx = &cx;
+    owned::respect(&site, &owners, act, args.force)?;
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if !receipt.is_empty() && (cx.home_named || args.purge) {
         other_home(&site, &receipt)?;
@@ -124,8 +134,11 @@ pub async fn take_back(
         let said =
             standby::settle(cx, &asked, &mut host, &site.place.state, plans::Recovery::RollBack).await?;
         Terminal.err(&said.out);
+        // What comes to light below it may be another's.
+        owned::respect(&site, &owned::owners(&site)?, act, args.force)?;
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let restored = restored(&receipt, &site);
     let now = observe_all(&host, &receipt.steps()).await.map_err(|error| plans::unseen(&error))?;
     let plan = undo_plan(&receipt, &now, scope, args.force);
     let (shown, found) = plans::look(&plan, &host, &site.driver.manager).await?;
@@ -172,10 +185,24 @@ pub async fn take_back(
     let kept = (!args.purge && fs::exists(root)).then(|| root.display().to_string());
     let whole = notes.is_empty() && deleted.as_ref().is_none_or(Purged::is_whole);
     let kind = if whole { Kind::Done } else { Kind::Failed };
-    let report =
-        Report { installed: !receipt.is_empty(), performed, kept, purge: purging(cx, &args), deleted, notes };
+    let report = Report {
+        installed: !receipt.is_empty(),
+        performed,
+        kept,
+        purge: purging(cx, &args),
+        deleted,
+        restored,
+        notes,
+    };
     let said = Said::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((said, report.installed))
+}
+
+/// Whose hub was there before ours, and comes back.
+fn restored(receipt: &Receipt, site: &Site) -> Option<String> {
+    let record = receipt.get(&Key::File(site.driver.manager.file(&UnitName::hub())))?;
+    let text = record.before.entry()?.text()?;
+    Owner::of_unit(text, &site.driver.manager, &site.person).map(|owner| owner.to_string())
 }
 
 /// Daemons that are to be started and could not be: who, and what is missing.
@@ -212,8 +239,15 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
         let text = format!("{} was not installed by this program and is left alone", file.display());
         notes.push(Note { text, hint: Some(format!("ls -l {}", file.display())) });
     }
-    let report =
-        Report { installed: false, performed: 0, kept: None, purge: String::new(), deleted: None, notes };
+    let report = Report {
+        installed: false,
+        performed: 0,
+        kept: None,
+        purge: String::new(),
+        deleted: None,
+        restored: None,
+        notes,
+    };
     Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
 }
 
@@ -263,7 +297,11 @@ fn screen(report: &Report, style: Style) -> String {
     } else if !report.installed && report.performed == 0 {
         out.push_str("nothing is installed: there is nothing to take back\n");
     } else if report.notes.is_empty() {
-        out.push_str(&format!("{} uninstalled: nothing of it is left\n", style.good("✓")));
+        let left = match &report.restored {
+            Some(owner) => format!("the hub of {} is back", printable(owner)),
+            None => "nothing of it is left".to_owned(),
+        };
+        out.push_str(&format!("{} uninstalled: {left}\n", style.good("✓")));
     } else {
         out.push_str("uninstalled, but for what is named above\n");
     }

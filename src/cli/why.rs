@@ -9,12 +9,13 @@ use crate::module::failure::Failure;
 use crate::module::name::Short;
 use crate::module::problem::Kind as ProblemKind;
 use crate::module::row::short_of;
-use crate::process::ports;
+use crate::process::holder::look::{self, Asking};
 use crate::ui::style::Style;
 use crate::ui::text::{lived, printable};
 
 use super::context::Context;
 use super::error::{CliError, Kind};
+use super::occupied;
 use super::ops::encoded;
 use super::said::Said;
 
@@ -42,18 +43,24 @@ pub async fn run(cx: &Context, args: WhyArgs) -> Result<Said, CliError> {
         return Err(CliError::new(Kind::Usage, text).hint("parachute status"));
     }
     let path = format!("/api/modules/{}/why", encoded(&args.name));
-    let why = match cx.client().get::<Why>(&path).await {
+    let mut why = match cx.client().get::<Why>(&path).await {
         Ok(why) => why,
         Err(ClientError::NoHub { .. }) => Why { module: None, failure: from_disk(cx, &args.name)? },
         Err(error) => return Err(error.into()),
     };
-    let holder =
-        why.module.as_ref().filter(|module| module.listens && module.pid.is_none()).and_then(|module| {
-            ports::holder(module.port)
-                .ok()
-                .flatten()
-                .map(|(holder, _)| format!("port {} is held by {}", holder.port, holder.phrase()))
-        });
+    if let Some(module) = &mut why.module
+        && let Some(problem) = &mut module.problem
+    {
+        occupied::renew(cx, &module.short, problem);
+    }
+    if let Some(failure) = &mut why.failure {
+        occupied::renew(cx, &failure.short.clone(), &mut failure.problem);
+    }
+    let down = why.module.as_ref().filter(|module| module.listens && module.pid.is_none());
+    let holder = down.and_then(|module| {
+        let occupant = look::occupant(module.port, &Asking::about(cx.home.root())).ok()??;
+        Some(format!("port {} is held by {}", module.port, occupant.words()))
+    });
     Ok(Said::report(args.json, &why, Kind::Done, || screen(&args.name, &why, holder.as_deref(), cx.style)))
 }
 

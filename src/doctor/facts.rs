@@ -9,8 +9,8 @@ use crate::home::hub_env::Refused;
 use crate::install::facts::{Facts, PortHolder};
 use crate::manager::state::Told;
 use crate::module::failure::Failure;
-use crate::module::problem::Holder;
 use crate::module::stamp::Stamp;
+use crate::process::holder::Occupant;
 
 /// Everything. Nothing else is asked while checking.
 #[derive(Debug, Clone, Serialize)]
@@ -43,7 +43,7 @@ pub struct DoctorFacts {
     /// How modules are started.
     pub starts: Vec<Start>,
     /// Where no hub runs: modules whose port somebody holds.
-    pub held: Vec<(String, Holder)>,
+    pub held: Vec<(String, Occupant)>,
     /// Space on the home's file system; `None`: it cannot be told.
     pub disk: Option<Disk>,
     /// Bytes of all log files of the home.

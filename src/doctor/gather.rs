@@ -25,9 +25,10 @@ use crate::module::env::Env;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
 use crate::module::port;
-use crate::module::problem::Holder;
 use crate::module::stamp::Stamp;
 use crate::plan::journal::peek_receipt;
+use crate::process::holder::look::{self, Asking, Looker};
+use crate::process::holder::{Kind, Occupant};
 use crate::process::person::{self, Person};
 use crate::process::{ports, table};
 use crate::unit::name::UnitName;
@@ -77,10 +78,10 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
         program_is_there: known.is_some_and(|install| fs::is_executable(&install.program.path)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         port,
-        held: held(&services, hub.as_deref(), looking.older.as_ref()),
+        held: held(home, &services, hub.as_deref(), looking.older.as_ref()),
         holder: match known {
             Some(install) => install.holder.clone(),
-            None => holder(port, hub.as_deref()),
+            None => holder(home, port, hub.as_deref()),
         },
         private: private(home, &shorts, known.map_or(me, |install| install.person.uid)),
         services: troubles,
@@ -145,26 +146,27 @@ fn port_of_unit(home: &Home, person: &Person, manager: &Manager) -> Option<u16> 
 }
 
 /// What cannot be told is found out by whoever binds the port.
-fn holder(port: u16, hub: Option<&Status>) -> Option<PortHolder> {
-    ports::holder(port).ok().flatten().map(|(holder, _)| PortHolder {
-        ours: hub.is_some_and(|status| Some(status.hub.pid) == holder.pid),
-        pid: holder.pid,
-        command: holder.command,
-    })
+fn holder(home: &Home, port: u16, hub: Option<&Status>) -> Option<PortHolder> {
+    let asking = Asking { hub: hub.map(|status| status.hub.pid), ..Asking::about(home.root()) };
+    let occupant = look::occupant(port, &asking).ok()??;
+    Some(PortHolder { ours: matches!(&occupant.kind, Kind::Hub(of) if of.ours), occupant })
 }
 
 /// Who holds ports of modules where no hub runs. Of older daemons another check tells.
 fn held(
+    home: &Home,
     services: &Services,
     hub: Option<&Status>,
     older: Option<&Told<Option<String>>>,
-) -> Vec<(String, Holder)> {
+) -> Vec<(String, Occupant)> {
     if hub.is_some() || !matches!(older, None | Some(Told::Known(None))) {
         return Vec::new();
     }
     let occupied = ports::occupied().unwrap_or_default();
     let taken = services.rows.iter().filter(|(_, row)| occupied.contains(&row.port));
-    taken.filter_map(|(short, row)| Some((short.to_string(), ports::holder(row.port).ok()??.0))).collect()
+    let looker = Looker::new(&Asking::about(home.root()));
+    let look = |port: u16| ports::holding(port).ok()?.map(|(holder, ids)| looker.of(holder, &ids));
+    taken.filter_map(|(short, row)| Some((short.to_string(), look(row.port)?))).collect()
 }
 
 /// The rows, and what is wrong with the file.

@@ -151,6 +151,7 @@ pub(crate) fn ill() -> DoctorFacts {
     here.twins.push(Twin {
         path: "/etc/systemd/system/parachute-hub.service".into(),
         remove: "sudo parachute uninstall --scope system".to_owned(),
+        owner: None,
     });
     here.program.same = false;
     let service = &mut here.units[0];

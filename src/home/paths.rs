@@ -106,6 +106,12 @@ impl Home {
         self.root.join("hub").join("run").join("hub.port")
     }
 
+    /// Where the older, detached hub wrote its pid.
+    #[must_use]
+    pub fn older_pidfile(&self) -> PathBuf {
+        self.root.join("hub").join("run").join("hub.pid")
+    }
+
     /// What the hub itself keeps; a module cannot have this name.
     #[must_use]
     pub fn hub_dir(&self) -> PathBuf {

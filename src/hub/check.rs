@@ -55,7 +55,7 @@ impl Finding {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        Self { id, verdict: Verdict::Fail, text, next: Some(error.next()) }
+        Self { id, verdict: Verdict::Fail, text, next: error.next().into_iter().next() }
     }
 }
 
@@ -65,7 +65,7 @@ pub fn check(options: &ServeOptions) -> Vec<Finding> {
     let home = &options.home;
     let (settings, told) = read_settings(home);
     let port = match Wanted::of(options, &settings) {
-        Ok(wanted) => port(wanted.host(), wanted.port()),
+        Ok(wanted) => port(home, wanted.host(), wanted.port()),
         Err(error) => Finding::fail("port", &error),
     };
     vec![told, environment(home), place(home), operator_token(home), other_hub(home), port]
@@ -157,8 +157,8 @@ fn other_hub(home: &Home) -> Finding {
 }
 
 /// A socket that is bound and never listens is seen by nobody, and hinders nobody who binds as we do.
-fn port(host: &str, port: u16) -> Finding {
-    match listen::address(host).and_then(|ip| listen::could_bind(host, SocketAddr::new(ip, port))) {
+fn port(home: &Home, host: &str, port: u16) -> Finding {
+    match listen::address(host).and_then(|ip| listen::could_bind(home, host, SocketAddr::new(ip, port))) {
         Ok(()) if port == 0 => Finding::ok("port", format!("{host}: a free port would be taken")),
         Ok(()) => Finding::ok("port", format!("{host}:{port} is free")),
         Err(error) => Finding::fail("port", &ServeError::Listen(error)),

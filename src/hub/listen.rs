@@ -11,7 +11,8 @@ use crate::home::fs;
 use crate::home::lock::{self, Lock, LockError};
 use crate::home::mark;
 use crate::home::paths::Home;
-use crate::process::ports;
+use crate::process::holder::Occupant;
+use crate::process::holder::look::{self, Asking};
 
 use super::activation::{self, Handed};
 
@@ -30,16 +31,14 @@ pub enum ListenError {
         holder: String,
     },
     /// Somebody listens on the port.
-    #[error("port {port} on {host} is held by {holder}")]
+    #[error("port {port} on {host} is held by {}", who(occupant.as_deref()))]
     PortBusy {
         /// Host.
         host: String,
         /// Port.
         port: u16,
-        /// Who.
-        holder: String,
-        /// Its pid, if this user may see it.
-        pid: Option<u32>,
+        /// Who, if that can be told.
+        occupant: Option<Box<Occupant>>,
     },
     /// The address cannot be bound for another reason.
     #[error("cannot listen on {host}:{port}")]
@@ -154,21 +153,25 @@ impl Drop for Traces {
     }
 }
 
-fn tcp(host: &str, port: u16) -> Result<TcpListener, ListenError> {
+fn who(occupant: Option<&Occupant>) -> String {
+    occupant.map_or_else(|| "a process that could not be found".to_owned(), Occupant::words)
+}
+
+fn tcp(home: &Home, host: &str, port: u16) -> Result<TcpListener, ListenError> {
     let ip = address(host)?;
     let bind = || {
         let listener = StdTcpListener::bind(SocketAddr::new(ip, port))?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
-    bind().map_err(|source| refused(host, port, source))
+    bind().map_err(|source| refused(home, host, port, source))
 }
 
 /// Whether [`Door::bind`] would succeed now. Listens on nothing.
 ///
 /// # Errors
 /// As there.
-pub fn could_bind(host: &str, at: SocketAddr) -> Result<(), ListenError> {
+pub fn could_bind(home: &Home, host: &str, at: SocketAddr) -> Result<(), ListenError> {
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let bind = || {
         let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
@@ -176,26 +179,22 @@ pub fn could_bind(host: &str, at: SocketAddr) -> Result<(), ListenError> {
         rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
         rustix::net::bind(&socket, &at)
     };
-    bind().map_err(|errno| refused(host, at.port(), errno.into()))
+    bind().map_err(|errno| refused(home, host, at.port(), errno.into()))
 }
 
-fn refused(host: &str, port: u16, source: std::io::Error) -> ListenError {
+fn refused(home: &Home, host: &str, port: u16, source: std::io::Error) -> ListenError {
     if source.kind() == std::io::ErrorKind::AddrInUse {
-        busy(host, port)
+        busy(home, host, port)
     } else {
         ListenError::Bind { host: host.to_owned(), port, source }
     }
 }
 
 /// Names whoever holds the port.
-fn busy(host: &str, port: u16) -> ListenError {
-    let holder = ports::holder(port).ok().flatten().map(|(holder, _)| holder);
-    ListenError::PortBusy {
-        host: host.to_owned(),
-        port,
-        pid: holder.as_ref().and_then(|holder| holder.pid),
-        holder: holder.map_or_else(|| "a process that could not be found".to_owned(), |h| h.phrase()),
-    }
+fn busy(home: &Home, host: &str, port: u16) -> ListenError {
+    let asking = Asking { detached: lock::written_pid(&home.older_pidfile()), ..Asking::about(home.root()) };
+    let occupant = look::occupant(port, &asking).ok().flatten().map(Box::new);
+    ListenError::PortBusy { host: host.to_owned(), port, occupant }
 }
 
 /// What a host means.
@@ -239,8 +238,8 @@ impl Door {
     ///
     /// # Errors
     /// [`ListenError::PortBusy`] names the holder.
-    pub fn bind(host: &str, port: u16) -> Result<Self, ListenError> {
-        let tcp = tcp(host, port)?;
+    pub fn bind(home: &Home, host: &str, port: u16) -> Result<Self, ListenError> {
+        let tcp = tcp(home, host, port)?;
         let host = host.to_owned();
         match tcp.local_addr() {
             Ok(at) => Ok(Self { tcp, host, port: at.port(), held_by: None }),

@@ -52,7 +52,7 @@ impl Premises {
                 notes.extend(wanted.yield_to(handed.at)?);
                 Door::handed(handed)?
             }
-            None => Door::bind(wanted.host(), wanted.port())?,
+            None => Door::bind(home, wanted.host(), wanted.port())?,
         };
         let (traces, written) = Traces::leave(home, door.port);
         notes.extend(written.err().map(|error| error.to_string()));

@@ -57,36 +57,33 @@ impl ServeError {
         }
     }
 
-    /// What to type next.
+    /// What to type next, the best first.
     #[must_use]
-    pub fn next(&self) -> String {
+    pub fn next(&self) -> Vec<String> {
+        let one = |text: &str| vec![text.to_owned()];
         match self {
-            Self::Listen(ListenError::SecondHub { .. }) => "parachute status".to_owned(),
-            Self::Listen(ListenError::PortBusy { pid: Some(1), .. }) => {
-                "systemctl list-sockets     (the unit to stop is in its row), or `parachute serve --port N`".to_owned()
+            Self::Listen(ListenError::SecondHub { .. }) => one("parachute status"),
+            Self::Listen(ListenError::PortBusy { occupant, .. }) => {
+                let mut hints = occupant.as_ref().map_or_else(Vec::new, |occupant| occupant.hints());
+                hints.push("parachute serve --port N     (another port)".to_owned());
+                hints
             }
-            Self::Listen(ListenError::PortBusy { pid: Some(pid), .. }) => {
-                format!("stop it with `kill {pid}`, or choose another port: `parachute serve --port N`")
-            }
-            Self::Listen(ListenError::PortBusy { .. } | ListenError::Bind { .. }) => {
-                "parachute serve --port N".to_owned()
-            }
-            Self::Listen(ListenError::Host(_)) => "parachute serve --host 127.0.0.1".to_owned(),
+            Self::Listen(ListenError::Bind { .. }) => one("parachute serve --port N"),
+            Self::Listen(ListenError::Host(_)) => one("parachute serve --host 127.0.0.1"),
             Self::Listen(ListenError::SocketPath(_)) => {
-                "choose a shorter home: `parachute --home DIR serve`".to_owned()
+                one("choose a shorter home: `parachute --home DIR serve`")
             }
             Self::Listen(ListenError::Home { path, .. }) | Self::Token { path, .. } => {
-                format!("ls -ld {}", path.display())
+                vec![format!("ls -ld {}", path.display())]
             }
-            Self::Activation(ActivationError::Elsewhere { .. }) => {
-                "give the unit the socket's address, or change ListenStream= in `systemctl edit parachute-hub.socket`"
-                    .to_owned()
-            }
-            Self::Activation(_) => "systemctl cat parachute-hub.socket   (with --user for a user unit)".to_owned(),
-            Self::Settings(_) => "correct it, then `parachute serve`".to_owned(),
-            Self::Demo(_) => "parachute remove demo".to_owned(),
-            Self::System { .. } => "parachute serve".to_owned(),
-            Self::LeftBehind(_) => "ps -ef".to_owned(),
+            Self::Activation(ActivationError::Elsewhere { .. }) => one(
+                "give the unit the socket's address, or change ListenStream= in `systemctl edit parachute-hub.socket`",
+            ),
+            Self::Activation(_) => one("systemctl cat parachute-hub.socket   (with --user for a user unit)"),
+            Self::Settings(_) => one("correct it, then `parachute serve`"),
+            Self::Demo(_) => one("parachute remove demo"),
+            Self::System { .. } => one("parachute serve"),
+            Self::LeftBehind(_) => one("ps -ef"),
         }
     }
 }

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::owner::Owner;
 use super::path::Need;
 use crate::home::hub_env::Refused;
 use crate::manager::state::{Told, UnitState};
 use crate::manager::which::Manager;
 use crate::plan::content::Content;
+use crate::process::holder::Occupant;
 use crate::process::person::Person;
 use crate::unit::name::UnitName;
 
@@ -27,6 +29,9 @@ pub struct Facts {
     pub units: Vec<UnitFacts>,
     /// Units of ours in places of other managers.
     pub twins: Vec<Twin>,
+    /// The installation of another person, or of another home, in this very place.
+    #[serde(default)]
+    pub others: Option<Others>,
     /// Whether the person's manager outlives their logins; `None` where that means nothing.
     pub linger: Option<Told<bool>>,
     /// Who listens on the hub's port.
@@ -97,6 +102,34 @@ pub enum OnDisk {
     Other(String),
 }
 
+/// An installation of another person, or of another home, in the place that is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// Whose.
+    pub owner: Owner,
+    /// Whether its hub runs.
+    pub runs: bool,
+    /// Modules that run under it, by name, as far as that can be told without a look into that home.
+    pub modules: Vec<String>,
+    /// A plan of theirs was broken off.
+    pub open: bool,
+}
+
+impl Others {
+    /// What a plan that takes it over says first: who is served no longer.
+    #[must_use]
+    pub fn ends(&self) -> String {
+        let owner = &self.owner;
+        match (self.runs, self.modules.as_slice()) {
+            (false, []) => format!("the hub of {owner}, which does not run now, is replaced"),
+            (_, []) => format!("the hub of {owner} is replaced: it stops, and so do all of its modules"),
+            (_, some) => {
+                format!("the hub of {owner} is replaced: it stops, and so do its modules {}", some.join(", "))
+            }
+        }
+    }
+}
+
 /// A unit of ours in the place of another manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
@@ -104,16 +137,18 @@ pub struct Twin {
     pub path: PathBuf,
     /// The command that removes it.
     pub remove: String,
+    /// Another person's: it is a twin only by its port.
+    #[serde(default)]
+    pub owner: Option<Owner>,
 }
 
 /// Who listens on the hub's port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortHolder {
-    /// Its pid, if it can be seen.
-    pub pid: Option<u32>,
-    /// Its command line, printable.
-    pub command: String,
-    /// Whether it is the hub of this home or its manager's socket.
+    /// What has it.
+    #[serde(flatten)]
+    pub occupant: Occupant,
+    /// Whether it is the hub of this home, or its manager's socket.
     pub ours: bool,
 }
 

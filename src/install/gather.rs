@@ -1,14 +1,15 @@
 //! Asks the machine for the facts. Reads only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 
 use super::facts::{
-    Facts, HomeFacts, OnDisk, PortHolder, Program, RunningHub, SettingsFacts, Twin, UnitFacts,
+    Facts, HomeFacts, OnDisk, Others, PortHolder, Program, RunningHub, SettingsFacts, Twin, UnitFacts,
 };
+use super::owner::{Kinship, Owner, Owners};
 use super::path::Need;
 use super::place::place;
 use crate::api::client::Client;
@@ -22,16 +23,23 @@ use crate::home::services;
 use crate::home::settings;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
-use crate::manager::which::Manager;
+use crate::manager::which::{Domain, Launchd, Manager, Systemd};
 use crate::module::port;
 use crate::module::stamp::Stamp;
 use crate::plan::content::{Content, Fingerprint, Fingerprinter};
+use crate::plan::events::UnfinishedPlan;
 use crate::plan::journal::{JournalError, peek_receipt, peek_unfinished};
+use crate::plan::receipt::Receipt;
+use crate::process::group;
+use crate::process::holder::look::{self, Asking};
+use crate::process::holder::{Kind, Occupant};
 use crate::process::person::{self, Person};
-use crate::process::ports;
+use crate::process::table;
 use crate::unit::name::UnitName;
 use crate::unit::overrides;
+use crate::unit::recognise;
 use crate::unit::search;
+use crate::unit::target::{OLDEST_SYSTEMD, Scope};
 
 /// A unit larger than this is none of ours.
 const MAX_UNIT: u64 = 256 * 1024;
@@ -60,7 +68,8 @@ pub struct Seed<'a> {
 pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
     let manager = &driver.manager;
     let place = place(manager, seed.home, &seed.person.home);
-    let receipt = peek_receipt(&place.state)?;
+    let (receipt, open) = (peek_receipt(&place.state)?, peek_unfinished(&place.state)?);
+    let owners = owners_of(manager, seed.person, &receipt, open.as_ref());
     let settings = settings_of(seed.home, seed.port);
     // All at once: each answer of a manager takes a few milliseconds.
     let units = join_all(units_of(manager).into_iter().map(async |unit| {
@@ -82,13 +91,10 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let (units, linger) = tokio::join!(units, linger);
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
-    let kept = units.iter().any(|unit| unit.state.running().is_true());
+    let asking = Asking { hub: hub.as_ref().map(|hub| hub.pid), ..Asking::about(seed.home.root()) };
     // What cannot be told is found out by whoever binds the port.
-    let holder = ports::holder(settings.port).ok().flatten().map(|(holder, _)| PortHolder {
-        ours: kept || hub.as_ref().is_some_and(|hub| Some(hub.pid) == holder.pid),
-        pid: holder.pid,
-        command: holder.command,
-    });
+    let holder = look::occupant(settings.port, &asking).ok().flatten();
+    let holder = holder.map(|occupant| PortHolder { ours: is_ours(&occupant, &units), occupant });
     let fingerprint = fingerprint_of(seed.exe)?;
     let same = fingerprint_of(&place.program).is_ok_and(|installed| installed == fingerprint);
     let content =
@@ -99,7 +105,16 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         manager: manager.clone(),
         home,
         program: Program { content, path: place.program, same },
-        twins: twins(manager, seed.person),
+        twins: twins(manager, seed, settings.port),
+        others: owners.other(seed.person, seed.home.root()).map(|owner| {
+            let runs = units.iter().find(|unit| unit.unit == UnitName::hub());
+            Others {
+                runs: runs.is_some_and(|unit| !unit.state.running().is_false()),
+                modules: modules_of(owner),
+                open: owners.is_anothers_plan(seed.person, seed.home.root()),
+                owner: owner.clone(),
+            }
+        }),
         linger,
         holder,
         hub: hub.map(|hub| RunningHub { pid: hub.pid, port: hub.port, version: hub.version }),
@@ -109,9 +124,19 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
             .collect(),
         needs,
         settings,
-        unfinished: peek_unfinished(&place.state)?.map(|log| log.plan.verb.to_string()),
+        unfinished: open.map(|log| log.plan.verb.to_string()),
         units,
     })
+}
+
+/// Whether it is the hub of this home, what its unit runs, or the socket that its manager holds for it.
+fn is_ours(occupant: &Occupant, units: &[UnitFacts]) -> bool {
+    let runs = || units.iter().filter(|unit| unit.state.running().is_true());
+    match &occupant.kind {
+        Kind::Hub(of) if of.ours => true,
+        Kind::Unseen | Kind::Socket(_) | Kind::Manager(_) => runs().next().is_some(),
+        _ => runs().any(|unit| unit.state.pid.is_some() && unit.state.pid == occupant.holder.pid),
+    }
 }
 
 /// Why the machine cannot be asked.
@@ -165,9 +190,48 @@ fn on_disk(path: &Path) -> OnDisk {
     }
 }
 
+/// Whose the installation is that this manager has, by its unit, by the receipt, and by a plan that was broken off.
+///
+/// # Errors
+/// The receipt or the journal cannot be read.
+pub fn owners(manager: &Manager, person: &Person, home: &Home) -> Result<Owners, JournalError> {
+    let state = place(manager, home, &person.home).state;
+    Ok(owners_of(manager, person, &peek_receipt(&state)?, peek_unfinished(&state)?.as_ref()))
+}
+
+fn owners_of(manager: &Manager, person: &Person, receipt: &Receipt, open: Option<&UnfinishedPlan>) -> Owners {
+    let path = manager.file(&UnitName::hub());
+    let of = |text: &str| Owner::of_unit(text, manager, person);
+    let receipt = receipt.text(&path).and_then(of);
+    Owners {
+        // One that writes no unit is about what the receipt tells of.
+        open: open.and_then(|log| Owner::of_plan(&log.plan, manager, person).or_else(|| receipt.clone())),
+        unit: match on_disk(&path) {
+            OnDisk::Text(text) => of(&text),
+            OnDisk::Nothing | OnDisk::Other(_) => None,
+        },
+        receipt,
+    }
+}
+
+/// Modules that run under the hub of another: by the marks of the processes in its unit, so that nothing of that home is
+/// opened. The names are bytes of that person's choice, and go to the screen alone.
+fn modules_of(owner: &Owner) -> Vec<String> {
+    let Some(home) = &owner.home else { return Vec::new() };
+    let uid = owner.person.parse().ok().or_else(|| Some(person::by_name(&owner.person).ok()?.uid));
+    let Some(uid) = uid else { return Vec::new() };
+    let unit = UnitName::hub().systemd();
+    let is_kept = |pid| table::cgroup(pid).is_none_or(|cgroup| cgroup.split('/').any(|part| part == unit));
+    let marked = group::marked_of(uid, home).unwrap_or_default().into_iter();
+    let names = marked.filter(|(process, _)| is_kept(process.id.pid));
+    let names: BTreeSet<String> = names.map(|(_, marks)| marks.module.to_string()).collect();
+    names.into_iter().collect()
+}
+
 /// Files of ours where other managers look. A manager that is not asked about may still start them.
-fn twins(manager: &Manager, person: &Person) -> Vec<Twin> {
+fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
     let hub = UnitName::hub();
+    let person = seed.person;
     let name = &person.name;
     let places: [(PathBuf, String, bool); 4] = [
         (
@@ -194,8 +258,29 @@ fn twins(manager: &Manager, person: &Person) -> Vec<Twin> {
     places
         .into_iter()
         .filter(|(path, _, system)| *system != manager.is_system() && fs::exists(path))
-        .map(|(path, remove, _)| Twin { path, remove })
+        .filter_map(|(path, remove, system)| match if system { others_twin(&path, seed) } else { None } {
+            None => Some(Twin { path, remove, owner: None }),
+            // Beside that of another person there is room for one's own, on another port.
+            Some((owner, port)) if port == hub_port => {
+                Some(Twin { path, remove: "parachute init --port N".to_owned(), owner: Some(owner) })
+            }
+            Some(_) => None,
+        })
         .collect()
+}
+
+/// Whose the unit of the whole machine is, and its port, if it is another person's.
+fn others_twin(path: &Path, seed: &Seed<'_>) -> Option<(Owner, u16)> {
+    let OnDisk::Text(text) = on_disk(path) else { return None };
+    let dir = path.parent()?.to_owned();
+    let manager = if path.extension().is_some_and(|ext| ext == "plist") {
+        Manager::Launchd(Launchd { domain: Domain::System, dir })
+    } else {
+        Manager::Systemd(Systemd { scope: Scope::System, version: OLDEST_SYSTEMD, dir, runtime_dir: None })
+    };
+    let owner = Owner::of_unit(&text, &manager, seed.person)?;
+    let other = owner.kinship(seed.person, seed.home.root()) == Kinship::OtherPerson;
+    other.then(|| (owner, recognise::port(&text, &manager.target()).unwrap_or(port::HUB)))
 }
 
 fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {

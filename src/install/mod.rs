@@ -10,6 +10,7 @@
 
 pub mod facts;
 pub mod gather;
+pub mod owner;
 pub mod path;
 pub mod place;
 pub mod planner;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::facts::{Facts, OnDisk, UnitFacts};
 use super::path::{UnitPath, unit_path};
 use super::place::{self, Place, place};
-use super::refusal::Refusal;
+use super::refusal::{Asker, Refusal};
 use crate::home::paths::Home;
 use crate::manager::which::Manager;
 use crate::plan::step::Step;
@@ -27,6 +27,8 @@ const MODULES: Duration = Duration::from_secs(60);
 pub struct Request {
     /// Replace a unit that we did not write, or that was changed.
     pub force: bool,
+    /// Replace the installation of another person, or of another home.
+    pub take_over: bool,
     /// Start it now.
     pub start: bool,
     /// Let the manager hold the port; `None`: as hub.toml says, else wherever it can.
@@ -39,7 +41,7 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { force: false, start: true, socket: None, linger: true, port: None }
+        Self { force: false, take_over: false, start: true, socket: None, linger: true, port: None }
     }
 }
 
@@ -55,6 +57,10 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     let port = request.port.unwrap_or(facts.settings.port);
     let rendered = rendered(facts, request, &place, path, port)?;
     let mut plan = Plan::new(Verb::Init);
+    if let Some(others) = &facts.others {
+        plan.covers = true;
+        plan.notes.push(Note::new(others.ends()));
+    }
     plan.notes.extend(notes.into_iter().map(Note::new));
     plan.notes.extend(facts.home.hub_env.as_ref().map(|refused| Note {
         text: format!("no module will be started: {refused}"),
@@ -66,7 +72,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
         .filter_map(|file| facts.units.iter().find(|unit| unit.unit == file.unit).map(|unit| (file, unit)))
         .collect();
     for (file, unit) in &wanted {
-        owned(file, unit, request)?;
+        owned(file, unit, request.force || facts.others.is_some())?;
         for drop_in in &unit.state.drop_ins {
             plan.notes.push(Note::new(format!("{} changes {} and is kept", drop_in.display(), file.unit)));
         }
@@ -137,8 +143,25 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
+/// Refuses what would replace the installation of another person, or of another home, unless that was asked for. What they
+/// have begun and not ended is theirs to end.
+///
+/// # Errors
+/// [`Refusal::OthersPlan`], [`Refusal::Others`].
+pub fn respect_others(facts: &Facts, take_over: bool) -> Result<(), Refusal> {
+    let Some(others) = &facts.others else { return Ok(()) };
+    let owner = others.owner.clone();
+    let asking = Asker::new(&facts.person, &facts.home.root, &facts.manager, &owner);
+    match (&facts.unfinished, others.open) {
+        (Some(verb), true) => Err(Refusal::OthersPlan { owner, verb: verb.clone(), asking }),
+        _ if take_over => Ok(()),
+        _ => Err(Refusal::Others { owner, asking }),
+    }
+}
+
 /// What stands in the way whatever the plan would be.
 fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
+    respect_others(facts, request.take_over)?;
     if let Some(verb) = &facts.unfinished {
         return Err(Refusal::Unfinished { verb: verb.clone() });
     }
@@ -153,7 +176,16 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
         });
     }
     if let Some(twin) = facts.twins.first() {
-        return Err(Refusal::Twin { path: twin.path.clone(), remove: twin.remove.clone() });
+        let (path, remove, owner) = (twin.path.clone(), twin.remove.clone(), twin.owner.clone());
+        return Err(match owner {
+            None => Refusal::Twin { path, remove },
+            Some(owner) => Refusal::OthersPort {
+                port: request.port.unwrap_or(facts.settings.port),
+                owner,
+                path,
+                other: remove,
+            },
+        });
     }
     let kept = facts.units.iter().any(|unit| !unit.state.running().is_false());
     if let Some(hub) = facts.hub.as_ref().filter(|_| !kept && request.start) {
@@ -161,12 +193,7 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
     }
     if let Some(holder) = facts.holder.as_ref().filter(|holder| !holder.ours && request.start) {
         let port = request.port.unwrap_or(facts.settings.port);
-        let who = match (holder.pid, holder.command.as_str()) {
-            (Some(pid), "") => format!("pid {pid}"),
-            (Some(pid), command) => format!("pid {pid}: {command}"),
-            (None, _) => "a process that cannot be seen from here".to_owned(),
-        };
-        return Err(Refusal::PortHeld { port, who, pid: holder.pid });
+        return Err(Refusal::PortHeld { port, occupant: Box::new(holder.occupant.clone()) });
     }
     Ok(())
 }
@@ -205,14 +232,14 @@ fn rendered(
 }
 
 /// A unit that we did not write, or that somebody has changed, is only replaced when a person says so.
-fn owned(file: &Rendered, unit: &UnitFacts, request: &Request) -> Result<(), Refusal> {
+fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), Refusal> {
     let path = || unit.path.clone();
     match (&unit.on_disk, &unit.written) {
         (OnDisk::Nothing, _) => Ok(()),
         (OnDisk::Other(_), _) => Err(Refusal::NoFile { path: path() }),
         (OnDisk::Text(text), _) if *text == file.text => Ok(()),
         (OnDisk::Text(text), Some(written)) if text == written => Ok(()),
-        (OnDisk::Text(_), _) if request.force => Ok(()),
+        (OnDisk::Text(_), _) if replace => Ok(()),
         (OnDisk::Text(_), Some(_)) => Err(Refusal::Edited { path: path() }),
         (OnDisk::Text(_), None) => Err(Refusal::Foreign { path: path() }),
     }
@@ -248,5 +275,14 @@ fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
             promise("it starts when you log in, and stops when you log out".to_owned())
         }
     }
-    promise("`parachute uninstall` takes all of this back".to_owned());
+    match &facts.others {
+        None => promise("`parachute uninstall` takes all of this back".to_owned()),
+        Some(others) => promise(format!(
+            "`parachute uninstall` takes all of this back, and brings back the hub of {}",
+            others.owner
+        )),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,57 @@
 //! What a person must decide or do before anything is installed. Nothing has been changed when one of these is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::owner::{Kinship, Owner};
+use crate::manager::which::Manager;
+use crate::module::shell::quote as quoted;
+use crate::process::holder::Occupant;
+use crate::process::person::Person;
 use crate::unit::token::Refused;
+
+/// Who asks, as far as a hint depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// Login name of whose hub it would be.
+    pub person: String,
+    /// `--home DIR `, if it would not be the person's usual one.
+    pub home: String,
+    /// It would be for the whole machine, which takes root.
+    pub system: bool,
+    /// It would be root's own.
+    pub root: bool,
+    /// The installation that there is is the same person's.
+    pub same: bool,
+}
+
+impl Asker {
+    /// This person, about this home, where this manager has that owner's.
+    #[must_use]
+    pub fn new(person: &Person, home: &Path, manager: &Manager, owner: &Owner) -> Self {
+        Self {
+            person: person.name.clone(),
+            home: named_home(person, home),
+            system: manager.is_system(),
+            root: person.uid == 0,
+            same: owner.kinship(person, home) == Kinship::OtherHome,
+        }
+    }
+
+    fn sudo(&self) -> &'static str {
+        if self.system { "sudo " } else { "" }
+    }
+}
+
+/// `--home DIR `, with the blank that follows, unless it is where this person's home is by itself.
+fn named_home(person: &Person, home: &Path) -> String {
+    if home == person.home.join(".parachute") { String::new() } else { option_home(home) }
+}
+
+/// `--home DIR `, with the blank that follows.
+#[must_use]
+pub fn option_home(home: &Path) -> String {
+    format!("--home {} ", quoted(&home.to_string_lossy()))
+}
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,15 +82,43 @@ pub enum Refusal {
         /// What removes it.
         remove: String,
     },
+    /// The installation in this place is another person's, or another home's.
+    #[error("{}", of_others(owner, asking))]
+    Others {
+        /// Whose.
+        owner: Owner,
+        /// Who asks.
+        asking: Asker,
+    },
+    /// They have begun something there that is not over.
+    #[error("{}, and an earlier `{verb}` of it was broken off", of_others(owner, asking))]
+    OthersPlan {
+        /// Whose.
+        owner: Owner,
+        /// What was begun.
+        verb: String,
+        /// Who asks.
+        asking: Asker,
+    },
+    /// The hub of another person, which the machine keeps, has the same port.
+    #[error("port {port} is that of the hub of {owner}, which {} starts at boot", path.display())]
+    OthersPort {
+        /// The port.
+        port: u16,
+        /// Whose.
+        owner: Owner,
+        /// Its unit.
+        path: PathBuf,
+        /// What avoids it.
+        other: String,
+    },
     /// Somebody else listens on the hub's port.
-    #[error("port {port} is taken by {who}")]
+    #[error("port {port} is taken by {}", occupant.words())]
     PortHeld {
         /// The port.
         port: u16,
-        /// Process and command line, as far as they can be seen.
-        who: String,
-        /// How to end it, if it has a pid we can name.
-        pid: Option<u32>,
+        /// Who has it.
+        occupant: Box<Occupant>,
     },
     /// A hub of this home runs without a manager.
     #[error(
@@ -105,6 +182,9 @@ impl Refusal {
             Self::RootForItself => "root_for_itself",
             Self::OthersHub { .. } => "others_hub",
             Self::Twin { .. } => "twin",
+            Self::Others { .. } => "others_installation",
+            Self::OthersPlan { .. } => "others_plan",
+            Self::OthersPort { .. } => "others_port",
             Self::PortHeld { .. } => "port_held",
             Self::ForegroundHub { .. } => "foreground_hub",
             Self::Edited { .. } => "unit_edited",
@@ -139,11 +219,19 @@ impl Refusal {
             ],
             Self::OthersHub { name } => vec![format!("sudo parachute init --user {name}")],
             Self::Twin { remove, .. } => vec![remove.clone()],
-            Self::PortHeld { pid: Some(pid), .. } => vec![
-                format!("stop it (kill {pid}), then: parachute init"),
-                "parachute init --port N     (another port)".to_owned(),
-            ],
-            Self::PortHeld { pid: None, .. } => one("parachute init --port N"),
+            Self::Others { owner, asking } => beside(owner, asking),
+            Self::OthersPlan { owner, verb, asking } => {
+                let verb = if verb == "migrate" { verb } else { "init" };
+                let (sudo, whom) = (asking.sudo(), whom(owner, asking));
+                ["--resume     (finishes it)", "--rollback     (takes it back)"]
+                    .map(|way| format!("{sudo}parachute {}{verb} {}{way}", whom.home, whom.user))
+                    .to_vec()
+            }
+            Self::OthersPort { other, .. } => vec![other.clone()],
+            Self::PortHeld { occupant, .. } => {
+                let other = "parachute init --port N     (another port)".to_owned();
+                occupant.hints().into_iter().chain([other]).collect()
+            }
             Self::ForegroundHub { .. } => one("parachute stop && parachute init"),
             Self::Edited { .. } => vec![
                 "parachute init --dry-run --force     (what would change)".to_owned(),
@@ -168,4 +256,56 @@ impl Refusal {
             }
         }
     }
+}
+
+/// Whose the installation is that is met.
+fn of_others(owner: &Owner, asking: &Asker) -> String {
+    let place = if asking.system { "the hub of this machine" } else { "your hub" };
+    match (&owner.home, asking.same) {
+        (Some(home), true) => format!("{place} is that of another home, {}", home.display()),
+        _ => format!("{place} belongs to {owner}"),
+    }
+}
+
+/// What an installation is named by on a command line.
+struct Whom {
+    /// `--home DIR `, or nothing.
+    home: String,
+    /// `--user NAME `, or nothing.
+    user: String,
+}
+
+fn whom(owner: &Owner, asking: &Asker) -> Whom {
+    let home = owner.home.as_deref().filter(|_| asking.same).map_or_else(String::new, option_home);
+    let user = if asking.same { String::new() } else { format!("--user {} ", quoted(&owner.person)) };
+    Whom { home, user }
+}
+
+/// The command line of a verb for the installation that there is.
+#[must_use]
+pub fn instead(owner: &Owner, asking: &Asker, verb: &str) -> String {
+    let whom = whom(owner, asking);
+    format!("{}parachute {}{verb} {}", asking.sudo(), whom.home, whom.user).trim_end().to_owned()
+}
+
+/// What whoever asked for a hub may do beside the one that there is, or instead of it.
+fn beside(owner: &Owner, asking: &Asker) -> Vec<String> {
+    let (sudo, whom) = (asking.sudo(), whom(owner, asking));
+    let mut hints = Vec::new();
+    if asking.same {
+        hints.push(format!("{sudo}parachute {}init     (the one that there is)", whom.home));
+    } else if !asking.root {
+        let person = &asking.person;
+        hints.push(format!(
+            "parachute {}init --port N     (as {person}, without sudo: a second hub)",
+            asking.home
+        ));
+    }
+    let user = if asking.root && !asking.same { "--user root " } else { "" };
+    hints.push(format!(
+        "{sudo}parachute {}init {user}--take-over --dry-run     (what would stop, and what would come instead)",
+        asking.home
+    ));
+    hints.push(format!("{}     (removes the one that there is)", instead(owner, asking, "uninstall")));
+    hints
 }

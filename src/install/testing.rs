@@ -66,6 +66,7 @@ pub(crate) fn fresh() -> Facts {
         },
         units: vec![unit(hub.clone()), unit(hub.socket())],
         twins: Vec::new(),
+        others: None,
         linger: Some(Told::Known(true)),
         holder: None,
         hub: None,

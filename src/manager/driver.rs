@@ -128,17 +128,19 @@ impl<R: Runner> Driver<R> {
         seen: Option<&UnitState>,
     ) -> Result<Option<UnitState>, ManagerError> {
         let untried = seen.is_some_and(|state| state.untried);
+        let started = self.bring(unit, Goal::Running, "start", untried).await;
+        let (Err(_), Manager::Systemd(_), Part::Socket) = (&started, &self.manager, unit.part()) else {
+            return started;
+        };
+        // systemd refuses a socket whose service runs already (systemd.socket(5)): that has to make room for it.
         let service = unit.service();
-        let blocked = unit.part() == Part::Socket && self.state(&service).await.running().is_true();
-        if !blocked {
-            return self.bring(unit, Goal::Running, "start", untried).await;
+        if !self.state(&service).await.running().is_true() {
+            return started;
         }
-        // systemd refuses to start the socket of a service that runs ("Socket service already active, refusing"), and
-        // a plan that was killed half-way can leave just that.
-        self.bring(&service, Goal::Gone, "stop", false).await?;
-        let socket = self.bring(unit, Goal::Running, "start", untried).await;
+        self.stop(&service).await?;
+        let started = self.bring(unit, Goal::Running, "start", false).await;
         self.bring(&service, Goal::Running, "start", false).await?;
-        socket
+        started
     }
 
     /// Stops a unit and waits until nothing of it is left. One that does not run is left as it is.

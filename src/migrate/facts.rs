@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pidfile::Pidfile;
 use crate::manager::state::UnitState;
-use crate::module::problem::Holder;
+use crate::process::holder::Occupant;
 use crate::process::id::ProcessId;
 use crate::process::raw::Raw;
 use crate::process::system::Stream;
@@ -106,7 +106,7 @@ pub struct PortFact {
     /// Whose it is: a name of [`Role`].
     pub of: String,
     /// Who a client of the loopback would reach.
-    pub holder: Holder,
+    pub occupant: Occupant,
     /// Everybody who has the socket open, as far as this user may see.
     pub holders: Vec<ProcessId>,
 }

@@ -24,7 +24,8 @@ use crate::module::port;
 use crate::module::row::Row;
 use crate::module::stamp::Stamp;
 use crate::process::detached;
-use crate::process::kin::ancestry;
+use crate::process::holder::look::{Asking, Looker};
+use crate::process::kin::{above, ancestry};
 use crate::process::raw::Raw;
 use crate::process::system::ProcInfo;
 use crate::process::system::Stream;
@@ -63,7 +64,7 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
     let pidfiles: Vec<Pidfile> =
         roles.iter().filter_map(|role| read_pidfile(seed, &role.name, &census, &ourselves)).collect();
     let port_file = Some(seed.home.hub_port()).filter(|path| fs::exists(path));
-    let ports = ports_of(&roles)?;
+    let ports = ports_of(seed.home, &roles)?;
 
     let mut pids: BTreeSet<u32> = ports.iter().flat_map(|port| &port.holders).map(|id| id.pid).collect();
     pids.extend(pidfiles.iter().filter_map(|pidfile| match &pidfile.worth {
@@ -218,18 +219,15 @@ fn read_pidfile(seed: &Seed<'_>, name: &str, census: &Census, ourselves: &BTreeS
     Some(Pidfile { of: name.to_owned(), path, pid, worth })
 }
 
-fn ports_of(roles: &[Role]) -> Result<Vec<PortFact>, Unsure> {
+fn ports_of(home: &Home, roles: &[Role]) -> Result<Vec<PortFact>, Unsure> {
     let occupied = ports::occupied()?;
+    let looker = Looker::new(&Asking::about(home.root()));
     let mut facts = Vec::new();
     for role in roles {
         for port in role.ports.iter().filter(|port| occupied.contains(port)) {
-            let Some((holder, _)) = ports::holder(*port)? else { continue };
-            facts.push(PortFact {
-                port: *port,
-                of: role.name.clone(),
-                holder,
-                holders: ports::holders(*port)?,
-            });
+            let Some((holder, holders)) = ports::holding(*port)? else { continue };
+            let occupant = looker.of(holder, &holders);
+            facts.push(PortFact { port: *port, of: role.name.clone(), occupant, holders });
         }
     }
     Ok(facts)
@@ -242,23 +240,13 @@ fn look(
     ports: &[PortFact],
 ) -> Result<Seen, Unsure> {
     let pid = p.id.pid;
-    let mut above: Vec<u32> = Vec::new();
-    let mut at = p;
-    while let Some(parent) = census.get(at.ppid).filter(|parent| !above.contains(&parent.id.pid)) {
-        // Older than its child, or the number of the parent was given to somebody else meanwhile.
-        if parent.id.started > at.id.started || parent.id.pid == pid {
-            break;
-        }
-        above.push(parent.id.pid);
-        at = parent;
-    }
     let argv = table::command_line(pid);
     Ok(Seen {
         id: p.id.clone(),
         uid: p.uid,
         group: p.pgrp,
         session: p.session,
-        above,
+        above: above(census, pid),
         ourselves: ourselves.contains(&pid),
         command: argv.as_ref().map_or_else(|| p.name.clone(), |argv| ports::printable(argv)),
         argv: argv.map(|argv| argv.into_iter().map(Raw).collect()),

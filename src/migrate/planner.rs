@@ -219,7 +219,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         return Err(Refusal::Stranger {
             port: port.port,
             of: port.of.clone(),
-            holder: port.holder.clone(),
+            occupant: Box::new(port.occupant.clone()),
             verdict: verdict.clone(),
         });
     }

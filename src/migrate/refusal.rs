@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::judge::Verdict;
 use crate::home::hub_env::Refused;
 use crate::install::refusal::Refusal as InstallRefusal;
-use crate::module::problem::Holder;
+use crate::process::holder::Occupant;
 
 /// Why there is no cutover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,14 +17,14 @@ pub enum Refusal {
     #[error("it cannot be told which modules there are: {0}")]
     NotWhole(String),
     /// A port is somebody else's.
-    #[error("port {port} of {of} is held by {}: {verdict}", holder.phrase())]
+    #[error("port {port} of {of} is held by {}: {verdict}", occupant.words())]
     Stranger {
         /// The port.
         port: u16,
         /// Whose it is meant to be.
         of: String,
         /// Who has it.
-        holder: Holder,
+        occupant: Box<Occupant>,
         /// Why it is not taken for ours.
         verdict: Verdict,
     },
@@ -118,17 +118,17 @@ impl Refusal {
     pub fn next(&self) -> Vec<String> {
         let again = "parachute migrate --to-supervised".to_owned();
         match self {
+            // A cutover takes nothing over.
             Self::Install(refusal) => {
-                refusal.next().into_iter().map(|next| next.replace("parachute init", &again)).collect()
+                let hints = refusal.next().into_iter().filter(|next| !next.contains("--take-over"));
+                hints.map(|next| next.replace("parachute init", &again)).collect()
             }
             Self::NotWhole(_) => vec![format!("correct it, then: {again}")],
-            Self::Stranger { holder, .. } => match holder.pid {
-                Some(pid) => vec![
-                    format!("ps -fp {pid}     (what it is)"),
-                    format!("if it is not needed: kill {pid}, then: {again}"),
-                ],
-                None => vec![format!("sudo ss -ltnp 'sport = :{}'", holder.port)],
-            },
+            Self::Stranger { occupant, .. } => {
+                let look = occupant.holder.pid.map(|pid| format!("ps -fp {pid}     (what it is)"));
+                let free = occupant.hints().into_iter();
+                look.into_iter().chain(free).chain([format!("{again}     (when the port is free)")]).collect()
+            }
             Self::Inside(_) => vec![format!("from another terminal: {again}")],
             Self::OtherUnit { by_hand, .. } => vec![by_hand.clone(), again],
             Self::NoWayBack { .. } => vec![

@@ -50,17 +50,6 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// What a person may type to have the port free.
-    #[must_use]
-    pub fn freed_by(&self) -> String {
-        match self.pid {
-            // A manager that holds a socket for one of its units: the oldest process that has it.
-            Some(1) => "systemctl list-sockets     (the unit to stop is in its row)".to_owned(),
-            Some(pid) => format!("kill {pid}"),
-            None => format!("sudo ss -ltnp 'sport = :{}'", self.port),
-        }
-    }
-
     /// `pid 812 (node server.js)`, or what is known of it.
     #[must_use]
     pub fn phrase(&self) -> String {

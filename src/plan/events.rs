@@ -13,8 +13,15 @@ use super::plan::Plan;
 use super::recovery::Recorded;
 use super::step::{Key, Step};
 
-/// Version of the format that this program writes, and the newest it reads.
-pub(crate) const VERSION: u32 = 1;
+/// The newest version of the format that this program reads: 2 is that of a plan that covers another installation, which
+/// 1 cannot hold.
+pub(crate) const VERSION: u32 = 2;
+
+/// The version in which a plan is written: the oldest that can hold it.
+#[must_use]
+pub(crate) fn version_for(plan: &Plan) -> u32 {
+    if plan.covers { VERSION } else { 1 }
+}
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

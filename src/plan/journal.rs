@@ -224,7 +224,7 @@ impl Journal {
         let id = format!("{:016x}", fastrand::u64(..));
         let made = self.made.clone();
         let first = Event::Begin {
-            version: events::VERSION,
+            version: events::version_for(plan),
             id: id.clone(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             made: made.clone(),
@@ -280,7 +280,7 @@ impl Journal {
     pub(super) fn complete(&mut self) -> Result<(), JournalError> {
         let unfinished = self.unfinished().ok_or(JournalError::NoPlan)?;
         let sum = self.receipt.with(unfinished);
-        if sum.records != self.receipt.records {
+        if (&sum.records, &sum.beneath) != (&self.receipt.records, &self.receipt.beneath) {
             let mut text = serde_json::to_vec_pretty(&sum).map_err(JournalError::Unwritable)?;
             text.push(b'\n');
             fs::put(&receipt_file(&self.dir), PRIVATE, &text)?;

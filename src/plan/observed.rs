@@ -304,6 +304,15 @@ impl Entry {
         matches!(self, Self::File { mode, fingerprint, .. } if *mode == wanted_mode && fingerprint == wanted)
     }
 
+    /// Its text, if it is a short text.
+    #[must_use]
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::File { kept: Kept::Text(text), .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// The copy that must be made before the file is touched, and what has to be copied.
     #[must_use]
     pub fn saved(&self) -> Option<(&PathBuf, &Fingerprint)> {

@@ -19,6 +19,10 @@ pub struct Plan {
     /// What a person should know before they agree.
     #[serde(default)]
     pub notes: Vec<Note>,
+    /// It takes over an installation: what it does is a layer of its own in the receipt, and to take that back brings the
+    /// installation back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covers: bool,
 }
 
 /// The verb that made a plan.
@@ -56,7 +60,7 @@ impl Plan {
     /// A plan without steps.
     #[must_use]
     pub fn new(verb: Verb) -> Self {
-        Self { verb, steps: Vec::new(), promises: Vec::new(), notes: Vec::new() }
+        Self { verb, steps: Vec::new(), promises: Vec::new(), notes: Vec::new(), covers: false }
     }
 }
 

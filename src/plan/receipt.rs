@@ -3,6 +3,9 @@
 //!
 //! Plans add up: for each [`Key`] the first `before` and the last step count, so that taking the receipt back takes all
 //! plans back at once. What is again as it was before the first plan is not in it.
+//!
+//! A plan that takes over another installation begins a layer: its receipt has that of the other one beneath it. Only the
+//! upper one is taken back, which brings the other installation back, and then its receipt counts again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,13 +20,13 @@ use super::recovery::Recorded;
 use super::step::{Key, Step};
 use crate::unit::name::UnitName;
 
-/// Version of the format that this program writes, and the newest it reads.
-const VERSION: u32 = 1;
+/// The newest version of the format that this program reads: 2 is that of a receipt with another one beneath it.
+const VERSION: u32 = 2;
 
 /// Every change that was made to this machine and is not taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Version of the format.
+    /// The oldest version of the format that can hold it.
     pub version: u32,
     /// Version of the program that wrote it last.
     pub program: String,
@@ -35,6 +38,9 @@ pub struct Receipt {
     pub made: Vec<PathBuf>,
     /// The changes, in the order in which they were first made.
     pub records: Vec<Record>,
+    /// What was installed before it was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beneath: Option<Box<Receipt>>,
 }
 
 /// One change.
@@ -70,7 +76,8 @@ pub enum Unreadable {
 impl Default for Receipt {
     fn default() -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        Self { version: VERSION, program, last: String::new(), made: Vec::new(), records: Vec::new() }
+        let (made, records) = (Vec::new(), Vec::new());
+        Self { version: 1, program, last: String::new(), made, records, beneath: None }
     }
 }
 
@@ -97,13 +104,19 @@ impl Receipt {
     /// Whether nothing is installed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.layers().all(|layer| layer.records.is_empty())
+    }
+
+    /// It, and those beneath it.
+    fn layers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |layer| layer.beneath.as_deref())
     }
 
     /// The change with this key.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Record> {
-        self.records.iter().find(|record| record.step.key().as_ref() == Some(key))
+        let mut all = self.layers().flat_map(|layer| &layer.records);
+        all.find(|record| record.step.key().as_ref() == Some(key))
     }
 
     /// Fingerprint of what a step last wrote to this file. If the file has another one, something else changed it.
@@ -126,7 +139,7 @@ impl Receipt {
         }
     }
 
-    /// Every step of it, in order: what to observe before [`undo_plan`](super::undo_plan).
+    /// Every step of it, in order, and of none beneath: what to observe before [`undo_plan`](super::undo_plan).
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         self.records.iter().map(|record| record.step.clone()).collect()
@@ -135,6 +148,10 @@ impl Receipt {
     /// The copies of previous content that it needs.
     #[must_use]
     pub fn saved(&self) -> BTreeSet<PathBuf> {
+        self.layers().flat_map(Self::saved_here).collect()
+    }
+
+    fn saved_here(&self) -> BTreeSet<PathBuf> {
         let kept = |entry: &Entry| match entry {
             Entry::File { kept: Kept::Saved(path), .. } => Some(path.clone()),
             _ => None,
@@ -209,6 +226,10 @@ impl Receipt {
             sum.last.clone_from(&done.id);
             return sum;
         }
+        if done.plan.covers {
+            let beneath = (!self.is_empty()).then(|| Box::new(self.clone()));
+            sum = Self { beneath, ..Self::default() };
+        }
         for (step, recorded) in done.plan.steps.iter().zip(&done.recorded) {
             match recorded {
                 // What `doctor --fix` mended is not taken back.
@@ -232,9 +253,15 @@ impl Receipt {
             // left.
             sum.records.retain(|record| !record.step.makes_room());
         }
-        let new = done.made.iter().filter(|dir| !self.made.contains(dir));
-        sum.made.extend(new.cloned());
-        sum.version = VERSION;
+        // Nothing of this layer is left.
+        if sum.records.is_empty()
+            && let Some(beneath) = sum.beneath.take()
+        {
+            sum = *beneath;
+        }
+        let new: Vec<PathBuf> = done.made.iter().filter(|dir| !sum.made.contains(dir)).cloned().collect();
+        sum.made.extend(new);
+        sum.version = if sum.beneath.is_some() { VERSION } else { 1 };
         env!("CARGO_PKG_VERSION").clone_into(&mut sum.program);
         sum.last.clone_from(&done.id);
         sum

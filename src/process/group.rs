@@ -172,7 +172,15 @@ fn incarnation_of(pid: u32) -> Result<Option<String>, Unsure> {
 /// # Errors
 /// [`Unsure`].
 pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unsure> {
-    let (pid, uid) = (table::own_pid(), table::own_uid());
+    marked_of(table::own_uid(), home)
+}
+
+/// The same of another user, as far as we may see them.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unsure> {
+    let pid = table::own_pid();
     let mut found = Vec::new();
     let census = Census::take()?;
     for p in census.iter().filter(|p| p.uid == uid && p.id.pid > 1 && p.id.pid != pid && !p.zombie) {

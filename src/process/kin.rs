@@ -95,6 +95,27 @@ pub fn ancestry(census: &Census, pid: u32) -> BTreeSet<u32> {
     line
 }
 
+/// The same, if all of it can be seen: up to process 1, or to one without a parent. `None`: one in between is hidden.
+#[must_use]
+pub fn whole_ancestry(census: &Census, pid: u32) -> Option<BTreeSet<u32>> {
+    let line = ancestry(census, pid);
+    let is_top = |pid: &u32| *pid == 1 || census.get(*pid).is_some_and(|p| p.ppid == 0);
+    line.iter().any(is_top).then_some(line)
+}
+
+/// Those above a process, nearest first. One that is younger than its child only has the number of a parent that is gone.
+#[must_use]
+pub fn above(census: &Census, pid: u32) -> Vec<u32> {
+    let mut line = Vec::new();
+    let mut at = census.get(pid);
+    while let Some(child) = at {
+        let parent = census.get(child.ppid).filter(|parent| parent.id.started <= child.id.started);
+        at = parent.filter(|parent| parent.id.pid != pid && !line.contains(&parent.id.pid));
+        line.extend(at.map(|parent| parent.id.pid));
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +149,21 @@ mod tests {
 
     fn pids(found: &BTreeSet<ProcessId>) -> Vec<u32> {
         found.iter().map(|id| id.pid).collect()
+    }
+
+    #[test]
+    fn who_is_above_is_known_whole_or_not_at_all() {
+        let census = census(&world());
+        assert_eq!(above(&census, 22), [21, 20, 1]);
+        assert_eq!(above(&census, 99), [] as [u32; 0]);
+        assert_eq!(whole_ancestry(&census, 12), Some(BTreeSet::from([12, 11, 10, 1])));
+        // What runs 11 is another user's, and /proc hides it.
+        let hidden: Vec<ProcInfo> = world().into_iter().filter(|p| p.id.pid != 10).collect();
+        assert_eq!(whole_ancestry(&hidden.iter().cloned().collect(), 12), None);
+        assert_eq!(whole_ancestry(&Census::default(), 12), None);
+        let recycled = ProcInfo { ppid: 90, ..person(23, 90, 20, 5) };
+        let all: Census = world().into_iter().chain([recycled]).collect();
+        assert_eq!(above(&all, 23), [] as [u32; 0], "90 is younger");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!      │                  │
 //!    life (which of them belong to one life?)  attribution (is the holder an earlier instance?)   pure
 //!      │                  │
+//!    holder (who has a port, and what may be typed about it)                                     pure, `look` apart
 //!    group (signals, by identity only)   spawn (a child and its end)                              edges
 //!                         │
 //!                        os (the only unsafe, the only `cfg(target_os)`), in words of system
@@ -20,6 +21,7 @@ pub mod group;
 pub mod handed;
 pub mod hangup;
 pub mod heap;
+pub mod holder;
 pub mod id;
 pub mod kin;
 pub mod life;

@@ -30,18 +30,27 @@ pub fn occupied() -> Result<BTreeSet<u16>, Unsure> {
 /// # Errors
 /// [`Unsure`]: the port may be free or not.
 pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unsure> {
+    Ok(holding(port)?.map(|(holder, all)| (holder, all.into_iter().next())))
+}
+
+/// The same, with all of [`holders`].
+///
+/// # Errors
+/// [`Unsure`]: the port may be free or not.
+pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unsure> {
     let sockets = sockets(port)?;
     let Some(uid) = sockets.first().map(|socket| socket.uid) else { return Ok(None) };
     // A process that cannot be named is still there: fall back on a further socket only to name somebody.
-    let oldest = processes(&sockets)?.into_iter().next();
-    let command = oldest.as_ref().and_then(|id| table::command_line(id.pid));
+    let all = processes(&sockets)?;
+    let oldest = all.first();
+    let command = oldest.and_then(|id| table::command_line(id.pid));
     let holder = Holder {
         port,
-        pid: oldest.as_ref().map(|id| id.pid),
+        pid: oldest.map(|id| id.pid),
         uid: Some(uid),
         command: command.map(|argv| printable(&argv)).unwrap_or_default(),
     };
-    Ok(Some((holder, oldest)))
+    Ok(Some((holder, all)))
 }
 
 /// All processes that have a listening socket of this port open, nearest socket and oldest process first. Workers of a

@@ -198,6 +198,20 @@ pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
+/// Its control group in the hierarchy of systemd, where there are such groups and this user may see it.
+#[must_use]
+pub fn cgroup(pid: u32) -> Option<String> {
+    os::cgroup(pid)
+}
+
+/// The user's own directory that its environment names: `HOME`.
+///
+/// # Errors
+/// [`Unsure`].
+pub fn login(pid: u32) -> Result<Option<PathBuf>, Unsure> {
+    Ok(os::environ(pid)?.and_then(|environ| marks::variable(&environ, "HOME")).map(PathBuf::from))
+}
+
 /// Whether it has something below this directory open. What this user may not see counts as nothing.
 #[must_use]
 pub fn has_open_below(pid: u32, dir: &Path) -> bool {

@@ -60,7 +60,7 @@ impl UnitName {
         Self { name: self.name.clone(), part: Part::Socket }
     }
 
-    /// The service that it belongs to.
+    /// The service that a socket belongs to; a service itself.
     #[must_use]
     pub fn service(&self) -> Self {
         Self { name: self.name.clone(), part: Part::Service }

@@ -9,7 +9,7 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
     (0, "ui", &[]),
     (0, "unit", &[]),
     (0, "sync", &[]),
-    (1, "process", &["module"]),
+    (1, "process", &["module", "unit"]),
     (1, "home", &["module"]),
     (2, "logs", &["module", "home", "sync"]),
     (2, "api", &["module"]),
@@ -45,7 +45,7 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
 ];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 90] = [
+const PURE: [&str; 93] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/migrate/sweep/screen.rs",
@@ -111,6 +111,9 @@ const PURE: [&str; 90] = [
     "plan/show.rs",
     "plan/step.rs",
     "process/attribution.rs",
+    "process/holder.rs",
+    "process/holder/judge.rs",
+    "process/holder/keepers.rs",
     "process/id.rs",
     "process/kin.rs",
     "process/life.rs",

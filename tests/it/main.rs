@@ -20,6 +20,7 @@ mod edges;
 mod environment;
 mod files;
 mod groups;
+mod hints;
 mod hub_env;
 mod launchd;
 mod launchd_faults;

@@ -48,7 +48,7 @@ pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Said, CliError
     };
     let facts = site.facts(cx, None).await?;
     // What is there, or runs, is no matter here.
-    let request = Request { force: true, start: false, ..Request::default() };
+    let request = Request { force: true, take_over: true, start: false, ..Request::default() };
     let plan = planner::plan(&facts, &request).map_err(|refusal| site::refused(&refusal))?;
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
     let complaints = verify::texts(&site.driver, &texts, &facts.program.path).await.map_err(|error| {

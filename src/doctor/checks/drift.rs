@@ -17,6 +17,7 @@ pub(super) fn check(install: &Facts) -> Option<Check> {
         Err(
             Refusal::Unfinished { .. }
             | Refusal::Twin { .. }
+            | Refusal::OthersPort { .. }
             | Refusal::Edited { .. }
             | Refusal::Foreign { .. }
             | Refusal::NoFile { .. }

@@ -100,14 +100,8 @@ fn port(facts: &DoctorFacts) -> Check {
         None => Check::ok(Id::Port, format!("port {port} is free")),
         Some(holder) if holder.ours => Check::ok(Id::Port, format!("port {port} is kept for the hub")),
         Some(holder) => {
-            let (who, next) = match holder.pid {
-                Some(pid) => (format!("pid {pid}: {}", holder.command), format!("ps -fp {pid}")),
-                None => (
-                    "a process that cannot be seen from here".to_owned(),
-                    "parachute init --port N".to_owned(),
-                ),
-            };
-            let who = who.trim_end_matches([':', ' ']);
+            let who = holder.occupant.words();
+            let next = holder.occupant.look().unwrap_or_else(|| "parachute init --port N".to_owned());
             Check::fail(Id::Port, format!("port {port} is taken by {who}"), next)
         }
     }

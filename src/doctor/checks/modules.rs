@@ -86,9 +86,10 @@ fn ports(facts: &DoctorFacts) -> Vec<Check> {
     if facts.hub.is_some() || facts.starts.is_empty() {
         return Vec::new();
     }
-    let held = facts.held.iter().map(|(module, holder)| {
-        let next = holder.pid.map_or_else(|| "parachute status".to_owned(), |pid| format!("ps -fp {pid}"));
-        Check::warn(ID, format!("port {} of {module} is held by {}", holder.port, holder.phrase()), next)
+    let held = facts.held.iter().map(|(module, occupant)| {
+        let next = occupant.look().unwrap_or_else(|| "parachute status".to_owned());
+        let port = occupant.holder.port;
+        Check::warn(ID, format!("port {port} of {module} is held by {}", occupant.words()), next)
     });
     found_or(held.collect(), ID, "nobody holds the port of a module")
 }

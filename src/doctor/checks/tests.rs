@@ -14,8 +14,8 @@ use crate::install::planner::{self, Request};
 use crate::install::testing;
 use crate::manager::state::{Active, Told};
 use crate::manager::which::{Domain, Launchd, Manager};
-use crate::module::problem::Holder;
 use crate::plan::step::Step;
+use crate::process::holder::tests::stranger;
 use crate::unit::opens;
 
 /// What these facts say of one check: verdict, and whether a plan mends it.
@@ -51,10 +51,6 @@ fn refused() -> Refused {
     let (path, why, next) =
         ("/home/op/.parachute/hub.env".into(), "it is a FIFO".to_owned(), "mv".to_owned());
     Refused { path, why, next }
-}
-
-fn holder(pid: Option<u32>) -> Holder {
-    Holder { port: 1940, pid, uid: Some(1), command: "nc".to_owned() }
 }
 
 #[test]
@@ -104,15 +100,15 @@ fn one_thing_at_a_time() {
         (Id::Port, Ok, false, |f| f.hub = None),
         (Id::Port, Fail, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: Some(7), command: "nc -l".to_owned(), ours: false });
+            f.holder = Some(PortHolder { occupant: stranger(1939, Some(7), "nc -l"), ours: false });
         }),
         (Id::Port, Fail, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: None, command: String::new(), ours: false });
+            f.holder = Some(PortHolder { occupant: stranger(1939, None, ""), ours: false });
         }),
         (Id::Port, Ok, false, |f| {
             f.hub = None;
-            f.holder = Some(PortHolder { pid: Some(1), command: "systemd".to_owned(), ours: true });
+            f.holder = Some(PortHolder { occupant: stranger(1939, Some(1), "systemd"), ours: true });
         }),
         (Id::UnitInstalled, Warn, false, |f| *install(f) = testing::fresh()),
         (Id::UnitInstalled, Fail, true, |f| service(f).on_disk = OnDisk::Nothing),
@@ -164,7 +160,7 @@ fn one_thing_at_a_time() {
         }),
         (Id::UnitTwins, Fail, false, |f| {
             let (path, remove) = ("/etc/x.service".into(), "rm".to_owned());
-            install(f).twins.push(crate::install::facts::Twin { path, remove });
+            install(f).twins.push(crate::install::facts::Twin { path, remove, owner: None });
         }),
         (Id::Linger, Warn, true, |f| install(f).linger = Some(Told::Known(false))),
         (Id::Linger, CannotTell, false, |f| install(f).linger = Some(Told::Unknown("?".to_owned()))),
@@ -206,11 +202,11 @@ fn one_thing_at_a_time() {
         (Id::ModulesPorts, Ok, false, |f| f.hub = None),
         (Id::ModulesPorts, Warn, false, |f| {
             f.hub = None;
-            f.held = vec![("web".to_owned(), holder(Some(7)))];
+            f.held = vec![("web".to_owned(), stranger(1940, Some(7), "nc"))];
         }),
         (Id::ModulesPorts, Warn, false, |f| {
             f.hub = None;
-            f.held = vec![("web".to_owned(), holder(None))];
+            f.held = vec![("web".to_owned(), stranger(1940, None, "nc"))];
         }),
         (Id::ModulesCrash, Warn, false, |f| f.failures = vec![failure("web", 59)]),
         (Id::ModulesCrash, Ok, false, |f| f.failures = vec![failure("web", 61)]),

@@ -168,7 +168,11 @@ fn running(service: &UnitFacts) -> Check {
 
 fn twins(install: &Facts) -> Vec<Check> {
     let found = install.twins.iter().map(|twin| {
-        let text = format!("{} would start a second hub, which fights for the port", twin.path.display());
+        let path = twin.path.display();
+        let text = match &twin.owner {
+            None => format!("{path} would start a second hub, which fights for the port"),
+            Some(owner) => format!("{path}, the hub of {owner}, has the same port"),
+        };
         Check::fail(Id::UnitTwins, text, twin.remove.clone())
     });
     found_or(found.collect(), Id::UnitTwins, "no second unit would start a hub")

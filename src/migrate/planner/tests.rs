@@ -4,7 +4,7 @@ use super::*;
 use crate::install::facts::PortHolder;
 use crate::install::testing::{fresh, running, unheard};
 use crate::migrate::facts::Start;
-use crate::module::problem::Holder;
+use crate::process::holder::tests::stranger;
 use crate::process::id::{BootId, Started};
 use crate::process::raw::Raw;
 use crate::process::system::Stream;
@@ -109,8 +109,8 @@ impl Scene {
         for seen in &mut self.0.seen {
             seen.listens.retain(|listens| *listens != port);
         }
-        let holder = Holder { port, pid: Some(pid), uid: Some(1000), command: format!("p{pid}") };
-        self.0.ports.push(PortFact { port, of: of.to_owned(), holder, holders: vec![id(pid)] });
+        let occupant = stranger(port, Some(pid), &format!("p{pid}"));
+        self.0.ports.push(PortFact { port, of: of.to_owned(), occupant, holders: vec![id(pid)] });
         if let Some(seen) = self.0.seen.iter_mut().find(|seen| seen.id.pid == pid) {
             seen.listens.push(port);
         }
@@ -130,11 +130,8 @@ impl Scene {
 
     fn plan(&self) -> Result<Plan, Refusal> {
         let mut facts = fresh();
-        facts.holder = self.0.ports.iter().find(|port| port.port == 1939).map(|port| PortHolder {
-            pid: port.holder.pid,
-            command: port.holder.command.clone(),
-            ours: false,
-        });
+        let held = self.0.ports.iter().find(|port| port.port == 1939);
+        facts.holder = held.map(|port| PortHolder { occupant: port.occupant.clone(), ours: false });
         plan(&self.0, &facts, &Request::default())
     }
 
@@ -254,7 +251,7 @@ fn strangers_on_ports() {
     // Where the hub will be according to its settings, nobody of the older model is: who listens there is in its way.
     let mut facts = fresh();
     facts.settings.port = 2000;
-    facts.holder = Some(PortHolder { pid: Some(80), command: "nginx".to_owned(), ours: false });
+    facts.holder = Some(PortHolder { occupant: stranger(1939, Some(80), "nginx"), ours: false });
     let refused = plan(&Scene::new().0, &facts, &Request::default()).unwrap_err().to_string();
     assert!(refused.contains("port 2000"), "{refused}");
     // One whose process cannot be seen.

@@ -17,6 +17,8 @@ use crate::plan::daemon::{Daemon, RunningDaemon};
 use crate::plan::host::HostError;
 use crate::process::detached::{self, DetachedError};
 use crate::process::ending::{self, EndError};
+use crate::process::holder::Occupant;
+use crate::process::holder::look::{self, Asking};
 use crate::process::id::ProcessId;
 use crate::process::kin::{Kin, ancestry};
 use crate::process::ports;
@@ -238,9 +240,10 @@ pub(super) async fn await_ports_free(
             return Ok(());
         }
         if begun.elapsed() > within {
-            let holder = ports::holder(*port).ok().flatten();
-            let who = holder.as_ref().map_or_else(|| "somebody".to_owned(), |(holder, _)| holder.phrase());
-            let hint = holder.map(|(holder, _)| holder.freed_by());
+            let occupant = look::occupant(*port, &Asking::default()).ok().flatten();
+            let who =
+                occupant.as_ref().map_or_else(|| "a process that has ended".to_owned(), Occupant::words);
+            let hint = occupant.and_then(|occupant| occupant.hint());
             return Err(HostError::refused(
                 format!("port {port} is held by {who}, which was not there before or came back"),
                 hint.as_deref(),

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::module::launch::Launch;
-use crate::module::name::Short;
 use crate::module::problem::{Holder, Kind, Problem};
-use crate::process::attribution::{self, Against, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::process::holder::look::{Asking, Looker};
 use crate::process::id::ProcessId;
 use crate::process::unsure::Unsure;
 use crate::process::{ending, ports, table};
@@ -26,25 +26,24 @@ pub(super) async fn free(
     let mut ended = BTreeSet::new();
     for _ in 0..TRIES {
         let unsure = |unsure| unsure_of_port(input, launch.port, unsure);
-        let Some((holder, id)) = ports::holder(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let Some((holder, ids)) = ports::holding(launch.port).map_err(unsure)? else { return Ok(ended) };
+        let id = ids.first().cloned();
         let evidence = evidence(input, launch, program, &holder, id.as_ref()).map_err(unsure)?;
         let verdict = attribution::judge(&evidence);
         let Some(id) = id.filter(|_| may_end(&verdict, &evidence)) else {
-            return Err(squatter(input, holder, &verdict.to_string(), Some(&verdict)));
+            return Err(squatter(input, holder, &ids, &verdict.to_string()));
         };
         let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
             ending::end(find, launch.policy.kill_timeout).await.map_err(|error| not_ended(input, error))?,
         );
     }
-    match ports::holder(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
+    match ports::holding(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
         None => Ok(ended),
-        Some((holder, _)) => Err(squatter(
-            input,
-            holder,
-            "an earlier instance keeps coming back: another manager restarts it",
-            None,
-        )),
+        Some((holder, ids)) => {
+            let why = "an earlier instance keeps coming back: another manager restarts it";
+            Err(squatter(input, holder, &ids, why))
+        }
     }
 }
 
@@ -92,49 +91,20 @@ fn evidence(
     })
 }
 
-fn squatter(input: &CheckInput, holder: Holder, why: &str, verdict: Option<&Verdict>) -> Problem {
+fn squatter(input: &CheckInput, holder: Holder, ids: &[ProcessId], why: &str) -> Problem {
     let short = &input.short;
-    let text =
-        format!("port {} of {short} is held by {}; it was left alone: {why}", holder.port, holder.phrase());
-    let hint = hint_for(short, &holder, verdict);
+    let occupant = Looker::new(&Asking::about(input.home.root())).of(holder, ids);
+    let text = format!(
+        "port {} of {short} is held by {}; it was left alone: {why}",
+        occupant.holder.port,
+        occupant.words()
+    );
+    let hint = occupant.hint_for(short.as_str());
     let mut problem = Problem::new(Kind::PortSquatter, text, input.at).next(hint);
-    problem.holder = Some(Box::new(holder));
+    problem.holder = Some(Box::new(occupant.holder));
     problem
-}
-
-/// The command that frees the port. A process that this hub keeps must be stopped through the hub, not killed.
-fn hint_for(short: &Short, holder: &Holder, verdict: Option<&Verdict>) -> String {
-    match (verdict, holder.pid) {
-        (Some(Verdict::NotOurs(Against::Hub)), _) => format!("give {short} another port in services.json"),
-        (Some(Verdict::NotOurs(Against::Sibling(sibling))), _) => format!("parachute stop {sibling}"),
-        (Some(Verdict::NotOurs(Against::OtherUser(_))), Some(pid)) if pid > 1 => format!("sudo kill {pid}"),
-        _ => holder.freed_by(),
-    }
 }
 
 fn unsure_of_port(input: &CheckInput, port: u16, unsure: Unsure) -> Problem {
     unknown(input, &format!("it is not known who holds port {port} of {}", input.short), unsure)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::process::attribution::Doubt;
-
-    #[test]
-    fn the_hint_never_kills_the_hub_a_sibling_or_init() {
-        let [short, sibling] = ["web", "vault"].map(|name| Short::new(name).unwrap());
-        let hint = |pid, verdict: Verdict| {
-            let holder = Holder { port: 1944, pid, uid: None, command: String::new() };
-            hint_for(&short, &holder, Some(&verdict))
-        };
-        let doubt = || Verdict::CannotTell(Doubt::OtherCommand);
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Hub)), "give web another port in services.json");
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::Sibling(sibling))), "parachute stop vault");
-        assert_eq!(hint(Some(7), Verdict::NotOurs(Against::OtherUser(33))), "sudo kill 7");
-        assert_eq!(hint(Some(7), doubt()), "kill 7");
-        assert!(hint(Some(1), doubt()).starts_with("systemctl list-sockets"));
-        assert!(hint(Some(1), Verdict::NotOurs(Against::OtherUser(0))).starts_with("systemctl list-sockets"));
-        assert_eq!(hint(None, doubt()), "sudo ss -ltnp 'sport = :1944'");
-    }
 }

@@ -250,6 +250,46 @@ proptest! {
         prop_assert!(!program.dir().exists(), "{:?}", program.receipt());
     }
 
+    /// The installation that was taken over comes back when the one above is taken back, killed on the way there or not;
+    /// and then it can be taken back itself.
+    #[test]
+    fn what_was_taken_over_comes_back_whole(
+        mut host in host(),
+        first in proptest::collection::vec(choice(), 1..6),
+        second in proptest::collection::vec(choice(), 1..6),
+        cut in proptest::option::of(0..60_usize),
+    ) {
+        let before = view(&host);
+        let mut program = Program::new();
+        let under = plan(sensible(&host, &first));
+        let _ = program.run(&mut host, &under).unwrap();
+        let (whole, receipt) = (view(&host), program.receipt());
+        let above = Plan { covers: true, ..plan(sensible(&host, &second)) };
+        if let Some(cut) = cut {
+            if cut_off(&mut host, &mut program, &above, cut, 0) {
+                prop_assert_eq!(program.roll_back(&mut host).unwrap().remaining, []);
+                prop_assert_eq!(view(&host), whole.clone());
+                prop_assert_eq!(program.receipt().records, receipt.records.clone());
+            }
+        } else {
+            let _ = program.run(&mut host, &above).unwrap();
+        }
+        let mut layers = 0;
+        while !program.receipt().is_empty() {
+            let top = program.receipt();
+            if top.beneath.is_none() {
+                prop_assert!(layers == 0 || view(&host) == whole);
+            }
+            let back = uninstall(&host, &top);
+            prop_assert_eq!(&back.notes, &[]);
+            prop_assert!(program.run(&mut host, &back).unwrap().is_ok());
+            layers += 1;
+            prop_assert!(layers < 3, "{:?}", program.receipt());
+        }
+        prop_assert_eq!(view(&host), before);
+        prop_assert!(!program.dir().exists());
+    }
+
     /// After a reboot files and enablement are exact, and a unit that runs was started from its file as it is now.
     #[test]
     fn no_unit_runs_from_a_file_that_was_taken_back_after_a_power_cut(

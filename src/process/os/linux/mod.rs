@@ -33,8 +33,8 @@ pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
 };
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
-    possible_orphans, resident,
+    all, become_subreaper, cgroup, children, command_line, cwd, environ, exe, has_open_below, info, now,
+    own_memory, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
 pub(super) use text::forget as forget_text;

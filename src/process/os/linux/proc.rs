@@ -14,7 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags, RawDir, fstat, openat};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::stat::{Stat, kilobytes, number};
+use super::stat::{self, Stat, kilobytes, number};
 use crate::process::id::{BootId, ProcessId, Started};
 use crate::process::system::ProcInfo;
 use crate::process::unsure::Unsure;
@@ -175,6 +175,11 @@ pub(in crate::process) fn cwd(pid: u32) -> Option<PathBuf> {
 
 pub(in crate::process) fn exe(pid: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// Its control group in the hierarchy of systemd (proc_pid_cgroup(5)).
+pub(in crate::process) fn cgroup(pid: u32) -> Option<String> {
+    stat::cgroup(&block(pid, "cgroup")?)
 }
 
 /// Whether it has something below this directory open (proc_pid_fd(5)). What this user may not see counts as nothing.

@@ -52,6 +52,18 @@ pub(super) fn kilobytes(text: &[u8], key: &str) -> Option<u64> {
     number::<u64>(digits)?.checked_mul(1024)
 }
 
+/// The control group in the hierarchy of systemd, of the lines of `/proc/<pid>/cgroup`: the unified one, or that named
+/// `systemd` where the unified one is not used (cgroups(7), "/proc files").
+pub(super) fn cgroup(text: &[u8]) -> Option<String> {
+    let after = |mark: &[u8]| {
+        let mut lines = text.split(|b| *b == b'\n');
+        lines.find_map(|line| memchr::memmem::find(line, mark).map(|at| &line[at + mark.len()..]))
+    };
+    let all = [after(b"0::"), after(b":name=systemd:")];
+    let path = all.iter().flatten().find(|path| **path != b"/").or_else(|| all.iter().flatten().next())?;
+    std::str::from_utf8(path).ok().map(str::to_owned)
+}
+
 /// Clock ticks of `/proc/uptime`. Its two decimals are exactly USER_HZ, 100 on every architecture Rust's std
 /// supports for Linux, and like `starttime` it counts suspended time (proc_uptime(5)).
 #[cfg(test)]
@@ -94,6 +106,14 @@ mod tests {
         assert_eq!(kilobytes(b"Name:\tVmRSS\n", "VmRSS:"), None);
         assert_eq!(uptime_ticks(b"2520.07 4900.11\n"), Some(252_007));
         assert_eq!(uptime_ticks(b"2520\n"), None);
+        assert_eq!(cgroup(b"0::/init.scope\n").as_deref(), Some("/init.scope"));
+        for both in
+            ["1:name=systemd:/system.slice/a.service\n0::/\n", "1:name=systemd:/\n0::/system.slice/a.service"]
+        {
+            assert_eq!(cgroup(both.as_bytes()).as_deref(), Some("/system.slice/a.service"));
+        }
+        assert_eq!(cgroup(b"1:name=systemd:/\n0::/\n").as_deref(), Some("/"));
+        assert_eq!(cgroup(b"4:cpu:/x\n"), None);
     }
 
     proptest! {
@@ -119,6 +139,7 @@ mod tests {
             let _ = Stat::parse(&bytes);
             let _ = uptime_ticks(&bytes);
             let _ = kilobytes(&bytes, "Pss:");
+            let _ = cgroup(&bytes);
         }
     }
 }

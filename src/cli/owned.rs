@@ -1,0 +1,111 @@
+//! Whose installation a verb would act on: what is another person's, or another home's, is named and left alone.
+
+use crate::home::paths::Home;
+use crate::install::gather;
+use crate::install::owner::{Kinship, Owners};
+use crate::install::place::place;
+use crate::install::refusal::{self, Asker, Refusal};
+use crate::plan::journal::peek_unfinished;
+use crate::process::person;
+
+use super::context::Context;
+use super::error::{CliError, Kind};
+use super::plans;
+use super::site::{self, Site};
+
+/// What a verb would do to an installation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Act {
+    /// The command line that does it, after `parachute`.
+    pub verb: &'static str,
+    /// That it is not done.
+    pub left: &'static str,
+}
+
+/// Removing it.
+pub(super) const UNINSTALL: Act = Act { verb: "uninstall", left: "it is not removed" };
+/// Taking it back to what ran before it.
+pub(super) const TEARDOWN: Act =
+    Act { verb: "migrate --teardown --back-to-detached", left: "it is not taken back" };
+/// Looking at it, and mending it.
+pub(super) const LOOK: Act = Act { verb: "doctor", left: "it is not looked at here, and not changed" };
+
+/// The same site with the home that this person's installation of the machine has, unless one was named.
+pub(super) fn at_its_home<R>(cx: &Context, mut site: Site<R>, owners: &Owners) -> (Context, Site<R>) {
+    let mut cx = cx.clone();
+    let system = site.driver.manager.is_system();
+    if let Some(home) = owners.home_of(&site.person).filter(|_| system && !cx.home_named) {
+        cx.home = Home::at(home.to_owned());
+        cx.home_named = true;
+        site.home = cx.home.clone();
+        site.place = place(&site.driver.manager, &site.home, &site.person.home);
+    }
+    (cx, site)
+}
+
+/// Whose the installation in this place is.
+///
+/// # Errors
+/// The receipt or the journal cannot be read.
+pub(super) fn owners<R>(site: &Site<R>) -> Result<Owners, CliError> {
+    gather::owners(&site.driver.manager, &site.person, &site.home).map_err(|error| plans::unopened(&error))
+}
+
+/// Refuses what would act on another's. With `force` a unit that somebody has changed is no hindrance to whom its receipt
+/// names.
+///
+/// # Errors
+/// It is another's.
+pub(super) fn respect<R>(site: &Site<R>, owners: &Owners, act: Act, force: bool) -> Result<(), CliError> {
+    let (person, home) = (&site.person, site.home.root());
+    let is_mine = || owners.receipt.as_ref().is_some_and(|own| own.kinship(person, home) == Kinship::Same);
+    let Some(owner) = owners.other(person, home).filter(|_| !(force && is_mine())) else { return Ok(()) };
+    let asking = Asker::new(person, home, &site.driver.manager, owner);
+    let instead = refusal::instead(owner, &asking, act.verb);
+    let refusal = Refusal::Others { owner: owner.clone(), asking };
+    Err(CliError::new(Kind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
+}
+
+/// Refuses to finish, or to take back, what another has begun and not ended.
+///
+/// # Errors
+/// There is such a thing.
+pub(super) fn respect_plan<R>(site: &Site<R>) -> Result<(), CliError> {
+    let owners = owners(site)?;
+    let (person, home) = (&site.person, site.home.root());
+    let log = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    let (Some(log), Some(owner)) = (log, &owners.open) else { return Ok(()) };
+    if owner.kinship(person, home) == Kinship::Same {
+        return Ok(());
+    }
+    let asking = Asker::new(person, home, &site.driver.manager, owner);
+    let (owner, verb) = (owner.clone(), log.plan.verb.to_string());
+    Err(site::refused(&Refusal::OthersPlan { owner, verb, asking }))
+}
+
+/// Before a verb of root's that is about a hub: where the home that is meant has none, and the machine has one of another
+/// person, that one is named instead of another answer that sounds as if there were none.
+///
+/// # Errors
+/// It is so.
+pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), CliError> {
+    let answers = cx.client().get::<crate::api::wire::Health>("/health").await.is_ok();
+    if person::effective_uid() != 0 || cx.home_named || answers || site::installed(cx).await.is_some() {
+        return Ok(());
+    }
+    let Some((manager, person)) = site::machines(cx).await else { return Ok(()) };
+    let found = gather::owners(&manager, &person, &cx.home).map_err(|error| plans::unopened(&error))?;
+    let Some(owner) =
+        found.unit.as_ref().filter(|unit| unit.kinship(&person, cx.home.root()) != Kinship::Same)
+    else {
+        return Ok(());
+    };
+    let asking = Asker::new(&person, cx.home.root(), &manager, owner);
+    let refusal = Refusal::Others { owner: owner.clone(), asking };
+    let text = format!("{} has no hub that runs; {refusal}, which is left alone", cx.home.root().display());
+    let hint = match &owner.home {
+        Some(home) => format!("sudo parachute {}{verb}", refusal::option_home(home)),
+        None => "systemctl status parachute-hub".to_owned(),
+    };
+    Err(CliError::new(Kind::NeedsPerson, text).hint(hint))
+}

@@ -1,0 +1,147 @@
+//! A machine, or a place in it, that has a hub already which is not of whoever asks.
+
+use super::*;
+use crate::install::facts::{Others, Twin};
+use crate::install::owner::Owner;
+use crate::install::testing::{fresh, running};
+use crate::manager::which::Systemd;
+use crate::process::person::Person;
+use crate::unit::target::Scope;
+
+fn person(uid: u32, name: &str) -> Person {
+    Person { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
+}
+
+/// The whole machine's manager, and nothing of ours.
+fn machine(person: &Person) -> Facts {
+    let mut facts = fresh();
+    let dir = PathBuf::from("/etc/systemd/system");
+    for unit in &mut facts.units {
+        unit.path = dir.join(unit.unit.systemd());
+    }
+    facts.manager = Manager::Systemd(Systemd { scope: Scope::System, version: 252, dir, runtime_dir: None });
+    facts.home.root = person.home.join(".parachute");
+    facts.home.owner = Some(person.uid);
+    facts.person = person.clone();
+    facts.linger = None;
+    facts
+}
+
+/// The same after `init` for alice, as carol meets it; her receipt is there or not.
+fn alices(receipt: bool) -> Facts {
+    let alice = machine(&person(1000, "alice"));
+    let plan = plan(&alice, &Request::default()).unwrap();
+    let mut facts = machine(&person(1001, "carol"));
+    for (path, text) in plan.steps.iter().filter_map(Step::unit_text) {
+        let unit = facts.units.iter_mut().find(|unit| unit.path == path).unwrap();
+        unit.on_disk = OnDisk::Text(text.to_owned());
+        unit.written = Some(text.to_owned()).filter(|_| receipt);
+        unit.state = running(42);
+    }
+    facts.program.same = true;
+    facts.others = Some(Others {
+        owner: Owner { person: "alice".to_owned(), home: Some("/home/alice/.parachute".into()) },
+        runs: true,
+        modules: vec!["vault".to_owned(), "web".to_owned()],
+        open: false,
+    });
+    facts
+}
+
+#[test]
+fn the_hub_of_another_person_is_named_and_kept() {
+    for receipt in [true, false] {
+        // To replace what was edited is not to replace what is another's.
+        for force in [true, false] {
+            let refusal = plan(&alices(receipt), &Request { force, ..Request::default() }).unwrap_err();
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
+                the hub of this machine belongs to alice (home /home/alice/.parachute)
+                parachute init --port N     (as carol, without sudo: a second hub)
+                sudo parachute init --take-over --dry-run     (what would stop, and what would come instead)
+                sudo parachute uninstall --user alice     (removes the one that there is)
+                ");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_home_of_the_same_person_is_named_and_kept() {
+    let mut facts = alices(true);
+    facts.person = person(1000, "alice");
+    facts.home.root = "/srv/o p".into();
+    facts.home.owner = Some(1000);
+    let refusal = plan(&facts, &Request::default()).unwrap_err();
+    insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
+    the hub of this machine is that of another home, /home/alice/.parachute
+    sudo parachute --home /home/alice/.parachute init     (the one that there is)
+    sudo parachute --home '/srv/o p' init --take-over --dry-run     (what would stop, and what would come instead)
+    sudo parachute --home /home/alice/.parachute uninstall     (removes the one that there is)
+    ");
+}
+
+#[test]
+fn a_take_over_says_who_stops_and_is_a_layer_of_its_own() {
+    for receipt in [true, false] {
+        let request = Request { take_over: true, ..Request::default() };
+        let taken = plan(&alices(receipt), &request).unwrap();
+        assert!(taken.covers);
+        let first = &taken.notes[0].text;
+        assert_eq!(
+            first,
+            "the hub of alice (home /home/alice/.parachute) is replaced: it stops, and so do its modules vault, web"
+        );
+        let last = &taken.promises.last().unwrap().0;
+        assert!(last.contains("brings back the hub of alice (home /home/alice/.parachute)"), "{last}");
+        let stops = Step::SetRunning { unit: UnitName::hub(), running: false };
+        assert!(taken.steps.contains(&stops), "{:?}", taken.steps);
+    }
+    let free = plan(&machine(&person(1001, "carol")), &Request { take_over: true, ..Request::default() });
+    assert!(!free.unwrap().covers, "there is nothing to take over");
+}
+
+#[test]
+fn what_is_not_known_of_those_who_stop_is_not_made_up() {
+    let others = |runs, modules: &[&str]| Others {
+        owner: Owner { person: "alice".to_owned(), home: None },
+        runs,
+        modules: modules.iter().map(|name| (*name).to_owned()).collect(),
+        open: false,
+    };
+    let all = "the hub of alice is replaced: it stops, and so do all of its modules";
+    assert_eq!(others(true, &[]).ends(), all);
+    assert_eq!(others(false, &[]).ends(), "the hub of alice, which does not run now, is replaced");
+}
+
+/// A plan that another person has begun is theirs to end, whatever is asked for.
+#[test]
+fn the_broken_off_plan_of_another_is_left_to_them() {
+    let mut facts = alices(true);
+    facts.unfinished = Some("init".to_owned());
+    facts.others.as_mut().unwrap().open = true;
+    for take_over in [true, false] {
+        let refusal = plan(&facts, &Request { take_over, ..Request::default() }).unwrap_err();
+        assert_eq!(refusal.code(), "others_plan");
+        let hints = refusal.next();
+        assert_eq!(hints[1], "sudo parachute init --user alice --rollback     (takes it back)");
+    }
+}
+
+/// Beside the hub of another person there is room for one's own, on another port.
+#[test]
+fn the_unit_of_another_person_is_a_twin_by_its_port_alone() {
+    let mut facts = fresh();
+    facts.twins.push(Twin {
+        path: "/etc/systemd/system/parachute-hub.service".into(),
+        remove: "parachute init --port N".to_owned(),
+        owner: Some(Owner { person: "alice".to_owned(), home: None }),
+    });
+    let refusal = plan(&facts, &Request::default()).unwrap_err();
+    let path = "/etc/systemd/system/parachute-hub.service";
+    assert_eq!(
+        refusal.to_string(),
+        format!("port 1939 is that of the hub of alice, which {path} starts at boot")
+    );
+    assert_eq!(refusal.next(), ["parachute init --port N"]);
+}

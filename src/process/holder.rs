@@ -1,0 +1,300 @@
+//! Who holds a port, and what a person may type about it: the only place of this program that says `kill`. Pure.
+//!
+//! ```text
+//!   look (reads /proc) ──► Scene ──judge (pure)──► Occupant ──► words, hints
+//! ```
+//!
+//! A hint is typed as it stands, so it never names what takes more along than the port: process 1, the manager of a
+//! person's services, a hub, a module of one, whatever the command itself runs under. What a supervisor keeps comes back
+//! when it is killed: there the hint names the supervisor's own command.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::module::problem::Holder;
+use crate::module::shell::quote as quoted;
+use crate::unit::name::UnitName;
+
+pub mod judge;
+mod keepers;
+pub mod look;
+mod unit_file;
+
+/// Who has a port, as a person is told about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Occupant {
+    /// Port, process and command line.
+    pub holder: Holder,
+    /// What it is.
+    pub kind: Kind,
+    /// It is a process of the user who asks.
+    pub own: bool,
+    /// Whoever asks has root's rights.
+    pub root: bool,
+}
+
+/// What has the port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Kind {
+    /// A process that this user may not inspect, one of another container, or the kernel itself.
+    Unseen,
+    /// A hub.
+    Hub(Of),
+    /// A process of a module.
+    Module {
+        /// Its short name; `None`: the hub started it, and which module it belongs to cannot be told.
+        short: Option<String>,
+        /// Whose.
+        of: Of,
+    },
+    /// The older, detached hub of the home.
+    Detached,
+    /// A service manager, which holds the port for a hub: [`UnitName::socket`].
+    Socket(Of),
+    /// A service manager, for another unit.
+    Manager(ServiceManager),
+    /// What this command runs under: a terminal, an editor, an ssh server.
+    Above,
+    /// The main process of a service.
+    Service {
+        /// As systemd calls it.
+        unit: String,
+        /// Who keeps it.
+        manager: ServiceManager,
+    },
+    /// Something in the control group of a service, which may be started again with it.
+    Within {
+        /// As systemd calls it.
+        unit: String,
+        /// Who keeps it.
+        manager: ServiceManager,
+    },
+    /// A supervisor, or what one keeps.
+    Kept {
+        /// The supervisor's name.
+        by: String,
+        /// Its own command, which stops it or shows what to stop.
+        tell: String,
+    },
+    /// A session of a person: what it forwards or shows ends with it.
+    Session,
+    /// A thread of the kernel.
+    Kernel,
+    /// Nothing shows whether this command runs under it.
+    Unknown,
+    /// Any other process.
+    Stranger,
+}
+
+/// Whose hub it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Of {
+    /// Its home, as far as that can be seen.
+    pub home: Option<PathBuf>,
+    /// It is the one that whoever asks means.
+    pub ours: bool,
+    /// Who keeps it; `None`: nobody, it runs in the foreground.
+    pub manager: Option<ServiceManager>,
+}
+
+/// A service manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "manager", rename_all = "snake_case")]
+pub enum ServiceManager {
+    /// systemd as process 1.
+    System,
+    /// systemd of one user.
+    User {
+        /// Whose.
+        uid: u32,
+        /// Login name, if the password database has one.
+        name: Option<String>,
+        /// It is that of whoever asks.
+        own: bool,
+    },
+    /// launchd.
+    Launchd,
+    /// Process 1 of a container, or of another init system.
+    Init,
+}
+
+impl Occupant {
+    /// `pid 812 (node server.js)`, and what it is where that says more.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let process = self.holder.phrase();
+        match &self.kind {
+            Kind::Hub(of) => format!("{process}, the hub{}", of.words()),
+            Kind::Module { short: Some(short), of } => format!("{process}, module {short}{}", of.words()),
+            Kind::Module { short: None, of } => format!("{process}, started by the hub{}", of.words()),
+            Kind::Socket(of) => {
+                let socket = UnitName::hub().socket().systemd();
+                let manager = of.manager.as_ref().map_or_else(String::new, ServiceManager::words);
+                format!("{socket}, the socket of the hub{}, in {manager} ({process})", of.words())
+            }
+            Kind::Manager(ServiceManager::Init) => format!("{process}, the first process here"),
+            Kind::Manager(manager) => format!("{process}, {}, for one of its units", manager.words()),
+            Kind::Above => format!("{process}, which this command runs under"),
+            Kind::Service { unit, .. } | Kind::Within { unit, .. } => format!("{process}, of {unit}"),
+            Kind::Kept { by, .. } => format!("{process}, kept by {by}"),
+            Kind::Detached => format!("{process}, the older, detached hub of this home"),
+            Kind::Kernel => format!("{process}, a thread of the kernel"),
+            Kind::Unseen | Kind::Session | Kind::Unknown | Kind::Stranger => process,
+        }
+    }
+
+    /// What to type: frees the port, or else shows what would. None: only another port helps.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.hints().into_iter().next()
+    }
+
+    /// The same about the port of a module. The hub that asks, or a socket of its own, is not stopped for it.
+    #[must_use]
+    pub fn hint_for(&self, module: &str) -> String {
+        let other = || format!("give {module} another port in services.json");
+        match &self.kind {
+            Kind::Hub(of) | Kind::Socket(of) if of.ours => other(),
+            _ => self.hint().unwrap_or_else(other),
+        }
+    }
+
+    /// The same for whoever only looks: a process that may be stopped is shown first.
+    #[must_use]
+    pub fn look(&self) -> Option<String> {
+        match (&self.kind, self.holder.pid) {
+            (Kind::Stranger, Some(pid)) => Some(format!("ps -fp {pid}")),
+            _ => self.hint(),
+        }
+    }
+
+    /// Everything that can be typed about it, the best first.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        let sudo = if self.root { "" } else { "sudo " };
+        let one = |text: String| vec![text];
+        let unseen = || one(format!("{sudo}ss -ltnp 'sport = :{}'", self.holder.port));
+        match (&self.kind, self.holder.pid) {
+            (Kind::Socket(of), _) => self.about_socket(of),
+            (Kind::Hub(of), _) => self.verb(of, "stop").into_iter().collect(),
+            (_, None) => unseen(),
+            (kind, Some(pid)) => self.about(kind, pid),
+        }
+    }
+
+    /// What can be typed about a process.
+    fn about(&self, kind: &Kind, pid: u32) -> Vec<String> {
+        let sudo = if self.root { "" } else { "sudo " };
+        let one = |text: String| vec![text];
+        match kind {
+            Kind::Module { short: Some(short), of } => {
+                self.verb(of, &format!("stop {}", quoted(short))).into_iter().collect()
+            }
+            Kind::Module { short: None, of } => self
+                .verb(of, "stop")
+                .map(|stop| format!("{stop}     (the hub, and all that it started)"))
+                .into_iter()
+                .collect(),
+            Kind::Manager(manager) => {
+                let list = manager.systemctl(self.root, true).map(|systemctl| {
+                    let port = self.holder.port;
+                    format!("{systemctl} list-sockets     (the unit to stop is in the row of port {port})")
+                });
+                list.into_iter().collect()
+            }
+            Kind::Service { unit, manager } => {
+                let stop = manager.systemctl(self.root, false);
+                stop.map(|systemctl| format!("{systemctl} stop {}", quoted(unit))).into_iter().collect()
+            }
+            Kind::Within { manager, .. } => {
+                let show = manager.systemctl(self.root, true);
+                show.map(|systemctl| format!("{systemctl} status {pid}     (the service that it belongs to)"))
+                    .into_iter()
+                    .collect()
+            }
+            Kind::Kept { tell, .. } => one(tell.clone()),
+            Kind::Detached => one("parachute migrate --to-supervised".to_owned()),
+            Kind::Above | Kind::Kernel | Kind::Hub(_) | Kind::Socket(_) => Vec::new(),
+            Kind::Session | Kind::Unknown | Kind::Unseen => one(format!("ps -fp {pid}")),
+            Kind::Stranger if self.own => one(format!("kill {pid}")),
+            Kind::Stranger => one(format!("{sudo}kill {pid}")),
+        }
+    }
+
+    /// A verb of this program for that hub, if whoever asks may give it.
+    fn verb(&self, of: &Of, verb: &str) -> Option<String> {
+        let home = match &of.home {
+            _ if of.ours => String::new(),
+            Some(home) => format!("--home {} ", quoted(&home.to_string_lossy())),
+            None => return None,
+        };
+        let command = format!("parachute {home}{verb}");
+        match &of.manager {
+            // The manager of a person answers to nobody else.
+            Some(ServiceManager::User { own: false, name, .. }) => {
+                let name = name.as_ref().filter(|_| self.root)?;
+                Some(format!("su - {} -c {}", quoted(name), quoted(&command)))
+            }
+            Some(ServiceManager::System) if of.ours || self.own => {
+                Some(format!("{}{command}", if self.root { "" } else { "sudo " }))
+            }
+            _ => (self.own || self.root).then_some(command),
+        }
+    }
+
+    fn about_socket(&self, of: &Of) -> Vec<String> {
+        let start = self.verb(of, "start").filter(|_| of.ours);
+        let start = start.map(|start| format!("{start}     (the hub that it is kept for)"));
+        let free = self.verb(of, "stop").or_else(|| {
+            // Of a home that cannot be seen, by the unit itself; never another person's.
+            let may = self.root || matches!(of.manager, Some(ServiceManager::User { own: true, .. }));
+            let systemctl = of.manager.as_ref().filter(|_| may)?.systemctl(self.root, false)?;
+            Some(format!("{systemctl} stop {}", UnitName::hub().socket().systemd()))
+        });
+        start.into_iter().chain(free.map(|free| format!("{free}     (frees the port)"))).collect()
+    }
+}
+
+impl Of {
+    fn words(&self) -> String {
+        match (&self.home, self.ours) {
+            (_, true) | (None, false) => String::new(),
+            (Some(home), false) => format!(" of {}", home.display()),
+        }
+    }
+}
+
+impl ServiceManager {
+    fn words(&self) -> String {
+        match self {
+            Self::System => "systemd (system)".to_owned(),
+            Self::User { own: true, .. } => "systemd (user)".to_owned(),
+            Self::User { uid, name, .. } => {
+                format!("systemd of {}", name.clone().unwrap_or_else(|| format!("user {uid}")))
+            }
+            Self::Launchd => "launchd".to_owned(),
+            Self::Init => "process 1".to_owned(),
+        }
+    }
+
+    /// How it is spoken to; `reading`: whether it only shows something, for which nobody needs root's rights.
+    fn systemctl(&self, root: bool, reading: bool) -> Option<String> {
+        let sudo = if root { "" } else { "sudo " };
+        match self {
+            Self::System if reading => Some("systemctl".to_owned()),
+            Self::System => Some(format!("{sudo}systemctl")),
+            Self::User { own: true, .. } => Some("systemctl --user".to_owned()),
+            // systemctl(1), --machine=: `USER@` is that user's manager on this host.
+            Self::User { name, .. } => {
+                let name = name.as_ref()?;
+                Some(format!("{sudo}systemctl --user --machine={}@", quoted(name)))
+            }
+            Self::Launchd | Self::Init => None,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,60 @@
+//! The hub's unit, as its files have it: for which port, which home, and whom.
+#![expect(clippy::disallowed_methods, reason = "edge: reads the files of our own unit")]
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::ServiceManager;
+use super::judge::OwnUnit;
+use crate::process::person;
+use crate::unit::name::UnitName;
+use crate::unit::recognise;
+use crate::unit::target::{OLDEST_SYSTEMD, Scope, Target};
+
+/// A unit larger than this is none of ours.
+const MAX_UNIT: u64 = 256 * 1024;
+
+/// The hub's unit in this manager, if it is for this port. Files of another user are not opened: where they lie, and what
+/// they lead to, is that user's to choose.
+pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
+    let (dir, scope) = match manager {
+        ServiceManager::System => (PathBuf::from("/etc/systemd/system"), Scope::System),
+        ServiceManager::User { uid, own: true, .. } => {
+            (person::by_uid(*uid).ok()?.home.join(".config/systemd/user"), Scope::User)
+        }
+        ServiceManager::User { .. } | ServiceManager::Launchd | ServiceManager::Init => return None,
+    };
+    let hub = UnitName::hub();
+    let target = Target::Systemd { scope, version: OLDEST_SYSTEMD };
+    let socket = dir.join(hub.socket().systemd());
+    let texts = std::iter::once(socket.clone()).chain(drop_ins(&socket)).filter_map(|path| text(&path));
+    let texts: Vec<String> = texts.collect();
+    let service = text(&dir.join(hub.systemd())).unwrap_or_default();
+    let unit = OwnUnit {
+        socket: recognise::listens(texts.iter().map(String::as_str)).contains(&port),
+        service: recognise::port(&service, &target) == Some(port),
+        home: recognise::home(&service, &target),
+        uid: recognise::person(&service, &target).and_then(|name| person::by_name(&name).ok()).map(|p| p.uid),
+    };
+    (unit.socket || unit.service).then_some(unit)
+}
+
+/// `NAME.socket.d/*.conf` beside a unit, in their order: systemd.unit(5).
+fn drop_ins(unit: &Path) -> Vec<PathBuf> {
+    let mut dir = unit.as_os_str().to_owned();
+    dir.push(".d");
+    let names = std::fs::read_dir(PathBuf::from(dir)).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = names.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ext| ext == "conf"));
+    files.sort();
+    files
+}
+
+fn text(path: &Path) -> Option<String> {
+    // A FIFO in the place of a unit would never end.
+    let is_file = std::fs::metadata(path).is_ok_and(|meta| meta.is_file());
+    let file = std::fs::File::open(path).ok().filter(|_| is_file)?;
+    let mut text = String::new();
+    file.take(MAX_UNIT).read_to_string(&mut text).ok()?;
+    Some(text)
+}
