@@ -62,7 +62,7 @@ pub(super) fn respect<R>(site: &Site<R>, owners: &Owners, act: Act, force: bool)
     let Some(owner) = owners.other(person, home).filter(|_| !(force && is_mine())) else { return Ok(()) };
     let asking = Asker::new(person, home, &site.driver.manager, owner);
     let instead = refusal::instead(owner, &asking, act.verb);
-    let refusal = Refusal::Others { owner: owner.clone(), asking };
+    let refusal = Refusal::Others { owner: owner.clone(), asking: Box::new(asking) };
     Err(CliError::new(Kind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
 }
 
@@ -80,7 +80,7 @@ pub(super) fn respect_plan<R>(site: &Site<R>) -> Result<(), CliError> {
     }
     let asking = Asker::new(person, home, &site.driver.manager, owner);
     let (owner, verb) = (owner.clone(), log.plan.verb.to_string());
-    Err(site::refused(&Refusal::OthersPlan { owner, verb, asking }))
+    Err(site::refused(&Refusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
 }
 
 /// Before a verb of root's that is about a hub: where the home that is meant has none, and the machine has one of another
@@ -101,7 +101,7 @@ pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), Cli
         return Ok(());
     };
     let asking = Asker::new(&person, cx.home.root(), &manager, owner);
-    let refusal = Refusal::Others { owner: owner.clone(), asking };
+    let refusal = Refusal::Others { owner: owner.clone(), asking: Box::new(asking) };
     let text = format!("{} has no hub that runs; {refusal}, which is left alone", cx.home.root().display());
     let hint = match &owner.home {
         Some(home) => format!("sudo parachute {}{verb}", refusal::option_home(home)),

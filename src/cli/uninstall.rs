@@ -1,12 +1,10 @@
 //! `parachute uninstall`: the inverse of everything that was installed, from the receipt.
 
-use std::path::Path;
-
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::home::{fs, sentence};
-use crate::install::owner::Owner;
+use crate::install::owner::{Owner, Owners};
 use crate::module::shell::{quote, quote_path};
 use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_receipt, peek_unfinished};
@@ -19,7 +17,6 @@ use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 use crate::unit::name::UnitName;
-use crate::unit::recognise;
 
 use super::context::Context;
 use super::error::{CliError, Kind};
@@ -115,19 +112,16 @@ pub async fn take_back(
     let owners = owned::owners(&site)?;
     let (cx, site) = owned::at_its_home(cx, *site, &owners);
     let cx = &cx;
-    owned::respect(&site, &owners, act, args.force)?;
-    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
-    if !receipt.is_empty() && (cx.home_named || args.purge) {
-        other_home(&site, &receipt)?;
-    }
+    let mut host = site.host();
+    let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    may_take_back(&site, open.is_some(), act, args.force)?;
     let purge = if args.purge {
+        let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
         let hub = site.driver.state(&UnitName::hub()).await;
         Purge::prepare(&site, receipt.is_empty() || hub.running().is_false())?
     } else {
         None
     };
-    let mut host = site.host();
-    let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
         Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
@@ -135,7 +129,7 @@ pub async fn take_back(
             standby::settle(cx, &asked, &mut host, &site.place.state, plans::Recovery::RollBack).await?;
         Terminal.err(&said.out);
         // What comes to light below it may be another's.
-        owned::respect(&site, &owned::owners(&site)?, act, args.force)?;
+        may_take_back(&site, false, act, args.force)?;
     }
     let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
     let restored = restored(&receipt, &site);
@@ -155,7 +149,7 @@ pub async fn take_back(
         return Ok((said, !receipt.is_empty()));
     }
     if receipt.is_empty() && purge.is_none() {
-        return Ok((nothing_here(cx, &args, &site).await, false));
+        return Ok((nothing_here(cx, &args, &site, &owners), false));
     }
     if !args.yes {
         Terminal.err(&before(cx.style, &receipt, &shown, purge.as_ref()));
@@ -198,6 +192,16 @@ pub async fn take_back(
     Ok((said, report.installed))
 }
 
+/// Refuses what is another's. A home of which nothing is installed has nothing to take back, whatever stands in its person's
+/// own manager.
+fn may_take_back(site: &Site, open: bool, act: owned::Act, force: bool) -> Result<(), CliError> {
+    let receipt = peek_receipt(&site.place.state).map_err(|error| plans::unopened(&error))?;
+    if open || !receipt.is_empty() || site.driver.manager.is_system() {
+        owned::respect(site, &owned::owners(site)?, act, force)?;
+    }
+    Ok(())
+}
+
 /// Whose hub was there before ours, and comes back.
 fn restored(receipt: &Receipt, site: &Site) -> Option<String> {
     let record = receipt.get(&Key::File(site.driver.manager.file(&UnitName::hub())))?;
@@ -231,12 +235,16 @@ fn not_again(missing: &[(String, String)]) -> CliError {
 }
 
 /// No receipt: nothing is touched, whatever lies there.
-async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
+fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site, owners: &Owners) -> Said {
     let hub = UnitName::hub();
     let file = site.driver.manager.file(&hub);
     let mut notes = Vec::new();
     if fs::exists(&file) {
-        let text = format!("{} was not installed by this program and is left alone", file.display());
+        let whose = match owners.other(&site.person, site.home.root()) {
+            Some(owner) => format!("is that of {owner}"),
+            None => "was not installed by this program".to_owned(),
+        };
+        let text = format!("{} {whose} and is left alone", file.display());
         notes.push(Note { text, hint: Some(format!("ls -l {}", file.display())) });
     }
     let report = Report {
@@ -249,20 +257,6 @@ async fn nothing_here(cx: &Context, args: &UninstallArgs, site: &Site) -> Said {
         notes,
     };
     Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style))
-}
-
-/// The installed unit is of another home than the one that was named: neither is touched.
-fn other_home(site: &Site, receipt: &Receipt) -> Result<(), CliError> {
-    let file = site.driver.manager.file(&UnitName::hub());
-    let on_disk = || String::from_utf8(fs::read_if_there(&file, site::MAX_UNIT).ok()??).ok();
-    let Some(text) = receipt.text(&file).map(ToOwned::to_owned).or_else(on_disk) else { return Ok(()) };
-    let root = site.home.root();
-    let serves = |home: &Path| recognise::serves(&text, home, &site.driver.manager.target());
-    if serves(root) || serves(&fs::resolved(root)) {
-        return Ok(());
-    }
-    let text = format!("{} is the unit of another home, not of {}", file.display(), root.display());
-    Err(CliError::new(Kind::NeedsPerson, text).hint(format!("grep PARACHUTE_HOME {}", file.display())))
 }
 
 /// The same command again, with `--purge`.

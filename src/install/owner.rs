@@ -65,7 +65,7 @@ impl Owner {
     pub fn of_plan(plan: &Plan, manager: &Manager, whose_manager: &Person) -> Option<Self> {
         let file = manager.file(&UnitName::hub());
         let texts = plan.steps.iter().filter_map(Step::unit_text);
-        let (_, text) = texts.filter(|(path, _)| *path == file).last()?;
+        let (_, text) = texts.rev().find(|(path, _)| *path == file)?;
         Self::of_unit(text, manager, whose_manager)
     }
 

@@ -153,9 +153,11 @@ pub fn respect_others(facts: &Facts, take_over: bool) -> Result<(), Refusal> {
     let owner = others.owner.clone();
     let asking = Asker::new(&facts.person, &facts.home.root, &facts.manager, &owner);
     match (&facts.unfinished, others.open) {
-        (Some(verb), true) => Err(Refusal::OthersPlan { owner, verb: verb.clone(), asking }),
+        (Some(verb), true) => {
+            Err(Refusal::OthersPlan { owner, verb: verb.clone(), asking: Box::new(asking) })
+        }
         _ if take_over => Ok(()),
-        _ => Err(Refusal::Others { owner, asking }),
+        _ => Err(Refusal::Others { owner, asking: Box::new(asking) }),
     }
 }
 

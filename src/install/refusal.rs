@@ -88,7 +88,7 @@ pub enum Refusal {
         /// Whose.
         owner: Owner,
         /// Who asks.
-        asking: Asker,
+        asking: Box<Asker>,
     },
     /// They have begun something there that is not over.
     #[error("{}, and an earlier `{verb}` of it was broken off", of_others(owner, asking))]
@@ -98,7 +98,7 @@ pub enum Refusal {
         /// What was begun.
         verb: String,
         /// Who asks.
-        asking: Asker,
+        asking: Box<Asker>,
     },
     /// The hub of another person, which the machine keeps, has the same port.
     #[error("port {port} is that of the hub of {owner}, which {} starts at boot", path.display())]

@@ -155,8 +155,12 @@ impl Occupant {
     #[must_use]
     pub fn hint_for(&self, module: &str) -> String {
         let other = || format!("give {module} another port in services.json");
-        match &self.kind {
-            Kind::Hub(of) | Kind::Socket(of) if of.ours => other(),
+        match (&self.kind, self.holder.pid) {
+            (Kind::Hub(of) | Kind::Socket(of), _) if of.ours => other(),
+            // The hub has ended it, and it has come back.
+            (Kind::Module { short: Some(short), of }, Some(pid)) if of.ours && short == module => {
+                format!("ps -fp {pid}     (its parent, PPID, starts it again)")
+            }
             _ => self.hint().unwrap_or_else(other),
         }
     }

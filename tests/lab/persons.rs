@@ -214,6 +214,30 @@ fn a_take_over_that_fails_brings_the_first_person_back() {
     assert!(failed >= 4 && killed >= 4, "{failed} failed, {killed} killed");
 }
 
+/// A person's own manager has one place for the hub too: a second home of theirs meets the first.
+#[test]
+fn a_second_home_in_ones_own_scope_is_respected_too() {
+    let Some(lab) = Lab::up() else { return };
+    let unit = "/home/lab/.config/systemd/user/parachute-hub.service";
+    let _ = lab.user("parachute init --yes").code(0);
+    let (first, before) = (lab.read(unit), lab.snapshot());
+    let said = lab.user("parachute --home ~/second uninstall --yes").code(0).out;
+    assert!(said.contains("is that of lab (home /home/lab/.parachute) and is left alone"), "{said}");
+    for line in ["init --yes --port 23230", "init --yes --force", "doctor --fix --yes"] {
+        names(lab.user(&format!("parachute --home ~/second {line}")), "another home, /home/lab/.parachute");
+        before.same_but(&lab.snapshot(), &ITS_OWN);
+    }
+    let _ = lab.user("parachute --home ~/second init --yes --port 23230 --take-over").code(0);
+    assert!(lab.read(unit).contains("PARACHUTE_HOME=/home/lab/second"));
+    // The receipt of the first home still tells of the unit, which is the second's by now.
+    names(lab.user("parachute uninstall --yes"), "another home, /home/lab/second");
+    let said = lab.user("parachute --home ~/second uninstall --yes --purge").code(0).out;
+    assert!(said.contains("the hub of lab (home /home/lab/.parachute) is back"), "{said}");
+    assert_eq!((lab.read(unit), lab.user("parachute status").code), (first, 0));
+    before.same_but(&lab.snapshot(), &ITS_OWN);
+    let _ = lab.user("parachute uninstall --yes").code(0);
+}
+
 /// One's own hub beside that of the machine: on another port there is room for both.
 #[test]
 fn a_hub_of_ones_own_stands_beside_that_of_another_person() {

@@ -40,7 +40,7 @@ fn a_directory_that_was_never_a_home_is_never_deleted() {
     // The installed hub is another home's: neither is touched.
     let _ = lab.root("parachute init --user root --yes").code(0);
     let refused = lab.root(&format!("parachute {purge}")).code(78).err;
-    assert!(refused.contains("is the unit of another home, not of /opt/app"), "{refused}");
+    assert!(refused.contains("that of another home, /root/.parachute"), "{refused}");
     assert_eq!(lab.root("systemctl is-active parachute-hub.service").out.trim(), "active");
     assert!(tree(&lab, "/opt/app").contains("./src/data"));
 }

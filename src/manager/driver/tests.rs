@@ -82,6 +82,32 @@ async fn a_unit_that_was_never_started_has_nothing_to_forget() {
     driver.runner.is_played();
 }
 
+/// systemd.socket(5): a socket cannot begin to listen for what runs already. A plan that is taken back meets that.
+#[tokio::test(start_paused = true)]
+async fn a_socket_whose_service_runs_gets_room_and_the_service_runs_again() {
+    let of_socket = |line: &str| line.replace("parachute-hub.service", "parachute-hub.socket");
+    let (reset, start, show) = (of_socket(RESET), of_socket(START), of_socket(SHOW));
+    let words = of_socket(&journal(Some(1)))
+        .replace("SYSLOG_IDENTIFIER=parachute-hub.socket", "SYSLOG_IDENTIFIER=parachute-hub");
+    let driver = driver(Script::new([
+        (reset.as_str(), says("")),
+        (&start, fails(1, "Job failed. See \"journalctl -xe\" for details.\n")),
+        (&show, look("inactive", "")),
+        (&words, says("Socket service parachute-hub.service already active, refusing.\n")),
+        (SHOW, look("active", "MainPID=7")),
+        (STOP, says("")),
+        (SHOW, look("inactive", "")),
+        (&reset, says("")),
+        (&start, says("")),
+        (&show, look("active", "")),
+        (RESET, says("")),
+        (START, says("")),
+        (SHOW, look("active", "MainPID=8")),
+    ]));
+    assert_eq!(driver.start(&hub().socket()).await, Ok(()));
+    driver.runner.is_played();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_start_that_failed_tells_why_with_the_last_words() {
     let words = journal(Some(1));

@@ -144,10 +144,6 @@ fn kind(scene: &Scene) -> Kind {
     if asker.line.as_ref().is_some_and(|line| line.contains(&main.pid)) {
         return Kind::Above;
     }
-    let service = service(scene, main);
-    if let Some((unit, manager)) = service.clone().filter(|_| is_main(scene, main) && asker.line.is_some()) {
-        return Kind::Service { unit, manager };
-    }
     if let Some(module) = module(scene, main) {
         return module;
     }
@@ -157,8 +153,13 @@ fn kind(scene: &Scene) -> Kind {
     if asker.line.is_none() {
         return Kind::Unknown;
     }
+    // Before the service that it is in: to stop dockerd for one container would stop all of them.
     if let Some((by, tell)) = keeper(scene, main) {
         return Kind::Kept { by, tell };
+    }
+    let service = service(scene, main);
+    if let Some((unit, manager)) = service.clone().filter(|_| is_main(scene, main)) {
+        return Kind::Service { unit, manager };
     }
     if keepers::is_session(main) {
         return Kind::Session;

@@ -281,6 +281,32 @@ fn what_a_service_runs_is_stopped_with_its_service() {
     assert_eq!(hints(&same), ["kill 70"]);
 }
 
+/// The proxy of one container is in the service, and in the session, of what keeps all of them.
+#[test]
+fn a_supervisor_is_not_stopped_for_one_of_those_that_it_keeps() {
+    let dockerd = Looks { uid: 0, ..looks(70, 1, "dockerd", "/system.slice/docker.service") };
+    let proxy = Looks {
+        session: 70,
+        ..looks(71, 70, "docker-proxy -host-port 1939", "/system.slice/docker.service")
+    };
+    let mut scene = asking(vec![proxy]);
+    scene.above = vec![dockerd, systemd(1, 0)];
+    assert_eq!(hints(&scene), ["docker ps --filter publish=1939"]);
+    let runsv = Looks { uid: 0, ..looks(30, 29, "runsv web", "/system.slice/runit.service") };
+    let mut kept = asking(vec![looks(31, 30, "node", "/system.slice/runit.service")]);
+    kept.above = vec![runsv, looks(29, 1, "runsvdir", "/system.slice/runit.service"), systemd(1, 0)];
+    assert_eq!(hints(&kept), ["sudo sv stop web"]);
+}
+
+/// An earlier instance that the hub has ended and that is there again is not stopped by its module's name.
+#[test]
+fn what_starts_a_module_behind_the_hub_is_looked_for() {
+    let marks = Some(("web".to_owned(), PathBuf::from("/home/op/.parachute")));
+    let back = asking(vec![Looks { marks, ..looks(90, 30, "node", "/") }]);
+    assert!(judge(&back).hint_for("web").starts_with("ps -fp 90 "));
+    assert_eq!(judge(&back).hint_for("vault"), "parachute stop web");
+}
+
 #[test]
 fn each_kind_survives_being_written_down() {
     let of = Of { home: Some("/h".into()), ours: true, manager: Some(ServiceManager::System) };
