@@ -11,7 +11,7 @@ use parachute::module::env as envs;
 use parachute::module::hub_env as hub_envs;
 use parachute::module::manifest::{Manifest, is_name};
 use parachute::module::name::Short;
-use parachute::module::stamp::Stamp;
+use parachute::module::timestamp::Timestamp;
 use parachute::plan::events::replay;
 use parachute::plan::receipt::Receipt;
 use parachute::supervisor::ledger::Book;
@@ -203,14 +203,14 @@ fn lines(bytes: &[u8], sizes: &[usize]) -> Lines {
     while !rest.is_empty() {
         let (mut chunk, after) = rest.split_at((*sizes.next().expect("a size")).min(rest.len()));
         while !chunk.is_empty() {
-            let taken = formatter.feed(chunk, Stamp(0), &mut batch);
+            let taken = formatter.feed(chunk, Timestamp(0), &mut batch);
             assert!(taken > 0, "a batch that was emptied takes something");
             chunk = &chunk[taken..];
             keep(&mut batch);
         }
         rest = after;
     }
-    formatter.finish(Stamp(0), &mut batch);
+    formatter.finish(Timestamp(0), &mut batch);
     keep(&mut batch);
     all
 }

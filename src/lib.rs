@@ -20,12 +20,14 @@
 //! sync               0   locks within the process
 //! ```
 //!
-//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Decisions are pure functions
-//! over plain data; effects live in the few files that `tests/it/edges.rs` lists.
+//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Only [`error_chain`] is no
+//! room, and any may use it. Decisions are pure functions over plain data; effects live in the few files that
+//! `tests/it/edges.rs` lists.
 
 pub mod api;
 pub mod cli;
 pub mod doctor;
+pub mod error_chain;
 pub mod home;
 pub mod hub;
 pub mod install;

@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use parachute::logs::formatter::{Batch, Formatter};
 use parachute::logs::line::{MAX_TEXT, Stream};
 use parachute::module::name::Short;
-use parachute::module::stamp::Stamp;
+use parachute::module::timestamp::Timestamp;
 
 /// As many bytes as a pump reads at once.
 const READ: usize = 256 * 1024;
@@ -47,12 +47,12 @@ fn lines_of<'a>(reads: impl Iterator<Item = &'a [u8]>, batch: &mut Batch) -> u64
     let mut lines = 0;
     for mut rest in reads {
         while !rest.is_empty() {
-            let taken = formatter.feed(rest, Stamp(1_772_359_449_120), batch);
+            let taken = formatter.feed(rest, Timestamp(1_772_359_449_120), batch);
             rest = &rest[taken..];
             lines += deliver(batch);
         }
     }
-    formatter.finish(Stamp(1_772_359_449_120), batch);
+    formatter.finish(Timestamp(1_772_359_449_120), batch);
     lines + deliver(batch)
 }
 

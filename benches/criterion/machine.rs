@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
-use parachute::module::ended::Ended;
+use parachute::module::exit_status::ExitStatus;
 use parachute::module::launch::Policy;
 use parachute::module::name::Short;
-use parachute::module::stamp::Stamp;
+use parachute::module::timestamp::Timestamp;
 use parachute::process::id::{BootId, ProcessId, Started};
 use parachute::supervisor::clock::Moment;
 use parachute::supervisor::effect::Effect;
@@ -28,8 +28,8 @@ fn steps(criterion: &mut Criterion) {
     let generation = host.until_ready();
     let steps = [
         ("a tick that is not due", Event::Tick),
-        ("a fact of an older life", Event::Exited { generation: Generation(0), ended: Ended::Code(1) }),
-        ("a crash", Event::Exited { generation, ended: Ended::Code(1) }),
+        ("a fact of an older life", Event::Exited { generation: Generation(0), ended: ExitStatus::Code(1) }),
+        ("a crash", Event::Exited { generation, ended: ExitStatus::Code(1) }),
         ("a stop", Event::Stop(Ticket(2))),
     ];
     let mut group = criterion.benchmark_group("machine, one step");
@@ -84,14 +84,14 @@ impl Host {
     )]
     fn new(policy: Policy) -> Self {
         let begin = Instant::now();
-        let now = Moment { mono: begin, wall: Stamp(1_772_359_449_120), dice: 0 };
+        let now = Moment { mono: begin, wall: Timestamp(1_772_359_449_120), dice: 0 };
         let machine = Machine::new(Short::new("vault").expect("a name"), &[], now);
         Self { machine, policy, begin, elapsed: Duration::ZERO, events: 0, starts: 0, out: Vec::new() }
     }
 
     fn now(&self) -> Moment {
         let ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
-        Moment { mono: self.begin + self.elapsed, wall: Stamp(1_772_359_449_120 + ms), dice: 0 }
+        Moment { mono: self.begin + self.elapsed, wall: Timestamp(1_772_359_449_120 + ms), dice: 0 }
     }
 
     fn on(&mut self, event: Event) {
@@ -120,7 +120,7 @@ impl Host {
     fn crash_loop(&mut self) {
         while self.events < EVENTS {
             let generation = self.until_ready();
-            self.on(Event::Exited { generation, ended: Ended::Code(1) });
+            self.on(Event::Exited { generation, ended: ExitStatus::Code(1) });
             self.on(Event::GroupEmpty { generation });
             if let (State::Backoff { .. }, Some(due)) = (self.machine.state(), self.machine.deadline()) {
                 self.elapsed = due - self.begin;

@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 pub use crate::module::failure::Failure;
 use crate::module::problem::Problem;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// The error body of every answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +81,12 @@ pub struct LegacyState {
     pub pid: Option<u32>,
     /// Start of the running leader, or of the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Stamp>,
+    pub started_at: Option<Timestamp>,
     /// Crashes inside the window, counted now.
     pub restarts_in_window: u32,
     /// Last crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_crash_at: Option<Stamp>,
+    pub last_crash_at: Option<Timestamp>,
     /// Exit code of the last end, 128 + signal for a signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_exit_code: Option<i32>,
@@ -125,7 +125,7 @@ pub struct HealthView {
     /// What it said: a status code or an error, in words.
     pub detail: String,
     /// When it was asked.
-    pub at: Stamp,
+    pub at: Timestamp,
 }
 
 /// One module as `status` shows it.
@@ -154,7 +154,7 @@ pub struct ModuleView {
     /// Row's installDir.
     pub install_dir: Option<String>,
     /// Start of the running leader.
-    pub started_at: Option<Stamp>,
+    pub started_at: Option<Timestamp>,
     /// Uptime in milliseconds of the running leader.
     pub uptime_ms: Option<u64>,
     /// Automatic respawns since the hub started.
@@ -166,9 +166,9 @@ pub struct ModuleView {
     /// Last health answer; absent unless a health check is on.
     pub health: Option<HealthView>,
     /// How its last life ended.
-    pub last_exit: Option<Ended>,
+    pub last_exit: Option<ExitStatus>,
     /// When its last life ended.
-    pub last_exit_at: Option<Stamp>,
+    pub last_exit_at: Option<Timestamp>,
     /// What is wrong, if something is.
     pub problem: Option<Problem>,
 }
@@ -192,7 +192,7 @@ pub struct HubView {
     /// `foreground`, or `managed by systemd` / `managed by launchd` as the hub sees it from its environment.
     pub mode: String,
     /// Start of this hub.
-    pub started_at: Stamp,
+    pub started_at: Timestamp,
     /// Uptime in milliseconds.
     pub uptime_ms: u64,
     /// Resident memory of the hub itself, bytes.
@@ -259,7 +259,7 @@ pub struct LogLine {
     /// Grows by one per line of a module for as long as the hub lives; gaps mean dropped lines.
     pub seq: u64,
     /// When the hub read it.
-    pub at: Stamp,
+    pub at: Timestamp,
     /// Stream.
     pub stream: Stream,
     /// It continues the line before it of the same stream, which was longer than 64 KiB.
@@ -288,7 +288,7 @@ pub struct ModuleEvent {
     /// Grows by one per event of a hub.
     pub seq: u64,
     /// When.
-    pub at: Stamp,
+    pub at: Timestamp,
     /// Short name.
     pub short: String,
     /// New condition.

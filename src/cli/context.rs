@@ -15,12 +15,12 @@ use nix::sys::stat::Mode;
 
 use crate::api::client::Client;
 use crate::home::paths::Home;
-use crate::module::stamp::Stamp;
-use crate::process::hangup;
+use crate::module::timestamp::Timestamp;
+use crate::process::this_process::hangup;
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
-use super::error::{CliError, Kind};
+use super::error::{CliError, ExitKind};
 
 /// When to colour
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,7 +53,7 @@ pub struct Context {
     /// Whether the process has a controlling terminal.
     pub has_terminal: bool,
     /// When the verb was typed.
-    pub now: Stamp,
+    pub now: Timestamp,
 }
 
 impl Context {
@@ -79,7 +79,7 @@ impl Context {
             has_terminal: !hangup::is_ignored()
                 && open("/dev/tty", OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
                     .is_ok(),
-            now: Stamp::of(SystemTime::now()),
+            now: Timestamp::of(SystemTime::now()),
             env,
             cwd,
         })
@@ -112,7 +112,7 @@ fn home_root(
     let root =
         given.or_else(|| var("PARACHUTE_HOME")).or_else(|| var("HOME").map(|home| home.join(".parachute")));
     root.map(|root| cwd.join(root)).ok_or_else(|| {
-        CliError::new(Kind::Usage, "no home: neither --home nor $PARACHUTE_HOME nor $HOME is set")
+        CliError::new(ExitKind::Usage, "no home: neither --home nor $PARACHUTE_HOME nor $HOME is set")
             .hint("parachute --home DIR …")
     })
 }

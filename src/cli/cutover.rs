@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::hub::check::{self, Verdict};
+use crate::hub::check::{self, CheckStatus};
 use crate::hub::options::ServeOptions;
 use crate::install::planner::Request as Install;
-use crate::manager::survival::Survival;
+use crate::manager::autostart::Autostart;
 use crate::migrate::gather::{HUB, Seed};
 use crate::migrate::planner::{self, Findings, Request, findings};
 use crate::migrate::preflight;
@@ -18,14 +18,14 @@ use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 use crate::unit::name::UnitName;
 
+use super::apply::{self, Recovery};
 use super::context::Context;
-use super::error::{CliError, Kind};
-use super::legacy;
-use super::managed::survival_line;
+use super::detached;
+use super::error::{CliError, ExitKind};
+use super::installation::{self, Asked, Found, Installation, ScopeArg};
+use super::manager_view::autostart_line;
+use super::output::Output;
 use super::owned::{self, Act};
-use super::plans::{self, Recovery};
-use super::said::Said;
-use super::site::{self, Asked, Found, ScopeArg, Site};
 use super::standby;
 
 /// What it would do to an installation that there is.
@@ -81,7 +81,7 @@ struct Report {
     /// Its unit.
     unit: String,
     /// Whether it starts by itself.
-    survival: Survival,
+    survival: Autostart,
     /// What a person should know: for how long each module was away, and what was left alone.
     notes: Vec<Note>,
 }
@@ -99,17 +99,17 @@ struct Stopped {
 ///
 /// # Errors
 /// [`Refusal`]s, with nothing touched; steps that fail, with everything taken back.
-pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
-    let site = site_of(cx, args).await?;
-    owned::respect_plan(&site)?;
-    let mut host = site.host();
-    let open = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
+pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
+    let installation = installation_of(cx, args).await?;
+    owned::respect_plan(&installation)?;
+    let mut host = installation.host();
+    let open = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
     if args.resume || args.rollback {
         let recovery = match (args.rollback, args.force) {
             (true, true) => Recovery::RollBackAndLeave,
             (back, _) => Recovery::roll_back_if(back),
         };
-        return standby::settle(cx, &asked(args), &mut host, &site.place.state, recovery).await;
+        return standby::settle(cx, &asked(args), &mut host, &installation.layout.state, recovery).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // One that is on its way forward is finished: to take it back would stop everything twice.
@@ -119,15 +119,20 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Said, CliError> {
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
-        let said =
-            standby::settle(cx, &asked(args), &mut host, &site.place.state, Recovery::roll_back_if(back))
-                .await?;
+        let output = standby::settle(
+            cx,
+            &asked(args),
+            &mut host,
+            &installation.layout.state,
+            Recovery::roll_back_if(back),
+        )
+        .await?;
         if !back {
-            return Ok(said);
+            return Ok(output);
         }
-        Terminal.err(&said.out);
+        Terminal.err(&output.out);
     }
-    cut_over(cx, args, &site).await
+    cut_over(cx, args, &installation).await
 }
 
 fn choose_back(cx: &Context, args: &CutoverArgs, verb: Verb) -> Result<bool, CliError> {
@@ -144,53 +149,56 @@ fn asked(args: &CutoverArgs) -> Asked<'_> {
 }
 
 /// The manager that is to keep the hub.
-pub(super) async fn site_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Site>, CliError> {
-    match site::find(cx, &asked(args)).await? {
-        Found::Site(site) => Ok(site),
-        Found::NoManager(none) => Err(site::no_manager(&none)),
+pub(super) async fn installation_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Installation>, CliError> {
+    match installation::find(cx, &asked(args)).await? {
+        Found::Installation(installation) => Ok(installation),
+        Found::NoManager(none) => Err(installation::no_manager(&none)),
     }
 }
 
 /// Taking over the hub of another person is no part of a cutover.
-async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said, CliError> {
-    owned::respect(site, &owned::owners(site)?, CUTOVER, false).map_err(|error| {
-        let (name, may) = (&site.person.name, site.person.uid != 0 && site.driver.manager.is_system());
+async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation) -> Result<Output, CliError> {
+    owned::respect(installation, &owned::owners(installation)?, CUTOVER, false).map_err(|error| {
+        let (name, may) = (
+            &installation.person.name,
+            installation.person.uid != 0 && installation.driver.manager.is_system(),
+        );
         let own = format!("parachute migrate --to-supervised     (as {name}, without sudo: a second hub)");
         if may { error.hint(own) } else { error }
     })?;
-    let glance = site.glance();
-    let legacy = legacy::look(cx, &site.home, &site.person, Some(&glance)).await?;
+    let glance = installation.glance();
+    let legacy = detached::look(cx, &installation.home, &installation.person, Some(&glance)).await?;
     let found = findings(&legacy);
     let port = other_port(&found);
     let mut facts = glance.facts(cx, port).await?;
     preflight::find_needs(&legacy, &found.daemons, &mut facts);
     let request = Request { install: Install { force: args.force, port, ..Install::default() } };
     let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
-    let seed = Seed { person: &site.person, home: &site.home, env: &cx.env, now: cx.now };
-    let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &site.driver).await;
-    refusals.extend(hub_would_not_start(cx, site, port));
+    let seed = Seed { person: &installation.person, home: &installation.home, env: &cx.env, now: cx.now };
+    let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &installation.driver).await;
+    refusals.extend(hub_would_not_start(cx, installation, port));
     refusals.retain(|refusal| {
         !(args.force && matches!(refusal, Refusal::NoWayBack { .. } | Refusal::Elsewhere { .. }))
     });
     if !refusals.is_empty() {
         return Err(refused(&refusals));
     }
-    let mut host = site.host();
-    let (shown, observed) = plans::look(&plan, &glance.host(), &site.driver.manager).await?;
+    let mut host = installation.host();
+    let (shown, observed) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
     if args.dry_run {
-        let screen = || plans::screen(&shown, cx.style);
-        return Ok(Said::report(args.json, &shown, Kind::Done, screen));
+        let screen = || apply::screen(&shown, cx.style);
+        return Ok(Output::report(args.json, &shown, ExitKind::Done, screen));
     }
     let changed = !shown.nothing_to_do;
     let mut notes = plan.notes.clone();
     if changed {
         if !args.yes {
-            Terminal.err(&plans::screen(&shown, cx.style));
-            if !plans::agreed(cx, "do this?")? {
-                return Ok(Said { out: "nothing was changed\n".to_owned(), kind: Kind::Failed });
+            Terminal.err(&apply::screen(&shown, cx.style));
+            if !apply::agreed(cx, "do this?")? {
+                return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
             }
         }
-        let work = plans::apply(cx, &plan, &observed, &mut host, &site.place.state);
+        let work = apply::run(cx, &plan, &observed, &mut host, &installation.layout.state);
         notes = standby::watched(cx, &asked(args), &plan, work).await?.notes;
     }
     let report = Report {
@@ -198,10 +206,10 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, site: &Site) -> Result<Said,
         stopped: stopped(&found),
         manager: facts.manager.words(),
         unit: facts.manager.file(&UnitName::hub()).display().to_string(),
-        survival: site.survival().await,
+        survival: installation.autostart().await,
         notes,
     };
-    Ok(Said::report(args.json, &report, Kind::Done, || screen(&report, cx.style)))
+    Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style)))
 }
 
 fn stopped(found: &Findings) -> Vec<Stopped> {
@@ -215,9 +223,9 @@ fn other_port(found: &Findings) -> Option<u16> {
 }
 
 /// What `serve --check` says, but for what the daemons that are going to be stopped hold.
-fn hub_would_not_start(cx: &Context, site: &Site, port: Option<u16>) -> Vec<Refusal> {
+fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u16>) -> Vec<Refusal> {
     let options = ServeOptions {
-        home: site.home.clone(),
+        home: installation.home.clone(),
         port,
         host: None,
         demo: false,
@@ -227,7 +235,7 @@ fn hub_would_not_start(cx: &Context, site: &Site, port: Option<u16>) -> Vec<Refu
     };
     check::check(&options)
         .into_iter()
-        .filter(|finding| finding.verdict == Verdict::Fail && !matches!(finding.id, "port" | "hub"))
+        .filter(|finding| finding.verdict == CheckStatus::Fail && !matches!(finding.id, "port" | "hub"))
         .map(|finding| Refusal::HubWouldNotStart { because: finding.text, next: finding.next })
         .collect()
 }
@@ -235,8 +243,8 @@ fn hub_would_not_start(cx: &Context, site: &Site, port: Option<u16>) -> Vec<Refu
 /// All of them at once: a person would rather not meet them one by one.
 fn refused(refusals: &[Refusal]) -> CliError {
     let mut all = refusals.iter();
-    let Some(first) = all.next() else { return CliError::new(Kind::NeedsPerson, "refused") };
-    let mut cli = CliError::from_error(Kind::NeedsPerson, first);
+    let Some(first) = all.next() else { return CliError::new(ExitKind::NeedsPerson, "refused") };
+    let mut cli = CliError::from_error(ExitKind::NeedsPerson, first);
     cli.message.push_str("; nothing was stopped");
     cli.next = first.next();
     for refusal in all {
@@ -248,7 +256,7 @@ fn refused(refusals: &[Refusal]) -> CliError {
 }
 
 fn screen(report: &Report, style: Style) -> String {
-    let mut out = plans::notes(&report.notes, style);
+    let mut out = apply::notes(&report.notes, style);
     if report.changed {
         let was: Vec<String> = report.stopped.iter().map(|s| format!("{} (pid {})", s.name, s.pid)).collect();
         out.push_str(&format!("{} the hub and its modules are supervised now\n", style.good("✓")));
@@ -259,7 +267,7 @@ fn screen(report: &Report, style: Style) -> String {
         out.push_str(&format!("{} nothing to do: everything is supervised already\n", style.good("✓")));
     }
     out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
-    out.push_str(&survival_line(&report.survival, style));
+    out.push_str(&autostart_line(&report.survival, style));
     if report.changed {
         out.push_str(&format!(
             "  {} parachute migrate --teardown --back-to-detached     (back again)\n",

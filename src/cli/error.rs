@@ -9,7 +9,7 @@ use crate::ui::text::printable;
 
 /// Kinds of ending. Each has one exit code; the README has the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ExitKind {
     /// Done.
     Done,
     /// Failed.
@@ -26,7 +26,7 @@ pub enum Kind {
     Interrupted,
 }
 
-impl Kind {
+impl ExitKind {
     /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Done,
@@ -53,11 +53,11 @@ impl Kind {
     }
 }
 
-/// An ending that is not [`Kind::Done`].
+/// An ending that is not [`ExitKind::Done`].
 #[derive(Debug)]
 pub struct CliError {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ExitKind,
     /// What happened.
     pub message: String,
     /// Why, outermost first.
@@ -68,13 +68,13 @@ pub struct CliError {
 
 impl CliError {
     /// An error with a sentence.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ExitKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), causes: Vec::new(), next: Vec::new() }
     }
 
     /// From an error of another room, its causes listed.
     #[must_use]
-    pub fn from_error(kind: Kind, error: &dyn Error) -> Self {
+    pub fn from_error(kind: ExitKind, error: &dyn Error) -> Self {
         let causes =
             std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
         let message = error.to_string();
@@ -113,13 +113,15 @@ fn printable_lines(text: &str) -> String {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match &error {
-            ClientError::NoHub { .. } => Self::new(Kind::NoHub, error.to_string()).hint("parachute serve"),
+            ClientError::NoHub { .. } => {
+                Self::new(ExitKind::NoHub, error.to_string()).hint("parachute serve")
+            }
             ClientError::Socket { socket, .. } => {
                 let dir = socket.parent().map_or_else(String::new, |dir| dir.display().to_string());
-                Self::from_error(Kind::Failed, &error).hint(format!("ls -ld {dir}"))
+                Self::from_error(ExitKind::Failed, &error).hint(format!("ls -ld {dir}"))
             }
             ClientError::Refused(refusal, _) => {
-                let mut out = Self::new(Kind::Failed, refusal.error_description.clone());
+                let mut out = Self::new(ExitKind::Failed, refusal.error_description.clone());
                 out.next.extend(refusal.next.clone());
                 if out.next.is_empty() {
                     out.next.push("parachute status".to_owned());
@@ -130,7 +132,9 @@ impl From<ClientError> for CliError {
             | ClientError::NoAnswer { .. }
             | ClientError::Partial { .. }
             | ClientError::Timeout(_)
-            | ClientError::Foreign { .. } => Self::from_error(Kind::Failed, &error).hint("parachute status"),
+            | ClientError::Foreign { .. } => {
+                Self::from_error(ExitKind::Failed, &error).hint("parachute status")
+            }
         }
     }
 }
@@ -138,9 +142,9 @@ impl From<ClientError> for CliError {
 impl From<PromptError> for CliError {
     fn from(error: PromptError) -> Self {
         match &error {
-            PromptError::NoTerminal { flag, .. } => Self::from_error(Kind::Usage, &error).hint(flag),
-            PromptError::Aborted { .. } => Self::from_error(Kind::Interrupted, &error),
-            PromptError::Terminal(_) => Self::from_error(Kind::Failed, &error),
+            PromptError::NoTerminal { flag, .. } => Self::from_error(ExitKind::Usage, &error).hint(flag),
+            PromptError::Aborted { .. } => Self::from_error(ExitKind::Interrupted, &error),
+            PromptError::Terminal(_) => Self::from_error(ExitKind::Failed, &error),
         }
     }
 }
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn causes_and_hints_have_their_lines() {
         let error = CliError {
-            kind: Kind::Failed,
+            kind: ExitKind::Failed,
             message: "cannot read \u{1b}[2J".to_owned(),
             causes: vec!["permission denied".to_owned()],
             next: vec!["ls -l".to_owned()],
@@ -165,13 +169,13 @@ mod tests {
 
     #[test]
     fn no_error_is_without_a_next_command() {
-        let text = CliError::new(Kind::Failed, "x").screen(Style::PLAIN);
+        let text = CliError::new(ExitKind::Failed, "x").screen(Style::PLAIN);
         assert_eq!(text, "error: x\nhint: parachute status\n");
     }
 
     #[test]
     fn no_two_kinds_share_a_code() {
-        let codes: std::collections::BTreeSet<u8> = Kind::ALL.iter().map(|kind| kind.code()).collect();
-        assert_eq!(codes.len(), Kind::ALL.len());
+        let codes: std::collections::BTreeSet<u8> = ExitKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), ExitKind::ALL.len());
     }
 }

@@ -1,40 +1,24 @@
-//! The command line: one file a verb. What was typed becomes a report, a report becomes a screen (pure) or JSON.
+//! The command line: one file a verb, in `verbs`. What was typed becomes a report, a report becomes a screen (pure) or
+//! JSON.
 //!
 //! Must not: decide what the hub or the disk decide. A verb asks, waits and tells.
 
-pub mod add;
-pub mod completions;
+pub mod apply;
 pub mod context;
 pub mod cutover;
-pub mod demo_module;
-pub mod doctor;
+pub mod detached;
 pub mod error;
-mod hub;
-pub mod init;
+pub mod installation;
 mod interrupt;
-mod left;
-pub mod legacy;
-pub mod logs;
-pub mod man;
-pub mod managed;
-pub mod migrate;
+pub mod manager_view;
 mod occupied;
 mod offer;
-pub mod ops;
+mod orphans;
 pub mod outcome;
+pub mod output;
 mod owned;
-pub mod plans;
 mod purge;
-#[cfg(test)]
-mod reference_tests;
-pub mod remove;
 pub mod root;
 pub mod run;
-pub mod said;
-pub mod serve;
-pub mod site;
 pub mod standby;
-pub mod status;
-pub mod uninstall;
-pub mod units;
-pub mod why;
+pub mod verbs;

@@ -8,17 +8,17 @@ use crate::api::wire::Health;
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
 use crate::manager::runner::Tools;
 use crate::migrate::planner::findings;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::plan::daemon::{Daemon, names};
-use crate::process::person;
+use crate::process::user;
 use crate::ui::prompt::{self, Question};
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 
 use super::context::Context;
 use super::cutover::{self, CutoverArgs};
-use super::error::{CliError, Kind};
-use super::{legacy, site};
+use super::error::{CliError, ExitKind};
+use super::{detached, installation};
 
 /// A declined offer is not repeated for this long.
 const QUIET: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,7 +32,7 @@ const COMMAND: &str = "parachute migrate --to-supervised";
 /// They run, and the cutover was declined or could not be offered; or it failed.
 pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     let answer = cx.client().get::<Health>("/health").await;
-    if !matches!(answer, Err(ClientError::NoHub { .. })) || site::installed(cx).await.is_some() {
+    if !matches!(answer, Err(ClientError::NoHub { .. })) || installation::installed(cx).await.is_some() {
         return Ok(());
     }
     // What cannot be told here is told by the verb itself.
@@ -51,15 +51,15 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
         decline(cx)?;
         return Err(detached(&daemons));
     }
-    let said = cutover::run(cx, &CutoverArgs::to_supervised()).await?;
-    Terminal.err(&said.out);
-    if said.kind == Kind::Done { Ok(()) } else { Err(detached(&daemons)) }
+    let output = cutover::run(cx, &CutoverArgs::to_supervised()).await?;
+    Terminal.err(&output.out);
+    if output.kind == ExitKind::Done { Ok(()) } else { Err(detached(&daemons)) }
 }
 
 /// The daemons of this home that run detached, if there are any and it can be told.
 pub(super) async fn older(cx: &Context) -> Option<Vec<Daemon>> {
-    let person = person::by_uid(person::effective_uid()).ok()?;
-    let found = legacy::look::<Tools>(cx, &cx.home, &person, None).await.ok()?;
+    let person = user::by_uid(user::effective_uid()).ok()?;
+    let found = detached::look::<Tools>(cx, &cx.home, &person, None).await.ok()?;
     Some(findings(&found).daemons).filter(|daemons| !daemons.is_empty())
 }
 
@@ -70,7 +70,7 @@ pub(super) fn words(daemons: &[Daemon]) -> String {
 }
 
 fn detached(daemons: &[Daemon]) -> CliError {
-    CliError::new(Kind::NoHub, words(daemons)).hint(COMMAND).hint("parachute migrate --list")
+    CliError::new(ExitKind::NoHub, words(daemons)).hint(COMMAND).hint("parachute migrate --list")
 }
 
 fn declined_file(cx: &Context) -> std::path::PathBuf {
@@ -78,8 +78,8 @@ fn declined_file(cx: &Context) -> std::path::PathBuf {
 }
 
 fn is_declined(cx: &Context) -> bool {
-    let said = fs::read_if_there(&declined_file(cx), 64).ok().flatten();
-    let at = said.and_then(|bytes| Stamp::parse(std::str::from_utf8(&bytes).ok()?.trim()));
+    let output = fs::read_if_there(&declined_file(cx), 64).ok().flatten();
+    let at = output.and_then(|bytes| Timestamp::parse(std::str::from_utf8(&bytes).ok()?.trim()));
     // A time that is still to come is no decision of today.
     at.is_some_and(|at| at <= cx.now && cx.now.since(at) < QUIET)
 }
@@ -87,5 +87,5 @@ fn is_declined(cx: &Context) -> bool {
 fn decline(cx: &Context) -> Result<(), CliError> {
     let written = fs::make_dir(&cx.home.run_dir(), PRIVATE_DIR)
         .and_then(|()| fs::put(&declined_file(cx), PRIVATE, format!("{}\n", cx.now).as_bytes()));
-    written.map_err(|error| CliError::from_error(Kind::Failed, &error).hint(COMMAND))
+    written.map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint(COMMAND))
 }

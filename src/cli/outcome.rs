@@ -102,8 +102,8 @@ pub fn screen(outcomes: &[Outcome], style: Style) -> String {
 mod tests {
     use super::*;
     use crate::api::wire::State;
-    use crate::module::problem::Kind;
-    use crate::module::stamp::Stamp;
+    use crate::module::problem::ProblemKind;
+    use crate::module::timestamp::Timestamp;
 
     fn reply(ok: bool, problem: Option<Problem>) -> OpReply {
         let state = LegacyState {
@@ -121,8 +121,9 @@ mod tests {
 
     #[test]
     fn each_outcome_has_its_line() {
-        let problem = Problem::new(Kind::MissingDependency, "`x` is not on PATH.\n\nInstall it", Stamp(0))
-            .next("apt x");
+        let problem =
+            Problem::new(ProblemKind::MissingDependency, "`x` is not on PATH.\n\nInstall it", Timestamp(0))
+                .next("apt x");
         let outcomes = [
             Outcome::of(Op::Start, reply(true, None)),
             Outcome::of(Op::Restart, reply(false, Some(problem))),

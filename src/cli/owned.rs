@@ -2,16 +2,16 @@
 
 use crate::home::paths::Home;
 use crate::install::gather;
+use crate::install::layout::layout;
 use crate::install::owner::{Kinship, Owners};
-use crate::install::place::place;
 use crate::install::refusal::{self, Asker, Refusal};
 use crate::plan::journal::peek_unfinished;
-use crate::process::person;
+use crate::process::user;
 
+use super::apply;
 use super::context::Context;
-use super::error::{CliError, Kind};
-use super::plans;
-use super::site::{self, Site};
+use super::error::{CliError, ExitKind};
+use super::installation::{self, Installation};
 
 /// What a verb would do to an installation.
 #[derive(Debug, Clone, Copy)]
@@ -31,24 +31,30 @@ pub(super) const TEARDOWN: Act =
 pub(super) const LOOK: Act = Act { verb: "doctor", left: "it is not looked at here, and not changed" };
 
 /// The same site with the home that this person's installation of the machine has, unless one was named.
-pub(super) fn at_its_home<R>(cx: &Context, mut site: Site<R>, owners: &Owners) -> (Context, Site<R>) {
+pub(super) fn at_its_home<R>(
+    cx: &Context,
+    mut installation: Installation<R>,
+    owners: &Owners,
+) -> (Context, Installation<R>) {
     let mut cx = cx.clone();
-    let system = site.driver.manager.is_system();
-    if let Some(home) = owners.home_of(&site.person).filter(|_| system && !cx.home_named) {
+    let system = installation.driver.manager.is_system();
+    if let Some(home) = owners.home_of(&installation.person).filter(|_| system && !cx.home_named) {
         cx.home = Home::at(home.to_owned());
         cx.home_named = true;
-        site.home = cx.home.clone();
-        site.place = place(&site.driver.manager, &site.home, &site.person.home);
+        installation.home = cx.home.clone();
+        installation.layout =
+            layout(&installation.driver.manager, &installation.home, &installation.person.home);
     }
-    (cx, site)
+    (cx, installation)
 }
 
 /// Whose the installation in this place is.
 ///
 /// # Errors
 /// The receipt or the journal cannot be read.
-pub(super) fn owners<R>(site: &Site<R>) -> Result<Owners, CliError> {
-    gather::owners(&site.driver.manager, &site.person, &site.home).map_err(|error| plans::unopened(&error))
+pub(super) fn owners<R>(installation: &Installation<R>) -> Result<Owners, CliError> {
+    gather::owners(&installation.driver.manager, &installation.person, &installation.home)
+        .map_err(|error| apply::unopened(&error))
 }
 
 /// Refuses what would act on another's. With `force` a unit that somebody has changed is no hindrance to whom its receipt
@@ -56,31 +62,36 @@ pub(super) fn owners<R>(site: &Site<R>) -> Result<Owners, CliError> {
 ///
 /// # Errors
 /// It is another's.
-pub(super) fn respect<R>(site: &Site<R>, owners: &Owners, act: Act, force: bool) -> Result<(), CliError> {
-    let (person, home) = (&site.person, site.home.root());
+pub(super) fn respect<R>(
+    installation: &Installation<R>,
+    owners: &Owners,
+    act: Act,
+    force: bool,
+) -> Result<(), CliError> {
+    let (person, home) = (&installation.person, installation.home.root());
     let is_mine = || owners.receipt.as_ref().is_some_and(|own| own.kinship(person, home) == Kinship::Same);
     let Some(owner) = owners.other(person, home).filter(|_| !(force && is_mine())) else { return Ok(()) };
-    let asking = Asker::new(person, home, &site.driver.manager, owner);
+    let asking = Asker::new(person, home, &installation.driver.manager, owner);
     let instead = refusal::instead(owner, &asking, act.verb);
     let refusal = Refusal::Others { owner: owner.clone(), asking: Box::new(asking) };
-    Err(CliError::new(Kind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
+    Err(CliError::new(ExitKind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
 }
 
 /// Refuses to finish, or to take back, what another has begun and not ended.
 ///
 /// # Errors
 /// There is such a thing.
-pub(super) fn respect_plan<R>(site: &Site<R>) -> Result<(), CliError> {
-    let owners = owners(site)?;
-    let (person, home) = (&site.person, site.home.root());
-    let log = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))?;
+pub(super) fn respect_plan<R>(installation: &Installation<R>) -> Result<(), CliError> {
+    let owners = owners(installation)?;
+    let (person, home) = (&installation.person, installation.home.root());
+    let log = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
     let (Some(log), Some(owner)) = (log, &owners.open) else { return Ok(()) };
     if owner.kinship(person, home) == Kinship::Same {
         return Ok(());
     }
-    let asking = Asker::new(person, home, &site.driver.manager, owner);
+    let asking = Asker::new(person, home, &installation.driver.manager, owner);
     let (owner, verb) = (owner.clone(), log.plan.verb.to_string());
-    Err(site::refused(&Refusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
+    Err(installation::refused(&Refusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
 }
 
 /// Before a verb of root's that is about a hub: where the home that is meant has none, and the machine has one of another
@@ -90,11 +101,11 @@ pub(super) fn respect_plan<R>(site: &Site<R>) -> Result<(), CliError> {
 /// It is so.
 pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), CliError> {
     let answers = cx.client().get::<crate::api::wire::Health>("/health").await.is_ok();
-    if person::effective_uid() != 0 || cx.home_named || answers || site::installed(cx).await.is_some() {
+    if user::effective_uid() != 0 || cx.home_named || answers || installation::installed(cx).await.is_some() {
         return Ok(());
     }
-    let Some((manager, person)) = site::machines(cx).await else { return Ok(()) };
-    let found = gather::owners(&manager, &person, &cx.home).map_err(|error| plans::unopened(&error))?;
+    let Some((manager, person)) = installation::machines(cx).await else { return Ok(()) };
+    let found = gather::owners(&manager, &person, &cx.home).map_err(|error| apply::unopened(&error))?;
     let Some(owner) =
         found.unit.as_ref().filter(|unit| unit.kinship(&person, cx.home.root()) != Kinship::Same)
     else {
@@ -107,5 +118,5 @@ pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), Cli
         Some(home) => format!("sudo parachute {}{verb}", refusal::option_home(home)),
         None => "systemctl status parachute-hub".to_owned(),
     };
-    Err(CliError::new(Kind::NeedsPerson, text).hint(hint))
+    Err(CliError::new(ExitKind::NeedsPerson, text).hint(hint))
 }

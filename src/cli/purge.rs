@@ -10,8 +10,8 @@ use crate::purge::tree::{Deleted, Tree};
 use crate::ui::style::Style;
 use crate::ui::text::{bytes, printable};
 
-use super::error::{CliError, Kind};
-use super::site::Site;
+use super::error::{CliError, ExitKind};
+use super::installation::Installation;
 
 /// Entries of the home that a screen lists; the rest is counted.
 const LISTED: usize = 20;
@@ -48,10 +48,10 @@ impl Purge {
     ///
     /// # Errors
     /// It may not be deleted.
-    pub(super) fn prepare(site: &Site, idle: bool) -> Result<Option<Self>, CliError> {
-        let root = site.home.root();
-        let found = gather::gather(root, &site.person).map_err(|error| {
-            CliError::from_error(Kind::Failed, &error).hint(format!("ls -la {}", root.display()))
+    pub(super) fn prepare(installation: &Installation, idle: bool) -> Result<Option<Self>, CliError> {
+        let root = installation.home.root();
+        let found = gather::gather(root, &installation.person).map_err(|error| {
+            CliError::from_error(ExitKind::Failed, &error).hint(format!("ls -la {}", root.display()))
         })?;
         let Some((tree, mut facts)) = found else { return Ok(None) };
         if idle {
@@ -61,7 +61,8 @@ impl Purge {
         allowed(&facts)?;
         facts.survey = tree.survey().map_err(|error| {
             let text = format!("cannot look through {}", facts.path.display());
-            let mut cli = CliError::new(Kind::Failed, text).hint(format!("ls -la {}", facts.path.display()));
+            let mut cli =
+                CliError::new(ExitKind::Failed, text).hint(format!("ls -la {}", facts.path.display()));
             cli.causes.push(error.to_string());
             cli
         })?;
@@ -95,7 +96,8 @@ impl Purge {
         });
         let path = self.facts.path;
         let deleted = deleted.map_err(|error| {
-            let mut cli = CliError::new(Kind::Failed, format!("{} is deleted only in part", path.display()));
+            let mut cli =
+                CliError::new(ExitKind::Failed, format!("{} is deleted only in part", path.display()));
             cli.causes.push(error.to_string());
             cli.hint("parachute uninstall --purge     (goes on)")
         })?;
@@ -130,7 +132,7 @@ impl Purged {
 
 fn allowed(facts: &Facts) -> Result<(), CliError> {
     judge(facts).map_err(|refusal| {
-        let mut cli = CliError::from_error(Kind::NeedsPerson, &refusal);
+        let mut cli = CliError::from_error(ExitKind::NeedsPerson, &refusal);
         cli.next = refusal.hints();
         cli
     })

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::context::Color;
-use super::{
-    add, completions, doctor, init, logs, man, migrate, ops, remove, serve, standby, status, uninstall,
-    units, why,
+use super::standby;
+use super::verbs::{
+    add, completions, doctor, init, logs, man, migrate, remove, serve, start_stop, status, uninstall, units,
+    why,
 };
 
 /// A supervised home for your background services
@@ -38,11 +39,11 @@ pub enum Verb {
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
     /// Start modules and wait until they are ready
-    Start(ops::StartArgs),
+    Start(start_stop::StartArgs),
     /// Stop modules, or the hub itself
-    Stop(ops::StopArgs),
+    Stop(start_stop::StopArgs),
     /// Give modules a new life and wait until they are ready
-    Restart(ops::RestartArgs),
+    Restart(start_stop::RestartArgs),
     /// Show the hub and every module
     Status(status::StatusArgs),
     /// Show what modules, or the hub itself, wrote
@@ -70,3 +71,6 @@ pub enum Verb {
     #[command(hide = true)]
     DemoModule,
 }
+
+#[cfg(test)]
+mod tests;

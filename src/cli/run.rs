@@ -8,15 +8,16 @@ use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
 use super::context::Context;
-use super::error::{CliError, Kind};
-use super::init::{Ended, InitArgs};
+use super::error::{CliError, ExitKind};
+use super::output::Output;
 use super::root::{Root, Verb};
-use super::said::Said;
-use super::serve::ServeArgs;
-use super::{
-    add, completions, demo_module, doctor, init, logs, man, migrate, ops, remove, serve, site, standby,
-    status, uninstall, units, why,
+use super::verbs::init::{Ended, InitArgs};
+use super::verbs::serve::ServeArgs;
+use super::verbs::{
+    add, completions, demo_module, doctor, init, logs, man, migrate, remove, serve, start_stop, status,
+    uninstall, units, why,
 };
+use super::{installation, standby};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -26,7 +27,7 @@ pub fn main() -> u8 {
         Ok(root) => root,
         Err(error) => {
             // clap prints help and version to standard output with code 0, mistakes to standard error with 2.
-            let code = if error.use_stderr() { Kind::Usage.code() } else { Kind::Done.code() };
+            let code = if error.use_stderr() { ExitKind::Usage.code() } else { ExitKind::Done.code() };
             let text = error.render();
             if error.use_stderr() {
                 terminal.err(&text.to_string());
@@ -38,7 +39,7 @@ pub fn main() -> u8 {
     };
     let (error, style) = match Context::read(root.home.as_deref(), root.color) {
         Ok(cx) => match verb(&cx, root.verb) {
-            Ok(said) => return print(terminal, &said),
+            Ok(output) => return print(terminal, &output),
             Err(error) => (error, cx.style),
         },
         Err(error) => (error, Style::PLAIN),
@@ -47,30 +48,30 @@ pub fn main() -> u8 {
     error.kind.code()
 }
 
-fn print(terminal: Terminal, said: &Said) -> u8 {
-    match terminal.out(said.out.as_bytes()) {
+fn print(terminal: Terminal, output: &Output) -> u8 {
+    match terminal.out(output.out.as_bytes()) {
         // Nobody reading is no failure of ours.
-        Ok(_) => said.kind.code(),
+        Ok(_) => output.kind.code(),
         Err(error) => {
             terminal.err(&format!("error: cannot write to standard output: {error}\n"));
-            Kind::Failed.code()
+            ExitKind::Failed.code()
         }
     }
 }
 
-fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
+fn verb(cx: &Context, verb: Verb) -> Result<Output, CliError> {
     match verb {
         Verb::Init(args) => init(cx, &args),
         Verb::Migrate(args) => block_on(migrate::run(cx, args)),
         Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
-        Verb::Start(args) => block_on(ops::start(&site::of_caller(cx), args)),
-        Verb::Stop(args) => block_on(ops::stop(&site::of_caller(cx), args)),
-        Verb::Restart(args) => block_on(ops::restart(&site::of_caller(cx), args)),
-        Verb::Status(args) => block_on(status::run(&site::of_caller(cx), args)),
-        Verb::Logs(args) => block_on(logs::run(&site::of_caller(cx), args)),
-        Verb::Doctor(args) => block_on(doctor::run(&site::of_caller(cx), args)),
-        Verb::Why(args) => block_on(why::run(&site::of_caller(cx), args)),
+        Verb::Start(args) => block_on(start_stop::start(&installation::of_caller(cx), args)),
+        Verb::Stop(args) => block_on(start_stop::stop(&installation::of_caller(cx), args)),
+        Verb::Restart(args) => block_on(start_stop::restart(&installation::of_caller(cx), args)),
+        Verb::Status(args) => block_on(status::run(&installation::of_caller(cx), args)),
+        Verb::Logs(args) => block_on(logs::run(&installation::of_caller(cx), args)),
+        Verb::Doctor(args) => block_on(doctor::run(&installation::of_caller(cx), args)),
+        Verb::Why(args) => block_on(why::run(&installation::of_caller(cx), args)),
         Verb::Add(args) => block_on(add::run(cx, args)),
         Verb::Remove(args) => block_on(remove::run(cx, args)),
         Verb::Units(args) => block_on(units::run(cx, args)),
@@ -82,15 +83,15 @@ fn verb(cx: &Context, verb: Verb) -> Result<Said, CliError> {
 }
 
 /// A hub has an event loop of its own, so it is run outside of the verb's.
-fn init(cx: &Context, args: &InitArgs) -> Result<Said, CliError> {
+fn init(cx: &Context, args: &InitArgs) -> Result<Output, CliError> {
     match block_on(init::run(cx, args))? {
-        Ended::Said(said) => Ok(said),
+        Ended::Output(output) => Ok(output),
         Ended::Foreground(port) => serve::run(cx, ServeArgs::on(port)),
     }
 }
 
 fn block_on<T>(verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::from_error(Kind::Failed, &error))?;
+    let runtime = runtime.map_err(|error| CliError::from_error(ExitKind::Failed, &error))?;
     runtime.block_on(verb)
 }

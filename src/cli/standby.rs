@@ -12,11 +12,11 @@ use crate::plan::step::Step;
 use crate::process::standby::{Call, Standby, stand_by};
 use crate::ui::terminal::Terminal;
 
+use super::apply::{self, Recovery};
 use super::context::Context;
-use super::error::{CliError, Kind};
-use super::plans::{self, Recovery};
-use super::said::Said;
-use super::site::{Asked, Found, Site, find, no_manager};
+use super::error::{CliError, ExitKind};
+use super::installation::{Asked, Found, Installation, find, no_manager};
+use super::output::Output;
 
 /// Variables that are about the run of whoever posts it.
 const OWN: [&str; 1] = ["PARACHUTE_FAULT"];
@@ -43,7 +43,7 @@ pub(super) async fn watched<T>(
 fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
     Standby::post(&cx.exe, &arguments(cx, asked), &OWN).map_err(|error| {
         let text = "it is not begun: nobody would finish it if this process were killed in the middle";
-        let mut cli = CliError::new(Kind::Failed, text).hint("parachute doctor");
+        let mut cli = CliError::new(ExitKind::Failed, text).hint("parachute doctor");
         cli.causes.push(format!("{} does not start to stand by: {error}", cx.exe.display()));
         cli
     })
@@ -64,16 +64,16 @@ fn leaves_a_gap(steps: &[Step]) -> bool {
 /// Finishes, or takes back, what an earlier run left, with somebody who stands by if need be.
 ///
 /// # Errors
-/// As [`plans::settle`].
+/// As [`apply::settle`].
 pub(super) async fn settle<H: Host>(
     cx: &Context,
     asked: &Asked<'_>,
     host: &mut H,
     state: &Path,
     recovery: Recovery,
-) -> Result<Said, CliError> {
-    let log = peek_unfinished(state).map_err(|error| plans::unopened(&error))?;
-    let work = plans::settle(cx, host, state, recovery);
+) -> Result<Output, CliError> {
+    let log = peek_unfinished(state).map_err(|error| apply::unopened(&error))?;
+    let work = apply::settle(cx, host, state, recovery);
     match log {
         Some(log) => watched(cx, asked, &log.plan, work).await,
         None => work.await,
@@ -106,7 +106,7 @@ fn is_alone(cx: &Context) -> bool {
 pub struct StandByArgs {
     /// As it was asked.
     #[arg(long)]
-    scope: Option<super::site::ScopeArg>,
+    scope: Option<super::installation::ScopeArg>,
     /// As it was asked.
     #[arg(long)]
     user: Option<String>,
@@ -116,28 +116,30 @@ pub struct StandByArgs {
 ///
 /// # Errors
 /// Neither could be done; the next run of the verb tries again.
-pub async fn run(cx: &Context, args: StandByArgs) -> Result<Said, CliError> {
+pub async fn run(cx: &Context, args: StandByArgs) -> Result<Output, CliError> {
     let call = stand_by().map_err(|error| {
-        CliError::from_error(Kind::Usage, &error).hint("parachute migrate --to-supervised")
+        CliError::from_error(ExitKind::Usage, &error).hint("parachute migrate --to-supervised")
     })?;
     if call == Call::Dismissed {
-        return Ok(Said::done(String::new()));
+        return Ok(Output::done(String::new()));
     }
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let site = site(cx, &asked).await?;
-    let Some(log) = peek_unfinished(&site.place.state).map_err(|error| plans::unopened(&error))? else {
-        return Ok(Said::done(String::new()));
+    let installation = installation(cx, &asked).await?;
+    let Some(log) = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?
+    else {
+        return Ok(Output::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
-    let said = plans::settle(cx, &mut site.host(), &site.place.state, Recovery::Finish).await?;
+    let output =
+        apply::settle(cx, &mut installation.host(), &installation.layout.state, Recovery::Finish).await?;
     // Standard output was never ours.
-    Terminal.err(&said.out);
-    Ok(Said { out: String::new(), ..said })
+    Terminal.err(&output.out);
+    Ok(Output { out: String::new(), ..output })
 }
 
-async fn site(cx: &Context, asked: &Asked<'_>) -> Result<Box<Site>, CliError> {
+async fn installation(cx: &Context, asked: &Asked<'_>) -> Result<Box<Installation>, CliError> {
     match find(cx, asked).await? {
-        Found::Site(site) => Ok(site),
+        Found::Installation(installation) => Ok(installation),
         Found::NoManager(none) => Err(no_manager(&none)),
     }
 }

@@ -9,14 +9,14 @@ use crate::home::hub_env::Refused;
 use crate::install::facts::{Facts, PortHolder};
 use crate::manager::state::Told;
 use crate::module::failure::Failure;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::holder::Occupant;
 
 /// Everything. Nothing else is asked while checking.
 #[derive(Debug, Clone, Serialize)]
 pub struct DoctorFacts {
     /// What is installed, and in which manager.
-    pub install: Installation,
+    pub install: InstallationFacts,
     /// Whether the program that the unit runs is there.
     pub program_is_there: bool,
     /// Daemons of the older, detached model that run here, in a sentence; or why that cannot be told. `None` where no
@@ -51,13 +51,13 @@ pub struct DoctorFacts {
     /// Last failures of modules, newest first.
     pub failures: Vec<(String, Failure)>,
     /// The time.
-    pub now: Stamp,
+    pub now: Timestamp,
 }
 
 /// What can be known of an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Installation {
+pub enum InstallationFacts {
     /// This is what there is.
     Known(Box<Facts>),
     /// No manager can be used here.
@@ -76,7 +76,7 @@ pub enum Installation {
     },
 }
 
-impl Installation {
+impl InstallationFacts {
     /// What is known of it.
     #[must_use]
     pub fn known(&self) -> Option<&Facts> {

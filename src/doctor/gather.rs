@@ -4,32 +4,33 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
+use super::facts::{Disk, DoctorFacts, InstallationFacts, Private, Start, Trouble};
 use crate::api::client::Client;
 use crate::api::wire::Status;
+use crate::error_chain;
 use crate::home::definition::{self, SpawnBase};
-use crate::home::exact::{self, Found};
+use crate::home::nofollow::{self, Found};
 use crate::home::paths::Home;
 use crate::home::services::{self, Services};
 use crate::home::settings::LastGood;
-use crate::home::{fs, hub_env, sentence, settings};
+use crate::home::{fs, hub_env, settings};
 use crate::install::facts::{Facts, PortHolder};
 use crate::install::gather::{self as installer, Seed};
-use crate::install::path::unit_path;
-use crate::install::place::place;
+use crate::install::layout::layout;
+use crate::install::search_path::search_path;
+use crate::manager::backend::Manager;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::Told;
-use crate::manager::which::Manager;
 use crate::module::env::Env;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
 use crate::module::port;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::plan::journal::peek_receipt;
 use crate::process::holder::look::{self, Asking, Looker};
 use crate::process::holder::{Kind, Occupant};
-use crate::process::person::{self, Person};
+use crate::process::user::{self, User};
 use crate::process::{ports, table};
 use crate::unit::name::UnitName;
 use crate::unit::{overrides, recognise};
@@ -51,9 +52,9 @@ pub struct Looking<'a, R> {
     /// Daemons of the older model, which another room knows.
     pub older: Option<Told<Option<String>>>,
     /// The time.
-    pub now: Stamp,
+    pub now: Timestamp,
     /// Whose hub it is, and who keeps it; or why that is not known.
-    pub keeper: Result<(&'a Person, &'a Driver<R>), Installation>,
+    pub keeper: Result<(&'a User, &'a Driver<R>), InstallationFacts>,
 }
 
 /// Asks.
@@ -73,7 +74,7 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
     };
     let (services, troubles) = services_of(home);
     let shorts: Vec<&Short> = services.rows.iter().map(|(short, _)| short).collect();
-    let me = person::effective_uid();
+    let me = user::effective_uid();
     DoctorFacts {
         program_is_there: known.is_some_and(|install| fs::is_executable(&install.program.path)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -109,9 +110,9 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
 
 async fn installation<R: Runner>(
     looking: &Looking<'_, R>,
-    person: &Person,
+    person: &User,
     driver: &Driver<R>,
-) -> Installation {
+) -> InstallationFacts {
     let seed = Seed {
         person,
         home: looking.home,
@@ -121,26 +122,26 @@ async fn installation<R: Runner>(
         now: looking.now,
     };
     match installer::gather(&seed, driver).await {
-        Ok(facts) => Installation::Known(Box::new(facts)),
+        Ok(facts) => InstallationFacts::Known(Box::new(facts)),
         Err(error) => {
             let again = if driver.manager.is_system() { "sudo parachute doctor" } else { "parachute status" };
             let next = error.next().unwrap_or_else(|| again.to_owned());
-            let words = sentence::of(&error);
-            Installation::Untold { because: format!("{}: {words}", driver.manager.words()), next }
+            let words = error_chain::of(&error);
+            InstallationFacts::Untold { because: format!("{}: {words}", driver.manager.words()), next }
         }
     }
 }
 
 /// `init --port` is remembered by the unit alone, and by the receipt where the unit is gone; hub.toml, where it names a
 /// port, counts.
-fn port_of_unit(home: &Home, person: &Person, manager: &Manager) -> Option<u16> {
+fn port_of_unit(home: &Home, person: &User, manager: &Manager) -> Option<u16> {
     if settings::read(home).is_ok_and(|set| set.hub.port.is_some()) {
         return None;
     }
     let path = manager.file(&UnitName::hub());
     let on_disk = fs::read_if_there(&path, MAX_UNIT).ok().flatten().unwrap_or_default();
     recognise::port(&String::from_utf8_lossy(&on_disk), &manager.target()).or_else(|| {
-        let receipt = peek_receipt(&place(manager, home, &person.home).state).ok()?;
+        let receipt = peek_receipt(&layout(manager, home, &person.home).state).ok()?;
         recognise::port(receipt.text(&path)?, &manager.target())
     })
 }
@@ -245,7 +246,7 @@ fn starts<R>(
 /// check of its own tells, once and not for each module.
 fn of_file(home: &Home, known: Option<&Facts>, hub: Option<&Status>) -> Env {
     let is_kept = hub.map_or(known.is_some(), |status| status.hub.mode.starts_with("managed"));
-    let me = person::effective_uid();
+    let me = user::effective_uid();
     let is_theirs = known.is_none_or(|install| install.person.uid == me);
     let read = (is_kept && is_theirs).then(|| hub_env::read(home, me).ok()).flatten();
     read.unwrap_or_default().variables
@@ -259,7 +260,7 @@ fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) 
     let Some(install) = known else { return shell.unwrap_or_default().to_owned() };
     let mut dirs = overrides::parse(&install.settings.text).map(|set| set.path).unwrap_or_default();
     dirs.extend(install.search.iter().cloned());
-    unit_path(&dirs, &install.needs).path
+    search_path(&dirs, &install.needs).path
 }
 
 /// What a person has added to the installed units.
@@ -287,14 +288,14 @@ fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
         (home.hub_env(), env_may),
     ];
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
-    let me = person::effective_uid();
+    let me = user::effective_uid();
     let look = |(path, may): (PathBuf, u32)| {
         // A FIFO in the place of a file is no matter of its mode, and what reads the file says so.
-        if matches!(exact::look(&path), Ok(Found::Special)) {
+        if matches!(nofollow::look(&path), Ok(Found::Special)) {
             return None;
         }
         let mode = fs::mode(&path)?;
-        let is_no_link = exact::mode(&path).is_ok_and(|own| own.is_some());
+        let is_no_link = nofollow::mode(&path).is_ok_and(|own| own.is_some());
         Some(Private { ours: is_no_link && fs::owner(&path) == Some(me), path, mode, may })
     };
     all.into_iter().filter_map(look).collect()

@@ -1,18 +1,18 @@
 //! A machine as doctor sees it, for tests: a fresh installation that is well, and one that is ill all over.
 
-use super::facts::{Disk, DoctorFacts, Installation, Private, Start, Trouble};
+use super::facts::{Disk, DoctorFacts, InstallationFacts, Private, Start, Trouble};
 use crate::api::wire::{FileProblem, HubView, ModuleView, State, Status};
 use crate::install::facts::{Facts, OnDisk, Twin};
 use crate::install::planner::{self, Request};
 use crate::install::testing;
 use crate::manager::state::{Active, Told};
 use crate::module::failure::Failure;
-use crate::module::problem::{Kind, Problem};
-use crate::module::stamp::Stamp;
+use crate::module::problem::{Problem, ProblemKind};
+use crate::module::timestamp::Timestamp;
 use crate::plan::step::Step;
 
 /// When it is.
-const NOW: Stamp = Stamp(1_772_359_200_000);
+const NOW: Timestamp = Timestamp(1_772_359_200_000);
 
 /// What `init` leaves.
 pub(crate) fn installed(request: &Request) -> Facts {
@@ -112,21 +112,21 @@ pub(crate) fn well() -> DoctorFacts {
         log_bytes: 3 << 20,
         failures: Vec::new(),
         now: NOW,
-        install: Installation::Known(Box::new(install)),
+        install: InstallationFacts::Known(Box::new(install)),
     }
 }
 
 /// The installation of these facts.
 pub(crate) fn install(facts: &mut DoctorFacts) -> &mut Facts {
     match &mut facts.install {
-        Installation::Known(install) => install,
+        InstallationFacts::Known(install) => install,
         other => panic!("{other:?}"),
     }
 }
 
 /// A failure of a module so many minutes ago.
 pub(crate) fn failure(module: &str, minutes: u64) -> (String, Failure) {
-    let at = Stamp(NOW.0 - minutes * 60_000);
+    let at = Timestamp(NOW.0 - minutes * 60_000);
     let failure = Failure {
         short: module.to_owned(),
         at,
@@ -134,7 +134,7 @@ pub(crate) fn failure(module: &str, minutes: u64) -> (String, Failure) {
         lived_ms: None,
         was_ready: false,
         command: String::new(),
-        problem: Problem::new(Kind::Exited, "it ended", at),
+        problem: Problem::new(ProblemKind::Exited, "it ended", at),
         crashes_in_window: 1,
         max_crashes: 5,
         gave_up: false,
@@ -161,7 +161,8 @@ pub(crate) fn ill() -> DoctorFacts {
     service.state.active = Told::Known(Active::Failed);
     service.state.result = Some("exit-code".to_owned());
     here.units[1].state.loaded = Told::Unknown("no bus".to_owned());
-    let crashed = Problem::new(Kind::Exited, "`web` ended with exit code 1.\n\nits log tells more", NOW);
+    let crashed =
+        Problem::new(ProblemKind::Exited, "`web` ended with exit code 1.\n\nits log tells more", NOW);
     let mut status = status(2000, vec![module("slow", State::Running, false)]);
     status.modules.push(ModuleView { problem: Some(crashed), ..module("web", State::Crashed, false) });
     status.hub.version = "1.2.2".to_owned();

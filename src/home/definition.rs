@@ -11,18 +11,18 @@ use super::fs;
 use super::hub_env::{self, Refused};
 use super::module_json;
 use super::paths::Home;
-use super::sentence;
 use super::services;
 use super::settings::LastGood;
+use crate::error_chain;
 use crate::module::compose::{Composed, Inputs, compose};
 use crate::module::env::{Env, inherit};
 use crate::module::known;
 use crate::module::manifest::Manifest;
 use crate::module::name::Short;
 use crate::module::origin;
-use crate::module::problem::{Kind, Problem};
+use crate::module::problem::{Problem, ProblemKind};
 use crate::module::row::Row;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Largest `expose-state.json` that is read.
 const EXPOSE_LIMIT: u64 = 1024 * 1024;
@@ -52,12 +52,17 @@ impl SpawnBase {
 /// Composes the next start of a module from what disk holds now.
 ///
 /// # Errors
-/// A [`Problem`] that names the file: [`Kind::BadDefinition`], [`Kind::NoStartCmd`] or [`Kind::MissingCwd`].
-pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Stamp) -> Result<Composed, Box<Problem>> {
+/// A [`Problem`] that names the file: [`ProblemKind::BadDefinition`], [`ProblemKind::NoStartCmd`] or
+/// [`ProblemKind::MissingCwd`].
+pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Timestamp) -> Result<Composed, Box<Problem>> {
     let services = services::read(home).map_err(|e| bad(&e, at))?;
     let row = services.row(short).ok_or_else(|| {
         let file = home.services();
-        Problem::new(Kind::BadDefinition, format!("{} has no usable row for `{short}`.", file.display()), at)
+        Problem::new(
+            ProblemKind::BadDefinition,
+            format!("{} has no usable row for `{short}`.", file.display()),
+            at,
+        )
     })?;
     of_row(home, short, row, &LastGood::of(home), base, at)
 }
@@ -73,7 +78,7 @@ pub fn of_row(
     row: &Row,
     settings: &LastGood,
     base: &SpawnBase,
-    at: Stamp,
+    at: Timestamp,
 ) -> Result<Composed, Box<Problem>> {
     let hub_env = base.environment(home).map_err(|refused| Box::new(refused.problem(at)))?;
     let mut notes: Vec<String> = settings.broken().map(str::to_owned).into_iter().collect();
@@ -110,27 +115,27 @@ fn manifest(
     row: &Row,
     dir: &Path,
     notes: &mut Vec<String>,
-    at: Stamp,
+    at: Timestamp,
 ) -> Result<Option<Manifest>, Box<Problem>> {
     match module_json::read(dir) {
         Ok(manifest) => Ok(manifest),
         Err(error) if known::by_row(&row.name).is_some_and(|k| !k.argv.is_empty()) => {
-            notes.push(format!("{}; started without it", sentence::of(&error)));
+            notes.push(format!("{}; started without it", error_chain::of(&error)));
             Ok(None)
         }
         Err(error) => Err(bad(&error, at)),
     }
 }
 
-fn no_install_dir(home: &Home, row: &Row, dir: &Path, at: Stamp) -> Problem {
+fn no_install_dir(home: &Home, row: &Row, dir: &Path, at: Timestamp) -> Problem {
     let (name, dir, file) = (&row.name, dir.display(), home.services());
     let text =
         format!("The install directory `{dir}` of `{name}` does not exist; {} names it.", file.display());
-    Problem::new(Kind::MissingCwd, text, at)
+    Problem::new(ProblemKind::MissingCwd, text, at)
 }
 
-fn bad(error: &dyn Error, at: Stamp) -> Box<Problem> {
-    Box::new(Problem::new(Kind::BadDefinition, format!("{}.", sentence::of(error)), at))
+fn bad(error: &dyn Error, at: Timestamp) -> Box<Problem> {
+    Box::new(Problem::new(ProblemKind::BadDefinition, format!("{}.", error_chain::of(error)), at))
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
         fn load(&self, short: &str) -> Result<Composed, Box<Problem>> {
             let hub_env = [("LANG".into(), "C".into()), ("NOTIFY_SOCKET".into(), "/n".into())].into();
             let base = SpawnBase { hub_env, reads_hub_env: self.reads, hub_port: 2000 };
-            load(&self.home, &Short::new(short).unwrap(), &base, Stamp(0))
+            load(&self.home, &Short::new(short).unwrap(), &base, Timestamp(0))
         }
     }
 
@@ -208,7 +213,7 @@ mod tests {
     fn every_failure_names_the_file() {
         let said = |world: &World| {
             let problem = world.load("acme").unwrap_err();
-            assert_eq!(problem.error_type, Kind::BadDefinition, "{problem:?}");
+            assert_eq!(problem.error_type, ProblemKind::BadDefinition, "{problem:?}");
             problem.error_description.replace(&world.home.root().display().to_string(), "HOME")
         };
         let world = World::new();
@@ -254,7 +259,7 @@ mod tests {
         let text = format!(
             "{file} is refused: others can write it (mode 0620). No module is started without what it holds."
         );
-        assert_eq!((problem.error_type, problem.error_description), (Kind::BadDefinition, text));
+        assert_eq!((problem.error_type, problem.error_description), (ProblemKind::BadDefinition, text));
         assert_eq!(problem.next, Some(format!("chmod 600 {file}")));
         fs::remove(&world.home.hub_env()).unwrap();
         assert_eq!(value(&world, "LANG").as_deref(), Some("C"), "it may be absent");
@@ -278,7 +283,7 @@ mod tests {
         let world = World::new();
         fs::rename(&world.app, &world.app.with_extension("gone")).unwrap();
         let problem = world.load("acme").unwrap_err();
-        assert_eq!(problem.error_type, Kind::MissingCwd);
+        assert_eq!(problem.error_type, ProblemKind::MissingCwd);
         assert!(problem.error_description.contains("/app` of `acme` does not exist"), "{problem:?}");
     }
 

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::paths::Home;
 use super::trusted::{self, Distrust, Trusted};
 use crate::module::hub_env::{self, Parsed};
-use crate::module::problem::{Kind, Problem};
+use crate::module::problem::{Problem, ProblemKind};
 use crate::module::shell::quote_path as quoted;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Largest file that is read: no program can be given more environment (execve(2), a quarter of an 8 MiB stack).
 pub const LIMIT: u64 = 1024 * 1024;
@@ -50,9 +50,9 @@ impl Refused {
 
     /// What a module that is not started because of it is told.
     #[must_use]
-    pub fn problem(&self, at: Stamp) -> Problem {
+    pub fn problem(&self, at: Timestamp) -> Problem {
         let text = format!("{self}. No module is started without what it holds.");
-        Problem::new(Kind::BadDefinition, text, at).next(self.next.clone())
+        Problem::new(ProblemKind::BadDefinition, text, at).next(self.next.clone())
     }
 }
 

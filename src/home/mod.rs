@@ -8,22 +8,21 @@
 //!    │                                        │
 //! services ─ document   module_json   env_file   hub_env   settings
 //!    │                                        │
-//!    └─ fs, exact, trusted, moving, lock (the edges) ┘
+//!    └─ fs, nofollow, trusted, rename, lock (the edges) ┘
 //! ```
 
 pub mod definition;
 pub mod document;
 pub mod env_file;
-pub mod exact;
 pub mod fs;
 pub mod hub_env;
 pub mod lock;
 pub mod mark;
 pub mod module_json;
-pub mod moving;
+pub mod nofollow;
 pub mod paths;
 pub mod registration;
-pub mod sentence;
+pub mod rename;
 pub mod services;
 pub mod settings;
 pub mod trusted;

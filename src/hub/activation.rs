@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::process::handed;
+use crate::process::inherited_fds;
 
 /// Who holds it, as `status` says it.
 pub const HOLDER: &str = "systemd";
@@ -76,7 +76,7 @@ pub fn take(
         return Ok((None, Vec::new()));
     }
     let count = u16::try_from(names.len()).unwrap_or(MOST);
-    let descriptors = handed::take(count).map_err(ActivationError::Take)?;
+    let descriptors = inherited_fds::take(count).map_err(ActivationError::Take)?;
     choose(names.into_iter().zip(descriptors))
 }
 
@@ -127,7 +127,7 @@ fn choose(
 
 /// The API answers on loopback only; anything else would open it to the network by a unit file alone.
 fn check(fd: OwnedFd) -> Result<Handed, String> {
-    match handed::accepts(fd.as_fd()) {
+    match inherited_fds::accepts(fd.as_fd()) {
         Ok(true) => {}
         Ok(false) => return Err("it is no stream socket that listens (ListenStream=, Accept=no)".to_owned()),
         Err(error) => return Err(format!("it is no socket: {error}")),

@@ -9,7 +9,7 @@ use crate::module::port;
 use super::activation::ActivationError;
 use super::listen;
 use super::options::ServeOptions;
-use super::refusal::ServeError;
+use super::serve_error::ServeError;
 
 /// A value and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::home::paths::Home;
 use crate::logs::collector::LogCollector;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::supervisor::supervisor::Supervisor;
 use crate::sync::mutex::lock;
 
@@ -26,7 +26,7 @@ pub struct Identity {
     /// `foreground`, `managed by systemd`, `managed by launchd`.
     pub mode: String,
     /// Wall clock of the start.
-    pub started: Stamp,
+    pub started: Timestamp,
     /// Monotonic clock of the start.
     pub since: Instant,
     /// Random per start.

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use crate::home::fs::{self, FsError};
 use crate::home::paths::Home;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::id::BootId;
 use crate::process::table;
 use crate::sync::mutex::lock;
 
-use super::keeper::Keeper;
-use super::safe_mode::{Boots, Verdict};
+use super::safe_mode::{BootMode, Boots};
+use super::service_manager::ServiceManager;
 
 /// A file larger than this is none of ours.
 const MAX: u64 = 64 * 1024;
@@ -32,7 +32,7 @@ struct State {
 impl BootLog {
     /// A hub begins. Only under a manager that never gives up it may come up in safe mode; elsewhere the record is for
     /// people. A file that cannot be read tells nothing, and what cannot be written is said.
-    pub fn begin(home: &Home, keeper: Keeper, now: Stamp) -> (Self, Option<String>) {
+    pub fn begin(home: &Home, service_manager: ServiceManager, now: Timestamp) -> (Self, Option<String>) {
         let bytes = fs::read_if_there(&home.boots(), MAX).ok().flatten();
         let boots = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let mut boots: Boots = boots.unwrap_or_default();
@@ -41,8 +41,8 @@ impl BootLog {
             .flatten()
             .map_or_else(|| BootId(String::new()), |id| id.boot);
         let safe = match boots.begin(now, boot) {
-            Verdict::Safe { deaths } if keeper.never_gives_up() => Some(deaths),
-            Verdict::Safe { .. } | Verdict::Normal => None,
+            BootMode::Safe { deaths } if service_manager.never_gives_up() => Some(deaths),
+            BootMode::Safe { .. } | BootMode::Normal => None,
         };
         let log = Self { home: home.clone(), state: Arc::new(Mutex::new(State { boots, safe })) };
         let note = log

@@ -11,18 +11,18 @@ use crate::home::fs;
 use crate::home::hub_env;
 use crate::home::paths::Home;
 use crate::home::settings;
-use crate::process::person;
+use crate::process::user;
 
 use super::address::Wanted;
 use super::listen::{self, ListenError};
 use super::options::ServeOptions;
-use super::refusal::ServeError;
+use super::serve_error::ServeError;
 use super::token;
 
 /// What one question came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckStatus {
     /// As it should be.
     Ok,
     /// Not as it should be; a hub would start all the same.
@@ -37,7 +37,7 @@ pub struct Finding {
     /// Stable: `settings`, `env`, `home`, `token`, `hub`, `port`.
     pub id: &'static str,
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: CheckStatus,
     /// In a sentence.
     pub text: String,
     /// What to type next.
@@ -47,7 +47,7 @@ pub struct Finding {
 
 impl Finding {
     fn ok(id: &'static str, text: impl Into<String>) -> Self {
-        Self { id, verdict: Verdict::Ok, text: text.into(), next: None }
+        Self { id, verdict: CheckStatus::Ok, text: text.into(), next: None }
     }
 
     fn fail(id: &'static str, error: &ServeError) -> Self {
@@ -55,11 +55,11 @@ impl Finding {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        Self { id, verdict: Verdict::Fail, text, next: error.next().into_iter().next() }
+        Self { id, verdict: CheckStatus::Fail, text, next: error.next().into_iter().next() }
     }
 }
 
-/// All answers. A hub could start if none of them is [`Verdict::Fail`].
+/// All answers. A hub could start if none of them is [`CheckStatus::Fail`].
 #[must_use]
 pub fn check(options: &ServeOptions) -> Vec<Finding> {
     let home = &options.home;
@@ -80,7 +80,7 @@ fn read_settings(home: &Home) -> (settings::Hub, Finding) {
         Err(error) => {
             let finding = Finding {
                 id: "settings",
-                verdict: Verdict::Warn,
+                verdict: CheckStatus::Warn,
                 text: format!("{error}; a hub would use the defaults"),
                 next: Some(format!("repair {}", home.settings().display())),
             };
@@ -93,20 +93,20 @@ fn read_settings(home: &Home) -> (settings::Hub, Finding) {
 fn environment(home: &Home) -> Finding {
     let path = home.hub_env();
     let file = path.display();
-    match hub_env::read(home, person::effective_uid()) {
+    match hub_env::read(home, user::effective_uid()) {
         Ok(_) if !fs::exists(&path) => Finding::ok("env", "there is no hub.env"),
         Ok(read) => match read.remarks.first() {
             None => Finding::ok("env", format!("{file} is good; it counts where a manager keeps the hub")),
             Some(remark) => Finding {
                 id: "env",
-                verdict: Verdict::Warn,
+                verdict: CheckStatus::Warn,
                 text: remark.clone(),
                 next: Some("parachute doctor".to_owned()),
             },
         },
         Err(refused) => Finding {
             id: "env",
-            verdict: Verdict::Warn,
+            verdict: CheckStatus::Warn,
             text: format!(
                 "{refused}; a hub that a manager keeps would start no module without what it holds"
             ),

@@ -11,10 +11,10 @@ use crate::home::hub_env::{self as file, Refused};
 use crate::home::paths::Home;
 use crate::module::env::Env;
 use crate::module::hub_env as text;
-use crate::process::person;
+use crate::process::user;
 
-use super::keeper::Keeper;
 use super::options::ServeOptions;
+use super::service_manager::ServiceManager;
 
 /// Of the hub's own settings, the one that a unit gives as an option too.
 const PORT: &str = "PORT";
@@ -36,10 +36,10 @@ impl HubEnv {
     /// refused nothing is taken, and [`Self::refused`] says so for as long as it is.
     #[must_use]
     pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
-        let reads_as = match options.keeper() {
+        let reads_as = match options.service_manager() {
             // A person in a terminal gives the hub an environment of their own.
-            Keeper::Nobody => None,
-            Keeper::Systemd | Keeper::Launchd => Some(person::effective_uid()),
+            ServiceManager::None => None,
+            ServiceManager::Systemd | ServiceManager::Launchd => Some(user::effective_uid()),
         };
         let home = options.home.clone();
         let read = reads_as.and_then(|me| file::read(&home, me).ok()).unwrap_or_default();
@@ -125,7 +125,7 @@ mod tests {
                 ServeOptions::bare(&[manager, ("PARACHUTE_BIND_HOST", "0.0.0.0"), ("PORT", "2")]).env;
             assert_eq!(options.env, wanted);
             wanted.clear();
-            assert_eq!(hub_env.reads_as(), Some(person::effective_uid()));
+            assert_eq!(hub_env.reads_as(), Some(user::effective_uid()));
         }
         let (options, hub_env) = world.begin(None, &[("KEY", "mine")]);
         assert_eq!(options.env, ServeOptions::bare(&[("KEY", "mine")]).env, "the terminal's");

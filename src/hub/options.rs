@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::home::paths::Home;
 
-use super::keeper::Keeper;
-use super::shutdown::Seat;
+use super::service_manager::ServiceManager;
+use super::signals::Seat;
 
 /// What `serve` was asked, and what it was started with.
 #[derive(Debug, Clone)]
@@ -31,17 +31,17 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Who keeps this hub.
     #[must_use]
-    pub fn keeper(&self) -> Keeper {
-        Keeper::of(&self.env, std::process::id())
+    pub fn service_manager(&self) -> ServiceManager {
+        ServiceManager::of(&self.env, std::process::id())
     }
 
     /// Where it runs, as far as a hang-up is concerned.
     #[must_use]
     pub fn seat(&self) -> Seat {
-        match (self.keeper(), self.has_terminal) {
-            (Keeper::Systemd | Keeper::Launchd, _) => Seat::Managed,
-            (Keeper::Nobody, true) => Seat::Terminal,
-            (Keeper::Nobody, false) => Seat::Detached,
+        match (self.service_manager(), self.has_terminal) {
+            (ServiceManager::Systemd | ServiceManager::Launchd, _) => Seat::Managed,
+            (ServiceManager::None, true) => Seat::Terminal,
+            (ServiceManager::None, false) => Seat::Detached,
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::logs::collector::LogCollector;
 use crate::logs::line::{Stream, stored_line};
 use crate::logs::stdout::StdoutSink;
 use crate::module::launch::LogLimits;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
-use super::keeper::Keeper;
+use super::service_manager::ServiceManager;
 
 /// launchd opens the file of a job for appending and never rotates it; newsyslog would rename it under the job. A file
 /// larger than this is cut when a hub starts.
@@ -21,12 +21,12 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// Standard output is closed, or a thread cannot be had.
-pub fn start(home: &Home, keeper: Keeper, settings: &Settings) -> io::Result<LogCollector> {
+pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) -> io::Result<LogCollector> {
     // launchd's file is for what is said before this point and for last words; everything else would grow in it
     // without bound.
-    let sink = match keeper {
-        Keeper::Launchd => StdoutSink::nowhere()?,
-        Keeper::Nobody | Keeper::Systemd => StdoutSink::of_this_process()?,
+    let sink = match service_manager {
+        ServiceManager::Launchd => StdoutSink::nowhere()?,
+        ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process()?,
     };
     let logs = LogCollector::start(sink)?;
     let usual = LogLimits::default();
@@ -39,12 +39,12 @@ pub fn start(home: &Home, keeper: Keeper, settings: &Settings) -> io::Result<Log
 }
 
 /// Cuts launchd's file if it has grown large; its end is kept once. Returns what could not be done.
-pub fn cut_launchds(home: &Home, keeper: Keeper) -> Option<String> {
+pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
     let path = home.launchd_log();
     let aside = path.with_extension("log.1");
-    match keeper {
-        Keeper::Launchd => fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string()),
-        Keeper::Nobody | Keeper::Systemd => None,
+    match service_manager {
+        ServiceManager::Launchd => fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string()),
+        ServiceManager::None | ServiceManager::Systemd => None,
     }
 }
 
@@ -53,7 +53,7 @@ pub fn cut_launchds(home: &Home, keeper: Keeper) -> Option<String> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn leave(home: &Home, now: Stamp, text: &str) -> Result<(), fs::FsError> {
+pub fn leave(home: &Home, now: Timestamp, text: &str) -> Result<(), fs::FsError> {
     let bytes: Vec<u8> = text.lines().flat_map(|line| stored_line(now, Stream::Out, line)).collect();
     let path = home.hub_log();
     if let Some(dir) = path.parent() {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::id::BootId;
 
 /// This many deaths are too many. systemd's own ceiling, which our unit sets, is the same.
@@ -29,7 +29,7 @@ pub const WITHIN: Duration = Duration::from_secs(5 * 60);
 #[serde(default)]
 pub struct Boots {
     /// When hubs were found to have died, oldest first; no more than [`DEATHS`].
-    deaths: Vec<Stamp>,
+    deaths: Vec<Timestamp>,
     /// The life that has begun and not ended.
     life: Option<Life>,
 }
@@ -37,14 +37,14 @@ pub struct Boots {
 /// One life of a hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
-    began: Stamp,
+    began: Timestamp,
     boot: BootId,
 }
 
 /// How a hub is to come up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Verdict {
+pub enum BootMode {
     /// With its modules.
     Normal,
     /// Without, because it died this often.
@@ -56,7 +56,7 @@ pub enum Verdict {
 
 impl Boots {
     /// A hub begins, in this boot of the machine.
-    pub fn begin(&mut self, now: Stamp, boot: BootId) -> Verdict {
+    pub fn begin(&mut self, now: Timestamp, boot: BootId) -> BootMode {
         // When it died nobody saw; launchd starts the next one within seconds, so now is near enough. A machine that
         // went down took the hub with it: that is no fault of the hub.
         if self.life.take().is_some_and(|life| life.boot == boot) {
@@ -66,7 +66,11 @@ impl Boots {
         self.deaths.retain(|death| now.since(*death) < WITHIN);
         self.deaths.drain(..self.deaths.len().saturating_sub(DEATHS));
         self.life = Some(Life { began: now, boot });
-        if self.deaths.len() < DEATHS { Verdict::Normal } else { Verdict::Safe { deaths: self.deaths.len() } }
+        if self.deaths.len() < DEATHS {
+            BootMode::Normal
+        } else {
+            BootMode::Safe { deaths: self.deaths.len() }
+        }
     }
 
     /// It was asked to stop.
@@ -99,8 +103,8 @@ mod tests {
         BootId(name.to_owned())
     }
 
-    fn at(secs: u64) -> Stamp {
-        Stamp(1_000_000_000 + secs * 1000)
+    fn at(secs: u64) -> Timestamp {
+        Timestamp(1_000_000_000 + secs * 1000)
     }
 
     #[test]
@@ -115,11 +119,11 @@ mod tests {
         ];
         for (what, starts, deaths) in table {
             let mut boots = Boots::default();
-            let mut last = Verdict::Normal;
+            let mut last = BootMode::Normal;
             for start in starts {
                 last = boots.begin(at(*start), boot("a"));
             }
-            let want = if deaths >= DEATHS { Verdict::Safe { deaths } } else { Verdict::Normal };
+            let want = if deaths >= DEATHS { BootMode::Safe { deaths } } else { BootMode::Normal };
             assert_eq!((last, boots.deaths.len()), (want, deaths), "{what}");
         }
     }
@@ -135,19 +139,19 @@ mod tests {
         };
         let mut asked_to_stop = dying();
         asked_to_stop.end_in_order();
-        assert_eq!(asked_to_stop.begin(at(9), boot("a")), Verdict::Normal);
+        assert_eq!(asked_to_stop.begin(at(9), boot("a")), BootMode::Normal);
         assert_eq!(asked_to_stop.deaths.len(), 0);
         let mut lived = dying();
         lived.forgive();
-        assert_eq!(lived.begin(at(9), boot("a")), Verdict::Normal);
+        assert_eq!(lived.begin(at(9), boot("a")), BootMode::Normal);
         assert_eq!(lived.deaths.len(), 1, "the life that was open still counts");
         let mut power_cut = dying();
-        assert_eq!(power_cut.begin(at(9), boot("b")), Verdict::Normal);
+        assert_eq!(power_cut.begin(at(9), boot("b")), BootMode::Normal);
         assert_eq!(power_cut.deaths.len(), 4);
         let mut set_back = dying();
         assert_eq!(
-            set_back.begin(Stamp(5), boot("a")),
-            Verdict::Safe { deaths: 5 },
+            set_back.begin(Timestamp(5), boot("a")),
+            BootMode::Safe { deaths: 5 },
             "the clock was set back"
         );
     }
@@ -199,7 +203,7 @@ mod tests {
                 }
                 let verdict = boots.begin(at(now), boot(&machine.to_string()));
                 let recent = deaths.iter().filter(|death| now - **death < WITHIN.as_secs()).count();
-                prop_assert_eq!(verdict != Verdict::Normal, recent >= DEATHS);
+                prop_assert_eq!(verdict != BootMode::Normal, recent >= DEATHS);
                 prop_assert!(boots.deaths.len() <= DEATHS);
             }
         }

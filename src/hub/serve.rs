@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, watch};
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
-use crate::process::{group, heap, ports};
+use crate::process::this_process::heap;
+use crate::process::{group, ports};
 use crate::supervisor::clock::moment;
 use crate::supervisor::supervisor::Supervisor;
 
@@ -18,12 +19,12 @@ use super::boots::BootLog;
 use super::demo::{self, Demo};
 use super::http::{accept, router};
 use super::hub_env::HubEnv;
-use super::life::Life;
 use super::notify::Notifier;
 use super::options::ServeOptions;
-use super::premises::Premises;
-use super::refusal::ServeError;
-use super::shutdown::Signals;
+use super::resources::Resources;
+use super::run_loop::RunLoop;
+use super::serve_error::ServeError;
+use super::signals::Signals;
 use super::watch::Watch;
 use super::{own_log, safe_mode};
 
@@ -55,24 +56,24 @@ async fn serve(
     mut notes: Vec<String>,
 ) -> Result<(), ServeError> {
     let system = |what| move |source| ServeError::System { what, source };
-    let (keeper, home) = (options.keeper(), options.home.clone());
+    let (service_manager, home) = (options.service_manager(), options.home.clone());
     let mut signals =
         Signals::install(options.seat()).map_err(system("signal handlers cannot be installed"))?;
     let notifier = Notifier::from_env(&options.env);
     let started = moment();
 
-    let Premises { lock, settings, token, socket, door, traces } =
-        Premises::take(&options, handed, &mut notes)?;
+    let Resources { lock, settings, token, socket, door, traces } =
+        Resources::take(&options, handed, &mut notes)?;
     if let Err(error) = group::become_subreaper() {
         notes.push(format!(
             "orphans cannot be adopted ({error}): escaped processes are found by their marks only"
         ));
     }
-    let (boots, note) = BootLog::begin(&home, keeper, started.wall);
+    let (boots, note) = BootLog::begin(&home, service_manager, started.wall);
     notes.extend(note);
-    notes.extend(own_log::cut_launchds(&home, keeper));
-    let logs =
-        own_log::start(&home, keeper, &settings).map_err(system("the log threads cannot be started"))?;
+    notes.extend(own_log::cut_launchds(&home, service_manager));
+    let logs = own_log::start(&home, service_manager, &settings)
+        .map_err(system("the log threads cannot be started"))?;
 
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
@@ -86,7 +87,7 @@ async fn serve(
         port: door.port,
         host: door.host,
         held_by: door.held_by,
-        mode: keeper.mode().to_owned(),
+        mode: service_manager.mode().to_owned(),
         started: started.wall,
         since: started.mono,
         instance: nonce,
@@ -113,9 +114,9 @@ async fn serve(
 
     // Only now may modules be touched.
     let demo = if options.demo {
-        let listening = ports::occupied().map_err(|unsure| ServeError::System {
+        let listening = ports::occupied().map_err(|unknown| ServeError::System {
             what: "the ports in use cannot be read",
-            source: std::io::Error::from_raw_os_error(unsure.errno),
+            source: std::io::Error::from_raw_os_error(unknown.errno),
         })?;
         let occupied = Occupied { listening: &listening, hub: door.port };
         Some(demo::add(&home, &options.exe, occupied)?)
@@ -127,17 +128,17 @@ async fn serve(
         logs.hub_line(&format!("{}; {} leaves it", safe_mode::message(deaths), safe_mode::NEXT));
     }
     let watch = Watch::begin(home.clone(), app.hub_env.reads_as().is_some());
-    let mut life = Life { app: &app, signals: &mut signals, notifier: &notifier, watch, listening };
-    life.begin().await;
+    let mut run_loop = RunLoop { app: &app, signals: &mut signals, notifier: &notifier, watch, listening };
+    run_loop.begin().await;
     for line in demo.iter().flat_map(Demo::lines) {
         logs.hub_line(&line);
     }
-    let reason = life.until_asked_to_stop(&mut stops).await;
+    let reason = run_loop.until_asked_to_stop(&mut stops).await;
 
     logs.hub_line(&format!("stopping: {reason}"));
     // Before the modules end: an order that takes too long is no death of ours.
     boots.end_in_order();
-    let left = life.stop_modules().await;
+    let left = run_loop.stop_modules().await;
     if let Some(demo) = &demo
         && let Err(error) = demo::remove(&home, demo)
     {

@@ -4,7 +4,7 @@ use crate::api::token;
 use crate::home::fs;
 use crate::home::paths::Home;
 
-use super::refusal::ServeError;
+use super::serve_error::ServeError;
 
 /// A token file larger than this is not one.
 const MAX: u64 = 64 * 1024;

@@ -11,7 +11,7 @@ use crate::api::wire::{
 use crate::home::module_json;
 use crate::module::known;
 use crate::module::row::Row;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::table::Families;
 use crate::supervisor::clock::moment;
 use crate::supervisor::snapshot::{Change, Snapshot, Word};
@@ -156,7 +156,7 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
     safe.into_iter().chain(hub_env).chain(broken).chain(rows).chain(settings).collect()
 }
 
-fn module(member: &Member, families: &Families, now: Stamp) -> ModuleView {
+fn module(member: &Member, families: &Families, now: Timestamp) -> ModuleView {
     let snapshot = member.snapshot();
     let row = &member.row;
     let pid = snapshot.pid;

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::owner::Owner;
-use super::path::Need;
+use super::search_path::Need;
 use crate::home::hub_env::Refused;
+use crate::manager::backend::Manager;
 use crate::manager::state::{Told, UnitState};
-use crate::manager::which::Manager;
 use crate::plan::content::Content;
 use crate::process::holder::Occupant;
-use crate::process::person::Person;
+use crate::process::user::User;
 use crate::unit::name::UnitName;
 
 /// Everything the planner looks at. Nothing else is asked while planning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Whose hub it is.
-    pub person: Person,
+    pub person: User,
     /// Who keeps it.
     pub manager: Manager,
     /// The home.

@@ -9,23 +9,23 @@ use futures_util::future::join_all;
 use super::facts::{
     Facts, HomeFacts, OnDisk, Others, PortHolder, Program, RunningHub, SettingsFacts, Twin, UnitFacts,
 };
+use super::layout::layout;
 use super::owner::{Kinship, Owner, Owners};
-use super::path::Need;
-use super::place::place;
+use super::search_path::Need;
 use crate::api::client::Client;
 use crate::api::wire::Status;
 use crate::home::definition::{self, SpawnBase};
-use crate::home::exact;
 use crate::home::fs::{self, FsError};
 use crate::home::hub_env;
+use crate::home::nofollow;
 use crate::home::paths::Home;
 use crate::home::services;
 use crate::home::settings;
+use crate::manager::backend::{Domain, Launchd, Manager, Systemd};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
-use crate::manager::which::{Domain, Launchd, Manager, Systemd};
 use crate::module::port;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::plan::content::{Content, Fingerprint, Fingerprinter};
 use crate::plan::events::UnfinishedPlan;
 use crate::plan::journal::{JournalError, peek_receipt, peek_unfinished};
@@ -33,8 +33,8 @@ use crate::plan::receipt::Receipt;
 use crate::process::group;
 use crate::process::holder::look::{self, Asking};
 use crate::process::holder::{Kind, Occupant};
-use crate::process::person::{self, Person};
 use crate::process::table;
+use crate::process::user::{self, User};
 use crate::unit::name::UnitName;
 use crate::unit::overrides;
 use crate::unit::recognise;
@@ -48,7 +48,7 @@ const MAX_UNIT: u64 = 256 * 1024;
 #[derive(Debug, Clone)]
 pub struct Seed<'a> {
     /// Whose hub.
-    pub person: &'a Person,
+    pub person: &'a User,
     /// Its home.
     pub home: &'a Home,
     /// This program.
@@ -58,7 +58,7 @@ pub struct Seed<'a> {
     /// `--port`.
     pub port: Option<u16>,
     /// The time.
-    pub now: Stamp,
+    pub now: Timestamp,
 }
 
 /// Asks everything the planner wants to know.
@@ -67,8 +67,8 @@ pub struct Seed<'a> {
 /// This program or the receipt cannot be read: without them nothing can be planned.
 pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
     let manager = &driver.manager;
-    let place = place(manager, seed.home, &seed.person.home);
-    let (receipt, open) = (peek_receipt(&place.state)?, peek_unfinished(&place.state)?);
+    let layout = layout(manager, seed.home, &seed.person.home);
+    let (receipt, open) = (peek_receipt(&layout.state)?, peek_unfinished(&layout.state)?);
     let owners = owners_of(manager, seed.person, &receipt, open.as_ref());
     let settings = settings_of(seed.home, seed.port);
     // All at once: each answer of a manager takes a few milliseconds.
@@ -96,7 +96,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let holder = look::occupant(settings.port, &asking).ok().flatten();
     let holder = holder.map(|occupant| PortHolder { ours: is_ours(&occupant, &units), occupant });
     let fingerprint = fingerprint_of(seed.exe)?;
-    let same = fingerprint_of(&place.program).is_ok_and(|installed| installed == fingerprint);
+    let same = fingerprint_of(&layout.program).is_ok_and(|installed| installed == fingerprint);
     let content =
         Content::CopyOf { source: seed.exe.to_owned(), sha256: fingerprint.sha256, len: fingerprint.len };
     let (home, needs) = home_of(seed, settings.port);
@@ -104,7 +104,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         person: seed.person.clone(),
         manager: manager.clone(),
         home,
-        program: Program { content, path: place.program, same },
+        program: Program { content, path: layout.program, same },
         twins: twins(manager, seed, settings.port),
         others: owners.other(seed.person, seed.home.root()).map(|owner| {
             let runs = units.iter().find(|unit| unit.unit == UnitName::hub());
@@ -163,7 +163,7 @@ impl GatherError {
 
 fn fingerprint_of(path: &Path) -> Result<Fingerprint, FsError> {
     let mut fingerprinter = Fingerprinter::default();
-    exact::read_pieces(path, &mut |piece| fingerprinter.add(piece))?;
+    nofollow::read_pieces(path, &mut |piece| fingerprinter.add(piece))?;
     Ok(fingerprinter.finish())
 }
 
@@ -194,12 +194,12 @@ fn on_disk(path: &Path) -> OnDisk {
 ///
 /// # Errors
 /// The receipt or the journal cannot be read.
-pub fn owners(manager: &Manager, person: &Person, home: &Home) -> Result<Owners, JournalError> {
-    let state = place(manager, home, &person.home).state;
+pub fn owners(manager: &Manager, person: &User, home: &Home) -> Result<Owners, JournalError> {
+    let state = layout(manager, home, &person.home).state;
     Ok(owners_of(manager, person, &peek_receipt(&state)?, peek_unfinished(&state)?.as_ref()))
 }
 
-fn owners_of(manager: &Manager, person: &Person, receipt: &Receipt, open: Option<&UnfinishedPlan>) -> Owners {
+fn owners_of(manager: &Manager, person: &User, receipt: &Receipt, open: Option<&UnfinishedPlan>) -> Owners {
     let path = manager.file(&UnitName::hub());
     let of = |text: &str| Owner::of_unit(text, manager, person);
     let receipt = receipt.text(&path).and_then(of);
@@ -218,7 +218,7 @@ fn owners_of(manager: &Manager, person: &Person, receipt: &Receipt, open: Option
 /// opened. The names are bytes of that person's choice, and go to the screen alone.
 fn modules_of(owner: &Owner) -> Vec<String> {
     let Some(home) = &owner.home else { return Vec::new() };
-    let uid = owner.person.parse().ok().or_else(|| Some(person::by_name(&owner.person).ok()?.uid));
+    let uid = owner.person.parse().ok().or_else(|| Some(user::by_name(&owner.person).ok()?.uid));
     let Some(uid) = uid else { return Vec::new() };
     let unit = UnitName::hub().systemd();
     let is_kept = |pid| table::cgroup(pid).is_none_or(|cgroup| cgroup.split('/').any(|part| part == unit));
@@ -312,7 +312,7 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
         owner: fs::owner(seed.home.root()),
         modules: Vec::new(),
         broken: None,
-        hub_env: hub_env::refused(seed.home, seed.person.uid, person::effective_uid()),
+        hub_env: hub_env::refused(seed.home, seed.person.uid, user::effective_uid()),
     };
     let rows = match services::read(seed.home) {
         Ok(services) => services.rows,

@@ -10,11 +10,11 @@
 
 pub mod facts;
 pub mod gather;
+pub mod layout;
 pub mod owner;
-pub mod path;
-pub mod place;
 pub mod planner;
 pub mod refusal;
+pub mod search_path;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod verify;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::manager::which::Manager;
+use crate::manager::backend::Manager;
 use crate::plan::Plan;
 use crate::plan::step::Step;
-use crate::process::person::Person;
+use crate::process::user::User;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
 
@@ -49,7 +49,7 @@ pub struct Owners {
 impl Owner {
     /// By the text of the hub's service. `None`: it is no unit of a hub, since it names neither a person nor a home.
     #[must_use]
-    pub fn of_unit(text: &str, manager: &Manager, whose_manager: &Person) -> Option<Self> {
+    pub fn of_unit(text: &str, manager: &Manager, whose_manager: &User) -> Option<Self> {
         let target = manager.target();
         let (person, home) = (recognise::person(text, &target), recognise::home(text, &target));
         if person.is_none() && home.is_none() {
@@ -62,7 +62,7 @@ impl Owner {
 
     /// By a plan: the unit that it writes.
     #[must_use]
-    pub fn of_plan(plan: &Plan, manager: &Manager, whose_manager: &Person) -> Option<Self> {
+    pub fn of_plan(plan: &Plan, manager: &Manager, whose_manager: &User) -> Option<Self> {
         let file = manager.file(&UnitName::hub());
         let texts = plan.steps.iter().filter_map(Step::unit_text);
         let (_, text) = texts.rev().find(|(path, _)| *path == file)?;
@@ -71,7 +71,7 @@ impl Owner {
 
     /// How it stands to this person and home.
     #[must_use]
-    pub fn kinship(&self, person: &Person, home: &Path) -> Kinship {
+    pub fn kinship(&self, person: &User, home: &Path) -> Kinship {
         if self.person != person.name && self.person.parse() != Ok(person.uid) {
             return Kinship::OtherPerson;
         }
@@ -86,20 +86,20 @@ impl Owners {
     /// The first of them that is not this person, with this home. Whoever began a plan comes first: what the files say is
     /// in the middle of it.
     #[must_use]
-    pub fn other(&self, person: &Person, home: &Path) -> Option<&Owner> {
+    pub fn other(&self, person: &User, home: &Path) -> Option<&Owner> {
         let all = self.open.iter().chain(&self.unit).chain(&self.receipt);
         all.into_iter().find(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
     /// Whether it was begun by another person, or for another home, and is not over.
     #[must_use]
-    pub fn is_anothers_plan(&self, person: &Person, home: &Path) -> bool {
+    pub fn is_anothers_plan(&self, person: &User, home: &Path) -> bool {
         self.open.as_ref().is_some_and(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
     /// The home of this person's installation, if there is one.
     #[must_use]
-    pub fn home_of(&self, person: &Person) -> Option<&Path> {
+    pub fn home_of(&self, person: &User) -> Option<&Path> {
         let all = self.open.iter().chain(&self.receipt).chain(&self.unit);
         let own =
             all.into_iter().find(|owner| owner.kinship(person, Path::new("")) != Kinship::OtherPerson)?;
@@ -120,7 +120,7 @@ impl fmt::Display for Owner {
 mod tests {
     use super::*;
     use crate::install::testing::fresh;
-    use crate::manager::which::Systemd;
+    use crate::manager::backend::Systemd;
     use crate::unit::target::Scope;
 
     fn system() -> Manager {
@@ -128,8 +128,8 @@ mod tests {
         Manager::Systemd(Systemd { scope: Scope::System, version: 252, dir, runtime_dir: None })
     }
 
-    fn person(uid: u32, name: &str) -> Person {
-        Person { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
+    fn person(uid: u32, name: &str) -> User {
+        User { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
     }
 
     const ALICES: &str = "[Service]\nUser=alice\nEnvironment=\"PARACHUTE_HOME=/home/alice/.parachute\"\n";
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn whoever_is_named_anywhere_is_met() {
         let (alice, carol) = (person(1000, "alice"), person(1001, "carol"));
-        let owner = |person: &Person| Owner { person: person.name.clone(), home: None };
+        let owner = |person: &User| Owner { person: person.name.clone(), home: None };
         let home = Path::new("/h");
         let none = Owners::default();
         assert_eq!(none.other(&alice, home), None);

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::facts::{Facts, OnDisk, UnitFacts};
-use super::path::{UnitPath, unit_path};
-use super::place::{self, Place, place};
+use super::layout::{self, Layout, layout};
 use super::refusal::{Asker, Refusal};
+use super::search_path::{SearchPath, search_path};
 use crate::home::paths::Home;
-use crate::manager::which::Manager;
+use crate::manager::backend::Manager;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::unit::bind::Binding;
@@ -52,10 +52,10 @@ impl Default for Request {
 pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     refuse(facts, request)?;
     let home = Home::at(facts.home.root.clone());
-    let place = place(&facts.manager, &home, &facts.person.home);
-    let UnitPath { path, notes } = unit_path(&facts.search, &facts.needs);
+    let layout = layout(&facts.manager, &home, &facts.person.home);
+    let SearchPath { path, notes } = search_path(&facts.search, &facts.needs);
     let port = request.port.unwrap_or(facts.settings.port);
-    let rendered = rendered(facts, request, &place, path, port)?;
+    let rendered = rendered(facts, request, &layout, path, port)?;
     let mut plan = Plan::new(Verb::Init);
     if let Some(others) = &facts.others {
         plan.covers = true;
@@ -84,7 +84,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
         .filter(|unit| !rendered.iter().any(|file| file.unit == unit.unit))
         .collect();
 
-    for (path, mode) in &place.dirs {
+    for (path, mode) in &layout.dirs {
         plan.steps.push(Step::MakeDir { path: path.clone(), mode: *mode });
     }
     let changed = |unit: &UnitName| {
@@ -204,7 +204,7 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
 fn rendered(
     facts: &Facts,
     request: &Request,
-    place: &Place,
+    layout: &Layout,
     path: std::ffi::OsString,
     port: u16,
 ) -> Result<Vec<Rendered>, Refusal> {
@@ -214,12 +214,12 @@ fn rendered(
         overrides.socket = socket;
     }
     let logs = if facts.manager.is_system() {
-        PathBuf::from(place::SYSTEM_LOGS)
+        PathBuf::from(layout::SYSTEM_LOGS)
     } else {
         Home::at(facts.home.root.clone()).hub_logs()
     };
     let binding = Binding {
-        bin: place.program.clone(),
+        bin: layout.program.clone(),
         home: facts.home.root.clone(),
         person: Some(facts.person.name.clone()),
         person_home: Some(facts.person.home.clone()),

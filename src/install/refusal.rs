@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::owner::{Kinship, Owner};
-use crate::manager::which::Manager;
+use crate::manager::backend::Manager;
 use crate::module::shell::quote as quoted;
 use crate::process::holder::Occupant;
-use crate::process::person::Person;
+use crate::process::user::User;
 use crate::unit::token::Refused;
 
 /// Who asks, as far as a hint depends on it.
@@ -27,7 +27,7 @@ pub struct Asker {
 impl Asker {
     /// This person, about this home, where this manager has that owner's.
     #[must_use]
-    pub fn new(person: &Person, home: &Path, manager: &Manager, owner: &Owner) -> Self {
+    pub fn new(person: &User, home: &Path, manager: &Manager, owner: &Owner) -> Self {
         Self {
             person: person.name.clone(),
             home: named_home(person, home),
@@ -43,7 +43,7 @@ impl Asker {
 }
 
 /// `--home DIR `, with the blank that follows, unless it is where this person's home is by itself.
-fn named_home(person: &Person, home: &Path) -> String {
+fn named_home(person: &User, home: &Path) -> String {
     if home == person.home.join(".parachute") { String::new() } else { option_home(home) }
 }
 

@@ -1,10 +1,10 @@
 //! A machine on which nothing is installed yet, as facts, for tests of planners.
 
 use super::facts::{Facts, HomeFacts, OnDisk, Program, SettingsFacts, UnitFacts};
+use crate::manager::backend::{Manager, Systemd};
 use crate::manager::state::{Active, Told, UnitState};
-use crate::manager::which::{Manager, Systemd};
 use crate::plan::content::Content;
-use crate::process::person::Person;
+use crate::process::user::User;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
@@ -41,7 +41,7 @@ pub(crate) fn fresh() -> Facts {
         state: unheard(),
     };
     Facts {
-        person: Person { uid: 1000, gid: 1000, name: "op".to_owned(), home: "/home/op".into() },
+        person: User { uid: 1000, gid: 1000, name: "op".to_owned(), home: "/home/op".into() },
         manager: Manager::Systemd(Systemd {
             scope: Scope::User,
             version: 252,

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error_chain;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
-use crate::home::sentence;
-use crate::manager::driver::{Driver, Kind, ManagerError};
+use crate::manager::driver::{Driver, FailureKind, ManagerError};
 use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
 
@@ -12,7 +12,7 @@ use crate::manager::invocation::Runner;
 /// not there yet is none: the plan puts it there.
 ///
 /// # Errors
-/// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker here.
+/// [`ManagerError`]; of [`FailureKind::NoTool`] if there is no checker here.
 pub async fn texts<R: Runner>(
     driver: &Driver<R>,
     texts: &[(&Path, &str)],
@@ -21,8 +21,8 @@ pub async fn texts<R: Runner>(
     let dir = std::env::temp_dir().join(format!("parachute-verify-{:016x}", fastrand::u64(..)));
     let failed = |error: &FsError| ManagerError {
         doing: "check the unit files".to_owned(),
-        cause: Cause::never(sentence::of(error)),
-        kind: Kind::Failed,
+        cause: Cause::never(error_chain::of(error)),
+        kind: FailureKind::Failed,
     };
     let files = write(&dir, texts);
     let outcome = match &files {

@@ -1,6 +1,6 @@
 //! Whose hub it is to be, and in which scope. Root is never chosen in silence.
 
-use crate::process::person::Person;
+use crate::process::user::User;
 use crate::unit::target::Scope;
 
 use super::refusal::Refusal;
@@ -9,11 +9,11 @@ use super::refusal::Refusal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking<'a> {
     /// Who this process acts as.
-    pub acting: &'a Person,
+    pub acting: &'a User,
     /// Who called sudo, if somebody did.
-    pub sudo: Option<&'a Person>,
+    pub sudo: Option<&'a User>,
     /// `--user`.
-    pub named: Option<&'a Person>,
+    pub named: Option<&'a User>,
     /// `--scope`.
     pub scope: Option<Scope>,
 }
@@ -22,7 +22,7 @@ pub struct Asking<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// Whose.
-    pub person: Person,
+    pub person: User,
     /// Which scope: with root's rights the whole machine's, else the person's own.
     pub scope: Scope,
 }
@@ -60,8 +60,8 @@ pub fn choose(asking: &Asking<'_>) -> Result<Chosen, Refusal> {
 mod tests {
     use super::*;
 
-    fn person(uid: u32, name: &str) -> Person {
-        Person { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
+    fn person(uid: u32, name: &str) -> User {
+        User { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::line::{HEAD_LEN, parse};
 use super::line_splitter::LineSplitter;
 use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, parse_piece};
 use super::rotate::sibling;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Which lines are wanted, of every module. Both unset: all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Selection {
     pub(crate) last: Option<usize>,
     /// Only those of this time or later. A line without time has the time of the line before it; if no line before it
     /// has one, it is too old.
-    pub(crate) since: Option<Stamp>,
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// Opens the live files `paths` (`<short>.log`) and their rotated files. A module without files has no lines.
@@ -82,16 +82,16 @@ impl Iterator for Entries {
 struct ModuleLines {
     source: usize,
     path: PathBuf,
-    since: Option<Stamp>,
+    since: Option<Timestamp>,
     /// What is still to be read, oldest file first.
     segments: VecDeque<Segment>,
     /// The newest file, for [`Entries::followers`].
     newest: Option<(File, Seen)>,
     splitter: LineSplitter,
     /// Time of the last line that had one.
-    time: Option<Stamp>,
+    time: Option<Timestamp>,
     /// Lines of the last block, each with the time by which it is merged.
-    ready: VecDeque<(Option<Stamp>, LogEntry)>,
+    ready: VecDeque<(Option<Timestamp>, LogEntry)>,
 }
 
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl ModuleLines {
 }
 
 /// Drops files that end before `since`: the next one begins no later than that.
-fn skip_older(segments: &mut VecDeque<Segment>, since: Stamp) -> io::Result<()> {
+fn skip_older(segments: &mut VecDeque<Segment>, since: Timestamp) -> io::Result<()> {
     for newer in (1..segments.len()).rev() {
         let mut head = [0; HEAD_LEN];
         let read = file_ops::read_at(&segments[newer].file, &mut head, 0)?;
@@ -196,7 +196,7 @@ fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()
 }
 
 /// Time of the line before the start, for a first line without time. One block at most is searched for it.
-fn time_before(segment: &Segment) -> io::Result<Option<Stamp>> {
+fn time_before(segment: &Segment) -> io::Result<Option<Timestamp>> {
     let mut block = vec![0; block_size(segment.at)];
     let start = segment.at - block.len() as u64;
     let read = file_ops::read_at(&segment.file, &mut block, start)?;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn line(at: u64, text: &str) -> String {
-        format!("{}{text}\n", String::from_utf8(head(Stamp(at), Stream::Out, false).to_vec()).unwrap())
+        format!("{}{text}\n", String::from_utf8(head(Timestamp(at), Stream::Out, false).to_vec()).unwrap())
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
         fs::write(sibling(&path, 1), line(10, "a") + &line(20, "b") + "raw\n").unwrap();
         fs::write(&path, line(30, "c") + "torn").unwrap();
         let selection = |last, since: Option<u64>| {
-            texts(open(std::slice::from_ref(&path), Selection { last, since: since.map(Stamp) }).unwrap())
+            texts(open(std::slice::from_ref(&path), Selection { last, since: since.map(Timestamp) }).unwrap())
         };
         let all = ["detached 1", "detached 2", "a", "b", "raw", "c", "torn"];
         assert_eq!(selection(None, None), all);

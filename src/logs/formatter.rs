@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::line::{HEAD_LEN, MAX_TEXT, Stream, head};
 use super::line_splitter::LineSplitter;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Complete lines in both of their forms. Reused: one for all streams.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Formatter {
     }
 
     /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.
-    pub fn feed(&mut self, input: &[u8], at: Stamp, batch: &mut Batch) -> usize {
+    pub fn feed(&mut self, input: &[u8], at: Timestamp, batch: &mut Batch) -> usize {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = &mut self.fresh;
         self.splitter.feed(input, |text, continued| {
@@ -68,7 +68,7 @@ impl Formatter {
     }
 
     /// Adds what is left at the end of the stream.
-    pub fn finish(&mut self, at: Stamp, batch: &mut Batch) {
+    pub fn finish(&mut self, at: Timestamp, batch: &mut Batch) {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = self.fresh;
         self.splitter.finish(|text, continued| {
@@ -87,7 +87,7 @@ struct Heads {
 }
 
 impl Heads {
-    fn new(prefix: &[u8], at: Stamp, stream: Stream) -> Self {
+    fn new(prefix: &[u8], at: Timestamp, stream: Stream) -> Self {
         Self {
             out: [[prefix, b" "].concat(), [prefix, b"+"].concat()],
             file: [head(at, stream, false), head(at, stream, true)],
@@ -118,9 +118,9 @@ mod tests {
         let mut formatter = Formatter::new(&Short::new("vault").unwrap(), Stream::Err);
         let mut batch = Batch::default();
         for chunk in chunks {
-            assert_eq!(formatter.feed(chunk, Stamp(0), &mut batch), chunk.len());
+            assert_eq!(formatter.feed(chunk, Timestamp(0), &mut batch), chunk.len());
         }
-        formatter.finish(Stamp(0), &mut batch);
+        formatter.finish(Timestamp(0), &mut batch);
         batch
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let mut formatter = Formatter::new(&Short::new("v").unwrap(), Stream::Out);
         let mut batch = Batch::default();
         let input = vec![b'\n'; 256 * 1024];
-        let taken = formatter.feed(&input, Stamp(0), &mut batch);
+        let taken = formatter.feed(&input, Timestamp(0), &mut batch);
         assert!(taken < input.len() && batch.lines == taken as u64);
         assert!(batch.file.len() <= FULL + HEAD_LEN + 1);
     }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::line::{Stream, stored_line};
 use super::rotate::LogFile;
 use crate::module::launch::LogLimits;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::sync::mutex::lock;
 
 /// Most bytes that wait for a slow disk; further lines are not written to the file.
@@ -28,7 +28,7 @@ impl HubLog {
     }
 
     /// Leaves a text for the file, each of its lines with the time. `true`: the logs thread must be told.
-    pub(crate) fn queue(&self, at: Stamp, stream: Stream, text: &str) -> bool {
+    pub(crate) fn queue(&self, at: Timestamp, stream: Stream, text: &str) -> bool {
         let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();
         for line in text.lines() {

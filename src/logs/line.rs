@@ -15,7 +15,7 @@
 
 use std::io::Write as _;
 
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Longest text of one line, bytes. A longer one is cut, and the pieces after the first are marked `continued`.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -56,7 +56,7 @@ pub(crate) struct Line {
     /// Grows by one per line of a module while the hub runs; a gap is a loss.
     pub(crate) seq: u64,
     /// When the hub read it.
-    pub(crate) at: Stamp,
+    pub(crate) at: Timestamp,
     /// Where it came from.
     pub(crate) stream: Stream,
     /// It continues the line before it of the same stream, which was cut at [`MAX_TEXT`].
@@ -69,7 +69,7 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored<'a> {
     /// When it was written; `None` in a line of the detached hub.
-    pub at: Option<Stamp>,
+    pub at: Option<Timestamp>,
     /// Where it came from; a line of the detached hub counts as [`Stream::Out`].
     pub stream: Stream,
     /// It continues the line before it of the same stream, which was cut at [`MAX_TEXT`].
@@ -79,7 +79,7 @@ pub struct Stored<'a> {
 }
 
 /// The head of a line in a log file.
-pub(crate) fn head(at: Stamp, stream: Stream, continued: bool) -> [u8; HEAD_LEN] {
+pub(crate) fn head(at: Timestamp, stream: Stream, continued: bool) -> [u8; HEAD_LEN] {
     let mut head = [b' '; HEAD_LEN];
     // A stamp is always 24 bytes: years past 9999 are capped by its Display. Nothing here can fail.
     let _ = write!(&mut head[..24], "{at}");
@@ -90,7 +90,7 @@ pub(crate) fn head(at: Stamp, stream: Stream, continued: bool) -> [u8; HEAD_LEN]
 
 /// One line of the hub or the supervisor, as a log file has it, newline included.
 #[must_use]
-pub(crate) fn stored_line(at: Stamp, stream: Stream, text: &str) -> Vec<u8> {
+pub(crate) fn stored_line(at: Timestamp, stream: Stream, text: &str) -> Vec<u8> {
     [head(at, stream, false).as_slice(), text.as_bytes(), b"\n"].concat()
 }
 
@@ -107,7 +107,8 @@ pub fn parse(raw: &[u8]) -> Stored<'_> {
 
 fn headed(raw: &[u8]) -> Option<Stored<'_>> {
     let (head, text) = raw.split_at_checked(HEAD_LEN)?;
-    // Stamp::parse is lenient; the shape is not, or a line of the detached hub that starts with a date would lose it.
+    // Timestamp::parse is lenient; the shape is not, or a line of the detached hub that starts with a date would lose
+    // it.
     if head[10] != b'T' || head[23] != b'Z' || head[24] != b' ' {
         return None;
     }
@@ -117,7 +118,7 @@ fn headed(raw: &[u8]) -> Option<Stored<'_>> {
         b'+' => true,
         _ => return None,
     };
-    let at = Stamp::parse(std::str::from_utf8(&head[..24]).ok()?)?;
+    let at = Timestamp::parse(std::str::from_utf8(&head[..24]).ok()?)?;
     Some(Stored { at: Some(at), stream, continued, text })
 }
 
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn file_form_round_trip() {
-        let at = Stamp(1_772_359_449_120);
+        let at = Timestamp(1_772_359_449_120);
         for stream in [Stream::Out, Stream::Err, Stream::Hub] {
             for continued in [false, true] {
                 let mut raw = head(at, stream, continued).to_vec();
@@ -174,7 +175,7 @@ mod tests {
             }
         }
         assert_eq!(&head(at, Stream::Err, true), b"2026-03-01T10:04:09.120Z !+");
-        assert_eq!(head(Stamp(u64::MAX), Stream::Out, false)[25], b'|', "a far year keeps the columns");
+        assert_eq!(head(Timestamp(u64::MAX), Stream::Out, false)[25], b'|', "a far year keeps the columns");
     }
 
     #[test]
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn shown_to_a_person() {
         let vault = "vault";
-        let at = Some(Stamp(1_772_359_449_120));
+        let at = Some(Timestamp(1_772_359_449_120));
         let line = Stored { at, stream: Stream::Out, continued: false, text: b"hello" };
         assert_eq!(shown(None, false, &line), "hello\n");
         assert_eq!(shown(Some(vault), false, &line), "[vault] hello\n");

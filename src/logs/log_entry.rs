@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::line::{HEAD_LEN, MAX_TEXT, Stored, Stream, parse};
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Most bytes of one read.
 pub(crate) const BLOCK: usize = 64 * 1024;
@@ -18,7 +18,7 @@ pub(crate) struct LogEntry {
     /// Index of its module among those asked for.
     pub(crate) source: usize,
     /// When it was written; `None` in a line of the detached hub.
-    pub(crate) at: Option<Stamp>,
+    pub(crate) at: Option<Timestamp>,
     /// Where it came from.
     pub(crate) stream: Stream,
     /// It continues the line before it of the same stream.

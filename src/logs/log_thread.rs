@@ -18,7 +18,7 @@ use super::module_state::ModuleState;
 use super::rotate::AppendOutcome;
 use super::stdout::{Stdout, StdoutSink};
 use crate::module::launch::LogLimits;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::sync::mutex::lock;
 
 /// Most bytes that are read from one stream before another has its turn.
@@ -70,7 +70,7 @@ impl LogThread {
 
     /// Writes a line to the hub's log only. Never waits.
     pub(crate) fn to_hub_log(self: &Arc<Self>, stream: Stream, text: &str) {
-        let at = Stamp::of(SystemTime::now());
+        let at = Timestamp::of(SystemTime::now());
         if self.hub_log.get().is_some_and(|log| log.queue(at, stream, text)) {
             let thread = Arc::clone(self);
             self.handle.spawn(async move { thread.write_hub_log() });
@@ -114,7 +114,7 @@ impl LogThread {
                 let text = format!("{missing} lines are missing here: the file could not be written");
                 let path = file.path().display();
                 self.hub_line(&format!("{}: {path} is written again; {text}", module.short));
-                let line = stored_line(Stamp::of(SystemTime::now()), Stream::Hub, &text);
+                let line = stored_line(Timestamp::of(SystemTime::now()), Stream::Hub, &text);
                 // A second failure in a row is reported with the next batch.
                 let _ = file.append(&line, limits, Instant::now());
             }

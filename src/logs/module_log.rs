@@ -13,7 +13,7 @@ use super::log_thread::LogThread;
 use super::module_state::ModuleState;
 use super::pump::Pump;
 use super::ring::FollowFrom;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::sync::mutex::lock;
 
 /// A handle to the log of one module. Cheap to clone.
@@ -35,7 +35,7 @@ impl ModuleLog {
 
     /// Adds lines of the supervisor about this module: to stdout, ring, followers and file. Never waits.
     pub(crate) fn note(&self, text: &str) {
-        let at = Stamp::of(SystemTime::now());
+        let at = Timestamp::of(SystemTime::now());
         let mut stored = Vec::new();
         let mut lines = 0;
         for line in text.lines() {

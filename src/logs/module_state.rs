@@ -10,7 +10,7 @@ use super::ring::{FOLLOWED_CAP, FollowFrom, RING_CAP, Ring};
 use super::rotate::LogFile;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::sync::mutex::lock;
 
 /// Shared by the module's pumps, its followers and the supervisor.
@@ -52,7 +52,7 @@ impl ModuleState {
     }
 
     /// Adds a batch of lines, as a file has them, to ring and followers. Returns the file's limits as they are now.
-    pub(crate) fn keep(&self, at: Stamp, stream: Stream, file: &[u8], lines: u64) -> LogLimits {
+    pub(crate) fn keep(&self, at: Timestamp, stream: Stream, file: &[u8], lines: u64) -> LogLimits {
         let mut recent = lock(&self.recent);
         recent.ring.push_file_form(at, stream, file, lines);
         let limits = recent.limits;
@@ -63,7 +63,7 @@ impl ModuleState {
 
     /// Adds supervisor lines, as a file has them, to ring and followers, and leaves them for the file. `true`: the logs
     /// thread does not know yet that something waits for the file.
-    pub(crate) fn keep_note(&self, at: Stamp, file: &[u8], lines: u64) -> bool {
+    pub(crate) fn keep_note(&self, at: Timestamp, file: &[u8], lines: u64) -> bool {
         let mut recent = lock(&self.recent);
         recent.ring.push_file_form(at, Stream::Hub, file, lines);
         let first = recent.notes.is_empty();

@@ -17,7 +17,7 @@ use super::formatter::{Batch, Formatter};
 use super::line::Stream;
 use super::log_thread::{LogThread, Scratch};
 use super::module_state::ModuleState;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// One stream that is being read. Dropping it changes nothing: the stream is read until its end.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ async fn pump(
         let (filled, left) = fill(&pipe, input, last_turn)?;
         last_turn |= left == Left::Ended;
 
-        let at = Stamp::of(SystemTime::now());
+        let at = Timestamp::of(SystemTime::now());
         let mut rest = &input[..filled];
         while !rest.is_empty() {
             let taken = formatter.feed(rest, at, batch);
@@ -140,7 +140,7 @@ async fn deliver(
     thread: &Arc<LogThread>,
     module: &ModuleState,
     stream: Stream,
-    at: Stamp,
+    at: Timestamp,
     batch: &mut Batch,
 ) {
     if batch.lines > 0 {

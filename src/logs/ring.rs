@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use memchr::{memchr, memrchr};
 
 use super::line::{HEAD_LEN, Line, Stream};
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// Bytes that a ring keeps, index included.
 pub(crate) const RING_CAP: usize = 64 * 1024;
@@ -16,7 +16,7 @@ pub(crate) const FOLLOWED_CAP: usize = 1024 * 1024;
 /// What is known of a line beside its bytes. The number of the first one and their order give `seq`.
 #[derive(Debug, Clone, Copy)]
 struct IndexEntry {
-    at: Stamp,
+    at: Timestamp,
     len: u32,
     stream: Stream,
     continued: bool,
@@ -33,7 +33,7 @@ pub(crate) enum FollowFrom {
     /// The line of this number: a client that comes back says which one it wants next.
     Seq(u64),
     /// The first line that was read at this time or later.
-    Since(Stamp),
+    Since(Timestamp),
 }
 
 /// Whole lines, oldest dropped first; the newest one is kept whatever its length. Grows as it is filled.
@@ -70,7 +70,7 @@ impl Ring {
     }
 
     /// Adds one line.
-    pub(crate) fn push(&mut self, at: Stamp, stream: Stream, continued: bool, text: &[u8]) {
+    pub(crate) fn push(&mut self, at: Timestamp, stream: Stream, continued: bool, text: &[u8]) {
         // Room first, so that neither buffer grows past the cap.
         while !self.index.is_empty() && self.used() + ENTRY + text.len() > self.cap {
             self.drop_oldest();
@@ -94,7 +94,7 @@ impl Ring {
 
     /// Adds the `lines` lines of `file`, which are as a log file has them, all read `at` from `stream`. Only as many of
     /// the last lines are copied as fit; the others still count.
-    pub(crate) fn push_file_form(&mut self, at: Stamp, stream: Stream, file: &[u8], lines: u64) {
+    pub(crate) fn push_file_form(&mut self, at: Timestamp, stream: Stream, file: &[u8], lines: u64) {
         let (mut from, mut kept, mut cost) = (file.len(), 0u64, 0);
         while from > 0 {
             let start = memrchr(b'\n', &file[..from - 1]).map_or(0, |i| i + 1);
@@ -145,7 +145,7 @@ impl Ring {
     }
 
     /// Number of the first kept line read at `since` or later.
-    fn seq_since(&self, since: Stamp) -> u64 {
+    fn seq_since(&self, since: Timestamp) -> u64 {
         let older = self.index.iter().position(|e| e.at >= since).unwrap_or(self.index.len());
         self.first() + older as u64
     }
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn keeps_the_newest_whatever_its_length() {
         let mut ring = Ring::new();
-        ring.push(Stamp(1), Stream::Out, false, b"old");
-        ring.push(Stamp(2), Stream::Out, false, &[b'x'; 2 * RING_CAP]);
+        ring.push(Timestamp(1), Stream::Out, false, b"old");
+        ring.push(Timestamp(2), Stream::Out, false, &[b'x'; 2 * RING_CAP]);
         assert_eq!((ring.first(), ring.next()), (1, 2));
         assert_eq!(ring.from(0, 9, usize::MAX)[0].text.len(), 2 * RING_CAP);
-        ring.push(Stamp(3), Stream::Err, false, b"new");
+        ring.push(Timestamp(3), Stream::Err, false, b"new");
         assert_eq!(texts(&ring.from(0, 9, usize::MAX)), [(2, "new".to_owned())]);
     }
 
@@ -201,14 +201,14 @@ mod tests {
     fn a_window_of_lines() {
         let mut ring = Ring::new();
         for n in 0..5 {
-            ring.push(Stamp(n), Stream::Out, false, format!("{n}").as_bytes());
+            ring.push(Timestamp(n), Stream::Out, false, format!("{n}").as_bytes());
         }
         let seqs = |lines: Vec<Line>| lines.iter().map(|l| l.seq).collect::<Vec<_>>();
         assert_eq!(seqs(ring.from(3, 9, 99)), [3, 4]);
         assert_eq!(seqs(ring.from(0, 2, 99)), [0, 1]);
         assert_eq!(seqs(ring.from(1, 9, 2)), [1, 2]);
         assert_eq!(seqs(ring.from(7, 9, 99)), [0u64; 0]);
-        assert_eq!((ring.seq_since(Stamp(2)), ring.seq_since(Stamp(9))), (2, 5));
+        assert_eq!((ring.seq_since(Timestamp(2)), ring.seq_since(Timestamp(9))), (2, 5));
     }
 
     proptest! {
@@ -226,13 +226,13 @@ mod tests {
                 let mut file = Vec::new();
                 for (j, len) in batch.iter().enumerate() {
                     let text = vec![b'a' + u8::try_from(j).unwrap(); *len];
-                    by_line.push(Stamp(i as u64), Stream::Err, j % 2 == 1, &text);
-                    file.extend_from_slice(&head(Stamp(i as u64), Stream::Err, j % 2 == 1));
+                    by_line.push(Timestamp(i as u64), Stream::Err, j % 2 == 1, &text);
+                    file.extend_from_slice(&head(Timestamp(i as u64), Stream::Err, j % 2 == 1));
                     file.extend_from_slice(&text);
                     file.push(b'\n');
                     all.push(text);
                 }
-                by_batch.push_file_form(Stamp(i as u64), Stream::Err, &file, batch.len() as u64);
+                by_batch.push_file_form(Timestamp(i as u64), Stream::Err, &file, batch.len() as u64);
             }
             prop_assert_eq!(by_batch.next(), all.len() as u64);
             prop_assert_eq!(by_line.next(), all.len() as u64);

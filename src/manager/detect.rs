@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::{Domain, Launchd, Manager, Systemd};
 use super::state::Told;
 use super::systemd::parse::{self, About};
-use super::which::{Domain, Launchd, Manager, Systemd};
 use crate::unit::target::Scope;
 
 /// What decides. Plain data: a report can carry it, a test is a literal.
@@ -276,5 +276,4 @@ fn home(facts: &HostFacts) -> PathBuf {
 }
 
 #[cfg(test)]
-#[path = "detect_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! Makes the manager do things, and comes back when they are so.
 //!
-//! Each verb is a loop around a pure sequence: it runs what the sequence says, waits as long as it says, and ends as
+//! Each verb is a loop around a pure operation: it runs what the operation says, waits as long as it says, and ends as
 //! it says. No exit code is believed: enabled, linger, running and gone are looked at afterwards.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a manager takes")]
 
@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use tokio::time::{Instant, sleep};
 
+use super::backend::Manager;
 use super::explain::Cause;
 use super::invocation::{Invocation, Output, Runner};
-use super::settle::{Goal, Move, Steps};
+use super::operation::{Goal, Move, Operation};
 use super::state::{Told, UnitState};
-use super::which::Manager;
 use crate::unit::name::{Part, UnitName};
 
 mod launchd;
@@ -36,12 +36,12 @@ pub struct ManagerError {
     /// Why.
     pub cause: Cause,
     /// Whether that is a failure at all.
-    pub kind: Kind,
+    pub kind: FailureKind,
 }
 
 /// What a [`ManagerError`] is to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// It failed.
     Failed,
     /// The tool is not on this machine, or does not work on it.
@@ -53,12 +53,12 @@ pub enum Kind {
 /// The same before it is known what was being done.
 struct Trouble {
     cause: Cause,
-    kind: Kind,
+    kind: FailureKind,
 }
 
 impl From<Cause> for Trouble {
     fn from(cause: Cause) -> Self {
-        Self { cause, kind: Kind::Failed }
+        Self { cause, kind: FailureKind::Failed }
     }
 }
 
@@ -183,12 +183,12 @@ impl<R: Runner> Driver<R> {
     /// The last lines that the manager kept of a unit, oldest first.
     ///
     /// # Errors
-    /// [`ManagerError`]; of [`Kind::NotKept`] if they must be read from the service's own file.
+    /// [`ManagerError`]; of [`FailureKind::NotKept`] if they must be read from the service's own file.
     pub async fn logs(&self, unit: &UnitName, lines: usize) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
             Manager::Systemd(systemd) => self.systemd_logs(systemd, unit, lines).await,
             Manager::Launchd(_) => {
-                Err(Trouble { cause: Cause::never("launchd keeps no log"), kind: Kind::NotKept })
+                Err(Trouble { cause: Cause::never("launchd keeps no log"), kind: FailureKind::NotKept })
             }
         };
         told.map_err(|trouble| trouble.doing(self.of("read the log of", unit)))
@@ -197,7 +197,7 @@ impl<R: Runner> Driver<R> {
     /// What the manager's own checker has to say about unit files: a line a complaint, none if they are good.
     ///
     /// # Errors
-    /// [`ManagerError`]; of [`Kind::NoTool`] if there is no checker, or none that works here.
+    /// [`ManagerError`]; of [`FailureKind::NoTool`] if there is no checker, or none that works here.
     pub async fn verify(&self, files: &[PathBuf]) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
             Manager::Systemd(systemd) => self.systemd_verify(systemd, files).await,
@@ -216,8 +216,8 @@ impl<R: Runner> Driver<R> {
         let begun = Instant::now();
         let done = match &self.manager {
             Manager::Systemd(systemd) => {
-                let steps = systemd::Sequence::new(systemd, unit, goal).untried(untried);
-                self.systemd_bring(systemd, unit, steps, begun).await
+                let operation = systemd::SystemdOperation::new(systemd, unit, goal).untried(untried);
+                self.systemd_bring(systemd, unit, operation, begun).await
             }
             Manager::Launchd(launchd) => self.launchd_bring(launchd, unit, goal, begun).await.map(|()| None),
         };
@@ -225,10 +225,14 @@ impl<R: Runner> Driver<R> {
     }
 
     /// The loop. Returns what the tool said that was run last, if the goal was reached by it.
-    async fn settle(&self, steps: &mut impl Steps, begun: Instant) -> Result<Option<Output>, Trouble> {
+    async fn carry_out(
+        &self,
+        operation: &mut impl Operation,
+        begun: Instant,
+    ) -> Result<Option<Output>, Trouble> {
         let mut last = None;
         loop {
-            let next = steps.next(last.as_ref(), begun.elapsed());
+            let next = operation.next(last.as_ref(), begun.elapsed());
             let said = last.take();
             match next {
                 Move::Run(invocation) => last = Some(self.run(&invocation).await?),
@@ -242,7 +246,7 @@ impl<R: Runner> Driver<R> {
     async fn run(&self, invocation: &Invocation) -> Result<Output, Trouble> {
         self.runner.run(invocation).await.map_err(|error| {
             let absent = error.kind() == std::io::ErrorKind::NotFound;
-            let kind = if absent { Kind::NoTool } else { Kind::Failed };
+            let kind = if absent { FailureKind::NoTool } else { FailureKind::Failed };
             Trouble { cause: Cause::of_tool(invocation, &error), kind }
         })
     }

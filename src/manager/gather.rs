@@ -7,23 +7,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::backend::{Domain, Systemd};
 use super::detect::{Family, HostFacts, LaunchdFacts, SystemdFacts, family};
 use super::explain::Cause;
 use super::invocation::{Invocation, Output, Runner};
 use super::state::Told;
 use super::systemd::parse::{self, About};
 use super::systemd::verbs;
-use super::which::{Domain, Systemd};
 use crate::home::fs;
-use crate::process::person;
+use crate::process::user;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope};
 
 /// Looks. `env` is the whole environment.
 pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -> HostFacts {
     let var = |name: &str| env.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
-    let uid = person::effective_uid();
-    let me = person::by_uid(uid).ok();
+    let uid = user::effective_uid();
+    let me = user::by_uid(uid).ok();
     let (os, asked) = (std::env::consts::OS.to_owned(), text("PARACHUTE_MANAGER"));
     let homes = [var("HOME").map(PathBuf::from), me.as_ref().map(|me| me.home.clone())];
     let family = family(&os, asked.as_deref()).ok();
@@ -35,7 +35,7 @@ pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -
         uid,
         name: me.map(|me| me.name),
         homes: homes.into_iter().flatten().filter(|home| home.is_absolute()).collect(),
-        sudo_by: sudo_by.map(|by| person::by_uid(by).map_or_else(|_| format!("user {by}"), |by| by.name)),
+        sudo_by: sudo_by.map(|by| user::by_uid(by).map_or_else(|_| format!("user {by}"), |by| by.name)),
         ssh: var("SSH_CONNECTION").is_some() || var("SSH_TTY").is_some(),
         container: container(var("container").is_some()),
         wsl: var("WSL_DISTRO_NAME").is_some(),

@@ -4,18 +4,18 @@
 //!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause
 //! ```
 
+pub mod autostart;
+pub mod backend;
+pub mod cached_runner;
 pub mod detect;
 pub mod driver;
 pub mod explain;
 pub mod gather;
 pub mod invocation;
 pub mod launchd;
-pub mod memo;
+pub mod operation;
 pub mod runner;
-pub mod settle;
 pub mod state;
-pub mod survival;
 pub mod systemd;
 #[cfg(test)]
 mod testing;
-pub mod which;

@@ -8,7 +8,7 @@ use super::pidfile::Pidfile;
 use crate::manager::state::UnitState;
 use crate::process::holder::Occupant;
 use crate::process::id::ProcessId;
-use crate::process::raw::Raw;
+use crate::process::os_bytes::OsBytes;
 use crate::process::system::Stream;
 use crate::unit::name::UnitName;
 
@@ -56,7 +56,7 @@ pub struct Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Program and arguments.
-    pub argv: Vec<Raw>,
+    pub argv: Vec<OsBytes>,
     /// Where the program is, if it is anywhere.
     pub program: Option<PathBuf>,
     /// Working directory.
@@ -79,7 +79,7 @@ pub struct Seen {
     /// We, or one of those above us.
     pub ourselves: bool,
     /// Its arguments, if they can be seen.
-    pub argv: Option<Vec<Raw>>,
+    pub argv: Option<Vec<OsBytes>>,
     /// The file it executes.
     pub exe: Option<PathBuf>,
     /// Its working directory.
@@ -87,7 +87,7 @@ pub struct Seen {
     /// The home that its environment names.
     pub home: Option<PathBuf>,
     /// PATH in its environment.
-    pub path: Option<Raw>,
+    pub path: Option<OsBytes>,
     /// The module whose mark it carries: a supervisor has it.
     pub mark: Option<String>,
     /// Where its input, output and errors go.

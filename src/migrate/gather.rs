@@ -22,16 +22,16 @@ use crate::manager::invocation::Runner;
 use crate::module::name::Short;
 use crate::module::port;
 use crate::module::row::Row;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::detached;
 use crate::process::holder::look::{Asking, Looker};
 use crate::process::kin::{above, ancestry};
-use crate::process::raw::Raw;
+use crate::process::os_bytes::OsBytes;
 use crate::process::system::ProcInfo;
 use crate::process::system::Stream;
 use crate::process::table::{self, Census};
-use crate::process::unsure::Unsure;
-use crate::process::{person::Person, ports};
+use crate::process::unknown::Unknown;
+use crate::process::{ports, user::User};
 
 /// A pidfile holds one number.
 const MAX_PIDFILE: u64 = 4096;
@@ -44,20 +44,20 @@ pub const HUB: &str = "hub";
 #[derive(Debug, Clone)]
 pub struct Seed<'a> {
     /// Whose daemons.
-    pub person: &'a Person,
+    pub person: &'a User,
     /// Their home.
     pub home: &'a Home,
     /// The environment of whoever asks.
     pub env: &'a BTreeMap<OsString, OsString>,
     /// The time.
-    pub now: Stamp,
+    pub now: Timestamp,
 }
 
 /// Looks for daemons: pidfiles, ports, logs, and the processes they point at.
 ///
 /// # Errors
-/// [`Unsure`]: the system does not tell what runs here, so nothing can be said about it.
-pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unsure> {
+/// [`Unknown`]: the system does not tell what runs here, so nothing can be said about it.
+pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
     let (roles, broken) = roles(seed);
     let census = Census::take()?;
     let ourselves = ancestry(&census, table::own_pid());
@@ -114,7 +114,7 @@ pub async fn units<R: Runner, S: Runner>(
     legacy: &mut Legacy,
     driver: &Driver<R>,
     others: &[Driver<S>],
-    person: &Person,
+    person: &User,
 ) {
     let mut found = Vec::new();
     for name in units::names(legacy.roles.iter().map(|role| role.name.as_str())) {
@@ -176,7 +176,7 @@ fn role_of(seed: &Seed<'_>, short: &Short, row: &Row, set: &settings::LastGood, 
             let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
             which::which_in(program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))).ok()
         });
-        Start { argv: launch.argv.iter().cloned().map(Raw).collect(), program, cwd: launch.cwd.clone() }
+        Start { argv: launch.argv.iter().cloned().map(OsBytes).collect(), program, cwd: launch.cwd.clone() }
     });
     Role {
         name: short.to_string(),
@@ -219,7 +219,7 @@ fn read_pidfile(seed: &Seed<'_>, name: &str, census: &Census, ourselves: &BTreeS
     Some(Pidfile { of: name.to_owned(), path, pid, worth })
 }
 
-fn ports_of(home: &Home, roles: &[Role]) -> Result<Vec<PortFact>, Unsure> {
+fn ports_of(home: &Home, roles: &[Role]) -> Result<Vec<PortFact>, Unknown> {
     let occupied = ports::occupied()?;
     let looker = Looker::new(&Asking::about(home.root()));
     let mut facts = Vec::new();
@@ -238,7 +238,7 @@ fn look(
     census: &Census,
     ourselves: &BTreeSet<u32>,
     ports: &[PortFact],
-) -> Result<Seen, Unsure> {
+) -> Result<Seen, Unknown> {
     let pid = p.id.pid;
     let argv = table::command_line(pid);
     Ok(Seen {
@@ -249,11 +249,11 @@ fn look(
         above: above(census, pid),
         ourselves: ourselves.contains(&pid),
         command: argv.as_ref().map_or_else(|| p.name.clone(), |argv| ports::printable(argv)),
-        argv: argv.map(|argv| argv.into_iter().map(Raw).collect()),
+        argv: argv.map(|argv| argv.into_iter().map(OsBytes).collect()),
         exe: table::exe(pid),
         cwd: table::cwd(pid),
         home: table::home(pid)?.map(|home| fs::resolved(&home)),
-        path: table::path_variable(pid).map(Raw),
+        path: table::path_variable(pid).map(OsBytes),
         mark: table::marks(pid)?.map(|marks| marks.module.to_string()),
         streams: detached::streams(pid),
         listens: ports.iter().filter(|port| port.holders.contains(&p.id)).map(|port| port.port).collect(),

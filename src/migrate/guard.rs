@@ -11,9 +11,9 @@ use crate::home::lock::{Lock, LockError};
 use crate::home::paths::Home;
 use crate::home::{services, settings};
 use crate::module::port;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 use crate::process::{ports, table};
 
 /// Largest pidfile that is read, bytes.
@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(2);
 
 /// Somebody who uses the home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct User {
+pub struct HomeUser {
     /// One sentence.
     pub who: String,
     /// The command that ends it, or tells more.
@@ -34,8 +34,8 @@ pub struct User {
 /// The lock that a hub of this home would need, if there ever was one. Held, no hub begins to use the home.
 ///
 /// # Errors
-/// The [`User`] who has it.
-pub fn lock(home: &Home) -> Result<Option<Lock>, User> {
+/// The [`HomeUser`] who has it.
+pub fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
     let path = home.hub_lock();
     if !fs::exists(&path) {
         return Ok(None);
@@ -44,7 +44,10 @@ pub fn lock(home: &Home) -> Result<Option<Lock>, User> {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Held { pid, .. }) => {
             let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
-            Err(User { who: format!("a hub runs from this home{pid}"), next: "parachute stop".to_owned() })
+            Err(HomeUser {
+                who: format!("a hub runs from this home{pid}"),
+                next: "parachute stop".to_owned(),
+            })
         }
         // What cannot be locked proves nothing.
         Err(LockError::File(_) | LockError::Flock { .. }) => Ok(None),
@@ -53,7 +56,7 @@ pub fn lock(home: &Home) -> Result<Option<Lock>, User> {
 
 /// Who else uses the home: processes that wrote a pidfile in it, and listeners on its ports.
 #[must_use]
-pub fn users(home: &Home, now: Stamp) -> Vec<User> {
+pub fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
     let mut pids = BTreeSet::new();
     let mut users = Vec::new();
     for file in pidfiles(home.root()) {
@@ -69,7 +72,7 @@ pub fn users(home: &Home, now: Stamp) -> Vec<User> {
         for id in ports::holders(port).unwrap_or_default() {
             if works_in(&id, home) && pids.insert(id.pid) {
                 let who = format!("pid {} listens on port {port} and uses this home", id.pid);
-                users.push(User { who, next: WHO.to_owned() });
+                users.push(HomeUser { who, next: WHO.to_owned() });
             }
         }
     }
@@ -91,7 +94,7 @@ fn pidfiles(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn by_pidfile(file: &Path, now: Stamp) -> Option<(u32, User)> {
+fn by_pidfile(file: &Path, now: Timestamp) -> Option<(u32, HomeUser)> {
     let text = fs::read(file, PIDFILE).ok()?;
     let pid: u32 = String::from_utf8(text).ok()?.trim().parse().ok().filter(|pid| *pid > 1)?;
     let written = fs::signature(file)?.modified;
@@ -100,14 +103,14 @@ fn by_pidfile(file: &Path, now: Stamp) -> Option<(u32, User)> {
         Ok(Some(info)) if info.zombie => return None,
         Ok(Some(info)) if is_another(now, table::age(&info.id), written) => return None,
         Ok(Some(info)) => format!("pid {pid} ({}) runs, as {} says", info.name, file.display()),
-        Err(Unsure { .. }) => format!("pid {pid} may run, as {} says: it cannot be told", file.display()),
+        Err(Unknown { .. }) => format!("pid {pid} may run, as {} says: it cannot be told", file.display()),
     };
-    Some((pid, User { who, next: WHO.to_owned() }))
+    Some((pid, HomeUser { who, next: WHO.to_owned() }))
 }
 
 /// Whether it started after the file was written, `written` nanoseconds after the epoch: then the number was given
 /// again.
-fn is_another(now: Stamp, age: Duration, written: i128) -> bool {
+fn is_another(now: Timestamp, age: Duration, written: i128) -> bool {
     let started = i128::from(now.0) * 1_000_000 - i128::try_from(age.as_nanos()).unwrap_or(i128::MAX);
     started > written + i128::try_from(SLACK.as_nanos()).unwrap_or(0)
 }
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_number_that_was_given_again_is_another_process() {
-        let now = Stamp(1_000_000_000);
+        let now = Timestamp(1_000_000_000);
         let written = |seconds: u64| i128::from(now.0) * 1_000_000 - i128::from(seconds) * 1_000_000_000;
         let age = Duration::from_secs(100);
         for (ago, another) in [(50, false), (100, false), (101, false), (103, true), (9_999, true)] {
@@ -158,11 +161,11 @@ mod tests {
         {
             put(name, text);
         }
-        let now = Stamp::parse("2099-01-01 00:00:00").unwrap();
+        let now = Timestamp::parse("2099-01-01 00:00:00").unwrap();
         assert_eq!(users(&home, now), []);
         put("vault", &format!("{}\n", std::process::id()));
         // By the clock of then this process is as old as the file.
-        let live = users(&home, Stamp(0));
+        let live = users(&home, Timestamp(0));
         assert_eq!(live.len(), 1, "{live:?}");
         assert!(
             live[0].who.contains(&format!("pid {}", std::process::id()))

@@ -1,6 +1,6 @@
 //! Is this process a daemon of the detached model, and which? Pure.
 //!
-//! Only [`Verdict::Ours`] may lead to a signal. One clue never does: a pidfile may name whoever has the number now, a
+//! Only [`Ownership::Ours`] may lead to a signal. One clue never does: a pidfile may name whoever has the number now, a
 //! port may be a stranger's, a command line looks like another one, a log may be open in an editor. It takes two that
 //! have nothing to do with each other, and nothing that speaks against it:
 //!
@@ -24,7 +24,7 @@ use crate::process::attribution;
 /// The judgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Ownership {
     /// It is this one's daemon, and may be stopped.
     Ours {
         /// What proves it.
@@ -78,9 +78,9 @@ pub enum Against {
 
 /// Judges one process as the daemon of one role.
 #[must_use]
-pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Verdict {
+pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
     if let Some(against) = excluded(legacy, seen) {
-        return Verdict::NotOurs { against };
+        return Ownership::NotOurs { against };
     }
     let clues = clues(legacy, role, seen);
     let has = |proof| clues.contains(&proof);
@@ -90,46 +90,47 @@ pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Verdict {
         has(Proof::Log)
             && (has(Proof::Listens) || (has(Proof::Command) && (has(Proof::Directory) || has(Proof::Home))))
     };
-    if proven { Verdict::Ours { proofs: clues } } else { Verdict::CannotTell { clues } }
+    if proven { Ownership::Ours { proofs: clues } } else { Ownership::CannotTell { clues } }
 }
 
 /// Judges every process that was seen: the role it fits best, and how. In the order of [`Legacy::seen`].
 #[must_use]
-pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Verdict)> {
-    let mut all: Vec<(Option<&Role>, Verdict)> = legacy.seen.iter().map(|seen| best(legacy, seen)).collect();
+pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Ownership)> {
+    let mut all: Vec<(Option<&Role>, Ownership)> =
+        legacy.seen.iter().map(|seen| best(legacy, seen)).collect();
     // Whoever started one that is ours in the same session, and writes to its log, is its wrapper.
     for at in 0..all.len() {
-        let (Some(role), Verdict::CannotTell { clues }) = &all[at] else { continue };
+        let (Some(role), Ownership::CannotTell { clues }) = &all[at] else { continue };
         let seen = &legacy.seen[at];
-        let wraps = |other: &Seen, verdict: &(Option<&Role>, Verdict)| {
+        let wraps = |other: &Seen, verdict: &(Option<&Role>, Ownership)| {
             other.above.contains(&seen.id.pid)
                 && other.session == seen.session
                 && verdict.0.is_some_and(|other| other.name == role.name)
-                && matches!(verdict.1, Verdict::Ours { .. })
+                && matches!(verdict.1, Ownership::Ours { .. })
         };
         if clues.contains(&Proof::Log) && legacy.seen.iter().zip(&all).any(|(other, v)| wraps(other, v)) {
             let mut proofs = clues.clone();
             proofs.push(Proof::Parent);
-            all[at].1 = Verdict::Ours { proofs };
+            all[at].1 = Ownership::Ours { proofs };
         }
     }
     all
 }
 
-fn best<'a>(legacy: &'a Legacy, seen: &Seen) -> (Option<&'a Role>, Verdict) {
-    let weight = |verdict: &Verdict| match verdict {
-        Verdict::Ours { proofs } => 100 + proofs.len(),
-        Verdict::CannotTell { clues } => clues.len(),
-        Verdict::NotOurs { .. } => 0,
+fn best<'a>(legacy: &'a Legacy, seen: &Seen) -> (Option<&'a Role>, Ownership) {
+    let weight = |verdict: &Ownership| match verdict {
+        Ownership::Ours { proofs } => 100 + proofs.len(),
+        Ownership::CannotTell { clues } => clues.len(),
+        Ownership::NotOurs { .. } => 0,
     };
-    let mut judged: Vec<(Option<&Role>, Verdict)> =
+    let mut judged: Vec<(Option<&Role>, Ownership)> =
         legacy.roles.iter().map(|role| (Some(role), judge(legacy, role, seen))).collect();
     // Stable: of equals the first counts.
     judged.sort_by_key(|(_, verdict)| std::cmp::Reverse(weight(verdict)));
     match judged.into_iter().next() {
-        Some((_, verdict @ Verdict::NotOurs { .. })) => (None, verdict),
+        Some((_, verdict @ Ownership::NotOurs { .. })) => (None, verdict),
         Some((role, verdict)) if weight(&verdict) > 0 => (role, verdict),
-        _ => (None, Verdict::CannotTell { clues: Vec::new() }),
+        _ => (None, Ownership::CannotTell { clues: Vec::new() }),
     }
 }
 
@@ -175,8 +176,9 @@ fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Proof> {
 /// Whether a process runs this start command.
 #[must_use]
 pub fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
-    let words =
-        |argv: &[crate::process::raw::Raw]| argv.iter().map(|word| word.0.clone()).collect::<Vec<_>>();
+    let words = |argv: &[crate::process::os_bytes::OsBytes]| {
+        argv.iter().map(|word| word.0.clone()).collect::<Vec<_>>()
+    };
     let Some(argv) = seen.argv.as_deref() else { return false };
     attribution::runs(
         &attribution::Looks { command: &words(argv), exe: seen.exe.as_deref(), cwd: seen.cwd.as_deref() },
@@ -203,7 +205,7 @@ impl fmt::Display for Proof {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |proofs: &[Proof]| {
             let words: Vec<String> = proofs.iter().map(ToString::to_string).collect();

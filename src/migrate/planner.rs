@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit};
 use super::gather::HUB;
-use super::judge::{Against, Verdict, judge, judge_all};
+use super::judge::{Against, Ownership, judge, judge_all};
 use super::pidfile::{Garbage, Pidfile, Worth};
 use super::refusal::Refusal;
 use crate::install::facts::Facts;
@@ -46,9 +46,9 @@ pub struct Findings {
     /// Daemons of ours, each once.
     pub daemons: Vec<Daemon>,
     /// Everybody else that something pointed at, and why.
-    pub others: Vec<(ProcessId, String, Verdict)>,
+    pub others: Vec<(ProcessId, String, Ownership)>,
     /// Ports that are held by somebody else.
-    pub strangers: Vec<(PortFact, Verdict)>,
+    pub strangers: Vec<(PortFact, Ownership)>,
 }
 
 impl Findings {
@@ -72,11 +72,11 @@ fn revives(unit: &StaleUnit) -> Option<bool> {
 #[must_use]
 pub fn findings(legacy: &Legacy) -> Findings {
     let judged = judge_all(legacy);
-    let ours: Vec<(usize, &Role, &Verdict)> = judged
+    let ours: Vec<(usize, &Role, &Ownership)> = judged
         .iter()
         .enumerate()
         .filter_map(|(at, (role, verdict))| match (role, verdict) {
-            (Some(role), Verdict::Ours { .. }) => Some((at, *role, verdict)),
+            (Some(role), Ownership::Ours { .. }) => Some((at, *role, verdict)),
             _ => None,
         })
         .collect();
@@ -97,10 +97,10 @@ pub fn findings(legacy: &Legacy) -> Findings {
         .iter()
         .zip(&judged)
         .filter(|(seen, (_, verdict))| {
-            !matches!(verdict, Verdict::Ours { .. }) && !belongs_to(legacy, &daemons, seen)
+            !matches!(verdict, Ownership::Ours { .. }) && !belongs_to(legacy, &daemons, seen)
         })
         .filter(|(seen, (_, verdict))| {
-            let supervised = matches!(verdict, Verdict::NotOurs { against: Against::Supervised(_) });
+            let supervised = matches!(verdict, Ownership::NotOurs { against: Against::Supervised(_) });
             let keeps =
                 !seen.listens.is_empty() && seen.listens.iter().all(|port| legacy.kept == Some(*port));
             !supervised && !keeps && kept_by_unit(legacy, seen).is_none()
@@ -167,8 +167,8 @@ fn kept_by_unit<'a>(legacy: &'a Legacy, seen: &Seen) -> Option<&'a StaleUnit> {
 }
 
 /// Why whoever holds a port is not ours; `None`: it is, or a supervisor of this home has it.
-fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Verdict> {
-    let nothing = Verdict::CannotTell { clues: Vec::new() };
+fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Ownership> {
+    let nothing = Ownership::CannotTell { clues: Vec::new() };
     if port.holders.is_empty() {
         return Some(nothing);
     }
@@ -183,7 +183,7 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Verd
             || kept_by_unit(legacy, seen).is_some()
             || matches!(
                 verdict,
-                Verdict::NotOurs { against: Against::Supervised(module) } if *module == port.of
+                Ownership::NotOurs { against: Against::Supervised(module) } if *module == port.of
             );
         (!fine).then(|| verdict.clone())
     })
@@ -266,7 +266,7 @@ fn inside(legacy: &Legacy) -> Option<String> {
     let above = |seen: &&Seen| seen.ourselves;
     legacy.seen.iter().filter(above).find_map(|seen| {
         let seen = Seen { ourselves: false, ..seen.clone() };
-        let ours = |role: &&Role| matches!(judge(legacy, role, &seen), Verdict::Ours { .. });
+        let ours = |role: &&Role| matches!(judge(legacy, role, &seen), Ownership::Ours { .. });
         legacy.roles.iter().find(ours).map(|role| role.name.clone())
     })
 }

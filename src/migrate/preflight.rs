@@ -10,22 +10,22 @@ use super::gather::{HUB, Seed};
 use super::judge::runs;
 use super::refusal::Refusal;
 use super::words;
+use crate::error_chain;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
 use crate::home::hub_env;
-use crate::home::sentence;
 use crate::home::services;
 use crate::home::settings::LastGood;
 use crate::install::facts::Facts;
-use crate::install::path::unit_path;
+use crate::install::search_path::search_path;
 use crate::install::verify;
-use crate::manager::driver::{Driver, Kind};
+use crate::manager::driver::{Driver, FailureKind};
 use crate::manager::invocation::Runner;
 use crate::plan::Plan;
 use crate::plan::content::Content;
 use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
-use crate::process::{detached, person, ports};
+use crate::process::{detached, ports, user};
 
 /// Room that is left besides what is written, bytes: journal, receipt, logs of a first minute.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -74,7 +74,7 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     let captured = detached::capture(&daemon.leader).and_then(|record| record.check().map(|()| record));
     let record = match captured {
         Ok(record) => record,
-        Err(error) => return refused(sentence::of(&error)),
+        Err(error) => return refused(error_chain::of(&error)),
     };
     let role = legacy.roles.iter().find(|role| role.name == daemon.name);
     let start = role.and_then(|role| role.start.as_ref()).map(|start| start.argv.as_slice());
@@ -107,7 +107,7 @@ async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Opti
     match verify::texts(driver, &texts, &facts.program.path).await {
         Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
         // No checker is no complaint: the manager itself reads the unit before anything is stopped.
-        Err(error) if error.kind == Kind::NoTool => None,
+        Err(error) if error.kind == FailureKind::NoTool => None,
         Err(error) => Some(Refusal::BadUnit(error.to_string())),
     }
 }
@@ -133,7 +133,7 @@ fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
         .iter()
         .filter_map(|dir| {
             if let Err(error) = fs::may_write(dir) {
-                return Some(refused(dir, &sentence::of(&error)));
+                return Some(refused(dir, &error_chain::of(&error)));
             }
             let free = fs::space(dir).map_or(u64::MAX, |(free, _)| free);
             (free < needed)
@@ -153,12 +153,12 @@ fn existing(path: &Path) -> Option<PathBuf> {
 
 /// Whether the hub could start these with the PATH of its unit.
 fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refusal> {
-    let path = unit_path(&facts.search, &facts.needs).path;
+    let path = search_path(&facts.search, &facts.needs).path;
     let env = BTreeMap::from([
         (OsString::from("PATH"), path),
         (OsString::from("HOME"), facts.person.home.clone().into_os_string()),
     ]);
-    let (person, me) = (facts.person.uid, person::effective_uid());
+    let (person, me) = (facts.person.uid, user::effective_uid());
     if let Some(refused) = hub_env::refused(seed.home, person, me) {
         return vec![Refusal::HubEnv(refused)];
     }
@@ -196,7 +196,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
 mod tests {
     use super::*;
     use crate::process::detached::Record;
-    use crate::process::raw::Raw;
+    use crate::process::os_bytes::OsBytes;
     use crate::process::table;
 
     #[test]
@@ -222,8 +222,8 @@ mod tests {
             let Ok(exe) = Path::new(exe).canonicalize() else { return };
             let record = Record {
                 exe: exe.into(),
-                argv: argv.map(|word| Raw(word.into())).to_vec(),
-                env: vec![Raw("PATH=/usr/bin:/bin".into())],
+                argv: argv.map(|word| OsBytes(word.into())).to_vec(),
+                env: vec![OsBytes("PATH=/usr/bin:/bin".into())],
                 cwd: dir.path().canonicalize().unwrap().into(),
                 output: [None, None],
                 umask: None,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::judge::Verdict;
+use super::judge::Ownership;
 use crate::home::hub_env::Refused;
 use crate::install::refusal::Refusal as InstallRefusal;
 use crate::process::holder::Occupant;
@@ -26,7 +26,7 @@ pub enum Refusal {
         /// Who has it.
         occupant: Box<Occupant>,
         /// Why it is not taken for ours.
-        verdict: Verdict,
+        verdict: Ownership,
     },
     /// Whoever asks runs inside of what would be stopped.
     #[error("this command was started by {0}, which it would stop")]

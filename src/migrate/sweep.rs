@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::archive::{self, Label, Leftover};
 use crate::home::fs::{self, FsError};
-use crate::home::moving::{self, Glimpse};
 use crate::home::paths::Home;
+use crate::home::rename::{self, Glimpse};
 use crate::home::services;
 use crate::module::row::Row;
 use crate::plan::observed::Kind;
@@ -33,7 +33,7 @@ pub struct Archive {
 pub fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
     let root = home.root();
     let modules = modules(home);
-    let own = moving::glimpse(&fs::resolved(root))?.map(|seen| seen.dev);
+    let own = rename::glimpse(&fs::resolved(root))?.map(|seen| seen.dev);
     let mut found = Vec::new();
     for (name, seen) in entries(root)? {
         let kind = Kind::from(seen.kind);
@@ -70,7 +70,7 @@ pub fn archives(home: &Home) -> Result<Vec<Archive>, FsError> {
         let Some(day) = archive::day(&name) else { continue };
         let path = home.root().join(&name);
         let inside = entries(&path).unwrap_or_default();
-        let bytes = if seen.kind == moving::Kind::Dir { size(&path, &seen) } else { 0 };
+        let bytes = if seen.kind == rename::FileKind::Dir { size(&path, &seen) } else { 0 };
         found.push(Archive { day: day.to_owned(), things: inside.len(), bytes });
     }
     Ok(found)
@@ -95,7 +95,7 @@ pub fn taken(dir: &Path) -> Result<BTreeSet<String>, FsError> {
 fn entries(dir: &Path) -> Result<Vec<(OsString, Glimpse)>, FsError> {
     let mut found = Vec::new();
     for name in fs::list(dir)? {
-        if let Some(seen) = moving::glimpse(&dir.join(&name))? {
+        if let Some(seen) = rename::glimpse(&dir.join(&name))? {
             found.push((name, seen));
         }
     }
@@ -108,13 +108,13 @@ fn size(path: &Path, seen: &Glimpse) -> u64 {
     let mut left = vec![(path.to_owned(), *seen)];
     while let Some((path, seen)) = left.pop() {
         match seen.kind {
-            moving::Kind::File => bytes = bytes.saturating_add(seen.len),
-            moving::Kind::Dir => {
+            rename::FileKind::File => bytes = bytes.saturating_add(seen.len),
+            rename::FileKind::Dir => {
                 let inside = fs::list(&path).unwrap_or_default().into_iter().map(|name| path.join(name));
-                let inside = inside.filter_map(|path| Some((moving::glimpse(&path).ok()??, path)));
+                let inside = inside.filter_map(|path| Some((rename::glimpse(&path).ok()??, path)));
                 left.extend(inside.filter(|(new, _)| new.dev == seen.dev).map(|(seen, path)| (path, seen)));
             }
-            moving::Kind::Link | moving::Kind::Special => {}
+            rename::FileKind::Link | rename::FileKind::Special => {}
         }
     }
     bytes

@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::process::raw::Raw;
+use crate::process::os_bytes::OsBytes;
 
 /// Whether these are no longer the words it was started with. `exe` is the file it executes, `start` its start command
 /// where that is known. Every doubt ends in no: a person is stopped by a yes.
 #[must_use]
-pub fn are_lost(argv: &[Raw], exe: &Path, start: Option<&[Raw]>) -> bool {
+pub fn are_lost(argv: &[OsBytes], exe: &Path, start: Option<&[OsBytes]>) -> bool {
     let words: Vec<&OsStr> = argv.iter().map(|word| word.0.as_os_str()).collect();
     match words.as_slice() {
         // The title takes the place of the first word, and the room of all others is filled with zeros. One empty word
@@ -28,7 +28,7 @@ pub fn are_lost(argv: &[Raw], exe: &Path, start: Option<&[Raw]>) -> bool {
 }
 
 /// Whether this word may well be what the program was called by.
-fn is_program(word: &OsStr, exe: &Path, start: Option<&[Raw]>) -> bool {
+fn is_program(word: &OsStr, exe: &Path, start: Option<&[OsBytes]>) -> bool {
     let name = |path: &Path| path.file_name().map(OsStr::as_bytes).unwrap_or_default().to_owned();
     let (ours, exe_name) = (name(Path::new(word)), name(exe));
     // `server` may be a link to `server-1.2`, and what is named by a path is no title.
@@ -85,7 +85,7 @@ mod tests {
             (&["sh", "-c", "a b", "c d"], "/bin/dash", none, false),
         ];
         for (argv, exe, start, lost) in table {
-            let raw = |words: &[&str]| words.iter().map(|word| Raw((*word).into())).collect::<Vec<_>>();
+            let raw = |words: &[&str]| words.iter().map(|word| OsBytes((*word).into())).collect::<Vec<_>>();
             let known = (!start.is_empty()).then(|| raw(start));
             assert_eq!(are_lost(&raw(argv), Path::new(exe), known.as_deref()), lost, "{argv:?} {start:?}");
         }

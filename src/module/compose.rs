@@ -8,10 +8,10 @@ use super::known;
 use super::launch::{Launch, MARK_HOME, MARK_INCARNATION, MARK_MODULE, Policy};
 use super::manifest::Manifest;
 use super::name::Short;
-use super::problem::{Kind, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::row::Row;
-use super::stamp::Stamp;
 use super::supervise::{Log, Supervise};
+use super::timestamp::Timestamp;
 
 /// Variable that carries the origin of the hub.
 pub const HUB_ORIGIN: &str = "PARACHUTE_HUB_ORIGIN";
@@ -60,8 +60,8 @@ pub struct Composed {
 /// Composes one start.
 ///
 /// # Errors
-/// [`Kind::NoStartCmd`] if neither `module.json` nor the known table says how to start it.
-pub fn compose(inputs: &Inputs<'_>, at: Stamp) -> Result<Composed, Box<Problem>> {
+/// [`ProblemKind::NoStartCmd`] if neither `module.json` nor the known table says how to start it.
+pub fn compose(inputs: &Inputs<'_>, at: Timestamp) -> Result<Composed, Box<Problem>> {
     let row = inputs.row;
     let mut notes = Vec::new();
     let mut policy = Policy::default();
@@ -96,7 +96,7 @@ pub fn compose(inputs: &Inputs<'_>, at: Stamp) -> Result<Composed, Box<Problem>>
 }
 
 /// The module's own word first, the known table as a fallback.
-fn argv(inputs: &Inputs<'_>, at: Stamp) -> Result<Vec<OsString>, Box<Problem>> {
+fn argv(inputs: &Inputs<'_>, at: Timestamp) -> Result<Vec<OsString>, Box<Problem>> {
     let known = known::by_row(&inputs.row.name);
     if let Some(argv) = inputs.manifest.and_then(|m| m.start_cmd.as_ref()) {
         return Ok(argv.iter().map(OsString::from).collect());
@@ -107,7 +107,7 @@ fn argv(inputs: &Inputs<'_>, at: Stamp) -> Result<Vec<OsString>, Box<Problem>> {
     }
 }
 
-fn no_start_cmd(inputs: &Inputs<'_>, at: Stamp) -> Problem {
+fn no_start_cmd(inputs: &Inputs<'_>, at: Timestamp) -> Problem {
     let row = inputs.row;
     let name = &row.name;
     let cause = match (&row.install_dir, inputs.manifest) {
@@ -130,7 +130,7 @@ fn no_start_cmd(inputs: &Inputs<'_>, at: Stamp) -> Problem {
         ),
         None => format!("`{name}` cannot be started: {cause}."),
     };
-    Problem::new(Kind::NoStartCmd, why, at)
+    Problem::new(ProblemKind::NoStartCmd, why, at)
 }
 
 /// Inherited, then `.env`, then what the hub alone decides.
@@ -201,7 +201,7 @@ mod tests {
                 home: Path::new("/home/p"),
                 settings: Settings { logs: None, defaults: Some(&self.defaults), own: Some(&self.own) },
             };
-            compose(&inputs, Stamp(0))
+            compose(&inputs, Timestamp(0))
         }
     }
 
@@ -251,7 +251,7 @@ mod tests {
             "`parachute-notes` cannot be started: there is no `/n/.parachute/module.json` to say how, and `notes` is a \
              part of the original hub's package, not a program of its own."
         );
-        assert_eq!(World::of("acme").compose().unwrap_err().error_type, Kind::NoStartCmd);
+        assert_eq!(World::of("acme").compose().unwrap_err().error_type, ProblemKind::NoStartCmd);
     }
 
     #[test]

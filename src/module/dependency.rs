@@ -2,8 +2,8 @@
 //!
 //! Nothing is invented: a program that is not in the registry gets one plain sentence.
 
-use super::problem::{Install, Kind, Missing, Problem};
-use super::stamp::Stamp;
+use super::problem::{Install, Missing, Problem, ProblemKind};
+use super::timestamp::Timestamp;
 
 /// One program and its install hints.
 struct Dependency {
@@ -215,7 +215,7 @@ impl Dependency {
 ///
 /// `os` and `arch` are `std::env::consts::OS` and `ARCH` of the machine it is missing on.
 #[must_use]
-pub fn missing(binary: &str, os: &str, arch: &str, at: Stamp) -> Problem {
+pub fn missing(binary: &str, os: &str, arch: &str, at: Timestamp) -> Problem {
     let known = REGISTRY.iter().find(|d| d.binary == binary);
     let text = match known {
         Some(dependency) => dependency.text(os, arch),
@@ -235,7 +235,7 @@ pub fn missing(binary: &str, os: &str, arch: &str, at: Stamp) -> Problem {
             sysadmin_hint: Some(known.and_then(|d| d.instead).unwrap_or(ASK).to_owned()),
         })),
         next,
-        ..Problem::new(Kind::MissingDependency, text, at)
+        ..Problem::new(ProblemKind::MissingDependency, text, at)
     }
 }
 
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn text_of_a_registered_program() {
-        insta::assert_snapshot!(missing("ffmpeg", "linux", "x86_64", Stamp(0)).error_description, @r"
+        insta::assert_snapshot!(missing("ffmpeg", "linux", "x86_64", Timestamp(0)).error_description, @r"
         `ffmpeg` is not on PATH. It is needed for audio conversion.
 
         Install it (Linux):
@@ -276,25 +276,29 @@ mod tests {
 
         Docs: https://ffmpeg.org/download.html
         ");
-        let unknown_arch = missing("cloudflared", "linux", "riscv64", Stamp(0));
+        let unknown_arch = missing("cloudflared", "linux", "riscv64", Timestamp(0));
         assert!(!unknown_arch.error_description.contains("Install"), "docs only");
         assert_eq!(unknown_arch.next, None);
     }
 
     #[test]
     fn wire_of_unregistered_and_optional_programs() {
-        let wire = serde_json::to_value(missing("parachute-scribe", "linux", "x86_64", Stamp(0))).unwrap();
+        let wire =
+            serde_json::to_value(missing("parachute-scribe", "linux", "x86_64", Timestamp(0))).unwrap();
         assert_eq!(
             wire,
             json!({"error_type": "missing_dependency", "error_description": "`parachute-scribe` is not on PATH.",
                 "binary": "parachute-scribe", "why": null, "docs_url": null, "install": {},
                 "sysadmin_hint": ASK, "at": "1970-01-01T00:00:00.000Z"})
         );
-        let claude = missing("claude", "linux", "x86_64", Stamp(0));
+        let claude = missing("claude", "linux", "x86_64", Timestamp(0));
         assert_eq!(claude.next.as_deref(), Some("npm i -g @anthropic-ai/claude-code"));
         assert_eq!(claude.missing.unwrap().sysadmin_hint.as_deref(), Some(OTHER_PROVIDER));
-        let git = missing("git", "linux", "x86_64", Stamp(0)).missing.unwrap();
+        let git = missing("git", "linux", "x86_64", Timestamp(0)).missing.unwrap();
         assert_eq!(git.install.linux.as_deref(), Some("sudo apt-get install -y git\nsudo dnf install git"));
-        assert_eq!(missing("/opt/x", "linux", "", Stamp(0)).error_description, "`/opt/x` does not exist.");
+        assert_eq!(
+            missing("/opt/x", "linux", "", Timestamp(0)).error_description,
+            "`/opt/x` does not exist."
+        );
     }
 }

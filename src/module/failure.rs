@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ended::Ended;
+use super::exit_status::ExitStatus;
 use super::problem::Problem;
-use super::stamp::Stamp;
+use super::timestamp::Timestamp;
 
 /// A module's last failure. Also stored as `<HOME>/<short>/run/last-failure.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +12,10 @@ pub struct Failure {
     /// Short name.
     pub short: String,
     /// When it happened.
-    pub at: Stamp,
+    pub at: Timestamp,
     /// How the process ended; absent if none was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Ended>,
+    pub ended: Option<ExitStatus>,
     /// How long it had lived, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lived_ms: Option<u64>,

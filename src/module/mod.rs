@@ -11,8 +11,8 @@
 pub mod compose;
 mod config_schema;
 pub mod dependency;
-pub mod ended;
 pub mod env;
+pub mod exit_status;
 pub mod failure;
 pub mod fields;
 pub mod hub_env;
@@ -26,5 +26,5 @@ pub mod problem;
 pub mod row;
 pub mod rows;
 pub mod shell;
-pub mod stamp;
 pub mod supervise;
+pub mod timestamp;

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stamp::Stamp;
+use super::timestamp::Timestamp;
 
 /// The kinds of start error a client may see as `error_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ProblemKind {
     /// The program is nowhere on the child's PATH.
     MissingDependency,
     /// The program exists and lacks its execute bit, or is a directory.
@@ -96,26 +96,26 @@ pub struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The kind.
-    pub error_type: Kind,
+    pub error_type: ProblemKind,
     /// One or more sentences for a person; names the module, process, file or port.
     pub error_description: String,
-    /// Filled for [`Kind::MissingDependency`].
+    /// Filled for [`ProblemKind::MissingDependency`].
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Box<Missing>>,
-    /// Filled for [`Kind::PortSquatter`].
+    /// Filled for [`ProblemKind::PortSquatter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Box<Holder>>,
     /// What to type next. A command that exists, or absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// When it was found.
-    pub at: Stamp,
+    pub at: Timestamp,
 }
 
 impl Problem {
     /// A problem with a description and nothing else.
     #[must_use]
-    pub fn new(error_type: Kind, error_description: impl Into<String>, at: Stamp) -> Self {
+    pub fn new(error_type: ProblemKind, error_description: impl Into<String>, at: Timestamp) -> Self {
         Self {
             error_type,
             error_description: error_description.into(),

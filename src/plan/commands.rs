@@ -6,10 +6,10 @@ use std::path::Path;
 use super::content::Content;
 use super::observed::Entry;
 use super::step::{Key, Step};
+use crate::manager::backend::Manager;
 use crate::manager::invocation::Invocation;
 use crate::manager::launchd::verbs as launchd;
 use crate::manager::systemd::verbs as systemd;
-use crate::manager::which::Manager;
 use crate::module::shell::quote_path as quoted;
 use crate::unit::name::UnitName;
 

@@ -19,7 +19,7 @@ use super::observed::Glance;
 use super::plan::Plan;
 use super::run_options::{RunOptions, Stage};
 use super::step::{Key, Step};
-use crate::home::sentence;
+use crate::error_chain;
 
 /// Runs a plan to its end, or takes it back.
 ///
@@ -142,6 +142,6 @@ async fn fail<H: Host>(
     journal: &mut Journal,
     options: &mut RunOptions<'_>,
 ) -> Rollback {
-    journal.append_if_possible(Event::Failed { step: index, error: sentence::of(error) });
+    journal.append_if_possible(Event::Failed { step: index, error: error_chain::of(error) });
     roll_back::take_back(host, journal, options, OnStuck::Retry).await
 }

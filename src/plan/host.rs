@@ -14,8 +14,8 @@ use std::future::Future;
 use super::observed::Observed;
 use super::plan::Note;
 use super::step::Step;
+use crate::error_chain;
 use crate::home::fs::FsError;
-use crate::home::sentence;
 use crate::manager::driver::ManagerError;
 
 /// Observes and changes the machine.
@@ -81,7 +81,7 @@ impl HostError {
     /// The error and its sources as one sentence.
     #[must_use]
     pub(crate) fn words(&self) -> String {
-        sentence::of(self)
+        error_chain::of(self)
     }
 
     /// The command to type about it, if one helps.

@@ -15,10 +15,10 @@ use super::events::{self, Event, Replay, UnfinishedPlan};
 use super::observed::{Entry, Glance, Kept};
 use super::plan::{Plan, Verb};
 use super::receipt::{self, Receipt};
-use crate::home::exact;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
 use crate::home::lock::{Lock, LockError};
 use crate::home::mark;
+use crate::home::nofollow;
 use crate::home::paths::Home;
 
 /// The largest journal or receipt that is read, bytes.
@@ -174,8 +174,8 @@ impl Journal {
             LockError::Held { .. } => JournalError::Busy(error),
             LockError::File(_) | LockError::Flock { .. } => JournalError::Lock(error),
         })?;
-        exact::sweep(&receipt_file(dir))?;
-        exact::sweep(&journal_file(dir))?;
+        nofollow::sweep(&receipt_file(dir))?;
+        nofollow::sweep(&journal_file(dir))?;
         let receipt = peek_receipt(dir)?;
         let mut journal = Self { dir: dir.to_owned(), made, receipt, open: None, _lock: lock };
         journal.load()?;
@@ -301,7 +301,7 @@ impl Journal {
 
     fn end(&mut self) -> Result<(), JournalError> {
         self.open = None;
-        exact::remove(&journal_file(&self.dir))?;
+        nofollow::remove(&journal_file(&self.dir))?;
         // Copies that the receipt does not need.
         let (dir, needed) = (saved_dir(&self.dir), self.receipt.saved());
         for name in fs::list(&dir)? {
@@ -324,12 +324,12 @@ impl Journal {
         let dir = self.dir.join("left");
         fs::make_dir(&dir, PRIVATE_DIR)?;
         let path = dir.join(&fingerprint.sha256);
-        let mut incoming = exact::Incoming::beside(&path, PRIVATE, None)?;
+        let mut incoming = nofollow::Incoming::beside(&path, PRIVATE, None)?;
         match kept {
             Kept::Text(text) => incoming.write(text.as_bytes())?,
             Kept::Saved(copy) => {
                 let mut written = Ok(());
-                exact::pieces_of(&mut fs::open_read(copy)?, copy, &mut |piece| {
+                nofollow::pieces_of(&mut fs::open_read(copy)?, copy, &mut |piece| {
                     if written.is_ok() {
                         written = incoming.write(piece);
                     }
@@ -380,8 +380,8 @@ fn line(event: &Event) -> Result<Vec<u8>, JournalError> {
 pub(super) fn missing(dir: &Path) -> Result<Vec<PathBuf>, FsError> {
     let mut missing = Vec::new();
     for level in dir.ancestors().filter(|level| !level.as_os_str().is_empty()) {
-        match exact::look(level)? {
-            exact::Found::Absent => missing.push(level.to_owned()),
+        match nofollow::look(level)? {
+            nofollow::Found::Absent => missing.push(level.to_owned()),
             _ => break,
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Fingerprint;
 use super::daemon::{RunningDaemon, names};
-use crate::home::moving::{self, Glimpse};
+use crate::home::rename::{self, Glimpse};
 use crate::manager::state::{Active, Told};
 use crate::process::id::ProcessId;
 
@@ -236,13 +236,13 @@ impl From<&Entry> for Glance {
     }
 }
 
-impl From<moving::Kind> for Kind {
-    fn from(kind: moving::Kind) -> Self {
+impl From<rename::FileKind> for Kind {
+    fn from(kind: rename::FileKind) -> Self {
         match kind {
-            moving::Kind::File => Self::File,
-            moving::Kind::Dir => Self::Dir,
-            moving::Kind::Link => Self::Link,
-            moving::Kind::Special => Self::Special,
+            rename::FileKind::File => Self::File,
+            rename::FileKind::Dir => Self::Dir,
+            rename::FileKind::Link => Self::Link,
+            rename::FileKind::Special => Self::Special,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::plan::{Note, Plan, Promise, Verb};
 use super::recovery::is_down;
 use super::redact::redacted;
 use super::step::{Key, Step, UNIT_MODE};
-use crate::manager::which::Manager;
+use crate::manager::backend::Manager;
 
 /// A plan as it is shown. As JSON it is what `--dry-run --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

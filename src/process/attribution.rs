@@ -1,7 +1,7 @@
 //! Is the process on a module's port an earlier instance of that module? Pure.
 //!
-//! Only [`Verdict::Ours`] may lead to a signal. The question is asked before a stranger's process could be killed, so
-//! every doubt ends in "not ours" or "cannot tell", and a person is shown the holder instead.
+//! Only [`Attribution::Ours`] may lead to a signal. The question is asked before a stranger's process could be killed,
+//! so every doubt ends in "not ours" or "cannot tell", and a person is shown the holder instead.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -65,7 +65,7 @@ pub struct Evidence {
 /// The judgement and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Attribution {
     /// An earlier instance of this module: it may be stopped.
     Ours(Proof),
     /// Proven to be somebody else's.
@@ -114,7 +114,7 @@ pub enum Doubt {
     OtherCommand,
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Attribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ours(Proof::Marks) => write!(f, "its environment carries this module's mark"),
@@ -136,43 +136,43 @@ impl fmt::Display for Verdict {
 
 /// Judges. What excludes comes before what proves; marks come before looks.
 #[must_use]
-pub fn judge(evidence: &Evidence) -> Verdict {
+pub fn judge(evidence: &Evidence) -> Attribution {
     let Evidence { suspect, module } = evidence;
     let (Some(id), Some(uid)) = (&suspect.id, suspect.uid) else {
-        return Verdict::CannotTell(Doubt::Unseen);
+        return Attribution::CannotTell(Doubt::Unseen);
     };
     if module.hub.as_ref() == Some(id) {
-        return Verdict::NotOurs(Against::Hub);
+        return Attribution::NotOurs(Against::Hub);
     }
     if uid != module.uid {
-        return Verdict::NotOurs(Against::OtherUser(uid));
+        return Attribution::NotOurs(Against::OtherUser(uid));
     }
     if let Some(marks) = &suspect.marks {
         return by_marks(marks, module);
     }
     if suspect.in_ledger {
-        return Verdict::Ours(Proof::Ledger);
+        return Attribution::Ours(Proof::Ledger);
     }
     // Children of the original hub carry no marks, but the hub gave them its home.
     if let Some(home) = suspect.home.as_ref().filter(|home| **home != module.home) {
-        return Verdict::NotOurs(Against::OtherHome(home.clone()));
+        return Attribution::NotOurs(Against::OtherHome(home.clone()));
     }
     let Some(command) = suspect.command.as_deref().filter(|command| !command.is_empty()) else {
-        return Verdict::CannotTell(Doubt::NoCommandLine);
+        return Attribution::CannotTell(Doubt::NoCommandLine);
     };
     let looks = Looks { command, exe: suspect.exe.as_deref(), cwd: suspect.cwd.as_deref() };
     let start =
         Command { argv: &module.argv, program: module.program.as_deref(), cwd: module.cwd.as_deref() };
-    runs(&looks, &start).map_or(Verdict::CannotTell(Doubt::OtherCommand), Verdict::Ours)
+    runs(&looks, &start).map_or(Attribution::CannotTell(Doubt::OtherCommand), Attribution::Ours)
 }
 
-fn by_marks(marks: &Marks, module: &Claimant) -> Verdict {
+fn by_marks(marks: &Marks, module: &Claimant) -> Attribution {
     if marks.home != module.home {
-        Verdict::NotOurs(Against::OtherHome(marks.home.clone()))
+        Attribution::NotOurs(Against::OtherHome(marks.home.clone()))
     } else if marks.module != module.short {
-        Verdict::NotOurs(Against::Sibling(marks.module.clone()))
+        Attribution::NotOurs(Against::Sibling(marks.module.clone()))
     } else {
-        Verdict::Ours(Proof::Marks)
+        Attribution::Ours(Proof::Marks)
     }
 }
 
@@ -310,13 +310,13 @@ mod tests {
         }
     }
 
-    fn verdict(suspect: Suspect, module: &Claimant) -> Verdict {
+    fn verdict(suspect: Suspect, module: &Claimant) -> Attribution {
         judge(&Evidence { suspect, module: module.clone() })
     }
 
     /// What the supervisor does with a verdict: signal on `Ours`, nothing else.
     fn kills(rows: Vec<Suspect>, module: &Claimant) -> Vec<Suspect> {
-        rows.into_iter().filter(|s| matches!(verdict(s.clone(), module), Verdict::Ours(_))).collect()
+        rows.into_iter().filter(|s| matches!(verdict(s.clone(), module), Attribution::Ours(_))).collect()
     }
 
     #[test]
@@ -324,16 +324,16 @@ mod tests {
         let module = module("bun server.ts", "/usr/bin/bun");
         let mut row = suspect("anything at all", "/");
         row.marks = marks("vault", "/h");
-        assert_eq!(verdict(row.clone(), &module), Verdict::Ours(Proof::Marks));
+        assert_eq!(verdict(row.clone(), &module), Attribution::Ours(Proof::Marks));
         row.marks = None;
         row.in_ledger = true;
         row.command = None;
-        assert_eq!(verdict(row.clone(), &module), Verdict::Ours(Proof::Ledger));
+        assert_eq!(verdict(row.clone(), &module), Attribution::Ours(Proof::Ledger));
         row.marks = marks("notes", "/h");
         let sibling = Short::new("notes").unwrap();
-        assert_eq!(verdict(row.clone(), &module), Verdict::NotOurs(Against::Sibling(sibling)));
+        assert_eq!(verdict(row.clone(), &module), Attribution::NotOurs(Against::Sibling(sibling)));
         row.marks = marks("vault", "/other");
-        assert_eq!(verdict(row, &module), Verdict::NotOurs(Against::OtherHome("/other".into())));
+        assert_eq!(verdict(row, &module), Attribution::NotOurs(Against::OtherHome("/other".into())));
     }
 
     #[test]
@@ -353,11 +353,11 @@ mod tests {
             ("sh -c exec", "/bin/sh", "sh -c exec", Proof::Script),
         ] {
             let got = verdict(suspect(command, "/inst/vault"), &module(argv, program));
-            assert_eq!(got, Verdict::Ours(proof), "{command} for {argv}");
+            assert_eq!(got, Attribution::Ours(proof), "{command} for {argv}");
         }
         let mut renamed = suspect("vaultd: listening", "/");
         renamed.exe = Some(own.into());
-        assert_eq!(verdict(renamed, &module("vaultd", own)), Verdict::Ours(Proof::Program));
+        assert_eq!(verdict(renamed, &module("vaultd", own)), Attribution::Ours(Proof::Program));
     }
 
     #[test]

@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ProcessId;
 use super::os;
-use super::raw::Raw;
+use super::os_bytes::OsBytes;
 use super::system::{Detach, NotDetached, ProcInfo, Stream};
 use super::table::{self, Census};
-use super::unsure::Unsure;
+use super::unknown::Unknown;
 
 /// What it takes to start a process again as it was started. Its environment may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The file it executes.
-    pub exe: Raw,
+    pub exe: OsBytes,
     /// `argv[0]` first.
-    pub argv: Vec<Raw>,
+    pub argv: Vec<OsBytes>,
     /// `KEY=value`, in its own order.
-    pub env: Vec<Raw>,
+    pub env: Vec<OsBytes>,
     /// Working directory.
-    pub cwd: Raw,
+    pub cwd: OsBytes,
     /// Where its output goes, stdout and stderr. `None`: to nowhere, or where no second process can be sent.
-    pub output: [Option<Raw>; 2],
+    pub output: [Option<OsBytes>; 2],
     /// Its umask, if the system tells.
     pub umask: Option<u32>,
     /// Its user.
@@ -64,7 +64,7 @@ pub enum DetachedError {
     },
     /// The system gave no answer.
     #[error(transparent)]
-    Unsure(#[from] Unsure),
+    Unknown(#[from] Unknown),
     /// A file or directory it needs.
     #[error("cannot open {}", path.display())]
     File {
@@ -104,11 +104,15 @@ pub fn capture(id: &ProcessId) -> Result<Record, DetachedError> {
     let [_, out, err] = streams.map(|stream| stream.filter(|s| is_file(&s.path)).map(|s| s.path.into()));
     let record = Record {
         exe: without_deleted(os::exe(pid).ok_or_else(|| hidden("the program"))?).into(),
-        argv: os::command_line(pid).ok_or_else(|| hidden("the command line"))?.into_iter().map(Raw).collect(),
+        argv: os::command_line(pid)
+            .ok_or_else(|| hidden("the command line"))?
+            .into_iter()
+            .map(OsBytes)
+            .collect(),
         env: environ
             .split(|byte| *byte == 0)
             .filter(|entry| !entry.is_empty())
-            .map(|entry| Raw(OsString::from_vec(entry.to_vec())))
+            .map(|entry| OsBytes(OsString::from_vec(entry.to_vec())))
             .collect(),
         cwd: os::cwd(pid).ok_or_else(|| hidden("the working directory"))?.into(),
         output: [out, err],
@@ -166,7 +170,7 @@ impl Record {
             argv: self.argv.iter().map(|word| word.0.as_os_str()).collect(),
             env: self.variables().into_iter().collect(),
             cwd: self.cwd.path(),
-            output: [0, 1].map(|place: usize| self.output[place].as_ref().map(Raw::path)),
+            output: [0, 1].map(|place: usize| self.output[place].as_ref().map(OsBytes::path)),
             umask: self.umask,
             identity: (table::own_uid() == 0).then(|| (self.uid, self.gid, self.groups.clone())),
         };
@@ -185,8 +189,8 @@ impl Record {
     /// user and every variable of its environment agree.
     ///
     /// # Errors
-    /// [`Unsure`].
-    pub fn find(&self) -> Result<Option<ProcessId>, Unsure> {
+    /// [`Unknown`].
+    pub fn find(&self) -> Result<Option<ProcessId>, Unknown> {
         let census = Census::take()?;
         let mut found: Vec<&ProcInfo> = Vec::new();
         for p in census.iter().filter(|p| p.uid == self.uid && !p.zombie && p.id.pid > 1) {
@@ -197,8 +201,8 @@ impl Record {
         Ok(found.into_iter().min_by_key(|p| (p.id.started, p.id.pid)).map(|p| p.id.clone()))
     }
 
-    fn is(&self, pid: u32) -> Result<bool, Unsure> {
-        let words = |words: Vec<OsString>| words.into_iter().map(Raw).collect::<Vec<_>>();
+    fn is(&self, pid: u32) -> Result<bool, Unknown> {
+        let words = |words: Vec<OsString>| words.into_iter().map(OsBytes).collect::<Vec<_>>();
         if os::command_line(pid).map(words).as_ref() != Some(&self.argv)
             || os::exe(pid).map(without_deleted).as_deref() != Some(self.exe.path())
             || os::cwd(pid).as_deref() != Some(self.cwd.path())
@@ -240,7 +244,7 @@ fn variables<'a>(entries: impl Iterator<Item = &'a [u8]>) -> BTreeMap<&'a OsStr,
 #[expect(clippy::disallowed_methods, reason = "test: looks at what a daemon has written")]
 mod tests {
     use super::*;
-    use crate::process::ending;
+    use crate::process::terminate;
     use crate::process::testing::eventually;
     use std::collections::BTreeSet;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -250,8 +254,8 @@ mod tests {
         let id = os::identity(table::own_pid()).unwrap();
         Record {
             exe: PathBuf::from("/bin/sh").canonicalize().unwrap().into(),
-            argv: ["sh", "-c", script].map(|word| Raw(word.into())).to_vec(),
-            env: ["B=2", "A=x=y", "PATH=/usr/bin:/bin"].map(|word| Raw(word.into())).to_vec(),
+            argv: ["sh", "-c", script].map(|word| OsBytes(word.into())).to_vec(),
+            env: ["B=2", "A=x=y", "PATH=/usr/bin:/bin"].map(|word| OsBytes(word.into())).to_vec(),
             cwd: dir.canonicalize().unwrap().into(),
             output: [Some(dir.join("log").into()), Some(dir.join("log").into())],
             umask: Some(0o027),
@@ -303,11 +307,11 @@ mod tests {
     fn what_is_missing_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let good = record(dir.path(), ":");
-        let bad = Record { exe: Raw("/no/such/bun".into()), ..good.clone() };
+        let bad = Record { exe: OsBytes("/no/such/bun".into()), ..good.clone() };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot start /no/such/bun");
-        let bad = Record { cwd: Raw("/no/such/dir".into()), ..good.clone() };
+        let bad = Record { cwd: OsBytes("/no/such/dir".into()), ..good.clone() };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such/dir");
-        let bad = Record { output: [Some(Raw("/no/such/log".into())), None], ..good };
+        let bad = Record { output: [Some(OsBytes("/no/such/log".into())), None], ..good };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such");
         assert!(bad.start().is_err());
         assert!(!format!("{bad:?}").contains("x=y"));
@@ -364,7 +368,7 @@ mod tests {
         kin.add(id, None);
         let kin = std::cell::RefCell::new(kin);
         let find = || Ok(kin.borrow_mut().look(&Census::take()?));
-        ending::end(find, Duration::from_secs(1)).await.unwrap()
+        terminate::end(find, Duration::from_secs(1)).await.unwrap()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Signals and searches over the processes of one life. No function here takes a bare pid as a target.
+//! Signals and searches over the processes of one run. No function here takes a bare pid as a target.
 //!
 //! The order of a crash, cheapest first, chosen so that nothing is scanned when nothing is left:
 //!
@@ -19,14 +19,14 @@ use std::path::Path;
 use rustix::process::Pid;
 
 use super::id::ProcessId;
-use super::life::Asker;
-pub use super::life::{Depth, Life};
 use super::marks::Marks;
+use super::membership::Asker;
+pub use super::membership::{Depth, ModuleRun};
 use super::os;
 pub use super::signal::{Signal, SignalError};
 use super::system::ProcInfo;
 use super::table::{self, Census};
-use super::unsure::Unsure;
+use super::unknown::Unknown;
 
 /// Signals exactly this process, or nobody.
 ///
@@ -39,34 +39,34 @@ pub fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     os::send(id, signal)
 }
 
-/// Signals the group of a life, as far as it is provably ours.
+/// Signals the group of a run, as far as it is provably ours.
 ///
 /// # Errors
 /// [`SignalError::Gone`] if nobody is left in it; otherwise the first error of a member that lives and could not be
 /// signalled.
-pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
-    let pgid = life.leader.pid;
+pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> {
+    let pgid = run.leader.pid;
     if pgid <= 1 || pgid == table::own_pid() {
         return Err(SignalError::Refused { pid: pgid });
     }
-    let failed = |unsure: Unsure| SignalError::Failed { pid: pgid, errno: unsure.errno };
+    let failed = |unknown: Unknown| SignalError::Failed { pid: pgid, errno: unknown.errno };
     // Alive or zombie, an unreaped leader keeps the number: one atomic call reaches forks in flight too. Only we reap
     // our children, so nothing can happen between this look and the call.
-    if life.reaped.is_none() {
+    if run.reaped.is_none() {
         match table::identify(pgid) {
-            Ok(leader) if leader.as_ref() == Some(&life.leader) => return os::send_group(pgid, signal),
+            Ok(leader) if leader.as_ref() == Some(&run.leader) => return os::send_group(pgid, signal),
             Ok(_) => {}
             // /proc cannot be read without a descriptor. Whose child it is can be: a number that is a child of ours
-            // and that nobody has reaped is this leader's still. A life of an earlier hub has no child of ours.
+            // and that nobody has reaped is this leader's still. A run of an earlier hub has no child of ours.
             Err(_) if os::is_child(pgid) => return os::send_group(pgid, signal),
-            Err(unsure) => return Err(failed(unsure)),
+            Err(unknown) => return Err(failed(unknown)),
         }
     }
     if !os::group_exists(pgid) {
         return Err(SignalError::Gone { pid: pgid });
     }
     let census = Census::take_with(pgid).map_err(failed)?;
-    let members = by_marks(|marks| life.group_members(&census, marks)).map_err(failed)?;
+    let members = by_marks(|marks| run.group_members(&census, marks)).map_err(failed)?;
     let mut outcome = Err(SignalError::Gone { pid: pgid });
     for member in members {
         match self::signal(&member.id, signal) {
@@ -78,44 +78,44 @@ pub fn signal_group(life: &Life, signal: Signal) -> Result<(), SignalError> {
     outcome
 }
 
-/// Whether the group of a life has no member any more, zombies included. Others of it may live in other groups.
+/// Whether the group of a run has no member any more, zombies included. Others of it may live in other groups.
 #[must_use]
-pub fn is_empty(life: &Life) -> bool {
-    !os::group_exists(life.leader.pid)
+pub fn is_empty(run: &ModuleRun) -> bool {
+    !os::group_exists(run.leader.pid)
 }
 
-/// Live processes that still belong to this life, the leader included.
+/// Live processes that still belong to this run, the leader included.
 ///
 /// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is nobody's orphan. An adopted orphan
 /// without a readable mark is not claimed, whatever its age.
 ///
 /// # Errors
-/// [`Unsure`]: some may be left.
+/// [`Unknown`]: some may be left.
 pub fn remnants(
-    life: &Life,
+    run: &ModuleRun,
     hub: u32,
     leaders: &BTreeSet<u32>,
     depth: Depth,
-) -> Result<Vec<ProcInfo>, Unsure> {
-    if depth == Depth::Kin && nothing_left(life, hub, leaders) {
+) -> Result<Vec<ProcInfo>, Unknown> {
+    if depth == Depth::Kin && nothing_left(run, hub, leaders) {
         return Ok(Vec::new());
     }
     let asker = Asker { hub, uid: table::own_uid(), leaders };
-    let census = Census::take_with(life.leader.pid)?;
-    let left = by_marks(|marks| life.remnants(&census, asker, depth, marks))?;
+    let census = Census::take_with(run.leader.pid)?;
+    let left = by_marks(|marks| run.remnants(&census, asker, depth, marks))?;
     Ok(left.into_iter().cloned().collect())
 }
 
-/// Searches by marks; one that could not be read makes the whole search unsure.
-fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Result<T, Unsure> {
-    let unsure = Cell::new(None);
+/// Searches by marks; one that could not be read makes the whole search unknown.
+fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Result<T, Unknown> {
+    let unknown = Cell::new(None);
     let found = search(&|pid| {
         incarnation_of(pid).unwrap_or_else(|error| {
-            unsure.set(Some(error));
+            unknown.set(Some(error));
             None
         })
     });
-    unsure.get().map_or(Ok(found), Err)
+    unknown.get().map_or(Ok(found), Err)
 }
 
 /// One thorough look ([`Depth::Marks`]) that answers for many lives: at a stop of a thousand modules a look for each
@@ -131,8 +131,8 @@ impl Sweep {
     /// Looks. `leaders` as in [`remnants`].
     ///
     /// # Errors
-    /// [`Unsure`].
-    pub fn take(leaders: &BTreeSet<u32>) -> Result<Self, Unsure> {
+    /// [`Unknown`].
+    pub fn take(leaders: &BTreeSet<u32>) -> Result<Self, Unknown> {
         let (census, uid) = (Census::take()?, table::own_uid());
         let mut incarnations = BTreeMap::new();
         for p in census.iter().filter(|p| p.uid == uid && !p.zombie && !leaders.contains(&p.id.pid)) {
@@ -141,45 +141,45 @@ impl Sweep {
         Ok(Self { census, incarnations })
     }
 
-    /// As [`remnants`], of a life whose leader was reaped before this look began.
+    /// As [`remnants`], of a run whose leader was reaped before this look began.
     #[must_use]
-    pub fn remnants(&self, life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
+    pub fn remnants(&self, run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
         let asker = Asker { hub, uid: table::own_uid(), leaders };
         let incarnation_of = |pid: u32| self.incarnations.get(&pid).cloned();
-        life.remnants(&self.census, asker, Depth::Marks, &incarnation_of).into_iter().cloned().collect()
+        run.remnants(&self.census, asker, Depth::Marks, &incarnation_of).into_iter().cloned().collect()
     }
 }
 
 /// Whether two calls already show that nobody is left. `false` is no proof of the contrary.
-fn nothing_left(life: &Life, hub: u32, leaders: &BTreeSet<u32>) -> bool {
-    life.reaped.is_some()
+fn nothing_left(run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> bool {
+    run.reaped.is_some()
         && hub == table::own_pid()
-        && !os::group_exists(life.leader.pid)
+        && !os::group_exists(run.leader.pid)
         && os::possible_orphans(hub).is_some_and(|children| {
             children
                 .iter()
                 .filter(|pid| !leaders.contains(pid))
-                .all(|pid| incarnation_of(*pid).is_ok_and(|mark| mark.as_ref() != Some(&life.incarnation)))
+                .all(|pid| incarnation_of(*pid).is_ok_and(|mark| mark.as_ref() != Some(&run.incarnation)))
         })
 }
 
-fn incarnation_of(pid: u32) -> Result<Option<String>, Unsure> {
+fn incarnation_of(pid: u32) -> Result<Option<String>, Unknown> {
     Ok(table::marks(pid)?.map(|marks| marks.incarnation))
 }
 
 /// All live processes of our user that carry the marks of this home, ourselves excluded: what an earlier hub left.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unsure> {
+/// [`Unknown`].
+pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
     marked_of(table::own_uid(), home)
 }
 
 /// The same of another user, as far as we may see them.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unsure> {
+/// [`Unknown`].
+pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
     let pid = table::own_pid();
     let mut found = Vec::new();
     let census = Census::take()?;
@@ -222,7 +222,7 @@ pub fn become_subreaper() -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::ended::Ended;
+    use crate::module::exit_status::ExitStatus;
     use crate::process::id::Started;
     use crate::process::ports;
     use crate::process::testing::{eventually, helper, is_helper, start};
@@ -231,12 +231,12 @@ mod tests {
     async fn a_wrapper_and_its_child_go_together() {
         let (mut child, mut guard) = start("sleep 100 & wait");
         eventually("both run", || guard.remnants(Depth::Kin) == ["sh", "sleep"]);
-        signal_group(&guard.life, Signal::Terminate).unwrap();
-        assert_eq!(child.exited().await, Ended::Signal { signal: 15, core: false });
-        guard.life.reaped = Some(child.reap().unwrap().at);
+        signal_group(&guard.run, Signal::Terminate).unwrap();
+        assert_eq!(child.exited().await, ExitStatus::Signal { signal: 15, core: false });
+        guard.run.reaped = Some(child.reap().unwrap().at);
         eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
         eventually("nobody can be signalled", || {
-            signal_group(&guard.life, Signal::Kill) == Err(SignalError::Gone { pid: guard.life.leader.pid })
+            signal_group(&guard.run, Signal::Kill) == Err(SignalError::Gone { pid: guard.run.leader.pid })
         });
     }
 
@@ -247,9 +247,9 @@ mod tests {
         signal(child.id(), Signal::Kill).unwrap();
         child.exited().await;
         assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"], "the zombie leader is no remnant");
-        guard.life.reaped = Some(child.reap().unwrap().at);
+        guard.run.reaped = Some(child.reap().unwrap().at);
         assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"]);
-        signal_group(&guard.life, Signal::Kill).unwrap();
+        signal_group(&guard.run, Signal::Kill).unwrap();
         eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
     }
 
@@ -258,7 +258,7 @@ mod tests {
         // Its own session, its parent gone, adopted by init: only its environment tells.
         let (mut child, mut guard) = start("setsid sh -c 'sleep 100 & :'; exit 0");
         child.exited().await;
-        guard.life.reaped = Some(child.reap().unwrap().at);
+        guard.run.reaped = Some(child.reap().unwrap().at);
         eventually("it runs", || guard.remnants(Depth::Marks) == ["sleep"]);
         let left = marked(guard.home.path()).unwrap();
         let (escapee, marks) = left.first().unwrap();
@@ -275,7 +275,7 @@ mod tests {
         let pid = child.id().pid;
         let before = ProcessId { started: Started(child.id().started.0 - 1), ..child.id().clone() };
         assert_eq!(signal(&before, Signal::Kill), Err(SignalError::Gone { pid }));
-        let mut other = guard.life.clone();
+        let mut other = guard.run.clone();
         other.incarnation = "another:1".into();
         other.leader = before;
         assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
@@ -291,9 +291,9 @@ mod tests {
             let id = ProcessId { pid, ..table::identify(table::own_pid()).unwrap().unwrap() };
             assert_eq!(signal(&id, Signal::Kill), Err(SignalError::Refused { pid }));
             let (_child, mut guard) = start(":");
-            let leader = std::mem::replace(&mut guard.life.leader, id);
-            assert_eq!(signal_group(&guard.life, Signal::Kill), Err(SignalError::Refused { pid }));
-            guard.life.leader = leader;
+            let leader = std::mem::replace(&mut guard.run.leader, id);
+            assert_eq!(signal_group(&guard.run, Signal::Kill), Err(SignalError::Refused { pid }));
+            guard.run.leader = leader;
         }
     }
 
@@ -332,28 +332,32 @@ mod tests {
         }
         become_subreaper().unwrap();
         let (mut bystander, other) = start("exit 7"); // a leader that nobody has reaped yet
-        let leaders = BTreeSet::from([other.life.leader.pid]);
-        assert_eq!(bystander.exited().await, Ended::Code(7));
+        let leaders = BTreeSet::from([other.run.leader.pid]);
+        assert_eq!(bystander.exited().await, ExitStatus::Code(7));
 
         let (mut child, mut guard) = start("setsid sh -c 'sleep 100 & :'; exit 0");
         let (hub, depth) = (table::own_pid(), Depth::Kin);
         child.exited().await;
-        guard.life.reaped = Some(child.reap().unwrap().at);
+        guard.run.reaped = Some(child.reap().unwrap().at);
         eventually("it is adopted", || {
-            let left = remnants(&guard.life, hub, &leaders, depth).unwrap();
+            let left = remnants(&guard.run, hub, &leaders, depth).unwrap();
             left.len() == 1 && left[0].ppid == hub && left[0].name == "sleep"
         });
-        assert!(!nothing_left(&guard.life, hub, &leaders));
-        signal(&remnants(&guard.life, hub, &leaders, depth).unwrap()[0].id, Signal::Kill).unwrap();
+        assert!(!nothing_left(&guard.run, hub, &leaders));
+        signal(&remnants(&guard.run, hub, &leaders, depth).unwrap()[0].id, Signal::Kill).unwrap();
         let mut reaped = 0;
         eventually("both orphans are reaped", || {
             reaped += reap_adopted(&leaders);
-            remnants(&guard.life, hub, &leaders, depth).unwrap().is_empty()
+            remnants(&guard.run, hub, &leaders, depth).unwrap().is_empty()
                 && Census::take().unwrap().children(hub).count() == 1
         });
         assert!(reaped >= 1);
-        assert!(nothing_left(&guard.life, hub, &leaders) || os::possible_orphans(hub).is_none());
-        assert_eq!(bystander.reap().unwrap().ended, Ended::Code(7), "leaders are left to who awaits them");
+        assert!(nothing_left(&guard.run, hub, &leaders) || os::possible_orphans(hub).is_none());
+        assert_eq!(
+            bystander.reap().unwrap().ended,
+            ExitStatus::Code(7),
+            "leaders are left to who awaits them"
+        );
         println!("> done");
     }
 }

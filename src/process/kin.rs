@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::process::id::{BootId, Started};
     use crate::process::system::ProcInfo;
-    use crate::process::table::tests::person;
+    use crate::process::testing::proc_info;
 
     fn id(pid: u32, started: u64) -> ProcessId {
         ProcessId { pid, started: Started(started), boot: BootId("b".into()) }
@@ -132,14 +132,14 @@ mod tests {
     fn world() -> Vec<ProcInfo> {
         let led = |p: ProcInfo| ProcInfo { session: p.pgrp, ..p };
         vec![
-            person(1, 0, 1, 0),
-            led(person(10, 1, 10, 5)),
-            ProcInfo { session: 10, ..person(11, 10, 10, 6) },
-            ProcInfo { session: 10, ..person(12, 11, 10, 7) },
-            led(person(20, 1, 20, 5)),
-            ProcInfo { session: 20, ..person(21, 20, 20, 6) },
-            led(person(22, 21, 22, 7)),
-            led(person(90, 1, 90, 9)),
+            proc_info(1, 0, 1, 0),
+            led(proc_info(10, 1, 10, 5)),
+            ProcInfo { session: 10, ..proc_info(11, 10, 10, 6) },
+            ProcInfo { session: 10, ..proc_info(12, 11, 10, 7) },
+            led(proc_info(20, 1, 20, 5)),
+            ProcInfo { session: 20, ..proc_info(21, 20, 20, 6) },
+            led(proc_info(22, 21, 22, 7)),
+            led(proc_info(90, 1, 90, 9)),
         ]
     }
 
@@ -161,7 +161,7 @@ mod tests {
         let hidden: Vec<ProcInfo> = world().into_iter().filter(|p| p.id.pid != 10).collect();
         assert_eq!(whole_ancestry(&hidden.iter().cloned().collect(), 12), None);
         assert_eq!(whole_ancestry(&Census::default(), 12), None);
-        let recycled = ProcInfo { ppid: 90, ..person(23, 90, 20, 5) };
+        let recycled = ProcInfo { ppid: 90, ..proc_info(23, 90, 20, 5) };
         let all: Census = world().into_iter().chain([recycled]).collect();
         assert_eq!(above(&all, 23), [] as [u32; 0], "90 is younger");
     }
@@ -183,7 +183,7 @@ mod tests {
         for p in &mut later {
             p.ppid = if p.ppid == 20 { 1 } else { p.ppid };
         }
-        later.push(ProcInfo { session: 20, ..person(23, 1, 20, 30) });
+        later.push(ProcInfo { session: 20, ..proc_info(23, 1, 20, 30) });
         assert_eq!(pids(&kin.look(&census(&later))), [21, 22, 23]);
     }
 
@@ -193,9 +193,9 @@ mod tests {
         kin.add(id(20, 5), None);
         kin.look(&census(&world()));
         // All are gone, and another program leads a group of this number.
-        let other = ProcInfo { session: 20, ..person(20, 1, 20, 99) };
-        let child = ProcInfo { session: 20, ..person(24, 20, 20, 99) };
-        assert_eq!(pids(&kin.look(&census(&[person(1, 0, 1, 0), other, child]))), [] as [u32; 0]);
+        let other = ProcInfo { session: 20, ..proc_info(20, 1, 20, 99) };
+        let child = ProcInfo { session: 20, ..proc_info(24, 20, 20, 99) };
+        assert_eq!(pids(&kin.look(&census(&[proc_info(1, 0, 1, 0), other, child]))), [] as [u32; 0]);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let all: Vec<ProcInfo> = world()
             .into_iter()
             .filter(|p| p.id.pid != 20)
-            .chain([ProcInfo { session: 20, ..person(25, 1, 20, 8) }])
+            .chain([ProcInfo { session: 20, ..proc_info(25, 1, 20, 8) }])
             .collect();
         let mut alone = Kin::of(1000);
         alone.add(id(21, 6), None);
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn nobody_else_and_nobody_above() {
         let mut all = world();
-        all.push(ProcInfo { uid: 0, session: 20, ..person(26, 20, 20, 9) });
-        all.push(ProcInfo { session: 20, ..person(27, 20, 20, 9) });
+        all.push(ProcInfo { uid: 0, session: 20, ..proc_info(26, 20, 20, 9) });
+        all.push(ProcInfo { session: 20, ..proc_info(27, 20, 20, 9) });
         let mut kin = Kin::of(1000).sparing(ancestry(&census(&all), 27));
         kin.add(id(20, 5), None);
         assert_eq!(pids(&kin.look(&census(&all))), [21, 22], "26 is root's; 27 asks, and 20 is above it");

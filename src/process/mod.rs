@@ -3,7 +3,7 @@
 //! ```text
 //! table (who runs)  ports (who listens)        facts, read at once, no cache
 //!      │                  │
-//!    life (which of them belong to one life?)  attribution (is the holder an earlier instance?)   pure
+//!    membership (which of them belong to one run?)  attribution (is the holder an earlier instance?)   pure
 //!      │                  │
 //!    holder (who has a port, and what may be typed about it)                                     pure, `look` apart
 //!    group (signals, by identity only)   spawn (a child and its end)                              edges
@@ -15,30 +15,27 @@
 
 pub mod attribution;
 pub mod detached;
-pub mod ending;
-pub mod files;
 pub mod group;
-pub mod handed;
-pub mod hangup;
-pub mod heap;
 pub mod holder;
 pub mod id;
+pub mod inherited_fds;
 pub mod kin;
-pub mod life;
 pub mod marks;
+pub mod membership;
 pub mod mounts;
-pub mod person;
+pub mod os_bytes;
 pub mod ports;
-pub mod raw;
 pub mod signal;
 pub mod spawn;
 pub mod standby;
 pub mod system;
 pub mod table;
+pub mod terminate;
 #[cfg(test)]
 mod testing;
-pub mod text;
-pub mod unsure;
+pub mod this_process;
+pub mod unknown;
+pub mod user;
 
 #[cfg_attr(target_os = "linux", path = "os/linux/mod.rs")]
 #[cfg_attr(target_os = "macos", path = "os/macos/mod.rs")]

@@ -5,11 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use super::os;
-
-/// One mount of this mount namespace. On Linux its mount id, which a bind mount has of its own; on macOS, which has no
-/// bind mounts, the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MountId(pub u64);
+pub use super::system::MountId;
 
 /// How a directory is opened that is only passed through: on Linux that needs no right to read it.
 pub const SEARCH: rustix::fs::OFlags = os::SEARCH;

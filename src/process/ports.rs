@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::id::ProcessId;
 use super::system::Listener;
-use super::unsure::Unsure;
+use super::unknown::Unknown;
 use super::{os, table};
 use crate::module::problem::Holder;
 
@@ -17,8 +17,8 @@ const COMMAND_CHARS: usize = 200;
 /// that this user may inspect.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn occupied() -> Result<BTreeSet<u16>, Unsure> {
+/// [`Unknown`].
+pub fn occupied() -> Result<BTreeSet<u16>, Unknown> {
     Ok(os::listeners(None)?.into_iter().map(|l| l.port).collect())
 }
 
@@ -28,16 +28,16 @@ pub fn occupied() -> Result<BTreeSet<u16>, Unsure> {
 /// port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the oldest.
 ///
 /// # Errors
-/// [`Unsure`]: the port may be free or not.
-pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unsure> {
+/// [`Unknown`]: the port may be free or not.
+pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unknown> {
     Ok(holding(port)?.map(|(holder, all)| (holder, all.into_iter().next())))
 }
 
 /// The same, with all of [`holders`].
 ///
 /// # Errors
-/// [`Unsure`]: the port may be free or not.
-pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unsure> {
+/// [`Unknown`]: the port may be free or not.
+pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
     let sockets = sockets(port)?;
     let Some(uid) = sockets.first().map(|socket| socket.uid) else { return Ok(None) };
     // A process that cannot be named is still there: fall back on a further socket only to name somebody.
@@ -57,19 +57,19 @@ pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unsure> {
 /// pre-forking server share their parent's socket: whoever frees the port must see all of them.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn holders(port: u16) -> Result<Vec<ProcessId>, Unsure> {
+/// [`Unknown`].
+pub fn holders(port: u16) -> Result<Vec<ProcessId>, Unknown> {
     processes(&sockets(port)?)
 }
 
 /// The listening sockets of a port, nearest first.
-fn sockets(port: u16) -> Result<Vec<Listener>, Unsure> {
+fn sockets(port: u16) -> Result<Vec<Listener>, Unknown> {
     let mut sockets = os::listeners(Some(port))?;
     sockets.sort_by_key(|l| distance(l.addr));
     Ok(sockets)
 }
 
-fn processes(sockets: &[Listener]) -> Result<Vec<ProcessId>, Unsure> {
+fn processes(sockets: &[Listener]) -> Result<Vec<ProcessId>, Unknown> {
     let inodes: BTreeSet<u64> = sockets.iter().map(|l| l.inode).collect();
     if inodes.is_empty() {
         return Ok(Vec::new());
@@ -92,8 +92,8 @@ fn processes(sockets: &[Listener]) -> Result<Vec<ProcessId>, Unsure> {
 /// Reads only the descriptors of these processes.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
+/// [`Unknown`].
+pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     let inodes = reachable(port, &os::listeners(Some(port))?);
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
@@ -101,8 +101,8 @@ pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
 /// Whether one of these processes holds a listening socket of this port, at whatever address.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
+/// [`Unknown`].
+pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     let inodes: BTreeSet<u64> = os::listeners(Some(port))?.iter().map(|l| l.inode).collect();
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
@@ -110,8 +110,8 @@ pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unsure> {
 /// The addresses of this port, if somebody listens and no client of the loopback reaches them.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn elsewhere(port: u16) -> Result<Vec<IpAddr>, Unsure> {
+/// [`Unknown`].
+pub fn elsewhere(port: u16) -> Result<Vec<IpAddr>, Unknown> {
     Ok(unreachable(port, &os::listeners(Some(port))?))
 }
 

@@ -17,8 +17,9 @@ use rustix::process::{Pid, Rlimit};
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
 use super::system::Order;
-use super::{files, table};
-use crate::module::ended::Ended;
+use super::table;
+use super::this_process::open_files;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::{Launch, MARK_INCARNATION};
 
 /// Why a child could not be started.
@@ -77,12 +78,12 @@ pub struct Child {
     stderr: Option<OwnedFd>,
 }
 
-/// The end of a life.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reaped {
     /// How it ended.
-    pub ended: Ended,
-    /// A moment at which the pid was still reserved; see [`super::life`].
+    pub ended: ExitStatus,
+    /// A moment at which the pid was still reserved; see [`super::membership`].
     pub at: Started,
 }
 
@@ -94,7 +95,7 @@ pub struct Reaped {
 /// # Errors
 /// [`SpawnError`]; nothing runs then.
 pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child, SpawnError> {
-    spawn_limited(launch, program, incarnation, files::started_with())
+    spawn_limited(launch, program, incarnation, open_files::started_with())
 }
 
 fn spawn_limited(
@@ -122,7 +123,7 @@ fn spawn_limited(
         if let Some(pid) = pid {
             os::discard(pid);
         }
-        let errno = identity.err().map(|unsure| unsure.errno);
+        let errno = identity.err().map(|unknown| unknown.errno);
         let kind = if errno.is_some() { SpawnErrorKind::NoRoom } else { SpawnErrorKind::Other };
         return Err(SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno });
     };
@@ -159,7 +160,7 @@ impl Child {
     }
 
     /// Waits for its end and leaves it a zombie, so that pid and group stay reserved. Cancel-safe. Needs a runtime.
-    pub async fn exited(&mut self) -> Ended {
+    pub async fn exited(&mut self) -> ExitStatus {
         self.watch.ended().await
     }
 
@@ -236,14 +237,14 @@ mod tests {
     #[tokio::test]
     async fn a_zombie_until_it_is_reaped() {
         let (mut child, guard) = start("read never || exit 3");
-        assert_eq!(child.exited().await, Ended::Code(3), "stdin is empty");
+        assert_eq!(child.exited().await, ExitStatus::Code(3), "stdin is empty");
         assert_eq!(table::identify(child.id().pid), Ok(Some(child.id().clone())), "the zombie holds the pid");
         assert_eq!(table::alive(child.id()), Ok(false));
-        assert_eq!(child.exited().await, Ended::Code(3), "asking consumes nothing");
+        assert_eq!(child.exited().await, ExitStatus::Code(3), "asking consumes nothing");
         let reaped = child.reap().unwrap();
-        assert_eq!(reaped.ended, Ended::Code(3));
-        assert!(reaped.at >= guard.life.leader.started);
-        assert_ne!(table::identify(guard.life.leader.pid), Ok(Some(guard.life.leader.clone())));
+        assert_eq!(reaped.ended, ExitStatus::Code(3));
+        assert!(reaped.at >= guard.run.leader.started);
+        assert_ne!(table::identify(guard.run.leader.pid), Ok(Some(guard.run.leader.clone())));
     }
 
     #[tokio::test]
@@ -251,7 +252,7 @@ mod tests {
         let (child, _guard) = start("exec sleep 100");
         let mut child = child.reap().unwrap_err();
         group::signal(child.id(), Signal::Kill).unwrap();
-        assert_eq!(child.exited().await, Ended::Signal { signal: 9, core: false });
+        assert_eq!(child.exited().await, ExitStatus::Signal { signal: 9, core: false });
         assert_eq!(
             group::signal(child.id(), Signal::Kill),
             Err(group::SignalError::Gone { pid: child.id().pid })
@@ -337,7 +338,7 @@ mod tests {
             let launch = shell(script, home.path());
             let mut child = spawn_limited(&launch, Path::new("/bin/sh"), "n:1", limit).unwrap();
             let out = child.take_stdout().unwrap();
-            assert_eq!(child.exited().await, Ended::Code(0));
+            assert_eq!(child.exited().await, ExitStatus::Code(0));
             said.push(drained(out).lines().map(without_libc).collect::<Vec<_>>());
             assert!(child.reap().is_ok());
         }

@@ -31,6 +31,11 @@ pub struct ProcInfo {
     pub name: String,
 }
 
+/// One mount of this mount namespace. On Linux its mount id, which a bind mount has of its own; on macOS, which has no
+/// bind mounts, the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MountId(pub u64);
+
 /// A listening TCP socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {

@@ -9,7 +9,7 @@ use super::id::ProcessId;
 use super::marks::{self, Marks};
 use super::os;
 use super::system::ProcInfo;
-use super::unsure::Unsure;
+use super::unknown::Unknown;
 
 /// All processes at one moment (not atomically: /proc has no such thing).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,16 +27,16 @@ impl Census {
     /// Reads every process this user may see.
     ///
     /// # Errors
-    /// [`Unsure`] if any of them could not be read: who is missing in a census counts as gone.
-    pub fn take() -> Result<Self, Unsure> {
+    /// [`Unknown`] if any of them could not be read: who is missing in a census counts as gone.
+    pub fn take() -> Result<Self, Unknown> {
         Ok(os::all()?.into_iter().collect())
     }
 
     /// The same, and this one even where a scan leaves out zombies.
     ///
     /// # Errors
-    /// [`Unsure`], as above.
-    pub fn take_with(pid: u32) -> Result<Self, Unsure> {
+    /// [`Unknown`], as above.
+    pub fn take_with(pid: u32) -> Result<Self, Unknown> {
         Ok(os::all()?.into_iter().chain(os::info(pid)?).collect())
     }
 
@@ -131,24 +131,24 @@ impl Families {
 /// One process; `None` if it does not exist (or /proc hides it).
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
+/// [`Unknown`].
+pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     os::info(pid)
 }
 
 /// The identity of whatever has this pid now, zombie or alive.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unsure> {
+/// [`Unknown`].
+pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unknown> {
     Ok(info(pid)?.map(|p| p.id))
 }
 
 /// Whether this very process (not another one with its pid) lives. A zombie does not.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn alive(id: &ProcessId) -> Result<bool, Unsure> {
+/// [`Unknown`].
+pub fn alive(id: &ProcessId) -> Result<bool, Unknown> {
     Ok(info(id.pid)?.is_some_and(|p| p.id == *id && !p.zombie))
 }
 
@@ -185,16 +185,16 @@ pub fn exe(pid: u32) -> Option<PathBuf> {
 /// The marks it was started with. `None` if it has none, or its environment is not for this user to read.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn marks(pid: u32) -> Result<Option<Marks>, Unsure> {
+/// [`Unknown`].
+pub fn marks(pid: u32) -> Result<Option<Marks>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| Marks::parse(&environ)))
 }
 
 /// The home its environment names, marked or not.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn home(pid: u32) -> Result<Option<PathBuf>, Unsure> {
+/// [`Unknown`].
+pub fn home(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
@@ -207,8 +207,8 @@ pub fn cgroup(pid: u32) -> Option<String> {
 /// The user's own directory that its environment names: `HOME`.
 ///
 /// # Errors
-/// [`Unsure`].
-pub fn login(pid: u32) -> Result<Option<PathBuf>, Unsure> {
+/// [`Unknown`].
+pub fn login(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::variable(&environ, "HOME")).map(PathBuf::from))
 }
 
@@ -249,24 +249,20 @@ pub fn own_uid() -> u32 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::process::id::{BootId, Started};
-
-    pub(crate) fn person(pid: u32, ppid: u32, pgrp: u32, started: u64) -> ProcInfo {
-        let id = ProcessId { pid, started: Started(started), boot: BootId("b".into()) };
-        ProcInfo { id, ppid, pgrp, session: 1, uid: 1000, zombie: false, name: format!("p{pid}") }
-    }
+    use crate::process::testing::proc_info;
 
     #[test]
     fn families() {
         let census: Census = [
-            person(1, 0, 1, 0),
-            person(10, 1, 10, 5),
-            person(11, 10, 10, 6),
-            person(12, 11, 12, 7),
-            person(13, 11, 10, 2), // older than its "parent": pid 11 was recycled during the scan
-            person(20, 1, 20, 5),
+            proc_info(1, 0, 1, 0),
+            proc_info(10, 1, 10, 5),
+            proc_info(11, 10, 10, 6),
+            proc_info(12, 11, 12, 7),
+            proc_info(13, 11, 10, 2), // older than its "parent": pid 11 was recycled during the scan
+            proc_info(20, 1, 20, 5),
         ]
         .into_iter()
         .collect();

@@ -8,11 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::group::{self, Depth, Life, Signal};
+use super::group::{self, Depth, ModuleRun, Signal};
+use super::id::{BootId, ProcessId, Started};
 use super::spawn::{self, Child};
+use super::system::ProcInfo;
 use super::table;
 use crate::module::launch::{Launch, MARK_HOME, MARK_MODULE, Policy};
 use crate::module::name::Short;
+
+/// A process as the system tells of it.
+pub(super) fn proc_info(pid: u32, ppid: u32, pgrp: u32, started: u64) -> ProcInfo {
+    let id = ProcessId { pid, started: Started(started), boot: BootId("b".into()) };
+    ProcInfo { id, ppid, pgrp, session: 1, uid: 1000, zombie: false, name: format!("p{pid}") }
+}
 
 /// A start of `sh -c <script>`, marked as module `vault` of a home that is this test's alone.
 pub(super) fn shell(script: &str, home: &Path) -> Launch {
@@ -30,9 +38,9 @@ pub(super) fn shell(script: &str, home: &Path) -> Launch {
     }
 }
 
-/// A life whose processes are killed when the test ends, however it ends.
+/// A run whose processes are killed when the test ends, however it ends.
 pub(super) struct Guarded {
-    pub(super) life: Life,
+    pub(super) run: ModuleRun,
     pub(super) home: tempfile::TempDir,
 }
 
@@ -42,13 +50,13 @@ pub(super) fn start(script: &str) -> (Child, Guarded) {
     let incarnation = format!("{}:1", home.path().display());
     let child = spawn::spawn(&shell(script, home.path()), Path::new("/bin/sh"), &incarnation).unwrap();
     let short = Short::new("vault").unwrap();
-    let life = Life { leader: child.id().clone(), incarnation, module: short, reaped: None };
-    (child, Guarded { life, home })
+    let run = ModuleRun { leader: child.id().clone(), incarnation, module: short, reaped: None };
+    (child, Guarded { run, home })
 }
 
 impl Guarded {
     pub(super) fn remnants(&self, depth: Depth) -> Vec<String> {
-        let mut names: Vec<String> = group::remnants(&self.life, table::own_pid(), &BTreeSet::new(), depth)
+        let mut names: Vec<String> = group::remnants(&self.run, table::own_pid(), &BTreeSet::new(), depth)
             .unwrap()
             .into_iter()
             .map(|p| p.name)
@@ -60,9 +68,8 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        for p in group::remnants(&self.life, table::own_pid(), &BTreeSet::new(), Depth::Marks)
-            .into_iter()
-            .flatten()
+        for p in
+            group::remnants(&self.run, table::own_pid(), &BTreeSet::new(), Depth::Marks).into_iter().flatten()
         {
             let _ = group::signal(&p.id, Signal::Kill);
         }

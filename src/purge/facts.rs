@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::home::mark::Mark;
-use crate::process::person::Person;
+use crate::process::user::User;
 
 /// Everything that the judgement of `judge` looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Facts {
     /// User id of its owner.
     pub owner: u32,
     /// Whose hub it would be.
-    pub person: Person,
+    pub person: User,
     /// Login directories that it is, or that lie in it.
     pub logins: Vec<PathBuf>,
     /// Its mark.

@@ -8,7 +8,7 @@ use super::facts::{Facts, InUse};
 use super::tree::{HubLock, Tree};
 use crate::home::fs;
 use crate::process::group;
-use crate::process::person::{self, Person};
+use crate::process::user::{self, User};
 
 /// Directories whose entries are login directories: of Linux and of macOS.
 const LOGINS: [&str; 2] = ["/home", "/Users"];
@@ -26,11 +26,11 @@ pub struct GatherError {
     source: io::Error,
 }
 
-/// Everything about the directory that `named` leads to, but who uses it; see [`user`]. `None`: nothing is there.
+/// Everything about the directory that `named` leads to, but who uses it; see [`user()`]. `None`: nothing is there.
 ///
 /// # Errors
 /// [`GatherError`].
-pub fn gather(named: &Path, person: &Person) -> Result<Option<(Tree, Facts)>, GatherError> {
+pub fn gather(named: &Path, person: &User) -> Result<Option<(Tree, Facts)>, GatherError> {
     let path = fs::resolved(named);
     let failed = |source| GatherError { path: path.clone(), source };
     let Some(tree) = Tree::open(&path).map_err(failed)? else { return Ok(None) };
@@ -77,13 +77,13 @@ pub fn user(tree: &Tree, root: &Path) -> (Option<InUse>, Option<std::fs::File>) 
 }
 
 /// Every login directory that is known, without links.
-fn logins(person: &Person) -> BTreeSet<PathBuf> {
+fn logins(person: &User) -> BTreeSet<PathBuf> {
     let passwd = fs::read(Path::new("/etc/passwd"), MAX_PASSWD).unwrap_or_default();
     let mut logins = login_directories(&String::from_utf8_lossy(&passwd));
     logins.insert(person.home.clone());
     // Those of a directory service are not in the file.
-    for uid in [0, person::effective_uid()] {
-        logins.extend(person::by_uid(uid).ok().map(|known| known.home));
+    for uid in [0, user::effective_uid()] {
+        logins.extend(user::by_uid(uid).ok().map(|known| known.home));
     }
     for above in LOGINS.map(Path::new) {
         logins.insert(above.to_owned());

@@ -14,7 +14,7 @@ use crate::home::fs::{self, PRIVATE};
 use crate::home::lock::Lock;
 use crate::home::mark::{self, Mark};
 use crate::home::paths::Home;
-use crate::process::person::{self, Person};
+use crate::process::user::{self, User};
 
 /// What a directory is, before anything is put into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +96,8 @@ fn names() -> impl Strategy<Value = Name> {
     ])
 }
 
-fn me() -> Person {
-    person::by_uid(person::effective_uid()).unwrap()
+fn me() -> User {
+    user::by_uid(user::effective_uid()).unwrap()
 }
 
 fn put(path: &Path, bytes: &[u8]) {

@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use crate::logs::line::Stream;
 use crate::logs::module_log::ModuleLog;
 use crate::logs::pump::Pump;
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
-use crate::process::group::Life;
+use crate::module::problem::{Problem, ProblemKind};
+use crate::process::group::ModuleRun;
 use crate::process::spawn::{self, Child, SpawnErrorKind};
 
 use super::actor_context::ActorContext;
@@ -41,7 +41,7 @@ const QUEUE: usize = 64;
 enum HostEvent {
     Plain(Event),
     Checks { generation: Generation, answer: Result<Box<Startable>, Problem> },
-    Exited { generation: Generation, ended: Ended, child: Child },
+    Exited { generation: Generation, ended: ExitStatus, child: Child },
     Health { generation: Generation, verdict: Result<(), String>, sample: HealthSample },
 }
 
@@ -75,7 +75,7 @@ pub(super) fn start(context: Arc<ActorContext>, short: Short, port: u16, log: Mo
 /// The run that is up or ending, as the host knows it.
 struct CurrentRun {
     generation: Generation,
-    processes: Life,
+    processes: ModuleRun,
     launch: Arc<Launch>,
     /// Waits for the port, or for the end of the remnants. Ends with this value.
     watch: Option<AbortOnDrop>,
@@ -102,7 +102,7 @@ struct Actor {
     tickets: BTreeMap<Ticket, oneshot::Sender<(Outcome, Snapshot)>>,
     next_ticket: u64,
     /// Runs whose end an earlier hub did not see. The first start checks that pass have ended them.
-    earlier: Vec<Life>,
+    earlier: Vec<ModuleRun>,
     /// What passed the start checks and is to be spawned.
     startable: Option<(Generation, Startable)>,
     run: Option<CurrentRun>,
@@ -230,7 +230,7 @@ impl Actor {
     fn spawn(&mut self, generation: Generation) {
         let Some((_, startable)) = self.startable.take().filter(|(checked, _)| *checked == generation) else {
             let text = format!("{} passed the checks of another start", self.machine.short());
-            let problem = Problem::new(Kind::SpawnFailed, text, moment().wall);
+            let problem = Problem::new(ProblemKind::SpawnFailed, text, moment().wall);
             self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
             return;
         };
@@ -250,7 +250,7 @@ impl Actor {
     fn begin_run(&mut self, generation: Generation, mut child: Child, incarnation: String, launch: Launch) {
         let leader = child.id().clone();
         let module = launch.short.clone();
-        let processes = Life { leader: leader.clone(), incarnation, module, reaped: None };
+        let processes = ModuleRun { leader: leader.clone(), incarnation, module, reaped: None };
         self.context.remnants.leader_born(leader.pid);
         let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
             .into_iter()

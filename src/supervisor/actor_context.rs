@@ -12,8 +12,8 @@ use crate::logs::collector::LogCollector;
 use crate::logs::module_log::ModuleLog;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
-use crate::process::group::{self, Life};
+use crate::module::timestamp::Timestamp;
+use crate::process::group::{self, ModuleRun};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
 use crate::sync::mutex::lock;
@@ -108,7 +108,7 @@ impl ActorContext {
     }
 
     /// What earlier hubs left of a module: runs whose end was not recorded, and the crashes that were counted.
-    pub(super) fn past(&self, short: &Short) -> (Vec<Life>, Vec<Stamp>) {
+    pub(super) fn past(&self, short: &Short) -> (Vec<ModuleRun>, Vec<Timestamp>) {
         let ledger = lock(&self.ledger);
         let open =
             ledger.book().open(short).iter().map(|open| (open.incarnation.clone(), open.leader.clone()));
@@ -117,7 +117,7 @@ impl ActorContext {
         for (marks, id) in lock(&self.marked).iter().filter(|(marks, _)| marks.module == *short) {
             runs.entry(marks.incarnation.clone()).or_insert_with(|| id.clone());
         }
-        let runs = runs.into_iter().map(|(incarnation, leader)| Life {
+        let runs = runs.into_iter().map(|(incarnation, leader)| ModuleRun {
             leader,
             incarnation,
             module: short.clone(),

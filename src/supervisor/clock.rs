@@ -4,7 +4,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// What a decision needs from outside: both clocks, and a random number for jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Moment {
     /// Monotonic time; every deadline is in it.
     pub mono: Instant,
     /// Wall clock, only for people and for the disk.
-    pub wall: Stamp,
+    pub wall: Timestamp,
     /// A random byte.
     pub dice: u8,
 }
@@ -20,7 +20,7 @@ pub struct Moment {
 /// Reads both clocks now.
 #[must_use]
 pub(crate) fn moment() -> Moment {
-    Moment { mono: Instant::now(), wall: Stamp::of(SystemTime::now()), dice: fastrand::u8(..) }
+    Moment { mono: Instant::now(), wall: Timestamp::of(SystemTime::now()), dice: fastrand::u8(..) }
 }
 
 /// Sleeps until a deadline. Without one it never returns.

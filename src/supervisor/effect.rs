@@ -1,8 +1,8 @@
 //! What the machine wants done. The actor does it and decides nothing. Pure data.
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::problem::Problem;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 use super::event::Ticket;
 use super::state::{Generation, Run};
@@ -78,7 +78,7 @@ pub enum Record {
     /// No process of a run is left.
     Gone(Generation),
     /// The crashes that count, oldest first.
-    Crashes(Vec<Stamp>),
+    Crashes(Vec<Timestamp>),
 }
 
 /// A failure to be saved for `why`, without the last lines of the module's output: the actor has those.
@@ -86,7 +86,7 @@ pub enum Record {
 pub struct FailureFacts {
     pub(crate) problem: Problem,
     /// How the process ended, if there was one.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<ExitStatus>,
     /// How long it had run, milliseconds.
     pub(crate) lived_ms: Option<u64>,
     /// Whether it had become ready.

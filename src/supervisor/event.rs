@@ -1,6 +1,6 @@
 //! What the machine is told: requests, and what happened on the host. Pure data.
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::problem::Problem;
 use crate::process::id::ProcessId;
@@ -76,7 +76,7 @@ pub enum Event {
         /// The generation.
         generation: Generation,
         /// How.
-        ended: Ended,
+        ended: ExitStatus,
     },
     /// Its leader has ended, no other process of it runs, and it holds its port no longer.
     GroupEmpty {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::home::fs;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
 
 /// The file is compacted when it passes this many bytes.
@@ -35,7 +35,7 @@ pub(super) enum Entry {
     /// No process of that run is left.
     Gone { short: Short, incarnation: String },
     /// The crashes that count, oldest first. Replaces the entry before.
-    Crashes { short: Short, at: Vec<Stamp> },
+    Crashes { short: Short, at: Vec<Timestamp> },
 }
 
 /// A run whose end is not recorded.
@@ -50,7 +50,7 @@ pub(super) struct OpenRun {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Book {
     open: BTreeMap<Short, Vec<OpenRun>>,
-    crashes: BTreeMap<Short, Vec<Stamp>>,
+    crashes: BTreeMap<Short, Vec<Timestamp>>,
     /// Lines that could not be read. A torn last line is one; more mean that another program wrote here.
     pub unreadable: usize,
 }
@@ -105,7 +105,7 @@ impl Book {
 
     /// Crashes of a module that still counted.
     #[must_use]
-    pub(super) fn crashes(&self, short: &Short) -> &[Stamp] {
+    pub(super) fn crashes(&self, short: &Short) -> &[Timestamp] {
         self.crashes.get(short).map_or(&[], Vec::as_slice)
     }
 
@@ -216,8 +216,8 @@ mod tests {
     fn crashes_are_replaced_and_forgiven() {
         let short = Short::new("vault").unwrap();
         let mut book = Book::default();
-        book.apply(&Entry::Crashes { short: short.clone(), at: vec![Stamp(1), Stamp(2)] });
-        assert_eq!(book.crashes(&short), [Stamp(1), Stamp(2)]);
+        book.apply(&Entry::Crashes { short: short.clone(), at: vec![Timestamp(1), Timestamp(2)] });
+        assert_eq!(book.crashes(&short), [Timestamp(1), Timestamp(2)]);
         book.apply(&Entry::Crashes { short: short.clone(), at: vec![] });
         assert_eq!(book, Book::default());
     }
@@ -231,6 +231,6 @@ mod tests {
         assert_eq!(book.unreadable, 0);
         let vault = Short::new("vault").unwrap();
         assert_eq!(book.open(&vault)[0].leader.pid, 4711);
-        assert_eq!(book.crashes(&vault), [Stamp(1_772_359_449_120)]);
+        assert_eq!(book.crashes(&vault), [Timestamp(1_772_359_449_120)]);
     }
 }

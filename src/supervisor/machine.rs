@@ -30,10 +30,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
 use super::effect::Effect;
@@ -75,8 +75,8 @@ enum StartKind {
 /// How the last run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastExit {
-    pub(crate) ended: Ended,
-    pub(crate) at: Stamp,
+    pub(crate) ended: ExitStatus,
+    pub(crate) at: Timestamp,
 }
 
 /// One module. Only [`Machine::on`] changes it.
@@ -93,7 +93,7 @@ pub struct Machine {
     /// Automatic restarts since the hub started.
     respawns: u32,
     last: Option<LastExit>,
-    started: Option<Stamp>,
+    started: Option<Timestamp>,
     /// The row changed since the start checks of the current run began.
     edited: bool,
     /// Requests that wait until it is ready.
@@ -105,7 +105,7 @@ pub struct Machine {
 impl Machine {
     /// A module before any request, with the crashes that the last hub counted.
     #[must_use]
-    pub fn new(short: Short, crashes: &[Stamp], now: Moment) -> Self {
+    pub fn new(short: Short, crashes: &[Timestamp], now: Moment) -> Self {
         Self {
             short,
             desired: Desired::Down,
@@ -159,7 +159,7 @@ impl Machine {
 
     /// The last crash that still counts.
     #[must_use]
-    pub(crate) fn last_crash(&self) -> Option<Stamp> {
+    pub(crate) fn last_crash(&self) -> Option<Timestamp> {
         self.history.last()
     }
 
@@ -177,7 +177,7 @@ impl Machine {
 
     /// Start of the current run, or of the last one.
     #[must_use]
-    pub(crate) fn started(&self) -> Option<Stamp> {
+    pub(crate) fn started(&self) -> Option<Timestamp> {
         self.started
     }
 

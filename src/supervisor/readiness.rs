@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::process::group::Life;
+use crate::process::group::ModuleRun;
 use crate::process::ports;
 
 /// Where a module may listen, in the order in which it is looked for.
@@ -19,7 +19,7 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// Returns when a process of the run accepts connections on `port`. `members` looks up the pids of the run's processes.
 /// Never gives up: the caller drops it when the run ends.
-pub(super) async fn wait_until_bound(run: &Life, port: u16, members: impl Fn() -> Vec<u32>) {
+pub(super) async fn wait_until_bound(run: &ModuleRun, port: u16, members: impl Fn() -> Vec<u32>) {
     let mut waited = Duration::ZERO;
     let mut cadence = CADENCE_MS.iter().map(|ms| Duration::from_millis(*ms));
     loop {
@@ -49,7 +49,7 @@ async fn accepts(port: u16) -> bool {
 
 /// Whether a process of the run has the listener. The leader is asked first: nearly always it is the one, and its few
 /// descriptors are cheap to read. If the system does not tell, the next look asks again.
-fn is_own(run: &Life, port: u16, members: impl Fn() -> Vec<u32>) -> bool {
+fn is_own(run: &ModuleRun, port: u16, members: impl Fn() -> Vec<u32>) -> bool {
     let owned_by = |pids: &[u32]| ports::owned_by(port, pids).unwrap_or(false);
     owned_by(&[run.leader.pid]) || owned_by(&members())
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::process::group::{self, Depth, Life, Sweep};
+use crate::process::group::{self, Depth, ModuleRun, Sweep};
 use crate::process::id::ProcessId;
 use crate::process::table;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 use crate::sync::mutex::lock;
 
 use super::clock::moment;
@@ -42,14 +42,14 @@ impl Remnants {
     }
 
     /// What is left of a run of this hub.
-    pub(super) fn of(&self, run: &Life, depth: Depth) -> Result<Vec<ProcessId>, Unsure> {
+    pub(super) fn of(&self, run: &ModuleRun, depth: Depth) -> Result<Vec<ProcessId>, Unknown> {
         let leaders = lock(&self.leaders).clone();
         let left = group::remnants(run, self.hub, &leaders, depth)?;
         Ok(left.into_iter().map(|info| info.id).collect())
     }
 
     /// The same for a caller that may wait a moment: thorough searches at the same time share one [`Sweep`].
-    pub(super) async fn of_shared(&self, run: &Life, depth: Depth) -> Result<Vec<ProcessId>, Unsure> {
+    pub(super) async fn of_shared(&self, run: &ModuleRun, depth: Depth) -> Result<Vec<ProcessId>, Unknown> {
         if depth == Depth::Kin || run.reaped.is_none() {
             return self.of(run, depth);
         }
@@ -59,7 +59,7 @@ impl Remnants {
     }
 
     /// A search that begins after this call.
-    async fn sweep(&self) -> Result<Arc<Sweep>, Unsure> {
+    async fn sweep(&self) -> Result<Arc<Sweep>, Unknown> {
         let asked = moment().mono;
         let mut last = self.sweep.lock().await;
         if let Some((_, sweep)) = last.as_ref().filter(|(begun, _)| *begun >= asked) {
@@ -83,8 +83,8 @@ impl Remnants {
 /// Everything that is provably left of runs that an earlier hub started.
 ///
 /// # Errors
-/// [`Unsure`]: more may be left.
-pub(super) fn of_earlier_hub(runs: &[Life]) -> Result<BTreeSet<ProcessId>, Unsure> {
+/// [`Unknown`]: more may be left.
+pub(super) fn of_earlier_hub(runs: &[ModuleRun]) -> Result<BTreeSet<ProcessId>, Unknown> {
     let (hub, no_leaders) = (table::own_pid(), BTreeSet::new());
     let mut left = BTreeSet::new();
     for run in runs {

@@ -8,20 +8,21 @@ use crate::home::fs;
 use crate::module::dependency;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
-use crate::module::stamp::Stamp;
+use crate::module::problem::{Problem, ProblemKind};
+use crate::module::timestamp::Timestamp;
 use crate::process::spawn::{SpawnError, SpawnErrorKind};
 
 /// Finds the program of a launch.
 ///
 /// # Errors
-/// [`Kind::MissingCwd`], [`Kind::NonExecutable`] or [`Kind::MissingDependency`], never one for another.
-pub(super) fn resolve_program(launch: &Launch, at: Stamp) -> Result<PathBuf, Problem> {
+/// [`ProblemKind::MissingCwd`], [`ProblemKind::NonExecutable`] or [`ProblemKind::MissingDependency`], never one for
+/// another.
+pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf, Problem> {
     let short = &launch.short;
     if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
         let cwd = cwd.display();
         return Err(Problem::new(
-            Kind::MissingCwd,
+            ProblemKind::MissingCwd,
             format!("the working directory {cwd} of {short} does not exist"),
             at,
         )
@@ -65,16 +66,16 @@ fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
 
 /// The problem of a spawn that failed although its program was found: that changed since, or only the system knew.
 #[must_use]
-pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Problem {
+pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Timestamp) -> Problem {
     let kind = match error.kind {
-        SpawnErrorKind::NoProgram => Kind::MissingDependency,
-        SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied => Kind::MissingCwd,
-        SpawnErrorKind::NotExecutable => Kind::NonExecutable,
+        SpawnErrorKind::NoProgram => ProblemKind::MissingDependency,
+        SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied => ProblemKind::MissingCwd,
+        SpawnErrorKind::NotExecutable => ProblemKind::NonExecutable,
         SpawnErrorKind::NoInterpreter(_)
         | SpawnErrorKind::NotAProgram
         | SpawnErrorKind::NoRoom
         | SpawnErrorKind::BadArguments
-        | SpawnErrorKind::Other => Kind::SpawnFailed,
+        | SpawnErrorKind::Other => ProblemKind::SpawnFailed,
     };
     let errno = error
         .errno
@@ -83,14 +84,14 @@ pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Stamp) -> Prob
         .next(format!("parachute why {short}"))
 }
 
-fn not_executable(short: &str, path: &Path, at: Stamp) -> Problem {
+fn not_executable(short: &str, path: &Path, at: Timestamp) -> Problem {
     let shown = path.display();
     if fs::is_dir(path) {
         let text = format!("{shown}, the program of {short}, is a directory");
-        return Problem::new(Kind::NonExecutable, text, at).next(format!("parachute why {short}"));
+        return Problem::new(ProblemKind::NonExecutable, text, at).next(format!("parachute why {short}"));
     }
     let text = format!("{shown}, the program of {short}, exists and may not be executed by this user");
-    Problem::new(Kind::NonExecutable, text, at).next(format!("chmod +x {shown}"))
+    Problem::new(ProblemKind::NonExecutable, text, at).next(format!("chmod +x {shown}"))
 }
 
 #[cfg(test)]
@@ -123,13 +124,13 @@ mod tests {
         let program = dir.path().join("tool");
         std::fs::write(&program, "#!/bin/sh\n").unwrap();
         std::fs::create_dir(dir.path().join("folder")).unwrap();
-        let kind = |launch: &Launch| resolve_program(launch, Stamp(0)).map_err(|p| p.error_type);
+        let kind = |launch: &Launch| resolve_program(launch, Timestamp(0)).map_err(|p| p.error_type);
         let path = dir.path().to_str().unwrap();
 
-        assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(Kind::MissingDependency));
-        assert_eq!(kind(&launch("tool", dir.path(), path)), Err(Kind::NonExecutable));
-        assert_eq!(kind(&launch("./folder", dir.path(), path)), Err(Kind::NonExecutable));
-        assert_eq!(kind(&launch("tool", &dir.path().join("gone"), path)), Err(Kind::MissingCwd));
+        assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(ProblemKind::MissingDependency));
+        assert_eq!(kind(&launch("tool", dir.path(), path)), Err(ProblemKind::NonExecutable));
+        assert_eq!(kind(&launch("./folder", dir.path(), path)), Err(ProblemKind::NonExecutable));
+        assert_eq!(kind(&launch("tool", &dir.path().join("gone"), path)), Err(ProblemKind::MissingCwd));
 
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(kind(&launch("tool", dir.path(), path)), Ok(program.clone()));

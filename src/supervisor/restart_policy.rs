@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::module::launch::Policy;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
 
@@ -19,7 +19,7 @@ const KEPT: usize = 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CrashHistory {
     /// Oldest first.
-    crashes: VecDeque<(Instant, Stamp)>,
+    crashes: VecDeque<(Instant, Timestamp)>,
     /// Crashes since the module was last steady, or was last started by a request.
     streak: u32,
 }
@@ -36,7 +36,7 @@ pub(crate) enum AfterCrash {
 impl CrashHistory {
     /// The crashes that the last hub counted. Stamps of the future (the clock was set back) are dropped.
     #[must_use]
-    pub(crate) fn restore(stamps: &[Stamp], now: Moment) -> Self {
+    pub(crate) fn restore(stamps: &[Timestamp], now: Moment) -> Self {
         let crashes: VecDeque<_> = stamps
             .iter()
             .filter(|at| **at <= now.wall)
@@ -77,13 +77,13 @@ impl CrashHistory {
 
     /// The last crash that still counts.
     #[must_use]
-    pub(crate) fn last(&self) -> Option<Stamp> {
+    pub(crate) fn last(&self) -> Option<Timestamp> {
         self.crashes.back().map(|(_, at)| *at)
     }
 
     /// The stamps to keep on disk, oldest first.
     #[must_use]
-    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+    pub(crate) fn stamps(&self) -> Vec<Timestamp> {
         self.crashes.iter().map(|(_, at)| *at).collect()
     }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn at(origin: Instant, secs: u64) -> Moment {
-        Moment { mono: origin + Duration::from_secs(secs), wall: Stamp(1_000_000 + secs * 1000), dice: 0 }
+        Moment { mono: origin + Duration::from_secs(secs), wall: Timestamp(1_000_000 + secs * 1000), dice: 0 }
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         let after = CrashHistory::restore(&before.stamps(), at(origin, 10));
         assert_eq!(after.count(at(origin, 10).mono, policy.window), 2);
         assert_eq!(after.count(at(origin, 66).mono, policy.window), 0);
-        let future = [Stamp(u64::MAX)];
+        let future = [Timestamp(u64::MAX)];
         assert!(
             CrashHistory::restore(&future, at(origin, 10)).is_clear(),
             "stamps of the future are dropped"

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
-use crate::module::stamp::Stamp;
+use crate::module::problem::{Problem, ProblemKind};
+use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
 use super::machine::{LastExit, Machine};
@@ -35,7 +35,7 @@ pub(crate) struct HealthSample {
     /// Status code or error, in words.
     pub(crate) detail: String,
     /// When it was asked.
-    pub(crate) at: Stamp,
+    pub(crate) at: Timestamp,
 }
 
 /// A module whose snapshot changed.
@@ -43,7 +43,7 @@ pub(crate) struct HealthSample {
 pub struct Change {
     /// Grows by one with each change of any module of this hub.
     pub(crate) seq: u64,
-    pub(crate) at: Stamp,
+    pub(crate) at: Timestamp,
     pub(crate) now: Snapshot,
 }
 
@@ -63,7 +63,7 @@ pub struct Snapshot {
     /// Whether it binds a port.
     pub(crate) listens: bool,
     /// Start of the current run, or of the last one.
-    pub(crate) started: Option<Stamp>,
+    pub(crate) started: Option<Timestamp>,
     /// Whether its leader runs.
     pub(crate) alive: bool,
     /// Automatic restarts since the hub started.
@@ -71,7 +71,7 @@ pub struct Snapshot {
     /// Crashes inside the window, at the moment of the snapshot.
     pub(crate) crashes: u32,
     /// The last crash that still counts.
-    pub(crate) last_crash: Option<Stamp>,
+    pub(crate) last_crash: Option<Timestamp>,
     /// End of the last run.
     pub(crate) last: Option<LastExit>,
     pub(crate) problem: Option<Problem>,
@@ -154,7 +154,7 @@ fn problem(machine: &Machine, now: Moment) -> Option<Problem> {
         State::Up { .. } if machine.edited() => {
             let short = machine.short();
             let text = format!("the definition of {short} changed on disk after it was started");
-            Some(Problem::new(Kind::Edited, text, now.wall).next(format!("parachute restart {short}")))
+            Some(Problem::new(ProblemKind::Edited, text, now.wall).next(format!("parachute restart {short}")))
         }
         State::Up { .. }
         | State::Down

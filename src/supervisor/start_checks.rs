@@ -11,14 +11,14 @@ use crate::home::settings::LastGood;
 use crate::module::compose::Composed;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
+use crate::module::problem::{Problem, ProblemKind};
 use crate::module::row::Row;
-use crate::module::stamp::Stamp;
-use crate::process::ending::{self, EndError};
-use crate::process::group::Life;
+use crate::module::timestamp::Timestamp;
+use crate::process::group::ModuleRun;
 use crate::process::id::ProcessId;
 use crate::process::table;
-use crate::process::unsure::Unsure;
+use crate::process::terminate::{self, EndError};
+use crate::process::unknown::Unknown;
 
 use super::remnants;
 use super::resolve_program::resolve_program;
@@ -36,11 +36,11 @@ pub(super) struct CheckInput {
     /// What every spawn inherits.
     pub(super) base: SpawnBase,
     /// Runs of this module whose end was not recorded: children of an earlier hub.
-    pub(super) earlier: Vec<Life>,
+    pub(super) earlier: Vec<ModuleRun>,
     /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
     pub(super) grace: Duration,
     /// Wall clock, for problems.
-    pub(super) at: Stamp,
+    pub(super) at: Timestamp,
 }
 
 /// What passed the checks.
@@ -66,7 +66,7 @@ pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
     let mut ended = BTreeSet::new();
     if !input.earlier.is_empty() {
         let find = || remnants::of_earlier_hub(&input.earlier);
-        ended = ending::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
+        ended = terminate::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
     }
     let Composed { launch, notes } = defined?;
     let program = resolve_program(&launch, input.at)?;
@@ -89,20 +89,20 @@ fn define(input: &CheckInput) -> Result<Composed, Problem> {
 fn no_row(input: &CheckInput) -> Problem {
     let file = input.home.services();
     let text = format!("{} has no usable row for {}", file.display(), input.short);
-    Problem::new(Kind::BadDefinition, text, input.at).next("parachute status")
+    Problem::new(ProblemKind::BadDefinition, text, input.at).next("parachute status")
 }
 
 /// The system did not tell: nothing is started on a guess.
-fn unknown(input: &CheckInput, what: &str, unsure: Unsure) -> Problem {
+fn unknown(input: &CheckInput, what: &str, unsure: Unknown) -> Problem {
     let cause = std::io::Error::from_raw_os_error(unsure.errno);
     let text = format!("{what}, so it is not started: the system does not tell ({cause})");
-    Problem::new(Kind::SpawnFailed, text, input.at).next(format!("parachute why {}", input.short))
+    Problem::new(ProblemKind::SpawnFailed, text, input.at).next(format!("parachute why {}", input.short))
 }
 
 fn not_ended(input: &CheckInput, error: EndError) -> Problem {
     match error {
         EndError::Survive(left) => survivors(input, &left),
-        EndError::Unsure(unsure) => {
+        EndError::Unknown(unsure) => {
             let what = format!("it is not known whether an earlier instance of {} still runs", input.short);
             unknown(input, &what, unsure)
         }
@@ -120,5 +120,5 @@ fn survivors(input: &CheckInput, left: &BTreeSet<ProcessId>) -> Problem {
         })
         .collect();
     let text = format!("an earlier instance of {} survives SIGKILL: {}", input.short, names.join(", "));
-    Problem::new(Kind::StopFailed, text, input.at).next("parachute status")
+    Problem::new(ProblemKind::StopFailed, text, input.at).next("parachute status")
 }

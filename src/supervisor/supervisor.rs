@@ -16,7 +16,8 @@ use crate::logs::module_log::ModuleLog;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
-use crate::process::{ending, files};
+use crate::process::terminate;
+use crate::process::this_process::open_files;
 use crate::sync::mutex::lock;
 
 use super::actor;
@@ -225,7 +226,7 @@ impl Supervisor {
 
     /// Starts what appeared, stops what went, and returns the actors that must be told of a change.
     fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
-        if let Err(room) = files::make_room(rows.len()) {
+        if let Err(room) = open_files::make_room(rows.len()) {
             let line =
                 format!("the limit on open files leaves room for about {room} modules; raise it: ulimit -Hn");
             self.context.logs.hub_line(&line);
@@ -318,7 +319,7 @@ impl Supervisor {
         // It may have been started meanwhile: that run is ours, and stays.
         runs.retain(|run| !run.incarnation.starts_with(&self.context.nonce));
         let grace = Policy::default().kill_timeout;
-        match ending::end(|| remnants::of_earlier_hub(&runs), grace).await {
+        match terminate::end(|| remnants::of_earlier_hub(&runs), grace).await {
             Ok(ended) => {
                 for id in &ended {
                     let line = format!("ended {id}, left by {short}, {why}");

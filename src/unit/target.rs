@@ -18,7 +18,7 @@ pub enum Scope {
 /// launchd's two kinds of jobs, by where their plist lies: launchctl(1), launchd(8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum JobKind {
     /// `~/Library/LaunchAgents`: lives from login to logout.
     Agent,
     /// `/Library/LaunchDaemons`: lives from boot on, needs root.
@@ -38,7 +38,7 @@ pub enum Target {
     /// A property list.
     Launchd {
         /// Where it goes.
-        kind: Kind,
+        kind: JobKind,
     },
 }
 
@@ -50,8 +50,8 @@ impl fmt::Display for Target {
         f.write_str(match self {
             Self::Systemd { scope: Scope::System, .. } => "systemd-system",
             Self::Systemd { scope: Scope::User, .. } => "systemd-user",
-            Self::Launchd { kind: Kind::Agent } => "launchd-agent",
-            Self::Launchd { kind: Kind::Daemon } => "launchd-daemon",
+            Self::Launchd { kind: JobKind::Agent } => "launchd-agent",
+            Self::Launchd { kind: JobKind::Daemon } => "launchd-daemon",
         })
     }
 }
@@ -69,8 +69,8 @@ impl FromStr for Target {
         match text {
             "systemd-system" => systemd(Scope::System),
             "systemd-user" => systemd(Scope::User),
-            "launchd-agent" => Ok(Self::Launchd { kind: Kind::Agent }),
-            "launchd-daemon" => Ok(Self::Launchd { kind: Kind::Daemon }),
+            "launchd-agent" => Ok(Self::Launchd { kind: JobKind::Agent }),
+            "launchd-daemon" => Ok(Self::Launchd { kind: JobKind::Daemon }),
             _ => Err(NoTarget(text.to_owned())),
         }
     }

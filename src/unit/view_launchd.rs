@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::bind::Unit;
 use super::descriptor::{Hardening, Signal};
-use super::target::Kind;
+use super::target::JobKind;
 use super::token::{Refused, XmlText, env_key};
 
 /// launchd's own default, written down so that nobody looks for it.
@@ -46,7 +46,7 @@ struct KeepAlive {
 }
 
 /// The job.
-pub(super) fn job(unit: &Unit, kind: Kind) -> Result<JobView, Refused> {
+pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
     expressible(unit)?;
     let person = unit.person.as_deref().map(OsStr::new);
     let arguments = unit.argv.iter().enumerate();
@@ -56,12 +56,12 @@ pub(super) fn job(unit: &Unit, kind: Kind) -> Result<JobView, Refused> {
         label: unit.name.label(),
         arguments: arguments.collect::<Result<_, _>>()?,
         user: match kind {
-            Kind::Daemon => {
+            JobKind::Daemon => {
                 let because = "a daemon names the person it runs as, also when that is root";
                 let person = person.ok_or_else(|| Refused::new("user", OsStr::new(""), because))?;
                 Some(XmlText::new("user", person)?)
             }
-            Kind::Agent => None,
+            JobKind::Agent => None,
         },
         environment: environment(unit)?,
         keep_alive: unit
@@ -71,8 +71,8 @@ pub(super) fn job(unit: &Unit, kind: Kind) -> Result<JobView, Refused> {
         exit_timeout: unit.stop.grace.0,
         open_files: unit.limits.nofile.map(Into::into),
         sessions: match kind {
-            Kind::Agent => &SESSIONS,
-            Kind::Daemon => &[],
+            JobKind::Agent => &SESSIONS,
+            JobKind::Daemon => &[],
         },
         log: XmlText::new("log_dir", log.as_os_str())?,
     })

@@ -28,11 +28,19 @@ fn a_circle_is_found_and_what_hangs_on_it_is_not() {
     assert_eq!(in_circles(&uses(&round)), uses(&[("b", &["c"]), ("c", &["b"])]));
 }
 
-/// `room/part` of a file: a file and the folder of its name are one part. What a room says of itself in `mod.rs` is none.
-fn part_of(file: &Path) -> Option<(String, String, usize)> {
+/// Folders of a room whose files are parts like those of a room.
+const FOLDERS: [&str; 1] = ["cli/verbs"];
+
+/// `room/part` of a file, and how far below the room it is: a file and the folder of its name are one part. What a room
+/// says of itself in `mod.rs` is none. A file of one of the [`FOLDERS`] is also a part of that folder.
+fn parts_of(file: &Path) -> Vec<(String, String, usize)> {
     let names: Vec<&str> = file.iter().filter_map(|name| name.to_str()).collect();
-    let [room, part, ..] = names[..] else { return None };
-    (part != "mod.rs").then(|| (room.to_owned(), part.trim_end_matches(".rs").to_owned(), names.len() - 2))
+    let part = |at: usize| {
+        let name = names.get(at).filter(|name| **name != "mod.rs")?;
+        Some((names[..at].join("/"), name.trim_end_matches(".rs").to_owned(), names.len() - at - 1))
+    };
+    let below = part(2).filter(|(folder, ..)| FOLDERS.contains(&folder.as_str()));
+    part(1).into_iter().chain(below).collect()
 }
 
 /// What the files of each room use of the same room; what only their tests use apart.
@@ -40,22 +48,25 @@ fn uses() -> Uses {
     let files = sources();
     let parts: BTreeSet<String> = files
         .iter()
-        .filter_map(|(file, _)| part_of(file))
+        .flat_map(|(file, _)| parts_of(file))
         .map(|(room, part, _)| format!("{room}/{part}"))
         .collect();
     let mut uses = Uses::new();
     for (file, text) in &files {
-        let Some((room, part, below)) = part_of(file) else { continue };
         let text = code(text);
         let text = text.split("\nmod tests {").next().unwrap_or_default();
-        // From a part's own folder, one more step leads up to the room.
-        let upward = "super::".repeat(below + 1);
-        let named =
-            names_after(text, &upward).into_iter().chain(names_after(text, &format!("crate::{room}::")));
-        let own = format!("{room}/{part}");
-        let used =
-            named.map(|name| format!("{room}/{name}")).filter(|used| *used != own && parts.contains(used));
-        uses.entry(own.clone()).or_default().extend(used);
+        for (room, part, below) in parts_of(file) {
+            // From a part's own folder, one more step leads up to the room.
+            let upward = "super::".repeat(below + 1);
+            let named = names_after(text, &upward)
+                .into_iter()
+                .chain(names_after(text, &format!("crate::{}::", room.replace('/', "::"))));
+            let own = format!("{room}/{part}");
+            let used = named
+                .map(|name| format!("{room}/{name}"))
+                .filter(|used| *used != own && parts.contains(used));
+            uses.entry(own.clone()).or_default().extend(used);
+        }
     }
     uses
 }

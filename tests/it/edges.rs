@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 27] = [
+const EDGES: [(&str, &str); 28] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
-    ("home/exact.rs", "sees, replaces and removes the files of an installation, links as links"),
+    ("home/nofollow.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
     ("home/fs/look.rs", "looks at files of the home"),
     ("home/lock.rs", "takes file locks and waits for them"),
     ("home/trusted.rs", "judges and reads a file through one descriptor"),
-    ("home/moving.rs", "moves files and trees, also between file systems; removes what it has copied"),
+    ("home/rename.rs", "moves files and trees, also between file systems; removes what it has copied"),
     ("logs/file_ops.rs", "opens, rotates and reads log files"),
     ("logs/log_thread.rs", "owns the thread that pumps; stamps the hub's lines and times retries"),
     ("logs/module_log.rs", "stamps the supervisor's lines"),
@@ -23,6 +23,7 @@ const EDGES: [(&str, &str); 27] = [
     ("manager/runner.rs", "runs the tools of service managers"),
     ("plan/host/daemons.rs", "measures how long a daemon is waited for"),
     ("plan/host/health.rs", "measures how long a module stays ready"),
+    ("process/holder/unit_file.rs", "reads the files of our own unit"),
     ("process/os/linux/daemon.rs", "reads what /proc tells of a daemon"),
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
@@ -40,7 +41,7 @@ const EDGES: [(&str, &str); 27] = [
 
 /// The only files with `unsafe`.
 const UNSAFE: [&str; 8] = [
-    "process/os/handed.rs",
+    "process/os/inherited_fds.rs",
     "process/os/linux/exit.rs",
     "process/os/linux/heap.rs",
     "process/os/linux/text.rs",

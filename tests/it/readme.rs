@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::CommandFactory;
-use parachute::cli::error::Kind;
+use parachute::cli::error::ExitKind;
 use parachute::cli::root::Root;
 use parachute::doctor::check::Id;
 
@@ -38,7 +38,7 @@ fn the_exit_codes_of_the_readme_are_those_of_the_program() {
     let rows = section(&readme, "Exit codes");
     let told: BTreeSet<u8> =
         rows.iter().filter_map(|row| row.strip_prefix("| ")?.split(' ').next()?.parse().ok()).collect();
-    let real: BTreeSet<u8> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+    let real: BTreeSet<u8> = ExitKind::ALL.iter().map(|kind| kind.code()).collect();
     assert_eq!(told, real);
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parachute::unit::bind::Unit;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::render;
-use parachute::unit::target::{Kind, Target};
+use parachute::unit::target::{JobKind, Target};
 use plist::Value;
 
 use crate::units::{HOSTILE, all_targets, everything, files, hub};
@@ -80,7 +80,7 @@ fn a_property_list_has_the_keys_and_types_of_the_manual() {
             for name in ["HOME", "PATH", "LANG", "PARACHUTE_HOME"] {
                 assert!(env[name].as_string().is_some_and(|value| !value.is_empty()), "{name}");
             }
-            let daemon = matches!(target, Target::Launchd { kind: Kind::Daemon });
+            let daemon = matches!(target, Target::Launchd { kind: JobKind::Daemon });
             assert_eq!(plist.get("UserName").and_then(Value::as_string), daemon.then_some("op"));
             assert_eq!(plist.contains_key("LimitLoadToSessionType"), !daemon);
             let log = format!("{HOSTILE}/hub/logs/launchd.log");

@@ -9,7 +9,7 @@ use parachute::unit::descriptor::{Descriptor, Hardening};
 use parachute::unit::opens;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
-use parachute::unit::target::{Kind, Scope, Target};
+use parachute::unit::target::{JobKind, Scope, Target};
 
 use crate::support::executable;
 use crate::support::units::UnitFile;
@@ -22,7 +22,7 @@ const TARGETS: [&str; 4] = ["systemd-user", "systemd-system", "launchd-agent", "
 fn binding(home: &str, target: &Target) -> Binding {
     let system = matches!(
         target,
-        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: Kind::Daemon }
+        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon }
     );
     Binding {
         bin: if system {

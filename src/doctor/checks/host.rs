@@ -1,7 +1,7 @@
 //! The manager, a plan that was broken off, the older model, the hub, its port, the room on disk.
 
 use crate::doctor::check::{Check, Id, found_or, mib};
-use crate::doctor::facts::{DoctorFacts, Installation};
+use crate::doctor::facts::{DoctorFacts, InstallationFacts};
 use crate::install::facts::{Facts, OnDisk};
 use crate::install::refusal::Refusal;
 use crate::manager::state::Told;
@@ -21,16 +21,16 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
 
 fn manager(facts: &DoctorFacts) -> Check {
     match &facts.install {
-        Installation::Known(install) => {
+        InstallationFacts::Known(install) => {
             Check::ok(Id::Manager, format!("{} answers", install.manager.words()))
         }
         // A container has none and needs none: the hub in the foreground is all there is.
-        Installation::NoManager { why, next } => Check::cannot_tell(
+        InstallationFacts::NoManager { why, next } => Check::cannot_tell(
             Id::Manager,
             format!("none: no service manager can be used here ({})", why.join("; ")),
             next,
         ),
-        Installation::Untold { because, next } => Check::cannot_tell(Id::Manager, because, next),
+        InstallationFacts::Untold { because, next } => Check::cannot_tell(Id::Manager, because, next),
     }
 }
 

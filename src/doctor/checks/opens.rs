@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
-use crate::manager::which::Manager;
+use crate::manager::backend::Manager;
 use crate::unit::opens::{self, Opens};
 
 /// What would change, without changing it.

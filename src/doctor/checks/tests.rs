@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::api::wire::FileProblem;
 use crate::doctor::check::{Id, Mend, Verdict, worst};
-use crate::doctor::facts::{Installation, Private};
+use crate::doctor::facts::{InstallationFacts, Private};
 use crate::doctor::fix;
 use crate::doctor::testing::{failure, ill, install, installed, well};
 use crate::home::hub_env::Refused;
 use crate::install::facts::{OnDisk, PortHolder, UnitFacts};
 use crate::install::planner::{self, Request};
 use crate::install::testing;
+use crate::manager::backend::{Domain, Launchd, Manager};
 use crate::manager::state::{Active, Told};
-use crate::manager::which::{Domain, Launchd, Manager};
 use crate::plan::step::Step;
 use crate::process::holder::tests::stranger;
 use crate::unit::opens;
@@ -87,10 +87,11 @@ fn one_thing_at_a_time() {
     use Verdict::{CannotTell, Fail, Ok, Warn};
     let table: &[Row] = &[
         (Id::Manager, CannotTell, false, |f| {
-            f.install = Installation::NoManager { why: vec!["systemd: no".to_owned()], next: "x".to_owned() };
+            f.install =
+                InstallationFacts::NoManager { why: vec!["systemd: no".to_owned()], next: "x".to_owned() };
         }),
         (Id::Manager, CannotTell, false, |f| {
-            f.install = Installation::Untold { because: "closed".to_owned(), next: "x".to_owned() };
+            f.install = InstallationFacts::Untold { because: "closed".to_owned(), next: "x".to_owned() };
         }),
         (Id::Plan, Fail, false, |f| install(f).unfinished = Some("init".to_owned())),
         (Id::Older, Warn, false, |f| f.older = Some(Told::Known(Some("hub (pid 13)".to_owned())))),
@@ -285,7 +286,7 @@ fn nothing_is_told_twice() {
 fn whoever_complains_says_what_to_type() {
     let mut facts = ill();
     let mut checks = all(&facts);
-    facts.install = Installation::NoManager { why: Vec::new(), next: "parachute serve".to_owned() };
+    facts.install = InstallationFacts::NoManager { why: Vec::new(), next: "parachute serve".to_owned() };
     facts.hub = None;
     checks.extend(all(&facts));
     for check in &checks {
@@ -298,8 +299,10 @@ fn whoever_complains_says_what_to_type() {
 #[test]
 fn without_a_manager_nothing_is_red() {
     let mut facts = well();
-    facts.install =
-        Installation::NoManager { why: vec!["systemd: none".to_owned()], next: "parachute serve".to_owned() };
+    facts.install = InstallationFacts::NoManager {
+        why: vec!["systemd: none".to_owned()],
+        next: "parachute serve".to_owned(),
+    };
     assert_eq!(worst(&all(&facts)), Verdict::CannotTell, "with a hub in the foreground");
     facts.hub = None;
     assert_eq!(worst(&all(&facts)), Verdict::Warn);

@@ -4,9 +4,9 @@ use super::{drift, opens};
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
+use crate::manager::autostart::{Autostart, autostart};
+use crate::manager::backend::Manager;
 use crate::manager::state::{Active, Told};
-use crate::manager::survival::{Survival, survives};
-use crate::manager::which::Manager;
 use crate::unit::name::Part;
 
 /// What would change, without changing it.
@@ -198,16 +198,16 @@ fn boot(install: &Facts, service: &UnitFacts) -> Check {
     const ID: Id = Id::Boot;
     let linger = install.linger.clone().unwrap_or_else(|| Told::Unknown("it means nothing here".to_owned()));
     let is_agent = matches!(install.manager, Manager::Launchd(_)) && !install.manager.is_system();
-    match survives(&install.manager, &service.state, &linger) {
-        Survival::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
+    match autostart(&install.manager, &service.state, &linger) {
+        Autostart::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
         // That is what an agent is, and what `init` has promised.
-        Survival::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
+        Autostart::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
             Check::ok(ID, format!("as far as can be: {because}"))
         }
-        Survival::No { because, next } => {
+        Autostart::No { because, next } => {
             Check::warn(ID, format!("it does not come back after a reboot ({because})"), next)
         }
-        Survival::Unknown { because } => Check::cannot_tell(
+        Autostart::Unknown { because } => Check::cannot_tell(
             ID,
             format!("whether it comes back after a reboot: {because}"),
             "parachute status",

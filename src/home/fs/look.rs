@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::FsError;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 
 /// What changes when a file is written or replaced, or given to other readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +103,9 @@ pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn modified(path: &Path) -> Result<Stamp, FsError> {
+pub fn modified(path: &Path) -> Result<Timestamp, FsError> {
     let time = std::fs::metadata(path).and_then(|meta| meta.modified());
-    time.map(Stamp::of).map_err(FsError::io("look at", path))
+    time.map(Timestamp::of).map_err(FsError::io("look at", path))
 }
 
 /// The same place without links and dots, if it is there; else the same words.

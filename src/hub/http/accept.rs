@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tower_service::Service;
 
 use super::auth::Peer;
-use super::guests::{Guest, Guests};
+use super::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// Connections served at once on each listener. Beyond that the longest silent one makes room; while none is silent,
 /// more wait in the kernel's backlog.
@@ -80,7 +80,7 @@ pub async fn tcp(listener: TcpListener, router: Router, closing: watch::Receiver
 }
 
 async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<bool>) {
-    let guests = Guests::new(CONNECTIONS);
+    let limit = ConnectionLimit::new(CONNECTIONS);
     while !*closing.borrow() {
         let accepted = tokio::select! {
             accepted = door.accept() => accepted,
@@ -88,41 +88,41 @@ async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<boo
         };
         match accepted {
             Ok(Some((stream, peer))) => {
-                let guest = tokio::select! {
+                let permit = tokio::select! {
                     // A stop that comes now is no reason to drop somebody for whom there is a place.
                     biased;
-                    guest = guests.admit() => guest,
+                    permit = limit.admit() => permit,
                     _ = closing.changed() => break,
                 };
-                connection(stream, peer, router.clone(), guest, closing.clone());
+                connection(stream, peer, router.clone(), permit, closing.clone());
             }
             Ok(None) => {}
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
     // Who was accepted gets the whole answer, unless it takes too long to fetch it: a stop is bounded.
-    let _ = tokio::time::timeout(FAREWELL, guests.gone()).await;
+    let _ = tokio::time::timeout(FAREWELL, limit.gone()).await;
 }
 
 fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     router: Router,
-    guest: Guest,
+    permit: ConnectionPermit,
     mut closing: watch::Receiver<bool>,
 ) {
     let asked = Arc::new(Notify::new());
     let heard = Arc::clone(&asked);
-    let seat = guest.seat();
+    let activity = permit.activity();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let asking = seat.asks();
+        let active = activity.begin_request();
         // One is remembered if nobody waits yet.
         heard.notify_one();
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
         async move {
             match router.call(request.map(Body::new)).await {
-                Ok(response) => Ok::<_, Infallible>(response.map(|body| asking.until_sent(body))),
+                Ok(response) => Ok::<_, Infallible>(response.map(|body| active.until_sent(body))),
                 Err(never) => match never {},
             }
         }
@@ -138,7 +138,7 @@ fn connection(
         // A client that breaks off or talks nonsense is its own problem; hyper has answered what could be answered.
         tokio::select! {
             _ = serving.as_mut() => return,
-            () = guest.unwanted() => return,
+            () = permit.unwanted() => return,
             _ = closing.changed() => {}
         }
         // hyper takes a connection on which nothing was asked yet for an idle one. Whoever has just connected has its
@@ -162,13 +162,13 @@ mod tests {
     use super::*;
     use crate::sync::mutex::lock;
 
-    /// Lets one guest in, and the hub is told to stop at that very moment.
-    struct LastGuest {
+    /// Lets one connection in, and the hub is told to stop at that very moment.
+    struct LastConnection {
         stream: Mutex<Option<DuplexStream>>,
         close: watch::Sender<bool>,
     }
 
-    impl Door for LastGuest {
+    impl Door for LastConnection {
         type Stream = DuplexStream;
 
         async fn accept(&self) -> io::Result<Option<(DuplexStream, Peer)>> {
@@ -183,11 +183,11 @@ mod tests {
         }
     }
 
-    /// What the last guest reads if it asks so long after it came in.
+    /// What the last connection reads if it asks so long after it was accepted.
     async fn answer(asks_after: Duration) -> String {
         let (mut client, server) = tokio::io::duplex(1024);
         let (close, closing) = watch::channel(false);
-        let door = LastGuest { stream: Mutex::new(Some(server)), close };
+        let door = LastConnection { stream: Mutex::new(Some(server)), close };
         let router = Router::new().route("/", axum::routing::get(|| async { "answer" }));
         let asking = async {
             tokio::time::sleep(asks_after).await;

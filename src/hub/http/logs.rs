@@ -24,7 +24,7 @@ use crate::logs::log_entry::{LogEntry, ReadError};
 use crate::logs::module_log::ModuleLog;
 use crate::logs::ring::FollowFrom;
 use crate::module::name::Short;
-use crate::module::stamp::Stamp;
+use crate::module::timestamp::Timestamp;
 use crate::supervisor::supervisor::Member;
 
 use super::auth::Operator;
@@ -62,9 +62,9 @@ pub async fn logs(
     let Member { short, log, .. } = member_to_read(&app, &name)?;
     let since = match &wanted.since {
         None => None,
-        Some(text) => {
-            Some(Stamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?)
-        }
+        Some(text) => Some(
+            Timestamp::parse(text).ok_or_else(|| bad(format!("since={text:?} is not an RFC 3339 time")))?,
+        ),
     };
     let n = wanted.n.unwrap_or(LINES).min(MOST);
     if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
@@ -100,7 +100,7 @@ fn last(
     short: &Short,
     log: &ModuleLog,
     n: usize,
-    since: Option<Stamp>,
+    since: Option<Timestamp>,
 ) -> Result<LogReply, Failure> {
     let ring = log.tail(MOST);
     let whole = ring.first().is_some_and(|line| line.seq == 0);
@@ -126,7 +126,7 @@ fn last(
     Ok(LogReply { short: short.to_string(), lines, text, entries })
 }
 
-fn from_files(app: &App, short: &Short, n: usize, since: Option<Stamp>) -> Result<Vec<LogLine>, Failure> {
+fn from_files(app: &App, short: &Short, n: usize, since: Option<Timestamp>) -> Result<Vec<LogLine>, Failure> {
     let fail = |error: ReadError| {
         Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.to_string())
             .next(format!("ls -l {}", error.path.display()))
@@ -242,7 +242,7 @@ mod tests {
         let kept = |n: usize, most: usize| {
             let lines = ["a", "bb", "ccc", "d"].map(|text| LogLine {
                 seq: 0,
-                at: Stamp(0),
+                at: Timestamp(0),
                 stream: WireStream::Out,
                 continued: false,
                 text: text.to_owned(),

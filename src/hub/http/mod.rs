@@ -2,9 +2,9 @@
 
 pub mod accept;
 pub mod auth;
+pub mod connection_limit;
 pub mod error;
 pub mod events;
-pub mod guests;
 pub mod logs;
 pub mod metrics;
 pub mod modules;

@@ -12,7 +12,7 @@ use crate::hub::views;
 use crate::module::failure::Failure as Report;
 use crate::module::known;
 use crate::module::name::Short;
-use crate::module::problem::Kind;
+use crate::module::problem::ProblemKind;
 use crate::supervisor::effect::Outcome;
 use crate::supervisor::handle::Ask;
 use crate::supervisor::supervisor::Member;
@@ -76,7 +76,9 @@ pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Res
     })?;
     app.asked_for(&name);
     let reply = ask(&member, Ask::Start).await?;
-    if let Some(problem) = reply.0.problem.as_ref().filter(|problem| problem.error_type == Kind::NoStartCmd) {
+    if let Some(problem) =
+        reply.0.problem.as_ref().filter(|problem| problem.error_type == ProblemKind::NoStartCmd)
+    {
         let text = problem.error_description.clone();
         let mut failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "no_start_cmd", text);
         if let Some(next) = &problem.next {

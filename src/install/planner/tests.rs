@@ -4,16 +4,16 @@ use super::*;
 use crate::install::facts::{Others, Twin};
 use crate::install::owner::Owner;
 use crate::install::testing::{fresh, running};
-use crate::manager::which::Systemd;
-use crate::process::person::Person;
+use crate::manager::backend::Systemd;
+use crate::process::user::User;
 use crate::unit::target::Scope;
 
-fn person(uid: u32, name: &str) -> Person {
-    Person { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
+fn person(uid: u32, name: &str) -> User {
+    User { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
 }
 
 /// The whole machine's manager, and nothing of ours.
-fn machine(person: &Person) -> Facts {
+fn machine(person: &User) -> Facts {
     let mut facts = fresh();
     let dir = PathBuf::from("/etc/systemd/system");
     for unit in &mut facts.units {

@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use super::{Driver, Trouble};
 use crate::home::fs;
+use crate::manager::backend::{Launchd, Manager};
 use crate::manager::explain::Cause;
 use crate::manager::invocation::{Invocation, Runner};
-use crate::manager::launchd::{explain, parse, sequence::Sequence, verbs};
-use crate::manager::settle::Goal;
+use crate::manager::launchd::{explain, operation::LaunchdOperation, parse, verbs};
+use crate::manager::operation::Goal;
 use crate::manager::state::UnitState;
-use crate::manager::which::{Launchd, Manager};
 use crate::unit::name::UnitName;
 
 impl<R: Runner> Driver<R> {
@@ -50,8 +50,8 @@ impl<R: Runner> Driver<R> {
         goal: Goal,
         begun: Instant,
     ) -> Result<(), Trouble> {
-        let mut steps = Sequence::new(launchd, unit, self.plist(unit), goal);
-        self.settle(&mut steps, begun).await.map(|_| ())
+        let mut operation = LaunchdOperation::new(launchd, unit, self.plist(unit), goal);
+        self.carry_out(&mut operation, begun).await.map(|_| ())
     }
 
     pub(super) async fn launchd_verify(&self, files: &[PathBuf]) -> Result<Vec<String>, Trouble> {

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use tokio::time::Instant;
 
-use super::{Driver, Kind, Trouble};
+use super::{Driver, FailureKind, Trouble};
 use crate::home::fs;
+use crate::manager::backend::Systemd;
 use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
-use crate::manager::settle::Goal;
+use crate::manager::operation::Goal;
 use crate::manager::state::{Told, UnitState};
-pub(super) use crate::manager::systemd::settle::Sequence;
+pub(super) use crate::manager::systemd::operation::SystemdOperation;
 use crate::manager::systemd::{explain, parse, verbs};
-use crate::manager::which::Systemd;
-use crate::process::person;
+use crate::process::user;
 use crate::unit::name::UnitName;
 
 /// Where logind keeps who lingers: an empty file a name.
@@ -40,14 +40,14 @@ impl<R: Runner> Driver<R> {
         &self,
         systemd: &Systemd,
         unit: &UnitName,
-        mut steps: Sequence,
+        mut operation: SystemdOperation,
         begun: Instant,
     ) -> Result<Option<UnitState>, Trouble> {
-        match self.settle(&mut steps, begun).await {
-            Err(trouble) if steps.goal() != Goal::Gone && trouble.kind == Kind::Failed => {
+        match self.carry_out(&mut operation, begun).await {
+            Err(trouble) if operation.goal() != Goal::Gone && trouble.kind == FailureKind::Failed => {
                 Err(self.with_last_words(systemd, unit, begun, trouble).await)
             }
-            // Nothing but a look ever ends such a sequence well.
+            // Nothing but a look ever ends such an operation well.
             other => Ok(other?.as_ref().map(parse::state)),
         }
     }
@@ -68,7 +68,7 @@ impl<R: Runner> Driver<R> {
     ) -> Result<Vec<String>, Trouble> {
         let output = self.run(&verbs::verify(systemd, files)).await?;
         match explain::cannot_check(systemd, &output) {
-            Some(cause) => Err(Trouble { cause, kind: Kind::NoTool }),
+            Some(cause) => Err(Trouble { cause, kind: FailureKind::NoTool }),
             None => Ok(parse::complaints(&output, files)),
         }
     }
@@ -128,12 +128,12 @@ impl<R: Runner> Driver<R> {
         unit: &UnitName,
         pages: verbs::Pages,
     ) -> Result<Vec<String>, Trouble> {
-        let uid = person::effective_uid();
+        let uid = user::effective_uid();
         let output = self.run(&verbs::journal(systemd, unit, uid, pages)).await?;
         let told: Vec<String> = output.stdout.lines().map(ToOwned::to_owned).collect();
         if told.is_empty() {
             let cause = explain::journal_closed(systemd, unit, &output);
-            return Err(Trouble { cause, kind: Kind::NotKept });
+            return Err(Trouble { cause, kind: FailureKind::NotKept });
         }
         Ok(told)
     }

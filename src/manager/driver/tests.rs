@@ -7,7 +7,7 @@ use super::*;
 use crate::manager::explain::Retry;
 use crate::manager::systemd::testing::{captured, system, user};
 use crate::manager::testing::{Script, fails, says};
-use crate::process::person;
+use crate::process::user;
 
 const SHOW: &str = "systemctl --user show --property=LoadState,LoadError,ActiveState,SubState,UnitFileState,\
     FragmentPath,DropInPaths,NeedDaemonReload,ConditionResult,WantedBy,Type,MainPID,NRestarts,Result,ExecMainCode,\
@@ -27,7 +27,7 @@ const JOB_FAILED: &str = "Job for parachute-hub.service failed because the contr
 /// The journal since so many seconds, or a page of it.
 fn journal(since: Option<u32>) -> String {
     let wanted = since.map_or("short-iso --lines=50".to_owned(), |s| format!("cat --lines=10 --since=-{s}s"));
-    let uid = person::effective_uid();
+    let uid = user::effective_uid();
     format!(
         "journalctl --quiet --no-pager --output={wanted} _SYSTEMD_USER_UNIT=parachute-hub.service \
          _UID={uid} + USER_UNIT=parachute-hub.service _UID={uid} + SYSLOG_IDENTIFIER=parachute-hub _UID={uid}"
@@ -123,7 +123,7 @@ async fn a_start_that_failed_tells_why_with_the_last_words() {
         "cannot start parachute-hub.service: it asks for a person: its settings or its port (exit code 78)\n\
          port 1939 is held by pid 812\nMain process exited"
     );
-    assert_eq!((error.cause.retry, error.kind), (Retry::Never, Kind::Failed));
+    assert_eq!((error.cause.retry, error.kind), (Retry::Never, FailureKind::Failed));
     driver.runner.is_played();
 }
 
@@ -145,7 +145,7 @@ async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
         let driver =
             driver(Script::new([(RESET, says("")), (START, says("")), (SHOW, seen), (&words, absent)]));
         let error = driver.start(&hub()).await.unwrap_err();
-        assert!(error.cause.what.contains(expected) && error.kind == Kind::Failed, "{error}");
+        assert!(error.cause.what.contains(expected) && error.kind == FailureKind::Failed, "{error}");
         driver.runner.is_played();
     }
 }
@@ -354,10 +354,10 @@ async fn a_journal_that_cannot_be_read_says_so() {
     assert_eq!(logs(says("a\nb\n")).await, Ok(vec!["a".to_owned(), "b".to_owned()]));
     let closed = logs(fails(1, "No journal files were opened due to insufficient permissions.\n")).await;
     let (kind, what) = closed.unwrap_err();
-    assert_eq!(kind, Kind::NotKept);
+    assert_eq!(kind, FailureKind::NotKept);
     assert!(what.contains("may not read the journal"), "{what}");
-    assert_eq!(logs(says("")).await.unwrap_err().0, Kind::NotKept);
-    assert_eq!(logs(Err(io::ErrorKind::NotFound.into())).await.unwrap_err().0, Kind::NoTool);
+    assert_eq!(logs(says("")).await.unwrap_err().0, FailureKind::NotKept);
+    assert_eq!(logs(Err(io::ErrorKind::NotFound.into())).await.unwrap_err().0, FailureKind::NoTool);
 }
 
 #[tokio::test]
@@ -380,7 +380,7 @@ async fn every_line_of_the_checker_about_our_files_is_a_complaint() {
     });
     assert_eq!(verify(warned).await, Ok(vec![ours.to_owned()]));
     assert_eq!(verify(fails(1, "")).await, Ok(vec!["systemd-analyze ended with exit code 1".to_owned()]));
-    assert_eq!(verify(Err(io::ErrorKind::NotFound.into())).await, Err(Kind::NoTool));
+    assert_eq!(verify(Err(io::ErrorKind::NotFound.into())).await, Err(FailureKind::NoTool));
     let nowhere = "Failed to lookup RuntimeDirectory path: No such device or address\n";
-    assert_eq!(verify(fails(1, nowhere)).await, Err(Kind::NoTool));
+    assert_eq!(verify(fails(1, nowhere)).await, Err(FailureKind::NoTool));
 }

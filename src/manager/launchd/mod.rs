@@ -4,6 +4,6 @@
 //! party's measurements on macOS 26; none of it has been run on a Mac by us.
 
 pub mod explain;
+pub mod operation;
 pub mod parse;
-pub mod sequence;
 pub mod verbs;

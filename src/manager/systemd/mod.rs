@@ -2,8 +2,8 @@
 
 pub mod exit;
 pub mod explain;
+pub mod operation;
 pub mod parse;
-pub mod settle;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod verbs;

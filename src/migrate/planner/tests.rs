@@ -6,7 +6,7 @@ use crate::install::testing::{fresh, running, unheard};
 use crate::migrate::facts::Start;
 use crate::process::holder::tests::stranger;
 use crate::process::id::{BootId, Started};
-use crate::process::raw::Raw;
+use crate::process::os_bytes::OsBytes;
 use crate::process::system::Stream;
 use crate::unit::name::UnitName;
 
@@ -26,7 +26,7 @@ fn log_of(name: &str) -> PathBuf {
 
 fn role(name: &str, port: u16, start: Option<(&str, &str)>) -> Role {
     let start = start.map(|(argv, cwd)| Start {
-        argv: argv.split(' ').map(|word| Raw(word.into())).collect(),
+        argv: argv.split(' ').map(|word| OsBytes(word.into())).collect(),
         program: Some(PathBuf::from(argv.split(' ').next().unwrap())),
         cwd: Some(cwd.into()),
     });
@@ -43,7 +43,7 @@ fn seen(pid: u32, log: Option<&str>, command: &str, cwd: &str) -> Seen {
         session: pid,
         above: vec![1],
         ourselves: false,
-        argv: Some(command.split(' ').map(|word| Raw(word.into())).collect()),
+        argv: Some(command.split(' ').map(|word| OsBytes(word.into())).collect()),
         exe: None,
         cwd: Some(cwd.into()),
         home: None,

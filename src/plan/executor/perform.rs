@@ -1,7 +1,7 @@
 //! Performs one step of a plan, or what is left of it.
 
 use super::{Done, StepError};
-use crate::home::sentence;
+use crate::error_chain;
 use crate::plan::events::Event;
 use crate::plan::fault;
 use crate::plan::host::Host;
@@ -85,7 +85,7 @@ impl<H: Host> StepRun<'_, '_, H> {
             Ok(()) => self.note_done(),
             Err(error @ (StepError::Journal(_) | StepError::Interrupted)) => Err(error),
             Err(error) if self.step.is_optional() => {
-                let text = format!("could not {}: {}", self.step.describe(), sentence::of(&error));
+                let text = format!("could not {}: {}", self.step.describe(), error_chain::of(&error));
                 let hint = error.hint().or_else(|| self.host.by_hand(self.step));
                 self.done.notes.push(Note { text, hint });
                 self.skip()

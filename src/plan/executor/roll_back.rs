@@ -1,7 +1,7 @@
 //! Takes a plan back, in reverse order. A step that cannot be taken back does not stop the others.
 
 use super::{OnStuck, Remaining, Rollback};
-use crate::home::sentence;
+use crate::error_chain;
 use crate::plan::commands::inspect;
 use crate::plan::events::Event;
 use crate::plan::host::Host;
@@ -63,7 +63,7 @@ pub(super) async fn take_back<H: Host>(
     {
         rollback.retry = true;
         let subject = journal.dir().display().to_string();
-        rollback.remaining.push(Remaining { subject, because: sentence::of(&error), hint: error.hint() });
+        rollback.remaining.push(Remaining { subject, because: error_chain::of(&error), hint: error.hint() });
     }
     rollback
 }

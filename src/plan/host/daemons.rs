@@ -11,19 +11,19 @@ use futures_util::future::join_all;
 
 use crate::api::client::Client;
 use crate::api::wire::Health;
-use crate::home::exact::{self, Owner};
-use crate::home::sentence;
+use crate::error_chain;
+use crate::home::nofollow::{self, Owner};
 use crate::plan::daemon::{Daemon, RunningDaemon};
 use crate::plan::host::HostError;
 use crate::process::detached::{self, DetachedError};
-use crate::process::ending::{self, EndError};
 use crate::process::holder::Occupant;
 use crate::process::holder::look::{self, Asking};
 use crate::process::id::ProcessId;
 use crate::process::kin::{Kin, ancestry};
 use crate::process::ports;
 use crate::process::table::{self, Census};
-use crate::process::unsure::Unsure;
+use crate::process::terminate::{self, EndError};
+use crate::process::unknown::Unknown;
 
 /// Pause between two observations.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -60,7 +60,7 @@ pub(super) fn running(daemons: &[Daemon]) -> Result<Vec<RunningDaemon>, HostErro
     Ok(running)
 }
 
-fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unsure> {
+fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unknown> {
     for id in std::iter::once(&daemon.leader).chain(&daemon.below) {
         if table::alive(id)? {
             return Ok(Some(id));
@@ -117,9 +117,9 @@ async fn end_one(daemon: &RunningDaemon) -> Result<(), HostError> {
     end(&daemon.name, kin, ENDING).await?;
     if let Some(pidfile) = &daemon.pidfile {
         let mut text = Vec::new();
-        let read = exact::read_pieces(pidfile, &mut |piece| text.extend_from_slice(piece));
+        let read = nofollow::read_pieces(pidfile, &mut |piece| text.extend_from_slice(piece));
         if read.is_ok() && text == numeral(id.pid) {
-            exact::remove(pidfile)?;
+            nofollow::remove(pidfile)?;
         }
     }
     Ok(())
@@ -144,9 +144,9 @@ async fn end(name: &str, kin: Kin, grace: Duration) -> Result<(), HostError> {
     let spared = ancestry(&Census::take().map_err(|unsure| unsure_of(name, unsure))?, table::own_pid());
     let kin = RefCell::new(kin.sparing(spared));
     let find = || Ok(kin.borrow_mut().look(&Census::take()?));
-    match ending::end(find, grace).await {
+    match terminate::end(find, grace).await {
         Ok(_) => Ok(()),
-        Err(EndError::Unsure(unsure)) => Err(unsure_of(name, unsure)),
+        Err(EndError::Unknown(unsure)) => Err(unsure_of(name, unsure)),
         Err(error @ EndError::Survive(_)) => Err(HostError::refused(
             format!("{name} cannot be stopped: {error}"),
             Some("parachute migrate --list"),
@@ -201,7 +201,7 @@ async fn start_one(daemon: &RunningDaemon) -> Result<(), HostError> {
 
 fn write_number(path: &Path, number: u32, daemon: &RunningDaemon) -> Result<(), HostError> {
     let owner = Owner { uid: daemon.record.uid, gid: daemon.record.gid };
-    Ok(exact::put_for(owner, path, NUMBER, &numeral(number))?)
+    Ok(nofollow::put_for(owner, path, NUMBER, &numeral(number))?)
 }
 
 /// A number as it is written into its file.
@@ -211,7 +211,7 @@ fn numeral(number: u32) -> Vec<u8> {
 
 /// Whether this process, or one that it started, listens on every port that the daemon had; on any address, not only on
 /// loopback.
-fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unsure> {
+fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unknown> {
     if daemon.ports.is_empty() {
         return table::alive(id);
     }
@@ -254,10 +254,10 @@ pub(super) async fn await_ports_free(
 }
 
 fn cannot(what: &str, name: &str, error: &DetachedError) -> HostError {
-    HostError::refused(format!("cannot {what}: {name}: {}", sentence::of(error)), None)
+    HostError::refused(format!("cannot {what}: {name}: {}", error_chain::of(error)), None)
 }
 
-fn unsure_of(name: &str, unsure: Unsure) -> HostError {
+fn unsure_of(name: &str, unsure: Unknown) -> HostError {
     HostError::refused(format!("it cannot be told whether {name} runs: {unsure}"), None)
 }
 
@@ -266,13 +266,13 @@ mod tests {
     use super::*;
     use crate::process::detached::Record;
     use crate::process::id::{BootId, Started};
-    use crate::process::raw::Raw;
+    use crate::process::os_bytes::OsBytes;
 
     #[tokio::test]
     async fn a_daemon_that_was_started_again_and_does_not_listen_is_ended_too() {
         let dir = tempfile::tempdir().unwrap();
         let cwd = dir.path().canonicalize().unwrap();
-        let raw = |text: &str| Raw(text.into());
+        let raw = |text: &str| OsBytes(text.into());
         let gid = nix::unistd::getgid().as_raw();
         let record = Record {
             exe: Path::new("/bin/sh").canonicalize().unwrap().into(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::home::exact::{self, Found, Incoming, Owner};
 use crate::home::fs::{self, PRIVATE, PRIVATE_DIR};
-use crate::home::moving::{self, MoveError};
+use crate::home::nofollow::{self, Found, Incoming, Owner};
+use crate::home::rename::{self, MoveError};
 use crate::plan::commands;
 use crate::plan::content::{Content, Fingerprint, Fingerprinter};
 use crate::plan::host::HostError;
@@ -16,14 +16,14 @@ use crate::plan::step::Step;
 /// What has this name. Content that is too long for the journal will be kept below `saved`.
 pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
     let other = |what: &str| Entry::Other { what: what.to_owned() };
-    Ok(match exact::look(path)? {
+    Ok(match nofollow::look(path)? {
         Found::Absent => Entry::Absent,
         Found::Link { to } => Entry::Link { to },
         Found::Dir { .. } => other("a directory"),
         Found::Special => other("a FIFO, socket or device"),
         Found::File { mode, owner, len } => {
             let (mut fingerprinter, mut bytes) = (Fingerprinter::default(), Vec::new());
-            exact::read_pieces(path, &mut |piece| {
+            nofollow::read_pieces(path, &mut |piece| {
                 fingerprinter.add(piece);
                 if len <= INLINE_LIMIT && bytes.len() as u64 <= INLINE_LIMIT {
                     bytes.extend_from_slice(piece);
@@ -43,7 +43,7 @@ pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
 pub(super) fn identities(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, FileIdentity>, HostError> {
     let mut at = BTreeMap::new();
     for path in names {
-        if let Some(seen) = moving::glimpse(path)? {
+        if let Some(seen) = rename::glimpse(path)? {
             at.insert(path.clone(), FileIdentity::from(&seen));
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn identities(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, FileI
 
 /// Moves a file or directory, or finishes a move that was cut off.
 pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
-    moving::relocate(from, to).map_err(|error| match error {
+    rename::relocate(from, to).map_err(|error| match error {
         MoveError::File(error) => error.into(),
         MoveError::Taken(_) | MoveError::Changed(_) | MoveError::Uncopiable { .. } => HostError::refused(
             error.to_string(),
@@ -63,7 +63,7 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
 
 /// A directory, or what is in its place. A link to a directory counts as occupied: it is not removed.
 pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
-    match exact::look(path)? {
+    match nofollow::look(path)? {
         Found::Dir { mode, empty: true } => return Ok(Dir::Empty { mode }),
         Found::Dir { mode, empty: false } => return Ok(Dir::Occupied { mode }),
         Found::Link { .. } if fs::is_dir(path) => {
@@ -85,11 +85,11 @@ pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
 /// Makes a directory, and those above it that are missing.
 pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     for level in missing(path)? {
-        exact::make_dir(&level, mode)?;
+        nofollow::make_dir(&level, mode)?;
     }
     // This program may have been killed between mkdir(2) and chmod(2).
-    if matches!(exact::look(path)?, Found::Dir { mode: now, .. } if now != mode) {
-        exact::make_dir(path, mode)?;
+    if matches!(nofollow::look(path)?, Found::Dir { mode: now, .. } if now != mode) {
+        nofollow::make_dir(path, mode)?;
     }
     Ok(())
 }
@@ -129,7 +129,7 @@ fn copy(
 ) -> Result<(), HostError> {
     let mut fingerprinter = Fingerprinter::default();
     let mut written = Ok(());
-    exact::pieces_of(file, from, &mut |piece| {
+    nofollow::pieces_of(file, from, &mut |piece| {
         fingerprinter.add(piece);
         if written.is_ok() {
             written = incoming.write(piece);
@@ -147,9 +147,9 @@ fn copy(
 pub(super) fn restore(path: &Path, was: &Entry) -> Result<(), HostError> {
     match was {
         Entry::Absent => {
-            exact::remove(path)?;
+            nofollow::remove(path)?;
         }
-        Entry::Link { to } => exact::put_link(path, to)?,
+        Entry::Link { to } => nofollow::put_link(path, to)?,
         Entry::File { mode, uid, gid, fingerprint, kept } => {
             let owner = Owner { uid: *uid, gid: *gid };
             let mut incoming = Incoming::beside(path, *mode, Some(owner))?;

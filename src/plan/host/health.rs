@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::client::{Client, ClientError, health_on};
 use crate::api::wire::{Health, ModuleView, Ready, State, Status};
-use crate::home::sentence;
+use crate::error_chain;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
@@ -88,7 +88,7 @@ fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) 
             let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
             let died = format!("it died{how}, and is being started again");
             let restarting = state.active == Told::Known(Active::Restarting);
-            return HubHealth::NotYet(if restarting { died } else { sentence::of(&error) });
+            return HubHealth::NotYet(if restarting { died } else { error_chain::of(&error) });
         }
     };
     let hub = &status.hub;
@@ -115,7 +115,7 @@ fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) 
             health.problems.into_iter().chain(status.notes.iter().cloned()).map(Note::new).collect(),
         ),
         Ok(_) => HubHealth::NotYet(format!("another server answers on {}:{}", hub.host, hub.port)),
-        Err(error) => HubHealth::NotYet(format!("on its port: {}", sentence::of(&error))),
+        Err(error) => HubHealth::NotYet(format!("on its port: {}", error_chain::of(&error))),
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn await_modules(hub: &Client, within: Duration) -> Result<Vec<
                     return Ok(not_ready(&ready, &status.modules, is_stable));
                 }
             }
-            Err(error) if over => return Err(HostError::refused(sentence::of(&error), None)),
+            Err(error) if over => return Err(HostError::refused(error_chain::of(&error), None)),
             Err(_) => {}
         }
         tokio::time::sleep(PAUSE).await;
@@ -172,7 +172,7 @@ pub(super) async fn await_ready(hub: &Client, wanted: &[String], within: Duratio
             stability.record(&status.modules, begun.elapsed());
             missing(wanted, &status.modules, |short| stability.is_stable(short, asked))
         }
-        Err(error) => vec![sentence::of(error)],
+        Err(error) => vec![error_chain::of(error)],
     };
     let hint = wanted.first().map(|module| format!("parachute logs {module}"));
     Err(HostError::refused(reasons.join("; "), hint.as_deref()))

@@ -1,5 +1,5 @@
-//! The real machine: files through `home::exact` and `home::moving`, units through the driver of the service manager,
-//! the hub through its API.
+//! The real machine: files through `home::nofollow` and `home::rename`, units through the driver of the service
+//! manager, the hub through its API.
 //!
 //! Nothing is decided here: the step says what to do, and whether it worked is observed afterwards.
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::downtime::Downtime;
 use super::{Host, HostError, daemons, files, health, units};
 use crate::api::client::Client;
-use crate::home::{exact, moving};
+use crate::home::{nofollow, rename};
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::UnitState;
@@ -108,7 +108,7 @@ impl<R: Runner> Host for RealHost<R> {
             Step::SetEnabled { unit, .. } => units::enabled(unit, &self.driver()?.state(unit).await)?,
             Step::SetRunning { unit, .. } => self.running(unit).await?,
             Step::SetLinger { user, .. } => Observed::Linger { on: self.driver()?.linger(user).await },
-            Step::SetMode { path, .. } => Observed::Mode { mode: exact::mode(path)? },
+            Step::SetMode { path, .. } => Observed::Mode { mode: nofollow::mode(path)? },
             Step::StopDaemons { daemons, .. } => Observed::Daemons { running: daemons::running(daemons)? },
             Step::StartDaemons { daemons } => {
                 Observed::Daemons { running: daemons::restarted_and_listening(daemons)? }
@@ -135,18 +135,18 @@ impl<R: Runner> Host for RealHost<R> {
         match step {
             Step::MakeDir { path, mode } => files::make_dir(path, *mode)?,
             Step::RemoveDir { path } => {
-                exact::remove_dir(path)?;
+                nofollow::remove_dir(path)?;
             }
             Step::PutFile { path, mode, content } => files::put(path, *mode, content)?,
             Step::RemoveFile { path } => {
-                exact::remove(path)?;
+                nofollow::remove(path)?;
             }
             Step::PutUnit { unit, path, text } => {
                 files::put(path, UNIT_MODE, &Content::Text(text.clone()))?;
                 self.reload(unit, path).await?;
             }
             Step::RemoveUnit { path, .. } => {
-                exact::remove(path)?;
+                nofollow::remove(path)?;
                 self.driver()?.reload().await?;
             }
             Step::Restore { path, was, unit } => {
@@ -155,7 +155,7 @@ impl<R: Runner> Host for RealHost<R> {
                     self.driver()?.reload().await?;
                 }
             }
-            Step::SetMode { path, mode } => exact::set_mode(path, *mode)?,
+            Step::SetMode { path, mode } => nofollow::set_mode(path, *mode)?,
             Step::Move { from, to } => files::relocate(from, to)?,
             Step::SetEnabled { unit, enabled } => self.driver()?.set_enabled(unit, *enabled).await?,
             Step::SetRunning { unit, running: true } => self.start(unit).await?,
@@ -189,8 +189,8 @@ impl<R: Runner> Host for RealHost<R> {
 
     async fn tidy(&mut self, step: &Step) -> Result<(), HostError> {
         match step.key() {
-            Some(Key::File(path)) => Ok(exact::sweep(&path)?),
-            Some(Key::Names(one, other)) => Ok(moving::tidy(&one, &other)?),
+            Some(Key::File(path)) => Ok(nofollow::sweep(&path)?),
+            Some(Key::Names(one, other)) => Ok(rename::tidy(&one, &other)?),
             Some(
                 Key::Dir(_)
                 | Key::Mode(_)

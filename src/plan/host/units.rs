@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::home::exact;
+use crate::home::nofollow;
+use crate::manager::backend::Manager;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::manager::systemd::verbs;
-use crate::manager::which::Manager;
 use crate::plan::commands;
 use crate::plan::host::HostError;
 use crate::plan::observed::{Entry, Observed, UnitRead};
@@ -36,7 +36,7 @@ fn read(unit: &UnitName, path: &Path, state: &UnitState) -> Result<UnitRead, Hos
         return Ok(UnitRead::Nothing);
     }
     Ok(match &state.file {
-        Some(file) if file == path || exact::is_same_file(file, path) => {
+        Some(file) if file == path || nofollow::is_same_file(file, path) => {
             if state.stale {
                 UnitRead::Stale
             } else {
@@ -53,7 +53,7 @@ fn read(unit: &UnitName, path: &Path, state: &UnitState) -> Result<UnitRead, Hos
 /// Whether both are the same file name in the same directory.
 fn same_place(one: &Path, other: &Path) -> bool {
     one.file_name() == other.file_name()
-        && one.parent().zip(other.parent()).is_some_and(|(one, other)| exact::is_same_file(one, other))
+        && one.parent().zip(other.parent()).is_some_and(|(one, other)| nofollow::is_same_file(one, other))
 }
 
 /// Whether the manager accepts a unit whose file it has just read.

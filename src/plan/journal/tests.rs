@@ -1,5 +1,5 @@
 use super::*;
-use crate::home::sentence;
+use crate::error_chain;
 
 fn installation() -> (tempfile::TempDir, PathBuf) {
     let temp = tempfile::tempdir().unwrap();
@@ -12,7 +12,7 @@ fn a_second_command_is_refused_and_the_first_is_named() {
     let (_temp, dir) = installation();
     let held = Journal::open(&dir).unwrap();
     let error = Journal::open(&dir).unwrap_err();
-    let said = sentence::of(&error);
+    let said = error_chain::of(&error);
     assert!(said.starts_with("another command is changing this installation: "), "{said}");
     assert!(said.ends_with(&format!("lock is held by pid {}", std::process::id())), "{said}");
     held.close().unwrap();
@@ -31,7 +31,7 @@ fn a_damaged_file_is_an_error_that_names_it_and_is_not_touched() {
         fs::make_dir(&dir, 0o700).unwrap();
         fs::put(&path, 0o600, text.as_bytes()).unwrap();
         let error = Journal::open(&dir).unwrap_err();
-        let said = sentence::of(&error);
+        let said = error_chain::of(&error);
         assert!(said.contains(&path.display().to_string()), "{said}");
         assert_eq!(error.hint().is_some_and(|hint| hint.starts_with("mv ")), has_hint, "{said}");
         assert_eq!(fs::read(&path, 99).unwrap(), text.as_bytes());

@@ -3,8 +3,8 @@ use std::time::Duration;
 use similar::TextDiff;
 
 use super::*;
+use crate::manager::backend::{Domain, Launchd, Systemd};
 use crate::manager::state::{Active, Told};
-use crate::manager::which::{Domain, Launchd, Systemd};
 use crate::plan::content::Fingerprint;
 use crate::plan::observed::UnitRead;
 use crate::unit::name::UnitName;

@@ -8,8 +8,8 @@ use super::{Occupant, ServiceManager, unit_file};
 use crate::module::problem::Holder;
 use crate::process::id::ProcessId;
 use crate::process::table::Census;
-use crate::process::unsure::Unsure;
-use crate::process::{kin, person, ports, table};
+use crate::process::unknown::Unknown;
+use crate::process::{kin, ports, table, user};
 
 /// Whom whoever asks means.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,8 +33,8 @@ impl<'a> Asking<'a> {
 /// Who has the port; `None`: nobody.
 ///
 /// # Errors
-/// [`Unsure`]: the port may be free or not.
-pub fn occupant(port: u16, asking: &Asking<'_>) -> Result<Option<Occupant>, Unsure> {
+/// [`Unknown`]: the port may be free or not.
+pub fn occupant(port: u16, asking: &Asking<'_>) -> Result<Option<Occupant>, Unknown> {
     Ok(ports::holding(port)?.map(|(holder, ids)| Looker::new(asking).of(holder, &ids)))
 }
 
@@ -76,7 +76,7 @@ impl Looker {
             names: Vec::new(),
             mac: std::env::consts::OS == "macos",
         };
-        let named = |uid| Some((uid, person::by_uid(uid).ok()?.name));
+        let named = |uid| Some((uid, user::by_uid(uid).ok()?.name));
         scene.names = scene.users().into_iter().filter_map(named).collect();
         if let Some(main) = scene.named().map(|main| main.pid) {
             scene.above = kin::above(&self.census, main).into_iter().filter_map(looks).collect();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ServiceManager;
 use super::judge::OwnUnit;
-use crate::process::person;
+use crate::process::user;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope, Target};
@@ -20,7 +20,7 @@ pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
     let (dir, scope) = match manager {
         ServiceManager::System => (PathBuf::from("/etc/systemd/system"), Scope::System),
         ServiceManager::User { uid, own: true, .. } => {
-            (person::by_uid(*uid).ok()?.home.join(".config/systemd/user"), Scope::User)
+            (user::by_uid(*uid).ok()?.home.join(".config/systemd/user"), Scope::User)
         }
         ServiceManager::User { .. } | ServiceManager::Launchd | ServiceManager::Init => return None,
     };
@@ -34,7 +34,7 @@ pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
         socket: recognise::listens(texts.iter().map(String::as_str)).contains(&port),
         service: recognise::port(&service, &target) == Some(port),
         home: recognise::home(&service, &target),
-        uid: recognise::person(&service, &target).and_then(|name| person::by_name(&name).ok()).map(|p| p.uid),
+        uid: recognise::person(&service, &target).and_then(|name| user::by_name(&name).ok()).map(|p| p.uid),
     };
     (unit.socket || unit.service).then_some(unit)
 }

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::process::signal::{Signal, SignalError};
 use crate::process::system::{Born, Detach, NotDetached, Order};
 
@@ -178,32 +178,32 @@ pub(in crate::process) fn group_exists(pgid: u32) -> bool {
     target(pgid).is_ok_and(|pgid| !matches!(rustix::process::test_kill_process_group(pgid), Err(Errno::SRCH)))
 }
 
-fn decode(status: &WaitIdStatus) -> Ended {
+fn decode(status: &WaitIdStatus) -> ExitStatus {
     match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Ended::Code(code),
-        (None, Some(signal)) => Ended::Signal { signal, core: status.dumped() },
-        (None, None) => Ended::Unknown,
+        (Some(code), _) => ExitStatus::Code(code),
+        (None, Some(signal)) => ExitStatus::Signal { signal, core: status.dumped() },
+        (None, None) => ExitStatus::Unknown,
     }
 }
 
-fn wait(pid: Pid, options: WaitIdOptions) -> Option<Ended> {
+fn wait(pid: Pid, options: WaitIdOptions) -> Option<ExitStatus> {
     loop {
         match waitid(WaitId::Pid(pid), options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             Ok(status) => return status.as_ref().map(decode),
             Err(Errno::INTR) => {}
             // ECHILD: not our child, or somebody else reaped it. It is gone and nobody can say how.
-            Err(_) => return Some(Ended::Unknown),
+            Err(_) => return Some(ExitStatus::Unknown),
         }
     }
 }
 
 /// How the child ended, if it has; it stays a zombie.
-pub(super) fn peek(pid: Pid) -> Option<Ended> {
+pub(super) fn peek(pid: Pid) -> Option<ExitStatus> {
     wait(pid, WaitIdOptions::NOWAIT)
 }
 
 /// Reaps the child if it has ended: from here on its pid may be reused.
-pub(in crate::process) fn end_if_any(pid: Pid) -> Option<Ended> {
+pub(in crate::process) fn end_if_any(pid: Pid) -> Option<ExitStatus> {
     wait(pid, WaitIdOptions::empty())
 }
 
@@ -233,7 +233,7 @@ pub(in crate::process) fn zombie_child() -> bool {
 }
 
 /// Waits for SIGCHLD until this child has ended.
-pub(super) async fn ended_by_sigchld(pid: Pid) -> Ended {
+pub(super) async fn ended_by_sigchld(pid: Pid) -> ExitStatus {
     // Listen first, then look: no end can fall between.
     let mut signals = tokio::signal::unix::signal(SignalKind::child()).ok();
     loop {

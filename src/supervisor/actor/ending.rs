@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::process::ending::signal_all;
 use crate::process::group::{self, Depth, Signal, SignalError};
+use crate::process::terminate::signal_all;
 
 use super::super::effect::EndSignal;
 use super::super::event::Event;

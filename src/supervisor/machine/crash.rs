@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::module::ended::Ended;
-use crate::module::problem::{Kind, Problem};
+use crate::module::exit_status::ExitStatus;
+use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
 use super::super::effect::{Effect, FailureFacts, Outcome, Record};
@@ -64,7 +64,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn exit_problem(&self, run: &Run, ready: &Readiness, ended: Ended, now: Moment) -> Problem {
+    pub(super) fn exit_problem(
+        &self,
+        run: &Run,
+        ready: &Readiness,
+        ended: ExitStatus,
+        now: Moment,
+    ) -> Problem {
         let lived = now.mono.saturating_duration_since(run.since.mono);
         let lived =
             humantime::format_duration(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
@@ -78,7 +84,7 @@ impl Machine {
             run.leader,
             ended.phrase()
         );
-        Problem::new(Kind::Exited, text, now.wall).next(format!("parachute why {}", self.short))
+        Problem::new(ProblemKind::Exited, text, now.wall).next(format!("parachute why {}", self.short))
     }
 
     pub(super) fn failure_facts(

@@ -2,9 +2,9 @@
 //! changes nothing.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
-use crate::module::problem::{Kind, Problem};
+use crate::module::problem::{Problem, ProblemKind};
 use crate::process::id::ProcessId;
 
 use super::super::clock::Moment;
@@ -162,9 +162,12 @@ impl Machine {
             return;
         }
         let text = format!("its health check failed {sick} times in a row: {why}");
-        let problem =
-            Problem::new(Kind::Unhealthy, format!("{} is up and not well: {text}", self.short), now.wall)
-                .next(format!("parachute logs {}", self.short));
+        let problem = Problem::new(
+            ProblemKind::Unhealthy,
+            format!("{} is up and not well: {text}", self.short),
+            now.wall,
+        )
+        .next(format!("parachute logs {}", self.short));
         out.push(Effect::Note(format!("{text}; it is restarted")));
         self.count_crash(now, out);
         self.end(Cause::Crash { problem }, now, out);
@@ -173,7 +176,7 @@ impl Machine {
     pub(super) fn exited(
         &mut self,
         generation: Generation,
-        ended: Ended,
+        ended: ExitStatus,
         now: Moment,
         out: &mut Vec<Effect>,
     ) {

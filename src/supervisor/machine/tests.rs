@@ -11,11 +11,11 @@ use super::super::effect::{Effect, EndSignal, Outcome, Record};
 use super::super::event::{Event, Ticket};
 use super::super::state::{Desired, Generation, State};
 use super::{Machine, RECHECK_FIRST, RECHECK_LAST};
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
-use crate::module::stamp::Stamp;
+use crate::module::problem::{Problem, ProblemKind};
+use crate::module::timestamp::Timestamp;
 use crate::process::id::{BootId, ProcessId, Started};
 
 /// The processes of one run.
@@ -44,14 +44,14 @@ struct Model {
     notes: Vec<String>,
 }
 
-fn problem(kind: Kind) -> Problem {
-    Problem::new(kind, "model", Stamp(0))
+fn problem(kind: ProblemKind) -> Problem {
+    Problem::new(kind, "model", Timestamp(0))
 }
 
 impl Model {
     fn new() -> Self {
         let origin = Instant::now() + Duration::from_secs(100_000);
-        let now = Moment { mono: origin, wall: Stamp(1_000_000_000), dice: 0 };
+        let now = Moment { mono: origin, wall: Timestamp(1_000_000_000), dice: 0 };
         Self {
             machine: Machine::new(Short::new("vault").unwrap(), &[], now),
             origin,
@@ -70,7 +70,7 @@ impl Model {
 
     fn now(&self) -> Moment {
         let ms = u64::try_from(self.elapsed.as_millis()).unwrap();
-        Moment { mono: self.origin + self.elapsed, wall: Stamp(1_000_000_000 + ms), dice: 0 }
+        Moment { mono: self.origin + self.elapsed, wall: Timestamp(1_000_000_000 + ms), dice: 0 }
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -142,7 +142,7 @@ impl Model {
     fn host(&mut self, pick: u8) {
         if let Some(generation) = self.checking.take() {
             let event = if pick.is_multiple_of(5) {
-                Event::ChecksFailed { generation, problem: problem(Kind::PortSquatter) }
+                Event::ChecksFailed { generation, problem: problem(ProblemKind::PortSquatter) }
             } else {
                 Event::ChecksPassed {
                     generation,
@@ -157,7 +157,7 @@ impl Model {
                 let no_room = pick.is_multiple_of(12);
                 return self.feed(Event::SpawnFailed {
                     generation,
-                    problem: problem(Kind::SpawnFailed),
+                    problem: problem(ProblemKind::SpawnFailed),
                     no_room,
                 });
             }
@@ -175,7 +175,7 @@ impl Model {
             match pick % 3 {
                 0 => {
                     processes.leader_alive = false;
-                    self.feed(Event::Exited { generation, ended: Ended::Code(i32::from(pick)) });
+                    self.feed(Event::Exited { generation, ended: ExitStatus::Code(i32::from(pick)) });
                 }
                 1 => self.feed(Event::Bound { generation }),
                 _ => self.feed(Event::Health { generation, verdict: Err("model".to_owned()) }),
@@ -198,7 +198,10 @@ impl Model {
                 let processes = self.runs.get_mut(&generation).unwrap();
                 if processes.leader_alive {
                     processes.leader_alive = false;
-                    self.feed(Event::Exited { generation, ended: Ended::Signal { signal: 15, core: false } });
+                    self.feed(Event::Exited {
+                        generation,
+                        ended: ExitStatus::Signal { signal: 15, core: false },
+                    });
                 } else {
                     self.feed(Event::GroupEmpty { generation });
                 }
@@ -258,7 +261,7 @@ impl Model {
     fn crash(&mut self) {
         let (&generation, processes) = self.runs.iter_mut().next_back().unwrap();
         processes.leader_alive = false;
-        self.feed(Event::Exited { generation, ended: Ended::Code(3) });
+        self.feed(Event::Exited { generation, ended: ExitStatus::Code(3) });
     }
 }
 
@@ -308,10 +311,10 @@ proptest! {
                     let before = model.machine.state().clone();
                     for event in [
                         Event::Bound { generation },
-                        Event::Exited { generation, ended: Ended::Unknown },
+                        Event::Exited { generation, ended: ExitStatus::Unknown },
                         Event::GroupEmpty { generation },
                         Event::Spawned { generation, leader: leader(generation) },
-                        Event::ChecksFailed { generation, problem: problem(Kind::BadDefinition) },
+                        Event::ChecksFailed { generation, problem: problem(ProblemKind::BadDefinition) },
                         Event::ChecksPassed { generation, policy: Policy::default(), listens: true },
                         Event::Health { generation, verdict: Err(String::new()) },
                     ] {
@@ -330,7 +333,7 @@ proptest! {
         // Only when processes survived SIGKILL may the answer not be "stopped".
         let stopped = match model.outcome(ticket) {
             Some(Outcome::Stopped { .. }) => true,
-            Some(Outcome::Failed(p)) => p.error_type == Kind::StopFailed,
+            Some(Outcome::Failed(p)) => p.error_type == ProblemKind::StopFailed,
             _ => false,
         };
         prop_assert!(stopped);
@@ -442,7 +445,9 @@ fn a_stuck_group_is_never_called_stopped() {
         model.elapsed = due - model.origin;
         model.feed(Event::Tick);
     }
-    assert!(matches!(model.outcome(stop), Some(Outcome::Failed(p)) if p.error_type == Kind::StopFailed));
+    assert!(
+        matches!(model.outcome(stop), Some(Outcome::Failed(p)) if p.error_type == ProblemKind::StopFailed)
+    );
     assert_eq!(model.machine.deadline(), None);
     let start = model.start();
     assert!(matches!(model.outcome(start), Some(Outcome::Failed(_))), "nothing is spawned beside it");
@@ -471,7 +476,7 @@ fn a_foreign_holder_of_the_port_counts_as_no_crash_and_is_checked_again() {
     let ticket = model.start();
     for _ in 0..20 {
         let generation = model.checking.take().unwrap();
-        model.feed(Event::ChecksFailed { generation, problem: problem(Kind::PortSquatter) });
+        model.feed(Event::ChecksFailed { generation, problem: problem(ProblemKind::PortSquatter) });
         let due = model.machine.deadline().unwrap();
         model.elapsed = due - model.origin;
         model.feed(Event::Tick);
@@ -486,12 +491,12 @@ fn a_foreign_holder_of_the_port_counts_as_no_crash_and_is_checked_again() {
 #[test]
 fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
     /// Fails the checks under way; how long until the next ones, in seconds.
-    fn refused(model: &mut Model, kind: Kind) -> u64 {
+    fn refused(model: &mut Model, kind: ProblemKind) -> u64 {
         let generation = model.checking.take().expect("the checks run");
         model.feed(Event::ChecksFailed { generation, problem: problem(kind) });
         (model.machine.deadline().unwrap() - model.now().mono).as_secs()
     }
-    fn waits(model: &mut Model, kind: Kind, pauses: &[u64], after: &str) {
+    fn waits(model: &mut Model, kind: ProblemKind, pauses: &[u64], after: &str) {
         for expected in pauses {
             assert_eq!(refused(model, kind), *expected, "after {after}");
             model.elapsed += Duration::from_secs(*expected);
@@ -500,21 +505,21 @@ fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
     }
     let mut model = Model::new();
     model.start();
-    waits(&mut model, Kind::PortSquatter, &[1, 2, 4, 8, 8, 8], "a start");
-    waits(&mut model, Kind::MissingDependency, &[1, 2, 4], "another reason");
-    refused(&mut model, Kind::MissingDependency);
+    waits(&mut model, ProblemKind::PortSquatter, &[1, 2, 4, 8, 8, 8], "a start");
+    waits(&mut model, ProblemKind::MissingDependency, &[1, 2, 4], "another reason");
+    refused(&mut model, ProblemKind::MissingDependency);
     for (ask, what) in [(Model::start as fn(&mut Model) -> Ticket, "start"), (Model::restart, "restart")] {
         ask(&mut model);
-        waits(&mut model, Kind::MissingDependency, &[1, 2], what);
+        waits(&mut model, ProblemKind::MissingDependency, &[1, 2], what);
         ask(&mut model);
-        waits(&mut model, Kind::MissingDependency, &[1, 2], "a request while the checks run");
-        refused(&mut model, Kind::MissingDependency);
+        waits(&mut model, ProblemKind::MissingDependency, &[1, 2], "a request while the checks run");
+        refused(&mut model, ProblemKind::MissingDependency);
     }
     let notes = model.notes.len();
     model.feed(Event::Edited);
-    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit");
+    waits(&mut model, ProblemKind::MissingDependency, &[1, 2], "an edit");
     model.feed(Event::Edited);
-    waits(&mut model, Kind::MissingDependency, &[1, 2], "an edit while the checks run");
+    waits(&mut model, ProblemKind::MissingDependency, &[1, 2], "an edit while the checks run");
     assert_eq!(model.notes.len(), notes, "the same reason is not told again");
 }
 
@@ -555,7 +560,11 @@ fn no_room_for_a_process_counts_as_no_crash_and_is_told_once() {
         let generation = model.checking.take().unwrap();
         model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
         let generation = model.spawning.take().unwrap();
-        model.feed(Event::SpawnFailed { generation, problem: problem(Kind::SpawnFailed), no_room: true });
+        model.feed(Event::SpawnFailed {
+            generation,
+            problem: problem(ProblemKind::SpawnFailed),
+            no_room: true,
+        });
         model.elapsed += Duration::from_secs(pause);
         assert_eq!(model.machine.deadline(), Some(model.now().mono));
         model.feed(Event::Tick);
@@ -578,7 +587,7 @@ fn a_late_bind_clears_the_note_and_every_restart_is_checked() {
     model.elapsed += Policy::default().ready_within;
     model.feed(Event::Tick);
     assert!(
-        matches!(model.outcome(ticket), Some(Outcome::Failed(p)) if p.error_type == Kind::StartedButUnbound)
+        matches!(model.outcome(ticket), Some(Outcome::Failed(p)) if p.error_type == ProblemKind::StartedButUnbound)
     );
     model.feed(Event::Bound { generation });
     assert!(matches!(model.machine.state(), State::Up { ready: super::Readiness::Ready { .. }, .. }));
@@ -620,7 +629,8 @@ fn after_shutdown_nothing_starts() {
 #[test]
 fn a_boot_keeps_the_crashes_that_an_earlier_hub_counted() {
     let mut model = Model::new();
-    let counted = [Stamp(999_990_000), Stamp(999_992_000), Stamp(999_994_000), Stamp(999_996_000)];
+    let counted =
+        [Timestamp(999_990_000), Timestamp(999_992_000), Timestamp(999_994_000), Timestamp(999_996_000)];
     model.machine = Machine::new(Short::new("vault").unwrap(), &counted, model.now());
     let ticket = model.ticket();
     model.feed(Event::Boot(ticket));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::module::name::Short;
-use crate::module::problem::{Kind, Problem};
+use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
 use super::super::effect::{Effect, EndSignal, Outcome};
@@ -61,7 +61,7 @@ impl Machine {
             "{} runs ({}) and has not bound its port within {window}; it is left running and watched",
             self.short, run.leader
         );
-        let problem = Problem::new(Kind::StartedButUnbound, text, now.wall)
+        let problem = Problem::new(ProblemKind::StartedButUnbound, text, now.wall)
             .next(format!("parachute logs {}", self.short));
         out.push(Effect::Note(format!("has not bound its port within {window}")));
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
@@ -104,7 +104,7 @@ fn escalate(
         }
         Escalation::Kill { .. } | Escalation::Stuck { .. } => {
             let text = format!("{short} has processes that survive SIGKILL; it cannot be called stopped");
-            let problem = Problem::new(Kind::StopFailed, text, now.wall).next("parachute status");
+            let problem = Problem::new(ProblemKind::StopFailed, text, now.wall).next("parachute status");
             out.push(Effect::Note("processes survive SIGKILL; still watching".to_owned()));
             *escalation = Escalation::Stuck { problem: problem.clone() };
             Escalated::Stuck(problem)

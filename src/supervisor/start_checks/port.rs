@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::module::launch::Launch;
-use crate::module::problem::{Holder, Kind, Problem};
-use crate::process::attribution::{self, Claimant, Evidence, Proof, Suspect, Verdict};
+use crate::module::problem::{Holder, Problem, ProblemKind};
+use crate::process::attribution::{self, Attribution, Claimant, Evidence, Proof, Suspect};
 use crate::process::holder::look::{Asking, Looker};
 use crate::process::id::ProcessId;
-use crate::process::unsure::Unsure;
-use crate::process::{ending, ports, table};
+use crate::process::unknown::Unknown;
+use crate::process::{ports, table, terminate};
 
 use super::{CheckInput, not_ended, unknown};
 
@@ -35,7 +35,9 @@ pub(super) async fn free(
         };
         let find = || Ok(table::alive(&id)?.then(|| id.clone()).into_iter().collect());
         ended.extend(
-            ending::end(find, launch.policy.kill_timeout).await.map_err(|error| not_ended(input, error))?,
+            terminate::end(find, launch.policy.kill_timeout)
+                .await
+                .map_err(|error| not_ended(input, error))?,
         );
     }
     match ports::holding(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
@@ -49,13 +51,13 @@ pub(super) async fn free(
 
 /// A mark or the ledger proves that a process is ours. The same program with the same arguments does not: a person may
 /// have started that command by hand. It counts only with this home in the environment of the process.
-fn may_end(verdict: &Verdict, evidence: &Evidence) -> bool {
+fn may_end(verdict: &Attribution, evidence: &Evidence) -> bool {
     match verdict {
-        Verdict::Ours(Proof::Marks | Proof::Ledger) => true,
-        Verdict::Ours(Proof::Program | Proof::Script) => {
+        Attribution::Ours(Proof::Marks | Proof::Ledger) => true,
+        Attribution::Ours(Proof::Program | Proof::Script) => {
             evidence.suspect.home.as_ref() == Some(&evidence.module.home)
         }
-        Verdict::NotOurs(_) | Verdict::CannotTell(_) => false,
+        Attribution::NotOurs(_) | Attribution::CannotTell(_) => false,
     }
 }
 
@@ -65,7 +67,7 @@ fn evidence(
     program: &Path,
     holder: &Holder,
     id: Option<&ProcessId>,
-) -> Result<Evidence, Unsure> {
+) -> Result<Evidence, Unknown> {
     let pid = id.map(|id| id.pid);
     let info = pid.map(table::info).transpose()?.flatten();
     Ok(Evidence {
@@ -100,11 +102,11 @@ fn squatter(input: &CheckInput, holder: Holder, ids: &[ProcessId], why: &str) ->
         occupant.words()
     );
     let hint = occupant.hint_for(short.as_str());
-    let mut problem = Problem::new(Kind::PortSquatter, text, input.at).next(hint);
+    let mut problem = Problem::new(ProblemKind::PortSquatter, text, input.at).next(hint);
     problem.holder = Some(Box::new(occupant.holder));
     problem
 }
 
-fn unsure_of_port(input: &CheckInput, port: u16, unsure: Unsure) -> Problem {
+fn unsure_of_port(input: &CheckInput, port: u16, unsure: Unknown) -> Problem {
     unknown(input, &format!("it is not known who holds port {port} of {}", input.short), unsure)
 }

@@ -7,9 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use parachute::api::client::Client;
+use parachute::manager::backend::{Manager, Systemd};
 use parachute::manager::driver::Driver;
 use parachute::manager::invocation::{Invocation, Output, Runner};
-use parachute::manager::which::{Manager, Systemd};
 use parachute::plan::content::{Content, Fingerprint};
 use parachute::plan::executor::{Done, Failed};
 use parachute::plan::fault::Fault;

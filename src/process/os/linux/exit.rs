@@ -8,7 +8,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::posix;
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 
 /// A child whose end we await.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl ExitWatch {
     }
 
     /// Its end; it stays a zombie. Cancel-safe: nothing is consumed before it returns.
-    pub(in crate::process) async fn ended(&self) -> Ended {
+    pub(in crate::process) async fn ended(&self) -> ExitStatus {
         // A pidfd polls as readable once the process is a zombie: pidfd_open(2), "Use cases for PID file descriptors".
         if let Some(pidfd) = &self.pidfd
             && let Ok(watch) = register(pidfd.as_fd())

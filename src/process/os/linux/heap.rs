@@ -1,6 +1,6 @@
 //! What the allocator may keep.
 
-/// One arena, and thresholds that stay where they are; see [`crate::process::heap::settle`].
+/// One arena, and thresholds that stay where they are; see [`crate::process::this_process::heap::settle`].
 ///
 /// Sources: mallopt(3), M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD.
 #[cfg(target_env = "gnu")]
@@ -20,7 +20,7 @@ pub(in crate::process) fn settle() -> bool {
     true
 }
 
-/// Whole free pages, wherever they are; see [`crate::process::heap::trim`].
+/// Whole free pages, wherever they are; see [`crate::process::this_process::heap::trim`].
 ///
 /// Source: malloc_trim(3).
 #[cfg(target_env = "gnu")]

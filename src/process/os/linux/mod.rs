@@ -13,8 +13,8 @@ mod tcp_table;
 mod text;
 mod vfork;
 
-#[path = "../handed.rs"]
-mod handed;
+#[path = "../inherited_fds.rs"]
+mod inherited_fds;
 #[path = "../posix.rs"]
 mod posix;
 
@@ -25,8 +25,8 @@ mod layout;
 
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use exit::ExitWatch;
-pub(super) use handed::take as take_handed;
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
+pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use pidfd::send;
 pub(super) use posix::{

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 
-use crate::process::mounts::MountId;
+use crate::process::system::MountId;
 
 /// open(2): needs only the right to search.
 pub(in crate::process) const SEARCH: OFlags = OFlags::PATH;

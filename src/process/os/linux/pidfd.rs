@@ -17,7 +17,7 @@ pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), Sig
     let gone = SignalError::Gone { pid: id.pid };
     let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
     let opened = pidfd_open(pid, PidfdFlags::empty());
-    let now = info(id.pid).map_err(|unsure| SignalError::Failed { pid: id.pid, errno: unsure.errno })?;
+    let now = info(id.pid).map_err(|unknown| SignalError::Failed { pid: id.pid, errno: unknown.errno })?;
     if now.is_none_or(|now| now.id != *id || now.zombie) {
         return Err(gone);
     }

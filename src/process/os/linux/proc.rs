@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::stat::{self, Stat, kilobytes, number};
 use crate::process::id::{BootId, ProcessId, Started};
 use crate::process::system::ProcInfo;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 
 /// `stat` is at most 52 numbers of 20 digits and a name: one read always gets all of it.
 const STAT_BYTES: usize = 2048;
@@ -47,22 +47,22 @@ pub(in crate::process) fn now() -> Started {
 }
 
 /// What a failed look at something of a process means: it is not there, or that cannot be told.
-fn absent(errno: Errno) -> Result<(), Unsure> {
+fn absent(errno: Errno) -> Result<(), Unknown> {
     match errno {
         // ESRCH: it ended between `open` and `read`. ENOENT: it was not there, or /proc hides it (hidepid).
         Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(()),
-        other => Err(Unsure { errno: other.raw_os_error() }),
+        other => Err(Unknown { errno: other.raw_os_error() }),
     }
 }
 
 /// Whether a refusal is about this one process only: another user's, or hidden by a security module. What asks about
 /// all processes passes over it, as it passes over those that /proc hides.
-pub(super) fn is_private(unsure: Unsure) -> bool {
-    matches!(Errno::from_raw_os_error(unsure.errno), Errno::ACCESS | Errno::PERM)
+pub(super) fn is_private(unknown: Unknown) -> bool {
+    matches!(Errno::from_raw_os_error(unknown.errno), Errno::ACCESS | Errno::PERM)
 }
 
 /// Opens a directory below (or) /proc. `None`: there is none.
-fn directory(path: &str) -> Result<Option<OwnedFd>, Unsure> {
+fn directory(path: &str) -> Result<Option<OwnedFd>, Unknown> {
     match openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(dir) => Ok(Some(dir)),
         Err(errno) => absent(errno).map(|()| None),
@@ -70,12 +70,12 @@ fn directory(path: &str) -> Result<Option<OwnedFd>, Unsure> {
 }
 
 /// /proc itself. Where it is not mounted nothing can be told.
-fn all_of_proc() -> Result<OwnedFd, Unsure> {
-    directory("/proc")?.ok_or(Unsure { errno: Errno::NOENT.raw_os_error() })
+fn all_of_proc() -> Result<OwnedFd, Unknown> {
+    directory("/proc")?.ok_or(Unknown { errno: Errno::NOENT.raw_os_error() })
 }
 
 /// Calls `each` with every numeric name in a directory. One that vanishes meanwhile has no more names.
-pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) -> Result<(), Unsure> {
+pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) -> Result<(), Unknown> {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 16 * 1024];
     let mut entries = RawDir::new(dir, &mut buffer);
     while let Some(entry) = entries.next() {
@@ -88,29 +88,29 @@ pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) -> Result<()
 }
 
 /// All pids.
-pub(super) fn pids() -> Result<Vec<u32>, Unsure> {
+pub(super) fn pids() -> Result<Vec<u32>, Unknown> {
     let mut pids = Vec::with_capacity(256);
     numbers_in(all_of_proc()?, |pid| pids.push(pid))?;
     Ok(pids)
 }
 
 /// All processes that this user may see.
-pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unsure> {
+pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unknown> {
     let proc = all_of_proc()?;
     let mut path = String::with_capacity(24);
     let look = |pid| match read_info(&proc, pid, &mut path) {
-        Err(unsure) if is_private(unsure) => None,
+        Err(unknown) if is_private(unknown) => None,
         known => known.transpose(),
     };
     pids()?.into_iter().filter_map(look).collect()
 }
 
 /// One process. `None`: it is gone, or /proc hides it.
-pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
+pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     read_info(all_of_proc()?, pid, &mut String::with_capacity(24))
 }
 
-fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Result<Option<ProcInfo>, Unsure> {
+fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Result<Option<ProcInfo>, Unknown> {
     path.clear();
     // Writing to a `String` cannot fail.
     let _ = write!(path, "{pid}/stat");
@@ -154,7 +154,7 @@ pub(in crate::process) fn command_line(pid: u32) -> Option<Vec<OsString>> {
 
 /// The environment block it was started with; a later `setenv` does not show (proc_pid_environ(5)). `None`: it is
 /// gone, or not for this user to read, which is how all processes of other users are.
-pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unsure> {
+pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unknown> {
     let read = || {
         let file = std::fs::File::open(format!("/proc/{pid}/environ"))?;
         let mut bytes = Vec::with_capacity(4096);
@@ -163,7 +163,7 @@ pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unsure> {
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) => match absent(Errno::from_io_error(&error).unwrap_or(Errno::IO)) {
-            Err(unsure) if !is_private(unsure) => Err(unsure),
+            Err(unknown) if !is_private(unknown) => Err(unknown),
             Ok(()) | Err(_) => Ok(None),
         },
     }
@@ -208,10 +208,10 @@ fn socket_inode(link: &[u8]) -> Option<u64> {
 
 /// Calls `each` with the inode of every socket a process has open, until it returns `false`. Descriptors that this
 /// user may not see are passed over.
-pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) -> Result<(), Unsure> {
+pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) -> Result<(), Unknown> {
     let dir = match directory(&format!("/proc/{pid}/fd")) {
         Ok(Some(dir)) => dir,
-        Err(unsure) if !is_private(unsure) => return Err(unsure),
+        Err(unknown) if !is_private(unknown) => return Err(unknown),
         Ok(None) | Err(_) => return Ok(()),
     };
     let mut fds = Vec::with_capacity(64);

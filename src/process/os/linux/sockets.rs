@@ -7,21 +7,21 @@ use std::os::fd::BorrowedFd;
 
 use super::{netlink, proc, tcp_table};
 use crate::process::system::Listener;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 
 /// The listening TCP sockets of our network namespace, whoever owns them: all, or those of one port.
-pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
+pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unknown> {
     netlink::listeners(port).or_else(|netlink::Refused| from_proc(port))
 }
 
 /// The same from /proc/net. A missing tcp6 means IPv6 is off.
-fn from_proc(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
+fn from_proc(port: Option<u16>) -> Result<Vec<Listener>, Unknown> {
     let mut found = Vec::new();
     for (path, may_lack) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
         match std::fs::read(path) {
             Ok(table) => found.extend(tcp_table::parse(&table)),
             Err(error) if may_lack && error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Unsure { errno: error.raw_os_error().unwrap_or_default() }),
+            Err(error) => return Err(Unknown { errno: error.raw_os_error().unwrap_or_default() }),
         }
     }
     found.retain(|listener| port.is_none_or(|port| listener.port == port));
@@ -29,7 +29,7 @@ fn from_proc(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
 }
 
 /// The pids that have each of these sockets open, as far as this user may look.
-pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unsure> {
+pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unknown> {
     let mut held: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for pid in proc::pids()? {
         proc::sockets_of(pid, |inode| {
@@ -43,7 +43,7 @@ pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> Result<BTreeMap<u64
 }
 
 /// Whether one of these processes has one of these sockets open.
-pub(in crate::process) fn holds(pids: &[u32], inodes: &BTreeSet<u64>) -> Result<bool, Unsure> {
+pub(in crate::process) fn holds(pids: &[u32], inodes: &BTreeSet<u64>) -> Result<bool, Unknown> {
     for pid in pids {
         let mut found = false;
         proc::sockets_of(*pid, |inode| {

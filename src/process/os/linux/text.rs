@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rustix::mm::{Advice, madvise};
 
-/// Forgets where the program's machine code is mapped; see [`crate::process::text::forget`].
+/// Forgets where the program's machine code is mapped; see [`crate::process::this_process::program_text::forget`].
 ///
 /// Source: madvise(2), MADV_DONTNEED: subsequent accesses of a private mapping of a file see the file again.
 #[expect(unsafe_code, reason = "madvise takes an address")]

@@ -26,6 +26,6 @@ pub(in crate::process) fn streams(_pid: u32) -> [Option<Stream>; 3] {
 /// Who runs. Its further groups are its user's own, which whoever starts it has.
 pub(in crate::process) fn identity(pid: u32) -> Option<Identity> {
     let info = look(pid)?;
-    let person = crate::process::person::by_uid(info.uid).ok()?;
+    let person = crate::process::user::by_uid(info.uid).ok()?;
     Some(Identity { uid: info.uid, gid: person.gid, groups: vec![person.gid], umask: None })
 }

@@ -7,13 +7,13 @@ mod proc;
 mod send;
 mod sockets;
 
-#[path = "../handed.rs"]
-mod handed;
+#[path = "../inherited_fds.rs"]
+mod inherited_fds;
 #[path = "../posix.rs"]
 mod posix;
 
 pub(super) use daemon::{age, identity, streams, uptime};
-pub(super) use handed::take as take_handed;
+pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, spawn, zombie_child,

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, OFlags};
 
-use crate::process::mounts::MountId;
+use crate::process::system::MountId;
 
 /// There is no `O_PATH`.
 pub(in crate::process) const SEARCH: OFlags = OFlags::RDONLY;

@@ -17,7 +17,7 @@ use rustix::process::Pid;
 use super::layout;
 use crate::process::id::{BootId, ProcessId, Started};
 use crate::process::system::ProcInfo;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 
 /// `PROC_PIDTBSDINFO` finds zombies too if its argument is not 0 (XNU, bsd/kern/proc_info.c, proc_pidinfo).
 const WITH_ZOMBIES: u64 = 1;
@@ -81,12 +81,12 @@ pub(super) fn pids() -> Vec<u32> {
 }
 
 /// All processes this user may see.
-pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unsure> {
+pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unknown> {
     Ok(pids().into_iter().filter_map(look).collect())
 }
 
 /// One process. Nothing here needs a descriptor, so there is always an answer.
-pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unsure> {
+pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     Ok(look(pid))
 }
 
@@ -131,7 +131,7 @@ pub(in crate::process) fn command_line(pid: u32) -> Option<Vec<OsString>> {
     (!words.is_empty()).then(|| words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unsure> {
+pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unknown> {
     Ok(procargs(pid).and_then(|answer| layout::procargs(&answer).map(|(_, environ)| environ)))
 }
 

@@ -4,7 +4,7 @@ use rustix::process::Pid;
 
 use super::posix;
 use super::proc::info;
-use crate::module::ended::Ended;
+use crate::module::exit_status::ExitStatus;
 use crate::process::id::ProcessId;
 use crate::process::signal::{Signal, SignalError};
 
@@ -12,7 +12,7 @@ use crate::process::signal::{Signal, SignalError};
 pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     let gone = SignalError::Gone { pid: id.pid };
     let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
-    let now = info(id.pid).map_err(|unsure| SignalError::Failed { pid: id.pid, errno: unsure.errno })?;
+    let now = info(id.pid).map_err(|unknown| SignalError::Failed { pid: id.pid, errno: unknown.errno })?;
     if now.is_none_or(|now| now.id != *id || now.zombie) {
         return Err(gone);
     }
@@ -31,7 +31,7 @@ impl ExitWatch {
     }
 
     /// Its end; it stays a zombie. Cancel-safe.
-    pub(in crate::process) async fn ended(&self) -> Ended {
+    pub(in crate::process) async fn ended(&self) -> ExitStatus {
         posix::ended_by_sigchld(self.pid).await
     }
 }

@@ -11,7 +11,7 @@ use nix::libc;
 use super::layout::{SOCKET_FDINFO, Socket, listening};
 use super::proc::{look, pids};
 use crate::process::system::Listener;
-use crate::process::unsure::Unsure;
+use crate::process::unknown::Unknown;
 
 /// `PROC_PIDFDSOCKETINFO` of <sys/proc_info.h>.
 const PROC_PIDFDSOCKETINFO: c_int = 3;
@@ -54,7 +54,7 @@ fn sockets_of(pid: u32) -> Vec<Socket> {
         .collect()
 }
 
-pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unsure> {
+pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unknown> {
     let mut found = BTreeMap::new();
     for pid in pids() {
         for Socket { handle, addr, port } in sockets_of(pid) {
@@ -65,7 +65,7 @@ pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, 
     Ok(found.into_values().filter(|l| port.is_none_or(|port| l.port == port)).collect())
 }
 
-pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unsure> {
+pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unknown> {
     let mut held: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for pid in pids() {
         for socket in sockets_of(pid).iter().filter(|socket| handles.contains(&socket.handle)) {
@@ -75,7 +75,7 @@ pub(in crate::process) fn holders(handles: &BTreeSet<u64>) -> Result<BTreeMap<u6
     Ok(held)
 }
 
-pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> Result<bool, Unsure> {
+pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> Result<bool, Unknown> {
     Ok(pids.iter().any(|pid| sockets_of(*pid).iter().any(|socket| handles.contains(&socket.handle))))
 }
 

@@ -3,7 +3,7 @@
 use parachute::plan::daemon::{Daemon, RunningDaemon};
 use parachute::process::detached::Record;
 use parachute::process::id::{BootId, ProcessId, Started};
-use parachute::process::raw::Raw;
+use parachute::process::os_bytes::OsBytes;
 
 /// A daemon of this model: its process is known by its start time.
 pub fn daemon(name: &str, started: u64) -> Daemon {
@@ -24,7 +24,7 @@ pub fn daemon(name: &str, started: u64) -> Daemon {
 }
 
 pub fn running_daemon(name: &str, leader: &ProcessId) -> RunningDaemon {
-    let raw = |text: &str| Raw(text.into());
+    let raw = |text: &str| OsBytes(text.into());
     let record = Record {
         exe: raw("/bin/d"),
         argv: vec![raw("d"), raw(name)],

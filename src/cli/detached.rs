@@ -1,0 +1,193 @@
+//! The detached model on this machine, for verbs: what there is of it, and the words for it.
+
+use serde::Serialize;
+
+use crate::home::paths::Home;
+use crate::manager::backend::Manager;
+use crate::manager::driver::Driver;
+use crate::manager::invocation::Runner;
+use crate::migrate::facts::{Legacy, StaleUnit};
+use crate::migrate::gather::{self, Seed};
+use crate::migrate::judge::Ownership;
+use crate::migrate::pidfile::{Pidfile, Worth};
+use crate::migrate::planner::{Findings, findings};
+use crate::plan::daemon::{Daemon, names};
+use crate::process::user::User;
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+
+use super::context::Context;
+use super::error::{CliError, ExitKind};
+use super::installation::{self, Installation};
+
+/// What `migrate --list --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// Daemons of ours that run without a manager.
+    pub daemons: Vec<Daemon>,
+    /// Processes that something pointed at, and that are left alone.
+    pub others: Vec<Other>,
+    /// Declared ports that somebody else holds.
+    pub strangers: Vec<Stranger>,
+    /// Every pidfile, and what it is worth.
+    pub pidfiles: Vec<Pidfile>,
+    /// Units that would bring a daemon back.
+    pub units: Vec<StaleUnit>,
+    /// Why it cannot be told which modules there are.
+    pub broken: Option<String>,
+}
+
+/// A process that is left alone.
+#[derive(Debug, Serialize)]
+pub struct Other {
+    /// Its pid.
+    pub pid: u32,
+    /// Its command, printable.
+    pub command: String,
+    /// Why.
+    pub verdict: Ownership,
+}
+
+/// A port that somebody else holds.
+#[derive(Debug, Serialize)]
+pub struct Stranger {
+    /// The port.
+    pub port: u16,
+    /// Whose it is meant to be.
+    pub of: String,
+    /// Who has it, in words.
+    pub holder: String,
+    /// Why they are not taken for ours.
+    pub verdict: Ownership,
+}
+
+/// Looks for it. With an installation its manager, and the others of this machine, are asked too.
+///
+/// # Errors
+/// The system does not tell what runs here.
+pub async fn look<R: Runner>(
+    cx: &Context,
+    home: &Home,
+    person: &User,
+    installation: Option<&Installation<R>>,
+) -> Result<Legacy, CliError> {
+    let seed = Seed { person, home, env: &cx.env, now: cx.now };
+    let mut legacy = gather::daemons(&seed).map_err(|unknown| {
+        CliError::from_error(ExitKind::Failed, &unknown).hint("parachute migrate --list     (once more)")
+    })?;
+    if let Some(installation) = installation {
+        let driven = |manager: &Manager| *manager == installation.driver.manager;
+        let others = installation::managers(cx).await.into_iter().filter(|manager| !driven(manager));
+        let others: Vec<_> = others.map(|manager| Driver::new(manager, installation::tools(cx))).collect();
+        gather::units(&mut legacy, &installation.driver, &others, person).await;
+        gather::kept(&mut legacy, &installation.driver).await;
+    }
+    Ok(legacy)
+}
+
+/// Daemons that `init` would have to stop first, and units that would start one. Only what is there costs a question.
+///
+/// # Errors
+/// As [`look`].
+pub async fn in_the_way<R: Runner + Clone>(
+    cx: &Context,
+    installation: &Installation<R>,
+) -> Result<Option<String>, CliError> {
+    let mut legacy = look::<R>(cx, &installation.home, &installation.person, None).await?;
+    gather::units::<_, R>(&mut legacy, &installation.driver, &[], &installation.person).await;
+    let found = findings(&legacy);
+    if !found.is_legacy(&legacy) {
+        return Ok(None);
+    }
+    let daemons = found.daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader));
+    let units =
+        legacy.units.iter().filter(|unit| unit.state.is_some()).map(|unit| unit.path.display().to_string());
+    let mut who: Vec<String> = units.collect();
+    if !found.daemons.is_empty() {
+        who.insert(0, names(daemons));
+    }
+    Ok(Some(format!("an older version still runs here, detached: {}", who.join(", "))))
+}
+
+/// As data.
+#[must_use]
+pub fn listed(legacy: &Legacy) -> Listed {
+    let Findings { daemons, others, strangers } = findings(legacy);
+    let others = others.into_iter().map(|(id, command, verdict)| Other { pid: id.pid, command, verdict });
+    let strangers = strangers.into_iter().map(|(port, verdict)| Stranger {
+        port: port.port,
+        of: port.of,
+        holder: port.occupant.words(),
+        verdict,
+    });
+    Listed {
+        daemons,
+        others: others.collect(),
+        strangers: strangers.collect(),
+        pidfiles: legacy.pidfiles.clone(),
+        units: legacy.units.clone(),
+        broken: legacy.broken.clone(),
+    }
+}
+
+/// For people.
+#[must_use]
+pub fn screen(listed: &Listed, style: Style) -> String {
+    let mut out = String::new();
+    let mut line = |sign: String, text: &str| out.push_str(&format!("{sign} {}\n", printable(text)));
+    for daemon in &listed.daemons {
+        line(style.good("detached"), &daemon.line());
+    }
+    for stranger in &listed.strangers {
+        let Stranger { port, of, holder, verdict } = stranger;
+        line(style.bad("stranger"), &format!("port {port} of {of} is held by {holder}: {verdict}"));
+    }
+    for other in &listed.others {
+        line(style.dim("left alone"), &format!("pid {}, {} ({})", other.pid, other.command, other.verdict));
+    }
+    for pidfile in &listed.pidfiles {
+        let path = pidfile.path.display();
+        match &pidfile.worth {
+            Worth::Names { .. } => {}
+            Worth::Garbage { why } => line(style.dim("stale"), &format!("{path}: {why}")),
+            Worth::Unknown { because } => line(style.warn("unknown"), &format!("{path}: {because}")),
+        }
+    }
+    for unit in &listed.units {
+        line(style.warn("unit"), &unit_words(unit));
+    }
+    if let Some(broken) = &listed.broken {
+        line(style.bad("unknown"), &format!("which modules there are: {broken}"));
+    }
+    if out.is_empty() {
+        out.push_str("nothing of the detached model is here\n");
+    } else if !listed.daemons.is_empty() {
+        out.push_str(&format!(
+            "{} parachute migrate --to-supervised --dry-run     (what a cutover would do)\n",
+            style.good("hint:")
+        ));
+    }
+    out
+}
+
+fn unit_words(unit: &StaleUnit) -> String {
+    let state = match &unit.state {
+        None => "of a manager that is not here".to_owned(),
+        Some(state) => {
+            let runs = match state.running().known() {
+                Some(true) => "runs",
+                Some(false) => "does not run",
+                None => "may run",
+            };
+            let starts = match state.enabled.known() {
+                Some(true) => "starts by itself",
+                Some(false) => "does not start by itself",
+                None => "may start by itself",
+            };
+            format!("{runs}, {starts}")
+        }
+    };
+    let by_hand =
+        unit.by_hand.as_ref().map_or_else(String::new, |by_hand| format!("; to disable it: {by_hand}"));
+    format!("{} of the time before the supervisor: {state}{by_hand}", unit.path.display())
+}

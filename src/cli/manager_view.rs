@@ -1,0 +1,140 @@
+//! The manager's own view of the hub, for `status`: three-valued, with whether it starts by itself. It never guesses.
+
+use serde::Serialize;
+
+use crate::manager::autostart::Autostart;
+use crate::manager::state::{Active, Told, UnitState};
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+use super::context::Context;
+use super::installation;
+
+/// What the manager says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ManagerView {
+    /// Which: `systemd (user)`.
+    pub manager: String,
+    /// The unit, as the manager calls it.
+    pub unit: String,
+    /// What runs.
+    pub active: Told<Active>,
+    /// Whether it is set to start by itself.
+    pub enabled: Told<bool>,
+    /// Restarts by the manager since a person last started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+    /// How the last run ended, if it was not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Why it is not loaded although its file is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// Whether it starts at boot.
+    pub survival: Autostart,
+}
+
+/// Asks it. `None`: nothing of this home is installed.
+pub async fn look(cx: &Context) -> Option<ManagerView> {
+    let installation = installation::installed(cx).await?;
+    let hub = UnitName::hub();
+    let (state, survival) = installation.view().await;
+    let manager = &installation.driver.manager;
+    Some(ManagerView::of(manager.words(), manager.name_of(&hub), state, survival))
+}
+
+impl ManagerView {
+    fn of(manager: String, unit: String, state: UnitState, survival: Autostart) -> Self {
+        let UnitState { active, enabled, restarts, result, refused, .. } = state;
+        Self { manager, unit, active, enabled, restarts, result, because: refused, survival }
+    }
+
+    /// Two lines under the hub's.
+    #[must_use]
+    pub fn screen(&self, style: Style) -> String {
+        let how = || self.result.as_deref().map_or_else(String::new, |r| format!(" ({})", printable(r)));
+        let active = match &self.active {
+            Told::Known(Active::Running) => style.good("running"),
+            Told::Known(Active::Starting) => style.warn("starting"),
+            Told::Known(Active::Stopping) => style.warn("stopping"),
+            Told::Known(Active::Restarting) => style.bad(&format!("died{}, to be started again", how())),
+            Told::Known(Active::Idle) => style.warn(&format!("loaded{}, and does not run", how())),
+            Told::Known(Active::Failed) => style.bad(&format!("failed{}, given up", how())),
+            Told::Known(Active::Stopped) => {
+                let why =
+                    self.because.as_deref().map_or_else(String::new, |b| format!(" ({})", printable(b)));
+                style.dim(&format!("stopped{why}"))
+            }
+            Told::Unknown(because) => style.warn(&format!("cannot tell, because {}", printable(because))),
+        };
+        let again = match self.restarts {
+            Some(n) if n > 0 => format!(", restarted {n} times by it"),
+            _ => String::new(),
+        };
+        let mut out = format!("{} says of {}: {active}{again}\n", self.manager, self.unit);
+        if let Told::Known(Active::Failed | Active::Stopped | Active::Idle) = self.active {
+            out.push_str(&format!("  {} parachute start\n", style.good("hint:")));
+        }
+        out.push_str(&autostart_line(&self.survival, style));
+        out
+    }
+}
+
+/// Whether it starts by itself, and why.
+pub(super) fn autostart_line(survival: &Autostart, style: Style) -> String {
+    match survival {
+        Autostart::Yes { because } => format!("  after a reboot: it comes back ({})\n", printable(because)),
+        Autostart::No { because, next } => {
+            let mut out = format!(
+                "  {} it does not come back ({})\n",
+                style.warn("after a reboot:"),
+                printable(because)
+            );
+            out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(next)));
+            out
+        }
+        Autostart::Unknown { because } => {
+            format!("  {} it cannot be told ({})\n", style.warn("after a reboot:"), printable(because))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(active: Told<Active>, survival: Autostart) -> String {
+        let state = UnitState {
+            active,
+            restarts: Some(3),
+            result: Some("exit-code".to_owned()),
+            ..UnitState::unknown("not asked")
+        };
+        let (manager, unit) = ("systemd (user)".to_owned(), "parachute-hub.service".to_owned());
+        ManagerView::of(manager, unit, state, survival).screen(Style::PLAIN)
+    }
+
+    #[test]
+    fn what_is_not_known_is_said_to_be_unknown() {
+        let no =
+            Autostart::No { because: "linger off".to_owned(), next: "loginctl enable-linger me".to_owned() };
+        let away = UnitState {
+            active: Told::Known(Active::Stopped),
+            refused: Some("its plist is there and not loaded".to_owned()),
+            ..UnitState::unknown("not asked")
+        };
+        let label = "computer.parachute.hub".to_owned();
+        let unknown = Autostart::Unknown { because: "no bus".to_owned() };
+        let away = ManagerView::of("launchd (gui/501)".to_owned(), label, away, unknown);
+        insta::assert_snapshot!(
+            away.screen(Style::PLAIN)
+                + &view(Told::Known(Active::Failed), no)
+                + &view(
+                    Told::Unknown("Failed to connect to bus: No medium found".to_owned()),
+                    Autostart::Unknown { because: "no bus".to_owned() }
+                )
+                + &view(Told::Known(Active::Running), Autostart::Yes { because: "enabled".to_owned() })
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! What a verb says when it has done its work.
+
+use serde::Serialize;
+
+use super::error::ExitKind;
+
+/// What a verb has to say, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// For standard output.
+    pub out: String,
+    /// How it ended. A verb that reports a bad state has done its work: it is not a
+    /// [`CliError`](super::error::CliError).
+    pub kind: ExitKind,
+}
+
+impl Output {
+    /// Done, with this text.
+    pub fn done(out: impl Into<String>) -> Self {
+        Self { out: out.into(), kind: ExitKind::Done }
+    }
+
+    /// A report as JSON, or as a screen.
+    pub fn report<T: Serialize>(
+        json: bool,
+        report: &T,
+        kind: ExitKind,
+        screen: impl FnOnce() -> String,
+    ) -> Self {
+        if !json {
+            return Self { out: screen(), kind };
+        }
+        let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|error| format!("\"{error}\""));
+        out.push('\n');
+        Self { out, kind }
+    }
+}

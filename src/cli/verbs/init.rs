@@ -1,0 +1,354 @@
+//! `parachute init`: the front door. Looks, plans, shows, asks, applies, proves.
+
+use serde::Serialize;
+
+use crate::api::client::Client;
+use crate::api::wire::Status;
+use crate::cli::apply::{self, Recovery};
+use crate::cli::context::Context;
+use crate::cli::cutover::{self, CutoverArgs};
+use crate::cli::detached;
+use crate::cli::error::{CliError, ExitKind};
+use crate::cli::installation::{self, Asked, Found, Installation};
+use crate::cli::manager_view::autostart_line;
+use crate::cli::output::Output;
+use crate::cli::owned;
+use crate::cli::standby;
+use crate::install::planner::{self, Request};
+use crate::manager::autostart::Autostart;
+use crate::manager::cached_runner::CachedRunner;
+use crate::manager::detect::Why;
+use crate::manager::runner::Tools;
+use crate::migrate::sweep;
+use crate::plan::Note;
+use crate::plan::host::real::RealHost;
+use crate::ui::prompt::{self, Question};
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+use super::add::{self, AddArgs};
+
+/// Install the hub: planned, shown, then done
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct InitArgs {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Replace a unit that was changed, or that another program wrote
+    #[arg(long)]
+    pub force: bool,
+    /// Replace the hub of another person, or of another home: it stops, with its modules; `uninstall` brings it back
+    #[arg(long, conflicts_with_all = ["resume", "rollback"])]
+    pub take_over: bool,
+    /// Whose services: yours alone, or the machine's (needs root)
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<installation::ScopeArg>,
+    /// As whom the hub runs, in the system scope
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// TCP port of the hub [default: hub.toml, 1939]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The hub opens its port itself: clients are refused while it restarts
+    #[arg(long)]
+    pub no_socket: bool,
+    /// Leave it alone whether your services outlive your logins
+    #[arg(long)]
+    pub no_linger: bool,
+    /// Install it and do not start it
+    #[arg(long)]
+    pub no_start: bool,
+    /// Finish a plan that was broken off
+    #[arg(long, conflicts_with_all = ["rollback", "dry_run"])]
+    pub resume: bool,
+    /// Undo a plan that was broken off
+    #[arg(long, conflicts_with = "dry_run")]
+    pub rollback: bool,
+    /// Print the plan, or the outcome, as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Accepted for scripts of the earlier hub: no browser is ever opened
+    #[arg(long, hide = true)]
+    pub no_browser: bool,
+    /// Accepted for scripts of the earlier hub: nothing is exposed here
+    #[arg(long, hide = true)]
+    pub no_expose_prompt: bool,
+    /// Accepted for scripts of the earlier hub, with `none` only
+    #[arg(long, hide = true, value_parser = ["none"])]
+    pub expose: Option<String>,
+}
+
+/// What `init --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether anything had to be done.
+    changed: bool,
+    /// Who keeps it.
+    manager: String,
+    /// Its unit.
+    unit: String,
+    /// The hub as it answers now; null if it was not started.
+    hub: Option<Health>,
+    /// Whether it starts by itself.
+    survival: Autostart,
+    /// What a person should know.
+    notes: Vec<Note>,
+}
+
+/// Where the hub answers.
+#[derive(Debug, Serialize)]
+struct Health {
+    /// For a browser.
+    url: String,
+    /// Its pid.
+    pid: u32,
+    /// Modules that are ready.
+    ready: usize,
+    /// All modules.
+    modules: usize,
+}
+
+/// How the installing part ended.
+pub enum Ended {
+    /// With this.
+    Output(Output),
+    /// There is no manager: the hub runs here and now.
+    Foreground(Option<u16>),
+}
+
+/// Installs the hub. Where nothing can keep it, says so, and leaves it to the caller to run it.
+///
+/// # Errors
+/// [`crate::install::refusal::Refusal`]s, questions nobody answers, steps that fail.
+pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let installation = match installation::find(cx, &asked).await? {
+        Found::Installation(installation) => installation,
+        Found::NoManager(none) if none.at_all => return foreground(cx, args, &none.why).await,
+        Found::NoManager(none) => return Err(installation::no_manager(&none)),
+    };
+    owned::respect_plan(&installation)?;
+    let mut host = installation.host();
+    if args.resume || args.rollback {
+        let recovery = Recovery::roll_back_if(args.rollback);
+        return standby::settle(cx, &asked, &mut host, &installation.layout.state, recovery)
+            .await
+            .map(Ended::Output);
+    }
+    let mut glance = installation.glance();
+    let mut facts = glance.facts(cx, args.port).await?;
+    if let Some(verb) = facts.unfinished.clone().filter(|_| !args.dry_run) {
+        if over(cx, args, &installation, &mut host, &verb).await? {
+            return Ok(Ended::Output(Output::done("the broken-off plan is finished\n")));
+        }
+        // Taken back: the machine is another one now.
+        glance = installation.glance();
+        facts = glance.facts(cx, args.port).await?;
+    }
+    planner::respect_others(&facts, args.take_over).map_err(|refusal| installation::refused(&refusal))?;
+    if let Some(output) = older(cx, args, &glance).await? {
+        return Ok(Ended::Output(output));
+    }
+    let request = Request {
+        force: args.force,
+        take_over: args.take_over,
+        start: !args.no_start,
+        socket: args.no_socket.then_some(false),
+        linger: !args.no_linger,
+        port: args.port,
+    };
+    let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
+    let (shown, found) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
+    if args.dry_run {
+        let kind = ExitKind::Done;
+        return Ok(Ended::Output(Output::report(args.json, &shown, kind, || {
+            apply::screen(&shown, cx.style)
+        })));
+    }
+    let mut notes = Vec::new();
+    let changed = !shown.nothing_to_do;
+    if changed {
+        if !args.yes {
+            Terminal.err(&apply::screen(&shown, cx.style));
+            if !apply::agreed(cx, "do this?")? {
+                return Ok(Ended::Output(Output {
+                    out: "nothing was changed\n".to_owned(),
+                    kind: ExitKind::Failed,
+                }));
+            }
+        }
+        let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
+        let done = standby::watched(cx, &asked, &plan, work).await?;
+        glance = installation.glance();
+        notes.extend(done.notes);
+    }
+    notes.splice(0..0, plan.notes);
+    notes.extend(
+        sweep::notice(&installation.home)
+            .map(|text| Note { text, hint: Some("parachute migrate --list".to_owned()) }),
+    );
+    let hub = client(&installation).get::<Status>("/api/status").await.ok();
+    let report = Report {
+        changed,
+        manager: facts.manager.words(),
+        unit: facts.manager.file(&UnitName::hub()).display().to_string(),
+        survival: glance.autostart().await,
+        hub: hub.as_ref().map(|status| Health {
+            url: format!("http://{}:{}/", status.hub.host, status.hub.port),
+            pid: status.hub.pid,
+            ready: status.modules.iter().filter(|module| module.ready).count(),
+            modules: status.modules.len(),
+        }),
+        notes,
+    };
+    let output =
+        Output::report(args.json, &report, ExitKind::Done, || screen(&report, &installation, cx.style));
+    if hub.is_some_and(|status| status.modules.is_empty()) && !args.json {
+        return first_module(cx, args, &installation, output).await.map(Ended::Output);
+    }
+    Ok(Ended::Output(output))
+}
+
+/// A plan that was broken off is never left lying: it is taken back, or finished if a person wants that. `true`: it is
+/// finished, and that is all there is to do.
+async fn over(
+    cx: &Context,
+    args: &InitArgs,
+    installation: &Installation,
+    host: &mut RealHost<Tools>,
+    verb: &str,
+) -> Result<bool, CliError> {
+    let mut back = true;
+    if !args.yes {
+        let text = format!("an earlier `{verb}` was broken off");
+        let question = Question { text: &text, flag: "--yes", interactive: cx.interactive, style: cx.style };
+        let items = ["take it back, and begin anew", "finish it"];
+        back = prompt::choose(&question, &items, 0)? == 0;
+    }
+    Terminal.err(&format!(
+        "an earlier `{verb}` was broken off; it is {}\n",
+        if back { "taken back" } else { "finished" }
+    ));
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let output =
+        standby::settle(cx, &asked, host, &installation.layout.state, Recovery::roll_back_if(back)).await?;
+    Terminal.err(&output.out);
+    Ok(!back)
+}
+
+/// Where the detached model still runs, `init` is the wrong verb: it stops nothing. Whoever can answer is led on.
+async fn older(
+    cx: &Context,
+    args: &InitArgs,
+    glance: &Installation<CachedRunner<Tools>>,
+) -> Result<Option<Output>, CliError> {
+    let Some(words) = detached::in_the_way(cx, glance).await? else { return Ok(None) };
+    let refused =
+        || CliError::new(ExitKind::NeedsPerson, words.clone()).hint("parachute migrate --to-supervised");
+    if args.yes || args.dry_run || !cx.interactive {
+        return Err(refused());
+    }
+    Terminal.err(&format!(
+        "{}
+",
+        printable(&words)
+    ));
+    let question = Question {
+        text: "look at a cutover to the supervised hub?",
+        flag: "parachute migrate --to-supervised",
+        interactive: cx.interactive,
+        style: cx.style,
+    };
+    if !prompt::confirm(&question, true)? {
+        return Err(refused());
+    }
+    let asked = CutoverArgs { scope: args.scope, user: args.user.clone(), ..CutoverArgs::to_supervised() };
+    cutover::run(cx, &asked).await.map(Some)
+}
+
+fn client(installation: &Installation) -> Client {
+    Client::new(installation.home.socket())
+}
+
+/// The end of it all: where it answers, where it writes, and whether it will be there tomorrow.
+fn screen(report: &Report, installation: &Installation, style: Style) -> String {
+    let mut out = apply::notes(&report.notes, style);
+    let nothing = if report.changed { "" } else { "nothing to do: " };
+    match &report.hub {
+        Some(hub) => {
+            let modules = match hub.modules {
+                0 => String::new(),
+                all => format!(", {} of {all} modules ready", hub.ready),
+            };
+            out.push_str(&format!("{} {nothing}the hub runs (pid {}){modules}\n", style.good("✓"), hub.pid));
+            out.push_str(&format!("  {}\n", hub.url));
+        }
+        None => out.push_str(&format!("{} {nothing}installed, not started\n", style.good("✓"))),
+    }
+    out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
+    out.push_str(&format!("  logs: parachute logs hub     ({})\n", installation.home.hub_log().display()));
+    out.push_str(&autostart_line(&report.survival, style));
+    out
+}
+
+/// Without a manager nothing is installed, and nothing pretends to be.
+async fn foreground(cx: &Context, args: &InitArgs, why: &[Why]) -> Result<Ended, CliError> {
+    let mut out = String::from("no service manager can keep a hub here:\n");
+    for why in why {
+        out.push_str(&format!("  {}: {}\n", why.manager, printable(&why.because)));
+        if let Some(next) = &why.next {
+            out.push_str(&format!("    {} {}\n", cx.style.good("hint:"), printable(next)));
+        }
+    }
+    if let Ok(status) = cx.client().get::<Status>("/api/status").await {
+        out.push_str(&format!("the hub runs in the foreground already (pid {})\n", status.hub.pid));
+        return Ok(Ended::Output(Output::done(out)));
+    }
+    if args.dry_run || args.no_start {
+        out.push_str("nothing would be installed; the hub would run in the foreground: parachute serve\n");
+        return Ok(Ended::Output(Output::done(out)));
+    }
+    out.push_str("nothing is installed; the hub runs in the foreground until Ctrl-C or SIGTERM\n");
+    Terminal.err(&out);
+    Ok(Ended::Foreground(args.port))
+}
+
+/// An empty hub is of no use: one question leads to the first module.
+async fn first_module(
+    cx: &Context,
+    args: &InitArgs,
+    installation: &Installation,
+    output: Output,
+) -> Result<Output, CliError> {
+    const NOTHING: &str = "there are no modules yet; make any command one: parachute add NAME -- COMMAND\n";
+    let mut output = output;
+    if args.yes || !cx.interactive {
+        output.out.push_str(NOTHING);
+        return Ok(output);
+    }
+    Terminal.err(&output.out);
+    let question = Question {
+        text: "add a first module?",
+        flag: "parachute add NAME -- COMMAND",
+        interactive: cx.interactive,
+        style: cx.style,
+    };
+    let program = installation.layout.program.to_string_lossy().into_owned();
+    let items = ["the small demo that is built in", "a command of mine", "nothing now"];
+    let add = match prompt::choose(&question, &items, 0)? {
+        0 => AddArgs::of("demo", vec![program, "demo-module".to_owned()]),
+        1 => {
+            let ask = |text| prompt::line(&Question { text, ..question }, None, &|_| Ok(()));
+            let (name, command) = (ask("its name?")?, ask("its command?")?);
+            AddArgs::of(&name, vec!["sh".to_owned(), "-c".to_owned(), command])
+        }
+        _ => return Ok(Output::done(NOTHING)),
+    };
+    add::run(cx, add).await
+}

@@ -1,0 +1,134 @@
+//! `parachute migrate`: from what an older version left to the supervised hub.
+
+mod sweep;
+
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::cutover::{self, CutoverArgs};
+use crate::cli::detached;
+use crate::cli::error::{CliError, ExitKind};
+use crate::cli::installation::{self, Asked, Found};
+use crate::cli::output::Output;
+use crate::manager::runner::Tools;
+use crate::plan::UndoScope;
+use crate::process::user;
+
+use super::uninstall::{self, UninstallArgs};
+use sweep::SweepArgs;
+
+/// Move from what an older version left to the supervised hub. Without a mode: its leftovers go into an archive
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct MigrateArgs {
+    /// Stop the detached daemons and let the supervised hub take over
+    #[arg(long, conflicts_with_all = ["list", "teardown", "unarchive"])]
+    to_supervised: bool,
+    /// Show what there is of an older version: daemons and whose they are, leftovers, archives
+    #[arg(long, conflicts_with_all = ["teardown", "yes", "dry_run", "unarchive"])]
+    list: bool,
+    /// Take back the supervised hub
+    #[arg(long, conflicts_with = "unarchive")]
+    teardown: bool,
+    /// With --teardown: start the daemons from before again
+    #[arg(long, requires = "teardown")]
+    back_to_detached: bool,
+    /// Finish a cutover that was broken off
+    #[arg(long, conflicts_with_all = ["rollback", "dry_run", "list", "teardown", "unarchive"])]
+    resume: bool,
+    /// Undo a cutover that was broken off
+    #[arg(long, conflicts_with_all = ["dry_run", "list", "teardown", "unarchive"])]
+    rollback: bool,
+    /// Bring back what was moved into the archive of that day
+    #[arg(long, value_name = "DATE", value_parser = sweep::day)]
+    unarchive: Option<String>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// With --to-supervised: replace a unit that was changed, stop what could not be brought back or may not come
+    /// up. With --rollback: leave what cannot be taken back, and be over
+    #[arg(long)]
+    force: bool,
+    /// Whose services: yours alone, or the machine's (needs root)
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<installation::ScopeArg>,
+    /// As whom the hub runs, in the system scope
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Print the plan, or the outcome, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Of the part that was asked for.
+pub async fn run(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
+    if args.list {
+        return list(cx, &args).await;
+    }
+    if args.teardown {
+        return teardown(cx, args).await;
+    }
+    let MigrateArgs {
+        to_supervised,
+        resume,
+        rollback,
+        unarchive,
+        dry_run,
+        yes,
+        force,
+        scope,
+        user,
+        json,
+        ..
+    } = args;
+    if to_supervised || resume || rollback {
+        let args = CutoverArgs { resume, rollback, dry_run, yes, force, scope, user, json };
+        return cutover::run(cx, &args).await;
+    }
+    sweep::run(cx, SweepArgs { dry_run, yes, unarchive, json }).await
+}
+
+/// What `migrate --list --json` prints.
+#[derive(Debug, Serialize)]
+struct Everything {
+    /// Daemons and what belongs to them.
+    #[serde(flatten)]
+    detached: detached::Listed,
+    /// Leftovers and archives.
+    #[serde(flatten)]
+    left: sweep::Report,
+}
+
+async fn list(cx: &Context, args: &MigrateArgs) -> Result<Output, CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let found = match installation::find(cx, &asked).await? {
+        Found::Installation(installation) => {
+            detached::look(cx, &installation.home, &installation.person, Some(&installation.glance())).await?
+        }
+        Found::NoManager(_) => {
+            let acting = user::by_uid(user::effective_uid())
+                .map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint("getent passwd"))?;
+            detached::look::<Tools>(cx, &cx.home, &acting, None).await?
+        }
+    };
+    let everything = Everything { detached: detached::listed(&found), left: sweep::listed(cx)? };
+    Ok(Output::report(args.json, &everything, ExitKind::Done, || {
+        detached::screen(&everything.detached, cx.style) + &sweep::screen(cx, &everything.left)
+    }))
+}
+
+/// Three endings: taken back (0), nothing there (3), failed (1).
+async fn teardown(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
+    let undo_scope = if args.back_to_detached { UndoScope::Everything } else { UndoScope::OnlyAdded };
+    let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;
+    let args = UninstallArgs { dry_run, yes, force, purge: false, scope, user, json };
+    let (output, installed) = uninstall::take_back(cx, args, undo_scope).await?;
+    let kind = if installed { output.kind } else { ExitKind::NotRunning };
+    Ok(Output { kind, ..output })
+}

@@ -1,0 +1,205 @@
+//! `parachute start`, `stop`, `restart`: ask for all modules at once, wait, tell each outcome.
+
+mod hub;
+
+use futures_util::future::join_all;
+
+use crate::api::client::{Client, ClientError, OP};
+use crate::api::wire::{OpReply, Status};
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitKind};
+use crate::cli::outcome::{self, Op, Outcome};
+use crate::cli::output::Output;
+use crate::cli::{occupied, offer, orphans, owned};
+use crate::module::row::short_of;
+
+/// Start modules and wait until they are ready
+#[derive(Debug, clap::Args)]
+pub struct StartArgs {
+    /// Modules, by short name or row name
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    names: Vec<String>,
+    /// Every module
+    #[arg(long)]
+    all: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Stop modules, or the hub itself
+#[derive(Debug, clap::Args)]
+pub struct StopArgs {
+    /// Modules, by short name or row name; none means the hub and everything in it
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    names: Vec<String>,
+    /// Every module, but not the hub
+    #[arg(long)]
+    all: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Give modules a new life and wait until they are ready
+#[derive(Debug, clap::Args)]
+pub struct RestartArgs {
+    /// Modules, by short name or row name
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    names: Vec<String>,
+    /// Every module
+    #[arg(long)]
+    all: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whom a verb means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// Nobody was named, or `hub` was.
+    Hub,
+    /// Every module.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+/// `hub` means the hub in every verb (contract A-141); it cannot be mixed with modules.
+fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
+    match names.as_slice() {
+        _ if all => Ok(Target::All),
+        [] => Ok(Target::Hub),
+        [name] if name == "hub" => Ok(Target::Hub),
+        names if names.iter().any(|name| name == "hub") => {
+            let text = "`hub` is the hub itself: name it alone, or name modules only";
+            Err(CliError::new(ExitKind::Usage, text)
+                .hint("parachute stop     (the hub and everything in it)"))
+        }
+        _ => Ok(Target::Named(names)),
+    }
+}
+
+/// `parachute start`: a hub that a manager keeps is brought up first.
+///
+/// # Errors
+/// No hub, and nothing that could start one.
+pub async fn start(cx: &Context, args: StartArgs) -> Result<Output, CliError> {
+    owned::respect_machines(cx, "start").await?;
+    offer::before(cx).await?;
+    match target(args.names, args.all)? {
+        Target::Hub => hub::start(cx, args.json).await,
+        target => {
+            hub::bring_up(cx).await?;
+            modules(cx, &cx.client(), Op::Start, target, args.json).await
+        }
+    }
+}
+
+/// `parachute restart`
+///
+/// # Errors
+/// No hub, or one that cannot be restarted.
+pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Output, CliError> {
+    owned::respect_machines(cx, "restart").await?;
+    offer::before(cx).await?;
+    match target(args.names, args.all)? {
+        Target::Hub => hub::restart(cx, args.json).await,
+        target => modules(cx, &cx.client(), Op::Restart, target, args.json).await,
+    }
+}
+
+/// `parachute stop`
+///
+/// # Errors
+/// The hub cannot be talked to. No hub at all is what was asked for.
+pub async fn stop(cx: &Context, args: StopArgs) -> Result<Output, CliError> {
+    owned::respect_machines(cx, "stop").await?;
+    offer::before(cx).await?;
+    match target(args.names, args.all)? {
+        Target::Hub => hub::stop(cx, args.json).await,
+        target => match modules(cx, &cx.client(), Op::Stop, target.clone(), args.json).await {
+            Err(error) if error.kind == ExitKind::NoHub => {
+                let mut left = orphans::running(cx)?;
+                if let Target::Named(names) = &target {
+                    left.retain(|left| names.iter().any(|name| is_called(&left.short, name)));
+                }
+                if left.is_empty() {
+                    Ok(hub::already_stopped(args.json))
+                } else {
+                    Err(orphans::unsupervised(&left))
+                }
+            }
+            other => other,
+        },
+    }
+}
+
+/// Whether a person who types this name means the module of that short name.
+fn is_called(short: &str, typed: &str) -> bool {
+    short_of(typed).is_ok_and(|typed| typed.as_str() == short)
+}
+
+async fn modules(
+    cx: &Context,
+    client: &Client,
+    op: Op,
+    target: Target,
+    json: bool,
+) -> Result<Output, CliError> {
+    let names = match target {
+        Target::Named(names) => names,
+        Target::All | Target::Hub => {
+            let status: Status = client.get("/api/status").await?;
+            status.modules.into_iter().map(|module| module.short).collect()
+        }
+    };
+    let asked = names.iter().map(|name| one(cx, client, op, name));
+    let outcomes: Vec<Outcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
+    let kind = if outcomes.iter().all(|outcome| outcome.ok) { ExitKind::Done } else { ExitKind::Failed };
+    Ok(Output::report(json, &outcomes, kind, || match outcomes.as_slice() {
+        [] => "there are no modules\n".to_owned(),
+        outcomes => outcome::screen(outcomes, cx.style),
+    }))
+}
+
+/// Asks for one module. A refusal is an outcome of this module; no hub at all is an error for all.
+async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
+    let path = format!("/api/modules/{}/{}", encoded(name), op.word());
+    match client.post::<OpReply>(&path, OP).await {
+        Ok(reply) => Ok(Outcome::of(op, occupied::renew_reply(cx, reply))),
+        Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
+        Err(error) => {
+            let error = CliError::from(error);
+            Ok(Outcome::refused(name, error.message, error.next.into_iter().next()))
+        }
+    }
+}
+
+/// The name as one path segment.
+pub(in crate::cli) fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_a_verb_means() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let meant = |given: &[&str], all| target(names(given), all).map_err(|error| error.kind);
+        assert_eq!(meant(&[], false), Ok(Target::Hub));
+        assert_eq!(meant(&["hub"], false), Ok(Target::Hub));
+        assert_eq!(meant(&[], true), Ok(Target::All));
+        assert_eq!(meant(&["vault", "notes"], false), Ok(Target::Named(names(&["vault", "notes"]))));
+        assert_eq!(meant(&["vault", "hub"], false), Err(ExitKind::Usage), "half a hub cannot be stopped");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_segment() {
+        assert_eq!(encoded("a/../b?c"), "a%2F..%2Fb%3Fc");
+    }
+}

@@ -1,0 +1,316 @@
+//! `parachute uninstall`: the inverse of everything that was installed, from the receipt.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::cli::apply;
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitKind};
+use crate::cli::installation::{self, Asked, Found, Installation};
+use crate::cli::output::Output;
+use crate::cli::owned;
+use crate::cli::purge::{Listing, Purge, Purged};
+use crate::cli::standby;
+use crate::error_chain;
+use crate::home::fs;
+use crate::install::owner::{Owner, Owners};
+use crate::module::shell::{quote, quote_path};
+use crate::plan::host::observe_all;
+use crate::plan::journal::{peek_receipt, peek_unfinished};
+use crate::plan::observed::Observed;
+use crate::plan::receipt::Receipt;
+use crate::plan::show::Shown;
+use crate::plan::step::{Key, Step};
+use crate::plan::{Note, Plan, UndoScope, undo_plan};
+use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
+use crate::ui::text::printable;
+use crate::unit::name::UnitName;
+
+/// Take back what `init` installed
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct UninstallArgs {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long)]
+    pub(in crate::cli) yes: bool,
+    /// Take back also what somebody changed since
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    /// Delete the home too: modules' data, logs, tokens
+    #[arg(long)]
+    pub(in crate::cli) purge: bool,
+    /// Whose services
+    #[arg(long, value_name = "SCOPE")]
+    pub(in crate::cli) scope: Option<installation::ScopeArg>,
+    /// As whom the hub runs, in the system scope
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) user: Option<String>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// What `uninstall --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Whether there was anything to take back.
+    installed: bool,
+    /// Steps that changed something.
+    performed: usize,
+    /// What stays: the person's own.
+    kept: Option<String>,
+    /// The command that deletes what stays.
+    #[serde(skip)]
+    purge: String,
+    /// The home that was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<Purged>,
+    /// Whose hub it had been before, which is there again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<String>,
+    /// What somebody changed since, and was left.
+    notes: Vec<Note>,
+}
+
+/// What `uninstall --dry-run --json` prints.
+#[derive(Debug, Serialize)]
+struct Preview<'a> {
+    #[serde(flatten)]
+    plan: &'a Shown,
+    /// The home that would be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete: Option<Listing<'a>>,
+}
+
+/// Takes it back.
+///
+/// # Errors
+/// Questions nobody answers, steps that fail, a receipt that cannot be read.
+pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Output, CliError> {
+    take_back(cx, args, UndoScope::OnlyAdded).await.map(|(output, _)| output)
+}
+
+/// Takes back what is ours, or everything down to what was there before. Also says whether there was anything.
+///
+/// # Errors
+/// As [`run`].
+pub async fn take_back(
+    cx: &Context,
+    args: UninstallArgs,
+    scope: UndoScope,
+) -> Result<(Output, bool), CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let installation = match installation::find(cx, &asked).await? {
+        Found::Installation(installation) => installation,
+        Found::NoManager(none) => return Err(installation::no_manager(&none)),
+    };
+    let act = if scope == UndoScope::Everything { owned::TEARDOWN } else { owned::UNINSTALL };
+    let owners = owned::owners(&installation)?;
+    let (cx, installation) = owned::at_its_home(cx, *installation, &owners);
+    let cx = &cx;
+    let mut host = installation.host();
+    let open = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    may_take_back(&installation, open.is_some(), act, args.force)?;
+    let purge = if args.purge {
+        let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+        let hub = installation.driver.state(&UnitName::hub()).await;
+        Purge::prepare(&installation, receipt.is_empty() || hub.running().is_false())?
+    } else {
+        None
+    };
+    if let Some(log) = open.filter(|_| !args.dry_run) {
+        // Whatever it was doing: taking it back leads where this verb wants to go.
+        Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
+        let output =
+            standby::settle(cx, &asked, &mut host, &installation.layout.state, apply::Recovery::RollBack)
+                .await?;
+        Terminal.err(&output.out);
+        // What comes to light below it may be another's.
+        may_take_back(&installation, false, act, args.force)?;
+    }
+    let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let restored = restored(&receipt, &installation);
+    let now = observe_all(&host, &receipt.steps()).await.map_err(|error| apply::unseen(&error))?;
+    let plan = undo_plan(&receipt, &now, scope, args.force);
+    let (shown, found) = apply::look(&plan, &host, &installation.driver.manager).await?;
+    let missing = missing(&plan, &found);
+    if !missing.is_empty() {
+        return Err(not_again(&missing));
+    }
+    if args.dry_run {
+        let delete = purge.as_ref().map(Purge::listing);
+        let preview = Preview { plan: &shown, delete };
+        let output = Output::report(args.json, &preview, ExitKind::Done, || {
+            before(cx.style, &receipt, &shown, purge.as_ref())
+        });
+        return Ok((output, !receipt.is_empty()));
+    }
+    if receipt.is_empty() && purge.is_none() {
+        return Ok((nothing_here(cx, &args, &installation, &owners), false));
+    }
+    if !args.yes {
+        Terminal.err(&before(cx.style, &receipt, &shown, purge.as_ref()));
+        let agreed = match &purge {
+            Some(_) => apply::agreed_to_delete(cx, "delete this?")?,
+            None => apply::agreed(cx, "take this back?")?,
+        };
+        if !agreed {
+            let output = Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed };
+            return Ok((output, true));
+        }
+    }
+    let mut performed = 0;
+    let mut notes = plan.notes.clone();
+    // Also with no step: what needs no taking back is struck from the receipt.
+    if !receipt.is_empty() {
+        let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
+        let done = standby::watched(cx, &asked, &plan, work).await?;
+        performed = done.performed;
+        notes.extend(done.notes);
+    }
+    let deleted = match purge {
+        Some(purge) => Some(purge.run(apply::fault(cx)?)?),
+        None => None,
+    };
+    let root = installation.home.root();
+    let kept = (!args.purge && fs::exists(root)).then(|| root.display().to_string());
+    let whole = notes.is_empty() && deleted.as_ref().is_none_or(Purged::is_whole);
+    let kind = if whole { ExitKind::Done } else { ExitKind::Failed };
+    let report = Report {
+        installed: !receipt.is_empty(),
+        performed,
+        kept,
+        purge: purging(cx, &args),
+        deleted,
+        restored,
+        notes,
+    };
+    let output = Output::report(args.json, &report, kind, || screen(&report, cx.style));
+    Ok((output, report.installed))
+}
+
+/// Refuses what is another's. A home of which nothing is installed has nothing to take back, whatever stands in its person's
+/// own manager.
+fn may_take_back(
+    installation: &Installation,
+    open: bool,
+    act: owned::Act,
+    force: bool,
+) -> Result<(), CliError> {
+    let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    if open || !receipt.is_empty() || installation.driver.manager.is_system() {
+        owned::respect(installation, &owned::owners(installation)?, act, force)?;
+    }
+    Ok(())
+}
+
+/// Whose hub was there before ours, and comes back.
+fn restored(receipt: &Receipt, installation: &Installation) -> Option<String> {
+    let record = receipt.get(&Key::File(installation.driver.manager.file(&UnitName::hub())))?;
+    let text = record.before.entry()?.text()?;
+    Owner::of_unit(text, &installation.driver.manager, &installation.person).map(|owner| owner.to_string())
+}
+
+/// Daemons that are to be started and could not be: who, and what is missing.
+fn missing(plan: &Plan, found: &[Observed]) -> Vec<(String, String)> {
+    let mut missing = Vec::new();
+    for (step, found) in plan.steps.iter().zip(found) {
+        let (Step::StartDaemons { daemons }, Observed::Daemons { running }) = (step, found) else { continue };
+        for daemon in daemons.iter().filter(|daemon| !running.contains(daemon)) {
+            if let Err(error) = daemon.record.check() {
+                missing.push((daemon.name.clone(), error_chain::of(&error)));
+            }
+        }
+    }
+    missing
+}
+
+/// Said before the hub is stopped: it would have to be started again.
+fn not_again(missing: &[(String, String)]) -> CliError {
+    let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+    let text = format!("{} could not be started again; nothing was touched", names.join(", "));
+    let mut cli = CliError::new(ExitKind::NeedsPerson, text)
+        .hint("put back what is missing, then: parachute migrate --teardown --back-to-detached");
+    cli.causes = missing.iter().map(|(name, because)| format!("{name}: {because}")).collect();
+    cli.next.push("parachute migrate --teardown     (starts none of them)".to_owned());
+    cli
+}
+
+/// No receipt: nothing is touched, whatever lies there.
+fn nothing_here(cx: &Context, args: &UninstallArgs, installation: &Installation, owners: &Owners) -> Output {
+    let hub = UnitName::hub();
+    let file = installation.driver.manager.file(&hub);
+    let mut notes = Vec::new();
+    if fs::exists(&file) {
+        let whose = match owners.other(&installation.person, installation.home.root()) {
+            Some(owner) => format!("is that of {owner}"),
+            None => "was not installed by this program".to_owned(),
+        };
+        let text = format!("{} {whose} and is left alone", file.display());
+        notes.push(Note { text, hint: Some(format!("ls -l {}", file.display())) });
+    }
+    let report = Report {
+        installed: false,
+        performed: 0,
+        kept: None,
+        purge: String::new(),
+        deleted: None,
+        restored: None,
+        notes,
+    };
+    Output::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style))
+}
+
+/// The same command again, with `--purge`.
+fn purging(cx: &Context, args: &UninstallArgs) -> String {
+    let mut words = vec!["parachute".to_owned()];
+    if cx.home_named {
+        words.extend(["--home".to_owned(), quote_path(cx.home.root())]);
+    }
+    words.extend(["uninstall".to_owned(), "--purge".to_owned()]);
+    if let Some(scope) = args.scope.and_then(|scope| scope.to_possible_value()) {
+        words.extend(["--scope".to_owned(), scope.get_name().to_owned()]);
+    }
+    if let Some(user) = &args.user {
+        words.extend(["--user".to_owned(), quote(user)]);
+    }
+    words.join(" ")
+}
+
+/// What would be done, for a screen.
+fn before(style: Style, receipt: &Receipt, shown: &Shown, purge: Option<&Purge>) -> String {
+    let plan = match (receipt.is_empty(), purge) {
+        (true, Some(_)) => "nothing is installed\n".to_owned(),
+        _ => apply::screen(shown, style),
+    };
+    plan + &purge.map_or_else(String::new, |purge| purge.screen(style))
+}
+
+fn screen(report: &Report, style: Style) -> String {
+    let mut out = apply::notes(&report.notes, style);
+    if !report.installed && report.deleted.is_some() {
+        out.push_str("nothing was installed\n");
+    } else if !report.installed && report.performed == 0 {
+        out.push_str("nothing is installed: there is nothing to take back\n");
+    } else if report.notes.is_empty() {
+        let left = match &report.restored {
+            Some(owner) => format!("the hub of {} is back", printable(owner)),
+            None => "nothing of it is left".to_owned(),
+        };
+        out.push_str(&format!("{} uninstalled: {left}\n", style.good("✓")));
+    } else {
+        out.push_str("uninstalled, but for what is named above\n");
+    }
+    if let Some(deleted) = &report.deleted {
+        out.push_str(&deleted.screen(style));
+    }
+    if let Some(kept) = &report.kept {
+        out.push_str(&format!("  your home {} stays, with your modules' data\n", printable(kept)));
+        out.push_str(&format!("  {} {}\n", style.good("hint:"), printable(&report.purge)));
+    }
+    out
+}

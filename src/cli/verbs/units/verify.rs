@@ -1,0 +1,84 @@
+//! `parachute units verify`: what `init` would install here, read by the manager's own checker before it is installed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::context::Context;
+use crate::cli::error::{CliError, ExitKind};
+use crate::cli::installation::{self, Asked, Found};
+use crate::cli::output::Output;
+use crate::install::planner::{self, Request};
+use crate::install::verify;
+use crate::manager::driver;
+use crate::plan::step::Step;
+use crate::ui::style::Style;
+use crate::ui::text::printable;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    /// Whose services
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<installation::ScopeArg>,
+    /// As whom the hub runs, in the system scope
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `units verify --json` prints.
+#[derive(Debug, Serialize)]
+struct Verified {
+    /// Whose checker.
+    manager: String,
+    /// Files that were read.
+    files: Vec<PathBuf>,
+    /// What it has to say, a line each; none if they are good.
+    complaints: Vec<String>,
+}
+
+/// Renders, and has it read.
+pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliError> {
+    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
+    let installation = match installation::find(cx, &asked).await? {
+        Found::Installation(installation) => installation,
+        Found::NoManager(none) => return Err(installation::no_manager(&none)),
+    };
+    let facts = installation.facts(cx, None).await?;
+    // What is there, or runs, is no matter here.
+    let request = Request { force: true, take_over: true, start: false, ..Request::default() };
+    let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
+    let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
+    let complaints =
+        verify::texts(&installation.driver, &texts, &facts.program.path).await.map_err(|error| {
+            let kind =
+                if error.kind == driver::FailureKind::NoTool { ExitKind::NoHub } else { ExitKind::Failed };
+            let mut cli = CliError::from_error(kind, &error);
+            cli.next.extend(error.cause.next.clone());
+            cli.hint("parachute units list")
+        })?;
+    let files = texts.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let report = Verified { manager: facts.manager.words(), files, complaints };
+    let kind = if report.complaints.is_empty() { ExitKind::Done } else { ExitKind::Failed };
+    Ok(Output::report(args.json, &report, kind, || screen(&report, cx.style)))
+}
+
+fn screen(report: &Verified, style: Style) -> String {
+    let mut out = String::new();
+    for complaint in &report.complaints {
+        out.push_str(&format!("{} {}\n", style.bad("✗"), printable(complaint)));
+    }
+    if report.complaints.is_empty() {
+        for file in &report.files {
+            let file = printable(&file.display().to_string());
+            out.push_str(&format!(
+                "{} {file}: {} has nothing to say against it\n",
+                style.good("✓"),
+                report.manager
+            ));
+        }
+    }
+    out
+}

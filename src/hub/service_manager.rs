@@ -1,0 +1,72 @@
+//! Who keeps this hub running, as far as its own environment tells.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+/// Who started this hub and will start it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceManager {
+    /// A person in a terminal, a script, an entry point.
+    None,
+    /// systemd, system or user.
+    Systemd,
+    /// launchd, as agent or daemon.
+    Launchd,
+}
+
+impl ServiceManager {
+    /// systemd tells the process it started its own pid (`SYSTEMD_EXEC_PID`) and where to notify: systemd.exec(5).
+    /// launchd sets `XPC_SERVICE_NAME` to the job's label, and to `0` in a terminal.
+    #[must_use]
+    pub fn of(env: &BTreeMap<OsString, OsString>, pid: u32) -> Self {
+        let text = |name: &str| env.get(OsStr::new(name)).and_then(|value| value.to_str());
+        let notified = env.get(OsStr::new("NOTIFY_SOCKET")).is_some_and(|socket| !socket.is_empty());
+        if notified || text("SYSTEMD_EXEC_PID") == Some(&pid.to_string()) {
+            Self::Systemd
+        } else if text("XPC_SERVICE_NAME").is_some_and(|label| label.starts_with("computer.parachute.")) {
+            Self::Launchd
+        } else {
+            Self::None
+        }
+    }
+
+    /// As `status` says it.
+    #[must_use]
+    pub fn mode(self) -> &'static str {
+        match self {
+            Self::None => "foreground",
+            Self::Systemd => "managed by systemd",
+            Self::Launchd => "managed by launchd",
+        }
+    }
+
+    /// Whether it starts a hub again however it ended, exit code 0 apart. launchd's `SuccessfulExit` knows no code
+    /// that means "a person must act first", and it never gives up (launchd.plist(5), KeepAlive).
+    #[must_use]
+    pub fn never_gives_up(self) -> bool {
+        match self {
+            Self::Launchd => true,
+            Self::None | Self::Systemd => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_what_each_manager_sets() {
+        let of = |pairs: &[(&str, &str)]| {
+            ServiceManager::of(&pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), 7)
+        };
+        assert_eq!(of(&[]), ServiceManager::None);
+        assert_eq!(of(&[("NOTIFY_SOCKET", "/run/n")]), ServiceManager::Systemd);
+        assert_eq!(of(&[("NOTIFY_SOCKET", "")]), ServiceManager::None);
+        assert_eq!(of(&[("SYSTEMD_EXEC_PID", "7")]), ServiceManager::Systemd);
+        assert_eq!(of(&[("SYSTEMD_EXEC_PID", "8")]), ServiceManager::None, "a shell below a service");
+        assert_eq!(of(&[("XPC_SERVICE_NAME", "computer.parachute.hub")]), ServiceManager::Launchd);
+        assert_eq!(of(&[("XPC_SERVICE_NAME", "0")]), ServiceManager::None, "a terminal on a Mac");
+        assert!(ServiceManager::Launchd.never_gives_up() && !ServiceManager::Systemd.never_gives_up());
+    }
+}

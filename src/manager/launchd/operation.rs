@@ -1,0 +1,296 @@
+//! From a verb to its real outcome. Pure: see [`crate::manager::operation`].
+//!
+//! ```text
+//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …    on its way out: wait, print, … (bounded)
+//!                   └113─► enable ─► bootstrap ─► look …            5, 17, 36, 37: wait, look, once more (bounded)
+//!   stop:     bootout ─► print until 113 (bounded): it returns before the job is gone
+//!   restart:  stop, then start: a label that is loaded keeps its old definition, silently
+//! ```
+//!
+//! No kickstart after a bootstrap: `RunAtLoad` has started the job, and a second start would only kill the first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::parse::{self, NO_LABEL};
+use super::{explain, verbs};
+use crate::manager::backend::Launchd;
+use crate::manager::explain::Cause;
+use crate::manager::invocation::{Invocation, Output};
+use crate::manager::operation::{Goal, Move, Operation};
+use crate::manager::state::{Active, Told};
+use crate::unit::name::UnitName;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// A bootstrap that meets a teardown is tried again for so long.
+const TRIES: Duration = Duration::from_secs(20);
+/// An old definition that is back so often is somebody else's doing.
+const OFTEN: u8 = 3;
+/// From a bootstrap or kickstart to a process.
+const SPAWN: Duration = Duration::from_secs(15);
+/// From a bootout to a job that is gone: above `ExitTimeOut` of our plist (45 s).
+const GONE: Duration = Duration::from_secs(60);
+
+/// One verb on one job.
+#[derive(Debug, Clone)]
+pub struct LaunchdOperation {
+    launchd: Launchd,
+    unit: UnitName,
+    plist: PathBuf,
+    goal: Goal,
+    at: At,
+    /// Starts of this job before our kickstart: what launchd says of an earlier run is no news of ours. `None`: it was
+    /// loaded anew, so there was none.
+    runs: Option<u32>,
+    /// How often an old definition was in the way and was taken out.
+    taken_out: u8,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Begin,
+    /// Waiting for the look before a start.
+    Before {
+        since: Duration,
+    },
+    /// Waiting for `bootout`; `then` the job is started again.
+    Leaving {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for the look whether it has gone.
+    Going {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for time to pass between two of those.
+    GoingOn {
+        since: Duration,
+        then: bool,
+    },
+    /// Waiting for `enable`.
+    Enabling {
+        since: Duration,
+    },
+    /// Waiting for `bootstrap`.
+    Loading {
+        since: Duration,
+    },
+    /// Waiting before it is tried again, and for the look whether that is needed.
+    Retrying {
+        since: Duration,
+        cause: Cause,
+    },
+    Meanwhile {
+        since: Duration,
+        cause: Cause,
+    },
+    /// Waiting for `kickstart`.
+    Kicking {
+        since: Duration,
+    },
+    /// Waiting for time to pass, since it met a job that is on its way out.
+    Rekicking {
+        since: Duration,
+    },
+    /// Waiting for a look whether it runs.
+    Looking {
+        since: Duration,
+    },
+    /// Waiting for time to pass between two of those.
+    Pausing {
+        since: Duration,
+    },
+}
+
+impl LaunchdOperation {
+    /// From where the job is to `goal`. `plist` is its file.
+    #[must_use]
+    pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
+        Self {
+            launchd: launchd.clone(),
+            unit: unit.clone(),
+            plist,
+            goal,
+            at: At::Begin,
+            runs: None,
+            taken_out: 0,
+        }
+    }
+
+    fn run(&mut self, at: At, invocation: Invocation) -> Move {
+        self.at = at;
+        Move::Run(invocation)
+    }
+
+    fn wait(&mut self, at: At) -> Move {
+        self.at = at;
+        Move::Wait(LOOK)
+    }
+
+    fn print(&mut self, at: At) -> Move {
+        let print = verbs::print(&self.launchd, &self.unit);
+        self.run(at, print)
+    }
+
+    fn leave(&mut self, since: Duration, then: bool) -> Move {
+        let bootout = verbs::bootout(&self.launchd, &self.unit);
+        self.run(At::Leaving { since, then }, bootout)
+    }
+
+    fn load(&mut self, since: Duration) -> Move {
+        self.runs = None;
+        let bootstrap = verbs::bootstrap(&self.launchd, &self.plist);
+        self.run(At::Loading { since }, bootstrap)
+    }
+
+    /// An override would refuse the bootstrap, and `print` does not show it: taken back before each.
+    fn enable(&mut self, since: Duration) -> Move {
+        let enable = verbs::enable(&self.launchd, &self.unit);
+        self.run(At::Enabling { since }, enable)
+    }
+
+    fn refused(&self, output: &Output) -> Move {
+        Move::Failed(explain::of(&verbs::print(&self.launchd, &self.unit), output))
+    }
+
+    fn before(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
+        match print.code {
+            Some(NO_LABEL) => self.enable(elapsed),
+            Some(0) => {
+                let job = parse::job(&print.stdout);
+                match job.active() {
+                    Told::Known(Active::Running | Active::Starting) => {
+                        self.print(At::Looking { since: elapsed })
+                    }
+                    Told::Known(_) | Told::Unknown(_) => {
+                        self.runs = Some(job.runs.unwrap_or(u32::MAX));
+                        let kickstart = verbs::kickstart(&self.launchd, &self.unit);
+                        self.run(At::Kicking { since }, kickstart)
+                    }
+                }
+            }
+            _ => self.refused(print),
+        }
+    }
+
+    fn going(&mut self, print: &Output, since: Duration, then: bool, elapsed: Duration) -> Move {
+        match print.code {
+            Some(NO_LABEL) if then => self.enable(elapsed),
+            Some(NO_LABEL) => Move::Done,
+            Some(0) if elapsed.saturating_sub(since) >= GONE => {
+                let pid =
+                    parse::job(&print.stdout).pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+                Move::Failed(
+                    Cause::safe(format!(
+                        "the job is still there{pid}, {} s after it was told to go",
+                        GONE.as_secs()
+                    ))
+                    .hint(verbs::print(&self.launchd, &self.unit).to_string()),
+                )
+            }
+            Some(0) => self.wait(At::GoingOn { since, then }),
+            _ => self.refused(print),
+        }
+    }
+
+    fn loaded(&mut self, output: &Output, since: Duration, elapsed: Duration) -> Move {
+        if output.ok() {
+            return self.print(At::Looking { since: elapsed });
+        }
+        let cause = explain::of(&verbs::bootstrap(&self.launchd, &self.plist), output);
+        if !explain::passes(output.code) || elapsed.saturating_sub(since) >= TRIES {
+            return Move::Failed(cause);
+        }
+        self.wait(At::Retrying { since, cause })
+    }
+
+    /// A look after a bootstrap that did not work. One that is loaded by now may be the old definition: it is taken
+    /// out, and loaded anew.
+    fn meanwhile(&mut self, print: &Output, since: Duration, cause: Cause, elapsed: Duration) -> Move {
+        if elapsed.saturating_sub(since) >= TRIES || self.taken_out >= OFTEN {
+            return Move::Failed(cause);
+        }
+        match print.code {
+            Some(NO_LABEL) => self.load(since),
+            Some(0) => {
+                self.taken_out += 1;
+                self.leave(elapsed, true)
+            }
+            _ => self.refused(print),
+        }
+    }
+
+    fn looked(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
+        if print.code != Some(0) {
+            return self.refused(print);
+        }
+        let job = parse::job(&print.stdout);
+        let ours = self.runs.is_none_or(|before| job.runs.is_some_and(|runs| runs > before));
+        match job.active() {
+            Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
+            // Also with code 0: a hub that a person must help ends so, or launchd would start it for ever.
+            Told::Known(Active::Idle | Active::Restarting) if ours && job.ended().is_some() => {
+                let how = job.ended().unwrap_or_default();
+                Move::Failed(
+                    Cause::never(format!("the hub ended at once with {how}")).hint("parachute logs hub"),
+                )
+            }
+            Told::Known(_) if elapsed.saturating_sub(since) < SPAWN => self.wait(At::Pausing { since }),
+            Told::Unknown(because) if elapsed.saturating_sub(since) >= SPAWN => {
+                Move::Failed(Cause::safe(because).hint(verbs::print(&self.launchd, &self.unit).to_string()))
+            }
+            Told::Unknown(_) => self.wait(At::Pausing { since }),
+            Told::Known(_) => {
+                Move::Failed(Cause::safe("launchd loaded the job and has not started it").hint(
+                    "log show --last 10m --predicate 'process == \"launchd\" OR process == \"xpcproxy\"'",
+                ))
+            }
+        }
+    }
+}
+
+impl Operation for LaunchdOperation {
+    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move {
+        let nothing = Output::default();
+        let last = last.unwrap_or(&nothing);
+        match std::mem::replace(&mut self.at, At::Begin) {
+            At::Begin => match self.goal {
+                Goal::Running => self.print(At::Before { since: elapsed }),
+                Goal::Gone => self.leave(elapsed, false),
+                Goal::Restarted => self.leave(elapsed, true),
+            },
+            At::Before { since } => self.before(last, since, elapsed),
+            At::Leaving { since, then } => match last.code {
+                // Not there, or on its way already: what counts is the look.
+                Some(0 | 3 | 5 | 36 | 37 | NO_LABEL) => self.print(At::Going { since, then }),
+                _ => Move::Failed(explain::of(&verbs::bootout(&self.launchd, &self.unit), last)),
+            },
+            At::Going { since, then } => self.going(last, since, then, elapsed),
+            At::GoingOn { since, then } => self.print(At::Going { since, then }),
+            // It may fail harmlessly; if it matters, the bootstrap says 119.
+            At::Enabling { since } => self.load(since),
+            At::Loading { since } => self.loaded(last, since, elapsed),
+            At::Retrying { since, cause } => self.print(At::Meanwhile { since, cause }),
+            At::Meanwhile { since, cause } => self.meanwhile(last, since, cause, elapsed),
+            At::Kicking { .. } if last.ok() => self.print(At::Looking { since: elapsed }),
+            // Somebody has just booted it out.
+            At::Kicking { since }
+                if (explain::passes(last.code) || matches!(last.code, Some(3 | NO_LABEL)))
+                    && elapsed.saturating_sub(since) < TRIES =>
+            {
+                self.wait(At::Rekicking { since })
+            }
+            At::Kicking { .. } => {
+                Move::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last))
+            }
+            At::Rekicking { since } => self.print(At::Before { since }),
+            At::Looking { since } => self.looked(last, since, elapsed),
+            At::Pausing { since } => self.print(At::Looking { since }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! From a verb to its real outcome: ask, then look until it is so, bounded.
+//!
+//! ```text
+//!   start:   (reset-failed →) start → look …         restart: look → reset-failed → restart → look …
+//!   stop:    stop → look …
+//! ```
+//!
+//! systemctl returns when the job is done, and its exit code is believed in one direction only: what is not seen
+//! afterwards did not happen. `Type=simple` is "started" when the fork worked, so it is looked at twice.
+
+use std::time::Duration;
+
+use super::{explain, parse, verbs};
+use crate::manager::backend::Systemd;
+use crate::manager::explain::Cause;
+use crate::manager::invocation::{Invocation, Output};
+use crate::manager::operation::{Goal, Move, Operation};
+use crate::manager::state::{Active, Told};
+use crate::unit::name::{Part, UnitName};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long a process whose start says nothing must last to count as up. A program that cannot be run is found out
+/// within milliseconds.
+const PROOF: Duration = Duration::from_secs(1);
+/// How long after its job a unit may take to be where the job left it.
+const SETTLE: Duration = Duration::from_secs(15);
+
+/// One verb on one unit.
+#[derive(Debug, Clone)]
+pub struct SystemdOperation {
+    systemd: Systemd,
+    unit: UnitName,
+    goal: Goal,
+    /// It was never started: there is no failure to forget.
+    untried: bool,
+    at: At,
+}
+
+#[derive(Debug, Clone)]
+enum At {
+    Begin,
+    /// Waiting for the look before a restart.
+    Before,
+    /// Waiting for reset-failed.
+    Clearing {
+        life: Option<String>,
+    },
+    /// Waiting for the verb.
+    Asking {
+        life: Option<String>,
+        invocation: Invocation,
+    },
+    /// Waiting for a look after the verb.
+    Looking(Asked),
+    /// Waiting for time to pass.
+    Pausing(Asked),
+}
+
+/// A verb that was run.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// The unit's life before it.
+    life: Option<String>,
+    /// Why it did not work, if it did not.
+    refused: Option<Cause>,
+    /// When it returned.
+    at: Duration,
+    /// It was seen running once already.
+    seen: bool,
+}
+
+impl SystemdOperation {
+    /// From where the unit is to `goal`.
+    #[must_use]
+    pub fn new(systemd: &Systemd, unit: &UnitName, goal: Goal) -> Self {
+        Self { systemd: systemd.clone(), unit: unit.clone(), goal, untried: false, at: At::Begin }
+    }
+
+    /// The same for a unit that was seen to be `untried`, or not.
+    #[must_use]
+    pub fn untried(self, untried: bool) -> Self {
+        Self { untried, ..self }
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    fn ask(&mut self, life: Option<String>) -> Move {
+        let invocation = match self.goal {
+            Goal::Running => verbs::start(&self.systemd, &self.unit),
+            Goal::Gone => verbs::stop(&self.systemd, &self.unit),
+            Goal::Restarted => verbs::restart(&self.systemd, &self.unit),
+        };
+        self.at = At::Asking { life, invocation: invocation.clone() };
+        Move::Run(invocation)
+    }
+
+    fn clear(&mut self, life: Option<String>) -> Move {
+        self.at = At::Clearing { life };
+        Move::Run(verbs::reset_failed(&self.systemd, &self.unit))
+    }
+
+    fn look(&mut self, asked: Asked) -> Move {
+        self.at = At::Looking(asked);
+        Move::Run(verbs::show(&self.systemd, &self.unit))
+    }
+
+    fn pause(&mut self, asked: Asked, wait: Duration) -> Move {
+        self.at = At::Pausing(asked);
+        Move::Wait(wait)
+    }
+
+    /// What a look after the verb means.
+    fn judge(&mut self, asked: Asked, output: &Output, elapsed: Duration) -> Move {
+        let seen = parse::shown(output);
+        let active = match &seen.state.active {
+            Told::Known(active) => *active,
+            Told::Unknown(because) => {
+                return Move::Failed(asked.refused.unwrap_or(Cause::safe(because.clone())));
+            }
+        };
+        let late = elapsed.saturating_sub(asked.at) >= SETTLE;
+        if self.goal == Goal::Gone {
+            let left = seen.state.pid.is_some();
+            return match (active, asked.refused) {
+                (Active::Stopped | Active::Failed, _) if !left => Move::Done,
+                (_, Some(cause)) => Move::Failed(cause),
+                (_, None) if late => Move::Failed(self.still("it is still there", seen.state.pid)),
+                (_, None) => self.pause(Asked { refused: None, ..asked }, LOOK),
+            };
+        }
+        match active {
+            Active::Running => {
+                // The same life as before: the restart did not take place.
+                if self.goal == Goal::Restarted && asked.life.is_some() && asked.life == seen.life {
+                    let cause =
+                        asked.refused.unwrap_or_else(|| self.still("it runs as before", seen.state.pid));
+                    return Move::Failed(cause);
+                }
+                if asked.seen || seen.speaks || self.unit.part() == Part::Socket {
+                    return Move::Done;
+                }
+                self.pause(Asked { seen: true, ..asked }, PROOF)
+            }
+            Active::Starting | Active::Stopping if asked.refused.is_none() => {
+                if late {
+                    return Move::Failed(self.still("it is still on its way", seen.state.pid));
+                }
+                self.pause(asked, LOOK)
+            }
+            // A unit that was never started says so too; only after a start that was called done it is the reason.
+            Active::Stopped if seen.held_back && asked.refused.is_none() => Move::Failed(
+                Cause::never("systemd did not start it: a condition of the unit does not hold (Condition…=)")
+                    .hint(explain::status(&self.systemd, &self.unit)),
+            ),
+            Active::Starting
+            | Active::Stopping
+            | Active::Restarting
+            | Active::Failed
+            | Active::Stopped
+            // systemd has no such state.
+            | Active::Idle => {
+                let told = seen.state.result.is_some() || seen.state.masked || seen.state.refused.is_some();
+                match asked.refused {
+                    Some(cause) if !told => Move::Failed(cause),
+                    _ => Move::Failed(explain::ended(&self.systemd, &self.unit, &seen.state)),
+                }
+            }
+        }
+    }
+
+    fn still(&self, what: &str, pid: Option<u32>) -> Cause {
+        let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        Cause::safe(format!("{what}{pid}, though systemd called its job done"))
+            .hint(explain::status(&self.systemd, &self.unit))
+    }
+}
+
+impl Operation for SystemdOperation {
+    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move {
+        let nothing = Output::default();
+        let last = last.unwrap_or(&nothing);
+        match std::mem::replace(&mut self.at, At::Begin) {
+            At::Begin => match self.goal {
+                Goal::Running if self.untried => self.ask(None),
+                Goal::Running => self.clear(None),
+                Goal::Gone => self.ask(None),
+                Goal::Restarted => {
+                    self.at = At::Before;
+                    Move::Run(verbs::show(&self.systemd, &self.unit))
+                }
+            },
+            At::Before => {
+                let life = parse::shown(last).life;
+                self.clear(life)
+            }
+            // It may fail harmlessly (a unit that was never loaded has nothing to reset); whatever else is wrong, the
+            // verb will say better.
+            At::Clearing { life } => self.ask(life),
+            At::Asking { life, invocation } => {
+                let refused = (!last.ok()).then(|| explain::refused(&self.systemd, &invocation, last));
+                self.look(Asked { life, refused, at: elapsed, seen: false })
+            }
+            At::Looking(asked) => self.judge(asked, last, elapsed),
+            At::Pausing(asked) => self.look(asked),
+        }
+    }
+}

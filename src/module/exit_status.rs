@@ -1,0 +1,84 @@
+//! How a process ended.
+
+use serde::{Deserialize, Serialize};
+
+/// How a leader's life ended, as `waitid(2)` reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    /// It called `exit` with this code.
+    Code(i32),
+    /// This signal ended it; `core` says whether a core was dumped.
+    Signal {
+        /// Signal number.
+        signal: i32,
+        /// Whether a core file was written.
+        core: bool,
+    },
+    /// It is gone and nobody can say how (it was not our child).
+    Unknown,
+}
+
+impl ExitStatus {
+    /// The shell's exit code: the code itself, or 128 + the signal (contract A-56).
+    #[must_use]
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal { signal, .. } => Some(128 + signal),
+            Self::Unknown => None,
+        }
+    }
+
+    /// One phrase for a person: `exit code 3`, `signal 9 (SIGKILL)`.
+    #[must_use]
+    pub fn phrase(self) -> String {
+        match self {
+            Self::Code(code) => format!("exit code {code}"),
+            Self::Signal { signal, core } => {
+                let name = signal_name(signal);
+                let dumped = if core { ", core dumped" } else { "" };
+                format!("signal {signal} ({name}{dumped})")
+            }
+            Self::Unknown => "an unknown exit status".to_owned(),
+        }
+    }
+}
+
+/// Names of the signals whose numbers Linux and macOS share, plus the ones each spells differently
+/// by number are left as `signal`: this room is pure and knows no platform.
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => "see signal(7)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_phrases() {
+        assert_eq!(ExitStatus::Signal { signal: 9, core: false }.code(), Some(137));
+        assert_eq!(ExitStatus::Signal { signal: 15, core: false }.code(), Some(143));
+        assert_eq!(ExitStatus::Code(3).code(), Some(3));
+        assert_eq!(ExitStatus::Unknown.code(), None);
+        assert_eq!(
+            ExitStatus::Signal { signal: 11, core: true }.phrase(),
+            "signal 11 (SIGSEGV, core dumped)"
+        );
+        assert_eq!(ExitStatus::Code(0).phrase(), "exit code 0");
+    }
+}
