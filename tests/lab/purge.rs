@@ -168,3 +168,19 @@ fn a_purge_that_is_killed_anywhere_is_finished_by_the_next_one() {
     }
     assert!(killed > 10, "only {killed} of the runs were killed");
 }
+
+/// `PARACHUTE_ROUNDS=1000` for the long form; `PARACHUTE_SEED` for other targets.
+#[test]
+fn random_targets_with_mounts_lose_nothing_but_what_is_marked() {
+    let Some(lab) = Lab::up() else { return };
+    let rounds = std::env::var("PARACHUTE_ROUNDS").unwrap_or_else(|_| "60".to_owned());
+    // Always the same ones, unless asked otherwise: among them are some of each kind.
+    let seed = std::env::var("PARACHUTE_SEED").unwrap_or_else(|_| "7".to_owned());
+    lab.write(&crate::lab::Who::Root, "/root/purge_random.sh", include_str!("purge_random.sh"));
+    let said = lab.root(&format!("bash /root/purge_random.sh {rounds} {seed}")).code(0).out;
+    let counts = said.lines().last().unwrap();
+    assert!(counts.starts_with("bad=0 "), "seed {seed}: {said}");
+    for none in ["gone=0 ", "left=0 "] {
+        assert!(!counts.contains(none), "seed {seed}: {said}");
+    }
+}
