@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
@@ -139,6 +140,11 @@ impl Supervisor {
     #[must_use]
     pub(crate) fn is_services_unread(&self) -> bool {
         self.context.config.is_services_unread()
+    }
+
+    /// Waits until what has failed of a module is on disk, at most so long.
+    pub(crate) async fn failure_written(&self, short: &Short, within: Duration) {
+        self.context.failures.written(short, within).await;
     }
 
     /// Reaps orphans that the hub adopted and that have ended.

@@ -1,5 +1,7 @@
 //! The module routes: list, start, stop, restart, why, and the status of everything.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
@@ -22,6 +24,9 @@ use super::error::Failure;
 
 /// A failure report larger than this is not ours.
 const MAX_REPORT: u64 = 1024 * 1024;
+
+/// How long a failure report that is being written is waited for: its lines take 0.2 s at most, a busy disk longer.
+const WRITTEN: Duration = Duration::from_secs(5);
 
 /// The `<short>` of a path, decoded.
 #[derive(Debug)]
@@ -160,6 +165,7 @@ async fn ask(member: &Member, ask: Ask) -> Result<Json<OpReply>, Failure> {
 pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<Why>, Failure> {
     let member = member_to_read(&app, &name)?;
     let module = Some(views::one(&member));
+    app.supervisor.failure_written(&member.short, WRITTEN).await;
     let path = app.home.last_failure(&member.short);
     let failure = match fs::read_if_there(&path, MAX_REPORT) {
         Ok(bytes) => bytes.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok()),

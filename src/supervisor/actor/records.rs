@@ -1,6 +1,5 @@
 //! What the actor puts on disk: entries of the ledger, and the last failure.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logs::line::Stream;
@@ -35,7 +34,7 @@ impl Actor {
         let pumps = self.run.as_mut().map(|run| std::mem::take(&mut run.pumps)).unwrap_or_default();
         let command = self.run.as_ref().map_or_else(String::new, |run| run.launch.command_line());
         let (log, short) = (self.log.clone(), self.machine.short().clone());
-        let failures = Arc::clone(&self.context.failures);
+        let pending = self.context.failures.announce(self.machine.short());
         tokio::spawn(async move {
             let drained = async {
                 for mut pump in pumps {
@@ -66,7 +65,7 @@ impl Actor {
                 gave_up: facts.is_crashed,
                 lines,
             };
-            failures.save(failure).await;
+            pending.save(failure).await;
         });
     }
 }
