@@ -190,6 +190,8 @@ fn pss(rows: &mut Vec<Row>) {
         std::thread::sleep(Duration::from_secs(2));
         let measured = format!("{:.2} MiB", world.pss() as f64 / 1024.0);
         rows.push((format!("PSS of the hub, {count} modules, idle 2 s"), measured, target));
+        let measured = format!("{:.2} MiB", world.anonymous() as f64 / 1024.0);
+        rows.push((format!("anonymous memory of the hub, {count} modules, idle 2 s"), measured, ""));
         let kinds = memory::account(&world.smaps(), world::BINARY);
         let kinds: Vec<String> = kinds.iter().map(|(kind, kib)| format!("{kind} {kib}")).collect();
         rows.push((format!("the same, {count} modules, by kind, KiB"), kinds.join(", "), ""));

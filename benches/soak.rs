@@ -182,7 +182,7 @@ impl Soak {
         Sample {
             minutes: begun.elapsed().as_secs_f64() / 60.0,
             pss: kb("Pss:"),
-            own: kb("Private_Dirty:"),
+            own: kb("Anonymous:"),
             fds: count("fd"),
             threads: count("task"),
             processes: children(self.hub.id()),
@@ -198,8 +198,7 @@ impl Soak {
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak"), PathBuf::from);
         fs::create_dir_all(&dir).unwrap();
         let mut csv =
-            "minutes,pss_kib,private_dirty_kib,fds,threads,processes,log_bytes,restarts,status_us\n"
-                .to_owned();
+            "minutes,pss_kib,anonymous_kib,fds,threads,processes,log_bytes,restarts,status_us\n".to_owned();
         for s in samples {
             csv.push_str(&format!(
                 "{:.2},{},{},{},{},{},{},{},{}\n",
@@ -213,7 +212,7 @@ impl Soak {
         };
         let strips = [
             strip("PSS, MiB", |s| s.pss as f64 / 1024.0),
-            strip("its own pages, MiB", |s| s.own as f64 / 1024.0),
+            strip("anonymous memory, MiB", |s| s.own as f64 / 1024.0),
             strip("descriptors", |s| s.fds as f64),
             strip("threads", |s| s.threads as f64),
             strip("processes below it", |s| s.processes as f64),
@@ -252,7 +251,7 @@ fn report(samples: &[Sample]) {
     type Value = fn(&Sample) -> f64;
     let figures: [(&str, Value, f64); 6] = [
         ("PSS, KiB", |s| s.pss as f64, 256.0),
-        ("its own pages, KiB", |s| s.own as f64, 256.0),
+        ("anonymous memory, KiB", |s| s.own as f64, 256.0),
         ("descriptors", |s| s.fds as f64, 3.0),
         ("threads", |s| s.threads as f64, 1.0),
         ("processes below it", |s| s.processes as f64, 3.0),

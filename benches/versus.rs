@@ -55,12 +55,11 @@ fn main() {
         Some("lab") => println!("{}", run(&args, true)),
         Some(_) => fs::write(results("json"), run(&args, false).to_string()).unwrap(),
         None => {
-            if !args.iter().any(|arg| arg == "--draw") {
-                outside(&args);
-            }
+            let failed = if args.iter().any(|arg| arg == "--draw") { Vec::new() } else { outside(&args) };
             let all: Value = serde_json::from_str(&fs::read_to_string(results("json")).unwrap()).unwrap();
             write(&all);
             println!("{}", fs::read_to_string(results("md")).unwrap());
+            assert!(failed.is_empty(), "the table is incomplete: {}", failed.join("; "));
             if args.iter().any(|arg| arg == "--publish") {
                 publish(&all);
             }
@@ -72,8 +71,9 @@ fn results(extension: &str) -> PathBuf {
     peer::installed().join("results").with_extension(extension)
 }
 
-/// Installs, has everything measured, and keeps the results.
-fn outside(args: &[String]) {
+/// Installs, has everything measured, and keeps the results. Returns what failed: the rest is kept.
+fn outside(args: &[String]) -> Vec<String> {
+    let mut failed = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = Command::new(root.join("benches/versus/install.sh")).arg(peer::installed()).status();
     assert!(installed.unwrap().success(), "what is compared could not be installed");
@@ -84,6 +84,8 @@ fn outside(args: &[String]) {
                   mount -t overlay -o lowerdir=\"$1/deb/root/usr/$dir:/usr/$dir\" none /usr/$dir || exit 1; done; \
                   shift; exec \"$@\"";
     let own = std::env::current_exe().unwrap();
+    // What an earlier run left must not pass for this one's.
+    let _ = fs::remove_file(results("json"));
     let status = Command::new("unshare")
         .args(["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sh"])
         .arg(peer::installed())
@@ -91,36 +93,62 @@ fn outside(args: &[String]) {
         .args(args)
         .env(INSIDE, "namespace")
         .status();
-    assert!(status.unwrap().success(), "the run ended early");
-    let mut all: Value = serde_json::from_str(&fs::read_to_string(results("json")).unwrap()).unwrap();
-    if after(args, "--only").is_empty() || after(args, "--only").contains(&"systemd") {
-        in_a_lab(root, &own, args, &mut all);
+    let status = status.unwrap();
+    if !status.success() {
+        failed.push(format!("the run beside systemd's ended early: {status}"));
     }
+    let nothing = || table::as_json(&Vec::new(), &about(&[], 0)).to_string();
+    let kept = fs::read_to_string(results("json")).unwrap_or_else(|_| nothing());
+    let mut all: Value = serde_json::from_str(&kept).unwrap();
+    if after(args, "--only").is_empty() || after(args, "--only").contains(&"systemd") {
+        failed.extend(in_a_lab(root, &own, args, &mut all).err());
+    }
+    let cells = |all: &Value| all["about"]["failed"].as_array().cloned().unwrap_or_default();
+    failed.extend(cells(&all).iter().filter_map(|cell| cell.as_str().map(str::to_owned)));
     fs::write(results("json"), all.to_string()).unwrap();
+    failed
 }
 
-/// systemd wants a machine of its own. Where there can be none, its column is missing, and that is said.
-fn in_a_lab(root: &Path, own: &Path, args: &[String], all: &mut Value) {
+/// systemd needs a machine of its own. Where there is none, its column is missing, and the output says so.
+///
+/// # Errors
+/// The lab started, and the run in it failed.
+fn in_a_lab(root: &Path, own: &Path, args: &[String], all: &mut Value) -> Result<(), String> {
     let lab = |words: &[&str]| {
         let mut lab = Command::new(root.join("tests/lab/systemd-lab"));
         lab.args(words);
         lab
     };
-    if !lab(&["up", "versus"]).status().unwrap().success() {
+    // What runs inside may lie where the lab has a directory of its own (/tmp): show it there.
+    let shown = |dir: &Path| format!("{0}:{0}", fs::canonicalize(dir).unwrap().display());
+    let (bench, program) = (own.parent().unwrap(), Path::new(peers::BINARY).parent().unwrap());
+    let mut up = lab(&["up", "versus", "--ttl", "7200"]);
+    for dir in [bench, program, &peer::installed()] {
+        up.args(["--bind", &shown(dir)]);
+    }
+    if !up.status().unwrap().success() {
         eprintln!("no lab here: systemd is not measured");
-        return;
+        return Ok(());
     }
     let mut inside = lab(&["exec", "versus", "--", "env", &format!("{INSIDE}=lab")]);
     let output = inside.arg(own).args(args).stderr(std::process::Stdio::inherit()).output().unwrap();
     let down = lab(&["down", "versus"]).status().unwrap();
-    assert!(down.success() && output.status.success(), "the run in the lab failed");
-    let more: Value = serde_json::from_slice(&output.stdout).unwrap();
+    if !down.success() || !output.status.success() {
+        return Err(format!("the run in the lab failed: {}; its end: {down}", output.status));
+    }
+    let more: Value =
+        serde_json::from_slice(&output.stdout).map_err(|e| format!("the lab's results: {e}"))?;
     let mut rows = table::from_json(all);
     table::join(&mut rows, table::from_json(&more));
-    for (name, version) in more["about"]["versions"].as_object().unwrap() {
+    for (name, version) in more["about"]["versions"].as_object().into_iter().flatten() {
         all["about"]["versions"][name] = version.clone();
     }
+    let failed = more["about"]["failed"].as_array().cloned().unwrap_or_default();
+    if let Some(known) = all["about"]["failed"].as_array_mut() {
+        known.extend(failed);
+    }
     *all = table::as_json(&rows, &all["about"]);
+    Ok(())
 }
 
 fn tiny() -> PathBuf {
@@ -156,11 +184,19 @@ fn run(args: &[String], in_lab: bool) -> Value {
         .filter(|peer| only.is_empty() || only.contains(&peer.name()))
         .collect();
     let mut results: Results = Vec::new();
+    let mut failed: Vec<String> = Vec::new();
     for (row, measure) in rows::ALL.iter().filter(|(row, _)| wanted.is_empty() || wanted.contains(row)) {
         for round in 0..rounds {
             for peer in &all {
                 eprintln!("{row}, round {}, {}, load {}", round + 1, peer.name(), load());
-                for (name, cell) in measure(peer.as_ref(), &tiny(), &size) {
+                // One that cannot be measured costs its own cell, not the table.
+                let measured = || measure(peer.as_ref(), &tiny(), &size);
+                let cells =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(measured)).unwrap_or_else(|_| {
+                        failed.push(format!("{row}, round {}, {}", round + 1, peer.name()));
+                        Vec::new()
+                    });
+                for (name, cell) in cells {
                     let at = results.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
                         results.push((name.to_owned(), BTreeMap::new()));
                         results.len() - 1
@@ -169,10 +205,18 @@ fn run(args: &[String], in_lab: bool) -> Value {
                 }
             }
         }
-        // Kept as it goes: a run that is cut short has been one.
-        write(&table::as_json(&results, &about(&all, rounds)));
+        // Kept as it goes, so that a run that is cut short leaves a table. The lab has the directory read-only.
+        if !in_lab {
+            write(&with(&failed, table::as_json(&results, &about(&all, rounds))));
+        }
     }
-    table::as_json(&results, &about(&all, rounds))
+    with(&failed, table::as_json(&results, &about(&all, rounds)))
+}
+
+/// The same, with what could not be measured.
+fn with(failed: &[String], mut all: Value) -> Value {
+    all["about"]["failed"] = json!(failed);
+    all
 }
 
 /// Who was measured, in the order of `peers`.

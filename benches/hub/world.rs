@@ -187,6 +187,11 @@ impl World {
         self.hub.as_ref().unwrap().id()
     }
 
+    /// Anonymous memory of the hub in KiB: what no file backs.
+    pub fn anonymous(&self) -> u64 {
+        kilobytes(&self.proc("smaps_rollup"), "Anonymous:")
+    }
+
     /// PSS of the hub in KiB.
     pub fn pss(&self) -> u64 {
         kilobytes(&self.proc("smaps_rollup"), "Pss:")

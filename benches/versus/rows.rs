@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::peer::{Peer, Verb};
-use crate::stage::{Stage, cpu, now, peak, pss};
+use crate::stage::{Stage, anonymous, cpu, now, peak, pss};
 
 /// One cell: the figure that is compared (less is better unless the row says otherwise), and how it reads.
 #[derive(Debug, Clone)]
@@ -101,15 +101,15 @@ fn respawn(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
 /// From the start of the manager to the `main` of the last module; and what the manager costs then.
 fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     const UP: [(usize, &str); 3] = [(10, "10 up, ms"), (50, "50 up, ms"), (1000, "1,000 up, ms")];
-    const COST: [(usize, &str); 4] = [
-        (0, "PSS with 0, MiB (processes)"),
-        (10, "PSS with 10, MiB (processes)"),
-        (50, "PSS with 50, MiB (processes)"),
-        (1000, "PSS with 1,000, MiB (processes)"),
+    const COST: [(usize, &str, &str); 4] = [
+        (0, "PSS with 0, MiB (processes)", "anonymous memory with 0, MiB"),
+        (10, "PSS with 10, MiB (processes)", "anonymous memory with 10, MiB"),
+        (50, "PSS with 50, MiB (processes)", "anonymous memory with 50, MiB"),
+        (1000, "PSS with 1,000, MiB (processes)", "anonymous memory with 1,000, MiB"),
     ];
     let mut cells = Cells::new();
     let mut costs = Cells::new();
-    for (count, cost) in COST {
+    for (count, cost, own) in COST {
         if count > peer.most() || count > size.many {
             continue;
         }
@@ -122,6 +122,8 @@ fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
         std::thread::sleep(Duration::from_secs(2));
         let mib = stage.sum(pss) as f64 / 1024.0;
         costs.push((cost, cell(mib, format!("{mib:.1} ({})", stage.managers().len()))));
+        let mib = stage.sum(anonymous) as f64 / 1024.0;
+        costs.push((own, cell(mib, format!("{mib:.1}"))));
         let _ = stage.stop(Duration::from_secs(30));
     }
     cells.extend(costs);

@@ -257,6 +257,11 @@ fn processes() -> Vec<(u32, String)> {
         .collect()
 }
 
+/// Anonymous memory in KiB: what no file backs, so that it is the process's own and nothing else's.
+pub fn anonymous(pid: u32) -> u64 {
+    kilobytes(pid, "smaps_rollup", "Anonymous:")
+}
+
 /// PSS in KiB.
 pub fn pss(pid: u32) -> u64 {
     kilobytes(pid, "smaps_rollup", "Pss:")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::process::this_process::{heap, program_text};
+use crate::process::this_process::heap;
 use crate::supervisor::effect::Outcome;
 
 use super::app::App;
@@ -89,9 +89,9 @@ impl RunLoop<'_> {
                     }
                     Changed::HubEnv => self.hub_env_changed().await,
                 },
-                // A hub that cannot do that is a little larger, and nothing else.
                 () = &mut tidy => {
-                    let _ = (program_text::forget(), heap::trim());
+                    // A hub that cannot do that is a little larger, and nothing else.
+                    let _ = heap::trim();
                     let next = tidy.deadline() + TIDY;
                     tidy.as_mut().reset(next);
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 28] = [
+const EDGES: [(&str, &str); 27] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/nofollow.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -28,7 +28,6 @@ const EDGES: [(&str, &str); 28] = [
     ("process/os/linux/pidfd.rs", "signals one process whose identity was proven"),
     ("process/os/linux/proc.rs", "reads /proc"),
     ("process/os/linux/sockets.rs", "reads /proc/net where netlink is refused"),
-    ("process/os/linux/text.rs", "reads the map of this process"),
     ("process/os/macos/proc.rs", "asks libproc and sysctl"),
     (
         "process/os/posix.rs",
@@ -40,11 +39,10 @@ const EDGES: [(&str, &str); 28] = [
 ];
 
 /// The only files with `unsafe`.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 7] = [
     "process/os/inherited_fds.rs",
     "process/os/linux/exit.rs",
     "process/os/linux/heap.rs",
-    "process/os/linux/text.rs",
     "process/os/linux/vfork.rs",
     "process/os/macos/proc.rs",
     "process/os/macos/sockets.rs",

@@ -9,6 +9,8 @@ mod s6;
 mod supervisord;
 mod systemd;
 
+pub use parachute::BINARY;
+
 use crate::peer::Peer;
 
 /// All of them, ours first.

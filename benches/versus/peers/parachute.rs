@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::peer::{Module, Peer, Verb, command, first_line};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
+/// The program that is measured.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
 
 pub struct Parachute;
 

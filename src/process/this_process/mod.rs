@@ -3,4 +3,3 @@
 pub mod hangup;
 pub mod heap;
 pub mod open_files;
-pub mod program_text;

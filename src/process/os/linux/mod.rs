@@ -10,7 +10,6 @@ mod proc;
 mod sockets;
 mod stat;
 mod tcp_table;
-mod text;
 mod vfork;
 
 #[path = "../inherited_fds.rs"]
@@ -37,7 +36,6 @@ pub(super) use proc::{
     own_memory, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
-pub(super) use text::forget as forget_text;
 
 use crate::process::system::{Born, Order};
 

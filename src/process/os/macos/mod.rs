@@ -39,8 +39,3 @@ pub(super) fn trim_heap() -> bool {
 pub(super) fn cgroup(_pid: u32) -> Option<String> {
     None
 }
-
-/// How much of a program is mapped is nothing that is counted here.
-pub(super) fn forget_text() -> bool {
-    true
-}
