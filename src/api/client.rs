@@ -49,10 +49,10 @@ pub enum ClientError {
         source: std::io::Error,
     },
     /// The connection broke.
-    #[error("the hub broke off the connection")]
+    #[error("the hub closed the connection early")]
     Broken(#[source] hyper::Error),
     /// The connection broke in the middle of the answer, or the answer is longer than is read.
-    #[error("the hub's answer (HTTP {status}) did not arrive whole")]
+    #[error("the hub's answer (HTTP {status}) was incomplete")]
     Partial {
         /// The status.
         status: StatusCode,
@@ -67,7 +67,7 @@ pub enum ClientError {
     #[error("{}", .0.error_description)]
     Refused(Box<ApiError>, StatusCode),
     /// It answered something else.
-    #[error("the hub answered HTTP {status} and nothing this version understands")]
+    #[error("the hub answered HTTP {status} with a body that this version does not know")]
     Foreign {
         /// The status.
         status: StatusCode,
@@ -216,7 +216,7 @@ mod tests {
         let empty = asked("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", true, READ).await;
         assert_eq!(
             empty.to_string(),
-            "the hub answered HTTP 500 Internal Server Error and nothing this version understands"
+            "the hub answered HTTP 500 Internal Server Error with a body that this version does not know"
         );
         let html = asked("HTTP/1.1 404 X\r\ncontent-length: 4\r\n\r\n<p>x", true, READ).await;
         assert!(matches!(html, ClientError::Foreign { status: StatusCode::NOT_FOUND }), "{html:?}");

@@ -62,7 +62,7 @@ pub enum State {
     Running,
     /// Somebody asked for it, and its group is empty and its port free.
     Stopped,
-    /// It will not come back by itself, or is blocked; the problem says why.
+    /// It crashed too often and waits for `parachute start`, or it is [`BLOCKED`](crate::module::problem::BLOCKED); the problem says why.
     Crashed,
     /// It ended and will be started again, or a restart was asked for.
     Restarting,
@@ -171,6 +171,14 @@ pub struct ModuleView {
     pub last_exit_at: Option<Timestamp>,
     /// What is wrong, if something is.
     pub problem: Option<Problem>,
+}
+
+impl ModuleView {
+    /// Whether it cannot be started until something outside of it changes; it is then started without being asked.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.state == State::Crashed && self.detail == crate::module::problem::BLOCKED
+    }
 }
 
 /// The hub as `status` shows it.

@@ -13,8 +13,9 @@ use crate::plan::show::{self, Shown};
 use crate::plan::{Note, OnStuck, Plan, Remaining, Rollback};
 use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt::{self, Answer, Question};
 use crate::ui::style::Style;
+use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 
 use super::context::Context;
@@ -47,22 +48,47 @@ pub(super) fn unseen(error: &HostError) -> CliError {
         .hint(error.hint().unwrap_or_else(|| "parachute doctor".to_owned()))
 }
 
-/// Asks whether the plan that was shown shall be done. `false`: no.
+/// Shows a plan in short, and asks whether to carry it out; with `d` the whole of it is shown first. `beside` is what
+/// is to be seen with the plan and is not a step of it. `false`: no.
 ///
 /// # Errors
-/// Nobody can answer, or did not want to.
-pub fn agreed(cx: &Context, text: &str) -> Result<bool, CliError> {
-    let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
-    Ok(prompt::confirm(&question, true)?)
+/// Not a terminal, or the question was not answered.
+pub fn agreed(cx: &Context, shown: &Shown, text: &str, beside: &str) -> Result<bool, CliError> {
+    agreed_or(cx, text, true, &(shown.brief() + beside), &|| screen(shown, cx.style) + beside)
 }
 
 /// The same before something is deleted for good: Enter alone is no.
 ///
 /// # Errors
 /// As [`agreed`].
-pub(super) fn agreed_to_delete(cx: &Context, text: &str) -> Result<bool, CliError> {
+pub(super) fn agreed_to_delete(
+    cx: &Context,
+    shown: Option<&Shown>,
+    text: &str,
+    beside: &str,
+) -> Result<bool, CliError> {
+    let brief = shown.map_or_else(String::new, Shown::brief) + beside;
+    agreed_or(cx, text, false, &brief, &|| {
+        shown.map_or_else(String::new, |shown| screen(shown, cx.style)) + beside
+    })
+}
+
+fn agreed_or(
+    cx: &Context,
+    text: &str,
+    default: bool,
+    brief: &str,
+    whole: &dyn Fn() -> String,
+) -> Result<bool, CliError> {
     let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
-    Ok(prompt::confirm(&question, false)?)
+    Terminal.err(brief);
+    loop {
+        match prompt::confirm_plan(&question, default)? {
+            Answer::Yes => return Ok(true),
+            Answer::No => return Ok(false),
+            Answer::Details => Terminal.err(&whole()),
+        }
+    }
 }
 
 /// Runs a plan, one line a step on standard error.
@@ -124,7 +150,7 @@ pub async fn settle<H: Host>(
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
     if journal.unfinished().is_none() {
         journal.close().map_err(|error| unopened(&error))?;
-        return Ok(Output::done("nothing was broken off: there is nothing to finish or to take back\n"));
+        return Ok(Output::done("no plan was interrupted: nothing to finish or undo\n"));
     }
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
@@ -144,10 +170,11 @@ pub async fn settle<H: Host>(
         let rollback = crate::plan::roll_back(host, &mut journal, &mut options, on_stuck).await;
         journal.close().map_err(|error| unopened(&error))?;
         if rollback.remaining.is_empty() {
-            Output::done(format!("✓ taken back: everything is as it was ({} steps)\n", rollback.undone))
+            Output::done(format!("✓ undone: everything is as it was ({} steps)\n", rollback.undone))
         } else {
-            let over = if rollback.retry { "" } else { "; that is over, and what is named here is left" };
-            let text = format!("not everything was taken back{over}{}", remains(&rollback.remaining));
+            let over =
+                if rollback.retry { "" } else { "; the plan is closed, and what is named here is left" };
+            let text = format!("not everything was undone{over}{}", remains(&rollback.remaining));
             let mut cli = CliError::new(ExitKind::Failed, text);
             cli.next = hints(&rollback);
             return Err(cli);
@@ -181,7 +208,7 @@ fn hints(rollback: &Rollback) -> Vec<String> {
     let mut hints: Vec<String> = rollback.remaining.iter().filter_map(|item| item.hint.clone()).collect();
     if rollback.retry {
         let let_go =
-            "parachute migrate --rollback --force     (if it never can be: leaves what is named here)";
+            "parachute migrate --rollback --force     (if it can never be undone: leaves what is named here)";
         hints.push(let_go.to_owned());
     }
     hints
@@ -206,7 +233,7 @@ impl Screen {
             // What is so already is no news.
             Stage::Skipped => {}
             Stage::Undone => {
-                self.progress.begin(&format!("take back: {words}"));
+                self.progress.begin(&format!("undo: {words}"));
                 self.progress.end(Mark::Done, None);
             }
         }
@@ -230,11 +257,11 @@ fn broken(failed: &Failed) -> CliError {
             cli.message.push_str("; everything is as it was before");
         }
         Some(rollback) => {
-            cli.message.push_str("; the rest was taken back");
+            cli.message.push_str("; the rest was undone");
             cli.message.push_str(&remains(&rollback.remaining));
             cli.next.extend(hints(rollback));
         }
-        None => cli.message.push_str("; nothing was taken back"),
+        None => cli.message.push_str("; nothing was undone"),
     }
     cli.next.extend(failed.error.hint());
     cli

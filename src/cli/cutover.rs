@@ -47,7 +47,7 @@ pub struct CutoverArgs {
     pub force: bool,
     /// Whose services.
     pub scope: Option<ScopeArg>,
-    /// As whom the hub runs, in the system scope.
+    /// User that the hub runs as, in the system scope.
     pub user: Option<String>,
     /// As JSON.
     pub json: bool,
@@ -80,7 +80,7 @@ struct Report {
     manager: String,
     /// Its unit.
     unit: String,
-    /// Whether it starts by itself.
+    /// Whether it is enabled.
     survival: Autostart,
     /// What a person should know: for how long each module was away, and what was left alone.
     notes: Vec<Note>,
@@ -115,7 +115,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
         // One that is on its way forward is finished: to take it back would stop everything twice.
         let back = log.undoing || log.plan.verb != Verb::Migrate || choose_back(cx, args, log.plan.verb)?;
         Terminal.err(&format!(
-            "an earlier `{}` was broken off; it is {}\n",
+            "an earlier `{}` was interrupted; it is {}\n",
             log.plan.verb,
             if back { "taken back" } else { "finished" }
         ));
@@ -139,9 +139,9 @@ fn choose_back(cx: &Context, args: &CutoverArgs, verb: Verb) -> Result<bool, Cli
     if args.yes {
         return Ok(false);
     }
-    let text = format!("an earlier `{verb}` was broken off");
+    let text = format!("an earlier `{verb}` was interrupted");
     let question = Question { text: &text, flag: "--yes", interactive: cx.interactive, style: cx.style };
-    Ok(prompt::choose(&question, &["finish it", "take it back, and begin anew"], 0)? == 1)
+    Ok(prompt::choose(&question, &["finish it", "undo it, and start again"], 0)? == 1)
 }
 
 fn asked(args: &CutoverArgs) -> Asked<'_> {
@@ -193,8 +193,7 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation)
     let mut notes = plan.notes.clone();
     if changed {
         if !args.yes {
-            Terminal.err(&apply::screen(&shown, cx.style));
-            if !apply::agreed(cx, "do this?")? {
+            if !apply::agreed(cx, &shown, "continue?", "")? {
                 return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
             }
         }
@@ -259,18 +258,18 @@ fn screen(report: &Report, style: Style) -> String {
     let mut out = apply::notes(&report.notes, style);
     if report.changed {
         let was: Vec<String> = report.stopped.iter().map(|s| format!("{} (pid {})", s.name, s.pid)).collect();
-        out.push_str(&format!("{} the hub and its modules are supervised now\n", style.good("✓")));
+        out.push_str(&format!("{} the hub and its modules are now supervised\n", style.good("✓")));
         if !was.is_empty() {
             out.push_str(&format!("  stopped: {}\n", printable(&was.join(", "))));
         }
     } else {
-        out.push_str(&format!("{} nothing to do: everything is supervised already\n", style.good("✓")));
+        out.push_str(&format!("{} nothing to do: everything is already supervised\n", style.good("✓")));
     }
     out.push_str(&format!("  kept by {}: {}\n", report.manager, printable(&report.unit)));
     out.push_str(&autostart_line(&report.survival, style));
     if report.changed {
         out.push_str(&format!(
-            "  {} parachute migrate --teardown --back-to-detached     (back again)\n",
+            "  {} parachute migrate --teardown --back-to-detached     (to go back)\n",
             style.good("hint:")
         ));
     }

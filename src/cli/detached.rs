@@ -73,7 +73,7 @@ pub async fn look<R: Runner>(
 ) -> Result<Legacy, CliError> {
     let seed = Seed { person, home, env: &cx.env, now: cx.now };
     let mut legacy = gather::daemons(&seed).map_err(|unknown| {
-        CliError::from_error(ExitKind::Failed, &unknown).hint("parachute migrate --list     (once more)")
+        CliError::from_error(ExitKind::Failed, &unknown).hint("parachute migrate --list     (again)")
     })?;
     if let Some(installation) = installation {
         let driven = |manager: &Manager| *manager == installation.driver.manager;
@@ -106,7 +106,7 @@ pub async fn in_the_way<R: Runner + Clone>(
     if !found.daemons.is_empty() {
         who.insert(0, names(daemons));
     }
-    Ok(Some(format!("an older version still runs here, detached: {}", who.join(", "))))
+    Ok(Some(format!("detached daemons of an older version run here: {}", who.join(", "))))
 }
 
 /// As data.
@@ -157,10 +157,10 @@ pub fn screen(listed: &Listed, style: Style) -> String {
         line(style.warn("unit"), &unit_words(unit));
     }
     if let Some(broken) = &listed.broken {
-        line(style.bad("unknown"), &format!("which modules there are: {broken}"));
+        line(style.bad("unknown"), &format!("the list of modules: {broken}"));
     }
     if out.is_empty() {
-        out.push_str("nothing of the detached model is here\n");
+        out.push_str("no detached daemons here\n");
     } else if !listed.daemons.is_empty() {
         out.push_str(&format!(
             "{} parachute migrate --to-supervised --dry-run     (what a cutover would do)\n",
@@ -172,7 +172,7 @@ pub fn screen(listed: &Listed, style: Style) -> String {
 
 fn unit_words(unit: &StaleUnit) -> String {
     let state = match &unit.state {
-        None => "of a manager that is not here".to_owned(),
+        None => "of a service manager that this machine does not have".to_owned(),
         Some(state) => {
             let runs = match state.running().known() {
                 Some(true) => "runs",
@@ -189,5 +189,5 @@ fn unit_words(unit: &StaleUnit) -> String {
     };
     let by_hand =
         unit.by_hand.as_ref().map_or_else(String::new, |by_hand| format!("; to disable it: {by_hand}"));
-    format!("{} of the time before the supervisor: {state}{by_hand}", unit.path.display())
+    format!("{} is a unit of an older version: {state}{by_hand}", unit.path.display())
 }

@@ -200,7 +200,7 @@ impl<R: Runner + Clone> Installation<R> {
         self.view().await.1
     }
 
-    /// The hub's unit, and whether it starts by itself.
+    /// The hub's unit, and whether it is enabled.
     pub async fn view(&self) -> (UnitState, Autostart) {
         let hub = UnitName::hub();
         let (state, linger) = tokio::join!(self.driver.state(&hub), self.linger());

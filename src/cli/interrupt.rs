@@ -17,7 +17,7 @@ pub(super) fn interrupts() -> watch::Receiver<bool> {
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 if !sender.send_replace(true) {
-                    Terminal.err("interrupted: everything is taken back\n");
+                    Terminal.err("interrupted: undoing every step\n");
                 }
             }
         });

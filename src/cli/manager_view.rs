@@ -1,4 +1,4 @@
-//! The manager's own view of the hub, for `status`: three-valued, with whether it starts by itself. It never guesses.
+//! The manager's own view of the hub, for `status`: three-valued, with whether it is enabled. It never guesses.
 
 use serde::Serialize;
 
@@ -58,18 +58,19 @@ impl ManagerView {
             Told::Known(Active::Running) => style.good("running"),
             Told::Known(Active::Starting) => style.warn("starting"),
             Told::Known(Active::Stopping) => style.warn("stopping"),
-            Told::Known(Active::Restarting) => style.bad(&format!("died{}, to be started again", how())),
-            Told::Known(Active::Idle) => style.warn(&format!("loaded{}, and does not run", how())),
-            Told::Known(Active::Failed) => style.bad(&format!("failed{}, given up", how())),
+            Told::Known(Active::Restarting) => style.bad(&format!("failed{}, to be restarted", how())),
+            Told::Known(Active::Idle) => style.warn(&format!("loaded{}, not running", how())),
+            Told::Known(Active::Failed) => style.bad(&format!("failed{}, not restarted any more", how())),
             Told::Known(Active::Stopped) => {
                 let why =
                     self.because.as_deref().map_or_else(String::new, |b| format!(" ({})", printable(b)));
                 style.dim(&format!("stopped{why}"))
             }
-            Told::Unknown(because) => style.warn(&format!("cannot tell, because {}", printable(because))),
+            Told::Unknown(because) => style.warn(&format!("unknown: {}", printable(because))),
         };
         let again = match self.restarts {
-            Some(n) if n > 0 => format!(", restarted {n} times by it"),
+            Some(1) => ", restarted once".to_owned(),
+            Some(n) if n > 1 => format!(", restarted {n} times"),
             _ => String::new(),
         };
         let mut out = format!("{} says of {}: {active}{again}\n", self.manager, self.unit);
@@ -81,7 +82,7 @@ impl ManagerView {
     }
 }
 
-/// Whether it starts by itself, and why.
+/// Whether it is enabled, and why.
 pub(super) fn autostart_line(survival: &Autostart, style: Style) -> String {
     match survival {
         Autostart::Yes { because } => format!("  after a reboot: it comes back ({})\n", printable(because)),
@@ -95,7 +96,7 @@ pub(super) fn autostart_line(survival: &Autostart, style: Style) -> String {
             out
         }
         Autostart::Unknown { because } => {
-            format!("  {} it cannot be told ({})\n", style.warn("after a reboot:"), printable(because))
+            format!("  {} unknown ({})\n", style.warn("after a reboot:"), printable(because))
         }
     }
 }

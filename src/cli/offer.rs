@@ -42,7 +42,7 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     }
     Terminal.err(&format!("{}\n", printable(&words(&daemons))));
     let question = Question {
-        text: "look at a cutover to the supervised hub?",
+        text: "show what a cutover to the supervised hub would do?",
         flag: COMMAND,
         interactive: cx.interactive,
         style: cx.style,
@@ -66,7 +66,7 @@ pub(super) async fn older(cx: &Context) -> Option<Vec<Daemon>> {
 /// What they are.
 pub(super) fn words(daemons: &[Daemon]) -> String {
     let names = names(daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader)));
-    format!("no supervised hub runs; {names} still run detached, as an older version started them")
+    format!("no supervised hub runs; {names} run detached, started by an older version")
 }
 
 fn detached(daemons: &[Daemon]) -> CliError {

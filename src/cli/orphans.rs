@@ -40,7 +40,7 @@ fn oldest(mut all: Vec<Orphan>) -> Vec<Orphan> {
 pub(super) fn unsupervised(left: &[Orphan]) -> CliError {
     let text = format!("no hub is running, and {}", words(left));
     CliError::new(ExitKind::Failed, text)
-        .hint("parachute serve     (starts them anew, under a hub that can stop them)")
+        .hint("parachute serve     (restarts them under a hub that can stop them)")
         .hint("parachute status")
 }
 

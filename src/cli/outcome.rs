@@ -58,10 +58,8 @@ impl Outcome {
         let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
         let message = match (&reply.problem, op) {
             (Some(problem), _) => problem.error_description.clone(),
-            (None, Op::Start | Op::Restart) if !reply.ok => {
-                "it is not ready, and the hub says no more".to_owned()
-            }
-            (None, Op::Stop) if !reply.ok => "it is not gone, and the hub says no more".to_owned(),
+            (None, Op::Start | Op::Restart) if !reply.ok => "not ready; the hub gives no reason".to_owned(),
+            (None, Op::Stop) if !reply.ok => "not stopped; the hub gives no reason".to_owned(),
             (None, Op::Start | Op::Restart) => format!("ready{pid}"),
             (None, Op::Stop) if reply.stopped == Some(false) => "was not running".to_owned(),
             (None, Op::Stop) => "stopped".to_owned(),
@@ -139,7 +137,7 @@ mod tests {
     fn a_refusal_without_a_reason_is_no_success_and_still_has_a_hint() {
         for op in [Op::Start, Op::Stop, Op::Restart] {
             let text = screen(&[Outcome::of(op, reply(false, None))], Style::PLAIN);
-            assert!(text.starts_with("✗ vault: it is not "), "{text}");
+            assert!(text.starts_with("✗ vault: not "), "{text}");
             assert!(text.ends_with("hint: parachute why vault\n"), "{text}");
         }
     }

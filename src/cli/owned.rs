@@ -26,9 +26,9 @@ pub(super) struct Act {
 pub(super) const UNINSTALL: Act = Act { verb: "uninstall", left: "it is not removed" };
 /// Taking it back to what ran before it.
 pub(super) const TEARDOWN: Act =
-    Act { verb: "migrate --teardown --back-to-detached", left: "it is not taken back" };
+    Act { verb: "migrate --teardown --back-to-detached", left: "it is not undone" };
 /// Looking at it, and mending it.
-pub(super) const LOOK: Act = Act { verb: "doctor", left: "it is not looked at here, and not changed" };
+pub(super) const LOOK: Act = Act { verb: "doctor", left: "it is not examined here, and not changed" };
 
 /// The same site with the home that this person's installation of the machine has, unless one was named.
 pub(super) fn at_its_home<R>(

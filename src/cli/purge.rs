@@ -97,7 +97,7 @@ impl Purge {
         let path = self.facts.path;
         let deleted = deleted.map_err(|error| {
             let mut cli =
-                CliError::new(ExitKind::Failed, format!("{} is deleted only in part", path.display()));
+                CliError::new(ExitKind::Failed, format!("{} is only partly deleted", path.display()));
             cli.causes.push(error.to_string());
             cli.hint("parachute uninstall --purge     (goes on)")
         })?;

@@ -15,7 +15,7 @@ use super::verbs::{
 #[derive(Debug, Parser)]
 #[command(name = "parachute", version, propagate_version = true, max_term_width = 100)]
 #[command(
-    after_help = "The home is --home, else $PARACHUTE_HOME, else ~/.parachute. Try it: parachute serve --demo"
+    after_help = "The home is --home, else $PARACHUTE_HOME, else ~/.parachute. To try it without installing: parachute serve --demo"
 )]
 pub struct Root {
     /// Home of the hub and its modules
@@ -32,33 +32,33 @@ pub struct Root {
 /// The verbs
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Install the hub: planned, shown, then done
+    /// Install the hub as a systemd unit or launchd job
     Init(init::InitArgs),
-    /// Move from what an older version left to the supervised hub
+    /// Move from the detached daemons of Parachute 0.6 to the supervised hub
     Migrate(migrate::MigrateArgs),
     /// Run the hub in the foreground
     Serve(serve::ServeArgs),
-    /// Start modules and wait until they are ready
+    /// Start modules, or the hub itself, and wait until they are ready
     Start(start_stop::StartArgs),
     /// Stop modules, or the hub itself
     Stop(start_stop::StopArgs),
-    /// Give modules a new life and wait until they are ready
+    /// Restart modules, or the hub itself, and wait until they are ready
     Restart(start_stop::RestartArgs),
     /// Show the hub and every module
     Status(status::StatusArgs),
     /// Show what modules, or the hub itself, wrote
     Logs(logs::LogsArgs),
-    /// Look at everything, say what is not well, and what to type
+    /// Check the installation and say how to repair it
     Doctor(doctor::DoctorArgs),
     /// Explain the last failure of a module
     Why(why::WhyArgs),
-    /// Make any command a module
+    /// Add a module: any command
     Add(add::AddArgs),
-    /// Take a module back
+    /// Remove a module
     Remove(remove::RemoveArgs),
-    /// Take back what `init` installed
+    /// Uninstall the hub: undo what `init` did
     Uninstall(uninstall::UninstallArgs),
-    /// Show the units of this program as service managers get them
+    /// Show the unit files that `init` would install
     Units(units::UnitsArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),

@@ -42,7 +42,8 @@ pub(super) async fn watched<T>(
 
 fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
     Standby::post(&cx.exe, &arguments(cx, asked), &OWN).map_err(|error| {
-        let text = "it is not begun: nobody would finish it if this process were killed in the middle";
+        let text =
+            "not started: if this process were killed half-way, no other process would finish the work";
         let mut cli = CliError::new(ExitKind::Failed, text).hint("parachute doctor");
         cli.causes.push(format!("{} does not start to stand by: {error}", cx.exe.display()));
         cli
@@ -129,7 +130,7 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<Output, CliError> {
     else {
         return Ok(Output::done(String::new()));
     };
-    Terminal.err(&format!("\n`parachute {}` was killed; it is finished without it\n", log.plan.verb));
+    Terminal.err(&format!("\n`parachute {}` was killed; another process finished it\n", log.plan.verb));
     let output =
         apply::settle(cx, &mut installation.host(), &installation.layout.state, Recovery::Finish).await?;
     // Standard output was never ours.

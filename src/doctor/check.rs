@@ -42,9 +42,9 @@ pub enum Id {
     Program,
     /// What is private is private.
     HomePrivate,
-    /// services.json is whole.
+    /// services.json is valid.
     HomeServices,
-    /// hub.toml can be used.
+    /// hub.toml is valid.
     HomeSettings,
     /// hub.env can be used.
     HomeEnv,
@@ -56,7 +56,7 @@ pub enum Id {
     ModulesPath,
     /// Every module that should run is ready.
     ModulesReady,
-    /// Where no hub runs: nobody holds the port of a module.
+    /// Where no hub runs: the ports of all modules are free or their own.
     ModulesPorts,
     /// When a module last failed.
     ModulesCrash,

@@ -30,7 +30,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
                 linger = false;
             }
             Err(refusal) => {
-                let text = format!("the unit is not mended: {refusal}");
+                let text = format!("the unit is not repaired: {refusal}");
                 plan.notes.push(Note { text, hint: refusal.next().into_iter().next() });
             }
         }

@@ -174,7 +174,7 @@ pub(crate) fn ill() -> DoctorFacts {
     });
     facts.hub = Some(status);
     facts.older =
-        Some(Told::Known(Some("an older version still runs here, detached: hub (pid 13)".to_owned())));
+        Some(Told::Known(Some("detached daemons of an older version run here: hub (pid 13)".to_owned())));
     facts.private = vec![
         private("/home/op/.parachute", 0o777, 0o755),
         private("/home/op/.parachute/hub.env", 0o644, 0o600),
@@ -182,7 +182,7 @@ pub(crate) fn ill() -> DoctorFacts {
     ];
     facts.services = vec![Trouble {
         message: "old: two rows have port 1940".to_owned(),
-        next: "mend the row in /home/op/.parachute/services.json".to_owned(),
+        next: "correct the row in /home/op/.parachute/services.json".to_owned(),
     }];
     facts.settings = Some("/home/op/.parachute/hub.toml, line 1: unknown key\u{1b}[2J".to_owned());
     facts.log_bytes = 3 << 30;

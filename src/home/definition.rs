@@ -257,7 +257,7 @@ mod tests {
         let problem = world.load("acme").unwrap_err();
         let file = file.display();
         let text = format!(
-            "{file} is refused: others can write it (mode 0620). No module is started without what it holds."
+            "{file} is refused: other users can write it (mode 0620). No module is started without it."
         );
         assert_eq!((problem.error_type, problem.error_description), (ProblemKind::BadDefinition, text));
         assert_eq!(problem.next, Some(format!("chmod 600 {file}")));

@@ -51,7 +51,7 @@ impl Refused {
     /// What a module that is not started because of it is told.
     #[must_use]
     pub fn problem(&self, at: Timestamp) -> Problem {
-        let text = format!("{self}. No module is started without what it holds.");
+        let text = format!("{self}. No module is started without it.");
         Problem::new(ProblemKind::BadDefinition, text, at).next(self.next.clone())
     }
 }
@@ -80,7 +80,7 @@ pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
     let may = may_have(owner, me);
     if mode & 0o044 & !may != 0 {
         let text = format!(
-            "{} can be read by others (mode {mode:04o}): chmod {may:o} {}",
+            "{} can be read by other users (mode {mode:04o}): chmod {may:o} {}",
             path.display(),
             quoted(&path)
         );
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(read(&home, me).unwrap().remarks, [""; 0]);
         fs::set_mode(&path, 0o640).unwrap();
         let (file, said) = (path.display(), read(&home, me).unwrap().remarks);
-        assert_eq!(said, [format!("{file} can be read by others (mode 0640): chmod 600 {file}")]);
+        assert_eq!(said, [format!("{file} can be read by other users (mode 0640): chmod 600 {file}")]);
         assert_eq!([may_have(0, 0), may_have(0, 1000), may_have(1000, 1000)], [0o600, 0o640, 0o600]);
         // As root such a file is another's to give.
         if me == 0 {
@@ -147,7 +147,7 @@ mod tests {
         let told = refused(&home, me, me + 1).unwrap();
         assert_eq!(
             (told.why.as_str(), told.next),
-            ("others can write it (mode 0602)", format!("chmod 600 {}", home.hub_env().display()))
+            ("other users can write it (mode 0602)", format!("chmod 600 {}", home.hub_env().display()))
         );
     }
 }

@@ -51,7 +51,7 @@ pub enum MoveError {
     #[error(transparent)]
     File(#[from] FsError),
     /// The new name has something already.
-    #[error("there is already something at {}", .0.display())]
+    #[error("{} exists already", .0.display())]
     Taken(PathBuf),
     /// What was copied is not what is there now.
     #[error("{} changed while it was copied to another file system", .0.display())]

@@ -53,7 +53,7 @@ pub enum ServicesError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A program that takes no lock writes it again and again.
-    #[error("{} is being changed by another program all the time", .0.display())]
+    #[error("{} keeps being changed by another program", .0.display())]
     Restless(PathBuf),
 }
 
@@ -101,7 +101,7 @@ pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, Serv
                 services.problems.push(FileIssue {
                     message: format!("{name}: {error}; {then}"),
                     row: Some(name),
-                    next: Some(format!("mend the row in {}", home.services().display())),
+                    next: Some(format!("correct the row in {}", home.services().display())),
                 });
                 rows.extend(old.cloned());
             }

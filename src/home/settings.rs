@@ -130,7 +130,7 @@ impl LastGood {
             Ok(settings) => (self.settings, self.was_good, self.broken) = (settings, true, None),
             Err(error) => {
                 let counts =
-                    if self.was_good { "the last good settings count" } else { "the defaults count" };
+                    if self.was_good { "the last valid settings apply" } else { "the defaults apply" };
                 self.broken = Some(format!("{error}; {counts} until it is repaired"));
             }
         }
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(kept.settings(), &Settings::default());
         let told = kept.broken().unwrap();
         assert!(
-            told.contains("line 2: unknown field `prot`") && told.contains("the defaults count"),
+            told.contains("line 2: unknown field `prot`") && told.contains("the defaults apply"),
             "{told}"
         );
         put("[logs]\nkeep = 2\n");
@@ -201,7 +201,7 @@ mod tests {
         put("[logs\n");
         kept.look(&home);
         assert_eq!(kept.settings().logs.keep, Some(2));
-        assert!(kept.broken().unwrap().contains("the last good settings count"), "{kept:?}");
+        assert!(kept.broken().unwrap().contains("the last valid settings apply"), "{kept:?}");
         fs::remove(&home.settings()).unwrap();
         kept.look(&home);
         assert_eq!((kept.settings(), kept.broken()), (&Settings::default(), None));

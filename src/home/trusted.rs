@@ -31,7 +31,7 @@ pub enum Distrust {
     #[error("it belongs to user {0}")]
     Owner(u32),
     /// Others may write to it.
-    #[error("others can write it (mode {0:04o})")]
+    #[error("other users can write it (mode {0:04o})")]
     Writable(u32),
     /// Larger than anything sensible.
     #[error("it is larger than {0} bytes")]
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(judged(me), Ok(Some(0o644)));
         for open in [0o620, 0o602, 0o666] {
             mode(open);
-            assert_eq!(judged(me), err(&format!("others can write it (mode {open:04o})")));
+            assert_eq!(judged(me), err(&format!("other users can write it (mode {open:04o})")));
         }
         mode(0o600);
         assert_eq!(judged(me), Ok(Some(0o600)));

@@ -34,7 +34,7 @@ pub struct Handed {
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
     /// The variables contradict themselves.
-    #[error("LISTEN_FDS={fds:?} and LISTEN_FDNAMES={names:?} announce no sockets that could be taken")]
+    #[error("LISTEN_FDS={fds:?} and LISTEN_FDNAMES={names:?} name no usable sockets")]
     Announced {
         /// `LISTEN_FDS`.
         fds: String,
@@ -42,10 +42,10 @@ pub enum ActivationError {
         names: String,
     },
     /// The descriptors are not there.
-    #[error("the sockets that systemd announced cannot be taken")]
+    #[error("the sockets passed by systemd cannot be used")]
     Take(#[source] std::io::Error),
     /// The one of ours is of another kind.
-    #[error("the socket that systemd handed over as {name:?} cannot be used: {why}")]
+    #[error("the socket {name:?} passed by systemd cannot be used: {why}")]
     Unfit {
         /// Its name.
         name: String,
@@ -112,12 +112,9 @@ fn choose(
         let name = name.unwrap_or_else(|| "unknown".to_owned());
         // Dropping one closes it. systemd goes on holding its own.
         if !ours {
-            notes.push(format!(
-                "systemd handed over a socket {name:?}, which is not the hub's: it was closed"
-            ));
+            notes.push(format!("systemd passed a socket {name:?}, which is not the hub's: closed"));
         } else if chosen.is_some() {
-            notes
-                .push(format!("systemd handed over a second socket {name:?}: a hub uses one, it was closed"));
+            notes.push(format!("systemd passed a second socket {name:?}: the hub uses one; closed"));
         } else {
             chosen = Some(check(fd).map_err(|why| ActivationError::Unfit { name, why })?);
         }
@@ -129,15 +126,15 @@ fn choose(
 fn check(fd: OwnedFd) -> Result<Handed, String> {
     match inherited_fds::accepts(fd.as_fd()) {
         Ok(true) => {}
-        Ok(false) => return Err("it is no stream socket that listens (ListenStream=, Accept=no)".to_owned()),
-        Err(error) => return Err(format!("it is no socket: {error}")),
+        Ok(false) => return Err("it is not a listening stream socket (ListenStream=, Accept=no)".to_owned()),
+        Err(error) => return Err(format!("it is not a socket: {error}")),
     }
     let listener = TcpListener::from(fd);
     // A Unix socket has no such address.
-    let at = listener.local_addr().map_err(|_| "it is no TCP socket".to_owned())?;
+    let at = listener.local_addr().map_err(|_| "it is not a TCP socket".to_owned())?;
     if !at.ip().to_canonical().is_loopback() {
         return Err(format!(
-            "it listens on {at}, which is not only this machine; use ListenStream=127.0.0.1:1939"
+            "it listens on {at}, which other machines can reach; use ListenStream=127.0.0.1:1939"
         ));
     }
     listener.set_nonblocking(true).map_err(|error| error.to_string())?;
@@ -192,8 +189,8 @@ mod tests {
         assert_eq!(
             notes,
             [
-                "systemd handed over a socket \"syslog\", which is not the hub's: it was closed",
-                "systemd handed over a second socket \"unknown\": a hub uses one, it was closed"
+                "systemd passed a socket \"syslog\", which is not the hub's: closed",
+                "systemd passed a second socket \"unknown\": the hub uses one; closed"
             ]
         );
         let (socket, notes) = chosen(vec![(Some("stored"), tcp())]).unwrap();
@@ -208,11 +205,11 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "test: a descriptor that is no socket")]
         let null = std::fs::File::open("/dev/null").unwrap();
         let kinds: [(OwnedFd, &str); 5] = [
-            (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "no stream socket that listens"),
-            (client.into(), "no stream socket that listens"),
-            (UnixListener::bind(dir.path().join("s")).unwrap().into(), "no TCP socket"),
-            (TcpListener::bind("0.0.0.0:0").unwrap().into(), "not only this machine"),
-            (null.into(), "no socket: "),
+            (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "not a listening stream socket"),
+            (client.into(), "not a listening stream socket"),
+            (UnixListener::bind(dir.path().join("s")).unwrap().into(), "not a TCP socket"),
+            (TcpListener::bind("0.0.0.0:0").unwrap().into(), "other machines can reach"),
+            (null.into(), "not a socket: "),
         ];
         for (fd, said) in kinds {
             let error = chosen(vec![(Some("parachute-hub.socket"), fd)]).unwrap_err();

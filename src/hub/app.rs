@@ -65,8 +65,8 @@ impl App {
     pub fn asked_for(&self, module: &str) {
         if self.boots.asked() {
             self.supervisor.let_go();
-            let others = "what was off stays off until it is started";
-            self.logs.hub_line(&format!("safe mode is left: somebody asked for {module}; {others}"));
+            let others = "modules that are off stay off until they are started";
+            self.logs.hub_line(&format!("safe mode ends: a start was requested for {module}; {others}"));
         }
     }
 

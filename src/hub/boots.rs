@@ -48,7 +48,7 @@ impl BootLog {
         let note = log
             .change(|_| ())
             .err()
-            .map(|error| format!("{error}: if this hub dies again and again, nobody will notice"));
+            .map(|error| format!("{error}: a crash loop of this hub would not be noticed"));
         (log, note)
     }
 

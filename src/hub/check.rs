@@ -76,7 +76,7 @@ fn read_settings(home: &Home) -> (settings::Hub, Finding) {
         Ok(settings) if fs::exists(&home.settings()) => {
             (settings.hub, Finding::ok("settings", format!("{} is good", home.settings().display())))
         }
-        Ok(settings) => (settings.hub, Finding::ok("settings", "there is no hub.toml: defaults")),
+        Ok(settings) => (settings.hub, Finding::ok("settings", "no hub.toml: defaults apply")),
         Err(error) => {
             let finding = Finding {
                 id: "settings",
@@ -94,9 +94,12 @@ fn environment(home: &Home) -> Finding {
     let path = home.hub_env();
     let file = path.display();
     match hub_env::read(home, user::effective_uid()) {
-        Ok(_) if !fs::exists(&path) => Finding::ok("env", "there is no hub.env"),
+        Ok(_) if !fs::exists(&path) => Finding::ok("env", "no hub.env"),
         Ok(read) => match read.remarks.first() {
-            None => Finding::ok("env", format!("{file} is good; it counts where a manager keeps the hub")),
+            None => Finding::ok(
+                "env",
+                format!("{file} is valid; it applies to a hub that a service manager runs"),
+            ),
             Some(remark) => Finding {
                 id: "env",
                 verdict: CheckStatus::Warn,
@@ -107,9 +110,7 @@ fn environment(home: &Home) -> Finding {
         Err(refused) => Finding {
             id: "env",
             verdict: CheckStatus::Warn,
-            text: format!(
-                "{refused}; a hub that a manager keeps would start no module without what it holds"
-            ),
+            text: format!("{refused}; a hub under a service manager starts no module without it"),
             next: Some(refused.next),
         },
     }
@@ -152,7 +153,7 @@ fn operator_token(home: &Home) -> Finding {
 fn other_hub(home: &Home) -> Finding {
     match UnixStream::connect(home.socket()) {
         Ok(_) => Finding::fail("hub", &ServeError::Listen(listen::second_hub(home))),
-        Err(_) => Finding::ok("hub", "no other hub serves this home"),
+        Err(_) => Finding::ok("hub", "no other hub runs for this home"),
     }
 }
 

@@ -49,10 +49,10 @@ impl Demo {
             "this is a demo with one module; in another terminal try:".to_owned(),
             "  parachute status".to_owned(),
             format!("  parachute logs {short} -f"),
-            format!("  curl http://127.0.0.1:{port}/crash    # it falls, and is back at once"),
+            format!("  curl http://127.0.0.1:{port}/crash    # it crashes and is restarted"),
             format!("  parachute why {short}"),
             format!("  parachute stop {short}; parachute start {short}"),
-            "Ctrl-C here stops everything and takes the demo module back".to_owned(),
+            "Ctrl-C here stops everything and removes the demo module".to_owned(),
         ]
     }
 }

@@ -154,7 +154,7 @@ impl Drop for Traces {
 }
 
 fn who(occupant: Option<&Occupant>) -> String {
-    occupant.map_or_else(|| "a process that could not be found".to_owned(), Occupant::words)
+    occupant.map_or_else(|| "a process that cannot be found".to_owned(), Occupant::words)
 }
 
 fn tcp(home: &Home, host: &str, port: u16) -> Result<TcpListener, ListenError> {

@@ -66,7 +66,7 @@ async fn serve(
         Resources::take(&options, handed, &mut notes)?;
     if let Err(error) = group::become_subreaper() {
         notes.push(format!(
-            "orphans cannot be adopted ({error}): escaped processes are found by their marks only"
+            "orphans cannot be adopted ({error}): processes that leave their group are found by their environment only"
         ));
     }
     let (boots, note) = BootLog::begin(&home, service_manager, started.wall);

@@ -71,7 +71,7 @@ impl ServeError {
             Self::Listen(ListenError::Bind { .. }) => one("parachute serve --port N"),
             Self::Listen(ListenError::Host(_)) => one("parachute serve --host 127.0.0.1"),
             Self::Listen(ListenError::SocketPath(_)) => {
-                one("choose a shorter home: `parachute --home DIR serve`")
+                one("use a shorter path for the home: `parachute --home DIR serve`")
             }
             Self::Listen(ListenError::Home { path, .. }) | Self::Token { path, .. } => {
                 vec![format!("ls -ld {}", path.display())]

@@ -29,7 +29,7 @@ pub enum Seat {
 #[must_use]
 pub fn hang_up(seat: Seat) -> Wish {
     match seat {
-        Seat::Terminal => Wish::Stop("its terminal went away"),
+        Seat::Terminal => Wish::Stop("its terminal closed"),
         Seat::Managed | Seat::Detached => Wish::Reload,
     }
 }

@@ -21,7 +21,7 @@ pub fn look(home: &Home) -> Result<Option<String>, ServeError> {
         None if text.trim().is_empty() => Ok(None),
         None => Err(ServeError::Token {
             path: home.operator_token(),
-            why: "it holds something that is not a token; delete it to get a new one".to_owned(),
+            why: "it does not hold a token; delete it to get a new one".to_owned(),
         }),
     }
 }

@@ -144,7 +144,7 @@ pub fn file_problems(app: &App) -> Vec<FileProblem> {
     let hub_env = app.hub_env.refused().map(|refused| FileProblem {
         file: refused.path.display().to_string(),
         row: None,
-        message: format!("{refused}; no module is started without what it holds"),
+        message: format!("{refused}; no module is started without it"),
         next: Some(refused.next),
     });
     let safe = app.boots.safe().map(|deaths| FileProblem {

@@ -278,9 +278,9 @@ fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
         }
     }
     match &facts.others {
-        None => promise("`parachute uninstall` takes all of this back".to_owned()),
+        None => promise("`parachute uninstall` undoes all of this".to_owned()),
         Some(others) => promise(format!(
-            "`parachute uninstall` takes all of this back, and brings back the hub of {}",
+            "`parachute uninstall` undoes all of this and restores the hub of {}",
             others.owner
         )),
     }

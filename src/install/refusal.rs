@@ -60,7 +60,7 @@ pub enum Refusal {
     #[error("a unit for the whole machine can only be installed by root")]
     NeedsRoot,
     /// Root asked for a unit of somebody's own manager.
-    #[error("a person's own units are installed by that person, not by root")]
+    #[error("a user's own units are installed by that user, not by root")]
     RootInUserScope {
         /// Whom it would be for.
         person: Option<String>,
@@ -75,7 +75,7 @@ pub enum Refusal {
         name: String,
     },
     /// The same unit is installed somewhere else.
-    #[error("the hub is already installed in {}: two units would fight for the port", path.display())]
+    #[error("the hub is already installed in {}: two units would compete for the port", path.display())]
     Twin {
         /// The other unit's file.
         path: PathBuf,
@@ -91,7 +91,7 @@ pub enum Refusal {
         asking: Box<Asker>,
     },
     /// They have begun something there that is not over.
-    #[error("{}, and an earlier `{verb}` of it was broken off", of_others(owner, asking))]
+    #[error("{}, and an earlier `{verb}` of it was interrupted", of_others(owner, asking))]
     OthersPlan {
         /// Whose.
         owner: Owner,
@@ -121,9 +121,7 @@ pub enum Refusal {
         occupant: Box<Occupant>,
     },
     /// A hub of this home runs without a manager.
-    #[error(
-        "a hub of this home runs in the foreground (pid {pid}, port {port}): it is not stopped behind your back"
-    )]
+    #[error("a hub of this home runs in the foreground (pid {pid}, port {port}): stop it first")]
     ForegroundHub {
         /// Its pid.
         pid: u32,
@@ -143,7 +141,7 @@ pub enum Refusal {
         path: PathBuf,
     },
     /// Something that is no file has the unit's name.
-    #[error("{} is no regular file: it is left alone", path.display())]
+    #[error("{} is not a regular file: it is left alone", path.display())]
     NoFile {
         /// What is in the way.
         path: PathBuf,
@@ -165,7 +163,7 @@ pub enum Refusal {
         person: String,
     },
     /// An earlier plan was broken off.
-    #[error("an earlier `{verb}` was broken off and is not finished")]
+    #[error("an earlier `{verb}` was interrupted and is not finished")]
     Unfinished {
         /// What it was.
         verb: String,
@@ -214,8 +212,8 @@ impl Refusal {
             ],
             Self::RootInUserScope { person: None } => one("parachute init --scope system --user NAME"),
             Self::RootForItself => vec![
-                "parachute init --user NAME     (as a person, which is safer)".to_owned(),
-                "parachute init --user root     (if you mean it)".to_owned(),
+                "parachute init --user NAME     (as that user: safer)".to_owned(),
+                "parachute init --user root     (if that is intended)".to_owned(),
             ],
             Self::OthersHub { name } => vec![format!("sudo parachute init --user {name}")],
             Self::Twin { remove, .. } => vec![remove.clone()],
@@ -223,7 +221,7 @@ impl Refusal {
             Self::OthersPlan { owner, verb, asking } => {
                 let verb = if verb == "migrate" { verb } else { "init" };
                 let (sudo, whom) = (asking.sudo(), whom(owner, asking));
-                ["--resume     (finishes it)", "--rollback     (takes it back)"]
+                ["--resume     (finishes it)", "--rollback     (undoes it)"]
                     .map(|way| format!("{sudo}parachute {}{verb} {}{way}", whom.home, whom.user))
                     .to_vec()
             }
@@ -235,12 +233,11 @@ impl Refusal {
             Self::ForegroundHub { .. } => one("parachute stop && parachute init"),
             Self::Edited { .. } => vec![
                 "parachute init --dry-run --force     (what would change)".to_owned(),
-                "parachute init --force     (what is there now is kept for `uninstall` to put back)"
-                    .to_owned(),
+                "parachute init --force     (`uninstall` restores what is there now)".to_owned(),
             ],
             Self::Foreign { .. } => vec![
                 "parachute init --dry-run --force     (what would change)".to_owned(),
-                "parachute init --force     (`uninstall` puts the present one back)".to_owned(),
+                "parachute init --force     (`uninstall` restores the present one)".to_owned(),
             ],
             Self::NoFile { path } => vec![format!("ls -ld {}", path.display())],
             Self::Settings(_) => one("correct it, then: parachute init"),
@@ -293,7 +290,7 @@ fn beside(owner: &Owner, asking: &Asker) -> Vec<String> {
     let (sudo, whom) = (asking.sudo(), whom(owner, asking));
     let mut hints = Vec::new();
     if asking.same {
-        hints.push(format!("{sudo}parachute {}init     (the one that there is)", whom.home));
+        hints.push(format!("{sudo}parachute {}init     (keeps the present hub)", whom.home));
     } else if !asking.root {
         let person = &asking.person;
         hints.push(format!(
@@ -303,9 +300,9 @@ fn beside(owner: &Owner, asking: &Asker) -> Vec<String> {
     }
     let user = if asking.root && !asking.same { "--user root " } else { "" };
     hints.push(format!(
-        "{sudo}parachute {}init {user}--take-over --dry-run     (what would stop, and what would come instead)",
+        "{sudo}parachute {}init {user}--take-over --dry-run     (what would stop, and what would replace it)",
         asking.home
     ));
-    hints.push(format!("{}     (removes the one that there is)", instead(owner, asking, "uninstall")));
+    hints.push(format!("{}     (removes the present hub)", instead(owner, asking, "uninstall")));
     hints
 }

@@ -44,7 +44,7 @@ pub fn search_path(known: &[PathBuf], needs: &[Need]) -> SearchPath {
     for need in needs {
         let Some(found) = &need.found else {
             notes.push(format!(
-                "{} needs `{}`, which is nowhere on your PATH: it will not start before that is there",
+                "{} needs `{}`, which is not on your PATH: it will not start until it is installed",
                 need.module, need.program
             ));
             continue;
@@ -55,7 +55,7 @@ pub fn search_path(known: &[PathBuf], needs: &[Need]) -> SearchPath {
         }
         if dir.as_os_str().as_bytes().contains(&b':') || !dir.is_absolute() {
             notes.push(format!(
-                "{} needs `{}` in {}, which no PATH can name",
+                "{} needs `{}` in {}, which no PATH can contain",
                 need.module,
                 need.program,
                 dir.display()

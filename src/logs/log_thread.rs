@@ -90,11 +90,12 @@ impl LogThread {
         match file.append(&lines, log.limits, Instant::now()) {
             AppendOutcome::Quiet => {}
             AppendOutcome::Failed(error) => {
-                self.stdout.line(&format!("[hub] {path} cannot be written: {error}; its lines go on here"));
+                self.stdout
+                    .line(&format!("[hub] {path} cannot be written: {error}; its lines are printed here"));
             }
             AppendOutcome::Recovered(missing) => {
                 self.stdout
-                    .line(&format!("[hub] {path} is written again; {missing} lines are missing in it"));
+                    .line(&format!("[hub] {path} is writable again; {missing} lines are missing in it"));
             }
         }
     }
@@ -106,14 +107,14 @@ impl LogThread {
         match file.append(lines, limits, Instant::now()) {
             AppendOutcome::Quiet => {}
             AppendOutcome::Failed(error) => self.hub_line(&format!(
-                "{}: {} cannot be written: {error}; its lines go on here",
+                "{}: {} cannot be written: {error}; its lines are printed here",
                 module.short,
                 file.path().display()
             )),
             AppendOutcome::Recovered(missing) => {
                 let text = format!("{missing} lines are missing here: the file could not be written");
                 let path = file.path().display();
-                self.hub_line(&format!("{}: {path} is written again; {text}", module.short));
+                self.hub_line(&format!("{}: {path} is writable again; {text}", module.short));
                 let line = stored_line(Timestamp::of(SystemTime::now()), Stream::Hub, &text);
                 // A second failure in a row is reported with the next batch.
                 let _ = file.append(&line, limits, Instant::now());

@@ -52,7 +52,7 @@ fn under_systemd(systemd: &Systemd, service: &UnitState, linger: &Told<bool>) ->
         return no("the unit is masked", &format!("{unmask} {}", file.to_string_lossy()));
     }
     if service.loaded.is_false() {
-        return no("no unit that systemd takes is installed", init);
+        return no("no valid unit is installed", init);
     }
     match (systemd.scope, enabled_under_systemd(service), linger) {
         (_, Told::Unknown(because), _) => Autostart::Unknown { because },
@@ -69,7 +69,7 @@ fn under_systemd(systemd: &Systemd, service: &UnitState, linger: &Told<bool>) ->
             no("linger off: it starts at login, and stops at logout", LINGER)
         }
         (Scope::User, Told::Known(Ok(())), Told::Unknown(because)) => {
-            Autostart::Unknown { because: format!("linger cannot be told: {because}") }
+            Autostart::Unknown { because: format!("linger is unknown: {because}") }
         }
     }
 }

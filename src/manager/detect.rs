@@ -33,9 +33,9 @@ pub struct HostFacts {
     pub wsl: bool,
     /// Name of process 1.
     pub init: Option<String>,
-    /// What systemd says; `None`: nobody asked it.
+    /// What systemd says; `None`: it was not asked.
     pub systemd: Option<SystemdFacts>,
-    /// What launchd says; `None`: nobody asked it.
+    /// What launchd says; `None`: it was not asked.
     pub launchd: Option<LaunchdFacts>,
 }
 
@@ -121,9 +121,11 @@ pub fn family(os: &str, asked: Option<&str>) -> Result<Family, Why> {
     match (asked, os) {
         (Some("systemd"), _) | (None, "linux") => Ok(Family::Systemd),
         (Some("launchd"), _) | (None, "macos") => Ok(Family::Launchd),
-        (Some("none"), _) => {
-            Err(why("any", "PARACHUTE_MANAGER=none asks for none".to_owned(), "unset PARACHUTE_MANAGER"))
-        }
+        (Some("none"), _) => Err(why(
+            "any",
+            "PARACHUTE_MANAGER=none: no service manager is used".to_owned(),
+            "unset PARACHUTE_MANAGER",
+        )),
         (Some(other), _) => Err(why(
             other,
             "PARACHUTE_MANAGER takes systemd, launchd or none".to_owned(),
@@ -146,11 +148,11 @@ pub fn detect(facts: &HostFacts) -> Detected {
     match family(&facts.os, facts.asked.as_deref()) {
         Ok(Family::Systemd) => match &facts.systemd {
             Some(systemd) => under_systemd(facts, systemd, &mut found),
-            None => found.not("systemd", "nobody asked it", None),
+            None => found.not("systemd", "it was not asked", None),
         },
         Ok(Family::Launchd) => match &facts.launchd {
             Some(launchd) => under_launchd(facts, launchd, &mut found),
-            None => found.not("launchd", "nobody asked it", None),
+            None => found.not("launchd", "it was not asked", None),
         },
         Err(why) => found.why_not.push(why),
     }
@@ -179,7 +181,11 @@ fn under_systemd(facts: &HostFacts, systemd: &SystemdFacts, found: &mut Detected
             (Told::Unknown(_), _) if facts.uid == 0 => {}
             (_, None) => found.not(
                 user,
-                format!("no manager runs for {}: there is no /run/user/{}", who(facts), facts.uid),
+                format!(
+                    "no systemd user manager runs for {}: /run/user/{} does not exist",
+                    who(facts),
+                    facts.uid
+                ),
                 Some(&format!("sudo loginctl enable-linger {}", who(facts))),
             ),
             (Told::Unknown(because), Some(dir)) => found.not(
@@ -215,14 +221,11 @@ fn container(facts: &HostFacts) -> Option<String> {
     let init = facts.init.as_deref().filter(|init| *init != "systemd")?;
     if facts.wsl {
         return Some(
-            "WSL runs here without systemd: it takes `systemd=true` under `[boot]` in /etc/wsl.conf"
-                .to_owned(),
+            "WSL runs without systemd here: set `systemd=true` under `[boot]` in /etc/wsl.conf".to_owned(),
         );
     }
     let kind = facts.container.as_deref()?;
-    Some(format!(
-        "this is a container ({kind}) whose first process is `{init}`: nothing in it starts services"
-    ))
+    Some(format!("this is a container ({kind}) whose first process is `{init}`: it has no service manager"))
 }
 
 fn not_booted(facts: &HostFacts, because: &str) -> String {
@@ -249,7 +252,7 @@ fn under_launchd(facts: &HostFacts, launchd: &LaunchdFacts, found: &mut Detected
         match (&launchd.gui, screen_is_ours) {
             (Told::Known(true), true) => found.candidates.push(agent(gui)),
             (Told::Known(true), false) => {
-                found.not(&words(gui), "this is an SSH session, and the screen is somebody else's", None);
+                found.not(&words(gui), "this is an SSH session, and another user is at the screen", None);
             }
             (Told::Known(false), _) => {
                 let because = format!("{} is not logged in at the screen", who(facts));

@@ -96,7 +96,7 @@ impl<R: Runner> Driver<R> {
         }
     }
 
-    /// Whether a unit starts by itself. It is so when this returns, and was looked at.
+    /// Whether a unit is enabled. It is so when this returns, and was looked at.
     ///
     /// # Errors
     /// [`ManagerError`].
@@ -143,7 +143,7 @@ impl<R: Runner> Driver<R> {
         started
     }
 
-    /// Stops a unit and waits until nothing of it is left. One that does not run is left as it is.
+    /// Stops a unit and waits until nothing is left of it. One that does not run is left as it is.
     ///
     /// # Errors
     /// [`ManagerError`].

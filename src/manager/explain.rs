@@ -61,7 +61,7 @@ impl Cause {
         match error.kind() {
             io::ErrorKind::NotFound => Self::never(format!("there is no `{program}` on PATH")),
             io::ErrorKind::TimedOut => Self::safe(format!(
-                "`{invocation}` gave no answer within {} s and was ended",
+                "`{invocation}` did not answer within {} s and was killed",
                 invocation.within.as_secs()
             ))
             .hint(invocation.to_string()),
@@ -87,7 +87,7 @@ mod tests {
         let cause = |kind| Cause::of_tool(&ask, &io::Error::from(kind));
         assert_eq!(cause(io::ErrorKind::NotFound).to_string(), "there is no `systemctl` on PATH");
         let late = cause(io::ErrorKind::TimedOut);
-        assert_eq!(late.what, "`systemctl --version` gave no answer within 15 s and was ended");
+        assert_eq!(late.what, "`systemctl --version` did not answer within 15 s and was killed");
         assert_eq!((late.retry, late.next.as_deref()), (Retry::Safe, Some("systemctl --version")));
         assert_eq!(cause(io::ErrorKind::ExecutableFileBusy).retry, Retry::Never);
     }

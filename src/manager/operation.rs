@@ -10,7 +10,7 @@ use super::invocation::{Invocation, Output};
 pub enum Goal {
     /// It runs.
     Running,
-    /// It does not run, and nothing of it is left.
+    /// It does not run, and nothing is left of it.
     Gone,
     /// It runs, and not as before.
     Restarted,

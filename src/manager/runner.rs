@@ -112,7 +112,7 @@ impl Runner for Tools {
             Err(_) => {
                 // Its own end, not that of what it may have started: a job that systemd took on goes on.
                 let _ = child.kill().await;
-                Err(io::Error::new(io::ErrorKind::TimedOut, format!("`{invocation}` gave no answer in time")))
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("`{invocation}` timed out")))
             }
         }
     }

@@ -103,7 +103,7 @@ fn by_pidfile(file: &Path, now: Timestamp) -> Option<(u32, HomeUser)> {
         Ok(Some(info)) if info.zombie => return None,
         Ok(Some(info)) if is_another(now, table::age(&info.id), written) => return None,
         Ok(Some(info)) => format!("pid {pid} ({}) runs, as {} says", info.name, file.display()),
-        Err(Unknown { .. }) => format!("pid {pid} may run, as {} says: it cannot be told", file.display()),
+        Err(Unknown { .. }) => format!("pid {pid} may run, as {} says: unknown", file.display()),
     };
     Some((pid, HomeUser { who, next: WHO.to_owned() }))
 }

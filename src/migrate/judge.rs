@@ -214,7 +214,7 @@ impl fmt::Display for Ownership {
         match self {
             Self::Ours { proofs } => f.write_str(&list(proofs)),
             Self::NotOurs { against: Against::Ourselves } => {
-                f.write_str("it is this command, or one that started it")
+                f.write_str("it is this command or one of its parents")
             }
             Self::NotOurs { against: Against::OtherUser(uid) } => write!(f, "it belongs to user {uid}"),
             Self::NotOurs { against: Against::OtherHome(home) } => {
@@ -223,8 +223,8 @@ impl fmt::Display for Ownership {
             Self::NotOurs { against: Against::Supervised(module) } => {
                 write!(f, "it is supervised already, as {module}")
             }
-            Self::CannotTell { clues } if clues.is_empty() => f.write_str("nothing shows whose it is"),
-            Self::CannotTell { clues } => write!(f, "too little shows that it is: {}", list(clues)),
+            Self::CannotTell { clues } if clues.is_empty() => f.write_str("no evidence of its owner"),
+            Self::CannotTell { clues } => write!(f, "cannot prove that it is: {}", list(clues)),
         }
     }
 }

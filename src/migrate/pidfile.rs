@@ -124,9 +124,9 @@ impl fmt::Display for Garbage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Junk(text) if text.is_empty() => f.write_str("it is empty"),
-            Self::Junk(text) => write!(f, "it holds {text:?}, which is no pid"),
-            Self::Reserved(text) => write!(f, "it holds {text}, which no daemon has"),
-            Self::Above => f.write_str("it names this command, or one that started it"),
+            Self::Junk(text) => write!(f, "it holds {text:?}, which is not a pid"),
+            Self::Reserved(text) => write!(f, "it holds {text}, which cannot be a daemon's pid"),
+            Self::Above => f.write_str("it names this command or one of its parents"),
             Self::Dead => f.write_str("no such process"),
             Self::OtherBoot => f.write_str("it was written before the machine was started"),
             Self::Recycled => f.write_str("the process of that number started after it was written"),

@@ -308,7 +308,7 @@ fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
         let path = pidfile.path.display();
         match &pidfile.worth {
             Worth::Names { .. } => {}
-            Worth::Garbage { why } => plan.notes.push(Note::new(format!("{path} names nobody: {why}"))),
+            Worth::Garbage { why } => plan.notes.push(Note::new(format!("{path} names no process: {why}"))),
             Worth::Unknown { because } => {
                 plan.notes.push(Note::new(format!("{path} is left alone: {because}")));
             }
@@ -327,15 +327,13 @@ fn say(plan: &mut Plan, legacy: &Legacy, found: &Findings, served: &[String]) {
         let worst = found.daemons.iter().map(|daemon| daemon.grace_ms).max().unwrap_or(0);
         let each: Vec<String> = served.iter().map(|name| format!("{name} {HANDOVER}")).collect();
         plan.notes.push(Note::new(format!(
-            "estimated time away: {}, each plus its own start; one that ignores SIGTERM makes that {} s longer, for all \
-             together",
+            "estimated downtime: {}, plus each one's own start; up to {} s more if one ignores SIGTERM",
             each.join(", "),
             worst / 1000
         )));
     }
     if let Some(back) = plan.promises.last_mut() {
-        *back =
-            Promise("`parachute migrate --teardown --back-to-detached` takes all of this back".to_owned());
+        *back = Promise("`parachute migrate --teardown --back-to-detached` undoes all of this".to_owned());
     }
     if !found.daemons.is_empty() {
         plan.promises.insert(

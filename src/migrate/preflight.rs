@@ -80,7 +80,7 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     let start = role.and_then(|role| role.start.as_ref()).map(|start| start.argv.as_slice());
     if words::are_lost(&record.argv, record.exe.path(), start) {
         let because =
-            "it has written a title over the command line it was started with, and nobody else has that";
+            "it has overwritten its command line with a title, and the original is recorded nowhere else";
         return refused(format!("{because} ({})", daemon.command.trim_end()));
     }
     None
@@ -183,7 +183,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
                 let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
                 if which::which_in(&program, path, cwd).is_err() {
                     let program = program.to_string_lossy().into_owned();
-                    let because = format!("{program:?} is nowhere that the unit's PATH leads to");
+                    let because = format!("{program:?} is not on the unit's PATH");
                     refusals.push(refused(because, Some(format!("command -v {program}"))));
                 }
             }

@@ -14,7 +14,7 @@ pub enum Refusal {
     #[error(transparent)]
     Install(#[from] InstallRefusal),
     /// Nobody knows which modules there are.
-    #[error("it cannot be told which modules there are: {0}")]
+    #[error("the list of modules is unknown: {0}")]
     NotWhole(String),
     /// A port is somebody else's.
     #[error("port {port} of {of} is held by {}: {verdict}", occupant.words())]
@@ -32,7 +32,7 @@ pub enum Refusal {
     #[error("this command was started by {0}, which it would stop")]
     Inside(String),
     /// A unit that this command may not change keeps a daemon running.
-    #[error("{} keeps {name} running, and belongs to another manager", path.display())]
+    #[error("{} keeps {name} running and belongs to another service manager", path.display())]
     OtherUnit {
         /// The module.
         name: String,
@@ -63,9 +63,7 @@ pub enum Refusal {
     #[error("no module would start under the hub: {0}")]
     HubEnv(Refused),
     /// It serves now, and the hub would not find it.
-    #[error(
-        "{module} listens only on {at}, where the hub, which asks on the loopback, would not find it ready"
-    )]
+    #[error("{module} listens only on {at}; the hub asks on the loopback and would never find it ready")]
     Elsewhere {
         /// The module.
         module: String,
@@ -132,7 +130,7 @@ impl Refusal {
             Self::Inside(_) => vec![format!("from another terminal: {again}")],
             Self::OtherUnit { by_hand, .. } => vec![by_hand.clone(), again],
             Self::NoWayBack { .. } => vec![
-                format!("{again} --force     (nothing is undone for this one)"),
+                format!("{again} --force     (this one is not brought back if it fails)"),
                 "parachute migrate --list".to_owned(),
             ],
             Self::WouldNotStart { next, .. } | Self::HubWouldNotStart { next, .. } => {
@@ -142,7 +140,7 @@ impl Refusal {
             Self::Elsewhere { .. } => {
                 vec![
                     format!("have it listen on 127.0.0.1 or 0.0.0.0, start it again, then: {again}"),
-                    format!("{again} --force     (tries it; everything comes back if it is not ready)"),
+                    format!("{again} --force     (tries it; everything is undone if it is not ready)"),
                 ]
             }
             Self::BadUnit(_) => vec!["parachute units render hub".to_owned()],

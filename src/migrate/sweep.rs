@@ -55,8 +55,8 @@ pub fn notice(home: &Home) -> Option<String> {
     let found = leftovers(home).ok()?;
     match archive::movable(&found).count() {
         0 => None,
-        1 => Some("1 leftover of an older version: parachute migrate --list".to_owned()),
-        count => Some(format!("{count} leftovers of an older version: parachute migrate --list")),
+        1 => Some("1 file of an older version: parachute migrate --list".to_owned()),
+        count => Some(format!("{count} files of an older version: parachute migrate --list")),
     }
 }
 

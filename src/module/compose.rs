@@ -124,8 +124,7 @@ fn no_start_cmd(inputs: &Inputs<'_>, at: Timestamp) -> Problem {
     let why = match known::by_row(name) {
         // The original starts it with a script of its own package.
         Some(known) => format!(
-            "`{name}` cannot be started: {cause}, and `{}` is a part of the original hub's package, not a program of \
-             its own.",
+            "`{name}` cannot be started: {cause}, and `{}` is part of the original hub's package, not a separate program.",
             known.short
         ),
         None => format!("`{name}` cannot be started: {cause}."),
@@ -248,8 +247,8 @@ mod tests {
         notes.row["installDir"] = json!("/n");
         assert_eq!(
             argv(notes).unwrap_err(),
-            "`parachute-notes` cannot be started: there is no `/n/.parachute/module.json` to say how, and `notes` is a \
-             part of the original hub's package, not a program of its own."
+            "`parachute-notes` cannot be started: there is no `/n/.parachute/module.json` to say how, and `notes` is \
+             part of the original hub's package, not a separate program."
         );
         assert_eq!(World::of("acme").compose().unwrap_err().error_type, ProblemKind::NoStartCmd);
     }

@@ -20,7 +20,7 @@ struct Dependency {
     instead: Option<&'static str>,
 }
 
-const ASK: &str = "If you do not administer this machine, ask whoever does to install it.";
+const ASK: &str = "If you do not administer this machine, ask its administrator to install it.";
 const OTHER_PROVIDER: &str = "It is optional: switch the module to another provider in its settings.";
 
 static REGISTRY: [Dependency; 14] = [

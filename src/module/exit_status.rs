@@ -30,25 +30,26 @@ impl ExitStatus {
         }
     }
 
-    /// One phrase for a person: `exit code 3`, `signal 9 (SIGKILL)`.
+    /// What happened, to follow the name of the process: `exited with code 3`, `was killed by SIGKILL`.
     #[must_use]
     pub fn phrase(self) -> String {
         match self {
-            Self::Code(code) => format!("exit code {code}"),
+            Self::Code(code) => format!("exited with code {code}"),
             Self::Signal { signal, core } => {
-                let name = signal_name(signal);
-                let dumped = if core { ", core dumped" } else { "" };
-                format!("signal {signal} ({name}{dumped})")
+                let dumped = if core { " (core dumped)" } else { "" };
+                match signal_name(signal) {
+                    Some(name) => format!("was killed by {name}{dumped}"),
+                    None => format!("was killed by signal {signal}{dumped}"),
+                }
             }
-            Self::Unknown => "an unknown exit status".to_owned(),
+            Self::Unknown => "ended with an unknown exit status".to_owned(),
         }
     }
 }
 
-/// Names of the signals whose numbers Linux and macOS share, plus the ones each spells differently
-/// by number are left as `signal`: this room is pure and knows no platform.
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
+/// Name of a signal whose number Linux and macOS share: this room is pure and knows no platform.
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
         1 => "SIGHUP",
         2 => "SIGINT",
         3 => "SIGQUIT",
@@ -61,8 +62,8 @@ fn signal_name(signal: i32) -> &'static str {
         13 => "SIGPIPE",
         14 => "SIGALRM",
         15 => "SIGTERM",
-        _ => "see signal(7)",
-    }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -77,8 +78,9 @@ mod tests {
         assert_eq!(ExitStatus::Unknown.code(), None);
         assert_eq!(
             ExitStatus::Signal { signal: 11, core: true }.phrase(),
-            "signal 11 (SIGSEGV, core dumped)"
+            "was killed by SIGSEGV (core dumped)"
         );
-        assert_eq!(ExitStatus::Code(0).phrase(), "exit code 0");
+        assert_eq!(ExitStatus::Code(0).phrase(), "exited with code 0");
+        assert_eq!(ExitStatus::Signal { signal: 7, core: false }.phrase(), "was killed by signal 7");
     }
 }

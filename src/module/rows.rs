@@ -228,7 +228,7 @@ fn mounts(out: &mut Admitted) {
     let note = |row: &Row, message: String| FileIssue {
         row: Some(row.name.clone()),
         message,
-        next: Some(format!("mend `paths` of `{}` in services.json", row.name)),
+        next: Some(format!("correct `paths` of `{}` in services.json", row.name)),
     };
     for (_, row) in &out.modules {
         for path in &row.paths {

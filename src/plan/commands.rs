@@ -97,7 +97,7 @@ pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> 
         // No line can start one of them: its environment may hold secrets and is not printed, and without it another
         // program would start. Of several daemons most may run already.
         Step::StartDaemons { .. } => {
-            return Some("put back what is missing, then: parachute migrate --rollback".to_owned());
+            return Some("restore what is missing, then: parachute migrate --rollback".to_owned());
         }
         Step::PutFile { content: Content::Text(_), .. }
         | Step::PutUnit { .. }

@@ -59,7 +59,7 @@ pub async fn resume<H: Host>(
     if !unfinished.undoing {
         return finish(host, journal, options).await;
     }
-    let (index, why) = unfinished.failed.clone().unwrap_or((0, "it was to be taken back".to_owned()));
+    let (index, why) = unfinished.failed.clone().unwrap_or((0, "it was to be undone".to_owned()));
     let step = unfinished.plan.steps.get(index).cloned();
     let rollback = Some(roll_back::take_back(host, journal, options, OnStuck::Retry).await);
     Err(Box::new(Failed { index, step, error: StepError::Earlier(why), rollback }))

@@ -70,7 +70,7 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// The plan, or what was found, cannot be written as JSON, such as a path that is not UTF-8.
-    #[error("cannot write this down")]
+    #[error("cannot record this")]
     Unwritable(#[source] serde_json::Error),
     /// The journal is damaged, or from a later version.
     #[error("the journal {} cannot be used", path.display())]
@@ -91,7 +91,7 @@ pub enum JournalError {
         source: receipt::Unreadable,
     },
     /// An earlier plan is unfinished.
-    #[error("an earlier `parachute {0}` was cut short: finish it or take it back first")]
+    #[error("an earlier `parachute {0}` was interrupted: finish or undo it first")]
     Pending(Verb),
     /// There is no unfinished plan.
     #[error("no plan is under way")]

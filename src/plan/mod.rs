@@ -31,6 +31,7 @@ mod redact;
 pub mod run_options;
 pub mod show;
 pub mod step;
+mod summary;
 
 pub use self::executor::{OnStuck, Remaining, Rollback, resume, roll_back, run};
 pub use self::inverse::{UndoScope, undo_plan};

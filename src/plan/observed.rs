@@ -354,13 +354,13 @@ impl Observed {
             Self::File { entry } | Self::Unit { entry, read: None | Some(UnitRead::Current), .. } => {
                 match entry {
                     Entry::Absent => "there is no such file".to_owned(),
-                    Entry::File { mode, .. } => format!("another content or mode ({mode:04o})"),
+                    Entry::File { mode, .. } => format!("different content or mode ({mode:04o})"),
                     Entry::Link { to } => format!("a link to {}", to.display()),
                     Entry::Other { what } => what.clone(),
                 }
             }
             Self::Unit { read: Some(UnitRead::Stale), .. } => {
-                "the manager holds on to an earlier one".to_owned()
+                "the manager has an older version loaded".to_owned()
             }
             Self::Unit { read: Some(UnitRead::Elsewhere(path)), .. } => {
                 format!("the manager reads {} instead", path.display())
@@ -372,29 +372,29 @@ impl Observed {
                 Dir::Blocked { by } => format!("{} is no directory", by.display()),
             },
             Self::Mode { mode: Some(mode) } => format!("mode {mode:04o}"),
-            Self::Mode { mode: None } => "there is nothing of that name".to_owned(),
+            Self::Mode { mode: None } => "it does not exist".to_owned(),
             Self::Names { at } => {
                 let there: Vec<String> = at
                     .iter()
                     .map(|(path, found)| format!("{} at {}", found.kind.words(), path.display()))
                     .collect();
-                if there.is_empty() { "neither name is there".to_owned() } else { there.join(", ") }
+                if there.is_empty() { "neither name exists".to_owned() } else { there.join(", ") }
             }
-            Self::Enabled { enabled: true, .. } => "it starts by itself".to_owned(),
+            Self::Enabled { enabled: true, .. } => "it is enabled".to_owned(),
             Self::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
             Self::Running { active, .. } => match active {
                 Active::Running => "it runs",
                 Active::Starting => "it is still starting",
                 Active::Stopping => "it is still stopping",
-                Active::Restarting => "it died and is being started again",
+                Active::Restarting => "it failed and is being restarted",
                 Active::Failed => "it failed",
                 Active::Stopped => "it does not run",
-                Active::Idle => "it does not run any more, and is still loaded",
+                Active::Idle => "it does not run, but is still loaded",
             }
             .to_owned(),
             Self::Linger { on } => match on.known() {
                 Some(true) => "services run without a login".to_owned(),
-                Some(false) => "services end at the last logout".to_owned(),
+                Some(false) => "services stop at the last logout".to_owned(),
                 None => "it cannot be told".to_owned(),
             },
             Self::Daemons { running } if running.is_empty() => "none of them runs".to_owned(),
@@ -402,7 +402,7 @@ impl Observed {
                 let names = names(running.iter().map(|daemon| (daemon.name.as_str(), &daemon.id)));
                 format!("{names} {}", if running.len() == 1 { "runs" } else { "run" })
             }
-            Self::Nothing => "nothing".to_owned(),
+            Self::Nothing => "absent".to_owned(),
         }
     }
 }

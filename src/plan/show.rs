@@ -13,6 +13,7 @@ use super::plan::{Note, Plan, Promise, Verb};
 use super::recovery::is_down;
 use super::redact::redacted;
 use super::step::{Key, Step, UNIT_MODE};
+use super::summary::Changes;
 use crate::manager::backend::Manager;
 
 /// A plan as it is shown. As JSON it is what `--dry-run --json` prints.
@@ -25,6 +26,9 @@ pub struct Shown {
     /// Whether the goal of every step is reached already.
     pub(crate) nothing_to_do: bool,
     pub(crate) steps: Vec<ShownStep>,
+    /// The same in short: a verb and what it is done to.
+    #[serde(skip)]
+    pub(crate) summary: Vec<(&'static str, String)>,
     /// What will be true when every step is done.
     pub(crate) promises: Vec<Promise>,
     /// What a person should know before they agree.
@@ -85,6 +89,7 @@ pub(crate) enum Side {
 #[must_use]
 pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
     let mut touched: Vec<Key> = Vec::new();
+    let mut changes = Changes::default();
     let steps: Vec<ShownStep> = plan
         .steps
         .iter()
@@ -96,6 +101,7 @@ pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Sho
             let already = is_first && before.is_some_and(|before| step.is_reached(before));
             if !already {
                 touched.extend(step.key());
+                changes.add(step, before);
             }
             ShownStep {
                 what: words(step, before),
@@ -112,6 +118,7 @@ pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Sho
         needs_root: manager.is_system(),
         nothing_to_do: plan.steps.iter().zip(&steps).all(|(step, shown)| shown.already || step.only_waits()),
         steps,
+        summary: changes.lines(),
         promises: plan.promises.clone(),
         notes: plan.notes.clone(),
     }
@@ -127,8 +134,8 @@ fn details(step: &Step) -> Vec<String> {
 fn words(step: &Step, before: Option<&Observed>) -> String {
     if let Step::StopDaemons { daemons, .. } = step {
         return match daemons.len() {
-            1 => "stop the detached daemon, with everything it started".to_owned(),
-            n => format!("stop {n} detached daemons, each with everything it started"),
+            1 => "stop the detached daemon and everything it started".to_owned(),
+            n => format!("stop {n} detached daemons and everything they started"),
         };
     }
     let what = step.describe();
@@ -136,7 +143,7 @@ fn words(step: &Step, before: Option<&Observed>) -> String {
         (Step::MakeDir { mode, .. }, Some(Observed::Dir { dir: Dir::Absent { missing } })) => {
             let above = match missing.len() {
                 0 | 1 => String::new(),
-                n => format!(", and {} above it", n - 1),
+                n => format!(", and {} parent directories", n - 1),
             };
             format!("{what} ({mode:04o}){above}")
         }
@@ -146,7 +153,7 @@ fn words(step: &Step, before: Option<&Observed>) -> String {
         (Step::SetRunning { running: false, .. }, Some(Observed::Running { active, .. }))
             if is_down(*active) =>
         {
-            format!("{what}, should it run by then")
+            format!("{what} if it runs")
         }
         _ => what,
     }
@@ -213,8 +220,8 @@ impl Side {
 
     fn words(&self) -> String {
         match self {
-            Self::Absent => "nothing".to_owned(),
-            Self::Text { mode, text } => format!("a text of {}, mode {mode:04o}", size(text.len() as u64)),
+            Self::Absent => "absent".to_owned(),
+            Self::Text { mode, text } => format!("text, {}, mode {mode:04o}", size(text.len() as u64)),
             Self::Bytes { mode, len, sha256: Some(sha256) } => {
                 format!("{}, mode {mode:04o}, sha256 {sha256}", size(*len))
             }
@@ -239,18 +246,49 @@ fn size(len: u64) -> String {
 pub(crate) type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
 
 impl Shown {
-    /// As text. `diff` must write a unified diff and escape control characters in the texts.
+    /// In short, as text: what it touches, and what will be true.
     #[must_use]
-    pub(crate) fn text(&self, diff: Diff<'_>) -> String {
-        let mut out = String::new();
+    pub(crate) fn brief(&self) -> String {
+        let mut out = self.heading();
+        for (verb, what) in &self.summary {
+            line(&mut out, &format!("  {verb:<7}  "), what);
+        }
+        self.end(&mut out);
+        out
+    }
+
+    fn heading(&self) -> String {
         let root = if self.needs_root { "; this needs root" } else { "" };
+        let mut out = String::new();
         if self.nothing_to_do {
             line(&mut out, "", &format!("parachute {} has nothing to do ({}).", self.verb, self.manager));
         } else {
             line(&mut out, "", &format!("parachute {} with {}{root}:", self.verb, self.manager));
         }
+        out
+    }
+
+    fn end(&self, out: &mut String) {
+        if !self.promises.is_empty() {
+            line(out, "", "Afterwards:");
+            for promise in &self.promises {
+                line(out, "  - ", &promise.0);
+            }
+        }
+        for note in &self.notes {
+            line(out, "note: ", &note.text);
+            if let Some(hint) = &note.hint {
+                line(out, "hint: ", hint);
+            }
+        }
+    }
+
+    /// Whole, as text. `diff` must write a unified diff and escape control characters in the texts.
+    #[must_use]
+    pub(crate) fn text(&self, diff: Diff<'_>) -> String {
+        let mut out = self.heading();
         for (index, step) in self.steps.iter().enumerate() {
-            let already = if step.already { " (it is so)" } else { "" };
+            let already = if step.already { " (already done)" } else { "" };
             line(&mut out, "", &format!("{:>3}. {}{already}", index + 1, step.what));
             if let Some(change) = &step.change {
                 change.text(&mut out, diff);
@@ -262,18 +300,7 @@ impl Shown {
                 line(&mut out, "     $ ", command);
             }
         }
-        if !self.promises.is_empty() {
-            line(&mut out, "", "Afterwards:");
-            for promise in &self.promises {
-                line(&mut out, "  - ", &promise.0);
-            }
-        }
-        for note in &self.notes {
-            line(&mut out, "note: ", &note.text);
-            if let Some(hint) = &note.hint {
-                line(&mut out, "hint: ", hint);
-            }
-        }
+        self.end(&mut out);
         out
     }
 }

@@ -239,21 +239,25 @@ impl Step {
             Self::RemoveFile { path } => format!("remove {}", path.display()),
             Self::PutUnit { path, .. } => format!("write the unit {}", path.display()),
             Self::RemoveUnit { path, .. } => format!("remove the unit {}", path.display()),
-            Self::SetMode { path, mode } => format!("give {} the mode {mode:04o}", path.display()),
+            Self::SetMode { path, mode } => format!("set the mode of {} to {mode:04o}", path.display()),
             Self::Move { from, to } => format!("move {} to {}", from.display(), to.display()),
-            Self::Restore { path, .. } => format!("put back {} as it was", path.display()),
-            Self::SetEnabled { unit, enabled: true } => format!("have {unit} start by itself"),
-            Self::SetEnabled { unit, enabled: false } => format!("have {unit} not start by itself"),
+            Self::Restore { path, .. } => format!("restore {}", path.display()),
+            Self::SetEnabled { unit, enabled: true } => format!("enable {unit} at boot"),
+            Self::SetEnabled { unit, enabled: false } => format!("disable {unit}"),
             Self::SetRunning { unit, running: true } => format!("start {unit}"),
             Self::SetRunning { unit, running: false } => format!("stop {unit}"),
-            Self::SetLinger { user, on: true } => format!("let services of {user} run without a login"),
-            Self::SetLinger { user, on: false } => format!("end services of {user} at the last logout"),
+            Self::SetLinger { user, on: true } => {
+                format!("enable linger for {user} (services run without a login)")
+            }
+            Self::SetLinger { user, on: false } => {
+                format!("disable linger for {user} (services stop at logout)")
+            }
             Self::StopDaemons { daemons, .. } => {
                 format!("stop {}", names(daemons.iter().map(|d| (d.name.as_str(), &d.leader))))
             }
             Self::StartDaemons { daemons } => {
                 let names: Vec<&str> = daemons.iter().map(|daemon| daemon.name.as_str()).collect();
-                format!("start {} again, detached as before", names.join(", "))
+                format!("start {} again as a detached daemon", names.join(", "))
             }
             Self::EndStarted { daemons } => {
                 let names: Vec<&str> = daemons.iter().map(|daemon| daemon.name.as_str()).collect();

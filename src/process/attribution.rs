@@ -117,7 +117,7 @@ pub enum Doubt {
 impl fmt::Display for Attribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ours(Proof::Marks) => write!(f, "its environment carries this module's mark"),
+            Self::Ours(Proof::Marks) => write!(f, "its environment names this module"),
             Self::Ours(Proof::Ledger) => write!(f, "the ledger names it as this module's process"),
             Self::Ours(Proof::Program) => write!(f, "it runs this module's program"),
             Self::Ours(Proof::Script) => write!(f, "it runs this module's script in this module's directory"),
@@ -128,7 +128,7 @@ impl fmt::Display for Attribution {
             Self::CannotTell(Doubt::Unseen) => write!(f, "this user may not inspect it"),
             Self::CannotTell(Doubt::NoCommandLine) => write!(f, "its command line cannot be read"),
             Self::CannotTell(Doubt::OtherCommand) => {
-                write!(f, "nothing shows that it is this module's process")
+                write!(f, "no evidence that it is this module's process")
             }
         }
     }

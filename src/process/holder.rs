@@ -134,13 +134,13 @@ impl Occupant {
                 let manager = of.manager.as_ref().map_or_else(String::new, ServiceManager::words);
                 format!("{socket}, the socket of the hub{}, in {manager} ({process})", of.words())
             }
-            Kind::Manager(ServiceManager::Init) => format!("{process}, the first process here"),
+            Kind::Manager(ServiceManager::Init) => format!("{process}, process 1"),
             Kind::Manager(manager) => format!("{process}, {}, for one of its units", manager.words()),
             Kind::Above => format!("{process}, which this command runs under"),
             Kind::Service { unit, .. } | Kind::Within { unit, .. } => format!("{process}, of {unit}"),
-            Kind::Kept { by, .. } => format!("{process}, kept by {by}"),
-            Kind::Detached => format!("{process}, the older, detached hub of this home"),
-            Kind::Kernel => format!("{process}, a thread of the kernel"),
+            Kind::Kept { by, .. } => format!("{process}, managed by {by}"),
+            Kind::Detached => format!("{process}, the detached hub of this home"),
+            Kind::Kernel => format!("{process}, a kernel thread"),
             Kind::Unseen | Kind::Session | Kind::Unknown | Kind::Stranger => process,
         }
     }

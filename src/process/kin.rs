@@ -220,7 +220,11 @@ mod tests {
         all.push(ProcInfo { session: 20, ..proc_info(27, 20, 20, 9) });
         let mut kin = Kin::of(1000).sparing(ancestry(&census(&all), 27));
         kin.add(id(20, 5), None);
-        assert_eq!(pids(&kin.look(&census(&all))), [21, 22], "26 is root's; 27 asks, and 20 is above it");
+        assert_eq!(
+            pids(&kin.look(&census(&all))),
+            [21, 22],
+            "26 is root's; 27 asks, and 20 is parent directories"
+        );
         let mut recycled = Kin::of(1000);
         recycled.add(id(20, 4), None);
         assert_eq!(pids(&recycled.look(&census(&all))), [] as [u32; 0]);

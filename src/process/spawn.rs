@@ -58,7 +58,7 @@ pub enum SpawnErrorKind {
     #[error("the program is neither a binary for this machine nor a script with a `#!` line")]
     NotAProgram,
     /// Out of processes, memory or descriptors; worth another try.
-    #[error("the system has no room for another process")]
+    #[error("the system cannot start another process")]
     NoRoom,
     /// Arguments and environment are too long for the kernel, or contain a NUL byte.
     #[error("the arguments or the environment cannot be passed to a program")]

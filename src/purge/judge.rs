@@ -29,7 +29,7 @@ pub enum Because {
     #[error("it is the root of a file system or a mount point")]
     Mount,
     /// The kernel does not tell.
-    #[error("on which mount it lies is unknown")]
+    #[error("its mount is unknown")]
     MountUnknown,
     /// Another user's.
     #[error("it belongs to user {owner}, not to {person}")]
@@ -43,16 +43,16 @@ pub enum Because {
     #[error("it contains another home: {}", .0.display())]
     Home(PathBuf),
     /// Nothing says that it is a home.
-    #[error("it bears no mark ({}) that parachute made it", mark::NAME)]
+    #[error("it has no mark file ({}) of parachute", mark::NAME)]
     Unmarked,
     /// It was there before parachute used it.
     #[error("it was not made by parachute: it held other files when it was first used")]
     NotMade,
     /// The mark names another directory.
-    #[error("its mark ({}) is that of {}: it was copied or moved", mark::NAME, .0.display())]
+    #[error("its mark file ({}) is that of {}: it was copied or moved", mark::NAME, .0.display())]
     OtherMark(PathBuf),
     /// The mark is not to be trusted.
-    #[error("its mark ({}) cannot be trusted: {_0}", mark::NAME)]
+    #[error("its mark file ({}) cannot be trusted: {_0}", mark::NAME)]
     Untrusted(String),
     /// A part of it cannot be looked at, so what is in it is unknown.
     #[error("{} cannot be read: {why}", path.display())]

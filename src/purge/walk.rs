@@ -72,7 +72,7 @@ pub(super) fn walk(top: BorrowedFd<'_>, mount: MountId, visit: &mut dyn Visit) -
         let Some(level) = levels.last() else { return Ok(()) };
         let above = open(here.as_fd(), OsStr::new(".."))?;
         if rustix::fs::fstat(&above)?.st_ino != level.inode || mounts::of(above.as_fd())? != mount {
-            return Err(io::Error::other(format!("{} was moved meanwhile", at.display())));
+            return Err(io::Error::other(format!("{} was moved during this", at.display())));
         }
         if let Some(name) = at.file_name() {
             visit.leave(above.as_fd(), &at, name);

@@ -229,7 +229,7 @@ impl Actor {
 
     fn spawn(&mut self, generation: Generation) {
         let Some((_, startable)) = self.startable.take().filter(|(checked, _)| *checked == generation) else {
-            let text = format!("{} passed the checks of another start", self.machine.short());
+            let text = format!("{} belongs to an earlier start attempt", self.machine.short());
             let problem = Problem::new(ProblemKind::SpawnFailed, text, moment().wall);
             self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
             return;

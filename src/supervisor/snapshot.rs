@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::module::name::Short;
-use crate::module::problem::{Problem, ProblemKind};
+use crate::module::problem::{BLOCKED, Problem, ProblemKind};
 use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
@@ -113,7 +113,7 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
     let ending = if machine.desired() == Desired::Up { Word::Restarting } else { Word::Running };
     match machine.state() {
         State::Down => (Word::Stopped, "stopped".to_owned()),
-        State::Checking { was: Some(_), .. } | State::Blocked { .. } => (Word::Crashed, "blocked".to_owned()),
+        State::Checking { was: Some(_), .. } | State::Blocked { .. } => (Word::Crashed, BLOCKED.to_owned()),
         State::Checking { was: None, .. } => (between, "checking".to_owned()),
         State::Spawning { .. } => (between, "spawning".to_owned()),
         State::Up { ready: Readiness::Ready { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
@@ -128,7 +128,7 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
         State::Stopping { escalation: Escalation::Term { .. }, .. } => (ending, "stopping".to_owned()),
         State::Stopping { escalation: Escalation::Kill { .. }, .. } => (ending, "being killed".to_owned()),
         State::Draining { escalation: Escalation::Term { .. } | Escalation::Kill { .. }, .. } => {
-            (ending, "ending what it left".to_owned())
+            (ending, "ending leftover processes".to_owned())
         }
         State::Stopping { escalation: Escalation::Stuck { .. }, .. }
         | State::Draining { escalation: Escalation::Stuck { .. }, .. } => {
@@ -136,9 +136,9 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
         }
         State::Backoff { until, .. } => {
             let wait = until.saturating_duration_since(now.mono).as_secs_f64();
-            (Word::Restarting, format!("tries again in {wait:.1} s"))
+            (Word::Restarting, format!("next try in {wait:.1} s"))
         }
-        State::Crashed { .. } => (Word::Crashed, "crashed too often".to_owned()),
+        State::Crashed { .. } => (Word::Crashed, "crashed".to_owned()),
     }
 }
 

@@ -95,7 +95,7 @@ fn no_row(input: &CheckInput) -> Problem {
 /// The system did not tell: nothing is started on a guess.
 fn unknown(input: &CheckInput, what: &str, unsure: Unknown) -> Problem {
     let cause = std::io::Error::from_raw_os_error(unsure.errno);
-    let text = format!("{what}, so it is not started: the system does not tell ({cause})");
+    let text = format!("{what}, so it is not started ({cause})");
     Problem::new(ProblemKind::SpawnFailed, text, input.at).next(format!("parachute why {}", input.short))
 }
 

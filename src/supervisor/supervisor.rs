@@ -187,7 +187,7 @@ impl Supervisor {
                 notes: services.notes.clone(),
                 unread: services.unread.clone(),
                 broken: broken.map(|why| {
-                    format!("{why}; the last good {} modules stay as they are", services.rows.len())
+                    format!("{why}; the last valid {} modules stay as they are", services.rows.len())
                 }),
             };
             (services.rows.clone(), condition)
@@ -196,7 +196,7 @@ impl Supervisor {
             self.complain(message);
         } else {
             if self.condition().broken.is_some() {
-                self.context.logs.hub_line("services.json can be used again");
+                self.context.logs.hub_line("services.json is valid again");
             }
             for handle in self.reconcile(&rows) {
                 handle.edited().await;
@@ -261,7 +261,7 @@ impl Supervisor {
     }
 
     fn leave(&self, member: Member) {
-        self.context.logs.hub_line(&format!("{} has no row any more: it is stopped", member.short));
+        self.context.logs.hub_line(&format!("{} has no row any more: stopping it", member.short));
         lock(&self.leaving).push(member.clone());
         let this = self.clone();
         tokio::spawn(async move {

@@ -37,7 +37,7 @@ pub struct Question<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
     /// Nobody is there.
-    #[error("nobody is there to answer: {}", printable(.question))]
+    #[error("not a terminal, so this cannot be asked: {}", printable(.question))]
     NoTerminal {
         /// The question.
         question: String,
@@ -64,6 +64,31 @@ pub fn confirm(question: &Question<'_>, default: bool) -> Result<bool, PromptErr
         SimpleTheme.format_confirm_prompt(out, &question.shown(), Some(default)).map(|()| out.push(' '))
     });
     ask(question, prompt.trim_end(), &|answer| yes_or_no(answer, default))
+}
+
+/// What [`confirm_plan`] is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Yes,
+    /// Do not.
+    No,
+    /// Show more, and ask again.
+    Details,
+}
+
+/// Yes, no, or `d` for details; Enter alone is `default`.
+///
+/// # Errors
+/// [`PromptError`].
+pub fn confirm_plan(question: &Question<'_>, default: bool) -> Result<Answer, PromptError> {
+    let choices = if default { "[Y/n, d for details]" } else { "[y/N, d for details]" };
+    ask(question, &format!("{} {choices}", question.shown()), &|answer| {
+        if matches!(answer.trim(), "d" | "D" | "details") {
+            return Ok(Answer::Details);
+        }
+        yes_or_no(answer, default).map(|yes| if yes { Answer::Yes } else { Answer::No })
+    })
 }
 
 /// One of `items`, by its number from 1; Enter alone is `default`. Returns the index.
@@ -270,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_can_answer_the_flag_is_named() {
+    fn without_a_terminal_the_flag_is_named() {
         let question =
             Question { text: "delete it?", flag: "--yes", interactive: false, style: Style::PLAIN };
         let answers = [
@@ -281,7 +306,10 @@ mod tests {
         for answer in answers {
             let Err(PromptError::NoTerminal { flag, .. }) = &answer else { panic!("{answer:?}") };
             assert_eq!(flag, "--yes");
-            assert_eq!(answer.unwrap_err().to_string(), "nobody is there to answer: delete it?");
+            assert_eq!(
+                answer.unwrap_err().to_string(),
+                "not a terminal, so this cannot be asked: delete it?"
+            );
         }
     }
 }

@@ -141,7 +141,7 @@ impl Unit {
             // have to fit into the window, with as much time again to live and to crash.
             let needs = u64::from(give_up.starts).saturating_mul(delay.0).saturating_mul(2);
             if give_up.starts == 0 || needs >= give_up.within.0 {
-                let because = "its pauses alone fill half of the window, so that it would never give up";
+                let because = "its pauses fill half of the window, so the start limit would never be hit";
                 return refused("restart.give_up", &format!("{} starts", give_up.starts), because);
             }
         }
@@ -170,7 +170,7 @@ fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
 
 /// An address of this host, never a name: nobody resolves it when the machine boots.
 fn address(text: &OsStr) -> Result<SocketAddr, Refused> {
-    let because = "it is no IP address with a port above 0";
+    let because = "it is not an IP address with a port above 0";
     let parsed = text.to_str().and_then(|text| text.parse().ok());
     parsed.filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| Refused::new("socket.listen", text, because))
 }
@@ -243,7 +243,10 @@ mod tests {
             ),
             (bound(|binding, _| binding.home = "".into()), r#"home cannot be "": it must be an absolute"#),
             (bound(|binding, _| binding.log_dir = "l".into()), r#"log_dir cannot be "l": it must be"#),
-            (bound(|binding, _| binding.port = 0), r#"socket.listen cannot be "127.0.0.1:0": it is no IP"#),
+            (
+                bound(|binding, _| binding.port = 0),
+                r#"socket.listen cannot be "127.0.0.1:0": it is not an IP"#,
+            ),
             (bound(env("PARACHUTE_HOME")), r#"env.PARACHUTE_HOME cannot be "0.0.0.0": the unit belongs"#),
             (bound(env("PATH")), r#"env.PATH cannot be "0.0.0.0": use `path`"#),
             (bound(env("NOTIFY_SOCKET")), "the manager sets it"),

@@ -244,7 +244,7 @@ impl std::str::FromStr for Pattern {
                 pieces.push(Piece::Text(before.to_owned()));
             }
             let inner = from.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            let (name, after) = inner.ok_or_else(|| format!("a brace of {text:?} has no partner"))?;
+            let (name, after) = inner.ok_or_else(|| format!("unbalanced brace in {text:?}"))?;
             let known = Variable::ALL.iter().find(|(known, _)| *known == name);
             let (_, variable) = known.ok_or_else(|| {
                 let all = Variable::ALL.map(|(known, _)| known).join(", ");
@@ -274,7 +274,7 @@ impl<'de> Deserialize<'de> for Seconds {
                 Ok(Self(span.as_secs()))
             }
             Ok(_) => Err(de::Error::custom(format!("{text:?} is not a whole number of seconds above 0"))),
-            Err(error) => Err(de::Error::custom(format!("{text:?} is no duration: {error}"))),
+            Err(error) => Err(de::Error::custom(format!("{text:?} is not a duration: {error}"))),
         }
     }
 }
@@ -313,10 +313,10 @@ mod tests {
             ("watchdog ", "wachtdog ", "unknown field `wachtdog`"),
             ("\"60s\"", "\"0s\"", "\"0s\" is not a whole number of seconds above 0"),
             ("\"60s\"", "\"500ms\"", "\"500ms\" is not a whole number"),
-            ("\"60s\"", "\"soon\"", "\"soon\" is no duration"),
+            ("\"60s\"", "\"soon\"", "\"soon\" is not a duration"),
             ("\"{home}\"", "\"{hoem}\"", "there is no variable {hoem}, only bin, home, user, port, path"),
-            ("\"{home}\"", "\"{home\"", "a brace of \"{home\" has no partner"),
-            ("\"{home}\"", "\"home}\"", "a brace of \"home}\" has no partner"),
+            ("\"{home}\"", "\"{home\"", "unbalanced brace in \"{home\""),
+            ("\"{home}\"", "\"home}\"", "unbalanced brace in \"home}\""),
             ("= \"hub\"", "= \"../x\"", "unit name \"../x\" is not plain"),
             ("\"keep-running\"", "\"continue\"", "unknown variant `continue`"),
         ] {

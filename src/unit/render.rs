@@ -43,7 +43,7 @@ pub fn render(unit: &Unit, target: &Target) -> Result<Vec<Rendered>, Refused> {
 fn file(unit: &UnitName, template: &str, view: &impl Serialize) -> Result<Rendered, Refused> {
     let text = fill(template, view).map_err(|error| {
         // A mistake of ours, which the tests of every template would find first.
-        Refused::new(template, OsStr::new(&error.to_string()), "our own template is wrong")
+        Refused::new(template, OsStr::new(&error.to_string()), "internal error: the template is invalid")
     })?;
     Ok(Rendered { unit: unit.clone(), text })
 }

@@ -57,7 +57,7 @@ pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
         arguments: arguments.collect::<Result<_, _>>()?,
         user: match kind {
             JobKind::Daemon => {
-                let because = "a daemon names the person it runs as, also when that is root";
+                let because = "a daemon must name the user it runs as, even root";
                 let person = person.ok_or_else(|| Refused::new("user", OsStr::new(""), because))?;
                 Some(XmlText::new("user", person)?)
             }
@@ -110,7 +110,7 @@ fn environment(unit: &Unit) -> Result<Vec<Variable>, Refused> {
     }
     all.extend(unit.env.iter().map(|(name, value)| (name.as_str(), value.clone())));
     if !all.contains_key("HOME") {
-        let because = "their own directory is not known here, and launchd sets no HOME";
+        let because = "their home directory is unknown here, and launchd sets no HOME";
         let person = unit.person.as_deref().unwrap_or_default();
         return Err(Refused::new("user", OsStr::new(person), because));
     }

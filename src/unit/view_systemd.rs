@@ -174,7 +174,7 @@ pub(super) fn socket(unit: &Unit) -> Result<Option<SocketView>, Refused> {
 fn person(unit: &Unit) -> Result<SystemdText, Refused> {
     let name = unit.person.as_deref().unwrap_or_default();
     if name.is_empty() {
-        let because = "a unit of the whole system names the person it runs as, also when that is root";
+        let because = "a system unit must name the user it runs as, even root";
         return Err(Refused::new("user", OsStr::new(name), because));
     }
     SystemdText::new("user", OsStr::new(name))

@@ -80,7 +80,7 @@ pub fn no_descriptors(scale: &Scale) {
     let open = || std::fs::read_dir(format!("/proc/{}/fd", world.hub_pid())).map_or(0, Iterator::count);
     for _ in 0..scale.of(2, 100) {
         let _ = (world.ready("plain"), world.ready("wrapper"));
-        let told = || world.hub_log().matches("plain: ended by itself").count();
+        let told = || world.hub_log().matches("plain: exited with code").count();
         let before = told();
         let idle: Vec<_> =
             (0..2 * FEW).map(|_| TcpStream::connect(("127.0.0.1", world.port())).unwrap()).collect();

@@ -27,39 +27,6 @@ fn a_second_hub_names_the_first_and_touches_nothing() {
     world.stop_hub();
 }
 
-/// What only a start needs does not stay mapped; what is needed again comes back by itself.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_hub_at_rest_has_little_of_its_program_mapped() {
-    let world = World::new();
-    world.module("web", &[]);
-    world.spawn_hub();
-    // Not by asking: an answer maps again what it needs.
-    eventually("web is up", || world.read_or_empty("web/logs/web.log").contains("listening on"));
-    eventually("most of the program is forgotten", || {
-        let (size, mapped) = text(world.hub_pid());
-        mapped < size / 3
-    });
-    let log = world.read("web/logs/web.log");
-    let (_, pid) = log.split_once("started, pid ").unwrap();
-    assert!(pid.starts_with(&world.ready("web").to_string()), "{log}");
-    world.stop_hub();
-    world.expect_no_processes();
-}
-
-/// Size of a program's machine code, and how much of it is mapped, in kB: proc_pid_smaps(5).
-#[cfg(target_os = "linux")]
-fn text(pid: u32) -> (u64, u64) {
-    let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
-    let mut lines =
-        smaps.lines().skip_while(|line| !line.contains(" r-xp ") || !line.ends_with("/parachute"));
-    let mut of = |key: &str| -> u64 {
-        let line = lines.find_map(|line| line.strip_prefix(key)).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    };
-    (of("Size:"), of("Rss:"))
-}
-
 #[test]
 fn sigquit_is_an_ordered_stop() {
     let world = World::new();

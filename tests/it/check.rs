@@ -89,7 +89,7 @@ fn every_hindrance_is_named_with_what_to_type() {
     fails(&["--port", &port, "--host", "example"], "port", "not an address");
     fails(&["--port", &port, "--host", "203.0.113.7"], "port", "cannot listen on 203.0.113.7");
     std::fs::write(world.home().join("operator.token"), "short").unwrap();
-    fails(&["--port", &port], "token", "something that is not a token");
+    fails(&["--port", &port], "token", "does not hold a token");
     std::fs::remove_file(world.home().join("operator.token")).unwrap();
 
     // What does not hinder a start is told and no more.

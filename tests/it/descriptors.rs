@@ -46,7 +46,7 @@ fn nothing_is_lost_while_the_hub_is_out_of_descriptors() {
 
     let idle = pressure(&world);
     kill(Pid::from_raw(i32::try_from(wrapper).unwrap()), Signal::SIGKILL).unwrap();
-    eventually("the crash is noticed", || world.hub_log().contains("ended by itself"));
+    eventually("the crash is noticed", || world.hub_log().contains("was killed by SIGKILL"));
     drop(idle);
 
     world.hub_answers();

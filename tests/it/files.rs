@@ -202,7 +202,7 @@ fn a_services_json_that_could_not_be_opened_once_is_read_again() {
     let limit = |current| Rlimit { current: Some(current), maximum: Some(4096) };
     prlimit(hub, Resource::Nofile, limit(3)).unwrap();
     world.module("second", &[]);
-    eventually("it cannot be opened", || world.hub_log().contains("the last good 1 modules"));
+    eventually("it cannot be opened", || world.hub_log().contains("the last valid 1 modules"));
     prlimit(hub, Resource::Nofile, limit(1024)).unwrap();
     world.ready("second");
     assert_eq!(health(&world)["status"], "ok");

@@ -107,8 +107,8 @@ const REFUSED: [Case; 7] = [
         nix::unistd::mkfifo(env, nix::sys::stat::Mode::S_IRWXU).unwrap();
     }),
     ("it is a directory, not a regular file", |env, _| std::fs::create_dir(env).unwrap()),
-    ("others can write it (mode 0666)", |env, _| put(env, "API_KEY=open\n", 0o666)),
-    ("others can write it (mode 0620)", |env, _| put(env, "API_KEY=open\n", 0o620)),
+    ("other users can write it (mode 0666)", |env, _| put(env, "API_KEY=open\n", 0o666)),
+    ("other users can write it (mode 0620)", |env, _| put(env, "API_KEY=open\n", 0o620)),
     ("it is larger than 1048576 bytes", |env, _| put(env, vec![b'#'; (1 << 20) + 1], 0o600)),
     ("it contains NUL bytes", |env, _| put(env, b"API_KEY=1\n\0\0\0", 0o600)),
 ];
@@ -154,7 +154,7 @@ fn refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start
         assert!(mended.success(), "{next}");
         let said = given(&world, &dump);
         assert_eq!(said.contains("API_KEY=linked\n"), why.contains("link"), "{said}");
-        assert_eq!(said.contains("API_KEY=open\n"), why.contains("others can write"), "{said}");
+        assert_eq!(said.contains("API_KEY=open\n"), why.contains("other users can write"), "{said}");
         world.ready("other");
         assert_eq!(world.status()["problems"], serde_json::json!([]));
         world.stop_hub();
@@ -173,7 +173,7 @@ fn a_file_that_becomes_bad_ends_nothing() {
     let pid = world.ready("web");
     put(&env, "API_KEY=1\n", 0o602);
     eventually("it is noticed", || {
-        world.read("hub/logs/hub.log").contains("is refused: others can write it")
+        world.read("hub/logs/hub.log").contains("is refused: other users can write it")
     });
     assert_eq!(world.ready("web"), pid);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL)

@@ -32,7 +32,7 @@ fn what_a_person_must_act_on_ends_with_zero_there_and_with_78_elsewhere() {
     assert!(reason.contains("is held by pid"), "{reason}");
     let launchds = world.read("hub/logs/launchd.log");
     assert!(
-        launchds.contains("not started, until a person acts: ") && launchds.contains(reason),
+        launchds.contains("not started; it needs you to act first: ") && launchds.contains(reason),
         "{launchds}"
     );
     let log = world.run(&["logs", "hub"]).code(0);

@@ -159,7 +159,7 @@ fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
     assert!(mac.job().is_none() && !mac.plist().exists(), "{init:#?}\n{:#?}", mac.job());
     // Seen by the start, by the look after that, or by the wait after it.
     let told = refusal(&mac, &init);
-    let ways = ["ended at once with code 0", "does not run any more", "has ended with code 0"];
+    let ways = ["ended at once with code 0", "does not run, but", "it exited with code 0"];
     assert!(ways.iter().any(|way| told.contains(way)), "{told}");
     assert!(told.contains("hint: parachute logs hub"), "{told}");
     let log = mac.run(&["logs", "hub"]);
@@ -203,7 +203,7 @@ fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
     assert_eq!(start.code, 1, "{start:#?}");
     assert!(start.err.contains("ended at once with code 78"), "{start:?}");
     let status = mac.run(&["status"]);
-    assert!(status.out.contains(&format!("says of {LABEL}: died (exit code 78)")), "{status:?}");
+    assert!(status.out.contains(&format!("says of {LABEL}: failed (exit code 78)")), "{status:?}");
     // What the plan makes, it makes again.
     mac.installed();
     mac.does(&["start"]);

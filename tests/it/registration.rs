@@ -83,7 +83,7 @@ fn a_worker_needs_no_port_and_is_ready_when_it_lives() {
     let world = World::new();
     world.start_hub();
     let said = world.run(&["add", "worker", "--no-listen", "--", "sleep", "1000"]).code(0);
-    assert!(said.out.contains("only reserved"), "{said:#?}");
+    assert!(said.out.contains("reserved: a worker"), "{said:#?}");
     let view = world.view("worker");
     assert_eq!((view["listens"].as_bool(), view["ready"].as_bool()), (Some(false), Some(true)), "{view:#}");
     assert!(view["url"].is_null() && view["port"].as_u64() > Some(0), "{view:#}");

@@ -97,7 +97,7 @@ fn start_and_stop_during_a_backoff_take_effect_at_once() {
             if view["ready"] == true {
                 crash();
             }
-            view["detail"].as_str()?.starts_with("tries again in").then_some(())
+            view["detail"].as_str()?.starts_with("next try in").then_some(())
         });
     };
     crash_into_backoff();
@@ -139,7 +139,7 @@ fn a_row_that_comes_back_before_its_old_life_ended_gets_one_new_life() {
     until("its lines are heard", || {
         let logs = world.get("/api/modules/web/logs").unwrap().json();
         // Its first line may be read before the supervisor's own line about it.
-        let (_, after) = logs["text"].as_str().unwrap().split_once("ended: signal 9")?;
+        let (_, after) = logs["text"].as_str().unwrap().split_once("stopped: was killed by SIGKILL")?;
         (after.contains(&format!("started, pid {second}")) && after.contains("listening on")).then_some(())
     });
     world.stop_hub();

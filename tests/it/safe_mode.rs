@@ -79,7 +79,7 @@ fn one_module_by_hand_leaves_it_and_the_slate_is_clean() {
     start(&world);
     assert_eq!(world.op("web", "restart")["ok"], true);
     assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
-    assert_eq!(world.view("api")["state"], "stopped", "what was off stays off until it is started");
+    assert_eq!(world.view("api")["state"], "stopped", "modules that are off stay off until they are started");
     // One death more is the first of a new count.
     world.kill_hub();
     start(&world);

@@ -202,7 +202,7 @@ fn what_others_can_write_or_own_is_not_trusted_and_once_mended_it_counts() {
         let _ = lab.run(&hub.owner(), &format!("chmod 666 {ENV}")).code(0);
         hub.install();
         hub.start();
-        blocked(lab, &hub, "others can write it (mode 0666)");
+        blocked(lab, &hub, "other users can write it (mode 0666)");
         for (as_whom, change, why) in [
             (Who::Root, "chmod 600 $1; chown nobody $1", "it cannot be read (Permission denied"),
             (Who::Root, "chmod 644 $1", "it belongs to user "),

@@ -98,7 +98,7 @@ fn a_second_persons_verbs_name_the_owner_and_change_nothing() {
     let _ = sudo(&lab, "carol", "--home /home/alice/.parachute start").code(0);
     serves(&lab, "alice");
     let said = sudo(&lab, "carol", "uninstall --user alice --yes").code(0).out;
-    assert!(said.contains("nothing of it is left"), "{said}");
+    assert!(said.contains("nothing is left of it"), "{said}");
     let _ = sudo(&lab, "carol", "init --yes --port 23230").code(0);
     assert!(lab.read(UNIT).contains("\nUser=carol\n"));
 }

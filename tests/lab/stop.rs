@@ -61,8 +61,8 @@ fn a_reboot_stops_the_modules_in_order() {
         hub.runs_once(&["deaf", "web"]);
         lab.reboot();
         let before = lab.root("journalctl -b -1 --no-pager -t parachute-hub").code(0).out;
-        assert!(before.contains("[supervisor] web: ended: signal 15"), "{before}");
-        assert!(before.contains("[supervisor] deaf: ended: signal 9"), "{before}");
+        assert!(before.contains("[supervisor] web: stopped: was killed by SIGTERM"), "{before}");
+        assert!(before.contains("[supervisor] deaf: stopped: was killed by SIGKILL"), "{before}");
         assert!(before.contains("[hub] stopped"), "{before}");
     });
 }

@@ -21,7 +21,7 @@ use super::start_stop::encoded;
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Make any command a module
+/// Add a module: any command
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: parachute add web -- sh -c 'exec python3 -m http.server --bind 127.0.0.1 \"$PORT\"'"
@@ -33,7 +33,7 @@ pub struct AddArgs {
     /// Port it listens on, given to it as $PORT [default: the next free one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Path to ask for its health, over and over; three failures in a row restart it
+    /// Health check path: three failures in a row restart the module
     #[arg(long, value_name = "PATH", conflicts_with = "no_listen")]
     health: Option<String>,
     /// Extra environment, kept in the module's .env (0600)
@@ -42,7 +42,7 @@ pub struct AddArgs {
     /// Its working directory [default: the current one]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// It is a worker that binds no port: ready when it has lived a second
+    /// A worker that binds no port: ready after it has run for a second
     #[arg(long)]
     no_listen: bool,
     /// Replace a module that `add` made under the same name
@@ -107,7 +107,7 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Output, CliError> {
     let added =
         registration::add(&cx.home, &module, Occupied { listening: &occupied, hub: hub_port }, PATIENCE)
             .map_err(|error| refused(&error, &short))?;
-    let reserved = if module.listens { "" } else { " (only reserved: it is a worker)" };
+    let reserved = if module.listens { "" } else { " (reserved: a worker binds no port)" };
     let mut out = format!("✓ {short} added, port {}{reserved}\n", added.port);
     let asked = match hub {
         Ok(_) => start(cx, &short, added.replaced).await,

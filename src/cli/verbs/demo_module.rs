@@ -24,8 +24,8 @@ const BEAT: Duration = Duration::from_secs(2);
 const MAX_HEAD: u64 = 16 * 1024;
 
 const PAGE: &str = "This is the demo module of parachute.\n\
-    /health   says that it is well\n\
-    /crash    makes it fail; the hub starts it again\n\
+    /health   answers ok\n\
+    /crash    makes it exit with code 1; the hub restarts it\n\
     Then try: parachute why demo, parachute logs demo -f\n";
 
 /// What to do about a request.
@@ -50,7 +50,7 @@ impl Answer {
         match self {
             Self::Page => PAGE,
             Self::Health => "{\"status\":\"ok\"}\n",
-            Self::Crash => "as you wish; ask `parachute why demo`\n",
+            Self::Crash => "exiting with code 1; then try `parachute why demo`\n",
         }
     }
 }
@@ -87,14 +87,14 @@ pub async fn run(cx: &Context) -> Result<Output, CliError> {
             }
             _ = beat.tick() => {
                 beats += 1;
-                say(&format!("still here, beat {beats}"));
+                say(&format!("still running, {beats}"));
             }
             _ = terminate.recv() => {
-                say("asked to stop: goodbye");
+                say("stopping: SIGTERM");
                 return Ok(Output::done(""));
             }
             Some(()) = crashed.recv() => {
-                Terminal.err("somebody opened /crash: these are the last words of this life\n");
+                Terminal.err("/crash was requested: exiting with code 1\n");
                 return Ok(Output { out: String::new(), kind: ExitKind::Failed });
             }
         }

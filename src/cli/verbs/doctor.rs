@@ -23,26 +23,25 @@ use crate::plan::Note;
 use crate::process::user;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
-use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 
 /// Check everything about the hub, and mend what can be mended
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct DoctorArgs {
-    /// Mend what can be mended: planned, shown, then done
+    /// Repair what can be repaired: shown first, then done
     #[arg(long)]
     fix: bool,
-    /// With --fix: show what would be done, and do nothing
+    /// With --fix: show what would be done; change nothing
     #[arg(long, requires = "fix")]
     dry_run: bool,
-    /// With --fix: do it without asking
+    /// With --fix: do not ask for confirmation
     #[arg(short, long, requires = "fix")]
     yes: bool,
     /// Whose services
     #[arg(long, value_name = "SCOPE")]
     scope: Option<installation::ScopeArg>,
-    /// As whom the hub runs, in the system scope
+    /// User that the hub runs as, in the system scope
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Print the checks as JSON
@@ -184,8 +183,7 @@ async fn mend(
         return Ok(output(cx, args, report));
     }
     if !args.yes {
-        Terminal.err(&apply::screen(&shown, cx.style));
-        if !apply::agreed(cx, "do this?")? {
+        if !apply::agreed(cx, &shown, "continue?", "")? {
             return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
     }
@@ -210,7 +208,7 @@ fn may_mend(
     checks: &[Check],
 ) -> Result<Installation, CliError> {
     let refused =
-        |kind, because: &str| CliError::new(kind, format!("nothing can be mended from here: {because}"));
+        |kind, because: &str| CliError::new(kind, format!("nothing can be repaired from here: {because}"));
     let installation = installation.map_err(|install| match install {
         // A plan has its journal where the installation has its own; by hand it can be done all the same.
         InstallationFacts::NoManager { why, .. } => {
@@ -221,7 +219,7 @@ fn may_mend(
         }
         InstallationFacts::Untold { because, next } => refused(ExitKind::NeedsPerson, &because).hint(next),
         InstallationFacts::Known(_) => {
-            refused(ExitKind::Failed, "it was looked at without a way to change it")
+            refused(ExitKind::Failed, "it can be examined but not changed from here")
         }
     })?;
     if let InstallationFacts::Untold { because, next } = &facts.install {
@@ -265,7 +263,7 @@ fn screen(report: &Report, style: Style) -> String {
     out.push('\n');
     out.push_str(&apply::notes(&report.notes, style));
     match report.mended {
-        Some(0) => out.push_str("there is nothing that a plan could mend\n"),
+        Some(0) => out.push_str("nothing that --fix can repair\n"),
         Some(1) => out.push_str(&format!("{} 1 step was done\n", style.good("✓"))),
         Some(n) => out.push_str(&format!("{} {n} steps were done\n", style.good("✓"))),
         None => {}
@@ -284,13 +282,13 @@ fn sum(checks: &[Check], style: Style) -> String {
     let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let parts = [
         (count(Verdict::Fail), style.bad("failed")),
-        (count(Verdict::Warn), style.warn("to be looked at")),
+        (count(Verdict::Warn), style.warn("to check")),
         (count(Verdict::CannotTell), "cannot be told".to_owned()),
     ];
     let told: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
     if told.is_empty() {
-        return format!("{}\n", style.good(&format!("all is well ({} checks)", checks.len())));
+        return format!("{}\n", style.good(&format!("all ok ({} checks)", checks.len())));
     }
     format!("{} ok, {}\n", count(Verdict::Ok), told.join(", "))
 }

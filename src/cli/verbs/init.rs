@@ -30,14 +30,14 @@ use crate::unit::name::UnitName;
 
 use super::add::{self, AddArgs};
 
-/// Install the hub: planned, shown, then done
+/// Install the hub as a systemd unit or launchd job
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct InitArgs {
-    /// Show what would be done, and do nothing
+    /// Show what would be done; change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Replace a unit that was changed, or that another program wrote
@@ -46,10 +46,10 @@ pub struct InitArgs {
     /// Replace the hub of another person, or of another home: it stops, with its modules; `uninstall` brings it back
     #[arg(long, conflicts_with_all = ["resume", "rollback"])]
     pub take_over: bool,
-    /// Whose services: yours alone, or the machine's (needs root)
+    /// Install for yourself, or for the whole machine (needs root)
     #[arg(long, value_name = "SCOPE")]
     pub scope: Option<installation::ScopeArg>,
-    /// As whom the hub runs, in the system scope
+    /// User that the hub runs as, in the system scope
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// TCP port of the hub [default: hub.toml, 1939]
@@ -58,16 +58,16 @@ pub struct InitArgs {
     /// The hub opens its port itself: clients are refused while it restarts
     #[arg(long)]
     pub no_socket: bool,
-    /// Leave it alone whether your services outlive your logins
+    /// Do not enable linger (services then stop at logout)
     #[arg(long)]
     pub no_linger: bool,
-    /// Install it and do not start it
+    /// Install without starting
     #[arg(long)]
     pub no_start: bool,
-    /// Finish a plan that was broken off
+    /// Finish an interrupted plan
     #[arg(long, conflicts_with_all = ["rollback", "dry_run"])]
     pub resume: bool,
-    /// Undo a plan that was broken off
+    /// Undo an interrupted plan
     #[arg(long, conflicts_with = "dry_run")]
     pub rollback: bool,
     /// Print the plan, or the outcome, as JSON
@@ -95,7 +95,7 @@ struct Report {
     unit: String,
     /// The hub as it answers now; null if it was not started.
     hub: Option<Health>,
-    /// Whether it starts by itself.
+    /// Whether it is enabled.
     survival: Autostart,
     /// What a person should know.
     notes: Vec<Note>,
@@ -145,7 +145,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let mut facts = glance.facts(cx, args.port).await?;
     if let Some(verb) = facts.unfinished.clone().filter(|_| !args.dry_run) {
         if over(cx, args, &installation, &mut host, &verb).await? {
-            return Ok(Ended::Output(Output::done("the broken-off plan is finished\n")));
+            return Ok(Ended::Output(Output::done("the interrupted plan is finished\n")));
         }
         // Taken back: the machine is another one now.
         glance = installation.glance();
@@ -175,8 +175,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let changed = !shown.nothing_to_do;
     if changed {
         if !args.yes {
-            Terminal.err(&apply::screen(&shown, cx.style));
-            if !apply::agreed(cx, "do this?")? {
+            if !apply::agreed(cx, &shown, "continue?", "")? {
                 return Ok(Ended::Output(Output {
                     out: "nothing was changed\n".to_owned(),
                     kind: ExitKind::Failed,
@@ -226,13 +225,13 @@ async fn over(
 ) -> Result<bool, CliError> {
     let mut back = true;
     if !args.yes {
-        let text = format!("an earlier `{verb}` was broken off");
+        let text = format!("an earlier `{verb}` was interrupted");
         let question = Question { text: &text, flag: "--yes", interactive: cx.interactive, style: cx.style };
-        let items = ["take it back, and begin anew", "finish it"];
+        let items = ["undo it, and start again", "finish it"];
         back = prompt::choose(&question, &items, 0)? == 0;
     }
     Terminal.err(&format!(
-        "an earlier `{verb}` was broken off; it is {}\n",
+        "an earlier `{verb}` was interrupted; it is {}\n",
         if back { "taken back" } else { "finished" }
     ));
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
@@ -260,7 +259,7 @@ async fn older(
         printable(&words)
     ));
     let question = Question {
-        text: "look at a cutover to the supervised hub?",
+        text: "show what a cutover to the supervised hub would do?",
         flag: "parachute migrate --to-supervised",
         interactive: cx.interactive,
         style: cx.style,
@@ -326,7 +325,7 @@ async fn first_module(
     installation: &Installation,
     output: Output,
 ) -> Result<Output, CliError> {
-    const NOTHING: &str = "there are no modules yet; make any command one: parachute add NAME -- COMMAND\n";
+    const NOTHING: &str = "no modules yet; any command can be one: parachute add NAME -- COMMAND\n";
     let mut output = output;
     if args.yes || !cx.interactive {
         output.out.push_str(NOTHING);
@@ -340,7 +339,7 @@ async fn first_module(
         style: cx.style,
     };
     let program = installation.layout.program.to_string_lossy().into_owned();
-    let items = ["the small demo that is built in", "a command of mine", "nothing now"];
+    let items = ["the built-in demo", "a command", "nothing now"];
     let add = match prompt::choose(&question, &items, 0)? {
         0 => AddArgs::of("demo", vec![program, "demo-module".to_owned()]),
         1 => {

@@ -40,7 +40,7 @@ pub struct LogsArgs {
     /// Modules, by short name or row name, or `hub`; none means all modules
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Go on with what is written from now on, until Ctrl-C
+    /// Follow: print new lines until Ctrl-C
     #[arg(short, long)]
     follow: bool,
     /// Last lines of each module to show [default: 200, or all with --since]
@@ -192,7 +192,7 @@ async fn last_start(cx: &Context) -> Result<(), CliError> {
     if !died || told.is_empty() {
         return Ok(());
     }
-    Terminal.err(&format!("it died since; {} kept of that:\n", installation.driver.manager.words()));
+    Terminal.err(&format!("it has crashed since; {} kept from then:\n", installation.driver.manager.words()));
     let text: String = told.iter().map(|line| format!("{}\n", printable(line))).collect();
     print(&mut text.into_bytes())?;
     Ok(())
@@ -203,7 +203,7 @@ fn tell_of_launchds(cx: &Context, screen: &Screen) {
     let path = cx.home.launchd_log();
     let has_some = crate::home::fs::signature(&path).is_some_and(|seen| seen.len > 0);
     if has_some && !screen.json && screen.sources.contains(&Source::Hub) {
-        Terminal.err(&format!("what it said before it could log is in {}\n", path.display()));
+        Terminal.err(&format!("its output from before its log was open is in {}\n", path.display()));
     }
 }
 
@@ -287,7 +287,7 @@ fn when(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
         Ok(span) => Ok(Timestamp(now.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))),
         Err(error) => Err(CliError::new(
             ExitKind::Usage,
-            format!("--since {text:?} is neither a time nor a span: {error}"),
+            format!("--since {text:?} is neither a time nor a duration: {error}"),
         )
         .hint("parachute logs --since 10m")),
     }

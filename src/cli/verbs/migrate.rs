@@ -17,45 +17,45 @@ use crate::process::user;
 use super::uninstall::{self, UninstallArgs};
 use sweep::SweepArgs;
 
-/// Move from what an older version left to the supervised hub. Without a mode: its leftovers go into an archive
+/// Move from the detached daemons of Parachute 0.6 to the supervised hub. Without a mode: its leftovers go into an archive
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct MigrateArgs {
     /// Stop the detached daemons and let the supervised hub take over
     #[arg(long, conflicts_with_all = ["list", "teardown", "unarchive"])]
     to_supervised: bool,
-    /// Show what there is of an older version: daemons and whose they are, leftovers, archives
+    /// List detached daemons and who owns them, files of older versions, archives
     #[arg(long, conflicts_with_all = ["teardown", "yes", "dry_run", "unarchive"])]
     list: bool,
-    /// Take back the supervised hub
+    /// Uninstall the supervised hub
     #[arg(long, conflicts_with = "unarchive")]
     teardown: bool,
-    /// With --teardown: start the daemons from before again
+    /// With --teardown: start the detached daemons again
     #[arg(long, requires = "teardown")]
     back_to_detached: bool,
-    /// Finish a cutover that was broken off
+    /// Finish an interrupted cutover
     #[arg(long, conflicts_with_all = ["rollback", "dry_run", "list", "teardown", "unarchive"])]
     resume: bool,
-    /// Undo a cutover that was broken off
+    /// Undo an interrupted cutover
     #[arg(long, conflicts_with_all = ["dry_run", "list", "teardown", "unarchive"])]
     rollback: bool,
-    /// Bring back what was moved into the archive of that day
+    /// Move back what was moved into the archive of that day
     #[arg(long, value_name = "DATE", value_parser = sweep::day)]
     unarchive: Option<String>,
-    /// Show what would be done, and do nothing
+    /// Show what would be done; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
     /// With --to-supervised: replace a unit that was changed, stop what could not be brought back or may not come
-    /// up. With --rollback: leave what cannot be taken back, and be over
+    /// up. With --rollback: leave what cannot be undone and close the plan
     #[arg(long)]
     force: bool,
-    /// Whose services: yours alone, or the machine's (needs root)
+    /// Install for yourself, or for the whole machine (needs root)
     #[arg(long, value_name = "SCOPE")]
     scope: Option<installation::ScopeArg>,
-    /// As whom the hub runs, in the system scope
+    /// User that the hub runs as, in the system scope
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Print the plan, or the outcome, as JSON

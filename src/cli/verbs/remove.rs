@@ -20,7 +20,7 @@ use super::start_stop::encoded;
 /// How long another writer of services.json is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Take a module back
+/// Remove a module
 #[derive(Debug, clap::Args)]
 pub struct RemoveArgs {
     /// Module, by short name or row name
@@ -92,7 +92,7 @@ async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliErr
             return Err(error);
         }
         Ok(OpReply { ok: false, problem: None, .. }) => {
-            let text = format!("{short} is not gone, and the hub says no more");
+            let text = format!("{short} is not removed; the hub gives no reason");
             return Err(CliError::new(ExitKind::Failed, text).hint(format!("parachute why {short}")));
         }
         Ok(_) => {}

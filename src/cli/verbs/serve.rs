@@ -22,10 +22,10 @@ pub struct ServeArgs {
     /// Address to listen on [default: $PARACHUTE_BIND_HOST, hub.toml, 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
-    /// Add one small built-in module for as long as this hub runs
+    /// Add a built-in demo module while this hub runs
     #[arg(long)]
     demo: bool,
-    /// Only say whether a hub could start here now; touches nothing
+    /// Only check whether a hub could start here now; change nothing
     #[arg(long, conflicts_with = "demo")]
     check: bool,
     /// With --check: print the answers as JSON
@@ -76,7 +76,7 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
         }
         // Any other code would start this hub again every ten seconds, until somebody acts: launchd.plist(5),
         // KeepAlive, SuccessfulExit.
-        let text = format!("not started, until a person acts: {}", refusal.screen(Style::PLAIN));
+        let text = format!("not started; it needs you to act first: {}", refusal.screen(Style::PLAIN));
         // Where that file cannot be written there is still launchd's own, which standard error goes to.
         let _ = own_log::leave(&cx.home, cx.now, &text);
         Terminal.err(&text);

@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::{occupied, offer, orphans, owned};
 use crate::module::row::short_of;
 
-/// Start modules and wait until they are ready
+/// Start modules, or the hub itself, and wait until they are ready
 #[derive(Debug, clap::Args)]
 pub struct StartArgs {
     /// Modules, by short name or row name
@@ -30,7 +30,7 @@ pub struct StartArgs {
 /// Stop modules, or the hub itself
 #[derive(Debug, clap::Args)]
 pub struct StopArgs {
-    /// Modules, by short name or row name; none means the hub and everything in it
+    /// Modules, by short name or row name; none means the hub and all its modules
     #[arg(value_name = "NAME", conflicts_with = "all")]
     names: Vec<String>,
     /// Every module, but not the hub
@@ -41,7 +41,7 @@ pub struct StopArgs {
     json: bool,
 }
 
-/// Give modules a new life and wait until they are ready
+/// Restart modules, or the hub itself, and wait until they are ready
 #[derive(Debug, clap::Args)]
 pub struct RestartArgs {
     /// Modules, by short name or row name
@@ -73,7 +73,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
         [] => Ok(Target::Hub),
         [name] if name == "hub" => Ok(Target::Hub),
         names if names.iter().any(|name| name == "hub") => {
-            let text = "`hub` is the hub itself: name it alone, or name modules only";
+            let text = "`hub` means the hub itself: name it alone, or name modules only";
             Err(CliError::new(ExitKind::Usage, text)
                 .hint("parachute stop     (the hub and everything in it)"))
         }

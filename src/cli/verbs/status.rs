@@ -189,10 +189,10 @@ fn screen(status: &Status, manager: Option<&ManagerView>, style: Style) -> Strin
         // A file that cannot be read is not an empty one.
         let unread = |p: &FileProblem| p.row.is_none() && p.file.ends_with("/services.json");
         if status.problems.iter().any(unread) {
-            out.push_str("which modules there are cannot be told: see above\n");
+            out.push_str("the modules are unknown: see above\n");
             return out;
         }
-        out.push_str("no modules yet; make any command one: parachute add NAME -- COMMAND\n");
+        out.push_str("no modules yet; any command can be one: parachute add NAME -- COMMAND\n");
         return out;
     }
     let mut table = Table::default();
@@ -210,6 +210,7 @@ fn cells(module: &ModuleView, style: Style) -> Vec<Cell> {
         State::Starting => "starting",
         State::Running => "running",
         State::Stopped => "stopped",
+        State::Crashed if module.is_blocked() => "blocked",
         State::Crashed => "crashed",
         State::Restarting => "restarting",
     };
@@ -274,7 +275,7 @@ fn problems(problems: &[FileProblem], style: Style) -> String {
     let mut out = String::new();
     for problem in problems {
         let mut lines = problem.message.lines().filter(|line| !line.trim().is_empty());
-        let first = lines.next().unwrap_or("something is wrong");
+        let first = lines.next().unwrap_or("it reports a problem without details");
         out.push_str(&format!("{} {}\n", style.bad("problem:"), printable(first)));
         for line in lines {
             out.push_str(&format!("  {}\n", printable(line)));
@@ -297,10 +298,7 @@ fn down_screen(down: &Down, style: Style) -> String {
     }
     if let Some(left) = &down.left {
         out.push_str(&format!("  {} {}\n", style.warn("note:"), printable(left)));
-        out.push_str(&format!(
-            "  {} parachute serve     (starts them anew, under a hub)\n",
-            style.good("hint:")
-        ));
+        out.push_str(&format!("  {} parachute serve     (restarts them under a hub)\n", style.good("hint:")));
     }
     match &down.manager {
         None if down.older.is_some() => {}

@@ -27,17 +27,17 @@ use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
 use crate::unit::name::UnitName;
 
-/// Take back what `init` installed
+/// Uninstall the hub: undo what `init` did
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct UninstallArgs {
-    /// Show what would be done, and do nothing
+    /// Show what would be done; change nothing
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub(in crate::cli) yes: bool,
-    /// Take back also what somebody changed since
+    /// Undo also what was changed after the installation
     #[arg(long)]
     pub(in crate::cli) force: bool,
     /// Delete the home too: modules' data, logs, tokens
@@ -46,7 +46,7 @@ pub struct UninstallArgs {
     /// Whose services
     #[arg(long, value_name = "SCOPE")]
     pub(in crate::cli) scope: Option<installation::ScopeArg>,
-    /// As whom the hub runs, in the system scope
+    /// User that the hub runs as, in the system scope
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) user: Option<String>,
     /// Print the outcome as JSON
@@ -124,7 +124,7 @@ pub async fn take_back(
     };
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever it was doing: taking it back leads where this verb wants to go.
-        Terminal.err(&format!("an earlier `{}` was broken off; it is taken back first\n", log.plan.verb));
+        Terminal.err(&format!("an earlier `{}` was interrupted; it is undone first\n", log.plan.verb));
         let output =
             standby::settle(cx, &asked, &mut host, &installation.layout.state, apply::Recovery::RollBack)
                 .await?;
@@ -153,10 +153,16 @@ pub async fn take_back(
         return Ok((nothing_here(cx, &args, &installation, &owners), false));
     }
     if !args.yes {
-        Terminal.err(&before(cx.style, &receipt, &shown, purge.as_ref()));
-        let agreed = match &purge {
-            Some(_) => apply::agreed_to_delete(cx, "delete this?")?,
-            None => apply::agreed(cx, "take this back?")?,
+        let beside = purge.as_ref().map_or_else(String::new, |purge| purge.screen(cx.style));
+        let agreed = match (&purge, receipt.is_empty()) {
+            (None, _) => apply::agreed(cx, &shown, "uninstall this?", "")?,
+            (Some(_), false) => {
+                apply::agreed_to_delete(cx, Some(&shown), "uninstall and delete this?", &beside)?
+            }
+            (Some(_), true) => {
+                let beside = format!("{NOT_INSTALLED}{beside}");
+                apply::agreed_to_delete(cx, None, "delete this?", &beside)?
+            }
         };
         if !agreed {
             let output = Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed };
@@ -232,9 +238,9 @@ fn missing(plan: &Plan, found: &[Observed]) -> Vec<(String, String)> {
 /// Said before the hub is stopped: it would have to be started again.
 fn not_again(missing: &[(String, String)]) -> CliError {
     let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
-    let text = format!("{} could not be started again; nothing was touched", names.join(", "));
+    let text = format!("{} could not be started again; nothing was changed", names.join(", "));
     let mut cli = CliError::new(ExitKind::NeedsPerson, text)
-        .hint("put back what is missing, then: parachute migrate --teardown --back-to-detached");
+        .hint("restore what is missing, then: parachute migrate --teardown --back-to-detached");
     cli.causes = missing.iter().map(|(name, because)| format!("{name}: {because}")).collect();
     cli.next.push("parachute migrate --teardown     (starts none of them)".to_owned());
     cli
@@ -281,10 +287,12 @@ fn purging(cx: &Context, args: &UninstallArgs) -> String {
     words.join(" ")
 }
 
+const NOT_INSTALLED: &str = "nothing is installed\n";
+
 /// What would be done, for a screen.
 fn before(style: Style, receipt: &Receipt, shown: &Shown, purge: Option<&Purge>) -> String {
     let plan = match (receipt.is_empty(), purge) {
-        (true, Some(_)) => "nothing is installed\n".to_owned(),
+        (true, Some(_)) => NOT_INSTALLED.to_owned(),
         _ => apply::screen(shown, style),
     };
     plan + &purge.map_or_else(String::new, |purge| purge.screen(style))
@@ -295,15 +303,15 @@ fn screen(report: &Report, style: Style) -> String {
     if !report.installed && report.deleted.is_some() {
         out.push_str("nothing was installed\n");
     } else if !report.installed && report.performed == 0 {
-        out.push_str("nothing is installed: there is nothing to take back\n");
+        out.push_str("nothing is installed: nothing to undo\n");
     } else if report.notes.is_empty() {
         let left = match &report.restored {
             Some(owner) => format!("the hub of {} is back", printable(owner)),
-            None => "nothing of it is left".to_owned(),
+            None => "nothing is left of it".to_owned(),
         };
         out.push_str(&format!("{} uninstalled: {left}\n", style.good("✓")));
     } else {
-        out.push_str("uninstalled, but for what is named above\n");
+        out.push_str("uninstalled, except for what is named above\n");
     }
     if let Some(deleted) = &report.deleted {
         out.push_str(&deleted.screen(style));

@@ -28,7 +28,7 @@ const PORT: u16 = 1939;
 /// Largest `hub.toml` that is read.
 const LIMIT: u64 = 1024 * 1024;
 
-/// Show the units of this program as service managers get them
+/// Show the unit files that `init` would install
 #[derive(Debug, clap::Args)]
 pub struct UnitsArgs {
     #[command(subcommand)]
@@ -37,11 +37,11 @@ pub struct UnitsArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// List what can be kept running
+    /// List the units that can be rendered
     List(ListArgs),
-    /// Print the files of a unit; nothing is written and no manager is asked
+    /// Print the files of a unit; write nothing and ask no service manager
     Render(RenderArgs),
-    /// Have the manager's own checker read what `init` would install here; nothing is installed
+    /// Check what `init` would install with the service manager's own checker; install nothing
     Verify(verify::VerifyArgs),
 }
 
@@ -60,7 +60,7 @@ struct RenderArgs {
     /// systemd-user, systemd-system, launchd-agent or launchd-daemon
     #[arg(long, value_name = "TARGET")]
     target: Target,
-    /// Person it runs as [default: you]
+    /// User that it runs as [default: you]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Port of the hub [default: hub.toml, 1939]
@@ -69,7 +69,7 @@ struct RenderArgs {
     /// Program that the unit starts [default: where `init` puts it]
     #[arg(long, value_name = "PATH")]
     bin: Option<PathBuf>,
-    /// Version of systemd it is for [default: 252]
+    /// Version of systemd to render for [default: 252]
     #[arg(long, value_name = "N")]
     systemd_version: Option<u32>,
     /// Print it as JSON
@@ -234,7 +234,7 @@ fn who(asked: Option<&str>, target: &Target) -> Result<Who, CliError> {
         Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon }
     );
     if me == 0 && system {
-        let message = "every module of this unit would run as root; say whom it is for";
+        let message = "every module of this unit would run as root; name the user";
         return Err(CliError::new(ExitKind::Usage, message)
             .hint(format!("parachute units render hub --target {target} --user NAME")));
     }

@@ -39,7 +39,7 @@ const MAX_REPORT: u64 = 1024 * 1024;
 /// No such module, or nothing can be read.
 pub async fn run(cx: &Context, args: WhyArgs) -> Result<Output, CliError> {
     if args.name == "hub" {
-        let text = "`why` explains modules; of the hub itself, `status` tells what is wrong";
+        let text = "`why` explains failures of modules; for the hub itself use `status`";
         return Err(CliError::new(ExitKind::Usage, text).hint("parachute status"));
     }
     let path = format!("/api/modules/{}/why", encoded(&args.name));
@@ -81,7 +81,7 @@ fn from_disk(cx: &Context, name: &str) -> Result<Option<Failure>, CliError> {
             error.hint(format!("rm {}", path.display()))
         }),
         None if fs::is_dir(&cx.home.module(&short)) => Ok(None),
-        None => Err(CliError::new(ExitKind::Failed, format!("nothing is known of a module named {name:?}"))
+        None => Err(CliError::new(ExitKind::Failed, format!("there is no module named {name:?}"))
             .hint("parachute status")),
     }
 }
@@ -109,7 +109,7 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
         }
     }
     let Some(failure) = &why.failure else {
-        out.push_str("\nit has not failed, as far as anybody remembers\n");
+        out.push_str("\nno failure on record\n");
         return out;
     };
     out.push_str(&format!(
@@ -128,7 +128,7 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
         out.push_str("  it wrote nothing\n");
     } else if !failure.lines.is_empty() {
         let count = failure.lines.len();
-        out.push_str(&format!("\nits last {count} {}:\n", if count == 1 { "line" } else { "lines" }));
+        out.push_str(&format!("\nlast {count} {}:\n", if count == 1 { "line" } else { "lines" }));
         for line in &failure.lines {
             out.push_str(&format!("  {} {}\n", style.dim("|"), printable(line)));
         }
@@ -139,7 +139,7 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     out.push_str(&format!("\n{} {}\n", style.good("hint:"), printable(&next)));
     if failure.gave_up && why.module.as_ref().is_some_and(|module| module.state == State::Crashed) {
         out.push_str(&format!(
-            "{} parachute start {}   (tries again, with a new budget)\n",
+            "{} parachute start {}   (tries again, with a fresh restart count)\n",
             style.good("hint:"),
             failure.short
         ));
@@ -161,14 +161,15 @@ fn way_out(failure: &Failure) -> String {
 
 fn now(module: &ModuleView) -> String {
     match (module.state, module.pid) {
-        (State::Running, Some(pid)) if module.ready => format!("is well now: ready, pid {pid}"),
+        (State::Running, Some(pid)) if module.ready => format!("is ready now, pid {pid}"),
         (State::Running, Some(pid)) => {
-            format!("runs now, and is not ready: {}, pid {pid}", printable(&module.detail))
+            format!("runs now, not ready: {}, pid {pid}", printable(&module.detail))
         }
-        (State::Stopped, _) => "is stopped, because somebody asked for it".to_owned(),
-        (State::Crashed, _) => format!("is down now: {}", printable(&module.detail)),
+        (State::Stopped, _) => "is stopped, as requested".to_owned(),
+        (State::Crashed, _) if module.is_blocked() => "is blocked".to_owned(),
+        (State::Crashed, _) => "has crashed".to_owned(),
         (State::Starting | State::Restarting | State::Running, _) => {
-            format!("is on its way: {}", printable(&module.detail))
+            format!("is starting: {}", printable(&module.detail))
         }
     }
 }
@@ -188,11 +189,11 @@ fn story(failure: &Failure) -> String {
         Some(_) => {}
     }
     parts.push(match failure.crashes_in_window {
-        0 => "this cost no restart budget".to_owned(),
+        0 => "this does not count as a crash".to_owned(),
         n => format!("crash {n} of {}", failure.max_crashes),
     });
     if failure.gave_up {
-        parts.push("the supervisor gave up".to_owned());
+        parts.push(format!("not restarted until `parachute start {}`", failure.short));
     }
     parts.join("; ")
 }
@@ -219,8 +220,12 @@ mod tests {
             lived_ms: ended.map(|_| 2340),
             was_ready: ended.is_some(),
             command: "node server.js".to_owned(),
-            problem: Problem::new(ProblemKind::Exited, "vault (pid 7) ended by itself", Timestamp(0))
-                .next("parachute why vault"),
+            problem: Problem::new(
+                ProblemKind::Exited,
+                "vault (pid 7) exited with code 1 after 35ms",
+                Timestamp(0),
+            )
+            .next("parachute why vault"),
             crashes_in_window: if ended.is_some() { 5 } else { 0 },
             max_crashes: 5,
             gave_up,
@@ -254,7 +259,7 @@ mod tests {
             (K::PortSquatter, "port 1940 of vault is held by pid 812 (nc)", Some("kill 812")),
             (K::StartedButUnbound, "vault runs and has not bound port 1940", None),
             (K::SpawnFailed, "the system refused a new process", None),
-            (K::Exited, "vault ended by itself", Some("parachute why vault")),
+            (K::Exited, "vault exited with code 1", Some("parachute why vault")),
             (K::Unhealthy, "its health check failed 3 times", Some("parachute logs vault")),
             (K::NoStartCmd, "nothing says how to start vault", Some("parachute add vault -- COMMAND")),
             (K::BadDefinition, "module.json is not JSON", None),

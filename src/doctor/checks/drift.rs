@@ -31,10 +31,10 @@ pub(super) fn check(install: &Facts) -> Option<Check> {
         Ok(plan) => {
             let files: Vec<PathBuf> = plan.steps.iter().filter_map(|step| changed(step, install)).collect();
             if files.is_empty() {
-                return Some(Check::ok(ID, "`init` would write the same again"));
+                return Some(Check::ok(ID, "the unit is what `init` would write now"));
             }
             let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-            let text = format!("`init` would write it differently by now: {}", list.join(", "));
+            let text = format!("`init` would now write it differently: {}", list.join(", "));
             Check::warn(ID, text, "parachute init --dry-run").mended_by(Mend::Install)
         }
     })

@@ -6,18 +6,18 @@ use crate::install::facts::OnDisk;
 
 /// More than this in logs is worth a word: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
-/// Bits with which anybody on this machine can change something.
+/// Bits with which every user of this machine can change something.
 const ANYBODY_WRITES: u32 = 0o002;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let open = facts.private.iter().filter_map(private).collect();
     let mut out =
-        found_or(open, Id::HomePrivate, "only you can read what is private, and change what is yours");
+        found_or(open, Id::HomePrivate, "permissions are private: only you can read secrets or change files");
     let bad = facts.services.iter().map(|t| Check::fail(Id::HomeServices, t.message.clone(), t.next.clone()));
-    out.extend(found_or(bad.collect(), Id::HomeServices, "services.json is whole"));
+    out.extend(found_or(bad.collect(), Id::HomeServices, "services.json is valid"));
     out.push(match &facts.settings {
         Some(because) => Check::fail(Id::HomeSettings, because.clone(), "correct hub.toml"),
-        None => Check::ok(Id::HomeSettings, "hub.toml can be used"),
+        None => Check::ok(Id::HomeSettings, "hub.toml is valid"),
     });
     out.push(environment(facts));
     out.push(logs(facts.log_bytes));
@@ -35,7 +35,7 @@ fn environment(facts: &DoctorFacts) -> Check {
     let told = told.map(|problem| (problem.message.clone(), problem.next.clone().unwrap_or_default()));
     let seen = || facts.hub_env.as_ref().map(|refused| (refused.to_string(), refused.next.clone()));
     let Some((message, next)) = told.or_else(seen) else {
-        return Check::ok(ID, "hub.env keeps no module from starting");
+        return Check::ok(ID, "hub.env is usable or absent");
     };
     let is_kept = |install: &crate::install::facts::Facts| {
         install.units.iter().any(|unit| unit.on_disk != OnDisk::Nothing)
@@ -60,15 +60,11 @@ fn private(file: &Private) -> Option<Check> {
     let check = if excess & ANYBODY_WRITES != 0 {
         Check::fail(
             Id::HomePrivate,
-            format!("anybody on this machine can change {path} (mode {bits:04o})"),
+            format!("every user of this machine can change {path} (mode {bits:04o})"),
             next,
         )
     } else {
-        Check::warn(
-            Id::HomePrivate,
-            format!("others on this machine can get at {path} (mode {bits:04o})"),
-            next,
-        )
+        Check::warn(Id::HomePrivate, format!("other users can read {path} (mode {bits:04o})"), next)
     };
     Some(if *ours { check.mended_by(Mend::Mode { path: file.path.clone(), mode: shut }) } else { check })
 }

@@ -36,7 +36,7 @@ fn manager(facts: &DoctorFacts) -> Check {
 
 fn plan(install: &Facts) -> Check {
     match &install.unfinished {
-        None => Check::ok(Id::Plan, "nothing was broken off"),
+        None => Check::ok(Id::Plan, "no plan was interrupted"),
         Some(verb) => {
             let refusal = Refusal::Unfinished { verb: verb.clone() };
             Check::fail(Id::Plan, refusal.to_string(), refusal.next().swap_remove(0))
@@ -47,7 +47,7 @@ fn plan(install: &Facts) -> Check {
 /// Daemons of the detached model hold the ports that a supervised hub would need.
 fn older(older: &Told<Option<String>>) -> Check {
     match older {
-        Told::Known(None) => Check::ok(Id::Older, "no daemon of the older, detached model runs"),
+        Told::Known(None) => Check::ok(Id::Older, "no detached daemon of an older version runs"),
         Told::Known(Some(words)) => Check::warn(Id::Older, words, "parachute migrate --to-supervised"),
         Told::Unknown(because) => Check::cannot_tell(Id::Older, because, "parachute migrate --list"),
     }
@@ -60,7 +60,8 @@ fn hub(facts: &DoctorFacts) -> Vec<Check> {
         };
         return match facts.install.known() {
             Some(install) if install.units.iter().any(runs) => {
-                let text = "its manager calls the hub running, and it does not answer on its socket";
+                let text =
+                    "the service manager reports the hub running, but it does not answer on its socket";
                 vec![Check::fail(Id::Hub, text, "parachute logs hub")]
             }
             // `unit.running` and `unit.installed` tell more.
@@ -92,13 +93,13 @@ fn port(facts: &DoctorFacts) -> Check {
         return if real == port || !is_installed {
             Check::ok(Id::Port, format!("the hub listens on port {real}"))
         } else {
-            let text = format!("the hub listens on port {real}, and should on {port}");
+            let text = format!("the hub listens on port {real} instead of {port}");
             Check::warn(Id::Port, text, "parachute restart")
         };
     }
     match &facts.holder {
         None => Check::ok(Id::Port, format!("port {port} is free")),
-        Some(holder) if holder.ours => Check::ok(Id::Port, format!("port {port} is kept for the hub")),
+        Some(holder) if holder.ours => Check::ok(Id::Port, format!("port {port} is reserved for the hub")),
         Some(holder) => {
             let who = holder.occupant.words();
             let next = holder.occupant.look().unwrap_or_else(|| "parachute init --port N".to_owned());
@@ -109,8 +110,8 @@ fn port(facts: &DoctorFacts) -> Check {
 
 fn disk(facts: &DoctorFacts) -> Check {
     let Some(disk) = facts.disk else {
-        return Check::cannot_tell(Id::Disk, "how much room there is for the home", "df -h");
+        return Check::cannot_tell(Id::Disk, "free space for the home", "df -h");
     };
-    let text = format!("{} of {} are free where the home is", mib(disk.free), mib(disk.total));
+    let text = format!("{} of {} are free on the disk of the home", mib(disk.free), mib(disk.total));
     if disk.free < LITTLE { Check::fail(Id::Disk, text, "df -h") } else { Check::ok(Id::Disk, text) }
 }

@@ -9,7 +9,7 @@ use crate::doctor::facts::{DoctorFacts, Start};
 /// A failure that is younger than this is news.
 const NEWS: Duration = Duration::from_secs(60 * 60);
 /// What writes the unit's PATH anew.
-const ANEW: &str = "parachute init     (writes the unit's PATH anew)";
+const ANEW: &str = "parachute init     (rewrites the unit's PATH)";
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let mut out = Vec::new();
@@ -48,7 +48,7 @@ fn program(start: &Start) -> Option<Check> {
         }
         (None, None) => Some(Check::fail(
             ID,
-            format!("{module}: `{program}` is nowhere to be found"),
+            format!("{module}: `{program}` is not found on any PATH"),
             format!("command -v {program}"),
         )),
     }
@@ -91,7 +91,7 @@ fn ports(facts: &DoctorFacts) -> Vec<Check> {
         let port = occupant.holder.port;
         Check::warn(ID, format!("port {port} of {module} is held by {}", occupant.words()), next)
     });
-    found_or(held.collect(), ID, "nobody holds the port of a module")
+    found_or(held.collect(), ID, "the ports of all modules are free or their own")
 }
 
 fn crash(facts: &DoctorFacts) -> Option<Check> {
@@ -100,7 +100,7 @@ fn crash(facts: &DoctorFacts) -> Option<Check> {
         return None;
     }
     let Some((module, failure)) = facts.failures.first() else {
-        return Some(Check::ok(ID, "no module has failed, as far as anybody remembers"));
+        return Some(Check::ok(ID, "no module has a failure on record"));
     };
     let next = format!("parachute why {module}");
     if failure.at > facts.now {

@@ -29,7 +29,7 @@ pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
             found.extend(opens::below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
         }
     }
-    found_or(found, Id::UnitOpens, "its manager opens nothing below the home")
+    found_or(found, Id::UnitOpens, "no unit line makes the manager open a path below the home")
 }
 
 fn of_unit(unit: &UnitFacts, opens: &Opens, is_system: bool, person: &str) -> Check {
@@ -59,11 +59,11 @@ fn of_drop_in(path: &Path, opens: &Opens, person: &str) -> Check {
 
 fn place(file: &Path, opens: &Opens) -> String {
     let Opens { line, key, path } = opens;
-    format!("{}, line {line}: {key}= has the manager open {path}", file.display())
+    format!("{}, line {line}: {key}= makes the manager open {path}", file.display())
 }
 
 fn danger(person: &str) -> String {
     format!(
-        "{person} can put a link there, which hands out what only root may read, or a FIFO, which stops PID 1 for good"
+        "{person} can put a link there, which exposes what only root may read, or a FIFO, which stops PID 1 for good"
     )
 }

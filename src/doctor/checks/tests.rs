@@ -241,7 +241,7 @@ fn a_unit_that_opens_a_path_below_the_home_is_written_anew() {
     let told = all(&facts).into_iter().find(|check| check.id == Id::UnitOpens).unwrap();
     assert_eq!(
         told.message,
-        "/home/op/.config/systemd/user/parachute-hub.service, line 21: EnvironmentFile= has the manager open \
+        "/home/op/.config/systemd/user/parachute-hub.service, line 21: EnvironmentFile= makes the manager open \
          /home/op/.parachute/hub.env; a FIFO there stops all your services, at the next login too"
     );
     as_system(&mut facts);

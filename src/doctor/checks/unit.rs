@@ -28,7 +28,7 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
         return out;
     }
     out.extend(found_or(each(&|unit| loaded(unit, &install.manager)), Id::UnitLoaded, well_loaded(&ours)));
-    out.extend(found_or(each(&enabled), Id::UnitEnabled, "the manager starts it by itself"));
+    out.extend(found_or(each(&enabled), Id::UnitEnabled, "the unit is enabled"));
     out.push(running(service));
     out.extend(drift::check(install));
     out.extend(opens::checks(facts, install));
@@ -45,7 +45,7 @@ fn is_ours(unit: &UnitFacts) -> bool {
 
 fn nothing(facts: &DoctorFacts) -> Check {
     let text = match &facts.hub {
-        Some(_) => "nothing is installed; the hub that runs ends with whoever started it",
+        Some(_) => "nothing is installed; the running hub ends with the session that started it",
         None => "nothing is installed",
     };
     Check::warn(Id::UnitInstalled, text, "parachute init")
@@ -85,19 +85,19 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
         // launchd forgets a job that is stopped: `unit.running` tells of that.
         Told::Known(false) if matches!(manager, Manager::Launchd(_)) => None,
         Told::Known(false) if state.masked => {
-            Some(Check::fail(ID, format!("{name} is masked: nobody can start it"), "parachute status"))
+            Some(Check::fail(ID, format!("{name} is masked: it cannot be started"), "parachute status"))
         }
         Told::Known(false) => match &state.refused {
             Some(because) => Some(Check::fail(
                 ID,
-                format!("the manager does not take {name}: {because}"),
+                format!("the manager rejects {name}: {because}"),
                 "parachute units verify",
             )),
             None => anew(Check::fail(ID, format!("the manager does not know {name}"), "parachute init")),
         },
         Told::Known(true) if state.stale => anew(Check::warn(
             ID,
-            format!("the manager still has an earlier text of {name}"),
+            format!("the manager has an older version of {name} loaded"),
             "parachute init",
         )),
         Told::Known(true) => state.shadow_of(&unit.path).map(|file| {
@@ -113,8 +113,8 @@ fn well_loaded(units: &[&UnitFacts]) -> String {
     let drop_ins: Vec<String> =
         units.iter().flat_map(|unit| &unit.state.drop_ins).map(|file| file.display().to_string()).collect();
     match drop_ins.as_slice() {
-        [] => "the manager has loaded exactly that".to_owned(),
-        some => format!("the manager has loaded that, changed by {}", some.join(", ")),
+        [] => "the manager has loaded the installed unit".to_owned(),
+        some => format!("the manager has loaded the installed unit, changed by {}", some.join(", ")),
     }
 }
 
@@ -125,7 +125,7 @@ fn enabled(unit: &UnitFacts) -> Option<Check> {
     match &unit.state.enabled {
         Told::Known(true) => None,
         Told::Known(false) => {
-            let text = format!("{} is not enabled: nobody starts it", unit.unit);
+            let text = format!("{} is not enabled: it is not started at boot", unit.unit);
             Some(Check::warn(Id::UnitEnabled, text, "parachute init").mended_by(Mend::Install))
         }
         Told::Unknown(because) => {
@@ -151,17 +151,17 @@ fn running(service: &UnitFacts) -> Check {
         },
         Told::Known(Active::Starting) => Check::ok(ID, "the hub is starting"),
         Told::Known(Active::Stopping) => Check::warn(ID, "the hub is stopping", "parachute status"),
-        Told::Known(Active::Restarting) => Check::fail(
+        Told::Known(Active::Restarting) => {
+            Check::fail(ID, format!("the hub failed{how} and is about to be restarted"), "parachute logs hub")
+        }
+        Told::Known(Active::Failed) => Check::fail(
             ID,
-            format!("the hub died{how}, and is about to be started again"),
+            format!("the hub failed{how}; the service manager restarts it no more"),
             "parachute logs hub",
         ),
-        Told::Known(Active::Failed) => {
-            Check::fail(ID, format!("the hub died{how}, and its manager has given up"), "parachute logs hub")
-        }
         Told::Known(Active::Stopped) => Check::warn(ID, "the hub is stopped", "parachute start"),
         Told::Known(Active::Idle) => {
-            Check::warn(ID, format!("the hub is loaded and does not run{how}"), "parachute start")
+            Check::warn(ID, format!("the hub is loaded but not running{how}"), "parachute start")
         }
     }
 }
@@ -170,7 +170,7 @@ fn twins(install: &Facts) -> Vec<Check> {
     let found = install.twins.iter().map(|twin| {
         let path = twin.path.display();
         let text = match &twin.owner {
-            None => format!("{path} would start a second hub, which fights for the port"),
+            None => format!("{path} would start a second hub on the same port"),
             Some(owner) => format!("{path}, the hub of {owner}, has the same port"),
         };
         Check::fail(Id::UnitTwins, text, twin.remove.clone())
@@ -183,13 +183,13 @@ fn linger(install: &Facts) -> Option<Check> {
     let name = &install.person.name;
     let command = format!("sudo loginctl enable-linger {name}");
     Some(match install.linger.as_ref()? {
-        Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login")),
+        Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login (linger)")),
         Told::Known(false) => {
             let text = format!("services of {name} stop at logout and do not start at boot");
             Check::warn(ID, text, command).mended_by(Mend::Linger)
         }
         Told::Unknown(because) => {
-            Check::cannot_tell(ID, format!("whether services of {name} outlive a login: {because}"), command)
+            Check::cannot_tell(ID, format!("linger of {name} is unknown: {because}"), command)
         }
     })
 }
@@ -202,7 +202,7 @@ fn boot(install: &Facts, service: &UnitFacts) -> Check {
         Autostart::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
         // That is what an agent is, and what `init` has promised.
         Autostart::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
-            Check::ok(ID, format!("as far as can be: {because}"))
+            Check::ok(ID, format!("as far as possible: {because}"))
         }
         Autostart::No { because, next } => {
             Check::warn(ID, format!("it does not come back after a reboot ({because})"), next)
@@ -224,14 +224,15 @@ fn program(facts: &DoctorFacts, install: &Facts) -> Check {
         return Check::fail(ID, text, "parachute init").mended_by(Mend::Install);
     }
     if !install.program.same {
-        let text = format!("{path}, which the unit runs, is another build than this one ({})", facts.version);
+        let text =
+            format!("{path}, which the unit runs, is a different build from this one ({})", facts.version);
         return Check::warn(ID, text, "parachute init").mended_by(Mend::Install);
     }
     match running {
         Some(running) if running != facts.version => {
-            let text = format!("the hub that runs is {running}, its program is {} by now", facts.version);
+            let text = format!("the running hub is {running}, its program on disk is {}", facts.version);
             Check::warn(ID, text, "parachute restart")
         }
-        _ => Check::ok(ID, format!("the unit runs {path}, a copy of this program that stays")),
+        _ => Check::ok(ID, format!("the unit runs {path}, an installed copy of this program")),
     }
 }

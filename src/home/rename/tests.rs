@@ -91,7 +91,7 @@ fn litter_goes_and_the_last_of_its_kind_stays() {
         fs::put(&at(name), 0o600, b"").unwrap();
     }
     tidy(&at("a"), &at("b")).unwrap();
-    assert_eq!(names(dir.path()).len(), 4, "neither name is there: one of these may be all there is");
+    assert_eq!(names(dir.path()).len(), 4, "neither name exists: one of these may be all there is");
     fs::put(&at("b"), 0o600, b"").unwrap();
     tidy(&at("a"), &at("b")).unwrap();
     assert_eq!(names(dir.path()), [".c.tmp-1", "a.tmp-1", "b"]);

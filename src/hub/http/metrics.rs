@@ -24,21 +24,21 @@ pub async fn metrics(_: Operator, State(app): State<App>) -> Result<Response, Fa
 type Family = (&'static str, &'static str, &'static str, fn(&ModuleView) -> Option<f64>);
 
 const FAMILIES: [Family; 8] = [
-    ("parachute_module_up", "gauge", "1 while the module's leader lives", |m| Some(flag(m.pid.is_some()))),
-    ("parachute_module_ready", "gauge", "1 while the module is ready", |m| Some(flag(m.ready))),
-    ("parachute_module_problem", "gauge", "1 while something is wrong with it", |m| {
-        Some(flag(m.problem.is_some()))
+    ("parachute_module_up", "gauge", "1 while the module's main process runs", |m| {
+        Some(flag(m.pid.is_some()))
     }),
-    ("parachute_module_restarts_total", "counter", "automatic respawns since the hub started", |m| {
+    ("parachute_module_ready", "gauge", "1 while the module is ready", |m| Some(flag(m.ready))),
+    ("parachute_module_problem", "gauge", "1 while it has a problem", |m| Some(flag(m.problem.is_some()))),
+    ("parachute_module_restarts_total", "counter", "automatic restarts since the hub started", |m| {
         Some(f64::from(m.restarts))
     }),
-    ("parachute_module_crashes_in_window", "gauge", "crashes that count against the budget", |m| {
+    ("parachute_module_crashes_in_window", "gauge", "crashes within the restart window", |m| {
         Some(f64::from(m.restarts_in_window))
     }),
     ("parachute_module_memory_bytes", "gauge", "resident memory of the module's processes", |m| {
         m.memory_bytes.map(number)
     }),
-    ("parachute_module_uptime_seconds", "gauge", "seconds since its leader was started", |m| {
+    ("parachute_module_uptime_seconds", "gauge", "seconds since its main process was started", |m| {
         m.uptime_ms.map(|ms| number(ms) / 1000.0)
     }),
     ("parachute_module_health_seconds", "gauge", "round trip of its last health check", |m| {

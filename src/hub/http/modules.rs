@@ -155,7 +155,7 @@ async fn ask(member: &Member, ask: Ask) -> Result<Json<OpReply>, Failure> {
             return Err(Failure::new(StatusCode::CONFLICT, "superseded", text).next("parachute status"));
         }
         Outcome::Busy => {
-            let text = format!("too many requests wait for {}", member.short);
+            let text = format!("too many requests are waiting for {}", member.short);
             return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, "busy", text).next("parachute status"));
         }
     }))

@@ -50,7 +50,7 @@ pub fn build(app: App) -> Router {
 }
 
 async fn not_found(uri: Uri) -> Failure {
-    Failure::new(StatusCode::NOT_FOUND, "not_found", format!("nothing is at {}", uri.path()))
+    Failure::new(StatusCode::NOT_FOUND, "not_found", format!("no route {}", uri.path()))
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Failure {

@@ -58,8 +58,8 @@ fn the_hub_of_another_person_is_named_and_kept() {
                 insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
                 the hub of this machine belongs to alice (home /home/alice/.parachute)
                 parachute init --port N     (as carol, without sudo: a second hub)
-                sudo parachute init --take-over --dry-run     (what would stop, and what would come instead)
-                sudo parachute uninstall --user alice     (removes the one that there is)
+                sudo parachute init --take-over --dry-run     (what would stop, and what would replace it)
+                sudo parachute uninstall --user alice     (removes the present hub)
                 ");
             }
         }
@@ -75,9 +75,9 @@ fn another_home_of_the_same_person_is_named_and_kept() {
     let refusal = plan(&facts, &Request::default()).unwrap_err();
     insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
     the hub of this machine is that of another home, /home/alice/.parachute
-    sudo parachute --home /home/alice/.parachute init     (the one that there is)
-    sudo parachute --home '/srv/o p' init --take-over --dry-run     (what would stop, and what would come instead)
-    sudo parachute --home /home/alice/.parachute uninstall     (removes the one that there is)
+    sudo parachute --home /home/alice/.parachute init     (keeps the present hub)
+    sudo parachute --home '/srv/o p' init --take-over --dry-run     (what would stop, and what would replace it)
+    sudo parachute --home /home/alice/.parachute uninstall     (removes the present hub)
     ");
 }
 
@@ -93,7 +93,7 @@ fn a_take_over_says_who_stops_and_is_a_layer_of_its_own() {
             "the hub of alice (home /home/alice/.parachute) is replaced: it stops, and so do its modules vault, web"
         );
         let last = &taken.promises.last().unwrap().0;
-        assert!(last.contains("brings back the hub of alice (home /home/alice/.parachute)"), "{last}");
+        assert!(last.contains("restores the hub of alice (home /home/alice/.parachute)"), "{last}");
         let stops = Step::SetRunning { unit: UnitName::hub(), running: false };
         assert!(taken.steps.contains(&stops), "{:?}", taken.steps);
     }
@@ -124,7 +124,7 @@ fn the_broken_off_plan_of_another_is_left_to_them() {
         let refusal = plan(&facts, &Request { take_over, ..Request::default() }).unwrap_err();
         assert_eq!(refusal.code(), "others_plan");
         let hints = refusal.next();
-        assert_eq!(hints[1], "sudo parachute init --user alice --rollback     (takes it back)");
+        assert_eq!(hints[1], "sudo parachute init --user alice --rollback     (undoes it)");
     }
 }
 

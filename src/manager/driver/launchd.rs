@@ -37,7 +37,7 @@ impl<R: Runner> Driver<R> {
         match parse::is_disabled(&disabled, &unit.label()) {
             Some(disabled) if disabled != enabled => Ok(()),
             _ if !output.ok() => Err(explain::of(&invocation, &output).into()),
-            _ => Err(Cause::safe("launchctl said that it was done, and it is not")
+            _ => Err(Cause::safe("launchctl reported success, but it is not done")
                 .hint(verbs::print_disabled(launchd).to_string())
                 .into()),
         }

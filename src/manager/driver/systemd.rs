@@ -115,9 +115,9 @@ impl<R: Runner> Driver<R> {
         match self.probe_linger(user).await {
             Told::Known(now) if now == on => Ok(()),
             _ if !output.ok() => Err(explain::linger(user, on, &output).into()),
-            Told::Known(_) => Err(Cause::safe("loginctl said that it was done, and it is not").into()),
+            Told::Known(_) => Err(Cause::safe("loginctl reported success, but it is not done").into()),
             Told::Unknown(because) => {
-                Err(Cause::safe(format!("whether it was done cannot be told: {because}")).into())
+                Err(Cause::safe(format!("whether it was done is unknown: {because}")).into())
             }
         }
     }

@@ -120,7 +120,7 @@ async fn a_start_that_failed_tells_why_with_the_last_words() {
     let error = driver.start(&hub()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot start parachute-hub.service: it asks for a person: its settings or its port (exit code 78)\n\
+        "cannot start parachute-hub.service: it needs you to act first: its settings or its port (exit code 78)\n\
          port 1939 is held by pid 812\nMain process exited"
     );
     assert_eq!((error.cause.retry, error.kind), (Retry::Never, FailureKind::Failed));
@@ -137,7 +137,7 @@ async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
             ),
             "203",
         ),
-        (Ok(captured("auto-restart")), "systemd goes on trying"),
+        (Ok(captured("auto-restart")), "systemd keeps restarting it"),
         (look("inactive", "Result=success\nConditionResult=no"), "a condition of the unit does not hold"),
     ];
     for (seen, expected) in table {
@@ -210,7 +210,7 @@ async fn no_wait_is_endless() {
     let error = starting.start(&hub()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot start parachute-hub.service: it is still on its way (pid 9), though systemd called its job done"
+        "cannot start parachute-hub.service: it is still starting or stopping (pid 9), though systemd reported the job done"
     );
     let stopping = Driver::new(Manager::Systemd(user()), Stuck("deactivating"));
     let error = stopping.stop(&hub()).await.unwrap_err();
@@ -326,7 +326,7 @@ async fn linger_is_asked_before_and_after_and_set_by_name() {
     assert_eq!(error.to_string(), "cannot turn linger of no-such-user-here on: only root may do this here");
     assert_eq!(error.cause.next.as_deref(), Some("sudo loginctl enable-linger no-such-user-here"));
     let lied = driver(Script::new([(LINGER, says("no\n")), (SET_LINGER, says("")), (LINGER, says("no\n"))]));
-    assert!(lied.set_linger(user, true).await.unwrap_err().to_string().contains("and it is not"));
+    assert!(lied.set_linger(user, true).await.unwrap_err().to_string().contains("but it is not done"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ const PASSES: Duration = Duration::from_millis(500);
 #[must_use]
 pub fn of(invocation: &Invocation, output: &Output) -> Cause {
     let Some(code) = output.code else {
-        return Cause::safe(format!("`{invocation}` was ended by a signal")).hint(invocation.to_string());
+        return Cause::safe(format!("`{invocation}` was killed by a signal")).hint(invocation.to_string());
     };
     let said = output.stderr.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let said = said.trim();
@@ -34,11 +34,11 @@ fn code_of(code: i32) -> Cause {
         .hint("plutil -lint ~/Library/LaunchAgents/computer.parachute.hub.plist"),
         17 => Cause::after(PASSES, "the job is loaded already"),
         36 | 37 => Cause::after(PASSES, "launchd is still busy with this job"),
-        64 => never("launchctl did not understand what was typed", "launchctl help"),
-        78 => never("the program of the job says that a person must act first", "parachute logs hub"),
+        64 => never("launchctl did not understand the command", "launchctl help"),
+        78 => never("the program of the job needs you to act first", "parachute logs hub"),
         110 | 111 => never("the label or the program of the plist is not valid", "parachute units render hub --target launchd-agent"),
         112 => never(
-            "this domain does not exist: nobody is logged in at the screen of this Mac",
+            "this domain does not exist: no user is logged in at the screen of this Mac",
             "log in at the screen, or: sudo parachute init --scope system",
         ),
         113 => never(
@@ -47,10 +47,10 @@ fn code_of(code: i32) -> Cause {
         ),
         119 => never("the job is disabled by an override", "parachute init"),
         122 => never(
-            "the plist has the wrong owner or mode: it must be yours, and nobody else may write it",
+            "the plist has the wrong owner or mode: it must be yours, and writable by you only",
             "ls -l ~/Library/LaunchAgents",
         ),
-        124 => Cause::after(PASSES, "the domain is being torn down: somebody is logging out"),
+        124 => Cause::after(PASSES, "the domain is being torn down: the user is logging out"),
         125 => never(
             "this domain takes no such request: over SSH or without a screen there is no gui domain",
             "sudo parachute init --scope system     (a daemon needs no screen)",
@@ -88,7 +88,7 @@ mod tests {
                 assert!(cause.next.is_some(), "{code}");
             }
         }
-        assert!(of(&invocation, &Output::default()).what.contains("ended by a signal"));
+        assert!(of(&invocation, &Output::default()).what.contains("killed by a signal"));
         let unknown = Output { code: Some(99), ..Output::default() };
         assert_eq!(of(&invocation, &unknown).next.as_deref(), Some("launchctl error 99"));
     }

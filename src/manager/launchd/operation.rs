@@ -184,7 +184,7 @@ impl LaunchdOperation {
                     parse::job(&print.stdout).pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
                 Move::Failed(
                     Cause::safe(format!(
-                        "the job is still there{pid}, {} s after it was told to go",
+                        "the job is still there{pid}, {} s after it was told to stop",
                         GONE.as_secs()
                     ))
                     .hint(verbs::print(&self.launchd, &self.unit).to_string()),

@@ -78,7 +78,7 @@ impl Job {
             "spawn scheduled" | "xpcproxy" | "spawning" => Active::Starting,
             "not running" | "waiting" | "exited" | "spawn failed" => Active::Idle,
             _ if self.pid.is_some() => Active::Running,
-            other => return Told::Unknown(format!("launchd calls its state {other:?}")),
+            other => return Told::Unknown(format!("launchd reports the state {other:?}")),
         })
     }
 
@@ -118,7 +118,9 @@ pub fn state(
 ) -> UnitState {
     let enabled = match is_disabled(disabled, &unit.label()) {
         Some(disabled) => Told::Known(!disabled),
-        None => Told::Unknown(format!("`launchctl print-disabled` does not say: {}", disabled.stderr.trim())),
+        None => {
+            Told::Unknown(format!("`launchctl print-disabled` has no answer: {}", disabled.stderr.trim()))
+        }
     };
     let off = enabled.is_false();
     let mut state = UnitState { enabled, ..UnitState::unknown("") };

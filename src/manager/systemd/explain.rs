@@ -104,7 +104,7 @@ pub fn refused(systemd: &Systemd, invocation: &Invocation, output: &Output) -> C
             .hint(format!("sudo {}", plainly(invocation))),
         Said::Masked => masked(systemd, &unit(), None),
         Said::BadUnit => Cause::never(words).hint(analyze(systemd, None, &unit())),
-        Said::TooOften => Cause::safe("it was started too often in too short a time").hint(typed(
+        Said::TooOften => Cause::safe("start limit hit: it was started too often").hint(typed(
             systemd,
             "reset-failed",
             &unit(),
@@ -158,12 +158,12 @@ pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     let cause = Cause { what, retry, next: Some(journal(systemd, &name)) };
     match (&state.active, state.restarts) {
         (Told::Known(Active::Restarting), _) => {
-            Cause { what: format!("{}; systemd goes on trying", cause.what), ..cause }
+            Cause { what: format!("{}; systemd keeps restarting it", cause.what), ..cause }
         }
         // The limit stops an automatic restart with the result of the last run, not with start-limit-hit (measured).
         (Told::Known(Active::Failed), Some(restarts)) if restarts > 0 => {
             let times = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
-            Cause { what: format!("{}; systemd restarted it {times} and has given up", cause.what), ..cause }
+            Cause { what: format!("{}; systemd restarted it {times} and stopped", cause.what), ..cause }
         }
         _ => cause,
     }
@@ -179,9 +179,7 @@ pub fn not_enabled(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cau
             Cause::never(format!("{name} has no [Install] section: nothing can start it at boot"))
                 .hint(analyze(systemd, Some(state), &name))
         }
-        Some(word) => {
-            Cause::never(format!("systemd goes on calling it {word:?}")).hint(status(systemd, unit))
-        }
+        Some(word) => Cause::never(format!("systemd keeps reporting {word:?}")).hint(status(systemd, unit)),
         None => Cause::never(format!("systemd knows no {name}")).hint("parachute init"),
     }
 }
@@ -193,26 +191,25 @@ fn result(state: &UnitState) -> (String, Retry) {
         Some("signal") => (format!("it was killed by {}", signal(state)), Retry::Safe),
         Some("core-dump") => (format!("it crashed with {}", signal(state)), Retry::Safe),
         Some("watchdog") => {
-            ("it gave no sign of life in time and was ended (WatchdogSec=)".to_owned(), Retry::Safe)
+            ("it missed its watchdog deadline and was killed (WatchdogSec=)".to_owned(), Retry::Safe)
         }
-        Some("timeout") => (
-            "it was not up, or not down, in time (TimeoutStartSec=, TimeoutStopSec=)".to_owned(),
-            Retry::Safe,
-        ),
-        Some("oom-kill") => ("the kernel killed it, since memory was short".to_owned(), Retry::After(MEMORY)),
-        Some("protocol") => ("it ended before it said that it was ready".to_owned(), Retry::Safe),
+        Some("timeout") => {
+            ("it did not start or stop in time (TimeoutStartSec=, TimeoutStopSec=)".to_owned(), Retry::Safe)
+        }
+        Some("oom-kill") => ("the kernel killed it: out of memory".to_owned(), Retry::After(MEMORY)),
+        Some("protocol") => ("it exited before it was ready".to_owned(), Retry::Safe),
         Some("resources") => (
             "systemd could not prepare its start: a file that the unit needs is not there or cannot be read"
                 .to_owned(),
             Retry::Never,
         ),
-        Some("start-limit-hit") => ("it was started too often in too short a time".to_owned(), Retry::Safe),
+        Some("start-limit-hit") => ("start limit hit: it was started too often".to_owned(), Retry::Safe),
         Some("exec-condition") => {
-            ("a condition of the unit said no (ExecCondition=)".to_owned(), Retry::Never)
+            ("a condition of the unit failed (ExecCondition=)".to_owned(), Retry::Never)
         }
         Some(other) => (format!("systemd says {other:?}"), Retry::Safe),
         None => match state.exit {
-            Some(0) => ("it ended at once, with exit code 0".to_owned(), Retry::Safe),
+            Some(0) => ("it exited at once with code 0".to_owned(), Retry::Safe),
             _ => ("it does not run".to_owned(), Retry::Safe),
         },
     }
@@ -227,10 +224,10 @@ fn exit_code(code: i32) -> (String, Retry) {
     }
     match code {
         // sysexits.h, EX_CONFIG: our word for "a person must act".
-        78 => ("it asks for a person: its settings or its port (exit code 78)".to_owned(), Retry::Never),
+        78 => ("it needs you to act first: its settings or its port (exit code 78)".to_owned(), Retry::Never),
         126 => ("its program cannot be run (exit code 126)".to_owned(), Retry::Never),
         127 => ("a program that it runs is not there (exit code 127)".to_owned(), Retry::Never),
-        code => (format!("it failed with exit code {code}"), Retry::Safe),
+        code => (format!("it exited with code {code}"), Retry::Safe),
     }
 }
 

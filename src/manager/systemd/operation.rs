@@ -148,7 +148,7 @@ impl SystemdOperation {
             }
             Active::Starting | Active::Stopping if asked.refused.is_none() => {
                 if late {
-                    return Move::Failed(self.still("it is still on its way", seen.state.pid));
+                    return Move::Failed(self.still("it is still starting or stopping", seen.state.pid));
                 }
                 self.pause(asked, LOOK)
             }
@@ -175,7 +175,7 @@ impl SystemdOperation {
 
     fn still(&self, what: &str, pid: Option<u32>) -> Cause {
         let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-        Cause::safe(format!("{what}{pid}, though systemd called its job done"))
+        Cause::safe(format!("{what}{pid}, though systemd reported the job done"))
             .hint(explain::status(&self.systemd, &self.unit))
     }
 }

@@ -83,7 +83,7 @@ fn loaded(load: &str) -> Told<bool> {
     match load {
         "loaded" => Told::Known(true),
         "not-found" | "masked" | "bad-setting" | "error" => Told::Known(false),
-        other => Told::Unknown(format!("systemd calls the definition {other:?}")),
+        other => Told::Unknown(format!("systemd reports the unit file state {other:?}")),
     }
 }
 
@@ -103,7 +103,7 @@ fn active(active: &str, sub: &str) -> Told<Active> {
         ("deactivating", _) => Active::Stopping,
         ("failed", _) => Active::Failed,
         ("inactive", _) => Active::Stopped,
-        (other, _) => return Told::Unknown(format!("systemd calls its state {other:?}")),
+        (other, _) => return Told::Unknown(format!("systemd reports the state {other:?}")),
     })
 }
 
@@ -117,7 +117,7 @@ fn enabled(load: &str, state: Option<&str>) -> Told<bool> {
             | "masked-runtime" | "generated" | "transient",
         ) => Told::Known(false),
         None if load == "not-found" => Told::Known(false),
-        Some(other) => Told::Unknown(format!("systemd calls it {other:?}")),
+        Some(other) => Told::Unknown(format!("systemd reports {other:?}")),
         None => Told::Unknown("systemd does not say whether it is enabled".to_owned()),
     }
 }
@@ -349,7 +349,7 @@ mod tests {
         }
         assert_eq!(
             told("maintenance", ""),
-            Told::Unknown("systemd calls its state \"maintenance\"".to_owned())
+            Told::Unknown("systemd reports the state \"maintenance\"".to_owned())
         );
         let enabled = |word: &str| {
             let text = format!("LoadState=loaded\nActiveState=inactive\nUnitFileState={word}\n");

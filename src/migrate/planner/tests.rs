@@ -164,9 +164,9 @@ fn a_whole_detached_home() {
     copy /usr/bin/parachute to /home/op/.parachute/bin/parachute
     write the unit /home/op/.config/systemd/user/parachute-hub.service
     write the unit /home/op/.config/systemd/user/parachute-hub.socket
-    have hub start by itself
-    have hub.socket start by itself
-    let services of op run without a login
+    enable hub at boot
+    enable hub.socket at boot
+    enable linger for op (services run without a login)
     stop hub (pid 13), vault (pid 26), scribe (pid 44), wrapper (pid 52)
     wait until port 1939, 1940, 1943, 1951 is free, at most 15 s
     start hub.socket
@@ -288,7 +288,7 @@ fn orphans() {
 fn no_module_list_no_cutover() {
     let mut scene = Scene::new();
     scene.0.broken = Some("services.json is cut off".to_owned());
-    assert_eq!(scene.refused(), "it cannot be told which modules there are: services.json is cut off");
+    assert_eq!(scene.refused(), "the list of modules is unknown: services.json is cut off");
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn stale_units() {
     let plan = scene.plan().unwrap();
     let words: Vec<String> = plan.steps.iter().map(Step::describe).collect();
     let at = |text: &str| words.iter().position(|word| word.starts_with(text)).unwrap();
-    assert!(at("have vault not start") < at("stop vault") && at("stop vault") < at("stop hub (pid 13)"));
+    assert!(at("disable vault") < at("stop vault") && at("stop vault") < at("stop hub (pid 13)"));
     assert!(words.contains(&"wait until port 1939, 1940, 1943, 1951 is free, at most 15 s".to_owned()));
     assert!(
         words
@@ -328,7 +328,7 @@ fn stale_units() {
     // Another manager's.
     scene.0.units =
         vec![unit(Some(running(26)), Some("sudo systemctl disable --now parachute-vault.service"))];
-    assert!(scene.refused().contains("keeps vault running, and belongs to another manager"));
+    assert!(scene.refused().contains("keeps vault running and belongs to another service manager"));
     scene.0.units = vec![unit(
         Some(UnitStateEnabled::down()),
         Some("sudo systemctl disable --now parachute-vault.service"),

@@ -56,7 +56,7 @@ fn links_are_looked_at_and_never_followed() {
             row("odd", Kind::Special, Label::Unknown, 0),
         ]
     );
-    assert_eq!(notice(&home).as_deref(), Some("4 leftovers of an older version: parachute migrate --list"));
+    assert_eq!(notice(&home).as_deref(), Some("4 files of an older version: parachute migrate --list"));
 }
 
 #[test]

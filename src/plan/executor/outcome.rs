@@ -18,7 +18,7 @@ pub struct Done {
 
 /// A plan that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {}", step.as_ref().map_or_else(|| "write down what was done".to_owned(), Step::describe))]
+#[error("cannot {}", step.as_ref().map_or_else(|| "record what was done".to_owned(), Step::describe))]
 pub struct Failed {
     /// Index of the step that failed, from 0; the number of steps if the receipt could not be written.
     pub index: usize,
@@ -47,7 +47,7 @@ pub enum StepError {
         what: String,
     },
     /// The step was performed, and its goal is not reached.
-    #[error("it was done and is not so: {found}")]
+    #[error("it was done, but the result is: {found}")]
     NotReached {
         /// What was found instead.
         found: String,
@@ -55,7 +55,7 @@ pub enum StepError {
         hint: Option<String>,
     },
     /// Something else changed what the step is about since the plan was made.
-    #[error("{subject} is not what it was when the plan was made: somebody else changed it")]
+    #[error("{subject} is not what it was when the plan was made: another program changed it")]
     Changed {
         /// Path or unit.
         subject: String,

@@ -92,7 +92,7 @@ async fn take_back_one<H: Host>(
     match recorded.to_undo(state) {
         UndoAction::Nothing => return Outcome::NothingToDo,
         UndoAction::Leave => {
-            let because = format!("somebody else changed it ({}); it is left as it is", now.words());
+            let because = format!("another program changed it ({}); it is left as it is", now.words());
             return Outcome::Diverged(because);
         }
         UndoAction::Inverse => {}
@@ -128,7 +128,7 @@ async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) ->
     }
     match (inverse, &now) {
         (Step::RemoveDir { .. }, Observed::Dir { dir: Dir::Occupied { .. } }) => {
-            Outcome::Diverged("there is something in it that is not of this plan".to_owned())
+            Outcome::Diverged("it holds files that this plan did not make".to_owned())
         }
         _ if inverse.is_reached(&now) => Outcome::Undone,
         _ => failed(now.words(), host.by_hand(inverse)),

@@ -46,7 +46,7 @@ pub(super) fn running(daemons: &[Daemon]) -> Result<Vec<RunningDaemon>, HostErro
             Ok(record) => record,
             // It ended while it was observed.
             Err(_) if table::alive(id) == Ok(false) => continue,
-            Err(error) => return Err(cannot("write down how it runs", &daemon.name, &error)),
+            Err(error) => return Err(cannot("record how it runs", &daemon.name, &error)),
         };
         running.push(RunningDaemon {
             name: daemon.name.clone(),

@@ -115,7 +115,7 @@ pub(super) fn keep(path: &Path, to: &Path, fingerprint: &Fingerprint) -> Result<
     }
     let mut incoming = Incoming::beside(to, PRIVATE, None)?;
     let mut file = fs::open_read(path)?;
-    copy(&mut file, path, &mut incoming, fingerprint, "it was looked at")?;
+    copy(&mut file, path, &mut incoming, fingerprint, "it was examined")?;
     Ok(incoming.commit()?)
 }
 

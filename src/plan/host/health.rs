@@ -37,7 +37,7 @@ pub(super) async fn await_hub<R: Runner>(
     within: Duration,
 ) -> Result<Vec<Note>, HostError> {
     let unit = UnitName::hub();
-    let mut last = "nothing was heard of it".to_owned();
+    let mut last = "no answer from it".to_owned();
     let wait = async {
         loop {
             let answer = ask(hub).await;
@@ -75,25 +75,29 @@ async fn ask(hub: &Client) -> Result<Answer, ClientError> {
 
 fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) -> HubHealth {
     if state.active == Told::Known(Active::Failed) {
-        return HubHealth::Never("the manager started it and has given up: it fails each time".to_owned());
+        return HubHealth::Never(
+            "the service manager started it and stopped trying: it fails each time".to_owned(),
+        );
     }
     if let (Told::Known(Active::Idle), Some(code)) = (&state.active, state.exit) {
         // A hub that needs the help of a person ends with a code after which launchd does not start it again.
-        return HubHealth::Never(format!("it has ended with code {code}, and the manager lets it be"));
+        return HubHealth::Never(format!(
+            "it exited with code {code}, and the service manager does not restart it"
+        ));
     }
     let Answer { health, status, port } = match answer {
         Ok(answer) => answer,
         Err(error) => {
             // launchd never gives up: only this says that the hub ends again and again.
             let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
-            let died = format!("it died{how}, and is being started again");
+            let died = format!("it failed{how} and is being restarted");
             let restarting = state.active == Told::Known(Active::Restarting);
             return HubHealth::NotYet(if restarting { died } else { error_chain::of(&error) });
         }
     };
     let hub = &status.hub;
     if health.service != "parachute-hub" {
-        return HubHealth::NotYet(format!("what answers calls itself {:?}", health.service));
+        return HubHealth::NotYet(format!("the program that answers calls itself {:?}", health.service));
     }
     if health.version != version {
         return HubHealth::NotYet(format!("parachute {} answers, and this is {version}", health.version));
@@ -203,7 +207,7 @@ fn missing(wanted: &[String], modules: &[ModuleView], is_stable: impl Fn(&str) -
                     .map_or(module.detail.as_str(), |problem| problem.error_description.as_str());
                 format!("{short} is not ready: {problem}")
             }
-            None => format!("{short} is not known to the hub"),
+            None => format!("the hub does not know {short}"),
         })
         .collect()
 }
@@ -211,8 +215,8 @@ fn missing(wanted: &[String], modules: &[ModuleView], is_stable: impl Fn(&str) -
 /// Why a module is not stable although it is ready.
 fn unstable(module: &ModuleView) -> String {
     match module.restarts_in_window {
-        0 => "it came up only just now".to_owned(),
-        crashes => format!("it comes up and falls over ({crashes}×)"),
+        0 => "it became ready only a moment ago".to_owned(),
+        crashes => format!("it becomes ready and crashes ({crashes}×)"),
     }
 }
 
@@ -284,7 +288,7 @@ mod tests {
         let old = Answer { health: Health { version: "0.9.0".to_owned(), ..health("a") }, ..answer(7) };
         assert_eq!(not_yet(Ok(old), &up), "parachute 0.9.0 answers, and this is 1.0.0");
         let web = Answer { health: Health { service: "web".to_owned(), ..health("a") }, ..answer(7) };
-        assert_eq!(not_yet(Ok(web), &up), "what answers calls itself \"web\"");
+        assert_eq!(not_yet(Ok(web), &up), "the program that answers calls itself \"web\"");
         let hijacked = Answer { port: Ok(health("b")), ..answer(7) };
         assert_eq!(not_yet(Ok(hijacked), &up), "another server answers on 127.0.0.1:1939");
         let foreign = ClientError::Foreign { status: hyper::StatusCode::OK };
@@ -295,7 +299,7 @@ mod tests {
         let silent = ClientError::NoHub { socket: "/s".into() };
         let result = Some("exit code 1".to_owned());
         let again = UnitState { result, ..state(Active::Restarting, None) };
-        assert_eq!(not_yet(Err(silent), &again), "it died (exit code 1), and is being started again");
+        assert_eq!(not_yet(Err(silent), &again), "it failed (exit code 1) and is being restarted");
         let failed = judge(Ok(answer(7)), &state(Active::Failed, None), "1.0.0");
         assert!(matches!(failed, HubHealth::Never(_)), "waiting longer does not help");
         let over = UnitState { exit: Some(0), ..state(Active::Idle, None) };
@@ -318,10 +322,10 @@ mod tests {
         assert_eq!(
             missing(&wanted, &modules, |short| short == "ok"),
             [
-                "vault is not ready: it comes up and falls over (3×)",
-                "notes is not ready: it came up only just now",
+                "vault is not ready: it becomes ready and crashes (3×)",
+                "notes is not ready: it became ready only a moment ago",
                 "web is not ready: waiting for port 1940",
-                "gone is not known to the hub",
+                "the hub does not know gone",
             ]
         );
     }
@@ -341,7 +345,7 @@ mod tests {
         let vault = ModuleView { restarts_in_window: 2, ..view("vault", 1, true) };
         let notes = not_ready(&ready, &[vault], |short| short == "web");
         assert_eq!(notes.len(), 1);
-        assert_eq!(notes[0].text, "module vault is not ready: it comes up and falls over (2×)");
+        assert_eq!(notes[0].text, "module vault is not ready: it becomes ready and crashes (2×)");
     }
 
     #[test]

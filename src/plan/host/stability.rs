@@ -104,7 +104,7 @@ pub(super) mod tests {
         assert!(stability.is_stable("vault", at(1_000)));
         assert!(!stability.is_stable("notes", at(1_000)), "a module that was never reported");
         stability.record(&[vault(1, false, 0)], at(1_100));
-        assert!(!stability.is_stable("vault", at(5_000)), "it is not ready any more");
+        assert!(!stability.is_stable("vault", at(5_000)), "it is no longer ready");
         stability.record(&[vault(1, true, 0)], at(1_200));
         assert!(
             !stability.is_stable("vault", at(2_100)) && stability.is_stable("vault", at(2_200)),

@@ -71,7 +71,7 @@ pub(super) fn accepted(
             let why = match &state.refused {
                 Some(why) => why.clone(),
                 None if state.masked => "it is masked".to_owned(),
-                None => "it does not find it".to_owned(),
+                None => "its program is not found".to_owned(),
             };
             let what = format!("{} does not accept {}: {why}", manager.words(), path.display());
             let hint = commands::status(unit, manager);
@@ -83,7 +83,7 @@ pub(super) fn accepted(
 
 pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
     Ok(Observed::Enabled {
-        enabled: known(&format!("whether {unit} starts by itself"), state.enabled.clone())?,
+        enabled: known(&format!("whether {unit} is enabled"), state.enabled.clone())?,
         active: known(&format!("whether {unit} runs"), state.active.clone())?,
     })
 }
@@ -107,6 +107,6 @@ pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitNam
 fn known<T>(what: &str, told: Told<T>) -> Result<T, HostError> {
     match told {
         Told::Known(value) => Ok(value),
-        Told::Unknown(because) => Err(HostError::refused(format!("{what} cannot be told: {because}"), None)),
+        Told::Unknown(because) => Err(HostError::refused(format!("{what} is unknown: {because}"), None)),
     }
 }

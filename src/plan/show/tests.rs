@@ -118,9 +118,11 @@ fn everything_is_shown_but_secrets() {
     let shown = show(&plan, &observed, &systemd(Scope::User));
     let text = shown.text(&diff);
     insta::assert_snapshot!("text", text);
+    let brief = shown.brief();
+    insta::assert_snapshot!("brief", brief);
     let json = serde_json::to_string_pretty(&shown).unwrap();
     insta::assert_snapshot!("json", json);
-    for said in [text, json] {
+    for said in [text, brief, json] {
         assert!(!said.contains("planted") && !said.contains('\u{1b}'), "{said}");
     }
 }
@@ -169,5 +171,5 @@ fn launchd_is_told_what_its_driver_tells_it() {
 fn no_command_starts_a_detached_daemon_again() {
     let step = Step::StartDaemons { daemons: Vec::new() };
     let hint = commands::by_hand(&step, None).unwrap();
-    assert_eq!(hint, "put back what is missing, then: parachute migrate --rollback");
+    assert_eq!(hint, "restore what is missing, then: parachute migrate --rollback");
 }

@@ -13,7 +13,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Takes the descriptors from `first` on, `count` of them. No child inherits them from here on.
 pub(in crate::process) fn take(first: RawFd, count: u16) -> io::Result<Vec<OwnedFd>> {
     if TAKEN.swap(true, Ordering::SeqCst) {
-        return Err(io::Error::other("they were taken before"));
+        return Err(io::Error::other("they were taken already"));
     }
     let numbers = first..first.saturating_add(RawFd::from(count));
     if let Some(closed) = numbers.clone().find(|raw| !is_open(*raw)) {

@@ -43,14 +43,14 @@ impl Machine {
             AfterCrash::Crashed => {
                 let window = humantime::format_duration(self.policy.window);
                 out.push(Effect::Note(format!(
-                    "crashed too often: {crashes} crashes within {window}; `parachute start {}` tries again",
+                    "crashed: {crashes} times within {window}; `parachute start {}` tries again",
                     self.short
                 )));
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.state = State::Crashed { problem };
             }
             AfterCrash::RestartAt(until) if until <= now.mono => {
-                out.push(Effect::Note(format!("starting it again at once (crash {crashes} of {max})")));
+                out.push(Effect::Note(format!("restarting it at once (crash {crashes} of {max})")));
                 self.respawns = self.respawns.saturating_add(1);
                 self.check(None, out);
             }
@@ -58,7 +58,7 @@ impl Machine {
                 let wait =
                     Duration::from_millis(u64::try_from((until - now.mono).as_millis()).unwrap_or(u64::MAX));
                 let wait = humantime::format_duration(wait);
-                out.push(Effect::Note(format!("starting it again in {wait} (crash {crashes} of {max})")));
+                out.push(Effect::Note(format!("restarting it in {wait} (crash {crashes} of {max})")));
                 self.state = State::Backoff { until, problem };
             }
         }
@@ -76,14 +76,9 @@ impl Machine {
             humantime::format_duration(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
         let before = match ready {
             Readiness::Ready { .. } => "",
-            Readiness::Waiting { .. } | Readiness::Unbound { .. } => " before it was ready",
+            Readiness::Waiting { .. } | Readiness::Unbound { .. } => ", before it was ready",
         };
-        let text = format!(
-            "{} ({}) ended by itself{before} after {lived}: {}",
-            self.short,
-            run.leader,
-            ended.phrase()
-        );
+        let text = format!("{} ({}) {} after {lived}{before}", self.short, run.leader, ended.phrase());
         Problem::new(ProblemKind::Exited, text, now.wall).next(format!("parachute why {}", self.short))
     }
 

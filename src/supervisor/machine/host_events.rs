@@ -164,7 +164,7 @@ impl Machine {
         let text = format!("its health check failed {sick} times in a row: {why}");
         let problem = Problem::new(
             ProblemKind::Unhealthy,
-            format!("{} is up and not well: {text}", self.short),
+            format!("{} runs but is unhealthy: {text}", self.short),
             now.wall,
         )
         .next(format!("parachute logs {}", self.short));
@@ -186,7 +186,7 @@ impl Machine {
         match std::mem::replace(&mut self.state, State::Down) {
             State::Up { run, ready, .. } => {
                 let problem = self.exit_problem(&run, &ready, ended, now);
-                out.push(Effect::Note(format!("ended by itself: {}", ended.phrase())));
+                out.push(Effect::Note(ended.phrase()));
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);
                 let escalation = Escalation::Term { kill_at: now.mono + self.policy.kill_timeout };
@@ -194,7 +194,7 @@ impl Machine {
                 self.state = State::Draining { run, cause: Cause::Crash { problem }, escalation };
             }
             State::Stopping { run, cause, escalation } => {
-                out.push(Effect::Note(format!("ended: {}", ended.phrase())));
+                out.push(Effect::Note(format!("stopped: {}", ended.phrase())));
                 let signal = match &escalation {
                     Escalation::Term { .. } => EndSignal::Term,
                     Escalation::Kill { .. } | Escalation::Stuck { .. } => EndSignal::Kill,

@@ -98,12 +98,12 @@ fn escalate(
     match escalation {
         Escalation::Term { .. } => {
             let grace = humantime::format_duration(grace);
-            out.push(Effect::Note(format!("did not end within {grace} of SIGTERM; escalating to SIGKILL")));
+            out.push(Effect::Note(format!("did not end within {grace} of SIGTERM; sending SIGKILL")));
             *escalation = Escalation::Kill { give_up_at: now.mono + KILL_WAIT };
             Escalated::Signal(EndSignal::Kill)
         }
         Escalation::Kill { .. } | Escalation::Stuck { .. } => {
-            let text = format!("{short} has processes that survive SIGKILL; it cannot be called stopped");
+            let text = format!("{short} has processes that survive SIGKILL: it is not stopped");
             let problem = Problem::new(ProblemKind::StopFailed, text, now.wall).next("parachute status");
             out.push(Effect::Note("processes survive SIGKILL; still watching".to_owned()));
             *escalation = Escalation::Stuck { problem: problem.clone() };

@@ -43,7 +43,7 @@ pub(super) async fn free(
     match ports::holding(launch.port).map_err(|unsure| unsure_of_port(input, launch.port, unsure))? {
         None => Ok(ended),
         Some((holder, ids)) => {
-            let why = "an earlier instance keeps coming back: another manager restarts it";
+            let why = "an earlier instance keeps coming back: another service manager restarts it";
             Err(squatter(input, holder, &ids, why))
         }
     }

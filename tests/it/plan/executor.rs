@@ -64,7 +64,7 @@ fn a_step_that_cannot_be_taken_back_is_named_and_tried_again() {
     // No other plan begins before this one is ended. To finish it is to take it back.
     let other = program.run(&mut host, &plan(vec![file("/g", "x")])).unwrap().unwrap_err();
     let said = other.error.to_string();
-    assert!(said.ends_with("init` was cut short: finish it or take it back first"), "{said}");
+    assert!(said.ends_with("init` was interrupted: finish or undo it first"), "{said}");
     let again = program.resume(&mut host).unwrap().unwrap_err();
     assert!(again.error.to_string().contains("hub failed"), "{}", again.error);
     assert_eq!(again.rollback.unwrap().remaining, []);
@@ -193,7 +193,7 @@ fn a_file_that_was_changed_meanwhile_is_left_and_the_previous_content_is_kept() 
     let rollback = program.roll_back(&mut host).unwrap();
     assert_eq!((rollback.remaining.len(), rollback.retry), (1, false));
     let left = &rollback.remaining[0];
-    assert!(left.because.starts_with("somebody else changed it"), "{left:?}");
+    assert!(left.because.starts_with("another program changed it"), "{left:?}");
     let hint = left.hint.clone().unwrap();
     let kept = hint.strip_prefix("diff ").unwrap().split(' ').next().unwrap();
     assert_eq!(std::fs::read(Path::new(kept)).unwrap(), b"from before");

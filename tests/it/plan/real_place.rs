@@ -250,7 +250,7 @@ pub fn put(path: &Path, mode: u32, bytes: &[u8]) {
     set_mode(path, mode);
 }
 
-/// Makes a directory, and those above it that are missing.
+/// Makes a directory, and those parent directories that are missing.
 pub fn make_dir(path: &Path, mode: u32) {
     std::fs::create_dir_all(path).unwrap();
     set_mode(path, mode);

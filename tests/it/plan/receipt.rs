@@ -36,8 +36,8 @@ fn the_receipt_takes_back_everything_that_was_installed() {
     let uninstall = uninstall(&host, &receipt);
     insta::assert_snapshot!(describe(&uninstall), @r"
     stop hub
-    have hub not start by itself
-    end services of op at the last logout
+    disable hub
+    disable linger for op (services stop at logout)
     remove the unit /u/parachute-hub.service
     remove /a/b/program
     remove the directory /a/b if it is empty

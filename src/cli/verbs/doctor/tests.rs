@@ -31,10 +31,11 @@ fn an_ill_one_says_of_each_what_to_type() {
 #[test]
 fn afterwards_it_is_said_what_was_done() {
     let after = |mended, notes| screen(&Report { mended, notes, ..report(&well()) }, Style::PLAIN);
-    let note = Note { text: "the unit is not mended: it was changed".to_owned(), hint: Some("x".to_owned()) };
+    let note =
+        Note { text: "the unit is not repaired: it was changed".to_owned(), hint: Some("x".to_owned()) };
     let output = after(Some(0), vec![note]);
-    let end = "note: the unit is not mended: it was changed\n  hint: x\nthere is nothing that a plan could mend\n\
-               all is well (25 checks)\n";
+    let end = "note: the unit is not repaired: it was changed\n  hint: x\nnothing that --fix can repair\n\
+               all ok (25 checks)\n";
     assert!(output.ends_with(end), "{output}");
     assert!(after(Some(2), Vec::new()).contains("✓ 2 steps were done\n"));
 }
@@ -52,10 +53,10 @@ fn a_plan_mends_what_can_be_mended_and_leaves_the_rest() {
     assert_eq!(
         steps,
         [
-            "give /home/op/.parachute the mode 0755",
-            "give /home/op/.parachute/hub.env the mode 0600",
-            "let services of op run without a login",
+            "set the mode of /home/op/.parachute to 0755",
+            "set the mode of /home/op/.parachute/hub.env to 0600",
+            "enable linger for op (services run without a login)",
         ]
     );
-    assert!(notes.len() == 1 && notes[0].starts_with("the unit is not mended: "), "{notes:?}");
+    assert!(notes.len() == 1 && notes[0].starts_with("the unit is not repaired: "), "{notes:?}");
 }

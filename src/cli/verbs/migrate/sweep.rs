@@ -122,7 +122,7 @@ async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
         let mut agreed = ask(cx, &format!("move them into .archive-{day}?"))?;
         let live = screen::databases(&report.leftovers);
         if agreed && !live.is_empty() {
-            agreed = ask(cx, &format!("no other program has {live} open?"))?;
+            agreed = ask(cx, &format!("is {live} closed in every other program?"))?;
         }
         if !agreed {
             return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
@@ -247,13 +247,13 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let state = cx.home.install_dir();
     let Some(log) = peek_unfinished(&state).map_err(|error| apply::unopened(&error))? else { return Ok(()) };
     if log.plan.verb != Verb::Sweep {
-        let text = format!("an earlier `parachute {}` was broken off", log.plan.verb);
+        let text = format!("an earlier `parachute {}` was interrupted", log.plan.verb);
         let next =
             if log.plan.verb == Verb::Init { "init --resume".to_owned() } else { log.plan.verb.to_string() };
         return Err(CliError::new(ExitKind::Failed, text).hint(format!("parachute {next}")));
     }
     let _lock = unused(cx).await?;
-    Terminal.err("an earlier `parachute migrate` was broken off; it is finished first\n");
+    Terminal.err("an earlier `parachute migrate` was interrupted; it is finished first\n");
     let mut host = real_host(cx);
     match apply::settle(cx, &mut host, &state, apply::Recovery::Finish).await {
         Ok(output) => {

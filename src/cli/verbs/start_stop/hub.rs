@@ -107,7 +107,8 @@ pub(super) async fn restart(cx: &Context, json: bool) -> Result<Output, CliError
     let client = cx.client();
     let old = answering(&client).await?;
     if old.as_ref().is_some_and(|hub| hub.mode == FOREGROUND) {
-        let text = "a hub in the foreground cannot restart itself: stop it and run `parachute serve` again";
+        let text =
+            "a hub in the foreground cannot be restarted from here: stop it and run `parachute serve` again";
         return Err(CliError::new(ExitKind::Usage, text).hint("parachute restart --all     (every module)"));
     }
     let installation = installation::installed(cx)
@@ -145,7 +146,7 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
             }
         }
     });
-    let silent = || format!("{} calls the hub running, and it does not answer", driver.manager.words());
+    let silent = || format!("{} reports the hub running, but it does not answer", driver.manager.words());
     let answer = answer.await.unwrap_or_else(|_| Err(silent()));
     answer.map_err(|text| CliError::new(ExitKind::Failed, text).hint("parachute logs hub"))
 }
@@ -267,13 +268,13 @@ pub(super) fn already_stopped(json: bool) -> Output {
 }
 
 fn not_installed() -> CliError {
-    CliError::new(ExitKind::NoHub, "no hub is running, and none is installed that could be started")
+    CliError::new(ExitKind::NoHub, "no hub is running, and none is installed")
         .hint("parachute init")
         .hint("parachute serve     (in the foreground)")
 }
 
 fn unseen() -> CliError {
-    let text = "the hub is kept by a manager in which no unit of this home can be found from here";
+    let text = "the hub runs under a service manager in which no unit of this home can be found from here";
     CliError::new(ExitKind::Failed, text).hint("parachute doctor")
 }
 

@@ -85,7 +85,7 @@ fn ill() {
         Timestamp(0),
     ));
     let mut waiting = module("scribe", State::Restarting);
-    waiting.detail = "tries again in 0.5 s".to_owned();
+    waiting.detail = "next try in 0.5 s".to_owned();
     let mut status = status(vec![crashed, unbound, waiting]);
     status.problems.push(FileProblem {
         file: "/h/services.json".to_owned(),

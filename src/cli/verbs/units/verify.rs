@@ -20,7 +20,7 @@ pub(super) struct VerifyArgs {
     /// Whose services
     #[arg(long, value_name = "SCOPE")]
     scope: Option<installation::ScopeArg>,
-    /// As whom the hub runs, in the system scope
+    /// User that the hub runs as, in the system scope
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Print it as JSON
@@ -73,11 +73,7 @@ fn screen(report: &Verified, style: Style) -> String {
     if report.complaints.is_empty() {
         for file in &report.files {
             let file = printable(&file.display().to_string());
-            out.push_str(&format!(
-                "{} {file}: {} has nothing to say against it\n",
-                style.good("✓"),
-                report.manager
-            ));
+            out.push_str(&format!("{} {file}: {} accepts it\n", style.good("✓"), report.manager));
         }
     }
     out

@@ -99,7 +99,7 @@ fn a_stop_is_over_when_the_label_is_gone() {
 fn what_no_retry_helps_is_told_at_once() {
     for (answers, said) in [
         (vec![(125, "")], "no gui domain"),
-        (vec![(112, "")], "nobody is logged in"),
+        (vec![(112, "")], "no user is logged in"),
         (vec![(113, ""), (0, ""), (119, "")], "disabled by an override"),
         (vec![(113, ""), (0, ""), (122, "")], "wrong owner or mode"),
         (vec![(113, ""), (0, ""), (0, ""), (0, DYING)], "ended at once with code 1"),

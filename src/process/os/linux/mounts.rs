@@ -44,7 +44,7 @@ fn of_fdinfo(file: BorrowedFd<'_>) -> io::Result<MountId> {
     text.lines()
         .find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
         .map(MountId)
-        .ok_or_else(|| io::Error::other("the kernel does not tell on which mount it lies"))
+        .ok_or_else(|| io::Error::other("the kernel does not report its mount"))
 }
 
 #[cfg(test)]

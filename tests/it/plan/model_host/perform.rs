@@ -214,10 +214,7 @@ impl ModelHost {
         let old = below(from, &self.nodes);
         if self.nodes.contains_key(to) {
             if !old.is_empty() && old != below(to, &self.nodes) {
-                return Err(HostError::refused(
-                    format!("there is already something at {}", to.display()),
-                    None,
-                ));
+                return Err(HostError::refused(format!("{} exists already", to.display()), None));
             }
         } else {
             if !matches!(to.parent().and_then(|dir| self.nodes.get(dir)), Some(Node::Dir(_))) {

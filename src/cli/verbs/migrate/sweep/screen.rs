@@ -17,7 +17,7 @@ pub(super) fn list(report: &Report, root: &Path, style: Style) -> String {
         out.push_str(&format!("{} parachute migrate --dry-run\n", style.good("hint:")));
     }
     if report.unfinished {
-        let text = "an earlier `parachute migrate` was broken off; the next one finishes it first";
+        let text = "an earlier `parachute migrate` was interrupted; the next one finishes it first";
         out.push_str(&format!("{} {text}\n", style.warn("note:")));
     }
     for archive in &report.archives {
@@ -74,7 +74,7 @@ pub(super) fn databases(leftovers: &[Leftover]) -> String {
 fn leftovers(all: &[Leftover], root: &Path, style: Style) -> String {
     let root = printable(&root.display().to_string());
     if all.is_empty() {
-        return format!("nothing in {root} is left of an older version\n");
+        return format!("{root} has no files of an older version\n");
     }
     let mut table = Table::default();
     table.row(["NAME", "KIND", "SIZE", "LABEL"].map(Cell::new).to_vec(), Vec::new());
@@ -97,7 +97,7 @@ fn leftovers(all: &[Leftover], root: &Path, style: Style) -> String {
         table.row(cells, because.into_iter().collect());
     }
     let none = if archive::movable(all).next().is_none() { "nothing here would be moved\n" } else { "" };
-    format!("at the root of {root}, and not used by this version:\n{}{none}", table.render())
+    format!("in {root}, not used by this version:\n{}{none}", table.render())
 }
 
 fn moves(moves: &[Move], root: &Path) -> String {
