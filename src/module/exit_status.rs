@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a leader's life ended, as `waitid(2)` reports it.
+/// How a group leader ended, as `waitid(2)` reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
@@ -15,12 +15,12 @@ pub enum ExitStatus {
         /// Whether a core file was written.
         core: bool,
     },
-    /// It is gone and nobody can say how (it was not our child).
+    /// It has ended, and its status is unknown because it was not our child.
     Unknown,
 }
 
 impl ExitStatus {
-    /// The shell's exit code: the code itself, or 128 + the signal (contract A-56).
+    /// The shell's exit code: the code itself, or 128 + the signal.
     #[must_use]
     pub fn code(self) -> Option<i32> {
         match self {
@@ -30,7 +30,7 @@ impl ExitStatus {
         }
     }
 
-    /// One phrase for a person: `exit code 3`, `signal 9 (SIGKILL)`.
+    /// A short phrase for screens: `exit code 3`, `signal 9 (SIGKILL)`.
     #[must_use]
     pub fn phrase(self) -> String {
         match self {
@@ -45,8 +45,8 @@ impl ExitStatus {
     }
 }
 
-/// Names of the signals whose numbers Linux and macOS share, plus the ones each spells differently
-/// by number are left as `signal`: this room is pure and knows no platform.
+/// Names of the signals whose numbers Linux and macOS share. The others are shown as `signal` and their number,
+/// because this room is pure and knows no platform.
 fn signal_name(signal: i32) -> &'static str {
     match signal {
         1 => "SIGHUP",
