@@ -1,4 +1,4 @@
-//! Steps as shell commands, as a person would type them. Commands to a manager are the invocations that its driver
+//! Steps as shell commands, as a user would type them. Commands to a manager are the invocations that its driver
 //! runs. Pure.
 
 use std::path::Path;
@@ -91,11 +91,11 @@ pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> 
             (Entry::Absent | Entry::File { .. } | Entry::Other { .. }, _) => return None,
         },
         Step::SetEnabled { .. } | Step::SetRunning { .. } | Step::SetLinger { .. } => {
-            // Of several commands the last is the one that does it.
+            // Of several commands the last one performs the step.
             return of_manager(step).pop();
         }
-        // No line can start one of them: its environment may hold secrets and is not printed, and without it another
-        // program would start. Of several daemons most may run already.
+        // No command can start one: its environment may hold secrets and is not printed, and without it another
+        // program would start. Of several daemons most may be running already.
         Step::StartDaemons { .. } => {
             return Some("put back what is missing, then: parachute migrate --rollback".to_owned());
         }
@@ -112,7 +112,7 @@ pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> 
     Some(lines.join(" && "))
 }
 
-/// A command that shows what a step changes: what is there, and what was there before, if that is kept in a file.
+/// A command that shows the effect of a step: the current content, and the previous one, if it is kept in a file.
 #[must_use]
 pub(super) fn inspect(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {

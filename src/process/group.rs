@@ -4,10 +4,10 @@
 //!
 //! 1. the leader ends: `Child::ended` returns, the zombie still holds the pid, so `signal_group` may use `killpg`;
 //! 2. `Child::reap` records the time and frees the pid; `reap_adopted` reaps orphans that have ended, which
-//! would otherwise keep the number of the group in use;
+//!    would otherwise keep the number of the group in use;
 //! 3. `remnants(.., Depth::Kin)`: one `kill(-pgid, 0)` says whether the group has members, one list of our own
 //!    children whether orphans were adopted. Both empty: done, no census (tens of microseconds). This is complete on
-//! Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and a process that leaves the
+//!    Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and a process that leaves the
 //!    group and loses its parent is adopted by us, because we are the subreaper;
 //! 4. otherwise one census, at most 1 ms per hundred processes; marks are read of adopted orphans only;
 //! 5. `Depth::Marks`, at stop and on systems without subreaper: reads the environment of each process of our user.

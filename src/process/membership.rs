@@ -5,7 +5,7 @@
 //!
 //! * the leader is unreaped (alive or zombie)  ⇒ all processes in its group and session are ours;
 //! * it was reaped at time T                   ⇒ members that started at or before T are ours: when they started, our
-//! leader still held the number. Later ones may belong to a new group of the same number;
+//!   leader still held the number. Later ones may belong to a new group of the same number;
 //! * a child of one of ours is ours, unless it is older than its parent (then the parent's pid was recycled);
 //! * an orphan that we adopted (subreaper) is ours if it carries the mark of this run;
 //! * a process of our user anywhere that carries the mark of this run is ours.
