@@ -234,8 +234,8 @@ mod tests {
         signal_group(&guard.run, Signal::Terminate).unwrap();
         assert_eq!(child.exited().await, ExitStatus::Signal { signal: 15, core: false });
         guard.run.reaped = Some(child.reap().unwrap().at);
-        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
-        eventually("nobody can be signalled", || {
+        eventually("no process is left", || guard.remnants(Depth::Marks).is_empty());
+        eventually("no process can be signalled", || {
             signal_group(&guard.run, Signal::Kill) == Err(SignalError::Gone { pid: guard.run.leader.pid })
         });
     }
@@ -250,7 +250,7 @@ mod tests {
         guard.run.reaped = Some(child.reap().unwrap().at);
         assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"]);
         signal_group(&guard.run, Signal::Kill).unwrap();
-        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
+        eventually("no process is left", || guard.remnants(Depth::Marks).is_empty());
     }
 
     #[tokio::test]
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!((left.len(), marks.module.as_str()), (1, "vault"));
         assert_ne!(escapee.session, table::info(table::own_pid()).unwrap().unwrap().session);
         signal(&escapee.id, Signal::Kill).unwrap();
-        eventually("nobody is left", || marked(guard.home.path()).unwrap().is_empty());
+        eventually("no process is left", || marked(guard.home.path()).unwrap().is_empty());
         assert!(marked(&guard.home.path().join("other")).unwrap().is_empty());
     }
 
@@ -305,12 +305,12 @@ mod tests {
             let _ = std::io::stdin().read_line(&mut String::new()); // until the test ends
             return;
         }
-        let (stranger, port) = helper("process::group::tests::a_stranger_on_a_port_is_named");
+        let (stranger, port) = helper("process::group::tests::a_foreign_process_on_a_port_is_named");
         let port: u16 = port.unwrap().parse().unwrap();
         let (holder, id) = ports::holder(port).unwrap().unwrap();
         let phrase = holder.phrase();
         assert!(phrase.starts_with(&format!("pid {} (", stranger.child.id())), "{phrase}");
-        assert!(phrase.contains("--exact process::group::tests::a_stranger"), "{phrase}");
+        assert!(phrase.contains("--exact process::group::tests::a_foreign"), "{phrase}");
         assert_eq!(id.unwrap().pid, stranger.child.id());
         assert_eq!(ports::owned_by(port, &[stranger.child.id()]), Ok(true));
         assert_eq!(ports::owned_by(port, &[table::own_pid()]), Ok(false));
@@ -322,7 +322,7 @@ mod tests {
     #[tokio::test]
     async fn a_subreaper_adopts_and_reaps_orphans() {
         if !is_helper() {
-            let (mut helper, said) = helper("process::group::tests::a_subreaper_adopts_and_reaps_escapees");
+            let (mut helper, said) = helper("process::group::tests::a_subreaper_adopts_and_reaps_orphans");
             assert!(helper.child.wait().unwrap().success());
             assert_eq!(said.as_deref(), Some("done"));
             return;
