@@ -361,7 +361,7 @@ fn play(kind: &str) {
             std::io::stdout().write_all(block.as_bytes()).unwrap();
         },
         "parent" => loop {
-            // Children that exit by themselves, and an orphan for whoever reaps.
+            // Children that exit by themselves, and an orphan.
             let mut child = Command::new("sh").args(["-c", "(sleep 1 &) ; exit 0"]).spawn().unwrap();
             child.wait().unwrap();
             std::thread::sleep(Duration::from_secs(2));

@@ -66,7 +66,7 @@ pub enum Refusal {
         /// The user it would be for.
         person: Option<String>,
     },
-    /// It was not said that root should own the hub.
+    /// Root was not named explicitly as the owner of the hub.
     #[error("the hub and all its modules would run as root")]
     RootForItself,
     /// A unit for another user, without root.

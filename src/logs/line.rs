@@ -4,7 +4,7 @@
 //! 2026-03-01T10:04:09.120Z | a line of standard output
 //! 2026-03-01T10:04:09.120Z ! a line of standard error
 //! 2026-03-01T10:04:09.120Z # a line of the supervisor about the module
-//! 2026-03-01T10:04:09.120Z |+goes on: this text and the `|` line before it are one line
+//! 2026-03-01T10:04:09.120Z |+continued: this text and the `|` line before it are one line
 //! └──────── 24 bytes ─────┘ │└─ ` ` a line begins · `+` it continues the one before of its stream
 //!                           └── the stream
 //! ```

@@ -72,7 +72,8 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
     }
 }
 
-/// One line that does the step without this program, or says how, if there is one. A step that writes a text has none.
+/// One command that performs the step without this program, or describes it, if there is one. Steps that write texts
+/// have none.
 #[must_use]
 pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
     let of_manager = |step| manager.map_or_else(Vec::new, |manager| of_manager(step, manager));

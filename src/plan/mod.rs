@@ -2,7 +2,7 @@
 //! crash, and undone at any later time.
 //!
 //! ```text
-//!   planner ──► Plan ──► show ──► a person agrees
+//!   planner ──► Plan ──► show ──► the user agrees
 //!                │
 //!                ▼            for each step: observe ► journal ► perform ► observe ► journal
 //!             executor ─────► what to do with a step: recovery (pure)          │ all done

@@ -13,7 +13,7 @@ pub const SEARCH: rustix::fs::OFlags = os::SEARCH;
 /// The mount of an open file.
 ///
 /// It is unknown.
-/// It cannot be told.
+/// It is unknown.
 pub fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
     os::mount_of(file)
 }

@@ -1,6 +1,6 @@
 //! All modules of a hub, kept in step with services.json: when a row appears, an actor starts the module; when it goes,
-//! the module is stopped and forgotten; when it changes, the actor is told. A file that cannot be read changes nothing,
-//! and a row that cannot be used changes nothing for its module.
+//! the module is stopped and forgotten; when it changes, the actor is notified. A file that cannot be read changes
+//! nothing, and a row that cannot be used changes nothing for its module.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -230,7 +230,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts what appeared, stops what went, and returns the actors that must be told of a change.
+    /// Starts new modules, stops removed ones, and returns the actors that must be notified of a change.
     fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
         if let Err(room) = open_files::make_room(rows.len()) {
             let line =

@@ -1,4 +1,4 @@
-//! Durations, sizes and strings for people.
+//! Durations, sizes and strings for screens.
 
 use std::time::Duration;
 

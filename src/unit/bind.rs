@@ -43,7 +43,7 @@ pub struct Binding {
 pub struct Unit {
     /// Name.
     pub name: UnitName,
-    /// One line for people.
+    /// One line for screens.
     pub description: String,
     /// Program, by its absolute path, and arguments.
     pub argv: Vec<OsString>,

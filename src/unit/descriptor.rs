@@ -17,7 +17,7 @@ pub struct Descriptor {
     /// Its plain name, also the name of the file.
     #[serde(deserialize_with = "plain_name")]
     pub name: UnitName,
-    /// One line for people.
+    /// One line for screens.
     pub description: String,
     /// The program and its arguments.
     pub argv: Vec<Pattern>,

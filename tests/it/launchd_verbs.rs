@@ -89,7 +89,7 @@ fn launchd_starts_a_killed_hub_again_and_status_counts_it() {
     assert_eq!(mac.world.status()["hub"]["pid"], second);
     let status = mac.run(&["status"]).code(0);
     assert!(status.out.contains("running, restarted 1 times by it"), "{status:?}");
-    // A stop is not undone by `SuccessfulExit`, whoever sends the signal.
+    // A stop is not undone by `SuccessfulExit`, regardless of the sender of the signal.
     mac.manager_does(&["kill", "TERM", &mac.target()]);
     eventually("it has ended", || mac.job().is_some_and(|job| job["state"] == "NotRunning"));
     let status = mac.run(&["status"]);

@@ -191,7 +191,7 @@ fn a_respawn_reads_its_definition_again() {
     world.stop_hub();
 }
 
-/// Two rows with the same port: the first keeps it and its process, the second is named with what to do.
+/// Two rows with the same port: the first keeps it and its process, the second is reported with a command.
 #[test]
 fn two_rows_with_one_port_end_no_process() {
     let world = World::new();

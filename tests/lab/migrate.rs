@@ -61,7 +61,7 @@ fn a_detached_home_is_cut_over_and_restored() {
     let logs = lab.user("parachute logs vault").code(0).out;
     let at = |text: &str| logs.find(text).unwrap_or_else(|| panic!("{text} is not in {logs}"));
     assert!(at("listening on 1940") < at("[supervisor]"), "the old log comes before the new one: {logs}");
-    // Of the hub as well, and not only the lines of its older version.
+    // Of the hub as well, and not only the lines of its detached version.
     let logs = lab.user("parachute logs hub").code(0).out;
     assert!(logs.contains("listening on 1939") && logs.lines().count() > 2, "{logs}");
     // What listened on loopback listens there only.
@@ -337,7 +337,7 @@ fn foreign_processes_survive_cutovers() {
         .shell(&format!(
             "H={HOME}; others=/home/lab/others
              innocent() {{ echo $! >> $others; }}
-             # Numbers that were given to somebody else: a leader, and one that is no leader.
+             # Reused pids: of a leader, and of a process that is not one.
              setsid sh -c 'sleep 5000; :' > /dev/null 2>&1 < /dev/null & innocent
              echo $! > $H/vault/run/vault.pid; touch -d '1 hour ago' $H/vault/run/vault.pid
              sleep 5000 > /dev/null 2>&1 < /dev/null & innocent
@@ -347,7 +347,7 @@ fn foreign_processes_survive_cutovers() {
              (cd /tmp && PORT=2001 exec setsid $H-modules/vault/server server) > /dev/null 2>&1 < /dev/null & innocent
              mkdir -p /home/lab/parachute-site
              (cd /home/lab/parachute-site && exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent
-             # An editor and a reader with a log open, a shell in a module's directory, somebody who appends to a log.
+             # An editor and a reader with a log open, a shell in a module's directory, a process that appends to a log.
              (cd $H/vault/logs && exec setsid sh -c 'exec 5>> vault.log; sleep 5000; :') > /dev/null 2>&1 < /dev/null & innocent
              setsid tail -f $H/vault/logs/vault.log > /dev/null 2>&1 < /dev/null & innocent
              (cd $H-modules/vault && PARACHUTE_HOME=$H exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent

@@ -378,7 +378,7 @@ pub fn free_port() -> u16 {
 fn slot() -> u16 {
     static MINE: OnceLock<(u16, Flock<File>)> = OnceLock::new();
     MINE.get_or_init(|| {
-        until("nobody else has one of the slots", || {
+        until("a slot is free", || {
             (0..SLOTS).find_map(|n| {
                 let path = std::env::temp_dir().join(format!("parachute-tests-{n}.lock"));
                 // Not O_CREAT on an existing file: in /tmp that is refused for another user's file
