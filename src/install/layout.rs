@@ -89,11 +89,7 @@ mod tests {
         assert_eq!(got.program, Path::new("/home/ann/.parachute/bin/parachute"));
         let got = layout(&user, &home, Path::new("/nonexistent"));
         assert_eq!(got.dirs.last(), Some(&("/home/ann/.config/systemd/user".into(), 0o755)));
-        assert_eq!(
-            got.dirs.len(),
-            3,
-            "the step that creates it also creates missing directories above it: {got:?}"
-        );
+        assert_eq!(got.dirs.len(), 3, "one step creates all missing directories above it: {got:?}");
         let daemon =
             Manager::Launchd(Launchd { domain: Domain::System, dir: "/Library/LaunchDaemons".into() });
         let got = layout(&daemon, &home, Path::new("/home/ann"));

@@ -66,7 +66,7 @@ impl SystemdWord {
 impl SystemdProgram {
     /// The word itself where systemd accepts it. It refuses quotes, backslashes and control characters in the name of
     /// a program, however they are escaped ("Executable name contains special characters", measured with 252), and
-    /// would expand `${X}` in the program's argv[0]: then a shell is put in between, which execs the program and
+    /// would expand `${X}` in the program's `argv[0]`: then a shell is put in between, which execs the program and
     /// keeps the process id.
     ///
     /// # Errors

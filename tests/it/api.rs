@@ -257,10 +257,7 @@ fn two_homes_do_not_mix() {
     one.kill_hub();
     one.start_hub();
     one.ready("web");
-    assert!(
-        !one.processes().iter().any(|process| process.pid == mine),
-        "its own remaining process was ended"
-    );
+    assert!(!one.processes().iter().any(|process| process.pid == mine), "its own process was ended");
     assert_eq!(two.ready("web"), theirs, "the other home's was not");
     one.stop_hub();
     one.expect_no_processes();

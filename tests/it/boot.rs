@@ -138,11 +138,7 @@ fn a_second_signal_while_stopping_is_acknowledged_and_leaves_nothing() {
         world.signal_hub(signal);
     }
     eventually("it has heard", || world.hub_log().contains("already stopping; 1 module"));
-    assert_eq!(
-        world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(),
-        [pid],
-        "its grace period continues"
-    );
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [pid], "it still runs");
     std::fs::write(&go, "").unwrap();
     assert_eq!(world.hub_ends().code(), Some(0));
     world.expect_no_processes();

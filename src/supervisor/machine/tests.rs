@@ -93,11 +93,7 @@ impl Model {
         match effect {
             Effect::Check(generation) => self.checking = Some(generation),
             Effect::Spawn(generation) => {
-                assert_eq!(
-                    self.machine.desired(),
-                    Desired::Up,
-                    "nothing is spawned while the desired state is down"
-                );
+                assert_eq!(self.machine.desired(), Desired::Up, "spawned while it should be down");
                 assert!(self.runs.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
                 self.spawning = Some(generation);
                 self.spawns.push(self.elapsed);
