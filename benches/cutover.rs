@@ -1,4 +1,4 @@
-//! For how long modules are away while `migrate --to-supervised` hands them over, on a real systemd:
+//! Downtime of modules during `migrate --to-supervised`, on a real systemd:
 //! `cargo bench --bench cutover [-- ROUNDS]`. Needs root, as the lab does. Prints one Markdown table.
 #![expect(
     clippy::disallowed_methods,
@@ -17,7 +17,7 @@ use serde_json::Value;
 const LAB: &str = "tests/lab/systemd-lab";
 const NAME: &str = "bench-cutover";
 
-/// One round inside: four daemons, the cutover, and the way back.
+/// One round in the lab: four daemons, the cutover, and the way back.
 const ROUND: &str = r#"
 . /opt/legacy/legacy.sh
 PATH=/opt/parachute:$PATH
@@ -26,7 +26,7 @@ if [ ! -e $H ]; then legacy_home $H $F; legacy_start $H $F; fi
 parachute migrate --to-supervised --yes --json 2> /dev/null
 parachute migrate --teardown --back-to-detached --yes > /dev/null 2>&1
 "#;
-/// What a module's own start takes, without us: from the first instruction of a shell to an open port.
+/// A module's own start time: from the first instruction of a shell to an open port.
 const OWN: &str = r#"
 cd $HOME/.parachute-modules/vault
 begun=$(date +%s%N)
@@ -47,7 +47,7 @@ fn inside(script: &str) -> String {
     lab(&["exec", NAME, "--user", "lab", "--", "bash", "-c", script])
 }
 
-/// Ends the lab whatever happens.
+/// Ends the lab in any case.
 struct Lab;
 
 impl Drop for Lab {

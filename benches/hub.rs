@@ -1,4 +1,4 @@
-//! What the hub costs and how fast it is, against the targets: `cargo bench --bench hub [-- NAME…]`.
+//! Cost and speed of the hub, against the targets: `cargo bench --bench hub [-- NAME…]`.
 //!
 //! The real binary, real processes in a home in /tmp. Prints one Markdown table. Names: `respawn boot10 boot50
 //! unbound3 pss flood longline status stop20 thousand binary`; none means all.
@@ -33,7 +33,7 @@ use world::{World, get, wait};
 
 /// One line of the table: figure, measured, target.
 type Row = (String, String, &'static str);
-/// A measurement by its name.
+/// A measurement and its name.
 type Bench = (&'static str, fn(&mut Vec<Row>));
 
 const BENCHES: [Bench; 11] = [
@@ -50,7 +50,7 @@ const BENCHES: [Bench; 11] = [
     ("binary", binary),
 ];
 
-/// What a login shell gives on most systems; the hub must live with it.
+/// The limit of a login shell on most systems; the hub must work with it.
 const SOFT_FILES: u64 = 1024;
 const MB: usize = 1_000_000;
 
@@ -97,8 +97,8 @@ fn spread(sorted: &[u64]) -> String {
     format!("p50 {p50:.2}, p99 {p99:.2}, max {:.2} ms", ms(sorted[sorted.len() - 1]))
 }
 
-/// SIGKILL of the leader → its successor. A process cannot say when it came to be, only when its `main` runs; what
-/// lies between is measured without a hub and taken off.
+/// SIGKILL of the leader → its successor. A process cannot report when it was created, only when its `main` runs; the
+/// difference is measured without a hub and subtracted.
 fn respawn(rows: &mut Vec<Row>) {
     const SAMPLES: usize = 200;
     let settings = "[defaults]\nrestart = { max = 100000, steady = \"1ms\" }\n";
@@ -109,7 +109,7 @@ fn respawn(rows: &mut Vec<Row>) {
     let mut took = Vec::new();
     for _ in 0..SAMPLES {
         world.ready(Duration::from_millis(1));
-        // Long past `steady`: the next crash is a first one.
+        // Much longer than `steady`: the next crash counts as a first one.
         std::thread::sleep(Duration::from_millis(20));
         let pid = i32::try_from(leader.pid).unwrap();
         assert!(std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().contains("module"));
@@ -198,16 +198,16 @@ fn pss(rows: &mut Vec<Row>) {
     }
 }
 
-/// What one flood cost.
+/// The cost of one flood.
 struct Flood {
     wall: Duration,
     cpu: Duration,
     peak: u64,
-    /// Round trips of `/health` and `/api/status` meanwhile, nanoseconds, sorted.
+    /// Round trips of `/health` and `/api/status` during the flood, nanoseconds, sorted.
     api: [Vec<u64>; 2],
 }
 
-/// One module writes; the hub's output is a file. Over when the last line is visible in it.
+/// One module writes; the hub's output is a file. Ends when the last line is in it.
 fn pour(kind: &str, bytes: usize, ask: bool) -> Flood {
     let mut world = World::new("");
     world.add(kind, 1, bytes);

@@ -1,6 +1,6 @@
-//! How fast a module's output goes through the hub: `cargo bench --bench pump`.
+//! Throughput of a module's output through the hub: `cargo bench --bench pump`.
 //!
-//! The real threads, a real pipe fed by a child process (this program again), the hub's stdout going to a file and
+//! The real threads, a real pipe filled by a child process (this program again), the hub's stdout going to a file and
 //! the rotated log file written. Prints MB/s of the module's bytes, CPU seconds and peak memory of this process
 //! alone.
 
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => {}
     }
     println!("{:<12}{:>8}{:>10}{:>10}{:>10}{:>12}", "input", "MB", "wall s", "MB/s", "CPU s", "peak MiB");
-    // A process for each: the peak of one must not hide in another's.
+    // A process for each, so that the peak of one is not hidden by another's.
     for what in ["feed-lines", "feed-long", "feed-empty"] {
         for _ in 0..3 {
             Command::new(std::env::current_exe()?).args(["measure", what]).status()?;

@@ -1,5 +1,5 @@
-//! Hours with modules that crash, chatter and idle, and with people who ask: does the hub stay as it was?
-//! `cargo bench --bench soak [-- MINUTES]`; two hours if nothing is said.
+//! Hours with modules that crash, print and idle, and with clients: does the hub's use of resources stay constant?
+//! `cargo bench --bench soak [-- MINUTES]`; two hours by default.
 //!
 //! Writes `target/soak/soak.csv` and `target/soak/soak.svg`, prints a table, and fails if memory, descriptors, threads
 //! or processes grew after the first tenth of the time.
@@ -31,12 +31,12 @@ mod plot;
 use plot::{Strip, svg};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
-/// Between two looks.
+/// Pause between two samples.
 const LOOK: Duration = Duration::from_secs(10);
 /// Kinds of modules, and how many of each.
 const KINDS: [(&str, usize); 4] = [("idle", 10), ("crash", 5), ("chatty", 4), ("parent", 2)];
 
-/// One look at the hub.
+/// One sample of the hub.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     minutes: f64,
@@ -108,7 +108,7 @@ impl Soak {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/dev/null");
         command.env("PARACHUTE_TOOLS_UNDER", root.join("tools")).env("PARACHUTE_HOME", &home);
-        // How the allocator is tuned may be tried out from outside: mallopt(3).
+        // The allocator can be tuned from outside: mallopt(3).
         command.envs(std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("MALLOC_")));
         command.current_dir(&root).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let soak = Self { root, hub: command.spawn().unwrap() };
@@ -130,11 +130,11 @@ impl Soak {
         head.starts_with("HTTP/1.1 2").then(|| serde_json::from_str(body).ok()).flatten()
     }
 
-    /// What people do with a hub within ten seconds.
+    /// Requests of clients within ten seconds.
     fn people(&self, turn: usize, until: Instant) {
         let status = self.ask("GET", "/api/status").expect("the hub answers");
         for module in status["modules"].as_array().unwrap() {
-            // Whoever used up its budget is started again, as a person would.
+            // A module that used up its budget is started again, as a user would do.
             if module["state"] == "crashed" {
                 let _ =
                     self.ask("POST", &format!("/api/modules/{}/start", module["short"].as_str().unwrap()));
@@ -142,14 +142,14 @@ impl Soak {
         }
         let restarted = format!("/api/modules/{}-{}/restart", KINDS[turn % 2 * 3].0, turn % 2);
         let _ = self.ask("POST", &restarted);
-        // Followers who come, read for a while or not at all, and go without a word.
+        // Followers that connect, read for a while or not at all, and disconnect.
         for target in
             ["/api/modules/chatty-0/logs?follow=1", "/api/events", "/api/modules/chatty-1/logs?follow=1"]
         {
             let quiet = Duration::from_millis(500);
             let _ = exchange(&self.socket(), "GET", target, quiet);
         }
-        // A row that is taken away and comes back.
+        // A row that is removed and added again.
         if turn.is_multiple_of(6) {
             let file = self.root.join("home/services.json");
             let text = fs::read_to_string(&file).unwrap();
@@ -192,7 +192,7 @@ impl Soak {
         }
     }
 
-    /// Kept as it goes: a run that is cut short has been one.
+    /// Written during the run, so that an aborted run has results.
     fn keep(&self, samples: &[Sample]) {
         let dir = std::env::var_os("SOAK_DIR")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/soak"), PathBuf::from);
@@ -227,7 +227,7 @@ impl Soak {
 
     fn stop(mut self) {
         kill(Pid::from_raw(i32::try_from(self.hub.id()).unwrap()), Signal::SIGTERM).unwrap();
-        assert!(self.hub.wait().unwrap().success(), "the hub's own end");
+        assert!(self.hub.wait().unwrap().success(), "the hub's exit");
         let mark = format!("PARACHUTE_HOME={}", self.root.join("home").display());
         let left: Vec<_> = fs::read_dir("/proc")
             .unwrap()
@@ -284,7 +284,7 @@ fn median(values: &[f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// One request; what was answered until the other side, or our patience, ended.
+/// One request; returns the bytes received until the end of the connection or of `patience`.
 fn exchange(socket: &Path, method: &str, target: &str, patience: Duration) -> Option<String> {
     let mut stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
@@ -310,7 +310,7 @@ fn replace(file: &Path, text: &str) {
     fs::rename(&temp, file).unwrap();
 }
 
-/// Those whose parent it is.
+/// Number of child processes.
 fn children(pid: u32) -> usize {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     tasks
@@ -338,7 +338,7 @@ fn play(kind: &str) {
     let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
     let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let seed = u64::from(std::process::id());
-    // The memory of last lines is full from the first life on: what grows after that is no line.
+    // The memory of last lines is full from the first run on: later growth is something else.
     for n in 0..1000 {
         println!("{n} {}", "z".repeat(90));
     }
@@ -361,7 +361,7 @@ fn play(kind: &str) {
             std::io::stdout().write_all(block.as_bytes()).unwrap();
         },
         "parent" => loop {
-            // Children that end by themselves, and one that is left to whoever reaps.
+            // Children that exit by themselves, and an orphan.
             let mut child = Command::new("sh").args(["-c", "(sleep 1 &) ; exit 0"]).spawn().unwrap();
             child.wait().unwrap();
             std::thread::sleep(Duration::from_secs(2));

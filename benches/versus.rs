@@ -1,10 +1,10 @@
-//! Ours and the others on one machine, in one run: `cargo bench --bench versus [-- --only NAME…] [--rows NAME…]
-//! [--rounds N] [--quick]`.
+//! parachute and other managers on one machine, in one run: `cargo bench --bench versus [-- --only NAME…] [--rows
+//! NAME…] [--rounds N] [--quick]`.
 //!
-//! Installs what it compares with below `target/versus` (`versus/install.sh`), builds one trivial static module, gives it to
-//! every manager in turn, round after round, and writes `target/versus/results.{md,json,svg}`. Needs root, for a PID
-//! namespace of its own: nothing that it starts outlives it, and nothing else is in it. With `--publish` the table in
-//! `docs/benchmarks.md` and its picture are replaced; with `--draw` nothing is measured, and the last results are written
+//! Installs the other managers below `target/versus` (`versus/install.sh`), builds one trivial static module, gives it
+//! to every manager in turn, round after round, and writes `target/versus/results.{md,json,svg}`. Needs root, for its
+//! own PID namespace: no process it starts survives it, and no other process is in it. With `--publish` the table in
+//! `docs/benchmarks.md` and its chart are replaced; with `--draw` nothing is measured, and the last results are written
 //! again.
 #![expect(
     clippy::disallowed_methods,
@@ -40,13 +40,13 @@ use peer::Peer;
 use rows::Size;
 use table::Results;
 
-/// Those that people look at first.
+/// The most important rows.
 const FIRST: [&str; 3] = [
     "crash → next life, p50 ms",
     "PSS with 10, MiB (processes)",
     "lines of 100 bytes to a file, CPU s per GB",
 ];
-/// Where this program is: not set outside, `namespace` or `lab` inside.
+/// Where this program runs: not set outside, `namespace` or `lab` inside.
 const INSIDE: &str = "VERSUS_INSIDE";
 
 fn main() {
@@ -71,20 +71,20 @@ fn results(extension: &str) -> PathBuf {
     peer::installed().join("results").with_extension(extension)
 }
 
-/// Installs, has everything measured, and keeps the results. Returns what failed: the rest is kept.
+/// Installs the managers, measures them, and writes the results. Returns the failures: the rest is written.
 fn outside(args: &[String]) -> Vec<String> {
     let mut failed = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = Command::new(root.join("benches/versus/install.sh")).arg(peer::installed()).status();
     assert!(installed.unwrap().success(), "what is compared could not be installed");
     build_tiny();
-    // Everything below is init of its own namespace and what it starts. s6 is built to find itself and its
-    // libraries in /usr: it does, in here.
+    // Everything below is init of its own namespace and its children. s6 is built to find itself and its
+    // libraries in /usr, which are there in this namespace.
     let script = "for dir in bin lib/x86_64-linux-gnu; do \
                   mount -t overlay -o lowerdir=\"$1/deb/root/usr/$dir:/usr/$dir\" none /usr/$dir || exit 1; done; \
                   shift; exec \"$@\"";
     let own = std::env::current_exe().unwrap();
-    // What an earlier run left must not pass for this one's.
+    // Results of an earlier run must not be taken for this one's.
     let _ = fs::remove_file(results("json"));
     let status = Command::new("unshare")
         .args(["--pid", "--fork", "--mount-proc", "--kill-child", "/bin/sh", "-c", script, "sh"])
@@ -109,7 +109,7 @@ fn outside(args: &[String]) -> Vec<String> {
     failed
 }
 
-/// systemd needs a machine of its own. Where there is none, its column is missing, and the output says so.
+/// systemd needs its own machine. If there is none, its column is missing, and the output says so.
 ///
 /// # Errors
 /// The lab started, and the run in it failed.
@@ -119,7 +119,7 @@ fn in_a_lab(root: &Path, own: &Path, args: &[String], all: &mut Value) -> Result
         lab.args(words);
         lab
     };
-    // What runs inside may lie where the lab has a directory of its own (/tmp): show it there.
+    // Directories that the lab hides (/tmp) are bound into it.
     let shown = |dir: &Path| format!("{0}:{0}", fs::canonicalize(dir).unwrap().display());
     let (bench, program) = (own.parent().unwrap(), Path::new(peers::BINARY).parent().unwrap());
     let mut up = lab(&["up", "versus", "--ttl", "7200"]);
@@ -162,13 +162,13 @@ fn build_tiny() {
     assert!(rustc.arg(tiny()).arg(source).status().unwrap().success(), "the module cannot be built");
 }
 
-/// The words after a flag, up to the next one.
+/// The arguments after a flag, up to the next one.
 fn after<'a>(args: &'a [String], flag: &str) -> Vec<&'a str> {
     let words = args.iter().skip_while(|arg| *arg != flag).skip(1);
     words.take_while(|arg| !arg.starts_with("--")).map(String::as_str).collect()
 }
 
-/// Measures whoever is here, and says it as JSON.
+/// Measures the managers of this environment, and returns the results as JSON.
 fn run(args: &[String], in_lab: bool) -> Value {
     let quick = args.iter().any(|arg| arg == "--quick");
     let (only, wanted) = (after(args, "--only"), after(args, "--rows"));
@@ -189,7 +189,7 @@ fn run(args: &[String], in_lab: bool) -> Value {
         for round in 0..rounds {
             for peer in &all {
                 eprintln!("{row}, round {}, {}, load {}", round + 1, peer.name(), load());
-                // One that cannot be measured costs its own cell, not the table.
+                // A failed measurement leaves its own cell empty, not the table.
                 let measured = || measure(peer.as_ref(), &tiny(), &size);
                 let cells =
                     std::panic::catch_unwind(std::panic::AssertUnwindSafe(measured)).unwrap_or_else(|_| {
@@ -205,7 +205,7 @@ fn run(args: &[String], in_lab: bool) -> Value {
                 }
             }
         }
-        // Kept as it goes, so that a run that is cut short leaves a table. The lab has the directory read-only.
+        // Written during the run, so that an aborted run leaves a table. The lab has the directory read-only.
         if !in_lab {
             write(&with(&failed, table::as_json(&results, &about(&all, rounds))));
         }
@@ -213,13 +213,13 @@ fn run(args: &[String], in_lab: bool) -> Value {
     with(&failed, table::as_json(&results, &about(&all, rounds)))
 }
 
-/// The same, with what could not be measured.
+/// The same, with the failed measurements.
 fn with(failed: &[String], mut all: Value) -> Value {
     all["about"]["failed"] = json!(failed);
     all
 }
 
-/// Who was measured, in the order of `peers`.
+/// The measured managers, in the order of `peers`.
 fn names(all: &Value) -> Vec<String> {
     let versions = &all["about"]["versions"];
     let names = peers::all().into_iter().map(|peer| peer.name().to_owned());
@@ -252,7 +252,7 @@ fn about(all: &[Box<dyn Peer>], rounds: usize) -> Value {
     })
 }
 
-/// Between its marks, `docs/benchmarks.md` holds what was measured last.
+/// `docs/benchmarks.md` holds the last results between its marks.
 fn publish(all: &Value) {
     let about = &all["about"];
     const MARKS: [&str; 2] = ["<!-- versus: begin -->\n", "<!-- versus: end -->\n"];

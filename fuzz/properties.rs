@@ -1,5 +1,5 @@
-//! What holds for any bytes: one function for each thing that we read and did not write. Fuzzers look for bytes for which
-//! it does not (`CONTRIBUTING.md`); `cargo test` goes through what they kept in `corpus/`.
+//! Properties that hold for any bytes: one function for each format that we parse. Fuzzers look for bytes that break
+//! one (`CONTRIBUTING.md`); `cargo test` replays the inputs in `corpus/`.
 
 use parachute::home::document::Document;
 use parachute::logs::formatter::{Batch, Formatter};
@@ -17,7 +17,7 @@ use parachute::plan::receipt::Receipt;
 use parachute::supervisor::ledger::Book;
 use serde_json::{Map, Value, json};
 
-/// services.json: what is not edited keeps its meaning, and what was added goes away without a trace.
+/// services.json: unedited parts keep their meaning, and an added row can be removed without a trace.
 pub fn services(bytes: &[u8]) {
     const OURS: &str = "of-a-fuzzer";
     let Ok(mut document) = Document::parse(bytes) else { return };
@@ -45,7 +45,7 @@ pub fn services(bytes: &[u8]) {
     assert_eq!(document.text(), text, "added and removed it is as before");
 }
 
-/// module.json: what is accepted can be started.
+/// module.json: an accepted file can be started.
 pub fn manifest(bytes: &[u8]) {
     let Ok(manifest) = Manifest::parse(bytes) else { return };
     assert!(
@@ -57,7 +57,7 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
-/// `.env`: what is set is read back, and nothing else changes. A NUL byte ends the file and begins the value.
+/// `.env`: a set value is read back, and nothing else changes. A NUL byte ends the file and begins the value.
 pub fn env(bytes: &[u8]) {
     const KEY: &str = "OF_A_FUZZER";
     let at = bytes.iter().position(|byte| *byte == 0);
@@ -77,7 +77,7 @@ pub fn env(bytes: &[u8]) {
     }
 }
 
-/// `hub.env`: whatever stands in it, a program can be given what comes out, and what is quoted below it arrives.
+/// `hub.env`: for any content, the result can be given to a program, and a quoted value appended to it is read back.
 pub fn hub_env(bytes: &[u8]) {
     let bytes = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
     let parsed = hub_envs::parse(bytes);
@@ -95,7 +95,7 @@ pub fn hub_env(bytes: &[u8]) {
     assert_eq!(std::os::unix::ffi::OsStrExt::as_bytes(ours.as_os_str()), value);
 }
 
-/// Pidfiles: a number is one that a process can have, and it is what stands there.
+/// Pidfiles: an accepted number is a valid pid, and equals the content.
 pub fn pidfile(bytes: &[u8]) {
     if let Ok(pid) = pidfiles::parse(bytes) {
         assert!(pid > 1 && pid < 1 << 30);
@@ -104,7 +104,7 @@ pub fn pidfile(bytes: &[u8]) {
     }
 }
 
-/// Journals: what counts is a beginning of the file, and it alone is the same journal.
+/// Journals: the used part is a prefix of the file, and alone it gives the same journal.
 pub fn journal(bytes: &[u8]) {
     let Ok(read) = replay(bytes) else { return };
     assert!(read.len <= bytes.len());
@@ -115,7 +115,7 @@ pub fn journal(bytes: &[u8]) {
     }
 }
 
-/// Receipts: what is read is written the same, and every step of it can be named.
+/// Receipts: a parsed receipt is written unchanged, and every step of it has a description.
 pub fn receipt(bytes: &[u8]) {
     let Ok(receipt) = Receipt::read(bytes) else { return };
     let text = serde_json::to_vec(&receipt).expect("a receipt can be written");
@@ -125,7 +125,8 @@ pub fn receipt(bytes: &[u8]) {
     }
 }
 
-/// `systemctl show`, `systemd-analyze verify`, `loginctl`: the first byte is the exit code, a NUL byte parts the streams.
+/// `systemctl show`, `systemd-analyze verify`, `loginctl`: the first byte is the exit code, a NUL byte separates the
+/// streams.
 pub fn systemctl(bytes: &[u8]) {
     let output = said(bytes);
     let shown = systemd::parse::shown(&output);
@@ -150,8 +151,8 @@ pub fn launchctl(bytes: &[u8]) {
     }
 }
 
-/// The pump: any bytes in any chunks give the same lines, and no byte is lost. Three bytes say how: how often the rest is
-/// repeated (long lines are cut), and two sizes of chunks.
+/// The pump: any bytes in any chunks give the same lines, and no byte is lost. Three bytes are parameters: how often
+/// the rest is repeated (long lines are cut), and two sizes of chunks.
 pub fn pump(bytes: &[u8]) {
     let [times, one, other, text @ ..] = bytes else { return };
     let all = text.repeat(1 + usize::from(*times) * usize::from(*times) / 16);

@@ -1,4 +1,4 @@
-//! An error with everything that caused it, as one sentence. Pure.
+//! An error with its causes, as one sentence. Pure.
 
 use std::error::Error;
 
@@ -20,7 +20,7 @@ mod tests {
     struct Unreadable(#[source] io::Error);
 
     #[test]
-    fn causes_follow_what_they_caused() {
+    fn causes_follow_their_error() {
         let error = Unreadable(io::Error::other("the disk is gone"));
         assert_eq!(of(&error), "the file cannot be read: the disk is gone");
         assert_eq!(of(&io::Error::other("alone")), "alone");

@@ -1,26 +1,27 @@
-//! Parachute gives a person's background services a supervised home.
+//! Parachute supervises a user's background services.
 //!
-//! Two wings stand on one ground floor and meet only in [`api`]: on the left what runs, on the right what installs it.
+//! Two columns of rooms share the lower ranks and meet only in [`api`]: on the left the running hub, on the right its
+//! installation.
 //!
 //! ```text
 //!                  rank
 //! cli                6   one file a verb: arguments → facts → report → screen
 //! hub                4   lock → sockets → boot; the HTTP server; shutdown
-//!           doctor   5   what is well, what is not, what cannot be told, and what to type
-//!           migrate  5   what there is of the detached model, whose it is → the plan of a cutover
-//!           purge    4   a home, deleted as a whole: what is in it, and whether it may be
-//!           install  4   what is on this machine and what was asked → a plan, or a refusal
+//!           doctor   5   which parts are ok, which are not, which are unknown, and the next command
+//!           migrate  5   the detached model, which parts of it are ours → the plan of a cutover
+//!           purge    4   a home, deleted as a whole: its content, and whether it may be deleted
+//!           install  4   the facts about this machine and the request → a plan, or a refusal
 //! supervisor         3   one state machine a module (pure), one actor that performs it
-//!           plan     3   steps that can be shown, run, journalled and taken back
+//!           plan     3   steps that can be shown, run, journalled and undone
 //! logs               2   bytes → lines → files, rings, followers
-//!        api         2   what is said over the socket
-//!           manager  2   systemd and launchd: what they know, how to make them do things
-//! process home       1   who is who and who listens · what is on disk
+//!        api         2   the types on the control socket
+//!           manager  2   systemd and launchd: their state, and how to run their verbs
+//! process home       1   which processes run and listen · the files on disk
 //! module ui unit     0   names, manifests · the terminal (knows nothing of parachute) · unit files as text
 //! sync               0   locks within the process
 //! ```
 //!
-//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Only [`error_chain`] is no
+//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Only [`error_chain`] is not a
 //! room, and any may use it. Decisions are pure functions over plain data; effects live in the few files that
 //! `tests/it/edges.rs` lists.
 

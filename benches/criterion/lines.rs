@@ -1,4 +1,4 @@
-//! From bytes to lines with heads: what `bench pump` does, without threads, pipes and files.
+//! From bytes to lines with heads: the work of `bench pump`, without threads, pipes and files.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use parachute::module::timestamp::Timestamp;
 /// As many bytes as a pump reads at once.
 const READ: usize = 256 * 1024;
 
-/// Bytes of one measurement of whole lines.
+/// Bytes per measurement of complete lines.
 const MB: usize = 1_000_000;
 
 /// A text of this many bytes without a newline.
@@ -41,7 +41,7 @@ pub(crate) fn all(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One stream from beginning to end, with one batch as the pumps have it; how many lines it had.
+/// One stream from beginning to end, with one batch as in the pumps; returns the number of lines.
 fn lines_of<'a>(reads: impl Iterator<Item = &'a [u8]>, batch: &mut Batch) -> u64 {
     let mut formatter = Formatter::new(&Short::new("vault").expect("a name"), Stream::Out);
     let mut lines = 0;

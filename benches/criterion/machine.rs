@@ -1,4 +1,4 @@
-//! The state machine of one module: single steps, and lives that crash and crash again.
+//! The state machine of one module: single steps, and crash loops.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub(crate) fn all(criterion: &mut Criterion) {
     loops(criterion);
 }
 
-/// One event each, given to a module that is up and ready.
+/// One event each, for a module that is up and ready.
 fn steps(criterion: &mut Criterion) {
     let mut host = Host::new(Policy::default());
     let generation = host.until_ready();
@@ -48,7 +48,7 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Every life becomes ready and crashes; time is virtual.
+/// Every run becomes ready and crashes; time is virtual.
 fn loops(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("machine, 1,000 events of a crash loop");
     group.throughput(Throughput::Elements(EVENTS));
@@ -58,7 +58,7 @@ fn loops(criterion: &mut Criterion) {
     for (name, policy) in [("given up and started again", given_up), ("never given up", never)] {
         let mut host = Host::new(policy.clone());
         host.crash_loop();
-        assert_eq!(host.starts == 1, name.starts_with("never"), "the loop is not what it is called");
+        assert_eq!(host.starts == 1, name.starts_with("never"), "the loop does not match its name");
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(|| Host::new(policy.clone()), Host::crash_loop, BatchSize::SmallInput);
         });
@@ -66,7 +66,7 @@ fn loops(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Answers what the machine asks for, at once; the clock goes on only when the machine waits for it.
+/// Answers each effect at once; the clock advances only when the machine waits for it.
 struct Host {
     machine: Machine,
     policy: Policy,
@@ -116,7 +116,7 @@ impl Host {
         }
     }
 
-    /// [`EVENTS`] events, and a crash as often as it is up and ready.
+    /// [`EVENTS`] events, with a crash whenever it is up and ready.
     fn crash_loop(&mut self) {
         while self.events < EVENTS {
             let generation = self.until_ready();
@@ -135,7 +135,7 @@ impl Host {
                 Event::ChecksPassed { generation, policy: self.policy.clone(), listens: true }
             }
             State::Spawning { generation, .. } => Event::Spawned { generation, leader: leader(generation) },
-            // At rest: a person wants it up, again.
+            // Not running: a user starts it again.
             _ => Event::Start(Ticket(self.events)),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn all(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A home with what has to be escaped, as a person may have it.
+/// A home with characters that must be escaped, as users may have it.
 fn binding() -> Binding {
     let home = std::path::Path::new("/home/op/my \"pará\" & 100% <chute>");
     Binding {

@@ -1,8 +1,8 @@
-//! Where every KiB of a process is: `/proc/PID/smaps` summed up by what it is (proc_pid_smaps(5)). Pure.
+//! The memory of a process by kind: sums over `/proc/PID/smaps` (proc_pid_smaps(5)). Pure.
 
 use std::collections::BTreeMap;
 
-/// What a mapping is for.
+/// The kind of a mapping.
 fn kind(perms: &str, path: &str, program: &str) -> &'static str {
     match path {
         _ if path == program && perms.contains('x') => "program text",

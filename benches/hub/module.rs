@@ -1,4 +1,4 @@
-//! The module that is measured with: binds at once, says when, and does nothing else unless told to. Its arguments
+//! The measured module: binds at once, reports the time, and does nothing else unless told to. Its arguments
 //! are `module KIND REPORT [BYTES]`; REPORT is the UDP port of the bench.
 
 use std::io::{Read, Write};
@@ -12,18 +12,18 @@ const BLOCK: usize = 256 * 1024;
 /// Length of its lines, newline included.
 const LINE: usize = 100;
 
-/// What a module says: its pid, what happened, and when.
+/// A report of a module: its pid, the event, and the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said {
     /// Its pid.
     pub pid: u32,
-    /// What happened.
+    /// The event.
     pub what: What,
-    /// When: nanoseconds since the epoch, because that clock is the same in both processes.
+    /// Nanoseconds since the epoch, because that clock is the same in both processes.
     pub at: u64,
 }
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// `main` runs.
@@ -34,14 +34,14 @@ pub enum What {
     Writing,
 }
 
-/// This moment, as modules say it.
+/// The current time, as in reports.
 pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(now.as_nanos()).unwrap()
 }
 
 impl Said {
-    /// What arrived as a datagram.
+    /// Parses a datagram.
     pub fn parse(bytes: &[u8; 13]) -> Self {
         let what = match bytes[4] {
             0 => What::Begun,
@@ -73,7 +73,7 @@ pub fn play(args: &[String]) {
     socket.connect((Ipv4Addr::LOCALHOST, args[1].parse().unwrap())).unwrap();
     let reporter = Reporter(socket);
     if kind == "deaf" {
-        // Blocked, it stays pending for ever: as good as ignored, and std cannot ignore.
+        // A blocked signal stays pending: the effect of ignoring it, which std cannot do.
         let mut term = SigSet::empty();
         term.add(Signal::SIGTERM);
         term.thread_block().unwrap();
@@ -93,7 +93,7 @@ pub fn play(args: &[String]) {
     let bytes: usize = args[2].parse().unwrap();
     let block = if kind == "lines" { lines() } else { vec![b'y'; BLOCK] };
     for stream in listener.incoming() {
-        // A readiness probe says nothing; a byte is the sign to begin.
+        // A readiness probe sends nothing; a byte starts the flood.
         if matches!(stream.unwrap().read(&mut [0]), Ok(1)) {
             reporter.say(What::Writing, now());
             write(&block, bytes);

@@ -1,4 +1,4 @@
-//! A home in /tmp, its modules, its hub, and what the kernel and the API say about it.
+//! A home in /tmp, its modules, its hub, and queries to the kernel and the API.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use crate::module::{Said, What, now};
 
-/// The binary that is measured.
+/// The measured binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
-/// Only a hang takes longer.
+/// Reached only if something hangs.
 const HANG: Duration = Duration::from_secs(120);
 
 /// One home and at most one hub.
@@ -79,7 +79,7 @@ impl World {
         words.map(str::to_owned).to_vec()
     }
 
-    /// Below the range that the kernel hands out itself, 32768 (ip(7)).
+    /// Below the kernel's ephemeral ports, 32768 (ip(7)).
     fn free_port(&mut self) -> u16 {
         loop {
             self.next_port += 1;
@@ -102,13 +102,13 @@ impl World {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(args).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", "/dev/null");
-        // No service manager is in reach.
+        // No service manager can be used.
         command.env("PARACHUTE_TOOLS_UNDER", self.root.join("tools"));
         command.env("PARACHUTE_HOME", self.home()).current_dir(&self.root).stdin(Stdio::null());
         command
     }
 
-    /// Starts the hub and does not wait; returns the moment before.
+    /// Starts the hub without waiting; returns the time before.
     pub fn start(&mut self) -> u64 {
         let out = File::options().create(true).append(true).open(self.output()).unwrap();
         let mut command = self.command(&["serve", "--port", "0"]);
@@ -137,12 +137,12 @@ impl World {
         count("ready_modules") + count("transient_modules") + count("persistent_modules")
     }
 
-    /// GET over the socket; `None` if nobody answers with 200.
+    /// GET over the socket; `None` without a 200 response.
     pub fn get(&self, target: &str) -> Option<Value> {
         get(&self.home().join("run/hub.sock"), target)
     }
 
-    /// The next thing of this kind that a module says.
+    /// The next event of this kind that a module reports.
     pub fn heard(&self, what: What) -> Said {
         loop {
             let mut bytes = [0; 13];
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// What was said so far is of no interest: the last words of a module that is gone.
+    /// Discards earlier reports: the last ones of a module that has exited.
     fn forget_heard(&self) {
         self.reports.set_nonblocking(true).unwrap();
         while self.reports.recv(&mut [0; 13]).is_ok() {}
@@ -187,7 +187,7 @@ impl World {
         self.hub.as_ref().unwrap().id()
     }
 
-    /// Anonymous memory of the hub in KiB: what no file backs.
+    /// Anonymous memory of the hub in KiB: not backed by a file.
     pub fn anonymous(&self) -> u64 {
         kilobytes(&self.proc("smaps_rollup"), "Anonymous:")
     }
@@ -235,7 +235,7 @@ impl World {
         took
     }
 
-    /// Stops the hub in order; how long it took.
+    /// Stops the hub; returns how long it took.
     pub fn stop(&mut self) -> Duration {
         let mut hub = self.hub.take().unwrap();
         let before = Instant::now();
@@ -246,7 +246,7 @@ impl World {
         took
     }
 
-    /// Ends what a hub that failed left behind, so that it disturbs no later measurement.
+    /// Ends processes that a failed hub left, so that they disturb no later measurement.
     fn end_modules(&self) {
         let mark = format!("PARACHUTE_HOME={}", self.home().display());
         for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -260,7 +260,7 @@ impl World {
         }
     }
 
-    /// The end of what the hub printed.
+    /// The last lines that the hub printed.
     pub fn log_tail(&self) -> String {
         let bytes = fs::read(self.output()).unwrap_or_default();
         String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4000)..]).into_owned()
@@ -270,7 +270,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if let Some(hub) = &mut self.hub {
-            // In order, so that no module outlives it; it bounds that itself.
+            // SIGTERM, so that no module survives the hub, which limits its own stop.
             let _ = kill(Pid::from_raw(i32::try_from(hub.id()).unwrap()), Signal::SIGTERM);
             let _ = hub.wait();
         }

@@ -1,10 +1,10 @@
-//! A picture of a run: one strip a figure, over time. Pure.
+//! A chart of a run: one strip per figure, over time. Pure.
 
 /// One figure over time.
 pub struct Strip<'a> {
-    /// What it is, with its unit.
+    /// Its name, with the unit.
     pub name: &'a str,
-    /// Minutes since the start, and its value then.
+    /// Minutes since the start, and the value.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -14,7 +14,7 @@ const LEFT: f64 = 150.0;
 const RIGHT: f64 = 60.0;
 const TOP: f64 = 40.0;
 
-/// All strips below each other, as SVG. Each begins at zero, so that flat looks flat.
+/// All strips below each other, as SVG. Each begins at zero, so that constant values look constant.
 pub fn svg(title: &str, strips: &[Strip<'_>]) -> String {
     let end = strips.iter().flat_map(|s| s.points.iter().map(|p| p.0)).fold(1.0, f64::max);
     let height = TOP + HEIGHT * strips.len() as f64 + 30.0;

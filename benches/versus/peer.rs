@@ -1,9 +1,9 @@
-//! What a bench wants of a manager, whoever made it.
+//! The interface of a manager for this bench.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// One module to keep.
+/// One module to run.
 #[derive(Debug, Clone)]
 pub struct Module {
     /// Its name.
@@ -12,7 +12,7 @@ pub struct Module {
     pub argv: Vec<String>,
 }
 
-/// What is done to one module.
+/// An operation on one module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Start,
@@ -21,7 +21,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Its usual word.
+    /// Its usual name.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -31,7 +31,7 @@ impl Verb {
     }
 }
 
-/// A manager of services. Everything of it lies in one directory, which is also its `HOME`.
+/// A manager of services. All its files are in one directory, which is also its `HOME`.
 pub trait Peer {
     /// Its name.
     fn name(&self) -> &'static str;
@@ -39,33 +39,33 @@ pub trait Peer {
     fn version(&self) -> String;
     /// Whether it is installed.
     fn there(&self) -> bool;
-    /// Writes its configuration: these modules, each ended with SIGTERM and after a second with SIGKILL.
+    /// Writes its configuration: these modules, each stopped with SIGTERM and after a second with SIGKILL.
     fn configure(&self, dir: &Path, modules: &[Module]);
-    /// What starts it; the last one may stay in the foreground.
+    /// The commands that start it; the last one may stay in the foreground.
     fn start(&self, dir: &Path) -> Vec<Command>;
-    /// What ends it and its modules; `None`: SIGTERM to it.
+    /// The command that stops it and its modules; `None`: SIGTERM to it.
     fn stop(&self, dir: &Path) -> Option<Command>;
-    /// What lists its modules.
+    /// The command that lists its modules.
     fn status(&self, dir: &Path) -> Option<Command>;
-    /// What does that to one module and returns when it is done.
+    /// The command that does that to one module and returns when it is done.
     fn verb(&self, dir: &Path, verb: Verb, module: &str) -> Option<Command>;
-    /// Where the output of a module ends up; `None`: it keeps none.
+    /// The file with the output of a module; `None`: it keeps none.
     fn log(&self, dir: &Path, module: &str) -> Option<PathBuf>;
-    /// Whether it runs already, goes on after everything, and cannot be killed.
+    /// Whether it runs already, keeps running afterwards, and cannot be killed.
     fn resident(&self) -> bool {
         false
     }
-    /// Whether a process that is no module belongs to it.
+    /// Whether a process that is not a module belongs to it.
     fn is_manager(&self, _line: &str) -> bool {
         true
     }
-    /// The most modules that are asked of it.
+    /// The most modules that it is measured with.
     fn most(&self) -> usize {
         1000
     }
 }
 
-/// A command that knows nothing of this machine's owner.
+/// A command without the environment of this machine's user.
 pub fn command(program: impl AsRef<Path>, dir: &Path) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env_clear().env("HOME", dir).env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
@@ -78,7 +78,7 @@ pub fn installed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/versus")
 }
 
-/// First line of what a command says.
+/// First line of a command's output.
 pub fn first_line(mut command: Command) -> String {
     let said = command.stderr(Stdio::piped()).output().map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&said).lines().next().unwrap_or("?").trim().to_owned()

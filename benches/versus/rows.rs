@@ -1,4 +1,4 @@
-//! What is compared: one function a row. `None`: this manager has no such thing, or did not get there in time.
+//! The measurements: one function per row. `None`: this manager has no such feature, or did not finish in time.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -10,14 +10,14 @@ use nix::unistd::Pid;
 use crate::peer::{Peer, Verb};
 use crate::stage::{Stage, anonymous, cpu, now, peak, pss};
 
-/// One cell: the figure that is compared (less is better unless the row says otherwise), and how it reads.
+/// One cell: the compared value (less is better unless the row says otherwise), and its text.
 #[derive(Debug, Clone)]
 pub struct Cell {
     pub value: f64,
     pub text: String,
 }
 
-/// How long and how much.
+/// Sizes and repetitions.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Crashes.
@@ -30,13 +30,13 @@ pub struct Size {
     pub many: usize,
 }
 
-/// Several cells with the names of their rows, in the order in which they are shown.
+/// Several cells with the names of their rows, in display order.
 pub type Cells = Vec<(&'static str, Cell)>;
 
 /// A measurement of one manager.
 pub type Measure = fn(&dyn Peer, &Path, &Size) -> Cells;
 
-/// Every measurement by its name.
+/// Every measurement and its name.
 pub const ALL: [(&str, Measure); 9] = [
     ("respawn", respawn),
     ("up", up),
@@ -64,7 +64,7 @@ fn pick(sorted: &[f64], part: f64) -> f64 {
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }
 
-/// The first crash of each of as many modules: SIGKILL → the next life's `main`.
+/// The first crash of each of as many modules: SIGKILL → the next run's `main`.
 fn respawn(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     let count = size.crashes.min(peer.most());
     let mut stage = Stage::set(peer, tiny, &["idle"], count);
@@ -73,13 +73,13 @@ fn respawn(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     std::thread::sleep(Duration::from_secs(2));
     let (mut took, mut missed, begun) = (Vec::new(), 0, Instant::now());
     for (name, pid) in &pids {
-        // The slow ones do not get all night.
+        // Slow managers get fewer samples.
         if begun.elapsed() > Duration::from_secs(15) {
             break;
         }
         let before = now();
         if kill(Pid::from_raw(i32::try_from(*pid).unwrap()), Signal::SIGKILL).is_err() {
-            // It had another life already: not its first crash any more.
+            // It already had a second run: this is not its first crash.
             continue;
         }
         match stage.hear_of(name, "begun", Duration::from_secs(10)) {
@@ -98,7 +98,7 @@ fn respawn(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     ])
 }
 
-/// From the start of the manager to the `main` of the last module; and what the manager costs then.
+/// From the start of the manager to the `main` of the last module; and the manager's cost then.
 fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     const UP: [(usize, &str); 3] = [(10, "10 up, ms"), (50, "50 up, ms"), (1000, "1,000 up, ms")];
     const COST: [(usize, &str, &str); 4] = [
@@ -130,7 +130,7 @@ fn up(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     cells
 }
 
-/// `kill -9` of the manager with ten modules; it is started again, and stopped in order.
+/// `kill -9` of the manager with ten modules; it is started again, and stopped.
 fn kill9(peer: &dyn Peer, tiny: &Path, _: &Size) -> Cells {
     if peer.resident() {
         return Cells::new();
@@ -155,7 +155,7 @@ fn kill9(peer: &dyn Peer, tiny: &Path, _: &Size) -> Cells {
     )])
 }
 
-/// From the first byte written to the last line in the log file, and what that costs.
+/// From the first byte written to the last line in the log file, and its cost.
 fn pump(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     const ROWS: [(usize, &str, &str); 3] = [
         (100, "lines of 100 bytes to a file, MB/s", "lines of 100 bytes to a file, CPU s per GB"),
@@ -177,7 +177,7 @@ fn pump(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     cells
 }
 
-/// Seconds, and CPU seconds of the manager, for what one module writes.
+/// Seconds, and CPU seconds of the manager, for one module's output.
 fn poured(peer: &dyn Peer, tiny: &Path, kind: &[&str]) -> Option<(f64, f64)> {
     let mut stage = Stage::set(peer, tiny, kind, 1);
     let log = peer.log(&stage.dir, &stage.names[0])?;
@@ -202,7 +202,7 @@ fn ends_with(file: &Path, text: &[u8]) -> bool {
     file.seek(SeekFrom::End(-back)).is_ok() && file.read_to_end(&mut end).is_ok() && end == text
 }
 
-/// One line of 100 MB: seconds until the log has what came after it, and the largest the manager ever was.
+/// One line of 100 MB: seconds until the log has the line after it, and the manager's peak memory.
 fn line(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     let bytes = size.bytes.to_string();
     let mut stage = Stage::set(peer, tiny, &["line", &bytes], 1);
@@ -224,7 +224,7 @@ fn line(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     ])
 }
 
-/// What lists ten modules.
+/// Lists ten modules.
 fn status(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     let mut stage = Stage::set(peer, tiny, &["idle"], 10);
     stage.start();
@@ -251,7 +251,7 @@ fn one(row: &'static str, sorted: &[f64]) -> Cells {
     Cells::from([(row, cell(pick(sorted, 0.5), format!("{:.1}", pick(sorted, 0.5))))])
 }
 
-/// One module stopped, started, restarted: until the command returns. It binds a port where it is given one: a manager
+/// One module stopped, started, restarted: until the command returns. It binds a port if it has one, so that a manager
 /// that waits for readiness has something to wait for.
 fn verbs(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     let mut stage = Stage::set(peer, tiny, &["bind"], 10);
@@ -278,7 +278,7 @@ fn verbs(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     cells
 }
 
-/// Twenty modules that ignore SIGTERM: until nothing is left. A second is what they are given.
+/// Twenty modules that ignore SIGTERM: until no process is left. Each gets one second.
 fn stop20(peer: &dyn Peer, tiny: &Path, _: &Size) -> Cells {
     let deaf = ["/bin/sh", "/tmp/versus/deaf"];
     let script = "trap '' TERM INT HUP\nexec \"$@\"\n";
@@ -297,7 +297,7 @@ fn stop20(peer: &dyn Peer, tiny: &Path, _: &Size) -> Cells {
     }])
 }
 
-/// What lists the modules while one of them writes as fast as it can.
+/// Lists the modules while one of them writes as fast as it can.
 fn flood(peer: &dyn Peer, tiny: &Path, size: &Size) -> Cells {
     let bytes = (size.bytes * 40).to_string();
     let mut stage = Stage::set(peer, tiny, &["lines", &bytes, "100"], 1);

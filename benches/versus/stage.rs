@@ -1,4 +1,4 @@
-//! One manager on stage: started, watched, ended. The whole bench is alone in a PID namespace of its own (`main`), so
+//! One running manager: started, observed, stopped. The whole bench is alone in its own PID namespace (`main`), so
 //! every process here is the bench, the manager, or a module.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::peer::{Module, Peer};
 
-/// What a module says.
+/// A report of a module.
 #[derive(Debug, Clone)]
 pub struct Said {
     pub what: String,
@@ -30,23 +30,23 @@ pub struct Stage<'a> {
     pub peer: &'a dyn Peer,
     pub dir: PathBuf,
     pub names: Vec<String>,
-    /// Read as it comes by a thread: a datagram socket that is full holds up whoever writes to it, unix(7).
+    /// Read by a thread as reports arrive: a full datagram socket blocks its writers, unix(7).
     heard: Receiver<Said>,
     first: Option<Child>,
 }
 
-/// This moment, as modules say it.
+/// The current time, as in reports.
 pub fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
 }
 
 impl<'a> Stage<'a> {
-    /// Configured with so many modules of this kind; nothing runs.
+    /// Configured with this many modules of this kind; nothing runs.
     pub fn set(peer: &'a dyn Peer, tiny: &Path, kind: &[&str], count: usize) -> Self {
         Self::set_with(peer, tiny, kind, count, &[])
     }
 
-    /// The same, and every module is started by this.
+    /// The same, with every module started by this command.
     pub fn set_with(peer: &'a dyn Peer, tiny: &Path, kind: &[&str], count: usize, by: &[&str]) -> Self {
         static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -68,7 +68,7 @@ impl<'a> Stage<'a> {
         Self { peer, dir, names, heard, first: None }
     }
 
-    /// Starts the manager; the moment before.
+    /// Starts the manager; returns the time before.
     pub fn start(&mut self) -> u64 {
         let before = now();
         let commands = self.peer.start(&self.dir);
@@ -83,7 +83,7 @@ impl<'a> Stage<'a> {
         before
     }
 
-    /// The next thing of this kind that a module says.
+    /// The next report of this kind.
     pub fn hear(&self, what: &str, within: Duration) -> Option<Said> {
         let end = Instant::now() + within;
         loop {
@@ -94,7 +94,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The next thing of this kind that this module says.
+    /// The next report of this kind from this module.
     pub fn hear_of(&self, name: &str, what: &str, within: Duration) -> Option<Said> {
         let end = Instant::now() + within;
         loop {
@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Until each module has begun: who they are, and when the last one did. `None`: not all of them did.
+    /// Waits until each module has begun: their pids, and the time of the last one. `None`: not all of them did.
     pub fn all_begun(&self, within: Duration) -> Option<(BTreeMap<String, u32>, u64)> {
         let end = Instant::now() + within;
         let (mut pids, mut last) = (BTreeMap::new(), 0);
@@ -129,7 +129,7 @@ impl<'a> Stage<'a> {
         processes().into_iter().filter(|(_, line)| line.contains("heard.sock")).map(|(pid, _)| pid).collect()
     }
 
-    /// Live processes of the manager: everything that is neither a module nor the bench.
+    /// Live processes of the manager: all except modules and the bench.
     pub fn managers(&self) -> Vec<u32> {
         let all = processes().into_iter().filter(|(_, line)| !line.contains("heard.sock"));
         all.filter(|(_, line)| self.peer.is_manager(line)).map(|(pid, _)| pid).collect()
@@ -140,7 +140,7 @@ impl<'a> Stage<'a> {
         self.managers().into_iter().map(of).sum()
     }
 
-    /// Ends it in order; how long until nothing of it was left, or how many modules were, after so long.
+    /// Stops it; returns how long it took until no process was left, or how many modules were left after `within`.
     pub fn stop(&mut self, within: Duration) -> Result<Duration, usize> {
         let before = Instant::now();
         match self.peer.stop(&self.dir) {
@@ -160,12 +160,12 @@ impl<'a> Stage<'a> {
         Err(self.modules().len())
     }
 
-    /// `kill -9` of its first process; of those that go on alone, that is the top.
+    /// `kill -9` of its first process; of several independent ones, the oldest.
     pub fn kill(&mut self) {
         let managers = self.managers();
         let top = match &self.first {
             Some(child) if managers.contains(&child.id()) => child.id(),
-            // A daemon that left whoever started it: the oldest.
+            // A daemon that left its parent: the oldest.
             _ => managers.into_iter().min().unwrap_or(0),
         };
         if top > 1 {
@@ -182,7 +182,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The bench is the init of its namespace: whoever loses a parent ends here.
+    /// The bench is the init of its namespace: it adopts orphans.
     fn reap(&mut self) {
         while let Ok(status) = waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
             if status.pid().is_none() {
@@ -194,13 +194,13 @@ impl<'a> Stage<'a> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        // An empty word ends the thread that listens.
+        // An empty datagram ends the listening thread.
         let _ = UnixDatagram::unbound().and_then(|sender| sender.send_to(b"", self.dir.join("heard.sock")));
         if self.peer.resident() {
             let _ = self.stop(Duration::from_secs(30));
             return;
         }
-        // Everything in this namespace but the bench is of this stage.
+        // All processes in this namespace except the bench belong to this stage.
         for _ in 0..500 {
             let left = processes();
             if left.is_empty() {
@@ -216,7 +216,7 @@ impl Drop for Stage<'_> {
     }
 }
 
-/// Hears what modules say until somebody says nothing.
+/// Receives reports until an empty datagram.
 fn listen(socket: UnixDatagram) -> Receiver<Said> {
     let (hand_on, heard) = channel();
     std::thread::spawn(move || {
@@ -239,7 +239,7 @@ fn listen(socket: UnixDatagram) -> Receiver<Said> {
     heard
 }
 
-/// Everything alive here but the bench: pid and command line.
+/// All live processes here except the bench: pid and command line.
 fn processes() -> Vec<(u32, String)> {
     let own = std::process::id();
     let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -257,7 +257,7 @@ fn processes() -> Vec<(u32, String)> {
         .collect()
 }
 
-/// Anonymous memory in KiB: what no file backs, so that it is the process's own and nothing else's.
+/// Anonymous memory in KiB: not backed by a file, so only of this process.
 pub fn anonymous(pid: u32) -> u64 {
     kilobytes(pid, "smaps_rollup", "Anonymous:")
 }

@@ -1,4 +1,4 @@
-//! What was measured as Markdown, JSON and a picture. Pure.
+//! The results as Markdown, JSON and a chart. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use serde_json::{Value, json};
 
 use crate::rows::Cell;
 
-/// Row → manager → its cells, one a round.
+/// Row → manager → its cells, one per round.
 pub type Results = Vec<(String, BTreeMap<String, Vec<Cell>>)>;
 
-/// The cell in the middle of all rounds.
+/// The median cell of all rounds.
 fn middle(cells: &[Cell]) -> Option<&Cell> {
     let mut sorted: Vec<&Cell> = cells.iter().collect();
     sorted.sort_by(|one, other| one.value.total_cmp(&other.value));
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// The smallest figure of a row.
+/// The smallest value of a row.
 fn best(row: &BTreeMap<String, Vec<Cell>>) -> f64 {
     row.values().filter_map(|cells| middle(cells)).map(|cell| cell.value).fold(f64::MAX, f64::min)
 }
 
-/// A row a figure, a column a manager; the best in bold, ours with its ratio to the best of the others.
+/// A row per figure, a column per manager; the best in bold, ours with its ratio to the best of the others.
 pub fn markdown(results: &Results, peers: &[String]) -> String {
     let mut out =
         format!("| | {} | ours : best other |\n|---|{}---|\n", peers.join(" | "), "---|".repeat(peers.len()));
@@ -53,7 +53,7 @@ fn ratio(row: &BTreeMap<String, Vec<Cell>>) -> String {
     }
 }
 
-/// Everything, every round.
+/// All results of all rounds.
 pub fn as_json(results: &Results, about: &Value) -> Value {
     let rows: Vec<Value> = results
         .iter()
@@ -70,13 +70,13 @@ pub fn as_json(results: &Results, about: &Value) -> Value {
     json!({ "about": about, "rows": rows })
 }
 
-/// What [`as_json`] wrote, and who was measured, in the order of `known`.
+/// Parses the output of [`as_json`]; with the measured managers, in the order of `known`.
 pub fn from_json(text: &Value) -> Results {
     let rows = text["rows"].as_array().into_iter().flatten();
     rows.map(|row| {
         let managers = row["managers"].as_object().into_iter().flatten().map(|(peer, cells)| {
             let cells = cells.as_array().into_iter().flatten().map(|cell| Cell {
-                // No number: it was none, or too many.
+                // Not a number, or infinite.
                 value: cell["value"].as_f64().unwrap_or(f64::NAN),
                 text: cell["text"].as_str().unwrap_or("?").to_owned(),
             });
@@ -87,7 +87,7 @@ pub fn from_json(text: &Value) -> Results {
     .collect()
 }
 
-/// Puts what was measured elsewhere beside it, row by row.
+/// Adds the results of another run, row by row.
 pub fn join(results: &mut Results, more: Results) {
     for (row, managers) in more {
         match results.iter_mut().find(|(known, _)| *known == row) {
@@ -97,7 +97,7 @@ pub fn join(results: &mut Results, more: Results) {
     }
 }
 
-/// Bars of these rows, on a scale of tenfolds.
+/// Bars of these rows, on a logarithmic scale.
 pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
     const LEFT: f64 = 120.0;
     const WIDTH: f64 = 520.0;
@@ -111,7 +111,7 @@ pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
         let (least, most) = bars
             .iter()
             .map(|(_, cell)| cell.value)
-            // Nothing at all has no place on a scale of tenfolds: it is drawn as the least.
+            // Zero has no place on a logarithmic scale: it is drawn as the smallest value.
             .filter(|value| value.is_finite() && *value > 0.0)
             .fold((f64::MAX, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
         y += 14.0;
@@ -121,7 +121,7 @@ pub fn svg(results: &Results, peers: &[String], rows: &[&str]) -> String {
         ));
         y += 8.0;
         for (peer, cell) in bars {
-            // The shortest bar is still seen; each tenfold is as long as the one before.
+            // The shortest bar is still visible; each factor of ten has the same length.
             let part = (cell.value / least).log10() / (most / least).log10().max(0.1);
             let width = 20.0 + part.clamp(0.0, 1.0) * (WIDTH - 20.0);
             let colour = if peer == "parachute" { "#1769aa" } else { "#b0bec5" };

@@ -1,6 +1,6 @@
-//! The trivial module that every manager keeps: says when it runs, and what it is told to do else. Built alone, static.
+//! The trivial module that every manager runs: reports when it runs, and performs its arguments. Built alone, static.
 //!
-//! `tiny SOCKET NAME idle | bind | lines BYTES LENGTH | line BYTES`; says `KIND NAME PID NANOSECONDS` to SOCKET.
+//! `tiny SOCKET NAME idle | bind | lines BYTES LENGTH | line BYTES`; sends `KIND NAME PID NANOSECONDS` to SOCKET.
 
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 fn say(socket: &str, name: &str, what: &str) {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let text = format!("{what} {name} {} {at}", std::process::id());
-    // Whoever listened may be gone.
+    // The listener may be gone.
     let _ = UnixDatagram::unbound().and_then(|sender| sender.send_to(text.as_bytes(), socket));
 }
 
@@ -17,7 +17,7 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let (socket, name) = (&args[1], &args[2]);
     say(socket, name, "begun");
-    // Bound for as long as it runs, where somebody gave it a port.
+    // Bound as long as it runs, if it has a port.
     let port = std::env::var("PORT").ok().and_then(|text| text.parse::<u16>().ok()).filter(|_| args[3] == "bind");
     let _bound = port.map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
     let number = |at: usize| args.get(at).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);

@@ -14,59 +14,59 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::wire::{ApiError, Health};
 
-/// Longest wait for an answer that needs no module.
+/// Longest wait for an answer that involves no module.
 pub const READ: Duration = Duration::from_secs(5);
-/// Longest wait for a start, stop or restart: stop, kill and readiness of a slow module, with room.
+/// Longest wait for a start, stop or restart: enough for stop, kill and readiness of a slow module.
 pub const OP: Duration = Duration::from_secs(120);
 /// Largest answer that is read, bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Why a hub did not answer as asked.
+/// Why a request to a hub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nothing listens: no hub runs on this home.
+    /// No process listens: no hub runs on this home.
     #[error("no hub is running (nothing answers on {})", socket.display())]
     NoHub {
         /// The socket.
         socket: PathBuf,
     },
-    /// Something is there and this user may not talk to it.
+    /// The socket exists, but this user may not connect to it.
     #[error("cannot talk to the hub on {}", socket.display())]
     Socket {
         /// The socket.
         socket: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// Nothing answers on the address.
+    /// No answer from this address.
     #[error("nothing answers on {address}")]
     NoAnswer {
         /// Host and port.
         address: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// The connection broke.
+    /// The connection was lost.
     #[error("the hub closed the connection early")]
     Broken(#[source] hyper::Error),
-    /// The connection broke in the middle of the answer, or the answer is longer than is read.
+    /// The connection was lost in the middle of the answer, or the answer is too long.
     #[error("the hub's answer (HTTP {status}) was incomplete")]
     Partial {
         /// The status.
         status: StatusCode,
-        /// What broke.
+        /// The error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It takes too long.
+    /// No answer in time.
     #[error("the hub did not answer within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// It refused, and said why.
+    /// The hub refused, with a reason.
     #[error("{}", .0.error_description)]
     Refused(Box<ApiError>, StatusCode),
-    /// It answered something else.
+    /// The answer is not the hub's.
     #[error("the hub answered HTTP {status} with a body that this version does not know")]
     Foreign {
         /// The status.
@@ -74,14 +74,14 @@ pub enum ClientError {
     },
 }
 
-/// A way to one hub.
+/// A connection to one hub.
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
 }
 
 impl Client {
-    /// A client of the hub on this socket. Connects with every call.
+    /// A client of the hub on this socket. Each call connects again.
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
         Self { socket }
@@ -122,7 +122,7 @@ impl Client {
         };
         tokio::time::timeout(within, exchange).await.unwrap_or(Err(ClientError::Timeout(within)))
     }
-    /// A socket file nobody listens on is what a killed hub leaves.
+    /// A socket file without a listener is left by a killed hub.
     fn no_connection(&self, source: std::io::Error) -> ClientError {
         let socket = self.socket.clone();
         match source.kind() {
@@ -134,13 +134,13 @@ impl Client {
     }
 }
 
-/// Who answers `/health` on the hub's port, as every other program on this machine sees it. What answers there need
-/// not be the hub.
+/// The process that answers `/health` on the hub's port, as every other program on this machine sees it. It may not
+/// be the hub.
 ///
 /// # Errors
 /// [`ClientError`].
 pub async fn health_on(host: &str, port: u16) -> Result<Health, ClientError> {
-    // Whoever listens everywhere is asked where everybody is.
+    // A wildcard address is asked on the loopback.
     let (host, named) = match host {
         "0.0.0.0" => ("127.0.0.1", "127.0.0.1".to_owned()),
         "::" => ("::1", "[::1]".to_owned()),
@@ -181,7 +181,7 @@ where
 {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(ClientError::Broken)?;
-    // Ends with the exchange; what breaks is reported by the sender.
+    // Ends with the exchange; errors are reported by the sender.
     tokio::spawn(connection);
     let request =
         Request::builder().method(method).uri(path).header("host", host).body(Empty::<Bytes>::new());
@@ -195,7 +195,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixListener;
 
-    /// Asks a hub that answers these bytes, whatever it is asked, and hangs up if it `ends`.
+    /// Connects to a hub that gives these bytes to any request, and closes the connection if it `ends`.
     async fn asked(answer: &'static str, ends: bool, within: Duration) -> ClientError {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("s");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_not_ours_names_its_http_status() {
+    async fn a_foreign_answer_names_its_http_status() {
         let empty = asked("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", true, READ).await;
         assert_eq!(
             empty.to_string(),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_keeps_its_words_and_its_hint() {
+    async fn a_refusal_keeps_its_text_and_its_hint() {
         let body = concat!(
             "HTTP/1.1 404 X\r\nconnection: close\r\n\r\n",
             r#"{"error":"unknown_module","error_description":"no module x","next":"parachute status"}"#
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_breaks_off_is_not_mistaken_for_another_program() {
+    async fn an_interrupted_answer_is_not_reported_as_another_program() {
         let cut = asked("HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{", true, READ).await;
         assert!(matches!(cut, ClientError::Partial { status: StatusCode::OK, .. }), "{cut:?}");
         let nothing = asked("", true, READ).await;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hub_that_says_nothing_is_given_up() {
+    async fn a_hub_that_does_not_answer_times_out() {
         let within = Duration::from_millis(20);
         let silent = asked("", false, within).await;
         assert!(matches!(silent, ClientError::Timeout(limit) if limit == within), "{silent:?}");
@@ -279,7 +279,7 @@ mod tests {
         drop(UnixListener::bind(&socket).unwrap());
         assert!(socket.exists(), "a killed hub leaves its socket");
         assert!(matches!(client.get::<ApiError>("/x").await, Err(ClientError::NoHub { .. })));
-        // A home that is no directory is neither: it cannot be told.
+        // A home that is not a directory is a third case: nothing is known about a hub.
         let odd = Client::new(socket.join("below"));
         assert!(matches!(odd.get::<ApiError>("/x").await, Err(ClientError::Socket { .. })));
     }

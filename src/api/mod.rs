@@ -1,6 +1,6 @@
-//! The only door between the wings: what the hub and its clients say to each other, and the client itself.
+//! The only interface between hub and clients: the types that both use, and the client itself.
 //!
-//! Rank 2. Both sides use the same types, so a reply that one writes is a reply that the other reads.
+//! Rank 2. Both sides use the same types, so one side reads what the other writes.
 
 pub mod client;
 pub mod token;

@@ -1,8 +1,8 @@
-//! The operator token: what counts as one, and whether a header carries it. Pure.
+//! The operator token: which texts are valid, and whether a header carries it. Pure.
 
 use std::fmt::Write;
 
-/// Shortest text that counts as a token, bytes: 16 random ones in hexadecimal.
+/// Shortest valid token, bytes: 16 random ones in hexadecimal.
 pub const MIN_LEN: usize = 32;
 
 /// A new token from random bytes: 64 hexadecimal digits.
@@ -15,8 +15,8 @@ pub fn generate(random: [u8; 32]) -> String {
     })
 }
 
-/// The token in a file's text, surrounding blanks removed. One of the original hub (a JWT) is an opaque secret like
-/// any other. `None` if the text is not one: empty, too short, or with characters a header cannot carry.
+/// The token in a file's text, surrounding blanks removed. A token of the original hub (a JWT) is an opaque secret like
+/// any other. `None` if the text is not a token: empty, too short, or with characters a header cannot carry.
 #[must_use]
 pub fn from_file(text: &str) -> Option<String> {
     let token = text.trim();
@@ -24,7 +24,7 @@ pub fn from_file(text: &str) -> Option<String> {
     (token.len() >= MIN_LEN && printable).then(|| token.to_owned())
 }
 
-/// Whether an `Authorization` header is `Bearer ` and this token. Takes the same time however much of it is right.
+/// Whether an `Authorization` header is `Bearer ` and this token. Compares in constant time.
 #[must_use]
 pub fn matches(header: &str, expected: &str) -> bool {
     let Some(given) = header.strip_prefix("Bearer ") else { return false };
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_counts_as_a_token() {
+    fn valid_tokens() {
         let token = generate([0xab; 32]);
         assert_eq!(token, "ab".repeat(32));
         assert_eq!(from_file(&format!("{token}\n")), Some(token.clone()));

@@ -1,7 +1,7 @@
 //! The control API as types. Paths, methods and status codes are in `README.md` and `hub::http::router`.
 //!
-//! Two dialects share one server. The contract's shapes (`GET /api/modules`, `POST /api/modules/<short>/<op>`,
-//! camelCase `state`) are kept for clients of the original; [`Status`] and the events are ours and carry more.
+//! Two formats share one server. The original's format (`GET /api/modules`, `POST /api/modules/<short>/<op>`,
+//! camelCase `state`) is kept for its clients; [`Status`] and the events are our own and carry more.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,9 +16,9 @@ use crate::module::timestamp::Timestamp;
 pub struct ApiError {
     /// Stable code, snake_case: `unknown_module`, `unauthenticated`, …
     pub error: String,
-    /// What happened and why, for a person.
+    /// What happened and why, as text for the user.
     pub error_description: String,
-    /// The next command to type, if one helps.
+    /// The next command to type, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -26,7 +26,7 @@ pub struct ApiError {
 /// `GET /health`: liveness of the hub, public.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// `ok`, or `degraded` when `problems` is not empty. The HTTP status is 200 in both cases: the hub lives.
+    /// `ok`, or `degraded` if `problems` is not empty. The HTTP status is 200 in both cases: the hub runs.
     pub status: String,
     /// Always `parachute-hub`.
     pub service: String,
@@ -39,47 +39,47 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
-/// `GET /api/ready`, public (contract A-97).
+/// `GET /api/ready`, public.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// Both lists below are empty. Modules that somebody stopped are in none of the lists.
+    /// Both lists below are empty. Modules that a user stopped are in none of the lists.
     pub ready: bool,
     /// Modules that are ready.
     pub ready_modules: Vec<String>,
-    /// Modules on their way.
+    /// Modules that are starting or restarting.
     pub transient_modules: Vec<String>,
-    /// Modules that will not become ready without help.
+    /// Modules that will not become ready without a user's action.
     pub persistent_modules: Vec<String>,
 }
 
-/// A module's condition in one word, as the contract spells it.
+/// A module's state in one word, as the original spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Being checked or spawned for the first time.
     Starting,
-    /// Its leader lives. `ready` says whether it is of use yet.
+    /// Its leader runs. `ready` tells whether it accepts requests yet.
     Running,
-    /// Somebody asked for it, and its group is empty and its port free.
+    /// A user stopped it; its group is empty and its port is free.
     Stopped,
-    /// It crashed too often and waits for `parachute start`, or it is [`BLOCKED`](crate::module::problem::BLOCKED); the problem says why.
+    /// It will not restart by itself, or is blocked; the problem gives the reason.
     Crashed,
-    /// It ended and will be started again, or a restart was asked for.
+    /// It exited and will be started again, or a restart was requested.
     Restarting,
 }
 
-/// `state` in answers to start, stop and restart: the contract's camelCase object.
+/// `state` in answers to start, stop and restart: the original's camelCase object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LegacyState {
     /// Short name.
     pub short: String,
-    /// The word.
+    /// Its state.
     pub status: State,
-    /// Present only while a leader lives.
+    /// Present only while a leader runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Start of the running leader, or of the last one.
+    /// Start time of the current leader, or of the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// Crashes inside the window, counted now.
@@ -87,26 +87,26 @@ pub struct LegacyState {
     /// Last crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_crash_at: Option<Timestamp>,
-    /// Exit code of the last end, 128 + signal for a signal.
+    /// Exit code of the last run, 128 + signal for a signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_exit_code: Option<i32>,
-    /// What is wrong, if something is.
+    /// The current problem, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_error: Option<Problem>,
 }
 
-/// Answer to `POST /api/modules/<short>/start|restart|stop`. Always 200 when the module is known (contract A-117);
-/// `ok` says whether what was asked for came true (W-P2).
+/// Answer to `POST /api/modules/<short>/start|restart|stop`. Always 200 if the module is known;
+/// `ok` tells whether the request was fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpReply {
     /// Short name.
     pub short: String,
-    /// Whether it is ready (start, restart) or its group empty and its port free (stop).
+    /// Whether it is ready (start, restart), or its group is empty and its port free (stop).
     pub ok: bool,
-    /// On stop only: whether there was something to stop.
+    /// On stop only: whether a process was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<bool>,
-    /// The contract's state.
+    /// The state in the original's format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<LegacyState>,
     /// Why `ok` is false.
@@ -119,12 +119,12 @@ pub struct OpReply {
 pub struct HealthView {
     /// Whether it counts as alive.
     pub ok: bool,
-    /// Round trip in microseconds; absent if nothing answered.
+    /// Round trip in microseconds; absent without an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
-    /// What it said: a status code or an error, in words.
+    /// The answer: a status code or an error, as text.
     pub detail: String,
-    /// When it was asked.
+    /// When the request was sent.
     pub at: Timestamp,
 }
 
@@ -135,13 +135,14 @@ pub struct ModuleView {
     pub short: String,
     /// Row name in services.json.
     pub name: String,
-    /// Condition.
+    /// Its state.
     pub state: State,
-    /// Finer than `state`, for people: `ready`, `waiting for port 1940`, `stopping`, `backing off 2 s`, `blocked` …
+    /// More detailed than `state`, as text: `ready`, `waiting for port 1940`, `stopping`, `backing off 2 s`, `blocked`
+    /// …
     pub detail: String,
-    /// Whether it accepts on its port and the listener is its own (or, for a worker, has lived a second).
+    /// Whether it accepts on its port and the listener is its own (or, for a worker, has run for a second).
     pub ready: bool,
-    /// Leader's pid while it lives.
+    /// Leader's pid while it runs.
     pub pid: Option<u32>,
     /// Row's port.
     pub port: u16,
@@ -149,27 +150,27 @@ pub struct ModuleView {
     pub listens: bool,
     /// Row's version, may be empty.
     pub version: String,
-    /// Where to reach it; absent for a worker.
+    /// Its address; absent for a worker.
     pub url: Option<String>,
     /// Row's installDir.
     pub install_dir: Option<String>,
-    /// Start of the running leader.
+    /// Start time of the current leader.
     pub started_at: Option<Timestamp>,
-    /// Uptime in milliseconds of the running leader.
+    /// Uptime of the current leader in milliseconds.
     pub uptime_ms: Option<u64>,
-    /// Automatic respawns since the hub started.
+    /// Automatic restarts since the hub started.
     pub restarts: u32,
     /// Crashes inside the window, counted now.
     pub restarts_in_window: u32,
     /// Resident memory of the leader and its descendants, bytes.
     pub memory_bytes: Option<u64>,
-    /// Last health answer; absent unless a health check is on.
+    /// Last health answer; absent unless a health check is configured.
     pub health: Option<HealthView>,
-    /// How its last life ended.
+    /// How its last run ended.
     pub last_exit: Option<ExitStatus>,
-    /// When its last life ended.
+    /// When its last run ended.
     pub last_exit_at: Option<Timestamp>,
-    /// What is wrong, if something is.
+    /// The current problem, if any.
     pub problem: Option<Problem>,
 }
 
@@ -192,20 +193,20 @@ pub struct HubView {
     pub port: u16,
     /// Bind host.
     pub host: String,
-    /// Who holds the listening socket while no hub runs (`systemd`); absent: nobody.
+    /// The manager that holds the listening socket while no hub runs (`systemd`); absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket_held_by: Option<String>,
     /// Absolute path of the home.
     pub home: String,
-    /// `foreground`, or `managed by systemd` / `managed by launchd` as the hub sees it from its environment.
+    /// `foreground`, or `managed by systemd` / `managed by launchd`, according to the hub's environment.
     pub mode: String,
-    /// Start of this hub.
+    /// Start time of this hub.
     pub started_at: Timestamp,
     /// Uptime in milliseconds.
     pub uptime_ms: u64,
     /// Resident memory of the hub itself, bytes.
     pub memory_bytes: Option<u64>,
-    /// The hub is stopping: nothing is started any more.
+    /// The hub is stopping: it starts no module any more.
     pub draining: bool,
     /// Same nonce as in [`Health`].
     pub instance: String,
@@ -218,9 +219,9 @@ pub struct Status {
     pub hub: HubView,
     /// Modules in the order of services.json.
     pub modules: Vec<ModuleView>,
-    /// What is wrong: safe mode, corrupt services.json, bad rows, unreadable settings.
+    /// Problems: safe mode, corrupt services.json, bad rows, unreadable settings.
     pub problems: Vec<FileProblem>,
-    /// What this hub found at its start and what hinders nothing, one sentence each.
+    /// Harmless findings of the hub at its start, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -230,10 +231,10 @@ pub struct Status {
 pub struct FileProblem {
     /// Path.
     pub file: String,
-    /// Row or key inside it, if the rest is fine.
+    /// Row or key inside it, if the rest is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<String>,
-    /// What is wrong and what it means now (`the last good 3 modules keep running`).
+    /// What is wrong and what follows from it (`the last good 3 modules keep running`).
     pub message: String,
     /// What to type or edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,9 +244,9 @@ pub struct FileProblem {
 /// `GET /api/modules/<short>/why`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// The module as it is now; absent when the hub is down (read from files).
+    /// The module's current state; absent if no hub runs (read from files).
     pub module: Option<ModuleView>,
-    /// Its last failure, if it ever failed.
+    /// Its last failure, if there was one.
     pub failure: Option<Failure>,
 }
 
@@ -264,20 +265,20 @@ pub enum Stream {
 /// One log line, as `logs` shows it and as an SSE `data:` carries it (`id:` is `seq`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// Grows by one per line of a module for as long as the hub lives; gaps mean dropped lines.
+    /// Grows by one per line of a module while the hub runs; gaps mean dropped lines.
     pub seq: u64,
     /// When the hub read it.
     pub at: Timestamp,
     /// Stream.
     pub stream: Stream,
-    /// It continues the line before it of the same stream, which was longer than 64 KiB.
+    /// It continues the previous line of the same stream, which was longer than 64 KiB.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub continued: bool,
     /// The line without its newline; bytes that are not UTF-8 are replaced.
     pub text: String,
 }
 
-/// `GET /api/modules/<short>/logs` without `follow` (contract A-117: `short`, `lines`, `text`), plus `entries`.
+/// `GET /api/modules/<short>/logs` without `follow`: `short`, `lines` and `text` as in the original, plus `entries`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogReply {
     /// Short name.
@@ -299,21 +300,21 @@ pub struct ModuleEvent {
     pub at: Timestamp,
     /// Short name.
     pub short: String,
-    /// New condition.
+    /// New state.
     pub state: State,
-    /// Finer condition.
+    /// More detailed state.
     pub detail: String,
     /// Ready.
     pub ready: bool,
-    /// Leader's pid while it lives.
+    /// Leader's pid while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// What is wrong, if something is.
+    /// The current problem, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
 }
 
-/// One entry of `GET /api/modules` (contract A-111; nulls are explicit there).
+/// One entry of `GET /api/modules`, as in the original (nulls are explicit).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModuleEntry {
     /// Short name.
@@ -324,25 +325,25 @@ pub struct ModuleEntry {
     pub display_name: String,
     /// Tagline.
     pub tagline: Option<String>,
-    /// Always true: everything listed can be driven.
+    /// Always true: every listed module can be controlled.
     pub available: bool,
     /// Whether services.json has a row.
     pub installed: bool,
     /// Row's version.
     pub installed_version: Option<String>,
-    /// Always null: the hub asks no registry.
+    /// Always null: the hub queries no registry.
     pub latest_version: Option<String>,
-    /// The word, null if never supervised.
+    /// Its state, null if never supervised.
     pub supervisor_status: Option<State>,
     /// Leader's pid.
     pub pid: Option<u32>,
-    /// What is wrong.
+    /// The current problem.
     pub supervisor_start_error: Option<Problem>,
     /// Row's installDir.
     pub install_dir: Option<String>,
     /// Sub-units of the row, snake_case, missing values null.
     pub uis: Vec<Map<String, Value>>,
-    /// Where a person manages it.
+    /// Where a user manages it.
     pub management_url: Option<String>,
 }
 

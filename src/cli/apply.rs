@@ -1,4 +1,4 @@
-//! What every verb that changes the machine does with its plan: show it, ask, run it, say how it went.
+//! The common part of every verb that changes the machine: show its plan, ask, run it, report the result.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ use super::output::Output;
 /// A plan, compared with the machine.
 ///
 /// # Errors
-/// Something cannot be looked at.
+/// The state of a step's target is unknown.
 pub async fn look<H: Host>(
     plan: &Plan,
     host: &H,
@@ -36,13 +36,13 @@ pub async fn look<H: Host>(
     Ok((show::show(plan, &found, manager), found))
 }
 
-/// A plan for a terminal.
+/// A plan as text.
 #[must_use]
 pub fn screen(shown: &Shown, style: Style) -> String {
     shown.text(&|old, new, label| unified(old, new, label, style))
 }
 
-/// What is there cannot be seen, so nothing is done.
+/// The state of a target is unknown, so nothing is done.
 pub(super) fn unseen(error: &HostError) -> CliError {
     CliError::from_error(ExitKind::Failed, error)
         .hint(error.hint().unwrap_or_else(|| "parachute doctor".to_owned()))
@@ -57,7 +57,7 @@ pub fn agreed(cx: &Context, shown: &Shown, text: &str, beside: &str) -> Result<b
     agreed_or(cx, text, true, &(shown.brief() + beside), &|| screen(shown, cx.style) + beside)
 }
 
-/// The same before something is deleted for good: Enter alone is no.
+/// The same before a permanent deletion: Enter alone means no.
 ///
 /// # Errors
 /// As [`agreed`].
@@ -91,10 +91,10 @@ fn agreed_or(
     }
 }
 
-/// Runs a plan, one line a step on standard error.
+/// Runs a plan, with one line per step on standard error.
 ///
 /// # Errors
-/// A step failed; the message says what was taken back and what remains.
+/// A step failed; the message says what was undone and what remains.
 pub async fn run<H: Host>(
     cx: &Context,
     plan: &Plan,
@@ -118,26 +118,26 @@ pub async fn run<H: Host>(
     Ok(done)
 }
 
-/// What to do with a plan that an earlier run left unfinished.
+/// What to do with an unfinished plan of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
     /// Finish it.
     Finish,
-    /// Take it back. What cannot be taken back now is tried again by the next run.
+    /// Undo it. Steps that cannot be undone now are tried again by the next run.
     RollBack,
-    /// Take it back as far as that is possible, leave the rest, and end it.
+    /// Undo it as far as possible, leave the rest, and end it.
     RollBackAndLeave,
 }
 
 impl Recovery {
-    /// Take it back, or else finish it.
+    /// Undo it, or else finish it.
     #[must_use]
     pub fn roll_back_if(back: bool) -> Self {
         if back { Self::RollBack } else { Self::Finish }
     }
 }
 
-/// Finishes, or takes back, a plan that an earlier run left unfinished.
+/// Finishes, or undoes, an unfinished plan of an earlier run.
 ///
 /// # Errors
 /// As [`run`].
@@ -183,7 +183,7 @@ pub async fn settle<H: Host>(
     Ok(output)
 }
 
-/// Notes of a plan, for a screen.
+/// Notes of a plan, as text.
 #[must_use]
 pub fn notes(notes: &[Note], style: Style) -> String {
     let mut out = String::new();
@@ -196,14 +196,14 @@ pub fn notes(notes: &[Note], style: Style) -> String {
     out
 }
 
-/// What could not be taken back.
+/// The steps that could not be undone.
 #[must_use]
 pub fn remains(remaining: &[Remaining]) -> String {
     remaining.iter().map(|item| format!("\n{} remains: {}", item.subject, item.because)).collect()
 }
 
-/// What to type about what was not taken back. What can never be taken back would stop every later verb, so that has
-/// a hint too.
+/// The commands about steps that were not undone. A step that can never be undone would block every later verb, so it
+/// has a hint too.
 fn hints(rollback: &Rollback) -> Vec<String> {
     let mut hints: Vec<String> = rollback.remaining.iter().filter_map(|item| item.hint.clone()).collect();
     if rollback.retry {
@@ -214,7 +214,7 @@ fn hints(rollback: &Rollback) -> Vec<String> {
     hints
 }
 
-/// One line a step.
+/// One line per step.
 struct Screen {
     progress: Progress,
 }
@@ -230,7 +230,7 @@ impl Screen {
             Stage::Started => self.progress.begin(&words),
             Stage::Done => self.progress.end(Mark::Done, None),
             Stage::Failed => self.progress.end(Mark::Failed, None),
-            // What is so already is no news.
+            // A step that is already done is not reported.
             Stage::Skipped => {}
             Stage::Undone => {
                 self.progress.begin(&format!("undo: {words}"));
@@ -267,7 +267,7 @@ fn broken(failed: &Failed) -> CliError {
     cli
 }
 
-/// Builds for people know no faults.
+/// Release builds have no faults.
 pub(super) fn fault(cx: &Context) -> Result<Option<Fault>, CliError> {
     let text = cx.env.get(std::ffi::OsStr::new("PARACHUTE_FAULT")).and_then(|text| text.to_str());
     match text.filter(|_| cfg!(debug_assertions)) {

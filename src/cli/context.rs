@@ -1,4 +1,4 @@
-//! What a verb stands on: read once from the process, passed from then on.
+//! The context of a verb: read once from the process, then passed as an argument.
 #![expect(
     clippy::disallowed_methods,
     reason = "edge: environment, directory, clock and program path are read here, once"
@@ -44,20 +44,20 @@ pub struct Context {
     pub env: BTreeMap<OsString, OsString>,
     /// This program.
     pub exe: PathBuf,
-    /// Where the verb was typed.
+    /// The current directory.
     pub cwd: PathBuf,
     /// Colours of standard output.
     pub style: Style,
-    /// Whether somebody can answer a question.
+    /// Whether a user can answer a question.
     pub interactive: bool,
     /// Whether the process has a controlling terminal.
     pub has_terminal: bool,
-    /// When the verb was typed.
+    /// The time at the start of the verb.
     pub now: Timestamp,
 }
 
 impl Context {
-    /// Reads it.
+    /// Reads the context.
     ///
     /// # Errors
     /// No home can be found.
@@ -75,7 +75,7 @@ impl Context {
             exe: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("parachute")),
             style: style(color, &env, terminal.out_is_terminal()),
             interactive: terminal.in_is_terminal() && terminal.out_is_terminal(),
-            // Under nohup(1) it is no terminal that could take the hub along.
+            // Under nohup(1) the terminal cannot end the hub.
             has_terminal: !hangup::is_ignored()
                 && open("/dev/tty", OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
                     .is_ok(),
@@ -85,7 +85,7 @@ impl Context {
         })
     }
 
-    /// The day on which the verb was typed, as a calendar on the wall shows it: `2026-03-01`. Asked for seldom, so the
+    /// The local date at the start of the verb: `2026-03-01`. Rarely needed, so the
     /// time zone (`$TZ`, else the system's) is not read for every verb.
     #[must_use]
     pub fn today(&self) -> String {
@@ -101,7 +101,7 @@ impl Context {
     }
 }
 
-/// `--home`, else `$PARACHUTE_HOME`, else `~/.parachute` (contract A-1). Relative ones count from here.
+/// `--home`, else `$PARACHUTE_HOME`, else `~/.parachute`. Relative paths start at the current directory.
 fn home_root(
     given: Option<&Path>,
     env: &BTreeMap<OsString, OsString>,
@@ -117,7 +117,7 @@ fn home_root(
     })
 }
 
-/// <https://no-color.org>: any non-empty value means none.
+/// <https://no-color.org>: any non-empty value disables colours.
 fn style(color: Color, env: &BTreeMap<OsString, OsString>, terminal: bool) -> Style {
     let no_color = env.get(OsStr::new("NO_COLOR")).is_some_and(|value| !value.is_empty());
     let dumb = env.get(OsStr::new("TERM")).is_some_and(|term| term == "dumb");
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_home_is() {
+    fn order_of_the_sources_of_the_home() {
         let env = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         let root = |given: Option<&str>, pairs: &[(&str, &str)]| {
             home_root(given.map(Path::new), &env(pairs), Path::new("/cwd")).ok()

@@ -28,33 +28,33 @@ use super::output::Output;
 use super::owned::{self, Act};
 use super::standby;
 
-/// What it would do to an installation that there is.
+/// What it would do to an existing installation.
 const CUTOVER: Act = Act { verb: "uninstall", left: "nothing was stopped" };
 
-/// A cutover that was asked for.
+/// Options of a cutover.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct CutoverArgs {
-    /// Finish one that was broken off.
+    /// Finish an interrupted one.
     pub resume: bool,
-    /// Undo one that was broken off.
+    /// Undo an interrupted one.
     pub rollback: bool,
     /// Only show it.
     pub dry_run: bool,
     /// Do not ask.
     pub yes: bool,
-    /// Replace a unit that was changed; stop daemons that could not be brought back; leave what cannot be taken back.
+    /// Replace a unit that was changed; stop daemons that could not be restored; leave steps that cannot be undone.
     pub force: bool,
-    /// Whose services.
+    /// The scope of the services.
     pub scope: Option<ScopeArg>,
-    /// User that the hub runs as, in the system scope.
+    /// The user that the hub runs as, in the system scope.
     pub user: Option<String>,
     /// As JSON.
     pub json: bool,
 }
 
 impl CutoverArgs {
-    /// The cutover, shown and asked about.
+    /// A cutover that is shown and asked about.
     pub(super) fn to_supervised() -> Self {
         Self {
             resume: false,
@@ -69,20 +69,20 @@ impl CutoverArgs {
     }
 }
 
-/// What `migrate --to-supervised --json` prints.
+/// The output of `migrate --to-supervised --json`.
 #[derive(Debug, Serialize)]
 struct Report {
     /// Whether anything had to be done.
     changed: bool,
     /// Daemons that were stopped.
     stopped: Vec<Stopped>,
-    /// Who keeps the hub now.
+    /// The manager that runs the hub now.
     manager: String,
     /// Its unit.
     unit: String,
     /// Whether it is enabled.
     survival: Autostart,
-    /// What a person should know: for how long each module was away, and what was left alone.
+    /// Notes for the user: the downtime of each module, and the processes that were left alone.
     notes: Vec<Note>,
 }
 
@@ -95,10 +95,10 @@ struct Stopped {
     pid: u32,
 }
 
-/// Cuts over.
+/// Performs the cutover.
 ///
 /// # Errors
-/// [`Refusal`]s, with nothing touched; steps that fail, with everything taken back.
+/// [`Refusal`]s, with nothing changed; steps that fail, with everything undone.
 pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
     let installation = installation_of(cx, args).await?;
     owned::respect_plan(&installation)?;
@@ -112,7 +112,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
         return standby::settle(cx, &asked(args), &mut host, &installation.layout.state, recovery).await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
-        // One that is on its way forward is finished: to take it back would stop everything twice.
+        // A plan that was not being undone is finished: undoing it would stop everything twice.
         let back = log.undoing || log.plan.verb != Verb::Migrate || choose_back(cx, args, log.plan.verb)?;
         Terminal.err(&format!(
             "an earlier `{}` was interrupted; it is {}\n",
@@ -148,7 +148,7 @@ fn asked(args: &CutoverArgs) -> Asked<'_> {
     Asked { scope: args.scope, user: args.user.as_deref() }
 }
 
-/// The manager that is to keep the hub.
+/// The manager that is to run the hub.
 pub(super) async fn installation_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Installation>, CliError> {
     match installation::find(cx, &asked(args)).await? {
         Found::Installation(installation) => Ok(installation),
@@ -156,7 +156,7 @@ pub(super) async fn installation_of(cx: &Context, args: &CutoverArgs) -> Result<
     }
 }
 
-/// Taking over the hub of another person is no part of a cutover.
+/// A cutover never replaces the hub of another user.
 async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation) -> Result<Output, CliError> {
     owned::respect(installation, &owned::owners(installation)?, CUTOVER, false).map_err(|error| {
         let (name, may) = (
@@ -215,13 +215,13 @@ fn stopped(found: &Findings) -> Vec<Stopped> {
     found.daemons.iter().map(|d| Stopped { name: d.name.clone(), pid: d.leader.pid }).collect()
 }
 
-/// Where the older hub listens, if that is not where a hub listens by itself.
+/// The port of the detached hub, if it is not the default one.
 fn other_port(found: &Findings) -> Option<u16> {
     let hub = found.daemons.iter().find(|daemon| daemon.name == HUB)?;
     hub.ports.iter().copied().find(|port| *port != crate::module::port::HUB)
 }
 
-/// What `serve --check` says, but for what the daemons that are going to be stopped hold.
+/// The findings of `serve --check`, except ports held by the daemons that will be stopped.
 fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u16>) -> Vec<Refusal> {
     let options = ServeOptions {
         home: installation.home.clone(),
@@ -239,7 +239,7 @@ fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u
         .collect()
 }
 
-/// All of them at once: a person would rather not meet them one by one.
+/// All of them at once, so that the user can handle them together.
 fn refused(refusals: &[Refusal]) -> CliError {
     let mut all = refusals.iter();
     let Some(first) = all.next() else { return CliError::new(ExitKind::NeedsPerson, "refused") };

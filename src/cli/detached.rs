@@ -1,4 +1,4 @@
-//! The detached model on this machine, for verbs: what there is of it, and the words for it.
+//! The detached model on this machine, for verbs: its facts, and their text.
 
 use serde::Serialize;
 
@@ -20,20 +20,20 @@ use super::context::Context;
 use super::error::{CliError, ExitKind};
 use super::installation::{self, Installation};
 
-/// What `migrate --list --json` prints.
+/// The output of `migrate --list --json`.
 #[derive(Debug, Serialize)]
 pub struct Listed {
     /// Daemons of ours that run without a manager.
     pub daemons: Vec<Daemon>,
-    /// Processes that something pointed at, and that are left alone.
+    /// Processes that a pidfile, a port or a log leads to, and that are left alone.
     pub others: Vec<Other>,
-    /// Declared ports that somebody else holds.
+    /// Declared ports that foreign processes hold.
     pub strangers: Vec<Stranger>,
-    /// Every pidfile, and what it is worth.
+    /// Every pidfile, and what it proves.
     pub pidfiles: Vec<Pidfile>,
-    /// Units that would bring a daemon back.
+    /// Units that would restart a daemon.
     pub units: Vec<StaleUnit>,
-    /// Why it cannot be told which modules there are.
+    /// Why the list of modules is unknown.
     pub broken: Option<String>,
 }
 
@@ -44,27 +44,27 @@ pub struct Other {
     pub pid: u32,
     /// Its command, printable.
     pub command: String,
-    /// Why.
+    /// The reason.
     pub verdict: Ownership,
 }
 
-/// A port that somebody else holds.
+/// A port that a foreign process holds.
 #[derive(Debug, Serialize)]
 pub struct Stranger {
     /// The port.
     pub port: u16,
-    /// Whose it is meant to be.
+    /// The role that the port belongs to.
     pub of: String,
-    /// Who has it, in words.
+    /// The holder, as text.
     pub holder: String,
-    /// Why they are not taken for ours.
+    /// Why the holder does not count as ours.
     pub verdict: Ownership,
 }
 
-/// Looks for it. With an installation its manager, and the others of this machine, are asked too.
+/// Gathers the facts. With an installation, its manager and the others of this machine are queried too.
 ///
 /// # Errors
-/// The system does not tell what runs here.
+/// The system does not report which processes run.
 pub async fn look<R: Runner>(
     cx: &Context,
     home: &Home,
@@ -85,7 +85,7 @@ pub async fn look<R: Runner>(
     Ok(legacy)
 }
 
-/// Daemons that `init` would have to stop first, and units that would start one. Only what is there costs a question.
+/// Daemons that `init` would have to stop first, and units that would start one. Managers are queried only if there are
 ///
 /// # Errors
 /// As [`look`].
@@ -130,7 +130,7 @@ pub fn listed(legacy: &Legacy) -> Listed {
     }
 }
 
-/// For people.
+/// As text.
 #[must_use]
 pub fn screen(listed: &Listed, style: Style) -> String {
     let mut out = String::new();

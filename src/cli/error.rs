@@ -1,4 +1,4 @@
-//! What a verb ends with when it cannot do what was asked: a kind, a sentence with its causes, and what to type next.
+//! The error of a verb: a kind, a sentence with its causes, and the next commands.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use crate::ui::prompt::PromptError;
 use crate::ui::style::Style;
 use crate::ui::text::printable;
 
-/// Kinds of ending. Each has one exit code; the README has the table.
+/// Kinds of exits. Each has one exit code; the README has the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitKind {
     /// Done.
@@ -18,9 +18,9 @@ pub enum ExitKind {
     Usage,
     /// `status`: the hub is not running.
     NotRunning,
-    /// No hub to talk to.
+    /// No hub runs.
     NoHub,
-    /// `serve`: a person must act first.
+    /// `serve`: the user must act first.
     NeedsPerson,
     /// A question was not answered (Ctrl-C, Ctrl-D): as if SIGINT had ended the verb.
     Interrupted,
@@ -53,7 +53,7 @@ impl ExitKind {
     }
 }
 
-/// An ending that is not [`ExitKind::Done`].
+/// An exit that is not [`ExitKind::Done`].
 #[derive(Debug)]
 pub struct CliError {
     /// Its kind.
@@ -62,7 +62,7 @@ pub struct CliError {
     pub message: String,
     /// Why, outermost first.
     pub causes: Vec<String>,
-    /// What to type next.
+    /// The next commands.
     pub next: Vec<String>,
 }
 
@@ -72,25 +72,25 @@ impl CliError {
         Self { kind, message: message.into(), causes: Vec::new(), next: Vec::new() }
     }
 
-    /// From an error of another room, its causes listed.
+    /// From an error of another room, with its causes.
     #[must_use]
     pub fn from_error(kind: ExitKind, error: &dyn Error) -> Self {
         let causes =
             std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
         let message = error.to_string();
-        // Some errors already say their cause in their own words.
+        // Some errors already contain their cause.
         let causes = causes.filter(|cause| !message.contains(cause.as_str())).collect();
         Self { kind, message, causes, next: Vec::new() }
     }
 
-    /// The same with one more hint.
+    /// Adds one more hint.
     #[must_use]
     pub fn hint(mut self, next: impl Into<String>) -> Self {
         self.next.push(next.into());
         self
     }
 
-    /// The lines for standard error. An error nobody had a hint for still names the verb that tells more.
+    /// The lines for standard error. An error without a hint names the verb that shows more.
     #[must_use]
     pub fn screen(&self, style: Style) -> String {
         let mut out = format!("{} {}\n", style.bad("error:"), printable_lines(&self.message));
@@ -105,7 +105,7 @@ impl CliError {
     }
 }
 
-/// Line breaks stay, with an indent; nothing else may act on the terminal.
+/// Line breaks stay, with an indent; other control characters are escaped.
 fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_is_without_a_next_command() {
+    fn every_error_has_a_next_command() {
         let text = CliError::new(ExitKind::Failed, "x").screen(Style::PLAIN);
         assert_eq!(text, "error: x\nhint: parachute status\n");
     }

@@ -1,4 +1,4 @@
-//! Whose hub, kept by whom: what every verb that meets the service manager stands on.
+//! The user of a hub and its manager: the basis of every verb that uses the service manager.
 
 use std::ffi::OsStr;
 
@@ -30,7 +30,7 @@ use crate::unit::target::Scope;
 use super::context::Context;
 use super::error::{CliError, ExitKind};
 
-/// A unit larger than this is none of ours.
+/// A larger file is not a unit of ours.
 pub(super) const MAX_UNIT: u64 = 256 * 1024;
 
 /// Whose services.
@@ -51,39 +51,39 @@ pub struct Asked<'a> {
     pub user: Option<&'a str>,
 }
 
-/// Where an installation is, or would be.
+/// An installation, existing or possible.
 #[derive(Debug)]
 pub struct Installation<R = Tools> {
-    /// Whose hub.
+    /// The hub's user.
     pub person: User,
     /// Its home.
     pub home: Home,
-    /// Its manager, and the way to it.
+    /// Its manager, and the driver for it.
     pub driver: Driver<R>,
-    /// Its places.
+    /// Its directories.
     pub layout: Layout,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug)]
 pub enum Found {
     /// A manager that works.
     Installation(Box<Installation>),
-    /// None that could be used.
+    /// No usable manager.
     NoManager(NoManager),
 }
 
 /// Why no manager could be used.
 #[derive(Debug)]
 pub struct NoManager {
-    /// Why, of each that was looked at.
+    /// The reason, for each manager that was checked.
     pub why: Vec<Why>,
-    /// This host has none at all: nothing that a person types here would change that.
+    /// This host has none at all: no command here would change that.
     pub at_all: bool,
 }
 
-/// The same context with the home of whoever called sudo, unless a home was named: for verbs that look, or that ask
-/// the hub. A verb that writes into a home never does so for somebody else in silence.
+/// The same context with the home of the user who called sudo, unless a home was named: for verbs that read, or that
+/// ask the hub. A verb that writes into a home never does so implicitly for another user.
 pub fn of_caller(cx: &Context) -> Context {
     let mut cx = cx.clone();
     if let Ok(Some(person)) = caller(&cx)
@@ -94,10 +94,10 @@ pub fn of_caller(cx: &Context) -> Context {
     cx
 }
 
-/// Finds the manager that keeps, or would keep, the hub that was asked about.
+/// Finds the current or possible manager of the requested hub.
 ///
 /// # Errors
-/// A person must say first whose hub is meant, or cannot be looked up.
+/// The user must name the hub's user first, or that user cannot be looked up.
 pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
     let detected = look(cx).await;
     if detected.candidates.is_empty() {
@@ -123,8 +123,8 @@ pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
     Ok(Found::Installation(Box::new(Installation { person: chosen.person, home, driver, layout })))
 }
 
-/// The installation that there is, if any: one's own first. For verbs that only meet the manager in passing, so
-/// nothing is asked of a manager that has no file of ours.
+/// The existing installation, if any: the user's own first. For verbs that use the manager only marginally, so
+/// a manager without a file of ours is not queried.
 pub async fn installed(cx: &Context) -> Option<Installation> {
     let acting = user::by_uid(user::effective_uid()).ok()?;
     let person = caller(cx).ok().flatten().unwrap_or_else(|| acting.clone());
@@ -152,8 +152,8 @@ pub async fn installed(cx: &Context) -> Option<Installation> {
     Some(Installation { person, home, driver: Driver::new(manager, tools(cx)), layout })
 }
 
-/// The first of these, or of launchd's domains of one person the one that has the job: they read the same file, and
-/// what was loaded over ssh stays where it is when that person logs in at the screen.
+/// The first of these, or of launchd's domains of one user the one that has the job: they read the same file, and
+/// a job loaded over ssh stays in its domain when that user logs in at the screen.
 async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
     let hub = UnitName::hub();
     let first = managers.first()?.clone();
@@ -171,7 +171,7 @@ async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
 }
 
 impl Installation {
-    /// The same for one look, in which each thing is asked once. Nothing is changed through it.
+    /// The same with a cache, in which each query runs once. Nothing is changed through it.
     #[must_use]
     pub fn glance(&self) -> Installation<CachedRunner<Tools>> {
         let driver = Driver::new(self.driver.manager.clone(), CachedRunner::new(self.driver.runner.clone()));
@@ -181,7 +181,7 @@ impl Installation {
 }
 
 impl<R: Runner + Clone> Installation<R> {
-    /// Asks the machine everything that a plan stands on.
+    /// Gathers all facts for a plan.
     ///
     /// # Errors
     /// This program or a receipt cannot be read.
@@ -217,14 +217,14 @@ impl<R: Runner + Clone> Installation<R> {
         }
     }
 
-    /// The machine as plans see it.
+    /// The machine, for plans.
     #[must_use]
     pub fn host(&self) -> RealHost<R> {
         RealHost::new(self.driver.clone(), &self.layout.state, Client::new(self.home.socket()))
     }
 }
 
-/// Nothing can be asked of a manager.
+/// No manager can be used.
 pub(super) fn no_manager(none: &NoManager) -> CliError {
     let mut cli = CliError::new(ExitKind::NoHub, "no service manager can be used here");
     cli.causes = none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
@@ -233,7 +233,7 @@ pub(super) fn no_manager(none: &NoManager) -> CliError {
     cli.hint("parachute serve     (in the foreground)")
 }
 
-/// A plan cannot be made before a person has decided something.
+/// No plan can be made before the user has decided something.
 pub(super) fn refused(refusal: &Refusal) -> CliError {
     let mut cli = CliError::from_error(ExitKind::NeedsPerson, refusal);
     cli.next = refusal.next();
@@ -244,7 +244,7 @@ fn nobody(error: &UserError) -> CliError {
     CliError::from_error(ExitKind::Failed, error).hint("getent passwd")
 }
 
-/// Who called sudo (sudo(8), SUDO_UID). Only root's word counts: anybody can set a variable.
+/// The user who called sudo (sudo(8), SUDO_UID). Counts only for root: any user can set a variable.
 fn caller(cx: &Context) -> Result<Option<User>, CliError> {
     let uid = cx.env.get(OsStr::new("SUDO_UID")).and_then(|uid| uid.to_str()?.parse().ok());
     match uid.filter(|_| user::effective_uid() == 0) {
@@ -253,7 +253,7 @@ fn caller(cx: &Context) -> Result<Option<User>, CliError> {
     }
 }
 
-/// `$HOME` is root's, or the caller's, under sudo: the home is the person's, unless it was named.
+/// Under sudo `$HOME` is root's, or the caller's: the home is the user's, unless it was named.
 fn home_of(cx: &Context, acting: &User, person: &User) -> Home {
     if cx.home_named || acting.uid == person.uid {
         cx.home.clone()
@@ -262,14 +262,14 @@ fn home_of(cx: &Context, acting: &User, person: &User) -> Home {
     }
 }
 
-/// The manager of the whole machine, and who asks: who called sudo, else root. `None`: there is no such manager.
+/// The system manager, and the asking user: the one who called sudo, else root. `None`: there is no such manager.
 pub(super) async fn machines(cx: &Context) -> Option<(Manager, User)> {
     let manager = managers(cx).await.into_iter().find(Manager::is_system)?;
     let acting = user::by_uid(user::effective_uid()).ok()?;
     Some((manager, caller(cx).ok().flatten().unwrap_or(acting)))
 }
 
-/// Every manager of this machine that works.
+/// Every usable manager of this machine.
 pub(super) async fn managers(cx: &Context) -> Vec<Manager> {
     look(cx).await.candidates
 }
@@ -278,7 +278,7 @@ async fn look(cx: &Context) -> Detected {
     detect::detect(&host::gather(&cx.env, &tools(cx)).await)
 }
 
-/// The tools of this system. Tests fence them in: see [`Tools::new`].
+/// The tools of this system. Tests restrict them: see [`Tools::new`].
 pub(super) fn tools(cx: &Context) -> Tools {
     let path = cx.env.get(OsStr::new("PATH")).cloned().unwrap_or_default();
     let fence = cx.env.get(OsStr::new("PARACHUTE_TOOLS_UNDER")).map(Into::into);

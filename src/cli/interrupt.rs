@@ -1,17 +1,17 @@
-//! Ctrl-C, a closed terminal or a polite kill in the middle of a plan: it is taken back, not left half done.
+//! Ctrl-C, a closed terminal or SIGTERM in the middle of a plan: the plan is undone, not left half done.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::ui::terminal::Terminal;
 
-/// Becomes `true` with the first of these signals. From here on none of them ends this process: what is being taken
-/// back is taken back to its end.
+/// Becomes `true` with the first of these signals. From here on none of them ends this process: undoing
+/// runs to its end.
 #[must_use]
 pub(super) fn interrupts() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        // Out of descriptors the signal keeps its default, and the journal what was begun.
+        // Out of descriptors the signal keeps its default action, and the journal keeps the unfinished plan.
         let Ok(mut signals) = signal(kind) else { continue };
         let sender = sender.clone();
         tokio::spawn(async move {

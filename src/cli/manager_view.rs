@@ -11,31 +11,31 @@ use crate::unit::name::UnitName;
 use super::context::Context;
 use super::installation;
 
-/// What the manager says.
+/// The manager's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ManagerView {
-    /// Which: `systemd (user)`.
+    /// The manager: `systemd (user)`.
     pub manager: String,
-    /// The unit, as the manager calls it.
+    /// The manager's name of the unit.
     pub unit: String,
-    /// What runs.
+    /// The state of its process.
     pub active: Told<Active>,
     /// Whether it is set to start by itself.
     pub enabled: Told<bool>,
-    /// Restarts by the manager since a person last started it.
+    /// Restarts by the manager since the last requested start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restarts: Option<u32>,
-    /// How the last run ended, if it was not well.
+    /// How the last run ended, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Why it is not loaded although its file is there.
+    /// Why it is not loaded although its file exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// Whether it starts at boot.
     pub survival: Autostart,
 }
 
-/// Asks it. `None`: nothing of this home is installed.
+/// Queries it. `None`: this home has no installation.
 pub async fn look(cx: &Context) -> Option<ManagerView> {
     let installation = installation::installed(cx).await?;
     let hub = UnitName::hub();
@@ -50,7 +50,7 @@ impl ManagerView {
         Self { manager, unit, active, enabled, restarts, result, because: refused, survival }
     }
 
-    /// Two lines under the hub's.
+    /// Two lines below the hub's.
     #[must_use]
     pub fn screen(&self, style: Style) -> String {
         let how = || self.result.as_deref().map_or_else(String::new, |r| format!(" ({})", printable(r)));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_said_to_be_unknown() {
+    fn unknown_values_are_shown_as_unknown() {
         let no =
             Autostart::No { because: "linger off".to_owned(), next: "loginctl enable-linger me".to_owned() };
         let away = UnitState {

@@ -1,7 +1,7 @@
-//! The command line: one file a verb, in `verbs`. What was typed becomes a report, a report becomes a screen (pure) or
+//! The command line: one file per verb, in `verbs`. Arguments become a report, a report becomes a screen (pure) or
 //! JSON.
 //!
-//! Must not: decide what the hub or the disk decide. A verb asks, waits and tells.
+//! This room must not make decisions of the hub or of the rooms that own the files. A verb asks, waits and reports.
 
 pub mod apply;
 pub mod context;

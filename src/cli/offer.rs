@@ -1,5 +1,5 @@
-//! What a verb of the supervised hub does where the detached model still runs: it offers the cutover to whoever can
-//! answer, names the command to everybody else, and never acts by itself.
+//! A verb of the supervised hub while the detached model still runs: it offers the cutover in a terminal, prints
+//! the command elsewhere, and never acts by itself.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const QUIET: Duration = Duration::from_secs(24 * 60 * 60);
 /// The command that is offered.
 const COMMAND: &str = "parachute migrate --to-supervised";
 
-/// Before a verb that is about a supervised hub: if there is none and detached daemons run, they are what the person
-/// means. Returns when the verb may go on: there are none, or the cutover was made.
+/// Runs before a verb about a supervised hub: if there is none and detached daemons run, the user means
+/// those. Returns when the verb may continue: there are none, or the cutover was made.
 ///
 /// # Errors
 /// They run, and the cutover was declined or could not be offered; or it failed.
@@ -35,7 +35,7 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     if !matches!(answer, Err(ClientError::NoHub { .. })) || installation::installed(cx).await.is_some() {
         return Ok(());
     }
-    // What cannot be told here is told by the verb itself.
+    // If this is unknown, the verb itself reports the reason.
     let Some(daemons) = older(cx).await else { return Ok(()) };
     if !cx.interactive || is_declined(cx) {
         return Err(detached(&daemons));
@@ -56,14 +56,14 @@ pub(super) async fn before(cx: &Context) -> Result<(), CliError> {
     if output.kind == ExitKind::Done { Ok(()) } else { Err(detached(&daemons)) }
 }
 
-/// The daemons of this home that run detached, if there are any and it can be told.
+/// The detached daemons of this home, if there are any and they are known.
 pub(super) async fn older(cx: &Context) -> Option<Vec<Daemon>> {
     let person = user::by_uid(user::effective_uid()).ok()?;
     let found = detached::look::<Tools>(cx, &cx.home, &person, None).await.ok()?;
     Some(findings(&found).daemons).filter(|daemons| !daemons.is_empty())
 }
 
-/// What they are.
+/// Their text.
 pub(super) fn words(daemons: &[Daemon]) -> String {
     let names = names(daemons.iter().map(|daemon| (daemon.name.as_str(), &daemon.leader)));
     format!("no supervised hub runs; {names} run detached, started by an older version")
@@ -80,7 +80,7 @@ fn declined_file(cx: &Context) -> std::path::PathBuf {
 fn is_declined(cx: &Context) -> bool {
     let output = fs::read_if_there(&declined_file(cx), 64).ok().flatten();
     let at = output.and_then(|bytes| Timestamp::parse(std::str::from_utf8(&bytes).ok()?.trim()));
-    // A time that is still to come is no decision of today.
+    // A time in the future is not a decision of today.
     at.is_some_and(|at| at <= cx.now && cx.now.since(at) < QUIET)
 }
 

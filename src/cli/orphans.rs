@@ -1,5 +1,5 @@
-//! What runs of this home although no hub does: a hub that was killed leaves its modules running, and whoever asks then
-//! is told so.
+//! Modules of this home that run without a hub: a hub that was killed leaves its modules running, and later verbs
+//! report that.
 
 use crate::process::group;
 use crate::process::id::ProcessId;
@@ -16,10 +16,10 @@ pub(super) struct Orphan {
     pub id: ProcessId,
 }
 
-/// Modules of this home that live, by name.
+/// Running modules of this home, by name.
 ///
 /// # Errors
-/// It cannot be told.
+/// They are unknown.
 pub(super) fn running(cx: &Context) -> Result<Vec<Orphan>, CliError> {
     let marked = group::marked(cx.home.root()).map_err(|unknown| {
         let text = format!("no hub is running, and whether its modules do cannot be told: {unknown}");
@@ -36,7 +36,7 @@ fn oldest(mut all: Vec<Orphan>) -> Vec<Orphan> {
     all
 }
 
-/// That is not what was asked for: nobody stops them while no hub runs.
+/// The error of a verb while no hub runs: the modules are not stopped.
 pub(super) fn unsupervised(left: &[Orphan]) -> CliError {
     let text = format!("no hub is running, and {}", words(left));
     CliError::new(ExitKind::Failed, text)

@@ -1,4 +1,4 @@
-//! What became of one module that a verb asked something of: one line, its reason, what to type next. Pure.
+//! The result of a verb for one module: one line, its reason, the next command. Pure.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use crate::module::problem::Problem;
 use crate::ui::style::Style;
 use crate::ui::text::printable;
 
-/// What was asked of a module.
+/// The requested operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// Be ready.
+    /// Start.
     Start,
-    /// Be gone.
+    /// Stop.
     Stop,
-    /// Be ready, in a new life.
+    /// Stop and start again.
     Restart,
 }
 
@@ -30,28 +30,28 @@ impl Op {
     }
 }
 
-/// What became of one module.
+/// The result for one module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
-    /// As it was typed, or its short name.
+    /// The name as it was typed, or its short name.
     pub module: String,
-    /// Whether what was asked for came true.
+    /// Whether the request was fulfilled.
     pub ok: bool,
     /// One phrase.
     pub message: String,
     /// The module afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<LegacyState>,
-    /// Why not.
+    /// The reason, if not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-    /// What to type next. Always there when it is not ok.
+    /// The next command. Always present if `ok` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 impl Outcome {
-    /// From the hub's answer. `ok` decides, never the mere presence of an answer (contract W-C8).
+    /// From the hub's answer. `ok` decides, not the mere presence of an answer.
     #[must_use]
     pub fn of(op: Op, reply: OpReply) -> Self {
         let pid = reply.state.as_ref().and_then(|state| state.pid);
@@ -69,7 +69,7 @@ impl Outcome {
         Self { module: reply.short, ok: reply.ok, message, state: reply.state, problem: reply.problem, next }
     }
 
-    /// The module could not even be asked about.
+    /// The request for this module was refused.
     #[must_use]
     pub fn refused(module: &str, message: String, next: Option<String>) -> Self {
         let next = Some(next.unwrap_or_else(|| "parachute status".to_owned()));
@@ -77,7 +77,7 @@ impl Outcome {
     }
 }
 
-/// One line a module, `✓` or `✗`; under it the rest of a longer reason and the hint.
+/// One line per module, `✓` or `✗`; below it the rest of a longer reason and the hint.
 #[must_use]
 pub fn screen(outcomes: &[Outcome], style: Style) -> String {
     let mut out = String::new();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_without_a_reason_is_no_success_and_still_has_a_hint() {
+    fn a_failure_without_a_reason_still_has_a_hint() {
         for op in [Op::Start, Op::Stop, Op::Restart] {
             let text = screen(&[Outcome::of(op, reply(false, None))], Style::PLAIN);
             assert!(text.starts_with("✗ vault: not "), "{text}");

@@ -1,15 +1,15 @@
-//! What a verb says when it has done its work.
+//! The output of a verb that has done its work.
 
 use serde::Serialize;
 
 use super::error::ExitKind;
 
-/// What a verb has to say, and how it ended.
+/// The output of a verb, and its exit kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// For standard output.
     pub out: String,
-    /// How it ended. A verb that reports a bad state has done its work: it is not a
+    /// The exit kind. A verb that reports a bad state has done its work: it is not a
     /// [`CliError`](super::error::CliError).
     pub kind: ExitKind,
 }

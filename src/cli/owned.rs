@@ -1,4 +1,4 @@
-//! Whose installation a verb would act on: what is another person's, or another home's, is named and left alone.
+//! The owner of the installation that a verb would change: another user's, or another home's, is named and left alone.
 
 use crate::home::paths::Home;
 use crate::install::gather;
@@ -18,19 +18,19 @@ use super::installation::{self, Installation};
 pub(super) struct Act {
     /// The command line that does it, after `parachute`.
     pub verb: &'static str,
-    /// That it is not done.
+    /// The text that it was not done.
     pub left: &'static str,
 }
 
 /// Removing it.
 pub(super) const UNINSTALL: Act = Act { verb: "uninstall", left: "it is not removed" };
-/// Taking it back to what ran before it.
+/// Undoing it, back to what ran before it.
 pub(super) const TEARDOWN: Act =
     Act { verb: "migrate --teardown --back-to-detached", left: "it is not undone" };
-/// Looking at it, and mending it.
+/// Checking and repairing it.
 pub(super) const LOOK: Act = Act { verb: "doctor", left: "it is not examined here, and not changed" };
 
-/// The same site with the home that this person's installation of the machine has, unless one was named.
+/// The same installation with the home that this user's installation has, unless one was named.
 pub(super) fn at_its_home<R>(
     cx: &Context,
     mut installation: Installation<R>,
@@ -48,7 +48,7 @@ pub(super) fn at_its_home<R>(
     (cx, installation)
 }
 
-/// Whose the installation in this place is.
+/// The owners of the installation in this place.
 ///
 /// # Errors
 /// The receipt or the journal cannot be read.
@@ -57,11 +57,11 @@ pub(super) fn owners<R>(installation: &Installation<R>) -> Result<Owners, CliErr
         .map_err(|error| apply::unopened(&error))
 }
 
-/// Refuses what would act on another's. With `force` a unit that somebody has changed is no hindrance to whom its receipt
+/// Refuses to change another owner's. With `force` an edited unit does not stop the user that its receipt
 /// names.
 ///
 /// # Errors
-/// It is another's.
+/// It is another owner's.
 pub(super) fn respect<R>(
     installation: &Installation<R>,
     owners: &Owners,
@@ -77,10 +77,10 @@ pub(super) fn respect<R>(
     Err(CliError::new(ExitKind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
 }
 
-/// Refuses to finish, or to take back, what another has begun and not ended.
+/// Refuses to finish, or to undo, another owner's unfinished plan.
 ///
 /// # Errors
-/// There is such a thing.
+/// There is such a plan.
 pub(super) fn respect_plan<R>(installation: &Installation<R>) -> Result<(), CliError> {
     let owners = owners(installation)?;
     let (person, home) = (&installation.person, installation.home.root());
@@ -94,11 +94,11 @@ pub(super) fn respect_plan<R>(installation: &Installation<R>) -> Result<(), CliE
     Err(installation::refused(&Refusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
 }
 
-/// Before a verb of root's that is about a hub: where the home that is meant has none, and the machine has one of another
-/// person, that one is named instead of another answer that sounds as if there were none.
+/// Before a verb that root runs about a hub: if the given home has none, and the machine has one of another
+/// user, that one is named, instead of an answer that suggests that there is none.
 ///
 /// # Errors
-/// It is so.
+/// There is such a hub.
 pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), CliError> {
     let answers = cx.client().get::<crate::api::wire::Health>("/health").await.is_ok();
     if user::effective_uid() != 0 || cx.home_named || answers || installation::installed(cx).await.is_some() {

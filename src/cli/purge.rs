@@ -1,4 +1,4 @@
-//! `uninstall --purge`: what would be deleted, whether it may be, and the deletion, in words.
+//! `uninstall --purge`: what would be deleted, whether it may be, and the deletion, as text.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(super) struct Purge {
     facts: Facts,
 }
 
-/// What `--json` says of it beforehand.
+/// The part of `--json` before the deletion.
 #[derive(Debug, Serialize)]
 pub(super) struct Listing<'a> {
     path: &'a std::path::Path,
@@ -33,7 +33,7 @@ pub(super) struct Listing<'a> {
     survey: &'a Survey,
 }
 
-/// What `--json` says of it afterwards.
+/// The part of `--json` after the deletion.
 #[derive(Debug, Serialize)]
 pub(super) struct Purged {
     path: std::path::PathBuf,
@@ -42,8 +42,8 @@ pub(super) struct Purged {
 }
 
 impl Purge {
-    /// Looks the home through, and whether it may be deleted as far as that is known before anything is uninstalled.
-    /// `None`: there is no home. `idle`: no hub that is going to be uninstalled runs on it, so any process that uses it
+    /// Surveys the home, and checks whether it may be deleted, as far as that is known before the uninstallation.
+    /// `None`: the home does not exist. `idle`: no hub that will be uninstalled runs on it, so any process that uses it
     /// is in the way.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Purge {
         if idle {
             facts.user = gather::user(&tree, &facts.path).0;
         }
-        // Before it is looked through: that may take long, and a directory that is not ours is no business of ours.
+        // Before the survey: that may take long, and a directory that is not ours must not be surveyed.
         allowed(&facts)?;
         facts.survey = tree.survey().map_err(|error| {
             let text = format!("cannot look through {}", facts.path.display());
@@ -76,15 +76,15 @@ impl Purge {
         Listing { path: &self.facts.path, files: survey.files(), bytes: survey.bytes(), survey }
     }
 
-    /// For a screen.
+    /// As text.
     pub(super) fn screen(&self, style: Style) -> String {
         screen(&self.facts, style)
     }
 
-    /// Deletes it. Nothing may use it by now.
+    /// Deletes it. No process may use it now.
     ///
     /// # Errors
-    /// A process uses it, or it cannot be gone through.
+    /// A process uses it, or it cannot be walked.
     pub(super) fn run(mut self, fault: Option<Fault>) -> Result<Purged, CliError> {
         let (user, _lock) = gather::user(&self.tree, &self.facts.path);
         self.facts.user = user;
@@ -106,12 +106,12 @@ impl Purge {
 }
 
 impl Purged {
-    /// Whether something was left.
+    /// Whether everything was deleted.
     pub(super) fn is_whole(&self) -> bool {
         self.deleted.gone
     }
 
-    /// For a screen.
+    /// As text.
     pub(super) fn screen(&self, style: Style) -> String {
         let path = printable(&self.path.display().to_string());
         let Deleted { files, bytes: size, .. } = self.deleted;

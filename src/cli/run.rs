@@ -1,4 +1,4 @@
-//! From what was typed to an exit code.
+//! From arguments to an exit code.
 
 use std::future::Future;
 
@@ -50,7 +50,7 @@ pub fn main() -> u8 {
 
 fn print(terminal: Terminal, output: &Output) -> u8 {
     match terminal.out(output.out.as_bytes()) {
-        // Nobody reading is no failure of ours.
+        // A closed pipe is not an error of the verb.
         Ok(_) => output.kind.code(),
         Err(error) => {
             terminal.err(&format!("error: cannot write to standard output: {error}\n"));
@@ -82,7 +82,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Output, CliError> {
     }
 }
 
-/// A hub has an event loop of its own, so it is run outside of the verb's.
+/// A hub has its own event loop, so it runs outside the verb's.
 fn init(cx: &Context, args: &InitArgs) -> Result<Output, CliError> {
     match block_on(init::run(cx, args))? {
         Ended::Output(output) => Ok(output),

@@ -1,4 +1,4 @@
-//! Who finishes a cutover, or an upgrade, when its process is killed in the middle: see [`crate::process::standby`].
+//! Finishes a cutover, or an upgrade, if its process is killed in the middle: see [`crate::process::standby`].
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -18,13 +18,13 @@ use super::error::{CliError, ExitKind};
 use super::installation::{Asked, Found, Installation, find, no_manager};
 use super::output::Output;
 
-/// Variables that are about the run of whoever posts it.
+/// Variables that apply only to the process that posts it.
 const OWN: [&str; 1] = ["PARACHUTE_FAULT"];
 
-/// Does that, and has somebody stand by if there is a moment in it in which nothing serves.
+/// Runs `work`, with a standby if it contains a time in which no service runs.
 ///
 /// # Errors
-/// Those of `work`; or nobody can stand by, and nothing was done.
+/// Those of `work`; or no standby could be started, and nothing was done.
 pub(super) async fn watched<T>(
     cx: &Context,
     asked: &Asked<'_>,
@@ -50,7 +50,7 @@ fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
     })
 }
 
-/// Whether there is a moment in it in which nothing serves that is to serve afterwards.
+/// Whether there is a time during the steps in which a service is down that runs afterwards.
 fn leaves_a_gap(steps: &[Step]) -> bool {
     steps.iter().enumerate().any(|(at, step)| match step {
         Step::StopDaemons { .. } | Step::StartDaemons { .. } => true,
@@ -62,7 +62,7 @@ fn leaves_a_gap(steps: &[Step]) -> bool {
     })
 }
 
-/// Finishes, or takes back, what an earlier run left, with somebody who stands by if need be.
+/// Finishes, or undoes, an unfinished plan of an earlier run, with a standby if needed.
 ///
 /// # Errors
 /// As [`apply::settle`].
@@ -81,7 +81,7 @@ pub(super) async fn settle<H: Host>(
     }
 }
 
-/// The same question about the same home.
+/// The same options and home.
 fn arguments(cx: &Context, asked: &Asked<'_>) -> Vec<OsString> {
     let mut args: Vec<OsString> = Vec::new();
     if cx.home_named {
@@ -97,7 +97,7 @@ fn arguments(cx: &Context, asked: &Asked<'_>) -> Vec<OsString> {
     args
 }
 
-/// Tests that kill everything at once, as a power cut does, post nobody.
+/// Tests that kill everything at once, as a power cut does, start no standby.
 fn is_alone(cx: &Context) -> bool {
     cfg!(debug_assertions) && cx.env.get(OsStr::new("PARACHUTE_STANDBY")).is_some_and(|value| value == "none")
 }
@@ -113,10 +113,10 @@ pub struct StandByArgs {
     user: Option<String>,
 }
 
-/// Stands by; then finishes what was begun, or takes it back if it cannot be finished.
+/// Stands by; then finishes the unfinished plan, or undoes it if it cannot be finished.
 ///
 /// # Errors
-/// Neither could be done; the next run of the verb tries again.
+/// Neither was possible; the next run of the verb tries again.
 pub async fn run(cx: &Context, args: StandByArgs) -> Result<Output, CliError> {
     let call = stand_by().map_err(|error| {
         CliError::from_error(ExitKind::Usage, &error).hint("parachute migrate --to-supervised")
@@ -133,7 +133,7 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<Output, CliError> {
     Terminal.err(&format!("\n`parachute {}` was killed; another process finished it\n", log.plan.verb));
     let output =
         apply::settle(cx, &mut installation.host(), &installation.layout.state, Recovery::Finish).await?;
-    // Standard output was never ours.
+    // Standard output belongs to the process that posted us.
     Terminal.err(&output.out);
     Ok(Output { out: String::new(), ..output })
 }
@@ -151,7 +151,7 @@ mod tests {
     use crate::unit::name::UnitName;
 
     #[test]
-    fn what_is_stopped_and_started_again_is_a_gap() {
+    fn a_stop_followed_by_a_start_is_a_gap() {
         let (hub, socket) = (UnitName::hub(), UnitName::hub().socket());
         let set = |unit: &UnitName, running| Step::SetRunning { unit: unit.clone(), running };
         let daemons = || Step::StopDaemons { daemons: Vec::new(), replaced_by: Vec::new() };

@@ -1,46 +1,46 @@
-//! One check: its stable id, what it found, what to type next, and what mends it.
+//! One check: its stable id, its result, the next command, and its repair.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-/// What is checked. The names are for scripts and do not change.
+/// The check. The names are for scripts and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Id {
     /// A service manager can be used.
     Manager,
-    /// No plan was broken off.
+    /// No plan was interrupted.
     Plan,
-    /// No daemon of the older, detached model runs.
+    /// No detached daemon runs.
     Older,
-    /// The hub answers and has nothing to complain about.
+    /// The hub answers and reports no problem.
     Hub,
     /// The hub's port is its own, or free.
     Port,
-    /// There is room on the disk.
+    /// There is enough free space on the disk.
     Disk,
     /// The unit on disk is the one that was installed.
     UnitInstalled,
-    /// The manager has loaded exactly it.
+    /// The manager has loaded exactly this unit.
     UnitLoaded,
     /// It is set to start by itself.
     UnitEnabled,
     /// It runs.
     UnitRunning,
-    /// This version would write it again as it is.
+    /// This version would write the same text again.
     UnitCurrent,
-    /// No line of it has its manager open a path below the home.
+    /// No line of it makes its manager open a path below the home.
     UnitOpens,
     /// No other unit starts the hub.
     UnitTwins,
-    /// Services of the person outlive their logins.
+    /// The user's services run without a login.
     Linger,
-    /// The hub is there after a reboot.
+    /// The hub starts after a reboot.
     Boot,
-    /// The unit runs this program, from a path that stays.
+    /// The unit runs this program, from a path that stays valid.
     Program,
-    /// What is private is private.
+    /// Private files are not accessible to others.
     HomePrivate,
     /// services.json is valid.
     HomeServices,
@@ -52,18 +52,18 @@ pub enum Id {
     HomeLogs,
     /// The hub finds the program of every module.
     ModulesPrograms,
-    /// It finds the ones that the shell finds.
+    /// It finds the same ones as the shell.
     ModulesPath,
     /// Every module that should run is ready.
     ModulesReady,
-    /// Where no hub runs: the ports of all modules are free or their own.
+    /// If no hub runs: no process holds the port of a module.
     ModulesPorts,
     /// When a module last failed.
     ModulesCrash,
 }
 
 impl Id {
-    /// Every check, in the order in which they are shown.
+    /// Every check, in display order.
     pub const ALL: [Self; 26] = [
         Self::Manager,
         Self::Plan,
@@ -93,7 +93,7 @@ impl Id {
         Self::ModulesCrash,
     ];
 
-    /// As it is written.
+    /// Its stable name.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -139,21 +139,21 @@ impl Serialize for Id {
     }
 }
 
-/// What a check found; the worse, the greater.
+/// The result of a check; the worse, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// It cannot be told, and why is in the message.
+    /// It is unknown; the message gives the reason.
     CannotTell,
-    /// It works, and will not for long, or not everywhere.
+    /// It works, but may soon fail, or fails in some cases.
     Warn,
-    /// It does not work, or lets in whom it should not.
+    /// It does not work, or gives access to the wrong users.
     Fail,
 }
 
-/// What `doctor --fix` does about a finding.
+/// The repair that `doctor --fix` makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mend {
@@ -163,26 +163,26 @@ pub enum Mend {
     Linger,
     /// Set the mode of a file or directory.
     Mode {
-        /// Which.
+        /// Its path.
         path: PathBuf,
         /// Permission bits.
         mode: u32,
     },
 }
 
-/// One finding.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was checked.
+    /// The check.
     pub id: Id,
-    /// What was found.
+    /// The result.
     pub verdict: Verdict,
     /// One sentence.
     pub message: String,
-    /// What to type next; always there unless all is well.
+    /// The next command; always present unless the result is ok.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// What `doctor --fix` would do about it.
+    /// The repair that `doctor --fix` would make.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<Mend>,
 }
@@ -207,12 +207,12 @@ impl Check {
         Self::new(id, Verdict::Fail, message, Some(next.into()))
     }
 
-    /// It cannot be told.
+    /// It is unknown.
     pub fn cannot_tell(id: Id, message: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(id, Verdict::CannotTell, message, Some(next.into()))
     }
 
-    /// The same, and this mends it.
+    /// Adds the repair.
     #[must_use]
     pub fn mended_by(mut self, mend: Mend) -> Self {
         self.mend = Some(mend);
@@ -220,18 +220,18 @@ impl Check {
     }
 }
 
-/// The worst of all.
+/// The worst result.
 #[must_use]
 pub fn worst(checks: &[Check]) -> Verdict {
     checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok)
 }
 
-/// These findings, or that there are none.
+/// These findings, or an ok result if there are none.
 pub(super) fn found_or(found: Vec<Check>, id: Id, well: impl Into<String>) -> Vec<Check> {
     if found.is_empty() { vec![Check::ok(id, well)] } else { found }
 }
 
-/// Bytes for a person.
+/// A size for screens.
 pub(super) fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes / (1024 * 1024))
 }

@@ -1,4 +1,4 @@
-//! The checks, in the order in which they are shown. All pure.
+//! The checks, in display order. All pure.
 
 mod drift;
 mod home;
@@ -12,7 +12,7 @@ mod unit;
 use super::check::Check;
 use super::facts::DoctorFacts;
 
-/// All checks. A check that means nothing on this machine is not there.
+/// All checks. A check that does not apply to this machine is left out.
 #[must_use]
 pub fn all(facts: &DoctorFacts) -> Vec<Check> {
     let mut checks = host::checks(facts);
@@ -26,7 +26,7 @@ pub fn all(facts: &DoctorFacts) -> Vec<Check> {
     checks
 }
 
-/// What is root's only root changes; without it `init` would mean another installation.
+/// Only root changes a system installation; without root `init` would mean another installation.
 fn as_root(check: &mut Check) {
     const CHANGES: [&str; 3] = ["parachute init", "parachute start", "parachute restart"];
     if let Some(next) = &mut check.next

@@ -1,4 +1,4 @@
-//! What doctor looks at, as plain data.
+//! The inputs of doctor, as plain data.
 
 use std::path::PathBuf;
 
@@ -12,39 +12,39 @@ use crate::module::failure::Failure;
 use crate::module::timestamp::Timestamp;
 use crate::process::holder::Occupant;
 
-/// Everything. Nothing else is asked while checking.
+/// All inputs. Nothing else is read while checking.
 #[derive(Debug, Clone, Serialize)]
 pub struct DoctorFacts {
-    /// What is installed, and in which manager.
+    /// The installation, and its manager.
     pub install: InstallationFacts,
-    /// Whether the program that the unit runs is there.
+    /// Whether the program that the unit runs exists.
     pub program_is_there: bool,
-    /// Daemons of the older, detached model that run here, in a sentence; or why that cannot be told. `None` where no
+    /// Detached daemons that run here, in a sentence; or why that is unknown. `None` where no
     /// manager could take over.
     pub older: Option<Told<Option<String>>>,
     /// The running hub.
     pub hub: Option<Box<Status>>,
     /// Version of this program.
     pub version: String,
-    /// The port that the hub has, or should have.
+    /// The current or configured port of the hub.
     pub port: u16,
-    /// Who listens there.
+    /// The holder of that port.
     pub holder: Option<PortHolder>,
-    /// Files and directories that are nobody else's business.
+    /// Files and directories that must be private.
     pub private: Vec<Private>,
     /// Problems of services.json.
     pub services: Vec<Trouble>,
     /// Why hub.toml cannot be used.
     pub settings: Option<String>,
-    /// Why hub.env is refused, as far as whoever asks can tell.
+    /// Why hub.env is refused, as far as this user can tell.
     pub hub_env: Option<Refused>,
     /// Drop-ins of the installed units that can be read: file and text.
     pub drop_ins: Vec<(PathBuf, String)>,
     /// How modules are started.
     pub starts: Vec<Start>,
-    /// Where no hub runs: modules whose port somebody holds.
+    /// If no hub runs: modules whose port is held.
     pub held: Vec<(String, Occupant)>,
-    /// Space on the home's file system; `None`: it cannot be told.
+    /// Space on the home's file system; `None`: unknown.
     pub disk: Option<Disk>,
     /// Bytes of all log files of the home.
     pub log_bytes: u64,
@@ -54,30 +54,30 @@ pub struct DoctorFacts {
     pub now: Timestamp,
 }
 
-/// What can be known of an installation.
+/// The facts about an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstallationFacts {
-    /// This is what there is.
+    /// These are known.
     Known(Box<Facts>),
     /// No manager can be used here.
     NoManager {
-        /// Why not, a sentence a manager.
+        /// The reason, a sentence for each manager.
         why: Vec<String>,
-        /// What to type.
+        /// The command to type.
         next: String,
     },
-    /// It cannot be looked at from here.
+    /// It cannot be read by this user.
     Untold {
-        /// Why not.
+        /// The reason.
         because: String,
-        /// What to type.
+        /// The command to type.
         next: String,
     },
 }
 
 impl InstallationFacts {
-    /// What is known of it.
+    /// The facts, if they are known.
     #[must_use]
     pub fn known(&self) -> Option<&Facts> {
         match self {
@@ -87,25 +87,25 @@ impl InstallationFacts {
     }
 }
 
-/// Something only its owner may read, or change.
+/// A file or directory that only its owner may read, or change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Private {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
     /// Its permission bits.
     pub mode: u32,
     /// The bits it may have.
     pub may: u32,
-    /// A plan of ours may set them: it is the person's who asks, and no link.
+    /// A plan of ours may set them: it belongs to the asking user, and is not a link.
     pub ours: bool,
 }
 
-/// Something that is wrong with a file.
+/// A problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// What.
+    /// The problem.
     pub message: String,
-    /// What to type.
+    /// The command to type.
     pub next: String,
 }
 
@@ -114,11 +114,11 @@ pub struct Trouble {
 pub struct Start {
     /// Short name.
     pub module: String,
-    /// Its program, as its command says it, or why it has none.
+    /// Its program, as in its start command, or why it has none.
     pub program: Result<String, Trouble>,
-    /// Where the shell of whoever asks finds it.
+    /// The path that the user's shell finds.
     pub in_shell: Option<PathBuf>,
-    /// Where the hub finds it.
+    /// The path that the hub finds.
     pub in_hub: Option<PathBuf>,
 }
 
@@ -127,6 +127,6 @@ pub struct Start {
 pub struct Disk {
     /// Free for this user, bytes.
     pub free: u64,
-    /// In all, bytes.
+    /// Total, bytes.
     pub total: u64,
 }

@@ -1,4 +1,4 @@
-//! From findings to the plan that mends them. Pure.
+//! From findings to the plan that repairs them. Pure.
 
 use super::check::{Check, Mend};
 use super::facts::DoctorFacts;
@@ -9,7 +9,7 @@ use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Verb};
 use crate::unit::name::Part;
 
-/// The plan. What `init` would refuse is refused here too, in a note; the rest is mended.
+/// The plan. What `init` would refuse is refused here too, in a note; the rest is repaired.
 #[must_use]
 pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     let mut plan = Plan::new(Verb::Fix);
@@ -41,7 +41,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     plan
 }
 
-/// What a person would ask of `init` to get again what they have: a hub that was stopped stays down, and a port that its
+/// The options of `init` that reproduce the present installation: a stopped hub stays stopped, and a port that its
 /// hub opens itself stays so.
 #[must_use]
 pub fn again(install: &Facts) -> Request {

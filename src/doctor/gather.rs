@@ -1,4 +1,4 @@
-//! Asks the machine what doctor wants to know. Reads only.
+//! Gathers the facts for doctor. Reads only.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -35,29 +35,29 @@ use crate::process::{ports, table};
 use crate::unit::name::UnitName;
 use crate::unit::{overrides, recognise};
 
-/// A failure report larger than this is none.
+/// A larger file is not a failure report.
 const MAX_FAILURE: u64 = 1024 * 1024;
-/// A unit larger than this is none of ours.
+/// A larger file is not a unit of ours.
 const MAX_UNIT: u64 = 256 * 1024;
 
-/// From where it is asked, and about what.
+/// Where to gather facts, and about which hub.
 #[derive(Debug)]
 pub struct Looking<'a, R> {
     /// The home.
     pub home: &'a Home,
     /// This program.
     pub exe: &'a Path,
-    /// The environment of whoever asks: their PATH says which programs they mean.
+    /// The caller's environment: its PATH finds the programs that the user means.
     pub env: &'a BTreeMap<OsString, OsString>,
-    /// Daemons of the older model, which another room knows.
+    /// Detached daemons, from another room.
     pub older: Option<Told<Option<String>>>,
     /// The time.
     pub now: Timestamp,
-    /// Whose hub it is, and who keeps it; or why that is not known.
+    /// The hub's user and service manager; or why they are unknown.
     pub keeper: Result<(&'a User, &'a Driver<R>), InstallationFacts>,
 }
 
-/// Asks.
+/// Gathers all facts.
 pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
     let home = looking.home;
     let hub = Client::new(home.socket()).get::<Status>("/api/status").await.ok().map(Box::new);
@@ -132,8 +132,8 @@ async fn installation<R: Runner>(
     }
 }
 
-/// `init --port` is remembered by the unit alone, and by the receipt where the unit is gone; hub.toml, where it names a
-/// port, counts.
+/// `init --port` is stored only in the unit, and in the receipt where the unit is missing; hub.toml, if it names a
+/// port, takes precedence.
 fn port_of_unit(home: &Home, person: &User, manager: &Manager) -> Option<u16> {
     if settings::read(home).is_ok_and(|set| set.hub.port.is_some()) {
         return None;
@@ -146,14 +146,14 @@ fn port_of_unit(home: &Home, person: &User, manager: &Manager) -> Option<u16> {
     })
 }
 
-/// What cannot be told is found out by whoever binds the port.
+/// An unknown holder is found when the port is bound.
 fn holder(home: &Home, port: u16, hub: Option<&Status>) -> Option<PortHolder> {
     let asking = Asking { hub: hub.map(|status| status.hub.pid), ..Asking::about(home.root()) };
     let occupant = look::occupant(port, &asking).ok()??;
     Some(PortHolder { ours: matches!(&occupant.kind, Kind::Hub(of) if of.ours), occupant })
 }
 
-/// Who holds ports of modules where no hub runs. Of older daemons another check tells.
+/// Holders of modules' ports if no hub runs. Another check reports detached daemons.
 fn held(
     home: &Home,
     services: &Services,
@@ -170,7 +170,7 @@ fn held(
     taken.filter_map(|(short, row)| Some((short.to_string(), look(row.port)?))).collect()
 }
 
-/// The rows, and what is wrong with the file.
+/// The rows, and the problems of the file.
 fn services_of(home: &Home) -> (Services, Vec<Trouble>) {
     let file = home.services();
     let repair = || format!("repair {}", file.display());
@@ -192,7 +192,7 @@ fn services_of(home: &Home) -> (Services, Vec<Trouble>) {
     }
 }
 
-/// How the hub would start each module, and where the shell finds the same program.
+/// How the hub would start each module, and the path of the same program in the shell.
 fn starts<R>(
     looking: &Looking<'_, R>,
     known: Option<&Facts>,
@@ -242,8 +242,8 @@ fn starts<R>(
         .collect()
 }
 
-/// What a hub that a manager keeps takes from hub.env, if that is for whoever asks to read. Of a file that is refused a
-/// check of its own tells, once and not for each module.
+/// The variables that a hub under a manager takes from hub.env, if this user may read it. Another check reports a
+/// refused file, once and not for each module.
 fn of_file(home: &Home, known: Option<&Facts>, hub: Option<&Status>) -> Env {
     let is_kept = hub.map_or(known.is_some(), |status| status.hub.mode.starts_with("managed"));
     let me = user::effective_uid();
@@ -252,7 +252,7 @@ fn of_file(home: &Home, known: Option<&Facts>, hub: Option<&Status>) -> Env {
     read.unwrap_or_default().variables
 }
 
-/// PATH of the hub that runs, else of the one that the unit would run, else of one in the foreground of this shell.
+/// PATH of the running hub, else of the one that the unit would run, else of one in the foreground of this shell.
 fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) -> OsString {
     if let Some(path) = hub.and_then(|status| table::path_variable(status.hub.pid)) {
         return path;
@@ -263,7 +263,7 @@ fn hub_path(known: Option<&Facts>, hub: Option<&Status>, shell: Option<&OsStr>) 
     search_path(&dirs, &install.needs).path
 }
 
-/// What a person has added to the installed units.
+/// The user's drop-ins of the installed units.
 fn drop_ins(install: &Facts) -> Vec<(PathBuf, String)> {
     let files = install.units.iter().flat_map(|unit| &unit.state.drop_ins);
     let read = |file: &PathBuf| {
@@ -273,7 +273,7 @@ fn drop_ins(install: &Facts) -> Vec<(PathBuf, String)> {
     files.filter_map(read).collect()
 }
 
-/// A home that is not there yet will be on the file system of what is above it.
+/// A home that does not exist yet will be on the file system of its parent.
 fn existing(path: &Path) -> PathBuf {
     path.ancestors().find(|dir| fs::exists(dir)).unwrap_or(path).to_owned()
 }
@@ -281,7 +281,7 @@ fn existing(path: &Path) -> PathBuf {
 fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
     let env_may = fs::owner(&home.hub_env()).map_or(0o600, |owner| hub_env::may_have(owner, person));
     let mut all = vec![
-        // Others may look at it, as they may in the homes of the hub's earlier versions.
+        // Others may read it, as in the homes of earlier versions.
         (home.root().to_owned(), 0o755),
         (home.run_dir(), 0o700),
         (home.operator_token(), 0o600),
@@ -290,7 +290,7 @@ fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
     all.extend(shorts.iter().map(|short| (home.env_file(short), 0o600)));
     let me = user::effective_uid();
     let look = |(path, may): (PathBuf, u32)| {
-        // A FIFO in the place of a file is no matter of its mode, and what reads the file says so.
+        // A FIFO in the place of a file is not a question of its mode, and the reader of the file reports it.
         if matches!(nofollow::look(&path), Ok(Found::Special)) {
             return None;
         }
@@ -301,7 +301,7 @@ fn private(home: &Home, shorts: &[&Short], person: u32) -> Vec<Private> {
     all.into_iter().filter_map(look).collect()
 }
 
-/// A log with its rotated generations.
+/// A log and its rotated files.
 fn log_bytes(live: &Path) -> u64 {
     let Some(dir) = live.parent() else { return 0 };
     let names = fs::list(dir).unwrap_or_default();

@@ -1,11 +1,12 @@
-//! `parachute doctor`: what is well, what is not, what cannot be told, what to type next, and what can be mended.
+//! `parachute doctor`: which parts are ok, which are not, which are unknown, the next command, and what can be
+//! repaired.
 //!
 //! ```text
 //!   gather (reads) ──► DoctorFacts ── checks (pure) ──► Check{id, verdict, message, next, mend}
 //!                                                         └─ fix (pure) ──► Plan: shown, agreed, journalled
 //! ```
 //!
-//! Must not: change anything but by a plan, or call a fresh installation ill.
+//! This room must not change anything except by a plan, or report a fault in a fresh installation.
 
 pub mod check;
 pub mod checks;

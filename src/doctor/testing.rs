@@ -1,4 +1,4 @@
-//! A machine as doctor sees it, for tests: a fresh installation that is well, and one that is ill all over.
+//! Machines for tests of doctor: a fresh installation without faults, and one with every fault.
 
 use super::facts::{Disk, DoctorFacts, InstallationFacts, Private, Start, Trouble};
 use crate::api::wire::{FileProblem, HubView, ModuleView, State, Status};
@@ -11,10 +11,10 @@ use crate::module::problem::{Problem, ProblemKind};
 use crate::module::timestamp::Timestamp;
 use crate::plan::step::Step;
 
-/// When it is.
+/// The time of these tests.
 const NOW: Timestamp = Timestamp(1_772_359_200_000);
 
-/// What `init` leaves.
+/// The result of `init`.
 pub(crate) fn installed(request: &Request) -> Facts {
     let mut facts = testing::fresh();
     facts.settings.port = request.port.unwrap_or(facts.settings.port);
@@ -124,7 +124,7 @@ pub(crate) fn install(facts: &mut DoctorFacts) -> &mut Facts {
     }
 }
 
-/// A failure of a module so many minutes ago.
+/// A failure of a module this many minutes ago.
 pub(crate) fn failure(module: &str, minutes: u64) -> (String, Failure) {
     let at = Timestamp(NOW.0 - minutes * 60_000);
     let failure = Failure {
@@ -143,7 +143,7 @@ pub(crate) fn failure(module: &str, minutes: u64) -> (String, Failure) {
     (module.to_owned(), failure)
 }
 
-/// Everything that can be wrong at once and still be seen, with something that a terminal must not act on.
+/// Every fault that can be present and visible at once, with control characters that a terminal must not get.
 pub(crate) fn ill() -> DoctorFacts {
     let mut facts = well();
     let here = install(&mut facts);

@@ -1,6 +1,6 @@
-//! Everything one start of a module needs, read anew from disk.
+//! Everything one start of a module needs, read again from disk.
 //!
-//! Called before every spawn, so an edited row, `.env`, `module.json` or setting counts from the next start on.
+//! Called before every spawn, so a change of a row, `.env`, `module.json` or setting applies from the next start on.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -27,19 +27,19 @@ use crate::module::timestamp::Timestamp;
 /// Largest `expose-state.json` that is read.
 const EXPOSE_LIMIT: u64 = 1024 * 1024;
 
-/// What the hub gives to every start.
+/// The data that the hub passes to every start.
 #[derive(Debug, Clone)]
 pub struct SpawnBase {
     /// The hub's own environment.
     pub hub_env: Env,
-    /// The user as whom `hub.env` is read before each start. `None`: it is not, as for a hub in the foreground.
+    /// The user as whom `hub.env` is read before each start. `None`: it is not read, as for a hub in the foreground.
     pub reads_hub_env: Option<u32>,
     /// The hub's TCP port.
     pub hub_port: u16,
 }
 
 impl SpawnBase {
-    /// The hub's own environment, with `hub.env` above it where that is read: as systemd.exec(5) orders `Environment=`
+    /// The hub's own environment, with `hub.env` above it if that is read: as systemd.exec(5) orders `Environment=`
     /// and `EnvironmentFile=`.
     fn environment(&self, home: &Home) -> Result<Cow<'_, Env>, Refused> {
         let Some(me) = self.reads_hub_env else { return Ok(Cow::Borrowed(&self.hub_env)) };
@@ -49,7 +49,7 @@ impl SpawnBase {
     }
 }
 
-/// Composes the next start of a module from what disk holds now.
+/// Composes the next start of a module from the files on disk.
 ///
 /// # Errors
 /// A [`Problem`] that names the file: [`ProblemKind::BadDefinition`], [`ProblemKind::NoStartCmd`] or
@@ -68,7 +68,7 @@ pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Timestamp) -> Resu
 }
 
 /// The same for a row that was just read, so that booting many modules reads services.json once, and for settings that
-/// may be those of an earlier look.
+/// may be from an earlier read.
 ///
 /// # Errors
 /// As [`load`].
@@ -88,7 +88,7 @@ pub fn of_row(
         None => None,
     };
     let env_file = env_file::read(&home.env_file(short)).map_err(|e| bad(&e, at))?;
-    // Unreadable counts as absent, like corrupt: it only says where the hub is reachable from outside.
+    // An unreadable file counts as absent, like a corrupt one: it only holds the public origin.
     let expose_state = fs::read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
     let origin = origin::resolve(&origin::Sources {
         hub_env: &hub_env,
@@ -110,7 +110,7 @@ pub fn of_row(
     Ok(composed)
 }
 
-/// A module of the known table needs no `module.json`, so a bad one is a note for it and a problem for any other.
+/// A module of the known table needs no `module.json`, so an invalid one is a note for it and a problem for any other.
 fn manifest(
     row: &Row,
     dir: &Path,
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn every_start_sees_what_disk_holds_now() {
+    fn each_start_uses_the_files_as_they_are_now() {
         let world = World::new();
         let first = world.load("acme").unwrap().launch;
         assert_eq!((first.argv, first.cwd), (vec!["acmed".into()], Some(world.app.clone())));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn hub_env_is_read_at_each_start_and_nothing_starts_without_it() {
+    fn hub_env_is_read_at_each_start_and_required_if_present() {
         let mut world = World::new();
         let file = world.home.hub_env();
         let value = |world: &World, key: &str| {
@@ -247,11 +247,11 @@ mod tests {
 
         world.reads = fs::owner(&file);
         assert_eq!(value(&world, "KEY").as_deref(), Some("a b"));
-        assert_eq!(value(&world, "LANG").as_deref(), Some("de"), "the file wins");
+        assert_eq!(value(&world, "LANG").as_deref(), Some("de"), "the file overrides the environment");
         assert_eq!(value(&world, "PARACHUTE_HUB_ORIGIN").as_deref(), Some("https://hub.example"));
         assert_eq!(value(&world, "PARACHUTE_HOME").as_deref(), world.home.root().to_str());
         world.put(&world.home.root().join("acme/.env"), "KEY=own\n");
-        assert_eq!(value(&world, "KEY").as_deref(), Some("own"), "a module's own file is above it");
+        assert_eq!(value(&world, "KEY").as_deref(), Some("own"), "a module's own file overrides it");
 
         fs::set_mode(&file, 0o620).unwrap();
         let problem = world.load("acme").unwrap_err();
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_settings_keep_nothing_down_and_are_noted() {
+    fn broken_settings_stop_no_module_and_are_noted() {
         let world = World::new();
         world.put(&world.home.settings(), "[hub]\nprot = 1\n");
         let composed = world.load("acme").unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_install_directory_is_said_to_be_missing() {
+    fn a_missing_install_directory_is_reported() {
         let world = World::new();
         fs::rename(&world.app, &world.app.with_extension("gone")).unwrap();
         let problem = world.load("acme").unwrap_err();

@@ -1,6 +1,6 @@
 //! services.json as raw JSON, edited row by row.
 //!
-//! Other programs write this file too, so whatever is not being edited is kept as it was typed: unknown fields, bad
+//! Other programs write this file too, so everything that is not edited is kept byte for byte: unknown fields, bad
 //! rows, other root keys, large numbers, duplicate keys. Pure.
 
 use std::fmt;
@@ -28,13 +28,13 @@ pub struct Document {
     rows: Vec<Box<RawValue>>,
 }
 
-/// Why the text is no such file.
+/// Why the text is not a services file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// Cut off, empty, or never JSON.
+    /// Truncated, empty, or not JSON.
     #[error("it is not valid JSON ({0})")]
     Json(String),
-    /// JSON, but no object with an array `services`.
+    /// JSON, but not an object with an array `services`.
     #[error("it is not an object with an array `services`")]
     Shape,
 }
@@ -55,7 +55,7 @@ impl Document {
         let json = |e: serde_json::Error| DocumentError::Json(e.to_string());
         let whole: &RawValue = serde_json::from_slice(text).map_err(json)?;
         let Entries(root) = serde_json::from_str(whole.get()).map_err(|_| DocumentError::Shape)?;
-        // Of duplicate keys the last one counts, as for every reader of this file.
+        // Of duplicate keys the last one counts, as for all readers of this file.
         let rows_at = root.iter().rposition(|(key, _)| key == ROWS).ok_or(DocumentError::Shape)?;
         let rows = serde_json::from_str(root[rows_at].1.get()).map_err(|_| DocumentError::Shape)?;
         Ok(Self { root, rows_at, rows })
@@ -72,7 +72,7 @@ impl Document {
         format!("{{\n{}\n}}\n", entries.join(",\n"))
     }
 
-    /// Every element of `services`, checked, in file order; with an error the name by which to speak of it.
+    /// Every element of `services`, checked, in file order; an error comes with a name for the element.
     pub fn rows(&self) -> impl Iterator<Item = Result<Row, (String, RowError)>> {
         self.rows.iter().enumerate().map(|(i, row)| {
             let value = known_fields(row);
@@ -88,8 +88,8 @@ impl Document {
         })
     }
 
-    /// Name and port of the row that is module `short`: the one of that very name, else the first one whose short
-    /// name it is.
+    /// Name and port of the row of module `short`: the row with exactly this name, else the first one with this short
+    /// name.
     #[must_use]
     pub fn row_of(&self, short: &Short) -> Option<(String, Option<u16>)> {
         let named: Vec<_> = self.names_and_ports().filter_map(|(n, p)| n.map(|n| (n, p))).collect();
@@ -97,7 +97,7 @@ impl Document {
         exact.or_else(|| named.iter().find(|(name, _)| short_of(name).as_ref() == Ok(short))).cloned()
     }
 
-    /// The name of the row that a person means: the one of that very name, else the one that is the module of that
+    /// The name of the row that the user means: the row with exactly this name, else the row of the module with this
     /// short name.
     #[must_use]
     pub fn named(&self, typed: &str) -> Option<String> {
@@ -131,7 +131,7 @@ impl Document {
         Ok(())
     }
 
-    /// Removes every row called `name`; how many there were.
+    /// Removes every row called `name`; returns how many there were.
     pub fn remove(&mut self, name: &str) -> usize {
         let before = self.rows.len();
         self.rows.retain(|row| !is_called(row, name));
@@ -139,7 +139,7 @@ impl Document {
     }
 }
 
-/// The entries of an object as they are typed, duplicates included.
+/// The entries of an object as written, duplicates included.
 struct Entries(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -166,14 +166,14 @@ fn entries(row: &RawValue) -> Vec<(String, Box<RawValue>)> {
     serde_json::from_str(row.get()).map_or_else(|_| Vec::new(), |Entries(all)| all)
 }
 
-/// The row with the fields that [`Row::check`] looks at. The others may hold what no [`Value`] can (a number like
+/// The row with the fields that [`Row::check`] reads. Other fields may hold what no [`Value`] can hold (a number like
 /// `1e999`), and must not make the row bad.
 fn known_fields(row: &RawValue) -> Value {
     if !row.get().starts_with('{') {
         return serde_json::from_str(row.get()).unwrap_or(Value::Null);
     }
     let known = entries(row).into_iter().filter(|(key, _)| Row::FIELDS.contains(&key.as_str()));
-    // What cannot be read is null, which no field accepts.
+    // A value that cannot be parsed becomes null, which no field accepts.
     known.map(|(key, value)| (key, serde_json::from_str(value.get()).unwrap_or(Value::Null))).collect()
 }
 
@@ -189,7 +189,7 @@ fn label(index: usize, row: &Value) -> String {
     name_of(row).filter(|n| !n.is_empty()).unwrap_or_else(|| format!("row {}", index + 1))
 }
 
-/// Rows keep their own line breaks; only the lines between them are ours. Indentation is that of the original.
+/// Rows keep their own line breaks; we write only those between them. Indentation is that of the original.
 fn array(rows: &[Box<RawValue>]) -> String {
     if rows.is_empty() {
         return "[]".to_owned();
@@ -205,7 +205,7 @@ fn object(entries: &[(String, Box<RawValue>)]) -> String {
 }
 
 fn indented(value: &Value) -> String {
-    // A line break inside a string is written `\n`, so every real one is layout.
+    // A line break inside a string is written `\n`, so every literal one is layout.
     format!("{value:#}").replace('\n', "\n      ")
 }
 
@@ -214,7 +214,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn raw(json: String) -> Box<RawValue> {
-    // Built by this file from values and from JSON that was read: it is JSON.
+    // Built by this file from values and from parsed JSON, so it is JSON.
     RawValue::from_string(json).unwrap_or_default()
 }
 
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_edited_stays_as_it_was_typed() {
+    fn unedited_parts_are_kept_byte_for_byte() {
         let text = r#"{
   "v": 1e400,
   "services": [
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_named_and_unknown_fields_are_nobodys_business() {
+    fn bad_rows_are_named_and_unknown_fields_are_ignored() {
         let document = read(
             r#"{"services":[7,{"name":"a","port":0},{"name":"b","port":1,"paths":[],"health":"/h","version":"",
             "mine":1e999,"lastStartError":1e999}]}"#,
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_services_file_is_refused() {
+    fn other_files_are_refused() {
         for text in
             ["", "{", "\0\0\0", r#"{"services":[{"name":"a"}"#, r#"{"services":[]} x"#, "{\"a\":\"\u{0}\"}"]
         {
@@ -348,7 +348,7 @@ mod tests {
             whole.insert("services".to_owned(), Value::from(rows));
             let whole = Value::Object(whole);
             let text = if pretty { format!("{whole:#}") } else { whole.to_string() };
-            // Through text once, since that rounds the last digit of some floats.
+            // Serialised once before, because that rounds the last digit of some floats.
             let whole: Value = serde_json::from_str(&text).unwrap();
             let mut document = read(&text);
             let fields = map(json!({"port": 1944, "paths": ["/w\n"], "health": "/h", "version": "1", "more": {"k": [1]}}));

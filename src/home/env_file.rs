@@ -1,4 +1,4 @@
-//! `<HOME>/<short>/.env` on disk. It holds secrets: 0600, and no value ever reaches an error or a log.
+//! `<HOME>/<short>/.env` on disk. It holds secrets: mode 0600, and no value appears in an error or a log.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ pub enum EnvFileError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
-    /// No program can be given such a variable; usually what a power cut leaves of a file.
+    /// The value contains NUL, which no program can receive; usually the result of a power cut.
     #[error("{} contains NUL bytes", .0.display())]
     Nul(PathBuf),
-    /// The line to write is impossible.
+    /// The line cannot be written.
     #[error("cannot write to {}: {because}", path.display())]
     Line {
         /// File.
@@ -27,7 +27,7 @@ pub enum EnvFileError {
     },
 }
 
-/// The variables of the file; none if it is not there.
+/// The variables of the file; none if it does not exist.
 ///
 /// # Errors
 /// [`EnvFileError`], which names the file.
@@ -39,7 +39,7 @@ pub fn read(path: &Path) -> Result<Env, EnvFileError> {
     Ok(env::parse(&bytes))
 }
 
-/// Sets variables, each in place of an older one or at the end. The file ends up 0600.
+/// Sets variables, each in place of the existing line or at the end. The file gets mode 0600.
 ///
 /// # Errors
 /// [`EnvFileError`]; then nothing is written.
@@ -52,7 +52,7 @@ pub fn upsert(path: &Path, variables: &[(String, String)]) -> Result<(), EnvFile
     put(path, &bytes)
 }
 
-/// Removes a variable. `false`: there was none.
+/// Removes a variable. `false`: it was not set.
 ///
 /// # Errors
 /// [`EnvFileError`]; then nothing is written.

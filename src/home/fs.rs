@@ -1,7 +1,7 @@
-//! Files: read with a bound, written whole or not at all. An edge: no other file of this room calls `std::fs`.
+//! Files: read with a size limit, written atomically. An edge: no other file of this room calls `std::fs`.
 //!
-//! A reader never hangs on a FIFO and never fills memory with a device; a writer leaves the old file or the new
-//! one, also over a crash. Every error names what was done to which file.
+//! A reader never blocks on a FIFO and never reads a device without limit; after a crash a writer leaves the old file
+//! or the new one. Every error names the operation and the file.
 #![expect(clippy::disallowed_methods, reason = "edge: where files are touched")]
 
 use std::ffi::{OsStr, OsString};
@@ -24,43 +24,43 @@ pub const PRIVATE: u32 = 0o600;
 /// Mode of directories that only their owner enters.
 pub const PRIVATE_DIR: u32 = 0o700;
 
-/// Between the name of a file and what makes its temporary name unique.
+/// Separates the name of a file from the unique part of its temporary name.
 const TEMP: &[u8] = b".tmp-";
 
-/// Links followed before a loop is assumed; path_resolution(7) has the same number.
+/// Links followed before a loop is assumed; path_resolution(7) has the same limit.
 const MAX_LINKS: usize = 40;
 
-/// What went wrong with which file.
+/// Which operation failed on which file.
 #[derive(Debug, thiserror::Error)]
 pub enum FsError {
     /// The system refused.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// Verb.
+        /// The operation, as a verb.
         doing: &'static str,
         /// File.
         path: PathBuf,
-        /// Its reason.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
     /// A FIFO, device, socket or directory where a file is expected.
     #[error("{} is not a regular file", .0.display())]
     NotRegular(PathBuf),
-    /// Larger than anything sensible.
+    /// Larger than the limit.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
         /// File.
         path: PathBuf,
-        /// The bound.
+        /// The limit.
         limit: u64,
     },
-    /// Root would write there for somebody who may not.
+    /// Root would write there for a user who does not own the directory.
     #[error("{} does not belong to user {uid}, for whom it would be written to", path.display())]
     NotTheirs {
         /// Directory.
         path: PathBuf,
-        /// For whom.
+        /// The user.
         uid: u32,
     },
 }
@@ -70,7 +70,7 @@ impl FsError {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
-    /// Whether the file, or a directory above it, is not there.
+    /// Whether the file, or a directory above it, does not exist.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Io { source, .. }
@@ -88,7 +88,7 @@ impl FsError {
 /// The bytes of a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FsError`]; [`FsError::is_absent`] if there is none.
+/// [`FsError`]; [`FsError::is_absent`] if the file does not exist.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     let file = open_read(path)?;
     let mut bytes = Vec::new();
@@ -99,7 +99,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     Ok(bytes)
 }
 
-/// The same; `None` if there is no such file.
+/// The same; `None` if the file does not exist.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -119,7 +119,7 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().read(true))
 }
 
-/// Opens a regular file for appending, made with mode 0600 if it is not there.
+/// Opens a regular file for appending; creates it with mode 0600.
 ///
 /// # Errors
 /// [`FsError`].
@@ -127,7 +127,7 @@ pub fn open_append(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().append(true).create(true).mode(PRIVATE))
 }
 
-/// Appends to a file in one write, so that several writers do not mix; made with mode 0600 if it is not there.
+/// Appends to a file in one write, so that several writers do not mix; creates it with mode 0600.
 ///
 /// # Errors
 /// [`FsError`].
@@ -135,7 +135,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     open_append(path)?.write_all(bytes).map_err(FsError::io("write", path))
 }
 
-/// Opens a regular file for reading and writing, made with mode 0600 if it is not there; nothing is cut.
+/// Opens a regular file for reading and writing, without truncation; creates it with mode 0600.
 ///
 /// # Errors
 /// [`FsError`].
@@ -144,10 +144,10 @@ pub fn open_update(path: &Path) -> Result<File, FsError> {
 }
 
 fn open_regular(path: &Path, options: &mut OpenOptions) -> Result<File, FsError> {
-    // A FIFO without a peer blocks open(2) unless O_NONBLOCK is given, which means nothing to a regular file.
+    // A FIFO without a peer blocks open(2) unless O_NONBLOCK is given, which has no effect on a regular file.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = match options.custom_flags(flags).open(path) {
-        // fifo(7): a FIFO that nobody reads cannot be opened for writing without blocking.
+        // fifo(7): opening a FIFO without a reader for writing would block.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
             return Err(FsError::NotRegular(path.to_owned()));
         }
@@ -160,8 +160,8 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> Result<File, FsError>
     }
 }
 
-/// A file that is written and synced beside its target, and takes its place with [`Staged::commit`]. Dropped
-/// without that it leaves nothing.
+/// A file that is written and synced beside its target, and replaces it with [`Staged::commit`]. Dropped without
+/// that, it is removed.
 #[derive(Debug)]
 #[must_use = "commit it, or nothing is written"]
 pub struct Staged {
@@ -182,21 +182,21 @@ pub fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
 fn write_beside(path: &Path, mode: u32, bytes: &[u8]) -> Result<(Staged, File), FsError> {
     let target = follow(path)?;
     let (temp, mut file) = temp_beside(&target)?;
-    // From here on dropping it removes the temporary file.
+    // From here on, dropping it removes the temporary file.
     let staged = Staged { target, temp };
     let failed = |doing| FsError::io(doing, &staged.temp);
     file.write_all(bytes).map_err(failed("write"))?;
-    // The mode given to open(2) was cut by the umask.
+    // The umask reduced the mode that was given to open(2).
     file.set_permissions(Permissions::from_mode(mode)).map_err(failed("set the mode of"))?;
     keep_owner(&file, &staged.target);
     Ok((staged, file))
 }
 
 impl Staged {
-    /// Puts it in place and syncs the directory.
+    /// Renames it to its target and syncs the directory.
     ///
     /// # Errors
-    /// [`FsError`]; the old file stands.
+    /// [`FsError`]; the old file stays.
     pub fn commit(self) -> Result<(), FsError> {
         std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
         sync_dir(directory(&self.target))
@@ -205,34 +205,35 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // After a commit the name is gone, and it is never given twice.
+        // After a commit the temporary name is gone, and no name is used twice.
         let _ = std::fs::remove_file(&self.temp);
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 ///
 /// # Errors
-/// [`FsError`]; the old file stands.
+/// [`FsError`]; the old file stays.
 pub fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     stage(path, mode, bytes)?.commit()
 }
 
-/// The same, but not synced: whole for every reader and over every crash of a process, not over a power cut. For what
-/// has no meaning after one, on ways where a disk must not be waited for.
+/// The same without syncing: atomic for every reader and over a crash of this process, but not over a power cut. For
+/// data that is useless after a power cut, in code that must not wait for a disk.
 ///
 /// # Errors
-/// [`FsError`]; the old file stands.
+/// [`FsError`]; the old file stays.
 pub fn put_unsynced(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     let (staged, _) = write_beside(path, mode, bytes)?;
     std::fs::rename(&staged.temp, &staged.target).map_err(FsError::io("replace", &staged.target))
 }
 
-/// Cuts a file that others hold open for appending, once it is larger than `limit`: its last `limit` bytes, from a
-/// whole line on, become `aside`, and it is emptied in place. Returns what it was long, if it was cut.
+/// Truncates a file that other processes hold open for appending, once it is larger than `limit`: its last `limit`
+/// bytes, from a complete line on, are written to `aside`, and it is emptied in place. Returns its old length, if it
+/// was truncated.
 ///
 /// # Errors
-/// [`FsError`]; nothing is lost then.
+/// [`FsError`]; then no data is lost.
 pub fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError> {
     let Some(len) = signature(path).map(|seen| seen.len).filter(|len| *len > limit) else { return Ok(None) };
     let file = open_update(path)?;
@@ -240,12 +241,12 @@ pub fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError
     file.read_exact_at(&mut tail, len - limit).map_err(FsError::io("read", path))?;
     let line = memchr::memchr(b'\n', &tail).map_or(0, |end| end + 1);
     put(aside, PRIVATE, &tail[line..])?;
-    // Its writers append (O_APPEND), so they go on at the new end: open(2).
+    // Its writers append (O_APPEND), so they continue at the new end: open(2).
     file.set_len(0).map_err(FsError::io("empty", path))?;
     Ok(Some(len))
 }
 
-/// How the temporary names for `target` begin; `None` if it has no name.
+/// The start of the temporary names for `target`; `None` if it has no name.
 pub(super) fn temp_prefix(target: &Path) -> Option<OsString> {
     let mut prefix = OsString::from(".");
     prefix.push(target.file_name()?);
@@ -253,14 +254,14 @@ pub(super) fn temp_prefix(target: &Path) -> Option<OsString> {
     Some(prefix)
 }
 
-/// A name of its own in the directory of `target`, which [`temp_prefix`] begins.
+/// A unique name in the directory of `target`, which starts with [`temp_prefix`].
 pub(super) fn temp_name(target: &Path) -> PathBuf {
     let mut name = temp_prefix(target).unwrap_or(OsString::from(".tmp-"));
     name.push(format!("{}-{:016x}", std::process::id(), fastrand::u64(..)));
     directory(target).join(name)
 }
 
-/// A new file with mode 0600 and a name of its own in the directory of `target`.
+/// A new file with mode 0600 and a unique name in the directory of `target`.
 pub(super) fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
     loop {
         let temp = temp_name(target);
@@ -272,14 +273,14 @@ pub(super) fn temp_beside(target: &Path) -> Result<(PathBuf, File), FsError> {
     }
 }
 
-/// A verb run by root must not take a person's file away from them. Without the right to give it back, which only
-/// root has, the new file is ours, as any file we write.
+/// If root runs this, a user's file must stay that user's. Only root may restore the owner; in all other
+/// cases the new file is ours, as any file we write.
 fn keep_owner(file: &File, target: &Path) {
     let Ok(old) = std::fs::metadata(target) else { return };
     let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
 }
 
-/// Where a write to `path` lands: the end of a chain of symbolic links, there or not.
+/// The target of a write to `path`: the end of a chain of symbolic links, whether it exists or not.
 fn follow(path: &Path) -> Result<PathBuf, FsError> {
     let mut at = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -305,7 +306,7 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(FsError::io("sync", dir))
 }
 
-/// Makes a directory and those above it; what is made gets `mode`, what was there keeps its own.
+/// Creates a directory and those above it; new ones get `mode`, existing ones keep theirs.
 ///
 /// # Errors
 /// [`FsError`].
@@ -313,7 +314,7 @@ pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(FsError::io("make the directory", path))
 }
 
-/// Renames within a file system, without syncing: for rotation, where order matters and power cuts do not.
+/// Renames within a file system, without syncing: for rotation, which need not survive a power cut.
 ///
 /// # Errors
 /// [`FsError`].
@@ -321,7 +322,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     std::fs::rename(from, to).map_err(FsError::io("rename", from))
 }
 
-/// Removes a file. `false`: there was none.
+/// Removes a file. `false`: it did not exist.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -329,7 +330,7 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
     there(std::fs::remove_file(path), "remove", path)
 }
 
-/// Removes a directory if it is empty. `false`: it is not there or not empty.
+/// Removes a directory if it is empty. `false`: it does not exist or is not empty.
 ///
 /// # Errors
 /// [`FsError`] for everything else.
@@ -340,10 +341,10 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Removes a directory with everything in it. Links in it go, what they lead to stays.
+/// Removes a directory with everything in it. Links are removed, their targets stay.
 ///
 /// # Errors
-/// [`FsError`]; what could be removed is gone then.
+/// [`FsError`]; then part of it may be removed.
 pub fn remove_tree(path: &Path) -> Result<(), FsError> {
     std::fs::remove_dir_all(path).map_err(FsError::io("delete", path))
 }
@@ -356,7 +357,7 @@ fn there(result: io::Result<()>, doing: &'static str, path: &Path) -> Result<boo
     }
 }
 
-/// The names in a directory, sorted; none if it is not there.
+/// The names in a directory, sorted; none if it does not exist.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -374,7 +375,7 @@ pub fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
     Ok(names)
 }
 
-/// Sets the permission bits of a file that is ours.
+/// Sets the permission bits of a file that we own.
 ///
 /// # Errors
 /// [`FsError`].
@@ -382,14 +383,14 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))
 }
 
-/// Removes temporary files that a killed writer of `path` left beside it. Only for whoever holds the lock of `path`:
-/// of another living writer it would take the file away.
+/// Removes temporary files that a killed writer of `path` left beside it. Only for the holder of the lock of `path`:
+/// it would also remove the file of a live writer.
 pub fn sweep(path: &Path) {
     let Ok(target) = follow(path) else { return };
     let Some(prefix) = temp_prefix(&target) else { return };
     for entry in list(directory(&target)).unwrap_or_default() {
         if entry.as_bytes().starts_with(prefix.as_bytes()) {
-            // Litter, not data: the next sweep tries again.
+            // If it fails, the next sweep tries again.
             let _ = remove(&directory(&target).join(entry));
         }
     }
@@ -405,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn put_replaces_whole_with_the_mode_and_leaves_nothing_else() {
+    fn put_replaces_atomically_with_the_mode_and_leaves_no_temporary_file() {
         let dir = temp();
         let path = dir.path().join("f");
         put(&path, 0o640, b"one").unwrap();
@@ -418,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_staged_file_that_is_not_committed_is_gone() {
+    fn a_staged_file_that_is_not_committed_is_removed() {
         let dir = temp();
         let path = dir.path().join("f");
         put(&path, PRIVATE, b"old").unwrap();
@@ -426,7 +427,7 @@ mod tests {
         assert_eq!(list(dir.path()).unwrap().len(), 2);
         drop(staged);
         assert_eq!((read(&path, 9).unwrap(), list(dir.path()).unwrap().len()), (b"old".to_vec(), 1));
-        // A directory in the way: the rename fails, and the temporary file goes too.
+        // A directory is in the way: the rename fails, and the temporary file is removed too.
         make_dir(&dir.path().join("d/x"), PRIVATE_DIR).unwrap();
         let error = put(&dir.path().join("d"), PRIVATE, b"").unwrap_err().to_string();
         assert!(error.starts_with("cannot replace ") && error.ends_with("/d"), "{error}");
@@ -434,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_takes_only_what_a_killed_writer_left() {
+    fn a_sweep_removes_only_temporary_files_of_this_path() {
         let dir = temp();
         let at = |name: &str| dir.path().join(name);
         std::mem::forget(stage(&at("f"), PRIVATE, b"half").unwrap());
@@ -477,17 +478,17 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_is_cut_in_place_and_its_end_kept_once() {
+    fn a_large_file_is_truncated_in_place_and_its_end_kept() {
         let dir = temp();
         let (path, aside) = (dir.path().join("l"), dir.path().join("l.1"));
-        assert_eq!(cut(&path, &aside, 10).unwrap(), None, "there is none");
+        assert_eq!(cut(&path, &aside, 10).unwrap(), None, "the file does not exist");
         let mut writer = open_append(&path).unwrap();
         writer.write_all(b"one\ntwo\nthree\n").unwrap();
         assert_eq!(cut(&path, &aside, 14).unwrap(), None);
         assert_eq!(cut(&path, &aside, 8).unwrap(), Some(14));
         assert_eq!((read(&aside, 99).unwrap(), mode(&aside)), (b"three\n".to_vec(), Some(PRIVATE)));
         writer.write_all(b"four\n").unwrap();
-        assert_eq!(read(&path, 99).unwrap(), b"four\n", "a writer that was there goes on");
+        assert_eq!(read(&path, 99).unwrap(), b"four\n", "an open writer continues");
         writer.write_all(&[b'x'; 20]).unwrap();
         assert_eq!(cut(&path, &aside, 8).unwrap(), Some(25));
         assert_eq!(read(&aside, 99).unwrap(), [b'x'; 8], "a line without end is kept as it is");

@@ -1,8 +1,9 @@
-//! `<HOME>/hub.env` on disk: environment, and secrets, of a hub that a manager keeps and of its modules.
+//! `<HOME>/hub.env` on disk: environment, and secrets, of a hub under a service manager and of its modules.
 //!
-//! The hub reads it itself, as the user it runs as, in every scope. A manager that read it (`EnvironmentFile=`) would open
-//! a path that a person controls with the manager's own rights: behind a link lie files that only root may read, and a
-//! FIFO stops PID 1 for good. What is not used is *refused*: no module starts without what the file holds.
+//! The hub reads it itself, as the user it runs as, in every scope. A manager that read it (`EnvironmentFile=`) would
+//! open a path that a user controls with the manager's own rights: a link could lead to files that only root may read,
+//! and a FIFO blocks PID 1 for ever. If the file cannot be used, it is *refused*: no module starts without its
+//! variables.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +16,16 @@ use crate::module::problem::{Problem, ProblemKind};
 use crate::module::shell::quote_path as quoted;
 use crate::module::timestamp::Timestamp;
 
-/// Largest file that is read: no program can be given more environment (execve(2), a quarter of an 8 MiB stack).
+/// Largest file that is read: no program accepts a larger environment (execve(2), a quarter of an 8 MiB stack).
 pub const LIMIT: u64 = 1024 * 1024;
 
-/// Why the file is not used, and what mends it.
+/// Why the file is not used, and the command that repairs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{} is refused: {why}", path.display())]
 pub struct Refused {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub why: String,
     /// The command to type.
     pub next: String,
@@ -34,7 +35,7 @@ impl Refused {
     fn new(path: &Path, me: u32, distrust: &Distrust) -> Self {
         let file = quoted(path);
         let next = match distrust {
-            // A file of one's own with the same bytes takes its place, if they may be read.
+            // Repair: a file of the user with the same bytes replaces it, if they may be read.
             Distrust::Link | Distrust::Owner(_) => {
                 format!("install -m 600 {file} {file}.new && mv {file}.new {file}")
             }
@@ -48,7 +49,7 @@ impl Refused {
         Self { path: path.to_owned(), why: distrust.to_string(), next }
     }
 
-    /// What a module that is not started because of it is told.
+    /// The problem of a module that is not started because of it.
     #[must_use]
     pub fn problem(&self, at: Timestamp) -> Problem {
         let text = format!("{self}. No module is started without it.");
@@ -56,7 +57,7 @@ impl Refused {
     }
 }
 
-/// What the file says to a hub that runs as `me`; nothing if there is none. What is odd and hinders nothing is in its
+/// The content of the file for a hub that runs as `me`; empty if it does not exist. Harmless oddities are in its
 /// remarks, a sentence each.
 ///
 /// # Errors
@@ -68,7 +69,7 @@ pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
         return Ok(Parsed::default());
     };
     if bytes.contains(&0) {
-        // No program can be given such a variable; usually what a power cut leaves of a file.
+        // No program can receive a value with NUL; usually the result of a power cut.
         let file = quoted(&path);
         let (why, next) = ("it contains NUL bytes".to_owned(), format!("mv {file} {file}.refused"));
         return Err(Refused { path, why, next });
@@ -89,21 +90,21 @@ pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
     Ok(parsed)
 }
 
-/// The permission bits that a file of this owner may have, for a hub that runs as `person`. What root gives is read by its
-/// group: without that the hub could not.
+/// The permission bits that a file of this owner may have, for a hub that runs as `person`. A file of root is read by
+/// its group: the hub could not read it otherwise.
 #[must_use]
 pub fn may_have(owner: u32, person: u32) -> u32 {
     if owner == person { 0o600 } else { 0o640 }
 }
 
-/// Whether a hub that runs as `person` would refuse it, as far as that can be told by somebody else, who does not open it.
+/// Whether a hub that runs as `person` would refuse it, as far as another user can tell without opening it.
 #[must_use]
 pub fn look(home: &Home, person: u32) -> Option<Refused> {
     let path = home.hub_env();
     trusted::look(&path, person, LIMIT).err().map(|distrust| Refused::new(&path, person, &distrust))
 }
 
-/// The same for whoever asks: `me` reads what is their own, and only looks at what is another's.
+/// The same for any caller: `me` reads their own file, and only looks at the metadata of another user's.
 #[must_use]
 pub fn refused(home: &Home, person: u32, me: u32) -> Option<Refused> {
     if me == person { read(home, me).err() } else { look(home, person) }
@@ -115,7 +116,7 @@ mod tests {
     use crate::home::fs;
 
     #[test]
-    fn who_else_reads_it_is_said_and_root_gives_to_a_group() {
+    fn other_readers_are_reported_and_roots_file_is_read_by_its_group() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         let path = home.hub_env();
@@ -126,7 +127,7 @@ mod tests {
         let (file, said) = (path.display(), read(&home, me).unwrap().remarks);
         assert_eq!(said, [format!("{file} can be read by other users (mode 0640): chmod 600 {file}")]);
         assert_eq!([may_have(0, 0), may_have(0, 1000), may_have(1000, 1000)], [0o600, 0o640, 0o600]);
-        // As root such a file is another's to give.
+        // The test runs as root: the file may belong to another user.
         if me == 0 {
             assert_eq!(read(&home, 1000).unwrap().remarks, [""; 0]);
             fs::set_mode(&path, 0o644).unwrap();
@@ -134,14 +135,14 @@ mod tests {
         }
     }
 
-    /// Whoever reads another's home with more rights looks, and opens nothing.
+    /// With more rights than the owner of the home, metadata is read and nothing is opened.
     #[test]
-    fn what_is_anothers_is_only_looked_at() {
+    fn another_users_file_is_not_opened() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         fs::put(&home.hub_env(), fs::PRIVATE, b"A=\0\n").unwrap();
         let me = fs::owner(&home.hub_env()).unwrap();
-        assert!(refused(&home, me, me).is_some(), "what it says counts for who reads it");
+        assert!(refused(&home, me, me).is_some(), "the content counts if it is read");
         assert_eq!(refused(&home, me, me + 1), None);
         fs::set_mode(&home.hub_env(), 0o602).unwrap();
         let told = refused(&home, me, me + 1).unwrap();

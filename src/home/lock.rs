@@ -1,7 +1,7 @@
-//! Advisory locks: flock(2) on a file that stays. An edge: it waits, and it reads the clock for that.
+//! Advisory locks: flock(2) on a file that is never removed. An edge: it waits, and reads the clock for that.
 //!
-//! The lock is the open file, so it ends with its process however that ends. The pid inside is for people; nothing
-//! is ever decided by it.
+//! The lock belongs to the open file, so it ends with its process in any case. The pid inside is for screens; no
+//! decision rests on it.
 #![expect(clippy::disallowed_methods, reason = "edge: waits for a lock")]
 
 use std::fs::File;
@@ -14,12 +14,12 @@ use rustix::io::Errno;
 
 use super::fs::{self, FsError};
 
-/// Between two tries. flock(2) cannot wait with a bound without a signal.
+/// Pause between two attempts. flock(2) cannot wait with a timeout without a signal.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Holders, each as long as anybody may hold it, that one waits for at most.
+/// How many holders, each with its full patience, one caller waits for at most.
 const QUEUE: u32 = 12;
 
-/// A held lock; dropping it lets go. The file is close-on-exec, so no child keeps it.
+/// A held lock, released on drop. The file is close-on-exec, so no child keeps it.
 #[derive(Debug)]
 #[must_use = "dropping the lock lets go of it"]
 pub struct Lock {
@@ -29,12 +29,12 @@ pub struct Lock {
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else has it.
+    /// Another process holds it.
     #[error("{} is held by {}", path.display(), holder(*pid))]
     Held {
         /// Lock file.
         path: PathBuf,
-        /// What the holder wrote of itself, if it had the time.
+        /// The holder's pid, if it was already written.
         pid: Option<u32>,
     },
     /// The file cannot be opened.
@@ -45,7 +45,7 @@ pub enum LockError {
     Flock {
         /// Lock file.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -56,10 +56,10 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl Lock {
-    /// Takes the lock at `path` if nobody has it.
+    /// Takes the lock at `path` if it is free.
     ///
     /// # Errors
-    /// [`LockError::Held`] at once if somebody has.
+    /// [`LockError::Held`] at once if it is not.
     pub fn try_take(path: &Path) -> Result<Self, LockError> {
         loop {
             let mut file = fs::open_update(path)?;
@@ -71,17 +71,17 @@ impl Lock {
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(LockError::Flock { path: path.to_owned(), source: errno.into() }),
             }
-            // Somebody may have removed the file since it was opened: then this locks nothing.
+            // The file may have been removed since it was opened: then this locks nothing.
             if fs::is_same(path, &file) {
-                // For people only, so a full disk does not matter.
+                // Only for screens, so a full disk does not matter.
                 let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
                 return Ok(Self { _file: file });
             }
         }
     }
 
-    /// Takes the lock at `path`. Waits up to `patience` for any one process that has it, and twelve times as long in
-    /// all: who stands in a long queue of quick ones is not held up by anybody.
+    /// Takes the lock at `path`. Waits up to `patience` for any single holder, and twelve times as long in
+    /// total: a long queue of quick holders is waited for, a stuck holder is not.
     ///
     /// # Errors
     /// [`LockError::Held`] after that.
@@ -98,13 +98,13 @@ impl Lock {
     }
 }
 
-/// Somebody who waits for a lock.
+/// A caller that waits for a lock.
 #[derive(Debug)]
 struct Waiting {
     patience: Duration,
     began: Instant,
     holder: Option<u32>,
-    /// Since when this holder has been seen to have it.
+    /// When this holder was first seen.
     since: Instant,
 }
 
@@ -113,9 +113,9 @@ impl Waiting {
         Self { patience, began: now, holder: None, since: now }
     }
 
-    /// Whether to try again, now that this process has it.
+    /// Whether to try again, now that this process holds it.
     fn goes_on(&mut self, holder: Option<u32>, now: Instant) -> bool {
-        // Between taking the lock and writing to it the file names nobody: that is no other holder yet.
+        // Between taking the lock and writing the pid the file names no process: that is not a new holder yet.
         if holder.is_some() && holder != self.holder {
             (self.holder, self.since) = (holder, now);
         }
@@ -123,7 +123,7 @@ impl Waiting {
     }
 }
 
-/// The pid in a lock file: of whoever holds it, if anybody does, else of the last one. For people only.
+/// The pid in a lock file: of the current or the last holder. For screens only.
 #[must_use]
 pub fn written_pid(path: &Path) -> Option<u32> {
     pid_in(&mut fs::open_read(path).ok()?)
@@ -151,14 +151,14 @@ mod tests {
         drop(held);
         assert_eq!(written_pid(&path), Some(std::process::id()));
         let again = Lock::wait(&path, Duration::ZERO).unwrap();
-        // A removed lock file locks nothing any more.
+        // A removed lock file locks nothing.
         fs::remove(&path).unwrap();
         let _fresh = Lock::try_take(&path).unwrap();
         drop(again);
     }
 
     #[test]
-    fn a_queue_that_moves_is_waited_in_and_one_that_stands_is_not() {
+    fn a_moving_queue_is_waited_for_and_a_stuck_holder_is_not() {
         let patience = Duration::from_secs(5);
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
@@ -171,11 +171,11 @@ mod tests {
         let mut waiting = Waiting::since(began, patience);
         assert!(waiting.goes_on(Some(7), at(1)) && waiting.goes_on(Some(7), at(5)));
         assert!(!waiting.goes_on(Some(7), at(6)), "the same one all the time");
-        assert!(!Waiting::since(began, patience).goes_on(None, at(5)), "nobody knows who");
+        assert!(!Waiting::since(began, patience).goes_on(None, at(5)), "the holder is unknown");
     }
 
     #[test]
-    fn a_waiter_gets_it_when_the_holder_lets_go() {
+    fn a_waiter_gets_the_lock_when_the_holder_releases_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("l");
         let held = Lock::try_take(&path).unwrap();

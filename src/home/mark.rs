@@ -1,10 +1,10 @@
-//! The mark of a home: a file that says whether parachute made this directory. Only what bears it is ever deleted as a
-//! whole (`uninstall --purge`).
+//! The mark of a home: a file that records whether parachute created this directory. Only a marked directory is ever
+//! deleted as a whole (`uninstall --purge`).
 //!
 //! ```text
-//! the directory was missing, or held nothing but what a person prepares for us   made=yes
-//! it held other files                                                           made=no
-//! a hub of a version without marks has used it                                  no mark; what that hub left tells
+//! the directory was missing, or held only files that a user prepares for us          made=yes
+//! it held other files                                                                made=no
+//! a hub of a version without marks has used it                                       no mark; that hub's files decide
 //! ```
 
 use std::ffi::{OsStr, OsString};
@@ -19,18 +19,18 @@ pub const NAME: &str = ".parachute-home";
 /// A mark is shorter than this, in bytes.
 pub const MAX: u64 = 8 * 1024;
 
-/// What a person may prepare before the first start.
+/// Files that a user may create before the first start.
 const PREPARED: [&str; 4] = ["hub.toml", "hub.env", "services.json", "services.json.lock"];
 
-/// What `init` puts there.
+/// Files that `init` creates.
 const INSTALLED: [&str; 3] = ["bin", "hub", "install"];
 
-/// What a mark says.
+/// The content of a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Whether parachute made the directory.
+    /// Whether parachute created the directory.
     pub made: bool,
-    /// The directory, without links: a copy of a home bears the mark of another one.
+    /// The directory, without links: a copy of a home has the mark of another one.
     pub path: PathBuf,
 }
 
@@ -49,7 +49,7 @@ impl Mark {
         bytes
     }
 
-    /// Reads one. `None`: it is no mark.
+    /// Parses one. `None`: it is not a mark.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (_, rest) = split(bytes)?;
@@ -59,7 +59,7 @@ impl Mark {
             b"made=no" => false,
             _ => return None,
         };
-        // The path comes last: it may hold any byte, a line feed too.
+        // The path comes last: it may contain any byte, even a line feed.
         let path = rest.strip_prefix(b"path=")?.strip_suffix(b"\n")?;
         let path = PathBuf::from(OsString::from_vec(path.to_vec()));
         path.is_absolute().then_some(Self { made, path })
@@ -71,12 +71,12 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// Whether a directory with these names in it holds only what a person prepares for us, or what an `init` has put there
-/// that was killed before it could mark the directory.
+/// Whether a directory with these names holds only files that a user prepares for us, or those of an `init` that
+/// was killed before it could mark the directory.
 fn only_ours(root: &Path, names: &[OsString]) -> bool {
     let installed = fs::exists(&root.join("install/lock"));
     let is = |name: &OsString, known: &str| {
-        // Another process may be writing it at this moment, under a temporary name.
+        // Another process may be writing it right now, under a temporary name.
         name.as_bytes()
             .strip_prefix(known.as_bytes())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b".tmp-"))
@@ -89,11 +89,11 @@ fn only_ours(root: &Path, names: &[OsString]) -> bool {
     names.iter().all(ours)
 }
 
-/// Makes the home where it is missing, and marks it where it has no mark yet. A directory that belongs to another user is
+/// Creates the home if it is missing, and marks it if it has no mark yet. A directory that belongs to another user is
 /// never marked.
 ///
 /// # Errors
-/// [`FsError`]: it cannot be made, or the mark cannot be written.
+/// [`FsError`]: it cannot be created, or the mark cannot be written.
 pub fn ensure(home: &Home) -> Result<(), FsError> {
     let root = home.root();
     let missing = !fs::exists(root);
@@ -108,7 +108,7 @@ pub fn ensure(home: &Home) -> Result<(), FsError> {
     if used_before { Ok(()) } else { put(root, only_ours(root, &fs::list(root)?)) }
 }
 
-/// Writes the mark of a directory that this program has just made.
+/// Writes the mark of a directory that this program has just created.
 ///
 /// # Errors
 /// [`FsError`].
@@ -117,7 +117,7 @@ pub fn put(root: &Path, made: bool) -> Result<(), FsError> {
     fs::put(&root.join(NAME), fs::PRIVATE, &mark.bytes())
 }
 
-/// Whether a directory bears a mark of ours and holds nothing else.
+/// Whether a directory has a mark of ours and contains nothing else.
 #[must_use]
 pub fn is_alone(root: &Path) -> bool {
     let alone = || {
@@ -128,8 +128,8 @@ pub fn is_alone(root: &Path) -> bool {
     alone().unwrap_or(false)
 }
 
-/// Whether the rows in it are those of a parachute home, also of the hub before this program: a directory of something
-/// else has no such file.
+/// Whether its services.json has the rows of a parachute home, also one of the original hub: other
+/// directories have no such file.
 fn is_parachute(home: &Home) -> bool {
     let rows = fs::read_if_there(&home.services(), super::document::LIMIT).ok().flatten();
     let rows: Option<serde_json::Value> = rows.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -137,8 +137,8 @@ fn is_parachute(home: &Home) -> bool {
     rows.is_some_and(|rows| rows.iter().any(|row| row.get("port").is_some() && row.get("name").is_some()))
 }
 
-/// Whether these are the bytes of the list of running modules that a hub keeps (`run/ledger.jsonl`): each line an entry,
-/// the last one perhaps torn.
+/// Whether these are the bytes of a hub's list of running modules (`run/ledger.jsonl`): each line an entry,
+/// the last one perhaps incomplete.
 #[must_use]
 pub fn is_ledger(bytes: &[u8]) -> bool {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_read_back_whatever_its_path() {
+    fn a_mark_with_any_path_is_read_back() {
         for path in ["/home/ann/.parachute", "/a\nmade=yes\npath=/b", "/x \u{1b}[31m"] {
             for made in [true, false] {
                 let mark = Mark { made, path: path.into() };
@@ -195,14 +195,14 @@ mod tests {
         let rows = br#"{"services":[{"name":"vault","port":1940}]}"#;
         let detached = with("detached", "services.json", rows);
         fs::make_dir(&root.join("detached/vault"), 0o700).unwrap();
-        assert_eq!(mark(&detached), None, "the home of the hub before this program");
+        assert_eq!(mark(&detached), None, "the home of the original hub");
         let other = with("other", "services.json", br#"{"services":{"web":{}}}"#);
         fs::make_dir(&root.join("other/src"), 0o700).unwrap();
         assert_eq!(mark(&other), Some(false), "a file that has the same name by chance");
     }
 
     #[test]
-    fn what_a_ledger_is() {
+    fn ledgers_are_recognised() {
         assert!(is_ledger(b"") && is_ledger(b"{\"entry\":\"gone\"}\n{\"entry\":\"born\"}\n{\"en"));
         assert!(!is_ledger(b"app started\n") && !is_ledger(b"{\"level\":\"info\"}\n"));
     }

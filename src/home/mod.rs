@@ -1,7 +1,7 @@
-//! What is on disk below the home: where it lies, how it is read with a bound, and how it is written so
+//! The files below the home: their paths, how they are read with a size limit, and how they are written so
 //! that a crash or a second writer loses nothing.
 //!
-//! Must not: decide anything about a module's life, start or signal a process, print.
+//! It must not decide about a module's state, start or signal a process, or print.
 //!
 //! ```text
 //! definition (what one start needs)      registration (add, remove)

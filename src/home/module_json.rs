@@ -9,7 +9,7 @@ use crate::module::manifest::{Manifest, ManifestError};
 /// Largest file that is read.
 const LIMIT: u64 = 1024 * 1024;
 
-/// Why a `module.json` that is there says nothing.
+/// Why an existing `module.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleJsonError {
     /// It cannot be read.
@@ -25,7 +25,7 @@ pub enum ModuleJsonError {
     },
 }
 
-/// Reads the `module.json` of an install directory, anew every time. `None`: there is none.
+/// Reads the `module.json` of an install directory on each call. `None`: it does not exist.
 ///
 /// # Errors
 /// [`ModuleJsonError`], which names the file.

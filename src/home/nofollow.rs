@@ -1,7 +1,7 @@
-//! Names in a directory, taken literally: a symbolic link is a link and never what it leads to. An edge.
+//! Names in a directory, without following symbolic links. An edge.
 //!
-//! [`fs`](super::fs) writes through links, which is right for files of the home that a person may have moved. What
-//! an installer replaces must come back exactly, so here a link is seen, replaced and restored as a link. Links
+//! [`fs`](super::fs) writes through links, which is right for files of the home that a user may have moved. A file
+//! that an installer replaces must be restored exactly, so here a link is read, replaced and restored as a link. Links
 //! among the directories above are followed, as everywhere.
 #![expect(clippy::disallowed_methods, reason = "edge: where an installer touches files")]
 
@@ -15,10 +15,10 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::fs::{FsError, directory, sync_dir, temp_beside, temp_name, temp_prefix};
 
-/// Bytes read at once.
+/// Bytes per read.
 const CHUNK: usize = 64 * 1024;
 
-/// Who owns a file.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
     /// User id.
@@ -27,7 +27,7 @@ pub struct Owner {
     pub gid: u32,
 }
 
-/// What has this name.
+/// The kind of file that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
@@ -50,14 +50,14 @@ pub enum Found {
     Dir {
         /// Permission bits.
         mode: u32,
-        /// Nothing is in it.
+        /// Whether it is empty.
         empty: bool,
     },
     /// A FIFO, socket or device.
     Special,
 }
 
-/// Looks at a name.
+/// Reads the metadata of a name.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -81,7 +81,7 @@ pub fn look(path: &Path) -> Result<Found, FsError> {
     })
 }
 
-/// Hands the bytes of a regular file to `each`, piece by piece.
+/// Passes the bytes of a regular file to `each`, in chunks.
 ///
 /// # Errors
 /// [`FsError`]; also if the name is a link.
@@ -96,7 +96,7 @@ pub fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsErr
     pieces_of(&mut file, path, each)
 }
 
-/// Hands what is left of an open file to `each`, piece by piece.
+/// Passes the rest of an open file to `each`, in chunks.
 ///
 /// # Errors
 /// [`FsError`].
@@ -112,8 +112,8 @@ pub fn pieces_of(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8])) -> R
     }
 }
 
-/// A file on its way: written beside its place, and put there by [`Incoming::commit`]. Dropped without that it
-/// leaves nothing.
+/// A file that is being written beside its target, and replaces it with [`Incoming::commit`]. Dropped without that,
+/// it is removed.
 #[derive(Debug)]
 #[must_use = "commit it, or nothing is written"]
 pub struct Incoming {
@@ -123,7 +123,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Begins one for `path`. It belongs to whoever runs this, or to `owner`.
+    /// Begins one for `path`. It belongs to the current user, or to `owner`.
     ///
     /// # Errors
     /// [`FsError`]; nothing is left behind.
@@ -133,7 +133,7 @@ impl Incoming {
         if let Some(owner) = owner {
             incoming.give_to(owner)?;
         }
-        // After the owner: chown(2) clears set-user-ID. The mode given to open(2) was cut by the umask.
+        // After the owner: chown(2) clears set-user-ID. The umask reduced the mode that was given to open(2).
         let mode = Permissions::from_mode(mode);
         incoming.file.set_permissions(mode).map_err(FsError::io("set the mode of", &incoming.temp))?;
         Ok(incoming)
@@ -156,10 +156,10 @@ impl Incoming {
         self.file.write_all(bytes).map_err(FsError::io("write", &self.temp))
     }
 
-    /// Puts it in place of whatever has the name, and syncs both.
+    /// Renames it to its target, and syncs both.
     ///
     /// # Errors
-    /// [`FsError`]; what was there stands.
+    /// [`FsError`]; the old file stays.
     pub fn commit(self) -> Result<(), FsError> {
         self.file.sync_all().map_err(FsError::io("sync", &self.temp))?;
         std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
@@ -169,16 +169,16 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // After a commit the name is gone, and it is never given twice.
+        // After a commit the temporary name is gone, and no name is used twice.
         let _ = std::fs::remove_file(&self.temp);
     }
 }
 
-/// Writes a file that belongs to somebody, in place of whatever has the name, and syncs both. Root may be led anywhere by
-/// links of a person's, so it writes only into a directory that is theirs, and holds on to that one.
+/// Writes a file for a user, in place of any file or link with this name, and syncs both. A user's links could lead
+/// root anywhere, so root writes only into a directory of that user, and keeps that one open.
 ///
 /// # Errors
-/// [`FsError`]; what was there stands.
+/// [`FsError`]; the old file stays.
 pub fn put_for(owner: Owner, path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     let name = path.file_name().ok_or_else(|| FsError::NotRegular(path.to_owned()))?;
     let flags = OFlags::DIRECTORY.bits().cast_signed();
@@ -207,16 +207,16 @@ fn fill(mut file: File, owner: Owner, mode: u32, bytes: &[u8]) -> io::Result<()>
     if (now.uid(), now.gid()) != (owner.uid, owner.gid) {
         std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
     }
-    // As for what is incoming: the mode comes after the owner.
+    // As for [`Incoming`]: the mode comes after the owner.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Puts a symbolic link in place of whatever file or link has the name.
+/// Puts a symbolic link in place of any file or link with this name.
 ///
 /// # Errors
-/// [`FsError`]; what was there stands.
+/// [`FsError`]; the old file stays.
 pub fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
     let (temp, file) = temp_beside(path)?;
     drop(file);
@@ -230,7 +230,7 @@ pub fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
     sync_dir(directory(path))
 }
 
-/// Removes a file or link, for good: the directory is synced. `false`: there was none.
+/// Removes a file or link and syncs the directory. `false`: it did not exist.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -242,7 +242,7 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
     Ok(there)
 }
 
-/// Makes one directory with exactly this mode, or sets the mode of one that is there.
+/// Creates one directory with exactly this mode, or sets the mode of an existing one.
 ///
 /// # Errors
 /// [`FsError`].
@@ -251,12 +251,12 @@ pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made.map_err(FsError::io("make the directory", path))?,
     }
-    // mkdir(2) takes the umask off.
+    // mkdir(2) applies the umask.
     super::fs::set_mode(path, mode)?;
     sync_dir(directory(path))
 }
 
-/// Permission bits; `None` if nothing is there, or a link, which has none of its own.
+/// Permission bits; `None` if it does not exist or is a link, which has none of its own.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -268,8 +268,8 @@ pub fn mode(path: &Path) -> Result<Option<u32>, FsError> {
     }
 }
 
-/// Sets the permission bits of a file or directory that is there. Of the one that is opened: in a directory that others
-/// may write to, a link could take its name at any time.
+/// Sets the permission bits of an existing file or directory, through a descriptor: in a directory that other users
+/// may write to, a link could replace it at any time.
 ///
 /// # Errors
 /// [`FsError`], also if it is a link, a FIFO or a device.
@@ -285,7 +285,7 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     open.sync_all().map_err(FsError::io("sync", path))
 }
 
-/// Removes a directory if it is empty, for good. `false`: it is not there or not empty.
+/// Removes a directory if it is empty, and syncs. `false`: it does not exist or is not empty.
 ///
 /// # Errors
 /// [`FsError`] for everything else.
@@ -297,8 +297,8 @@ pub fn remove_dir(path: &Path) -> Result<bool, FsError> {
     Ok(removed)
 }
 
-/// Removes what a killed writer of `path` left beside it. Only for whoever holds the lock of the installation: of
-/// another living writer it would take the file away.
+/// Removes temporary files that a killed writer of `path` left beside it. Only for the holder of the lock of the
+/// installation: it would also remove the file of a live writer.
 ///
 /// # Errors
 /// [`FsError`].
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_replaced_and_what_it_led_to_stays() {
+    fn a_link_is_replaced_and_its_target_stays() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         put(&at("real"), 0o600, b"theirs");
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_committed_leaves_nothing() {
+    fn an_uncommitted_file_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         put(&path, 0o644, b"old");
@@ -362,10 +362,10 @@ mod tests {
         incoming.write(b"half").unwrap();
         drop(incoming);
         assert_eq!(bytes(&path), b"old");
-        // A killed writer cannot tidy up; the next one does.
+        // A killed writer leaves its temporary file; the next sweep removes it.
         std::mem::forget(Incoming::beside(&path, 0o644, None).unwrap());
         sweep(&path).unwrap();
-        // A directory in the way: neither a file nor a link takes its place.
+        // A directory is in the way: neither a file nor a link replaces it.
         let (name, inside) = (dir.path().join("d"), dir.path().join("d/x"));
         make_dir(&name, 0o750).unwrap();
         put(&inside, 0o644, b"");
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn for_somebody_only_their_own_directory_is_written_to() {
+    fn for_a_user_only_that_users_directory_is_written_to() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let meta = std::fs::metadata(dir.path()).unwrap();
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(look(&at("other")).unwrap(), Found::Absent);
         assert!(put_for(me, &at("none/pid"), 0o644, b"").is_err());
 
-        // Root is led into no directory that is not theirs.
+        // Root enters no directory that is not the user's.
         if me.uid != 0 {
             return;
         }
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_is_that_of_the_very_thing() {
+    fn set_mode_does_not_follow_links() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         put(&at("real"), 0o666, b"x");

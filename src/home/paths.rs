@@ -1,4 +1,4 @@
-//! The names of everything below the home (contract A-2). No path is spelled anywhere else.
+//! The paths of everything below the home. They are written nowhere else.
 
 use std::path::{Path, PathBuf};
 
@@ -35,13 +35,13 @@ impl Home {
         self.root.join("services.json.lock")
     }
 
-    /// Optional settings, written by a person.
+    /// Optional settings, written by the user.
     #[must_use]
     pub fn settings(&self) -> PathBuf {
         self.root.join("hub.toml")
     }
 
-    /// More environment of a hub that a manager keeps, written by a person; 0600.
+    /// More environment of a hub under a service manager, written by the user; 0600.
     #[must_use]
     pub fn hub_env(&self) -> PathBuf {
         self.root.join("hub.env")
@@ -53,7 +53,7 @@ impl Home {
         self.root.join("operator.token")
     }
 
-    /// What the original's expose commands left: the public origin.
+    /// The public origin, written by the original's expose commands.
     #[must_use]
     pub fn expose_state(&self) -> PathBuf {
         self.root.join("expose-state.json")
@@ -71,7 +71,7 @@ impl Home {
         self.run_dir().join("hub.sock")
     }
 
-    /// Held with `flock` for as long as a hub lives.
+    /// Locked with `flock` as long as a hub runs.
     #[must_use]
     pub fn hub_lock(&self) -> PathBuf {
         self.run_dir().join("hub.lock")
@@ -83,36 +83,36 @@ impl Home {
         self.run_dir().join("ledger.jsonl")
     }
 
-    /// When hubs began and how they ended, for the safe mode; JSON.
+    /// Start times of hubs and how they ended, for the safe mode; JSON.
     #[must_use]
     pub fn boots(&self) -> PathBuf {
         self.run_dir().join("boots.json")
     }
 
-    /// The hub's own live log file (contract B-23).
+    /// The hub's own current log file.
     #[must_use]
     pub fn hub_log(&self) -> PathBuf {
         self.hub_logs().join("hub.log")
     }
 
-    /// Where launchd puts what the hub writes before it has a log of its own.
+    /// The hub's output under launchd before its own log is open.
     #[must_use]
     pub fn launchd_log(&self) -> PathBuf {
         self.hub_logs().join("launchd.log")
     }
-    /// The TCP port of the running hub, for clients of the original (contract A-48).
+    /// The TCP port of the running hub, for clients of the original.
     #[must_use]
     pub fn hub_port(&self) -> PathBuf {
         self.root.join("hub").join("run").join("hub.port")
     }
 
-    /// Where the older, detached hub wrote its pid.
+    /// The pidfile of the detached hub.
     #[must_use]
     pub fn older_pidfile(&self) -> PathBuf {
         self.root.join("hub").join("run").join("hub.pid")
     }
 
-    /// What the hub itself keeps; a module cannot have this name.
+    /// The hub's own directory; a module cannot have this name.
     #[must_use]
     pub fn hub_dir(&self) -> PathBuf {
         self.root.join("hub")
@@ -130,7 +130,7 @@ impl Home {
         self.root.join("bin")
     }
 
-    /// What an installation keeps about itself: journal, receipt, saved files.
+    /// Data about an installation: journal, receipt, saved files.
     #[must_use]
     pub fn install_dir(&self) -> PathBuf {
         self.root.join("install")
@@ -148,7 +148,7 @@ impl Home {
         self.module(short).join(".env")
     }
 
-    /// A module's live log file.
+    /// A module's current log file.
     #[must_use]
     pub fn log_file(&self, short: &Short) -> PathBuf {
         self.module(short).join("logs").join(format!("{short}.log"))

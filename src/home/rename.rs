@@ -1,8 +1,8 @@
-//! Moving a file, link or tree to another name, whole, and never onto anything: not even onto a dangling link. An edge.
+//! Moves a file, link or tree to another name, and never replaces anything, not even a dangling link. An edge.
 //!
-//! Within a file system it is one rename. Across two it is a copy beside the new name, synced, which then gets that
-//! name; only when old and new were compared is the old one set aside and removed. So at every moment one of the two
-//! names has all of it, and what a killed move leaves besides is litter: [`tidy`].
+//! Within a file system this is one rename. Across two it is a copy beside the new name, synced and then renamed; the
+//! old name is set aside and removed only after both were compared. So at every moment one of the two
+//! names has the complete tree, and other files that a killed move leaves are temporary: [`tidy`].
 #![expect(clippy::disallowed_methods, reason = "edge: moves names and trees, links as links")]
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::fs::{self, FsError, PRIVATE, PRIVATE_DIR, directory, sync_dir, temp_name, temp_prefix};
 
-/// What kind of thing has a name.
+/// The kind of file that has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -29,7 +29,7 @@ pub enum FileKind {
     Special,
 }
 
-/// What a name is known again by, without reading it.
+/// The metadata that identifies a file without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Glimpse {
     /// Its kind.
@@ -44,29 +44,29 @@ pub struct Glimpse {
     pub modified: (i64, i64),
 }
 
-/// Why something was not moved. It is where it was.
+/// Why it was not moved. It is still at its old name.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// A file.
+    /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The new name has something already.
+    /// The new name exists.
     #[error("{} exists already", .0.display())]
     Taken(PathBuf),
-    /// What was copied is not what is there now.
+    /// The copy differs from the original, which has changed.
     #[error("{} changed while it was copied to another file system", .0.display())]
     Changed(PathBuf),
-    /// It means nothing on another file system.
+    /// It cannot be copied to another file system.
     #[error("{} is {what}, which cannot be copied to another file system", path.display())]
     Uncopiable {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What, with an article.
+        /// Its kind, with an article.
         what: &'static str,
     },
 }
 
-/// Looks at a name; `None` if nothing has it.
+/// Reads the metadata of a name; `None` if it does not exist.
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
@@ -80,8 +80,8 @@ pub fn glimpse(path: &Path) -> Result<Option<Glimpse>, FsError> {
     }))
 }
 
-/// Moves what has the name `from` to the name `to`, for good, or finishes such a move. Where it is so already, nothing
-/// is done.
+/// Moves `from` to `to` and syncs, or finishes such a move. If it is already done, does
+/// nothing.
 ///
 /// # Errors
 /// [`MoveError`].
@@ -95,8 +95,8 @@ pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
     }
 }
 
-/// Removes what a killed move between these two names, in either direction, left beside them. What may be the last of
-/// its kind stays. Only for whoever holds the lock of the installation.
+/// Removes temporary files of a killed move between these two names, in either direction. A file that may be the only
+/// copy stays. Only for the holder of the lock of the installation.
 ///
 /// # Errors
 /// [`FsError`].
@@ -118,7 +118,7 @@ pub fn tidy(from: &Path, to: &Path) -> Result<(), FsError> {
 /// Renames without replacing.
 fn place(from: &Path, to: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // rename(2): not every file system knows the flag.
+        // rename(2): not every file system supports the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => place_plainly(from, to),
         other => other,
     }
@@ -126,7 +126,7 @@ fn place(from: &Path, to: &Path) -> Result<(), Errno> {
 
 fn place_plainly(from: &Path, to: &Path) -> Result<(), Errno> {
     let is_dir = meta_of(from).ok().flatten().is_some_and(|meta| meta.is_dir());
-    // link(2) never replaces, and does not know directories.
+    // link(2) never replaces, and does not work on directories.
     if !is_dir {
         match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
             Ok(()) => return rustix::fs::unlink(from),
@@ -150,7 +150,7 @@ fn across(from: &Path, to: &Path) -> Result<(), MoveError> {
         Err(errno) => Err(FsError::io("move", &temp)(errno.into()).into()),
     });
     if let Err(error) = copied {
-        // Litter; the next run tries again.
+        // If it fails, the next run tries again.
         let _ = discard(&temp);
         return Err(error);
     }
@@ -161,18 +161,18 @@ fn across(from: &Path, to: &Path) -> Result<(), MoveError> {
     retire(from)
 }
 
-/// Something has the new name. If it is our copy, or another name of the same file, only the old name is left to go.
+/// The new name exists. If it is our copy, or another name of the same file, only the old name has to be removed.
 fn finish(from: &Path, to: &Path) -> Result<(), MoveError> {
     let (Some(old), Some(new)) = (meta_of(from)?, meta_of(to)?) else {
         return Err(MoveError::Taken(to.to_owned()));
     };
     let one = (old.dev(), old.ino()) == (new.dev(), new.ino());
-    // Two names of one directory are a mount: to remove what is in one is to remove it from both.
+    // Two names of one directory are a mount: removing the contents of one removes those of both.
     let ours = if one { !old.is_dir() } else { alike(from, to)? };
     if ours { retire(from) } else { Err(MoveError::Taken(to.to_owned())) }
 }
 
-/// Takes the old name away at once, and then what had it.
+/// Renames the old name away at once, then removes its files.
 fn retire(from: &Path) -> Result<(), MoveError> {
     let aside = temp_name(from);
     fs::rename(from, &aside)?;
@@ -180,13 +180,13 @@ fn retire(from: &Path) -> Result<(), MoveError> {
     Ok(discard(&aside)?)
 }
 
-/// Removes a copy that is of no use.
+/// Removes a useless copy.
 fn discard(path: &Path) -> Result<(), FsError> {
     match meta_of(path)? {
         None => return Ok(()),
         Some(meta) if meta.is_dir() => {
             if fs::remove_tree(path).is_err() {
-                // What nobody may write into, its owner can change.
+                // The owner can make a read-only directory writable.
                 open_up(path)?;
                 fs::remove_tree(path)?;
             }
@@ -209,8 +209,8 @@ fn open_up(dir: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
-/// Copies a file, link or tree with modes, owners and times (not extended attributes, nor which files are one); every
-/// file is on disk when this returns. `tree` is the device of the tree that it is part of.
+/// Copies a file, link or tree with modes, owners and times (not extended attributes or hard links); every
+/// file is synced when this returns. `tree` is the device of the tree that it is part of.
 fn copy(from: &Path, to: &Path, tree: Option<u64>) -> Result<(), MoveError> {
     let meta = std::fs::symlink_metadata(from).map_err(FsError::io("look at", from))?;
     let uncopiable = |what| Err(MoveError::Uncopiable { path: from.to_owned(), what });
@@ -228,7 +228,7 @@ fn copy(from: &Path, to: &Path, tree: Option<u64>) -> Result<(), MoveError> {
         }
         FileKind::Special => return uncopiable("a FIFO, socket or device"),
     }
-    // Only root may give a file away; anybody else's copy is their own, as with cp(1).
+    // Only root may change the owner; for other users the copy is their own, as with cp(1).
     let _ = std::os::unix::fs::lchown(to, Some(meta.uid()), Some(meta.gid()));
     if !meta.is_symlink() {
         fs::set_mode(to, mode(&meta))?;
@@ -257,7 +257,7 @@ fn copy_bytes(from: &Path, to: &Path) -> Result<(), FsError> {
     target.sync_data().map_err(FsError::io("sync", to))
 }
 
-/// Mode and times, too. The bytes are on disk already, so what nobody may read can go without.
+/// Syncs mode and times. The data is synced already, so an unreadable file can be skipped.
 fn synced(path: &Path) -> Result<(), FsError> {
     match File::open(path) {
         Ok(file) => file.sync_all().map_err(FsError::io("sync", path)),
@@ -291,7 +291,7 @@ fn alike(one: &Path, other: &Path) -> Result<bool, FsError> {
     })
 }
 
-/// A file system may keep times only to the microsecond or second.
+/// A file system may store times only to the microsecond or second.
 fn same_time(a: &Metadata, b: &Metadata) -> bool {
     let (fine, coarse) = (a.mtime_nsec(), b.mtime_nsec());
     a.mtime() == b.mtime() && (fine / 1_000 == coarse / 1_000 || fine == 0 || coarse == 0)

@@ -17,31 +17,31 @@ pub use crate::module::rows::FileIssue;
 
 pub use super::document::LIMIT;
 
-/// How often an edit is begun anew because a writer without the lock came between.
+/// How often an edit restarts because another process wrote without the lock.
 const TRIES: u32 = 20;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Services {
     /// Modules to supervise, in file order; short names and ports are unique.
     pub rows: Vec<(Short, Row)>,
-    /// Valid rows that get no process of their own; the reason is among the notes or problems.
+    /// Valid rows that get no process of their own; the notes or problems give the reason.
     pub others: Vec<Row>,
-    /// Whose row cannot be used, and who has none from before.
+    /// Modules with an unusable row and none from an earlier read.
     pub unread: BTreeSet<Short>,
-    /// What a person should mend. The rest of the file is fine.
+    /// What the user should repair. The rest of the file is valid.
     pub problems: Vec<FileIssue>,
-    /// What a person may want to know; nothing is wrong.
+    /// Information for the user; nothing is wrong.
     pub notes: Vec<FileIssue>,
 }
 
-/// Why the file says nothing. Never the same as "no modules".
+/// Why the file cannot be used. Never the same as "no modules".
 #[derive(Debug, thiserror::Error)]
 pub enum ServicesError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
-    /// It is cut off or something else.
+    /// It is truncated or is something else.
     #[error("{} cannot be used: {because}", path.display())]
     Corrupt {
         /// File.
@@ -52,7 +52,7 @@ pub enum ServicesError {
     /// Another process edits it.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// A program that takes no lock writes it again and again.
+    /// A program that takes no lock keeps rewriting it.
     #[error("{} keeps being changed by another program", .0.display())]
     Restless(PathBuf),
 }
@@ -65,7 +65,7 @@ impl Services {
     }
 }
 
-/// Reads the file. Nothing is ever written by this. No file: no modules.
+/// Reads the file and never writes it. No file: no modules.
 ///
 /// # Errors
 /// [`ServicesError`] if the file as a whole cannot be used; a bad row is a problem, not an error.
@@ -73,8 +73,8 @@ pub fn read(home: &Home) -> Result<Services, ServicesError> {
     read_after(home, &[])
 }
 
-/// The same for who has read it before: of the modules `before`, which may run, each whose name is still in the file
-/// stays, as it was if its row cannot be used now.
+/// The same with an earlier read: of the modules `before`, which may be running, each whose name is still in the file
+/// stays, unchanged if its row cannot be used now.
 ///
 /// # Errors
 /// As [`read`].
@@ -115,7 +115,7 @@ pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, Serv
     Ok(services)
 }
 
-/// The name of the row that a person means by this, see [`Document::named`].
+/// The name of the row that the user means, see [`Document::named`].
 ///
 /// # Errors
 /// [`ServicesError`].
@@ -140,8 +140,8 @@ pub fn lock(home: &Home, within: Duration) -> Result<Lock, ServicesError> {
     Ok(Lock::wait(&home.services_lock(), within)?)
 }
 
-/// Edits the file: takes the lock, reads, lets `change` edit, and replaces the file. `Err` from `change` writes
-/// nothing. `change` may be called again on a newer file, because modules write it without taking the lock.
+/// Edits the file: takes the lock, reads, lets `change` edit, and replaces the file. If `change` returns `Err`,
+/// nothing is written. `change` may be called again on a newer file, because modules write it without taking the lock.
 ///
 /// # Errors
 /// Those of `change`, and [`ServicesError`]; a corrupt file is never replaced.
@@ -154,7 +154,7 @@ pub fn edit<T, E: From<ServicesError>>(
     edit_locked(home, &held, change)
 }
 
-/// The same for a caller that holds the lock, to do more under it.
+/// The same for a caller that already holds the lock.
 ///
 /// # Errors
 /// As [`edit`].
@@ -171,7 +171,7 @@ pub fn edit_locked<T, E: From<ServicesError>>(
         let done = change(&mut document)?;
         let text = document.text();
         let changed = before.as_deref() != Some(text.as_bytes());
-        // A new file is private; an old one keeps its mode, because modules of other users may read it.
+        // A new file is private; an existing one keeps its mode, because modules of other users may read it.
         let mode = fs::mode(&path).unwrap_or(fs::PRIVATE);
         let staged = changed.then(|| fs::stage(&path, mode, text.as_bytes())).transpose();
         let staged = staged.map_err(ServicesError::from)?;
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_home_of_the_original_is_read_as_it_is() {
+    fn a_home_of_the_original_is_read_unchanged() {
         let (_dir, home) = home();
         let text = br#"{"services":[
             {"name":"parachute-vault","port":1940,"paths":["/vault/default"],"health":"/vault/default/health",
@@ -266,7 +266,7 @@ mod tests {
                 "port 1940 is taken by row `parachute-vault`; `new` is not started",
             ]
         );
-        // A second row of the name is as good as any; one bad row is enough to stay, and none to come.
+        // Any row with the name counts; one bad row is enough to keep a module, and not enough to add one.
         assert_eq!(after(&[bad.clone(), good("parachute-vault", 1950)]).0, "vault 1950");
         assert_eq!(after(&[bad.clone(), bad.clone()]).0, "vault 1940");
         assert_eq!(after(&[json!({"name": "c", "port": 1}), json!({"port": 1945})]).0, "");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_file_is_loud_and_never_edited() {
+    fn an_unusable_file_is_an_error_and_never_edited() {
         let (_dir, home) = home();
         for text in ["", "{\"services\":[{\"name\":\"a\"", "null", "[]", "{}", "\0\0", "{\"services\":7}"] {
             write(&home, text.as_bytes());

@@ -1,4 +1,4 @@
-//! `<HOME>/hub.toml`: what a person set. Optional; never written by this program.
+//! `<HOME>/hub.toml`: the user's settings. Optional; never written by this program.
 //!
 //! ```toml
 //! [hub]
@@ -30,7 +30,7 @@ use crate::module::supervise::{Log, Supervise};
 /// Largest file that is read.
 pub const LIMIT: u64 = 1024 * 1024;
 
-/// The file. Inside a table that is known an unknown key is an error; other tables belong to other readers.
+/// The file. Inside a known table an unknown key is an error; other tables belong to other readers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -76,7 +76,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// What concerns one module.
+    /// The settings of one module.
     #[must_use]
     pub fn of(&self, short: &Short) -> compose::Settings<'_> {
         compose::Settings {
@@ -102,20 +102,20 @@ pub fn read(home: &Home) -> Result<Settings, SettingsError> {
     })
 }
 
-/// The settings as they count. Broken ones must not keep modules down: the last good ones serve until they are
-/// repaired, or the defaults.
+/// The settings in effect. Broken ones must not stop modules: the last valid ones, or the defaults, are used until
+/// they are repaired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LastGood {
-    /// Whether they were read, and from what file; `None`: not yet, or there is none.
+    /// Whether they were read, and the signature of the file; `None`: not yet, or it does not exist.
     read: Option<Option<fs::Signature>>,
-    /// Whether the file could ever be used.
+    /// Whether the file was ever valid.
     was_good: bool,
     settings: Settings,
     broken: Option<String>,
 }
 
 impl LastGood {
-    /// What the file says now, to somebody who has not read it before.
+    /// The settings of the file now, for a caller without an earlier read.
     #[must_use]
     pub fn of(home: &Home) -> Self {
         let mut first = Self::default();
@@ -136,20 +136,20 @@ impl LastGood {
         }
     }
 
-    /// Reads it if it is another file than before, or could not be used.
+    /// Reads the file again if it has changed or could not be used.
     pub fn look(&mut self, home: &Home) {
         if self.broken.is_some() || self.read != Some(fs::signature(&home.settings())) {
             self.renew(home);
         }
     }
 
-    /// The settings that count.
+    /// The settings in effect.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Why they are not those of the file, and which they are.
+    /// Why the file is not in effect, and which settings are.
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()

@@ -1,7 +1,7 @@
-//! Files whose content counts only if nobody else can have written it. An edge.
+//! Files that are used only if no other user can have written them. An edge.
 //!
-//! What is judged is what is read: the file is opened once, and owner, mode, kind and size are those of that descriptor.
-//! The name is taken literally: behind a link anything could lie, and whoever may exchange the link exchanges the file.
+//! The checks apply to the data that is read: the file is opened once, and owner, mode, kind and size are those of that
+//! descriptor. Links are not followed: a user who can replace the link can replace the file.
 #![expect(
     clippy::disallowed_methods,
     reason = "edge: where a file is judged and read through one descriptor"
@@ -15,7 +15,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Bits with which others than the owner may write.
+/// Write permission for group and others.
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Why a file is not used.
@@ -24,16 +24,16 @@ pub enum Distrust {
     /// A link.
     #[error("it is a symbolic link")]
     Link,
-    /// No file that holds bytes.
+    /// Not a regular file.
     #[error("it is {0}, not a regular file")]
     Kind(&'static str),
-    /// Somebody else may write to it.
+    /// It belongs to another user.
     #[error("it belongs to user {0}")]
     Owner(u32),
-    /// Others may write to it.
+    /// Other users may write to it.
     #[error("other users can write it (mode {0:04o})")]
     Writable(u32),
-    /// Larger than anything sensible.
+    /// Larger than the limit.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
     /// The system refuses.
@@ -41,7 +41,7 @@ pub enum Distrust {
     Unreadable(io::Error),
 }
 
-/// A file that counts.
+/// A trusted file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Trusted {
     /// Its bytes.
@@ -52,13 +52,13 @@ pub struct Trusted {
     pub owner: u32,
 }
 
-/// Reads a regular file of at most `limit` bytes that belongs to `me` or root and that nobody else may write. It hangs on
-/// nothing: a FIFO is not waited for. `None`: there is no file of this name.
+/// Reads a regular file of at most `limit` bytes that belongs to `me` or root and that no other user may write. Never
+/// blocks on a FIFO. `None`: the file does not exist.
 ///
 /// # Errors
 /// [`Distrust`].
 pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrust> {
-    // O_NONBLOCK: open(2) of a FIFO would wait for a writer; fcntl(2) says the same of a lease on a regular file.
+    // O_NONBLOCK: open(2) of a FIFO would wait for a writer; fcntl(2) describes the same for a lease on a regular file.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
@@ -67,7 +67,7 @@ pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrus
     let meta = file.metadata().map_err(Distrust::Unreadable)?;
     let mode = judge(&meta, me, limit)?;
     let mut bytes = Vec::new();
-    // It may have grown since.
+    // The file may have grown since.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Distrust::Unreadable)?;
     if bytes.len() as u64 > limit {
         return Err(Distrust::TooLarge(limit));
@@ -75,8 +75,8 @@ pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrus
     Ok(Some(Trusted { bytes, mode, owner: meta.uid() }))
 }
 
-/// Judges the file as [`read`] would, as far as that is possible without opening it: for who acts on a home with more
-/// rights than the person whose it is. Returns its permission bits.
+/// Checks the file as [`read`] would, as far as possible without opening it: for a caller that has more
+/// rights than the user who owns the home. Returns its permission bits.
 ///
 /// # Errors
 /// [`Distrust`].
@@ -88,12 +88,12 @@ pub fn look(path: &Path, me: u32, limit: u64) -> Result<Option<u32>, Distrust> {
     }
 }
 
-/// What cannot be opened is told by what it is, where that can be seen.
+/// A file that cannot be opened is classified by its kind, if that can be seen.
 fn unopened<T>(path: &Path, error: io::Error) -> Result<Option<T>, Distrust> {
     if is_absent(&error) {
         return Ok(None);
     }
-    // open(2): ELOOP of a link, or of a loop above it; ENXIO of a socket.
+    // open(2): ELOOP for a link, or for a loop above it; ENXIO for a socket.
     let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
     if (is(Errno::LOOP) || is(Errno::MLINK) || is(Errno::NXIO))
         && let Ok(meta) = std::fs::symlink_metadata(path)
@@ -142,7 +142,7 @@ mod tests {
     use std::fs::Permissions;
 
     #[test]
-    fn only_a_file_that_its_owner_alone_may_write_is_read() {
+    fn only_a_file_that_no_other_user_may_write_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let me = std::fs::metadata(dir.path()).unwrap().uid();
         let path = dir.path().join("f");
@@ -150,7 +150,7 @@ mod tests {
             let read =
                 read(&path, me, 4).map(|found| found.map(|found| found.mode)).map_err(|e| e.to_string());
             let looked = look(&path, me, 4).map_err(|e| e.to_string());
-            assert_eq!(read, looked, "without opening it the same is seen");
+            assert_eq!(read, looked, "the same result without opening it");
             read
         };
         let mode = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn links_above_the_name_are_followed_and_a_loop_is_no_absence() {
+    fn links_above_the_name_are_followed_and_a_loop_does_not_count_as_absent() {
         let dir = tempfile::tempdir().unwrap();
         let me = std::fs::metadata(dir.path()).unwrap().uid();
         std::fs::create_dir(dir.path().join("real")).unwrap();

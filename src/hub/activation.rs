@@ -1,5 +1,5 @@
-//! A listening socket that systemd holds and hands over at each start, so that a restart of the hub refuses nobody:
-//! sd_listen_fds(3), systemd.socket(5).
+//! A listening socket that systemd holds and passes at each start, so that no client is refused during a restart of
+//! the hub: sd_listen_fds(3), systemd.socket(5).
 //!
 //! The variables stay in the environment of the process; modules never get them (`module::env`), and the descriptors
 //! are closed on exec.
@@ -11,26 +11,26 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::process::inherited_fds;
 
-/// Who holds it, as `status` says it.
+/// The holder, as shown by `status`.
 pub const HOLDER: &str = "systemd";
 
-/// Names under which the hub's own socket comes: that of its socket unit, which is the default, and the one a person
+/// Names of the hub's own socket: that of its socket unit, which is the default, and the one that a user
 /// may give it with `FileDescriptorName=`.
 const NAMES: [&str; 2] = ["parachute-hub.socket", "hub"];
 
-/// More than this is no unit of ours.
+/// More descriptors than this do not come from a unit of ours.
 const MOST: u16 = 64;
 
-/// The socket.
+/// The socket that was passed.
 #[derive(Debug)]
 pub struct Handed {
     /// It listens, and does not block.
     pub listener: TcpListener,
-    /// Where.
+    /// Its address.
     pub at: SocketAddr,
 }
 
-/// Why what was handed over cannot be used. A person must act on each of these.
+/// Why a passed descriptor cannot be used. A user must act on each of these.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
     /// The variables contradict themselves.
@@ -41,10 +41,10 @@ pub enum ActivationError {
         /// `LISTEN_FDNAMES`.
         names: String,
     },
-    /// The descriptors are not there.
+    /// The descriptors are not open.
     #[error("the sockets passed by systemd cannot be used")]
     Take(#[source] std::io::Error),
-    /// The one of ours is of another kind.
+    /// The hub's descriptor is of another kind.
     #[error("the socket {name:?} passed by systemd cannot be used: {why}")]
     Unfit {
         /// Its name.
@@ -52,7 +52,7 @@ pub enum ActivationError {
         /// What it is instead.
         why: String,
     },
-    /// What was asked for on the command line is another address.
+    /// The command line asks for another address.
     #[error("{asked} was asked for, and the socket that systemd holds is {held}")]
     Elsewhere {
         /// `--port 2000`.
@@ -62,8 +62,8 @@ pub enum ActivationError {
     },
 }
 
-/// Takes what was handed over to this very process: at most one socket is the hub's, others are closed, and each
-/// note says which. To be called once, before anything else is opened.
+/// Takes the descriptors that were passed to this process: at most one socket is the hub's, others are closed, and each
+/// note names one. To be called once, before anything else is opened.
 ///
 /// # Errors
 /// [`ActivationError`].
@@ -80,11 +80,11 @@ pub fn take(
     choose(names.into_iter().zip(descriptors))
 }
 
-/// The names of the descriptors that are for us, in order. `None`: it has none (systemd-socket-activate(1) gives
-/// none unless asked to).
+/// The names of the descriptors that are for us, in order. `None`: it has no name (systemd-socket-activate(1) gives
+/// none unless requested).
 fn announced(env: &BTreeMap<OsString, OsString>, pid: u32) -> Result<Vec<Option<String>>, ActivationError> {
     let var = |name: &str| env.get(OsStr::new(name)).map(|value| value.to_string_lossy().into_owned());
-    // Another pid: the variables were inherited from a process that was activated, and are none of our business.
+    // Another pid: the variables were inherited from a process that was activated, and are not for us.
     if var("LISTEN_PID") != Some(pid.to_string()) {
         return Ok(Vec::new());
     }
@@ -110,7 +110,7 @@ fn choose(
     for (name, fd) in descriptors {
         let ours = name.as_ref().is_none_or(|name| NAMES.contains(&name.as_str()));
         let name = name.unwrap_or_else(|| "unknown".to_owned());
-        // Dropping one closes it. systemd goes on holding its own.
+        // Dropping one closes it. systemd keeps its own.
         if !ours {
             notes.push(format!("systemd passed a socket {name:?}, which is not the hub's: closed"));
         } else if chosen.is_some() {
@@ -122,7 +122,7 @@ fn choose(
     Ok((chosen, notes))
 }
 
-/// The API answers on loopback only; anything else would open it to the network by a unit file alone.
+/// The API listens on loopback only; otherwise a unit file alone could open it to the network.
 fn check(fd: OwnedFd) -> Result<Handed, String> {
     match inherited_fds::accepts(fd.as_fd()) {
         Ok(true) => {}
@@ -154,11 +154,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_and_to_whom() {
+    fn announced_descriptors_and_their_process() {
         let us = ("LISTEN_PID", "7");
         assert_eq!(names(&[]).unwrap(), [""; 0]);
-        assert_eq!(names(&[("LISTEN_FDS", "1")]).unwrap(), [""; 0], "nobody is named");
-        assert_eq!(names(&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")]).unwrap(), [""; 0], "somebody else");
+        assert_eq!(names(&[("LISTEN_FDS", "1")]).unwrap(), [""; 0], "no pid is named");
+        assert_eq!(names(&[("LISTEN_PID", "8"), ("LISTEN_FDS", "1")]).unwrap(), [""; 0], "another process");
         assert_eq!(names(&[us]).unwrap(), [""; 0]);
         assert_eq!(names(&[us, ("LISTEN_FDS", "0"), ("LISTEN_FDNAMES", "")]).unwrap(), [""; 0]);
         assert_eq!(names(&[us, ("LISTEN_FDS", "2")]).unwrap(), ["-", "-"]);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hubs_own_is_taken_and_the_rest_is_closed_with_a_note() {
+    fn the_hubs_socket_is_taken_and_others_are_closed_with_a_note() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let (socket, notes) =
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_listening_tcp_socket_on_loopback_will_do() {
+    fn only_a_listening_tcp_socket_on_loopback_is_accepted() {
         let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

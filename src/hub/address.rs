@@ -1,4 +1,4 @@
-//! Where the hub listens: what was typed, then the environment, then `hub.toml`, then the default.
+//! The hub's address: from the command line, then the environment, then `hub.toml`, then the default.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use super::listen;
 use super::options::ServeOptions;
 use super::serve_error::ServeError;
 
-/// A value and who gave it.
+/// A value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Given<T> {
     value: T,
@@ -19,7 +19,7 @@ struct Given<T> {
     by: &'static str,
 }
 
-/// Where the hub would listen if nothing was handed over to it.
+/// The hub's address if no socket was passed to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     port: Option<Given<u16>>,
@@ -27,10 +27,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// From everything that may say it.
+    /// From all sources.
     ///
     /// # Errors
-    /// `PORT` is no port.
+    /// `PORT` is not a port.
     pub fn of(options: &ServeOptions, from_settings: &settings::Hub) -> Result<Self, ServeError> {
         let var = |name: &str| options.env.get(OsStr::new(name)).filter(|value| !value.is_empty());
         let port = match (options.port, var("PORT")) {
@@ -67,11 +67,11 @@ impl Wanted {
         self.host.as_ref().map_or("127.0.0.1", |given| &given.value)
     }
 
-    /// The socket that was handed over decides. What a person typed must agree with it; what else disagrees is
-    /// returned, to be said.
+    /// A passed socket decides. The command line must agree with it; other sources that disagree are
+    /// returned as notes.
     ///
     /// # Errors
-    /// `--port` or `--host` is another one; the host is no address.
+    /// `--port` or `--host` differs; the host is not an address.
     pub fn yield_to(&self, held: SocketAddr) -> Result<Vec<String>, ServeError> {
         let mut differs = Vec::new();
         if let Some(port) = self.port.as_ref().filter(|given| given.value != held.port()) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_then_environment_then_settings_then_default() {
+    fn command_line_then_environment_then_settings_then_default() {
         let set = settings::Hub { port: NonZeroU16::new(3), host: "::1".parse().ok() };
         let none = settings::Hub::default();
         let env = [("PORT", "2"), ("PARACHUTE_BIND_HOST", "localhost")];
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_held_counts_and_contradiction_is_refused() {
+    fn a_passed_socket_decides_and_a_contradicting_option_is_refused() {
         let none = settings::Hub::default();
         let held = "127.0.0.1:1940".parse().unwrap();
         let yields = |port, env: &[(&str, &str)]| {
             wanted(port, env, &none).unwrap().yield_to(held).map_err(|error| error.to_string())
         };
-        assert_eq!(yields(None, &[]).unwrap(), [""; 0], "the default is nobody's wish");
+        assert_eq!(yields(None, &[]).unwrap(), [""; 0], "the default contradicts nothing");
         assert_eq!(yields(Some(1940), &[("PARACHUTE_BIND_HOST", "localhost")]).unwrap(), [""; 0]);
         assert_eq!(
             yields(Some(1939), &[]).unwrap_err(),

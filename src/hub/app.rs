@@ -1,4 +1,4 @@
-//! What every request handler sees.
+//! The state that every request handler has.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub struct Identity {
     pub port: u16,
     /// Bind host.
     pub host: String,
-    /// Who holds the listening socket, if not this hub alone.
+    /// The holder of the listening socket, if not this hub alone.
     pub held_by: Option<&'static str>,
     /// `foreground`, `managed by systemd`, `managed by launchd`.
     pub mode: String,
@@ -42,7 +42,7 @@ pub struct Identity {
 pub struct App {
     /// The home.
     pub home: Home,
-    /// Who this hub is.
+    /// Facts of this hub.
     pub identity: Arc<Identity>,
     /// The modules.
     pub supervisor: Supervisor,
@@ -50,18 +50,18 @@ pub struct App {
     pub logs: LogCollector,
     /// How earlier hubs ended, and whether this one is in safe mode.
     pub boots: BootLog,
-    /// What was found at the start and hinders nothing: one sentence each.
+    /// Harmless findings at the start: one sentence each.
     pub notes: Arc<Mutex<Vec<String>>>,
     /// The environment that is read from a file.
     pub hub_env: Arc<HubEnv>,
     /// Becomes true when open streams must end.
     pub closing: watch::Receiver<bool>,
-    /// Tells `serve` that somebody asked it to stop.
+    /// Tells `serve` that a client asked it to stop.
     pub stop: tokio::sync::mpsc::Sender<()>,
 }
 
 impl App {
-    /// A person asks for a module: whatever the hub held back is theirs again.
+    /// A user asked for a module: safe mode ends.
     pub fn asked_for(&self, module: &str) {
         if self.boots.asked() {
             self.supervisor.let_go();
@@ -70,7 +70,7 @@ impl App {
         }
     }
 
-    /// What hinders nothing and is to be said: what was found at the start, and what is odd about `hub.env` now.
+    /// Harmless findings to report: those from the start, and oddities of `hub.env` now.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = lock(&self.notes).clone();

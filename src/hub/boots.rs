@@ -1,4 +1,4 @@
-//! The safe mode of this hub: what `safe_mode` decided, kept on disk, and left when a person asks for a module.
+//! The safe mode of this hub: the decision of `safe_mode`, kept on disk, and ended when a user asks for a module.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::sync::mutex::lock;
 use super::safe_mode::{BootMode, Boots};
 use super::service_manager::ServiceManager;
 
-/// A file larger than this is none of ours.
+/// A larger file is not ours.
 const MAX: u64 = 64 * 1024;
 
 /// Shared by `serve` and the handlers; cheap to clone.
@@ -25,13 +25,13 @@ pub struct BootLog {
 #[derive(Debug)]
 struct State {
     boots: Boots,
-    /// Deaths that led to it; `None`: not in safe mode.
+    /// The number of crashes that led to it; `None`: not in safe mode.
     safe: Option<usize>,
 }
 
 impl BootLog {
-    /// A hub begins. Only under a manager that never gives up it may come up in safe mode; elsewhere the record is for
-    /// people. A file that cannot be read tells nothing, and what cannot be written is said.
+    /// A hub starts. It may start in safe mode only under a manager that never gives up; elsewhere the record is only
+    /// shown. An unreadable file counts as empty, and a failed write is reported.
     pub fn begin(home: &Home, service_manager: ServiceManager, now: Timestamp) -> (Self, Option<String>) {
         let bytes = fs::read_if_there(&home.boots(), MAX).ok().flatten();
         let boots = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -52,17 +52,17 @@ impl BootLog {
         (log, note)
     }
 
-    /// Deaths that led to the safe mode, while the hub is in it.
+    /// The number of crashes that led to safe mode, while the hub is in it.
     #[must_use]
     pub fn safe(&self) -> Option<usize> {
         lock(&self.state).safe
     }
 
-    /// A person asked for a module. Returns whether that ended the safe mode.
+    /// A user asked for a module. Returns whether that ended safe mode.
     pub fn asked(&self) -> bool {
         let was = self.safe().is_some();
         if was {
-            // What cannot be written now is written at the next change; the safe mode of this hub is over anyway.
+            // If the write fails, the next change writes it; the safe mode of this hub has ended anyway.
             let _ = self.change(|state| {
                 state.safe = None;
                 state.boots.forgive();
@@ -71,22 +71,23 @@ impl BootLog {
         was
     }
 
-    /// The hub has lived long enough to be well. A safe mode stays until a person ends it; the next hub starts fresh.
+    /// The hub has run long enough to count as stable. Safe mode stays until a user ends it; the next hub starts
+    /// normally.
     pub fn lived(&self) {
-        // At worst an old death is remembered until it is too old to count.
+        // At worst an old crash is remembered until it is too old to count.
         let _ = self.change(|state| state.boots.forgive());
     }
 
     /// The hub was asked to stop.
     pub fn end_in_order(&self) {
-        // At worst this stop is taken for a death; one alone changes nothing.
+        // At worst this stop is counted as a crash; a single one has no effect.
         let _ = self.change(|state| state.boots.end_in_order());
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), FsError> {
         let mut state = lock(&self.state);
         change(&mut state);
-        // Two stamps and a name always serialise.
+        // Two timestamps and a name always serialise.
         let bytes = serde_json::to_vec(&state.boots).unwrap_or_default();
         // Not synced: after a power cut the record means nothing, and the boot must not wait for a disk.
         fs::put_unsynced(&self.home.boots(), fs::PRIVATE, &bytes)

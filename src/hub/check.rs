@@ -1,4 +1,4 @@
-//! `parachute serve --check`: whether a hub could start here now. Asks what `serve` would ask, and touches nothing.
+//! `parachute serve --check`: whether a hub could start here now. Makes the checks of `serve`, and changes nothing.
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
@@ -19,28 +19,28 @@ use super::options::ServeOptions;
 use super::serve_error::ServeError;
 use super::token;
 
-/// What one question came to.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
     /// As it should be.
     Ok,
-    /// Not as it should be; a hub would start all the same.
+    /// Not as it should be, but a hub would start.
     Warn,
     /// A hub would not start.
     Fail,
 }
 
-/// One question and its answer.
+/// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Stable: `settings`, `env`, `home`, `token`, `hub`, `port`.
     pub id: &'static str,
-    /// The answer.
+    /// The result.
     pub verdict: CheckStatus,
-    /// In a sentence.
+    /// The result, as a sentence.
     pub text: String,
-    /// What to type next.
+    /// The next command to type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -59,7 +59,7 @@ impl Finding {
     }
 }
 
-/// All answers. A hub could start if none of them is [`CheckStatus::Fail`].
+/// All results. A hub could start if none of them is [`CheckStatus::Fail`].
 #[must_use]
 pub fn check(options: &ServeOptions) -> Vec<Finding> {
     let home = &options.home;
@@ -89,7 +89,7 @@ fn read_settings(home: &Home) -> (settings::Hub, Finding) {
     }
 }
 
-/// `hub.env`, which counts where a manager keeps the hub: whoever asks does so from a terminal.
+/// `hub.env`, which counts only under a service manager: this command runs in a terminal.
 fn environment(home: &Home) -> Finding {
     let path = home.hub_env();
     let file = path.display();
@@ -116,7 +116,7 @@ fn environment(home: &Home) -> Finding {
     }
 }
 
-/// The home, or what it would be made in.
+/// The home, or the directory in which it would be created.
 fn place(home: &Home) -> Finding {
     let run = home.run_dir();
     let there = [run.as_path(), home.root()].into_iter().chain(home.root().ancestors().skip(1));
@@ -148,7 +148,7 @@ fn operator_token(home: &Home) -> Finding {
     }
 }
 
-/// The lock itself is not tried: a hub that starts at that very moment would find it taken. A running hub answers on
+/// The lock itself is not tried: a hub that starts at the same time would find it taken. A running hub answers on
 /// its socket.
 fn other_hub(home: &Home) -> Finding {
     match UnixStream::connect(home.socket()) {
@@ -157,7 +157,7 @@ fn other_hub(home: &Home) -> Finding {
     }
 }
 
-/// A socket that is bound and never listens is seen by nobody, and hinders nobody who binds as we do.
+/// A socket that is bound and never listens is not visible, and does not prevent a bind like ours.
 fn port(home: &Home, host: &str, port: u16) -> Finding {
     match listen::address(host).and_then(|ip| listen::could_bind(home, host, SocketAddr::new(ip, port))) {
         Ok(()) if port == 0 => Finding::ok("port", format!("{host}: a free port would be taken")),

@@ -1,5 +1,5 @@
-//! `serve --demo`: this very binary as the one module of a home, so that everything can be tried with nothing
-//! installed. The row is taken back when the hub stops.
+//! `serve --demo`: this binary as the one module of a home, to try everything without installing
+//! anything. The row is removed when the hub stops.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::module::name::{NameError, Short};
 /// Name of the module.
 pub const NAME: &str = "demo";
 
-/// How long another writer of services.json is waited for.
+/// How long to wait for another writer of services.json.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The name is a constant and plain; this cannot be.
+    /// The name is invalid; it is a constant, so this cannot happen.
     #[error("the demo module's name is refused")]
     Name(#[from] NameError),
-    /// The home cannot be written, or has a module of that name that is not ours.
+    /// The home cannot be written, or has a module with that name that is not ours.
     #[error("the demo module cannot be added")]
     Add(#[from] AddError),
-    /// The row cannot be taken back.
+    /// The row cannot be removed.
     #[error("the demo module cannot be removed")]
     Remove(#[from] RemoveError),
     /// The path of this binary is not UTF-8, which `module.json` cannot hold.
@@ -41,7 +41,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// What a newcomer may try, line by line.
+    /// Commands for a new user to try, one per line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let Self { short, port } = self;
@@ -57,7 +57,7 @@ impl Demo {
     }
 }
 
-/// Adds the module, or puts this binary into one that an earlier demo left.
+/// Adds the module, or updates the one of an earlier demo to this binary.
 ///
 /// # Errors
 /// [`DemoError`].
@@ -78,7 +78,7 @@ pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, Demo
     Ok(Demo { short, port: added.port })
 }
 
-/// Takes it back.
+/// Removes it.
 ///
 /// # Errors
 /// [`DemoError`].

@@ -1,8 +1,9 @@
-//! `hub.env` while a hub runs: what the hub takes from it for itself, once, and what is to be said about it, at any time.
+//! `hub.env` while a hub runs: the settings that the hub takes from it at its start, and the remarks on it, at any
+//! time.
 //!
-//! Modules get it at each of their starts ([`crate::home::definition`]), so that a file that was mended counts at once. No
+//! Modules get it at each of their starts ([`crate::home::definition`]), so that a repaired file applies at once. No
 //! manager reads it: see [`crate::home::hub_env`]. The names that the hub takes are a closed list,
-//! [`crate::module::hub_env::SETTINGS`]; `docs/hub-env.md` says what each name is for.
+//! [`crate::module::hub_env::SETTINGS`]; `docs/hub-env.md` describes each name.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -16,41 +17,41 @@ use crate::process::user;
 use super::options::ServeOptions;
 use super::service_manager::ServiceManager;
 
-/// Of the hub's own settings, the one that a unit gives as an option too.
+/// Of the hub's own settings, the one that a unit also passes as an option.
 const PORT: &str = "PORT";
 
 /// The file, for one hub.
 #[derive(Debug, Clone)]
 pub struct HubEnv {
     home: Home,
-    /// As whom it is read; `None`: it is not.
+    /// The user as whom it is read; `None`: it is not.
     reads_as: Option<u32>,
-    /// The hub's own settings, as they were in it at the start.
+    /// The hub's own settings in it at the start.
     settings: Env,
-    /// The port was given as an option, which counts.
+    /// The port was given as an option, which overrides the file.
     port_is_given: bool,
 }
 
 impl HubEnv {
-    /// Reads it for a hub that begins: the options come back with the hub's own settings from it. Of a file that is
-    /// refused nothing is taken, and [`Self::refused`] says so for as long as it is.
+    /// Reads it for a hub that starts: the options are returned with the hub's own settings from it. Nothing is taken
+    /// from a refused file, and [`Self::refused`] gives the reason as long as it is.
     #[must_use]
     pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
         let reads_as = match options.service_manager() {
-            // A person in a terminal gives the hub an environment of their own.
+            // A hub in a terminal gets its environment from the user.
             ServiceManager::None => None,
             ServiceManager::Systemd | ServiceManager::Launchd => Some(user::effective_uid()),
         };
         let home = options.home.clone();
         let read = reads_as.and_then(|me| file::read(&home, me).ok()).unwrap_or_default();
         let settings = text::settings(&read.variables);
-        // The file wins over what the unit gives, as `EnvironmentFile=` does over `Environment=`.
+        // The file overrides the unit's values, as `EnvironmentFile=` overrides `Environment=`.
         options.env.extend(settings.clone());
         let port_is_given = options.port.is_some();
         (options, Self { home, reads_as, settings, port_is_given })
     }
 
-    /// As whom it is read before each start of a module; `None`: it is not.
+    /// The user as whom it is read before each start of a module; `None`: it is not.
     #[must_use]
     pub fn reads_as(&self) -> Option<u32> {
         self.reads_as
@@ -68,7 +69,7 @@ impl HubEnv {
         file::read(&self.home, self.reads_as?).err()
     }
 
-    /// What is odd about it now and hinders nothing: one sentence each.
+    /// Its harmless oddities now: one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let Some(Ok(read)) = self.reads_as.map(|me| file::read(&self.home, me)) else { return Vec::new() };
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_that_a_manager_keeps_takes_its_settings_and_nothing_else() {
+    fn a_hub_under_a_manager_takes_only_its_own_settings() {
         let world =
             World::with("KEY=1\nPARACHUTE_BIND_HOST=0.0.0.0\nPARACHUTE_HOME=/x\nNOTIFY_SOCKET=/x\nPORT=2\n");
         for manager in [LAUNCHD, SYSTEMD] {
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_is_told_as_it_is_now() {
+    fn remarks_follow_the_file() {
         let world = World::with("PARACHUTE_BIND_HOST=127.0.0.1\n");
         let (_, hub_env) = world.begin(Some(1939), &[SYSTEMD]);
         let notes = || {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_file_that_is_refused_nothing_is_taken() {
+    fn nothing_is_taken_from_a_refused_file() {
         let world = World::with("PARACHUTE_BIND_HOST=0.0.0.0\n\0");
         let (options, hub_env) = world.begin(None, &[SYSTEMD]);
         assert_eq!(options.env, ServeOptions::bare(&[SYSTEMD]).env);

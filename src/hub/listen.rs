@@ -1,4 +1,4 @@
-//! Takes what only one hub may have: the lock, the control socket, the port. In this order, before any module.
+//! Takes the exclusive resources of a hub: the lock, the control socket, the port. In this order, before any module.
 
 use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
 use std::os::unix::net::UnixListener as StdUnixListener;
@@ -19,7 +19,7 @@ use super::activation::{self, Handed};
 /// `sun_path` holds 108 bytes on Linux and 104 on macOS, with the final NUL: unix(7), `sys/un.h`.
 const MAX_SOCKET_PATH: usize = 103;
 
-/// Why a hub cannot begin. A person must act on each of these: exit code 78.
+/// Why a hub cannot start. A user must act on each of these: exit code 78.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another hub serves this home.
@@ -27,17 +27,17 @@ pub enum ListenError {
     SecondHub {
         /// The home.
         home: PathBuf,
-        /// Who.
+        /// The other hub.
         holder: String,
     },
-    /// Somebody listens on the port.
+    /// Another process listens on the port.
     #[error("port {port} on {host} is held by {}", who(occupant.as_deref()))]
     PortBusy {
         /// Host.
         host: String,
         /// Port.
         port: u16,
-        /// Who, if that can be told.
+        /// The holder, if it is known.
         occupant: Option<Box<Occupant>>,
     },
     /// The address cannot be bound for another reason.
@@ -47,7 +47,7 @@ pub enum ListenError {
         host: String,
         /// Port.
         port: u16,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -57,18 +57,18 @@ pub enum ListenError {
     /// The home's path is too long for a socket.
     #[error("the control socket's path {} is longer than {MAX_SOCKET_PATH} bytes, the most a socket allows", .0.display())]
     SocketPath(PathBuf),
-    /// Something in the home cannot be created.
+    /// A file of the home cannot be created.
     #[error("cannot use {}", path.display())]
     Home {
-        /// What.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// The lock of this home. Held for as long as the value lives.
+/// The lock of this home, held until the value is dropped.
 ///
 /// # Errors
 /// [`ListenError::SecondHub`], or the home cannot be written.
@@ -92,7 +92,7 @@ fn held_by(home: &Home, pid: Option<u32>) -> ListenError {
     }
 }
 
-/// Names the hub that serves this home, from what it wrote into its lock.
+/// Names the hub that serves this home, from the content of its lock.
 #[must_use]
 pub fn second_hub(home: &Home) -> ListenError {
     held_by(home, lock::written_pid(&home.hub_lock()))
@@ -107,7 +107,7 @@ pub fn socket_fits(home: &Home) -> Result<(), ListenError> {
     if path.as_os_str().len() > MAX_SOCKET_PATH { Err(ListenError::SocketPath(path)) } else { Ok(()) }
 }
 
-/// The control socket. Whoever holds the lock owns the path: a socket that is still there is a dead hub's.
+/// The control socket. The holder of the lock owns the path: an existing socket is that of a hub that has ended.
 ///
 /// # Errors
 /// The path is too long, or cannot be bound.
@@ -124,8 +124,8 @@ pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
     bind().map_err(|source| ListenError::Home { path: path.clone(), source })
 }
 
-/// The files that lead to a running hub: its socket, and its port for clients of the original. Dropping the value
-/// removes them; drop it before the lock, so that nothing of a next hub is removed.
+/// The files by which clients find a running hub: its socket, and its port for clients of the original. Dropping the
+/// value removes them; drop it before the lock, so that no file of a next hub is removed.
 #[derive(Debug)]
 pub struct Traces {
     home: Home,
@@ -135,7 +135,7 @@ impl Traces {
     /// Writes the port.
     ///
     /// # Errors
-    /// The file cannot be written. The value is good all the same.
+    /// The file cannot be written. The value is usable all the same.
     pub fn leave(home: &Home, port: u16) -> (Self, Result<(), fs::FsError>) {
         let path = home.hub_port();
         let dir = path.parent().unwrap_or(home.root());
@@ -147,7 +147,7 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // What cannot be removed leads nowhere: a client that follows it finds nobody.
+        // A file that cannot be removed is harmless: a client that follows it finds no listener.
         let _ = fs::remove(&self.home.socket());
         let _ = fs::remove(&self.home.hub_port());
     }
@@ -175,7 +175,7 @@ pub fn could_bind(home: &Home, host: &str, at: SocketAddr) -> Result<(), ListenE
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let bind = || {
         let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
-        // As std does it: what rests in TIME_WAIT is no holder.
+        // As std does it: a socket in TIME_WAIT is not a holder.
         rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
         rustix::net::bind(&socket, &at)
     };
@@ -190,14 +190,14 @@ fn refused(home: &Home, host: &str, port: u16, source: std::io::Error) -> Listen
     }
 }
 
-/// Names whoever holds the port.
+/// Names the holder of the port.
 fn busy(home: &Home, host: &str, port: u16) -> ListenError {
     let asking = Asking { detached: lock::written_pid(&home.older_pidfile()), ..Asking::about(home.root()) };
     let occupant = look::occupant(port, &asking).ok().flatten().map(Box::new);
     ListenError::PortBusy { host: host.to_owned(), port, occupant }
 }
 
-/// What a host means.
+/// The address of a host.
 ///
 /// # Errors
 /// [`ListenError::Host`].
@@ -208,24 +208,24 @@ pub fn address(host: &str) -> Result<IpAddr, ListenError> {
     }
 }
 
-/// The TCP listener of a hub, and what is said about it.
+/// The TCP listener of a hub, and the facts shown about it.
 #[derive(Debug)]
 pub struct Door {
-    /// It listens.
+    /// The listening socket.
     pub tcp: TcpListener,
-    /// Bind host, as it was asked for.
+    /// Bind host, as requested.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// Who holds the socket while no hub runs; `None`: nobody, it ends with this hub.
+    /// The manager that holds the socket while no hub runs; `None`: none, it ends with this hub.
     pub held_by: Option<&'static str>,
 }
 
 impl Door {
-    /// The socket that was handed over.
+    /// The socket that was passed.
     ///
     /// # Errors
-    /// It cannot be watched for connections.
+    /// It cannot be registered with the runtime.
     pub fn handed(socket: Handed) -> Result<Self, ListenError> {
         let (host, port) = (socket.at.ip().to_string(), socket.at.port());
         match TcpListener::from_std(socket.listener) {
@@ -247,7 +247,7 @@ impl Door {
         }
     }
 
-    /// `127.0.0.1:1939`, and who holds it.
+    /// `127.0.0.1:1939`, and its holder.
     #[must_use]
     pub fn phrase(&self) -> String {
         let held = self.held_by.map_or_else(String::new, |holder| format!(" (socket held by {holder})"));

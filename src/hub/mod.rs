@@ -6,10 +6,10 @@
 //!          │ ├─► supervisor (modules, in parallel; none in safe_mode)
 //!          │ └─► run_loop: signals, watch (services.json, hub.env), notify (watchdog)
 //!          └───► the end: modules in parallel, then streams, then sockets
-//! check: the same questions, nothing touched
+//! check: the same checks, nothing changed
 //! ```
 //!
-//! Must not: decide about a module's life (the supervisor does), know a service manager beyond `sd_notify`.
+//! This room must not decide about a module's state (the supervisor does), or use a service manager beyond `sd_notify`.
 
 pub mod activation;
 pub mod address;

@@ -1,4 +1,4 @@
-//! Speaks to the service manager: sd_notify(3), where there is one to hear it. Elsewhere nothing happens.
+//! Notifies the service manager, if there is one: sd_notify(3). Without one it does nothing.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The way to a manager that set `NOTIFY_SOCKET`, read once from the environment the hub was started with.
+/// The connection to a manager that set `NOTIFY_SOCKET`, read once from the hub's initial environment.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     enabled: bool,
-    /// Between two signs of life: half of `WATCHDOG_USEC`, as sd_watchdog_enabled(3) advises.
+    /// Time between two keep-alives: half of `WATCHDOG_USEC`, as sd_watchdog_enabled(3) advises.
     watchdog: Option<Duration>,
 }
 
 impl Notifier {
-    /// Looks whether a manager listens.
+    /// Finds out whether a manager listens.
     #[must_use]
     pub fn from_env(env: &BTreeMap<OsString, OsString>) -> Self {
         let text = |name: &str| env.get(std::ffi::OsStr::new(name)).and_then(|value| value.to_str());
         let enabled = text("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty());
-        // WATCHDOG_PID names whom the manager watches; another process of the unit must stay silent.
+        // WATCHDOG_PID names the process that the manager watches; another process of the unit must not notify.
         let for_us = text("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
         let usec = text("WATCHDOG_USEC").and_then(|usec| usec.parse::<u64>().ok()).filter(|usec| *usec > 0);
         let watchdog = usec.filter(|_| enabled && for_us).map(|usec| Duration::from_micros(usec / 2));
         Self { enabled, watchdog }
     }
 
-    /// How often [`Self::alive`] is due; `None` if nobody watches.
+    /// How often [`Self::alive`] is due; `None` without a watchdog.
     #[must_use]
     pub fn watchdog(&self) -> Option<Duration> {
         self.watchdog
@@ -43,28 +43,28 @@ impl Notifier {
         self.send(&[NotifyState::Status(status)]);
     }
 
-    /// The ordered stop begins.
+    /// The hub begins to stop.
     pub fn stopping(&self) {
         self.send(&[NotifyState::Stopping, NotifyState::Status("stopping modules")]);
     }
 
     /// services.json is read again; [`Self::ready`] ends it.
     pub fn reloading(&self) {
-        // systemd 253 and newer take a reload only with the time of its beginning: systemd.service(5), notify-reload.
+        // systemd 253 and newer accept a reload only with the time of its start: systemd.service(5), notify-reload.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.send(&[NotifyState::Reloading, now]),
             Err(_) => self.send(&[NotifyState::Reloading]),
         }
     }
 
-    /// The supervision loop turns.
+    /// The supervision loop is alive.
     pub fn alive(&self) {
         self.send(&[NotifyState::Watchdog]);
     }
 
     fn send(&self, states: &[NotifyState<'_>]) {
         if self.enabled {
-            // A manager that has gone cannot be told; the watchdog is its own answer to silence.
+            // A manager that has gone cannot be notified; its watchdog reacts to the silence.
             let _ = sd_notify::notify(false, states);
         }
     }

@@ -1,4 +1,4 @@
-//! What a hub is asked to be, and what it was started with.
+//! The options of a hub, and the environment it was started with.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use crate::home::paths::Home;
 use super::service_manager::ServiceManager;
 use super::signals::Seat;
 
-/// What `serve` was asked, and what it was started with.
+/// The options of `serve`, and the environment it was started with.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The home, absolute.
@@ -20,7 +20,7 @@ pub struct ServeOptions {
     pub host: Option<String>,
     /// `--demo`.
     pub demo: bool,
-    /// The environment the hub was started with.
+    /// The hub's initial environment.
     pub env: BTreeMap<OsString, OsString>,
     /// This binary.
     pub exe: PathBuf,
@@ -29,13 +29,13 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// Who keeps this hub.
+    /// The service manager of this hub.
     #[must_use]
     pub fn service_manager(&self) -> ServiceManager {
         ServiceManager::of(&self.env, std::process::id())
     }
 
-    /// Where it runs, as far as a hang-up is concerned.
+    /// Where it runs, which decides about SIGHUP.
     #[must_use]
     pub fn seat(&self) -> Seat {
         match (self.service_manager(), self.has_terminal) {
@@ -48,7 +48,7 @@ impl ServeOptions {
 
 #[cfg(test)]
 impl ServeOptions {
-    /// Nothing but an environment.
+    /// No options, only an environment.
     pub(super) fn bare(env: &[(&str, &str)]) -> Self {
         Self {
             home: Home::at(PathBuf::from("/no/such/home")),

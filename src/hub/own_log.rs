@@ -1,4 +1,4 @@
-//! Where the hub's own words go: always to its own rotated file, and to standard output unless nobody bounds that.
+//! The hub's own log lines: always to its own rotated file, and to standard output unless that file is never rotated.
 
 use std::io;
 
@@ -13,17 +13,17 @@ use crate::module::timestamp::Timestamp;
 
 use super::service_manager::ServiceManager;
 
-/// launchd opens the file of a job for appending and never rotates it; newsyslog would rename it under the job. A file
-/// larger than this is cut when a hub starts.
+/// launchd opens the file of a job for appending and never rotates it; newsyslog would rename it under the job. A
+/// larger file is truncated when a hub starts.
 const LAUNCHD_FILE: u64 = 1024 * 1024;
 
 /// Starts the log threads.
 ///
 /// # Errors
-/// Standard output is closed, or a thread cannot be had.
+/// Standard output is closed, or a thread cannot be created.
 pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) -> io::Result<LogCollector> {
-    // launchd's file is for what is said before this point and for last words; everything else would grow in it
-    // without bound.
+    // launchd's file is for lines before this point and for a panic; all other lines would make it grow
+    // without limit.
     let sink = match service_manager {
         ServiceManager::Launchd => StdoutSink::nowhere()?,
         ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process()?,
@@ -38,7 +38,7 @@ pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) 
     Ok(logs)
 }
 
-/// Cuts launchd's file if it has grown large; its end is kept once. Returns what could not be done.
+/// Truncates launchd's file if it has grown large; its end is kept once. Returns the error, if it failed.
 pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
     let path = home.launchd_log();
     let aside = path.with_extension("log.1");
@@ -48,7 +48,7 @@ pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<Stri
     }
 }
 
-/// Leaves a line in the hub's file without a hub: for one that refuses to start. Several at once cannot mix: each is
+/// Writes a line to the hub's file without a hub: for one that refuses to start. Several at once do not mix: each is
 /// one write at the end of the file.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! Everything that only one hub may have, taken in an order that leaves nothing behind: the lock first, the traces
-//! that lead clients here last.
+//! The exclusive resources of a hub, taken in an order that leaves nothing behind on a failure: the lock first, the
+//! files by which clients find the hub last.
 
 use tokio::net::UnixListener;
 
@@ -14,12 +14,12 @@ use super::options::ServeOptions;
 use super::serve_error::ServeError;
 use super::token;
 
-/// What a hub holds while it lives. Drop the traces before the lock.
+/// The resources of a running hub. Drop the traces before the lock.
 #[derive(Debug)]
 pub struct Resources {
-    /// Of the home.
+    /// The lock of the home.
     pub lock: Lock,
-    /// As they were read.
+    /// The settings as read.
     pub settings: Settings,
     /// The operator token.
     pub token: String,
@@ -32,10 +32,10 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Takes them. What is not as it should be and hinders nothing is noted.
+    /// Takes them. Harmless findings become notes.
     ///
     /// # Errors
-    /// One of them cannot be had.
+    /// One of them cannot be taken.
     pub fn take(
         options: &ServeOptions,
         handed: Option<Handed>,
@@ -60,8 +60,8 @@ impl Resources {
     }
 }
 
-/// Broken settings must not keep the modules down: defaults serve until they are repaired, and `status` says so for as
-/// long as they are.
+/// Broken settings must not stop the modules: defaults are used until they are repaired, and `status` reports that
+/// meanwhile.
 fn read_settings(home: &Home) -> Settings {
     settings::read(home).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A hub between its first module and its last: it answers signals, edits of its files, and the manager's watchdog.
+//! A running hub: it handles signals, changes of its files, and the manager's watchdog.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use super::signals::{Signals, Wish};
 use super::views;
 use super::watch::{Changed, Watch};
 
-/// Adopted orphans that ended are reaped this often.
+/// How often adopted orphans that have ended are reaped.
 const REAP: Duration = Duration::from_secs(5);
-/// So long after its start a hub does not need the code of its start any more.
+/// This long after its start a hub no longer needs the code of its start.
 const STARTED: Duration = Duration::from_secs(1);
-/// It gives back this often what was needed only for a while: a burst of lines, a follower, a request seldom made.
+/// How often it frees memory that was needed only for a while: for a burst of lines, a follower, a rare request.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// What the loop stands on.
+/// The inputs of the loop.
 #[derive(Debug)]
 pub struct RunLoop<'a> {
     /// The hub.
     pub app: &'a App,
-    /// What is asked of it by signals.
+    /// Its signals.
     pub signals: &'a mut Signals,
-    /// Who is told that it lives.
+    /// Notifies the manager's watchdog.
     pub notifier: &'a Notifier,
-    /// Edits of services.json and hub.env. Begun before the first read, so that none falls between.
+    /// Changes of services.json and hub.env. Begun before the first read, so that no change is missed.
     pub watch: Watch,
     /// `127.0.0.1:1939`, for the manager's status line.
     pub listening: String,
 }
 
 impl RunLoop<'_> {
-    /// Brings the modules up, or leaves them be in safe mode; what earlier hubs left is ended.
+    /// Starts the modules, or not in safe mode; processes of earlier hubs are ended.
     pub async fn begin(&self) {
         for note in self.app.notes() {
             self.app.logs.hub_line(&note);
@@ -54,7 +54,7 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Whoever waits for the file to be mended is asked for again; who runs gets it at the next start.
+    /// Modules blocked by the refused file are checked again; running ones get it at their next start.
     async fn hub_env_changed(&self) {
         let told = match self.app.hub_env.refused() {
             Some(refused) => refused.to_string(),
@@ -64,7 +64,7 @@ impl RunLoop<'_> {
         self.app.supervisor.ask_blocked_again().await;
     }
 
-    /// Runs until somebody wants an end; returns who.
+    /// Runs until a stop is requested; returns by whom.
     pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
         let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
         let well = tokio::time::sleep(safe_mode::WITHIN);
@@ -90,7 +90,7 @@ impl RunLoop<'_> {
                     Changed::HubEnv => self.hub_env_changed().await,
                 },
                 () = &mut tidy => {
-                    // A hub that cannot do that is a little larger, and nothing else.
+                    // If this fails, the hub only uses a little more memory.
                     let _ = heap::trim();
                     let next = tidy.deadline() + TIDY;
                     tidy.as_mut().reset(next);
@@ -107,8 +107,8 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Stops all modules in parallel and returns those that could not be. Every actor bounds its own ending; meanwhile
-    /// the manager is told that we live, and a further signal that we have heard.
+    /// Stops all modules in parallel and returns those that could not be stopped. Every actor limits its own stop;
+    /// meanwhile the watchdog is notified, and further signals are acknowledged.
     pub async fn stop_modules(&mut self) -> Vec<String> {
         let (supervisor, logs) = (&self.app.supervisor, &self.app.logs);
         self.notifier.stopping();

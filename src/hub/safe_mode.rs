@@ -1,14 +1,14 @@
-//! When a hub comes up without its modules. Pure: the clock is an argument; `boots` keeps it on disk.
+//! When a hub starts without its modules. Pure: the clock is an argument; `boots` keeps it on disk.
 //!
-//! launchd never gives up: a hub that dies at each start would be started every ten seconds for ever, and take its
-//! modules with it (launchd.plist(5), ThrottleInterval). So the ceiling is here: after [`DEATHS`] deaths within
-//! [`WITHIN`] the hub comes up, answers, and touches no module until a person asks for one.
+//! launchd never gives up: a hub that crashes at each start would be restarted every ten seconds for ever, and its
+//! modules with it (launchd.plist(5), ThrottleInterval). So the limit is here: after [`DEATHS`] crashes within
+//! [`WITHIN`] the hub starts, answers, and starts no module until a user asks for one.
 //!
 //! ```text
-//! begin ──► a life is open ──ended in order────────────► everything is forgotten
-//!              │           ──lived for WITHIN──────────► deaths are forgotten
-//!              │           ──a person asks for a module► deaths are forgotten, safe mode is left
-//!              └─ still open at the next begin: a death, unless the machine itself went down
+//! begin ──► a run is open ──stopped in order──────────► everything is forgotten
+//!              │          ──ran for WITHIN─────────────► crashes are forgotten
+//!              │          ──a user asks for a module───► crashes are forgotten, safe mode ends
+//!              └─ still open at the next begin: a crash, unless the machine itself went down
 //! ```
 
 use std::time::Duration;
@@ -18,51 +18,51 @@ use serde::{Deserialize, Serialize};
 use crate::module::timestamp::Timestamp;
 use crate::process::id::BootId;
 
-/// This many deaths are too many. systemd's own ceiling, which our unit sets, is the same.
+/// This many crashes are too many. systemd's own limit, which our unit sets, is the same.
 pub const DEATHS: usize = 5;
 
-/// Within this time; also how long a hub must live to be well.
+/// Within this time; also how long a hub must run to count as stable.
 pub const WITHIN: Duration = Duration::from_secs(5 * 60);
 
-/// What is remembered of the hubs of a home.
+/// The record of the hubs of a home.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Boots {
-    /// When hubs were found to have died, oldest first; no more than [`DEATHS`].
+    /// When crashes of hubs were found, oldest first; at most [`DEATHS`].
     deaths: Vec<Timestamp>,
-    /// The life that has begun and not ended.
+    /// The run that has begun and not ended.
     life: Option<Life>,
 }
 
-/// One life of a hub.
+/// One run of a hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
     began: Timestamp,
     boot: BootId,
 }
 
-/// How a hub is to come up.
+/// How a hub is to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum BootMode {
     /// With its modules.
     Normal,
-    /// Without, because it died this often.
+    /// Without its modules, because it crashed this often.
     Safe {
-        /// Deaths inside [`WITHIN`].
+        /// Crashes inside [`WITHIN`].
         deaths: usize,
     },
 }
 
 impl Boots {
-    /// A hub begins, in this boot of the machine.
+    /// A hub starts, in this boot of the machine.
     pub fn begin(&mut self, now: Timestamp, boot: BootId) -> BootMode {
-        // When it died nobody saw; launchd starts the next one within seconds, so now is near enough. A machine that
-        // went down took the hub with it: that is no fault of the hub.
+        // The time of the crash is unknown; launchd starts the next hub within seconds, so now is near enough. A
+        // machine that went down took the hub with it: that is not a crash of the hub.
         if self.life.take().is_some_and(|life| life.boot == boot) {
             self.deaths.push(now);
         }
-        // A stamp of the future (the clock was set back) counts as now.
+        // A timestamp in the future (the clock was set back) counts as now.
         self.deaths.retain(|death| now.since(*death) < WITHIN);
         self.deaths.drain(..self.deaths.len().saturating_sub(DEATHS));
         self.life = Some(Life { began: now, boot });
@@ -78,20 +78,20 @@ impl Boots {
         *self = Self::default();
     }
 
-    /// It has lived for [`WITHIN`], or a person asked for a module: what was is forgotten, the life goes on.
+    /// It has run for [`WITHIN`], or a user asked for a module: crashes are forgotten, the run stays open.
     pub fn forgive(&mut self) {
         self.deaths.clear();
     }
 }
 
-/// What a person is told.
+/// The message about safe mode.
 #[must_use]
 pub fn message(deaths: usize) -> String {
     let within = WITHIN.as_secs() / 60;
     format!("safe mode: the hub died {deaths} times within {within} min; modules are off")
 }
 
-/// What leaves it.
+/// The command that ends safe mode.
 pub const NEXT: &str = "parachute start --all";
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn five_deaths_within_five_minutes_and_not_one_less() {
+    fn five_crashes_within_five_minutes_and_not_one_less() {
         let table: [(&str, &[u64], usize); 6] = [
             ("the first hub ever", &[0], 0),
             ("five starts are four deaths", &[0, 10, 20, 30, 40], 4),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_wipes_the_slate() {
+    fn events_that_reset_the_crash_count() {
         let dying = || {
             let mut boots = Boots::default();
             for n in 0..5 {
@@ -144,7 +144,7 @@ mod tests {
         let mut lived = dying();
         lived.forgive();
         assert_eq!(lived.begin(at(9), boot("a")), BootMode::Normal);
-        assert_eq!(lived.deaths.len(), 1, "the life that was open still counts");
+        assert_eq!(lived.deaths.len(), 1, "the run that was open still counts");
         let mut power_cut = dying();
         assert_eq!(power_cut.begin(at(9), boot("b")), BootMode::Normal);
         assert_eq!(power_cut.deaths.len(), 4);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_disk_is_a_contract() {
+    fn the_format_on_disk_is_stable() {
         let text = r#"{"deaths":["2026-03-01T10:04:09.120Z"],"life":{"began":"2026-03-01T10:05:00.000Z","boot":"b"}}"#;
         let boots: Boots = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&boots).unwrap(), text);
@@ -174,8 +174,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plain reading: safe if and only if at least five deaths lie inside the last five minutes,
-        /// since the slate was last wiped.
+        /// Against a simple count: safe if and only if at least five crashes lie inside the last five minutes,
+        /// since the count was last reset.
         #[test]
         fn as_counted_by_hand(
             story in proptest::collection::vec((0u64..120, proptest::sample::select(vec![

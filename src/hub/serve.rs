@@ -1,4 +1,4 @@
-//! `parachute serve`, from the first signal handler to the last process gone.
+//! `parachute serve`, from the first signal handler until the last process has ended.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use super::signals::Signals;
 use super::watch::Watch;
 use super::{own_log, safe_mode};
 
-/// The last lines of stopped modules may take this long to be written.
+/// How long the last lines of stopped modules may take to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs a hub until it is asked to stop.
@@ -36,7 +36,7 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`ServeError`].
 pub fn run(options: ServeOptions) -> Result<(), ServeError> {
-    // First: what was handed over has numbers that anything opened before could have taken.
+    // First: the passed descriptors have numbers that anything opened before could have taken.
     let (handed, mut notes) = activation::take(&options.env, std::process::id())?;
     if !heap::settle() {
         notes.push("the allocator cannot be tuned: this hub may keep more memory than it uses".to_owned());
@@ -112,7 +112,7 @@ async fn serve(
     logs.hub_line(&format!("listening on http://{listening}, home {}", home.root().display()));
     notifier.ready(&format!("listening on {listening}"));
 
-    // Only now may modules be touched.
+    // Only now may modules be started or stopped.
     let demo = if options.demo {
         let listening = ports::occupied().map_err(|unknown| ServeError::System {
             what: "the ports in use cannot be read",
@@ -136,7 +136,7 @@ async fn serve(
     let reason = run_loop.until_asked_to_stop(&mut stops).await;
 
     logs.hub_line(&format!("stopping: {reason}"));
-    // Before the modules end: an order that takes too long is no death of ours.
+    // Before the modules end: a stop that takes too long is not a crash of the hub.
     boots.end_in_order();
     let left = run_loop.stop_modules().await;
     if let Some(demo) = &demo
@@ -144,13 +144,13 @@ async fn serve(
     {
         logs.hub_line(&format!("{error}"));
     }
-    // Streams end before sockets go, so that an open follower delays nothing.
+    // Streams end before sockets close, so that an open follower delays nothing.
     let _ = close.send(true);
     let _ = on_socket.await;
     let _ = on_tcp.await;
     finish(&logs).await;
     drop(traces);
-    // Last: whoever takes it may bind at once.
+    // Last: the next holder may bind at once.
     drop(lock);
     if left.is_empty() { Ok(()) } else { Err(ServeError::LeftBehind(left)) }
 }

@@ -1,4 +1,4 @@
-//! Why a hub did not begin, or ended otherwise than by being asked to.
+//! Why a hub did not start, or ended without being asked to.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use super::activation::ActivationError;
 use super::demo::DemoError;
 use super::listen::ListenError;
 
-/// Why a hub ended otherwise than by being asked to. `needs_person` maps to exit code 78, else 1.
+/// Why a hub ended without being asked to. `needs_person` maps to exit code 78, else 1.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The lock, the socket or the port cannot be had.
+    /// The lock, the socket or the port cannot be taken.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// What systemd handed over cannot be used.
+    /// A descriptor passed by systemd cannot be used.
     #[error(transparent)]
     Activation(#[from] ActivationError),
     /// `PORT` or hub.toml cannot be used.
@@ -23,28 +23,28 @@ pub enum ServeError {
     Token {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The demo module cannot be added.
     #[error(transparent)]
     Demo(#[from] DemoError),
-    /// The system refuses something every hub needs.
+    /// The system refuses something that every hub needs.
     #[error("{what}")]
     System {
-        /// What.
+        /// What it refuses.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// Modules outlived the ordered stop.
+    /// Modules survived the stop.
     #[error("these modules could not be stopped: {}", .0.join(", "))]
     LeftBehind(Vec<String>),
 }
 
 impl ServeError {
-    /// Whether starting again cannot help before a person has done something.
+    /// Whether a restart cannot help before a user has acted.
     #[must_use]
     pub fn needs_person(&self) -> bool {
         match self {
@@ -57,7 +57,7 @@ impl ServeError {
         }
     }
 
-    /// What to type next, the best first.
+    /// The next commands to type, the best first.
     #[must_use]
     pub fn next(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];

@@ -1,12 +1,12 @@
-//! Who keeps this hub running, as far as its own environment tells.
+//! The service manager of this hub, according to its environment.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-/// Who started this hub and will start it again.
+/// The manager that started this hub and will restart it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceManager {
-    /// A person in a terminal, a script, an entry point.
+    /// None: a user in a terminal, a script, an entry point.
     None,
     /// systemd, system or user.
     Systemd,
@@ -15,7 +15,7 @@ pub enum ServiceManager {
 }
 
 impl ServiceManager {
-    /// systemd tells the process it started its own pid (`SYSTEMD_EXEC_PID`) and where to notify: systemd.exec(5).
+    /// systemd passes the process its own pid (`SYSTEMD_EXEC_PID`) and the address to notify: systemd.exec(5).
     /// launchd sets `XPC_SERVICE_NAME` to the job's label, and to `0` in a terminal.
     #[must_use]
     pub fn of(env: &BTreeMap<OsString, OsString>, pid: u32) -> Self {
@@ -30,7 +30,7 @@ impl ServiceManager {
         }
     }
 
-    /// As `status` says it.
+    /// As shown by `status`.
     #[must_use]
     pub fn mode(self) -> &'static str {
         match self {
@@ -40,8 +40,8 @@ impl ServiceManager {
         }
     }
 
-    /// Whether it starts a hub again however it ended, exit code 0 apart. launchd's `SuccessfulExit` knows no code
-    /// that means "a person must act first", and it never gives up (launchd.plist(5), KeepAlive).
+    /// Whether it restarts a hub after any exit except exit code 0. launchd's `SuccessfulExit` knows no code
+    /// that means "a user must act first", and it never gives up (launchd.plist(5), KeepAlive).
     #[must_use]
     pub fn never_gives_up(self) -> bool {
         match self {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_what_each_manager_sets() {
+    fn recognised_by_the_variables_of_each_manager() {
         let of = |pairs: &[(&str, &str)]| {
             ServiceManager::of(&pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(), 7)
         };

@@ -1,19 +1,19 @@
-//! What ends a hub, and what a hang-up means.
+//! Signals to a hub, and the meaning of SIGHUP.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What somebody wants of the whole hub.
+/// A request to the whole hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// An ordered stop, because of this.
+    /// A stop, for this reason.
     Stop(&'static str),
     /// Read services.json again.
     Reload,
 }
 
-/// Where a hub runs, as far as a hang-up is concerned.
+/// Where a hub runs, which decides about SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seat {
     /// Under a service manager.
@@ -24,8 +24,8 @@ pub enum Seat {
     Detached,
 }
 
-/// SIGHUP is the old word for "read your configuration again", and what the kernel says when the terminal goes away.
-/// Only a hub that has a terminal and no manager can have lost one.
+/// SIGHUP traditionally means "read your configuration again", and the kernel also sends it when the terminal goes
+/// away. Only a hub with a terminal and without a manager can have lost its terminal.
 #[must_use]
 pub fn hang_up(seat: Seat) -> Wish {
     match seat {
@@ -34,7 +34,7 @@ pub fn hang_up(seat: Seat) -> Wish {
     }
 }
 
-/// Every signal a hub answers. Installed before anything else, so that one during boot is an ordered stop too.
+/// All signals that a hub handles. Installed before anything else, so that one during boot is an ordered stop too.
 #[derive(Debug)]
 pub struct Signals {
     term: Signal,
@@ -59,7 +59,7 @@ impl Signals {
         })
     }
 
-    /// The next wish.
+    /// The next request.
     pub async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.term.recv() => Wish::Stop("SIGTERM"),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hang_up_stops_only_who_lost_a_terminal() {
+    fn sighup_stops_only_a_hub_that_lost_its_terminal() {
         assert!(matches!(hang_up(Seat::Terminal), Wish::Stop(_)));
         assert_eq!(hang_up(Seat::Managed), Wish::Reload);
         assert_eq!(hang_up(Seat::Detached), Wish::Reload);

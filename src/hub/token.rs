@@ -1,4 +1,4 @@
-//! The operator token: the one that is there, or a new one.
+//! The operator token: the existing one, or a new one.
 
 use crate::api::token;
 use crate::home::fs;
@@ -6,13 +6,13 @@ use crate::home::paths::Home;
 
 use super::serve_error::ServeError;
 
-/// A token file larger than this is not one.
+/// A larger file is not a token.
 const MAX: u64 = 64 * 1024;
 
-/// The token that is there. `None`: there is none yet, or an empty file.
+/// The existing token. `None`: there is none yet, or an empty file.
 ///
 /// # Errors
-/// It cannot be read, or holds something else.
+/// It cannot be read, or contains something else.
 pub fn look(home: &Home) -> Result<Option<String>, ServeError> {
     let bytes = fs::read_if_there(&home.operator_token(), MAX).map_err(|error| failed(home, &error))?;
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
@@ -26,7 +26,7 @@ pub fn look(home: &Home) -> Result<Option<String>, ServeError> {
     }
 }
 
-/// The token that is there, closed to others, or a new one. One of the original hub is an opaque secret like any
+/// The existing token, made private, or a new one. A token of the original hub is an opaque secret like any
 /// other.
 ///
 /// # Errors

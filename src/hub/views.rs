@@ -1,4 +1,4 @@
-//! From what the supervisor knows to what the API says. Pure but for memory readings.
+//! Converts the supervisor's snapshots to the API's types. Pure except for memory readings.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn state(word: Word) -> State {
     }
 }
 
-/// The contract's state object.
+/// The original's state object.
 #[must_use]
 pub fn legacy(snapshot: &Snapshot) -> LegacyState {
     LegacyState {
@@ -61,8 +61,8 @@ pub fn event(change: &Change) -> ModuleEvent {
     }
 }
 
-/// Readiness (contract A-97, W-X6): what somebody stopped is not waited for. What the hub itself holds back (`safe`)
-/// will not become ready without help.
+/// Readiness: modules that a user stopped are not waited for. Modules that the hub holds back (`safe`)
+/// will not become ready without a user's action.
 #[must_use]
 pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     let mut lists = Ready::default();
@@ -79,11 +79,11 @@ pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     lists
 }
 
-/// Everything `status` shows. Memory is read from /proc for every process of every module: of a thousand modules that
-/// takes most of 100 ms, in which the thread that supervises would see no crash. `None`: the hub is going away.
+/// Everything `status` shows. Memory is read from /proc for every process of every module: for a thousand modules that
+/// takes most of 100 ms, in which the supervising thread would see no crash. `None`: the hub is ending.
 pub async fn status(app: &App) -> Option<Status> {
     let app = app.clone();
-    // A reading is neither cancelled nor does it panic; only a runtime that ends leaves it undone.
+    // The read is never cancelled and never panics; it fails only if the runtime ends.
     tokio::task::spawn_blocking(move || read_status(&app)).await.ok()
 }
 
@@ -120,7 +120,7 @@ fn memory(pids: &[u32]) -> Option<u64> {
     Some(crate::process::table::memory(pids)).filter(|bytes| *bytes > 0)
 }
 
-/// What is wrong with the hub and with files of the home.
+/// Problems of the hub and of files of the home.
 #[must_use]
 pub fn file_problems(app: &App) -> Vec<FileProblem> {
     let condition = app.supervisor.condition();
@@ -192,7 +192,7 @@ fn module(member: &Member, families: &Families, now: Timestamp) -> ModuleView {
     }
 }
 
-/// The contract's module list: vault and scribe first, installed or not, then every other row.
+/// The original's module list: vault and scribe first, installed or not, then every other row.
 #[must_use]
 pub fn list(app: &App) -> ModuleList {
     let members = app.supervisor.members();
@@ -231,7 +231,7 @@ fn capitalised(short: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Sub-units, snake_case, missing values null (contract A-111).
+/// Sub-units, snake_case, missing values null.
 fn uis(row: &Row) -> Vec<Map<String, Value>> {
     let text = |value: &Option<String>| value.clone().map_or(Value::Null, Value::String);
     row.uis
@@ -251,7 +251,7 @@ fn uis(row: &Row) -> Vec<Map<String, Value>> {
         .collect()
 }
 
-/// Where a person manages a module (contract A-112). A manifest that cannot be read gives none; the start says why.
+/// Where a user manages a module. An unreadable manifest gives none; the start reports the reason.
 fn management_url(row: &Row) -> Option<String> {
     let manifest = module_json::read(row.install_dir.as_deref()?).ok()??;
     let url = manifest.management_url.or(manifest.ui_url)?;

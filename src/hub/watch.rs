@@ -1,15 +1,16 @@
-//! Notices an edited services.json or hub.env: looks once a second at what each file is (inode, size, times), not at
-//! what it says. Works on every file system and costs a `stat` a file; an inotify watch would be lost at every rename.
+//! Notices a changed services.json or hub.env: compares once a second the metadata of each file (inode, size, times),
+//! not its content. Works on every file system and costs a `stat` per file; an inotify watch would be lost at every
+//! rename.
 
 use std::time::Duration;
 
 use crate::home::fs;
 use crate::home::paths::Home;
 
-/// Between two looks.
+/// Pause between two checks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A file that is another one than before.
+/// A file that has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
     /// `services.json`.
@@ -28,7 +29,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch that has seen the files as they are now. Begin it before the first read, so that no edit falls between.
+    /// A watch that knows the files as they are now. Begin it before the first read, so that no change is missed.
     #[must_use]
     pub fn begin(home: Home, reads_hub_env: bool) -> Self {
         let mut watch = Self { home, reads_hub_env, services: None, hub_env: None };
@@ -36,7 +37,7 @@ impl Watch {
         watch
     }
 
-    /// Returns when one of them is another one than when it was last looked at.
+    /// Returns when one of them has changed since the last check.
     pub async fn changed(&mut self) -> Changed {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -51,7 +52,7 @@ impl Watch {
         if std::mem::replace(&mut self.services, services) != services {
             return Some(Changed::Services);
         }
-        // Of the name itself: a link is refused, whatever it leads to.
+        // Of the name itself: a link is refused, whatever its target.
         let hub_env = self.reads_hub_env.then(|| fs::signature_of_name(&self.home.hub_env())).flatten();
         (std::mem::replace(&mut self.hub_env, hub_env) != hub_env).then_some(Changed::HubEnv)
     }

@@ -1,4 +1,4 @@
-//! What was found on this machine, as plain data: a bug report can carry it, a test is a literal of it.
+//! The facts about this machine, as plain data: a bug report can contain them, a test is a literal of them.
 
 use std::path::PathBuf;
 
@@ -14,83 +14,83 @@ use crate::process::holder::Occupant;
 use crate::process::user::User;
 use crate::unit::name::UnitName;
 
-/// Everything the planner looks at. Nothing else is asked while planning.
+/// All inputs of the planner. Nothing else is read while planning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Whose hub it is.
+    /// The user of the hub.
     pub person: User,
-    /// Who keeps it.
+    /// The manager that runs it.
     pub manager: Manager,
     /// The home.
     pub home: HomeFacts,
     /// This program.
     pub program: Program,
-    /// The hub's units as they are now: the service, then the socket where the manager has sockets.
+    /// The hub's units now: the service, then the socket where the manager has sockets.
     pub units: Vec<UnitFacts>,
-    /// Units of ours in places of other managers.
+    /// Units of ours in directories of other managers.
     pub twins: Vec<Twin>,
-    /// The installation of another person, or of another home, in this very place.
+    /// The installation of another user, or of another home, in the same place.
     #[serde(default)]
     pub others: Option<Others>,
-    /// Whether the person's manager outlives their logins; `None` where that means nothing.
+    /// Whether the user's manager runs without a login; `None` where that means nothing.
     pub linger: Option<Told<bool>>,
-    /// Who listens on the hub's port.
+    /// The holder of the hub's port.
     pub holder: Option<PortHolder>,
     /// The hub that answers on the home's socket.
     pub hub: Option<RunningHub>,
-    /// Directories where programs usually lie, of those that are there, in order.
+    /// The usual program directories that exist, in order.
     pub search: Vec<PathBuf>,
     /// Programs that modules need from PATH.
     pub needs: Vec<Need>,
     /// From hub.toml.
     pub settings: SettingsFacts,
-    /// An earlier plan that was broken off, by its verb.
+    /// The verb of an interrupted plan.
     pub unfinished: Option<String>,
 }
 
 /// The home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HomeFacts {
-    /// Where.
+    /// Its path.
     pub root: PathBuf,
-    /// Uid of its owner; `None`: it is not there yet.
+    /// Uid of its owner; `None`: it does not exist yet.
     pub owner: Option<u32>,
     /// Short names of its modules.
     pub modules: Vec<String>,
-    /// Why its modules cannot be told.
+    /// Why its modules are unknown.
     pub broken: Option<String>,
-    /// Why its hub.env is refused, as far as that can be told.
+    /// Why its hub.env is refused, as far as that is known.
     #[serde(default)]
     pub hub_env: Option<Refused>,
 }
 
-/// This program, and what is installed of it.
+/// This program, and its installed copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Its bytes.
+    /// Its content.
     pub content: Content,
-    /// Where its installed copy goes.
+    /// The path of its installed copy.
     pub path: PathBuf,
-    /// Whether that holds the same bytes already.
+    /// Whether the copy has the same content already.
     pub same: bool,
 }
 
 /// One unit, on disk and in the manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitFacts {
-    /// Which.
+    /// The unit.
     pub unit: UnitName,
     /// Its file.
     pub path: PathBuf,
-    /// What the file holds.
+    /// The content of the file.
     pub on_disk: OnDisk,
-    /// What we wrote there last, from the receipt.
+    /// The text that we wrote there last, from the receipt.
     pub written: Option<String>,
-    /// What the manager knows.
+    /// The manager's state of it.
     pub state: UnitState,
 }
 
-/// What has a unit's name.
+/// The file with a unit's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDisk {
@@ -98,25 +98,25 @@ pub enum OnDisk {
     Nothing,
     /// A file with this text.
     Text(String),
-    /// Something else: a link, a directory, bytes that are no text.
+    /// Something else: a link, a directory, bytes that are not UTF-8.
     Other(String),
 }
 
-/// An installation of another person, or of another home, in the place that is asked about.
+/// An installation of another user, or of another home, in the requested place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Others {
-    /// Whose.
+    /// Its owner.
     pub owner: Owner,
     /// Whether its hub runs.
     pub runs: bool,
-    /// Modules that run under it, by name, as far as that can be told without a look into that home.
+    /// Modules that run under it, by name, as far as they are known without reading that home.
     pub modules: Vec<String>,
-    /// A plan of theirs was broken off.
+    /// One of its plans was interrupted.
     pub open: bool,
 }
 
 impl Others {
-    /// What a plan that takes it over says first: who is served no longer.
+    /// The first note of a plan that takes it over: what will stop.
     #[must_use]
     pub fn ends(&self) -> String {
         let owner = &self.owner;
@@ -130,29 +130,29 @@ impl Others {
     }
 }
 
-/// A unit of ours in the place of another manager.
+/// A unit of ours in the directory of another manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
     /// Its file.
     pub path: PathBuf,
     /// The command that removes it.
     pub remove: String,
-    /// Another person's: it is a twin only by its port.
+    /// Set if it is another user's: then only its port conflicts.
     #[serde(default)]
     pub owner: Option<Owner>,
 }
 
-/// Who listens on the hub's port.
+/// The holder of the hub's port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortHolder {
-    /// What has it.
+    /// The holding process.
     #[serde(flatten)]
     pub occupant: Occupant,
     /// Whether it is the hub of this home, or its manager's socket.
     pub ours: bool,
 }
 
-/// A hub that runs.
+/// A running hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningHub {
     /// Its pid.
@@ -163,7 +163,7 @@ pub struct RunningHub {
     pub version: String,
 }
 
-/// What hub.toml says about the unit.
+/// The parts of hub.toml that concern the unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettingsFacts {
     /// The hub's port.

@@ -1,4 +1,4 @@
-//! Asks the machine for the facts. Reads only.
+//! Gathers the facts about the machine. Reads only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -41,19 +41,19 @@ use crate::unit::recognise;
 use crate::unit::search;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope};
 
-/// A unit larger than this is none of ours.
+/// A larger file is not a unit of ours.
 const MAX_UNIT: u64 = 256 * 1024;
 
-/// For whom, and from where, it is asked.
+/// For which user, and from where, facts are gathered.
 #[derive(Debug, Clone)]
 pub struct Seed<'a> {
-    /// Whose hub.
+    /// The user of the hub.
     pub person: &'a User,
     /// Its home.
     pub home: &'a Home,
     /// This program.
     pub exe: &'a Path,
-    /// The environment of whoever asks: their PATH says which programs they mean.
+    /// The caller's environment: its PATH finds the programs that the user means.
     pub env: &'a BTreeMap<OsString, OsString>,
     /// `--port`.
     pub port: Option<u16>,
@@ -61,17 +61,17 @@ pub struct Seed<'a> {
     pub now: Timestamp,
 }
 
-/// Asks everything the planner wants to know.
+/// Gathers all facts for the planner.
 ///
 /// # Errors
-/// This program or the receipt cannot be read: without them nothing can be planned.
+/// This program or the receipt cannot be read: without them no plan can be made.
 pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
     let manager = &driver.manager;
     let layout = layout(manager, seed.home, &seed.person.home);
     let (receipt, open) = (peek_receipt(&layout.state)?, peek_unfinished(&layout.state)?);
     let owners = owners_of(manager, seed.person, &receipt, open.as_ref());
     let settings = settings_of(seed.home, seed.port);
-    // All at once: each answer of a manager takes a few milliseconds.
+    // All at once: each query of a manager takes a few milliseconds.
     let units = join_all(units_of(manager).into_iter().map(async |unit| {
         let path = manager.file(&unit);
         UnitFacts {
@@ -92,7 +92,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
     let asking = Asking { hub: hub.as_ref().map(|hub| hub.pid), ..Asking::about(seed.home.root()) };
-    // What cannot be told is found out by whoever binds the port.
+    // An unknown holder is found when the port is bound.
     let holder = look::occupant(settings.port, &asking).ok().flatten();
     let holder = holder.map(|occupant| PortHolder { ours: is_ours(&occupant, &units), occupant });
     let fingerprint = fingerprint_of(seed.exe)?;
@@ -129,7 +129,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     })
 }
 
-/// Whether it is the hub of this home, what its unit runs, or the socket that its manager holds for it.
+/// Whether it is the hub of this home, a process of its unit, or the socket that its manager holds for it.
 fn is_ours(occupant: &Occupant, units: &[UnitFacts]) -> bool {
     let runs = || units.iter().filter(|unit| unit.state.running().is_true());
     match &occupant.kind {
@@ -139,13 +139,13 @@ fn is_ours(occupant: &Occupant, units: &[UnitFacts]) -> bool {
     }
 }
 
-/// Why the machine cannot be asked.
+/// Why the facts cannot be gathered.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
-    /// The receipt or the journal.
+    /// The receipt or the journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// This program.
+    /// This program cannot be read.
     #[error("this program cannot be read")]
     Program(#[from] FsError),
 }
@@ -190,7 +190,7 @@ fn on_disk(path: &Path) -> OnDisk {
     }
 }
 
-/// Whose the installation is that this manager has, by its unit, by the receipt, and by a plan that was broken off.
+/// The owners of this manager's installation, by its unit, by the receipt, and by an interrupted plan.
 ///
 /// # Errors
 /// The receipt or the journal cannot be read.
@@ -204,7 +204,7 @@ fn owners_of(manager: &Manager, person: &User, receipt: &Receipt, open: Option<&
     let of = |text: &str| Owner::of_unit(text, manager, person);
     let receipt = receipt.text(&path).and_then(of);
     Owners {
-        // One that writes no unit is about what the receipt tells of.
+        // A plan that writes no unit belongs to the owner in the receipt.
         open: open.and_then(|log| Owner::of_plan(&log.plan, manager, person).or_else(|| receipt.clone())),
         unit: match on_disk(&path) {
             OnDisk::Text(text) => of(&text),
@@ -214,8 +214,8 @@ fn owners_of(manager: &Manager, person: &User, receipt: &Receipt, open: Option<&
     }
 }
 
-/// Modules that run under the hub of another: by the marks of the processes in its unit, so that nothing of that home is
-/// opened. The names are bytes of that person's choice, and go to the screen alone.
+/// Modules that run under another user's hub: from the marks of the processes in its unit, so that no file of that
+/// home is opened. Their names are chosen by that user, and are only shown.
 fn modules_of(owner: &Owner) -> Vec<String> {
     let Some(home) = &owner.home else { return Vec::new() };
     let uid = owner.person.parse().ok().or_else(|| Some(user::by_name(&owner.person).ok()?.uid));
@@ -228,7 +228,7 @@ fn modules_of(owner: &Owner) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Files of ours where other managers look. A manager that is not asked about may still start them.
+/// Files of ours in the directories of other managers. A manager that was not chosen may still start them.
 fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
     let hub = UnitName::hub();
     let person = seed.person;
@@ -260,7 +260,7 @@ fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
         .filter(|(path, _, system)| *system != manager.is_system() && fs::exists(path))
         .filter_map(|(path, remove, system)| match if system { others_twin(&path, seed) } else { None } {
             None => Some(Twin { path, remove, owner: None }),
-            // Beside that of another person there is room for one's own, on another port.
+            // A hub of one's own can run beside another user's, on another port.
             Some((owner, port)) if port == hub_port => {
                 Some(Twin { path, remove: "parachute init --port N".to_owned(), owner: Some(owner) })
             }
@@ -269,7 +269,7 @@ fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
         .collect()
 }
 
-/// Whose the unit of the whole machine is, and its port, if it is another person's.
+/// The owner of the system unit, and its port, if it is another user's.
 fn others_twin(path: &Path, seed: &Seed<'_>) -> Option<(Owner, u16)> {
     let OnDisk::Text(text) = on_disk(path) else { return None };
     let dir = path.parent()?.to_owned();
@@ -290,7 +290,7 @@ fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {
         settings::Settings::default()
     });
     let text = fs::read_if_there(&home.settings(), settings::LIMIT).ok().flatten().unwrap_or_default();
-    // settings::read has said so if it is no text.
+    // settings::read has reported a file that is not UTF-8.
     let text = String::from_utf8(text).unwrap_or_default();
     if let Err(error) = overrides::parse(&text) {
         broken.get_or_insert(format!("{}, {error}", home.settings().display()));
@@ -326,7 +326,7 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
     let mut needs = Vec::new();
     for (short, row) in &rows {
         home.modules.push(short.to_string());
-        // A module that cannot be composed has its own loud problem in `status`.
+        // `status` reports a module that cannot be composed.
         let Ok(composed) = definition::of_row(seed.home, short, row, &set, &base, seed.now) else { continue };
         let Some(program) = composed.launch.argv.first() else { continue };
         if program.as_encoded_bytes().contains(&b'/') {
@@ -341,7 +341,7 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
     (home, needs)
 }
 
-/// Where a shell with this PATH finds a program.
+/// The path of a program that a shell with this PATH finds.
 fn find(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     which::which_in(program, path, "/").ok()
 }

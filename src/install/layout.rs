@@ -1,4 +1,4 @@
-//! Where an installation lives. In the system scope nothing inside a person's home is written by root: a link there
+//! The directories of an installation. In the system scope root writes nothing inside a user's home: a link there
 //! could lead anywhere.
 
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use crate::unit::bind::SYSTEM_BINARY;
 pub struct Layout {
     /// Journal, receipt and saved files.
     pub state: PathBuf,
-    /// The program that the unit runs: a path that neither an upgrade nor a moved checkout strands.
+    /// The program that the unit runs: a path that stays valid after an upgrade or a moved checkout.
     pub program: PathBuf,
-    /// Directories that must be there, parents first, with the mode of those that are made.
+    /// Directories that must exist, parents first, with the mode of new ones.
     pub dirs: Vec<(PathBuf, u32)>,
 }
 
-/// Of the system scope: root's own.
+/// For the system scope: owned by root.
 const SYSTEM_STATE: &str = "/var/lib/parachute";
 
-/// Where the hub of this home is installed by this manager. `above` is the person's home directory: what lies above
-/// it is never made.
+/// The directories of this home's hub under this manager. `above` is the user's home directory: nothing above
+/// it is created.
 #[must_use]
 pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     let mut dirs = Vec::new();
@@ -42,7 +42,7 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
         .collect();
     unit_dirs.reverse();
     if unit_dirs.is_empty() {
-        // `$HOME` or `$XDG_CONFIG_HOME` leads out of the person's home.
+        // `$HOME` or `$XDG_CONFIG_HOME` leads out of the user's home.
         unit_dirs.push(manager.dir().to_owned());
     }
     dirs.push((home.root().to_owned(), 0o700));
@@ -55,7 +55,7 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     Layout { state: home.install_dir(), program: home.bin_dir().join("parachute"), dirs }
 }
 
-/// launchd's own log of a daemon.
+/// launchd's log directory of a daemon.
 pub const SYSTEM_LOGS: &str = "/Library/Logs/Parachute";
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
     use crate::unit::target::Scope;
 
     #[test]
-    fn what_is_made_lies_below_the_person_or_belongs_to_root() {
+    fn new_directories_are_below_the_users_home_or_owned_by_root() {
         let home = Home::at("/home/ann/.parachute".into());
         let user = Manager::Systemd(Systemd {
             scope: Scope::User,
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(got.program, Path::new("/home/ann/.parachute/bin/parachute"));
         let got = layout(&user, &home, Path::new("/nonexistent"));
         assert_eq!(got.dirs.last(), Some(&("/home/ann/.config/systemd/user".into(), 0o755)));
-        assert_eq!(got.dirs.len(), 3, "the step that makes it makes what is missing above it: {got:?}");
+        assert_eq!(got.dirs.len(), 3, "one step creates all missing directories above it: {got:?}");
         let daemon =
             Manager::Launchd(Launchd { domain: Domain::System, dir: "/Library/LaunchDaemons".into() });
         let got = layout(&daemon, &home, Path::new("/home/ann"));

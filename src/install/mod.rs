@@ -1,8 +1,8 @@
-//! Installing the hub: what is on this machine, what was asked, and the plan that leads from the one to the other.
+//! Installing the hub: the facts about this machine, the request, and the plan that leads from the one to the other.
 //!
 //! ```text
 //!   gather (reads) ──► Facts ──┐
-//!                              ├─ planner (pure) ──► Plan, or Refusal: what a person must decide first
+//!                              ├─ planner (pure) ──► Plan, or Refusal: what the user must decide first
 //!   who (pure) ── Request ─────┘
 //! ```
 //!

@@ -1,7 +1,7 @@
-//! Whose installation there is, as the text of its unit says, wherever that is known from. Pure.
+//! The owner of an existing installation, according to the text of its unit, from any source. Pure.
 //!
-//! A machine has one place for a unit of the whole system, and a person one for their own. Whoever asks for a hub there meets
-//! what is there already: that of another person, or of another home, is not theirs to replace, to stop or to remove.
+//! A machine has one place for a system unit, and a user has one for a user unit. A request for a hub there may find
+//! an existing one: that of another user, or of another home, must not be replaced, stopped or removed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,30 +15,30 @@ use crate::process::user::User;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
 
-/// Whose an installation is.
+/// The owner of an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Whom the hub runs as: a login name, or a number where the unit has one.
+    /// The user that the hub runs as: a login name, or a number where the unit has one.
     pub person: String,
-    /// Its home; `None`: the unit does not say it in a way that can be read.
+    /// Its home; `None`: the unit does not name it in a readable way.
     pub home: Option<PathBuf>,
 }
 
-/// How an owner stands to whoever asks.
+/// How an owner relates to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kinship {
-    /// The same person and home.
+    /// The same user and home.
     Same,
-    /// The same person, and another home.
+    /// The same user, and another home.
     OtherHome,
-    /// Another person.
+    /// Another user.
     OtherPerson,
 }
 
-/// Whose it is, by each thing that tells.
+/// The owner, by each source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// By a plan that was broken off.
+    /// By an interrupted plan.
     pub open: Option<Owner>,
     /// By the receipt: what this program wrote last.
     pub receipt: Option<Owner>,
@@ -47,7 +47,7 @@ pub struct Owners {
 }
 
 impl Owner {
-    /// By the text of the hub's service. `None`: it is no unit of a hub, since it names neither a person nor a home.
+    /// By the text of the hub's service. `None`: it is not a unit of a hub, since it names neither a user nor a home.
     #[must_use]
     pub fn of_unit(text: &str, manager: &Manager, whose_manager: &User) -> Option<Self> {
         let target = manager.target();
@@ -55,7 +55,7 @@ impl Owner {
         if person.is_none() && home.is_none() {
             return None;
         }
-        // Without a user the manager of the system runs a unit as root, and that of a person as them.
+        // Without a user the system manager runs a unit as root, and a user's manager runs it as that user.
         let by_itself = if manager.is_system() { "root" } else { whose_manager.name.as_str() };
         Some(Self { person: person.unwrap_or_else(|| by_itself.to_owned()), home })
     }
@@ -69,7 +69,7 @@ impl Owner {
         Self::of_unit(text, manager, whose_manager)
     }
 
-    /// How it stands to this person and home.
+    /// How it relates to this user and home.
     #[must_use]
     pub fn kinship(&self, person: &User, home: &Path) -> Kinship {
         if self.person != person.name && self.person.parse() != Ok(person.uid) {
@@ -83,21 +83,21 @@ impl Owner {
 }
 
 impl Owners {
-    /// The first of them that is not this person, with this home. Whoever began a plan comes first: what the files say is
-    /// in the middle of it.
+    /// The first of them that is not this user with this home. The owner of a plan comes first: during a plan the files
+    /// may be in an intermediate state.
     #[must_use]
     pub fn other(&self, person: &User, home: &Path) -> Option<&Owner> {
         let all = self.open.iter().chain(&self.unit).chain(&self.receipt);
         all.into_iter().find(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
-    /// Whether it was begun by another person, or for another home, and is not over.
+    /// Whether a plan of another user, or for another home, is unfinished.
     #[must_use]
     pub fn is_anothers_plan(&self, person: &User, home: &Path) -> bool {
         self.open.as_ref().is_some_and(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
-    /// The home of this person's installation, if there is one.
+    /// The home of this user's installation, if there is one.
     #[must_use]
     pub fn home_of(&self, person: &User) -> Option<&Path> {
         let all = self.open.iter().chain(&self.receipt).chain(&self.unit);
@@ -135,7 +135,7 @@ mod tests {
     const ALICES: &str = "[Service]\nUser=alice\nEnvironment=\"PARACHUTE_HOME=/home/alice/.parachute\"\n";
 
     #[test]
-    fn a_unit_says_whose_it_is() {
+    fn a_unit_names_its_owner() {
         let root = person(0, "root");
         let of = |text: &str| Owner::of_unit(text, &system(), &root).map(|owner| owner.to_string());
         assert_eq!(of(ALICES).unwrap(), "alice (home /home/alice/.parachute)");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn another_person_and_another_home_are_others() {
+    fn another_user_and_another_home_are_others() {
         let owner = Owner::of_unit(ALICES, &system(), &person(0, "root")).unwrap();
         let home = Path::new("/home/alice/.parachute");
         assert_eq!(owner.kinship(&person(1000, "alice"), home), Kinship::Same);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_named_anywhere_is_met() {
+    fn each_source_can_name_another_owner() {
         let (alice, carol) = (person(1000, "alice"), person(1001, "carol"));
         let owner = |person: &User| Owner { person: person.name.clone(), home: None };
         let home = Path::new("/h");

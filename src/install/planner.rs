@@ -17,25 +17,25 @@ use crate::unit::name::{Part, UnitName};
 use crate::unit::overrides;
 use crate::unit::render::{Rendered, render};
 
-/// Longest wait for the hub to answer: above the unit's own start limit.
+/// Longest wait for the hub to answer: longer than the unit's own start limit.
 const HEALTHY: Duration = Duration::from_secs(60);
 /// Longest wait for its modules.
 const MODULES: Duration = Duration::from_secs(60);
 
-/// What was asked.
+/// The request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Replace a unit that we did not write, or that was changed.
     pub force: bool,
-    /// Replace the installation of another person, or of another home.
+    /// Replace the installation of another user, or of another home.
     pub take_over: bool,
     /// Start it now.
     pub start: bool,
-    /// Let the manager hold the port; `None`: as hub.toml says, else wherever it can.
+    /// Let the manager hold the port; `None`: as in hub.toml, else wherever it can.
     pub socket: Option<bool>,
-    /// Let the person's manager outlive their logins.
+    /// Let the user's manager run without a login.
     pub linger: bool,
-    /// The hub's port; `None`: as hub.toml says.
+    /// The hub's port; `None`: as in hub.toml.
     pub port: Option<u16>,
 }
 
@@ -48,7 +48,7 @@ impl Default for Request {
 /// Plans the installation.
 ///
 /// # Errors
-/// [`Refusal`]: what a person must decide first.
+/// [`Refusal`]: what the user must decide first.
 pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     refuse(facts, request)?;
     let home = Home::at(facts.home.root.clone());
@@ -94,9 +94,9 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     };
     let socket_changes = facts.units.iter().any(|u| u.unit.part() == Part::Socket && changed(&u.unit));
     let service_changes = facts.units.iter().any(|u| u.unit.part() == Part::Service && changed(&u.unit));
-    // A running hub takes neither new text nor a new program before it is restarted. Stopped here and started below,
+    // A running hub uses neither new text nor a new program before it is restarted. Stopped here and started below,
     // so that the reverse order is right too. A socket that stays keeps the port meanwhile: no client is refused.
-    // Also planned for one that is down: a boot in the middle of the plan may start it.
+    // Also planned for a stopped hub: a boot in the middle of the plan may start it.
     for unit in &facts.units {
         let stop = match unit.unit.part() {
             Part::Service => service_changes || socket_changes || !facts.program.same,
@@ -130,7 +130,7 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
         plan.steps.push(Step::SetLinger { user: facts.person.name.clone(), on: true });
     }
     if request.start {
-        // The socket first: a service that already runs would make systemd refuse it.
+        // The socket first: systemd refuses to start it while the service runs.
         for part in [Part::Socket, Part::Service] {
             for (file, _) in wanted.iter().filter(|(file, _)| file.unit.part() == part) {
                 plan.steps.push(Step::SetRunning { unit: file.unit.clone(), running: true });
@@ -143,8 +143,8 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Refuses what would replace the installation of another person, or of another home, unless that was asked for. What they
-/// have begun and not ended is theirs to end.
+/// Refuses to replace the installation of another user, or of another home, unless requested. A plan that its owner
+/// has not finished is left to the owner.
 ///
 /// # Errors
 /// [`Refusal::OthersPlan`], [`Refusal::Others`].
@@ -161,7 +161,7 @@ pub fn respect_others(facts: &Facts, take_over: bool) -> Result<(), Refusal> {
     }
 }
 
-/// What stands in the way whatever the plan would be.
+/// Obstacles to any plan.
 fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
     respect_others(facts, request.take_over)?;
     if let Some(verb) = &facts.unfinished {
@@ -233,7 +233,7 @@ fn rendered(
     Ok(render(&unit, &facts.manager.target())?)
 }
 
-/// A unit that we did not write, or that somebody has changed, is only replaced when a person says so.
+/// A unit that we did not write, or that was changed, is only replaced on request.
 fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), Refusal> {
     let path = || unit.path.clone();
     match (&unit.on_disk, &unit.written) {
@@ -247,7 +247,7 @@ fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), Refusal
     }
 }
 
-/// Sockets stop before services: a client that came between would start the service again.
+/// Sockets stop before services: a client in between would start the service again.
 fn order_stops(steps: &mut [Step]) {
     steps.sort_by_key(|step| match step {
         Step::SetRunning { unit, running: false } => 1 + u8::from(unit.part() == Part::Service),
@@ -255,7 +255,7 @@ fn order_stops(steps: &mut [Step]) {
     });
 }
 
-/// What will be true when all is done.
+/// What will be true when all steps are done.
 fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
     let mut promise = |text: String| plan.promises.push(Promise(text));
     let manager = facts.manager.words();

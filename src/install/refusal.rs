@@ -1,4 +1,5 @@
-//! What a person must decide or do before anything is installed. Nothing has been changed when one of these is said.
+//! Decisions and actions of the user that an installation needs first. When one of these is returned, nothing was
+//! changed.
 
 use std::path::{Path, PathBuf};
 
@@ -9,23 +10,23 @@ use crate::process::holder::Occupant;
 use crate::process::user::User;
 use crate::unit::token::Refused;
 
-/// Who asks, as far as a hint depends on it.
+/// The asking user, as far as a hint depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
-    /// Login name of whose hub it would be.
+    /// Login name of the hub's user.
     pub person: String,
-    /// `--home DIR `, if it would not be the person's usual one.
+    /// `--home DIR `, if it would not be the user's default home.
     pub home: String,
-    /// It would be for the whole machine, which takes root.
+    /// It would be a system hub, which needs root.
     pub system: bool,
     /// It would be root's own.
     pub root: bool,
-    /// The installation that there is is the same person's.
+    /// The existing installation is the same user's.
     pub same: bool,
 }
 
 impl Asker {
-    /// This person, about this home, where this manager has that owner's.
+    /// This user, about this home, where this manager has that owner's installation.
     #[must_use]
     pub fn new(person: &User, home: &Path, manager: &Manager, owner: &Owner) -> Self {
         Self {
@@ -42,12 +43,12 @@ impl Asker {
     }
 }
 
-/// `--home DIR `, with the blank that follows, unless it is where this person's home is by itself.
+/// `--home DIR `, with the trailing blank, unless it is this user's default home.
 fn named_home(person: &User, home: &Path) -> String {
     if home == person.home.join(".parachute") { String::new() } else { option_home(home) }
 }
 
-/// `--home DIR `, with the blank that follows.
+/// `--home DIR `, with the trailing blank.
 #[must_use]
 pub fn option_home(home: &Path) -> String {
     format!("--home {} ", quoted(&home.to_string_lossy()))
@@ -56,68 +57,68 @@ pub fn option_home(home: &Path) -> String {
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A unit for the whole machine, asked for without root's rights.
+    /// A system unit was requested without root's rights.
     #[error("a unit for the whole machine can only be installed by root")]
     NeedsRoot,
-    /// Root asked for a unit of somebody's own manager.
+    /// Root requested a user unit.
     #[error("a user's own units are installed by that user, not by root")]
     RootInUserScope {
-        /// Whom it would be for.
+        /// The user it would be for.
         person: Option<String>,
     },
-    /// Nobody said that root should own the hub.
+    /// Root was not named explicitly as the owner of the hub.
     #[error("the hub and all its modules would run as root")]
     RootForItself,
-    /// A unit for somebody else, without root.
+    /// A unit for another user, without root.
     #[error("the hub of {name} can only be installed by {name}, or by root")]
     OthersHub {
         /// Login name.
         name: String,
     },
-    /// The same unit is installed somewhere else.
+    /// The same unit is installed in another place.
     #[error("the hub is already installed in {}: two units would compete for the port", path.display())]
     Twin {
         /// The other unit's file.
         path: PathBuf,
-        /// What removes it.
+        /// The command that removes it.
         remove: String,
     },
-    /// The installation in this place is another person's, or another home's.
+    /// The installation in this place is another user's, or another home's.
     #[error("{}", of_others(owner, asking))]
     Others {
-        /// Whose.
+        /// Its owner.
         owner: Owner,
-        /// Who asks.
+        /// The asking user.
         asking: Box<Asker>,
     },
-    /// They have begun something there that is not over.
+    /// Its owner has an unfinished plan there.
     #[error("{}, and an earlier `{verb}` of it was interrupted", of_others(owner, asking))]
     OthersPlan {
-        /// Whose.
+        /// Its owner.
         owner: Owner,
-        /// What was begun.
+        /// The verb of the plan.
         verb: String,
-        /// Who asks.
+        /// The asking user.
         asking: Box<Asker>,
     },
-    /// The hub of another person, which the machine keeps, has the same port.
+    /// Another user's hub in the system manager has the same port.
     #[error("port {port} is that of the hub of {owner}, which {} starts at boot", path.display())]
     OthersPort {
         /// The port.
         port: u16,
-        /// Whose.
+        /// Its owner.
         owner: Owner,
         /// Its unit.
         path: PathBuf,
-        /// What avoids it.
+        /// The command that avoids it.
         other: String,
     },
-    /// Somebody else listens on the hub's port.
+    /// Another process listens on the hub's port.
     #[error("port {port} is taken by {}", occupant.words())]
     PortHeld {
         /// The port.
         port: u16,
-        /// Who has it.
+        /// The holder.
         occupant: Box<Occupant>,
     },
     /// A hub of this home runs without a manager.
@@ -134,16 +135,16 @@ pub enum Refusal {
         /// The unit's file.
         path: PathBuf,
     },
-    /// A unit of this name that we did not write.
+    /// A unit with this name that we did not write.
     #[error("{} was not written by this program", path.display())]
     Foreign {
         /// The unit's file.
         path: PathBuf,
     },
-    /// Something that is no file has the unit's name.
+    /// A directory or special file has the unit's name.
     #[error("{} is not a regular file: it is left alone", path.display())]
     NoFile {
-        /// What is in the way.
+        /// Its path.
         path: PathBuf,
     },
     /// Settings cannot be used.
@@ -152,20 +153,20 @@ pub enum Refusal {
     /// A value that no unit can hold.
     #[error(transparent)]
     Unwritable(#[from] Refused),
-    /// The home belongs to somebody else.
+    /// The home belongs to another user.
     #[error("the home {} belongs to user {owner}, not to {person}", home.display())]
     HomeOwner {
         /// The home.
         home: PathBuf,
         /// Uid of its owner.
         owner: u32,
-        /// Whose hub it would be.
+        /// The hub's user.
         person: String,
     },
-    /// An earlier plan was broken off.
+    /// An earlier plan was interrupted.
     #[error("an earlier `{verb}` was interrupted and is not finished")]
     Unfinished {
-        /// What it was.
+        /// Its verb.
         verb: String,
     },
 }
@@ -195,7 +196,7 @@ impl Refusal {
         }
     }
 
-    /// What to type next.
+    /// The next commands to type.
     #[must_use]
     pub fn next(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
@@ -244,7 +245,7 @@ impl Refusal {
             Self::Unwritable(_) => one("choose another value, then: parachute init"),
             Self::HomeOwner { home, .. } => vec![format!("ls -ld {}", home.display())],
             Self::Unfinished { verb } => {
-                // `init` ends whatever there is; not every verb can.
+                // `init` can end any plan; not every verb can.
                 let verb = if verb == "migrate" { verb } else { "init" };
                 vec![
                     format!("parachute {verb} --resume     (finish it)"),
@@ -255,7 +256,7 @@ impl Refusal {
     }
 }
 
-/// Whose the installation is that is met.
+/// The existing installation, with its owner.
 fn of_others(owner: &Owner, asking: &Asker) -> String {
     let place = if asking.system { "the hub of this machine" } else { "your hub" };
     match (&owner.home, asking.same) {
@@ -264,11 +265,11 @@ fn of_others(owner: &Owner, asking: &Asker) -> String {
     }
 }
 
-/// What an installation is named by on a command line.
+/// The options that name an installation on a command line.
 struct Whom {
-    /// `--home DIR `, or nothing.
+    /// `--home DIR `, or empty.
     home: String,
-    /// `--user NAME `, or nothing.
+    /// `--user NAME `, or empty.
     user: String,
 }
 
@@ -278,14 +279,14 @@ fn whom(owner: &Owner, asking: &Asker) -> Whom {
     Whom { home, user }
 }
 
-/// The command line of a verb for the installation that there is.
+/// The command line of a verb for the existing installation.
 #[must_use]
 pub fn instead(owner: &Owner, asking: &Asker, verb: &str) -> String {
     let whom = whom(owner, asking);
     format!("{}parachute {}{verb} {}", asking.sudo(), whom.home, whom.user).trim_end().to_owned()
 }
 
-/// What whoever asked for a hub may do beside the one that there is, or instead of it.
+/// Ways to have a hub beside the existing one, or instead of it.
 fn beside(owner: &Owner, asking: &Asker) -> Vec<String> {
     let (sudo, whom) = (asking.sudo(), whom(owner, asking));
     let mut hints = Vec::new();

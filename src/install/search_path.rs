@@ -1,4 +1,4 @@
-//! PATH of the unit: a known list, and what modules need besides. Never the PATH of whoever ran `init`, which would
+//! PATH of the unit: a fixed list, plus what modules need. Never the PATH of the user who ran `init`, which would
 //! make the unit differ from shell to shell.
 
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Directories whose content is gone after a reboot.
+/// Directories that are emptied by a reboot.
 const VOLATILE: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm", "/proc"];
 
 /// A program that a module's start command names without a directory.
@@ -15,23 +15,23 @@ const VOLATILE: [&str; 6] = ["/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm",
 pub struct Need {
     /// Short name of the module.
     pub module: String,
-    /// The program, as its command says it.
+    /// The program, as in its command.
     pub program: String,
-    /// Where the person's shell finds it.
+    /// The path that the user's shell finds.
     pub found: Option<PathBuf>,
 }
 
-/// The PATH, and what it will not serve.
+/// The PATH, and notes on programs that it does not find.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchPath {
     /// The value.
     pub path: OsString,
-    /// Sentences for a person.
+    /// Sentences for the user.
     pub notes: Vec<String>,
 }
 
-/// `known` are the directories of [`crate::unit::search`] that are there. What modules need besides comes first, in the
-/// order of the modules: a person who has two `node` means the one their shell finds.
+/// `known` are the directories of [`crate::unit::search`] that exist. Directories that modules need come first, in the
+/// order of the modules: a user who has two `node` means the one that their shell finds.
 #[must_use]
 pub fn search_path(known: &[PathBuf], needs: &[Need]) -> SearchPath {
     let mut notes = Vec::new();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_modules_need_comes_before_the_known_list() {
+    fn directories_that_modules_need_come_before_the_known_list() {
         let needs = [
             need("a", "node", Some("/home/me/.nvm/v20/bin/node")),
             need("b", "npm", Some("/home/me/.nvm/v20/bin/npm")),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_last_or_cannot_be_named_is_told() {
+    fn volatile_or_unusable_directories_are_reported() {
         let needs = [
             need("a", "bun", None),
             need("b", "node", Some("/run/user/1000/fnm/bin/node")),

@@ -1,4 +1,4 @@
-//! A machine on which nothing is installed yet, as facts, for tests of planners.
+//! A machine without an installation, as facts, for tests of planners.
 
 use super::facts::{Facts, HomeFacts, OnDisk, Program, SettingsFacts, UnitFacts};
 use crate::manager::backend::{Manager, Systemd};
@@ -8,7 +8,7 @@ use crate::process::user::User;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
-/// What a manager says about a unit it has never heard of.
+/// A manager's state of an unknown unit.
 pub(crate) fn unheard() -> UnitState {
     UnitState {
         loaded: Told::Known(false),
@@ -18,7 +18,7 @@ pub(crate) fn unheard() -> UnitState {
     }
 }
 
-/// What it says about one that runs as `pid`, and starts at boot.
+/// Its state of one that runs as `pid`, and starts at boot.
 pub(crate) fn running(pid: u32) -> UnitState {
     UnitState {
         loaded: Told::Known(true),

@@ -1,4 +1,4 @@
-//! Unit files as the manager's own checker sees them, before they are anywhere near the manager.
+//! Checks unit files with the manager's own checker, before they are installed.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +8,11 @@ use crate::manager::driver::{Driver, FailureKind, ManagerError};
 use crate::manager::explain::Cause;
 use crate::manager::invocation::Runner;
 
-/// What the checker has to say about these texts, each under the name of its path: a line a complaint. That `program` is
-/// not there yet is none: the plan puts it there.
+/// The checker's complaints about these texts, each under the name of its path: one line each. A missing `program` is
+/// not a complaint: the plan puts it there.
 ///
 /// # Errors
-/// [`ManagerError`]; of [`FailureKind::NoTool`] if there is no checker here.
+/// [`ManagerError`]; with [`FailureKind::NoTool`] if there is no checker here.
 pub async fn texts<R: Runner>(
     driver: &Driver<R>,
     texts: &[(&Path, &str)],
@@ -29,7 +29,7 @@ pub async fn texts<R: Runner>(
         Ok(files) => driver.verify(files).await,
         Err(error) => Err(failed(error)),
     };
-    // A directory of our own with a name that nobody else has.
+    // A directory of our own with a unique name.
     let removed = fs::remove_tree(&dir);
     let complaints = outcome?;
     removed.map_err(|error| failed(&error))?;

@@ -1,16 +1,16 @@
-//! Whose hub it is to be, and in which scope. Root is never chosen in silence.
+//! The user and the scope of a hub. Root is never chosen implicitly.
 
 use crate::process::user::User;
 use crate::unit::target::Scope;
 
 use super::refusal::Refusal;
 
-/// Who is asking, and what was asked.
+/// The asking user, and the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking<'a> {
-    /// Who this process acts as.
+    /// The user that this process acts as.
     pub acting: &'a User,
-    /// Who called sudo, if somebody did.
+    /// The user who called sudo, if any.
     pub sudo: Option<&'a User>,
     /// `--user`.
     pub named: Option<&'a User>,
@@ -18,12 +18,12 @@ pub struct Asking<'a> {
     pub scope: Option<Scope>,
 }
 
-/// Whose hub, kept by which of the managers.
+/// The hub's user and manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// Whose.
+    /// The user.
     pub person: User,
-    /// Which scope: with root's rights the whole machine's, else the person's own.
+    /// The scope: with root's rights the system's, else the user's own.
     pub scope: Scope,
 }
 
@@ -31,14 +31,14 @@ pub struct Chosen {
 ///
 /// # Errors
 /// [`Refusal::NeedsRoot`], [`Refusal::RootForItself`], [`Refusal::OthersHub`] or [`Refusal::RootInUserScope`]: what
-/// a person has to say first.
+/// the user must specify first.
 pub fn choose(asking: &Asking<'_>) -> Result<Chosen, Refusal> {
     let root = asking.acting.uid == 0;
     let scope = asking.scope.unwrap_or(if root { Scope::System } else { Scope::User });
     match (scope, root) {
         (Scope::System, false) => return Err(Refusal::NeedsRoot),
         (Scope::User, true) => {
-            // Their manager is theirs: root cannot speak to it without becoming them.
+            // A user's manager accepts commands from that user only; root would have to become that user.
             let person = asking.named.or(asking.sudo).filter(|person| person.uid != 0);
             return Err(Refusal::RootInUserScope { person: person.map(|person| person.name.clone()) });
         }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_never_chosen_in_silence() {
+    fn root_is_never_chosen_implicitly() {
         let (root, ann, bob) = (person(0, "root"), person(1000, "ann"), person(1001, "bob"));
         let chosen = |acting, sudo, named, scope| {
             choose(&Asking { acting, sudo, named, scope }).map(|chosen| (chosen.person.name, chosen.scope))

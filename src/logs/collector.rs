@@ -1,4 +1,4 @@
-//! Collects the output of all modules, and the lines of the hub itself. The way in to this room for a hub.
+//! Collects the output of all modules, and the lines of the hub itself. The hub's interface to this room.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,7 +18,7 @@ use crate::sync::mutex::lock;
 #[cfg(test)]
 mod tests;
 
-/// All log work of a hub: two threads, and the state of each module's log. Cheap to clone.
+/// The logs of a hub: two threads, and the state of each module's log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LogCollector {
     thread: Arc<LogThread>,
@@ -29,12 +29,12 @@ impl LogCollector {
     /// Starts the threads `logs` and `stdout`.
     ///
     /// # Errors
-    /// A thread or its event queue cannot be had.
+    /// A thread or its event queue cannot be created.
     pub fn start(sink: StdoutSink) -> io::Result<Self> {
         Ok(Self { thread: Arc::new(LogThread::start(sink)?), modules: Arc::default() })
     }
 
-    /// The log of module `short`. A module keeps its ring and its file over its restarts: opened again, `limits`
+    /// The log of module `short`. A module keeps its ring and its file across restarts: opened again, `limits`
     /// replace the earlier ones, `file` does not.
     #[must_use]
     pub fn open(&self, short: &Short, file: PathBuf, limits: LogLimits) -> ModuleLog {
@@ -46,7 +46,7 @@ impl LogCollector {
         ModuleLog::new(Arc::clone(&self.thread), Arc::clone(module))
     }
 
-    /// Forgets a module that was removed: its followers are told, its pumps end. Its files stay.
+    /// Forgets a module that was removed: its followers and its pumps end. Its files stay.
     pub(crate) fn forget(&self, short: &Short) {
         let module = lock(&self.modules).remove(short);
         if let Some(module) = module {
@@ -54,19 +54,19 @@ impl LogCollector {
         }
     }
 
-    /// From now on the lines of the hub and the supervisor are kept in this file too. Only the first call counts.
+    /// From now on the lines of the hub and the supervisor are also written to this file. Only the first call counts.
     pub(crate) fn keep_hub_log(&self, file: PathBuf, limits: LogLimits) {
-        // A second file is a mistake of the caller, and changes nothing.
+        // A second file is a mistake of the caller and is ignored.
         let _ = self.thread.hub_log.set(HubLog::new(file, limits));
     }
 
-    /// A line of the hub itself: `[hub] text` on stdout, and in the hub's log. Never waits.
+    /// Writes a line of the hub itself: `[hub] text` on stdout, and to the hub's log. Never waits.
     pub(crate) fn hub_line(&self, text: &str) {
         self.thread.hub_line(text);
     }
 
-    /// Ends the log work: what the pipes still hold is read, followers are told, stdout is flushed. Takes no longer
-    /// than `within`, whatever stdout or the disk do. Returns whether everything was written.
+    /// Ends all logging: the pipes are read to their end, followers are told, stdout is flushed. Takes no longer
+    /// than `within`, even if stdout or the disk block. Returns whether everything was written.
     pub async fn shutdown(&self, within: Duration) -> bool {
         let modules: Vec<Arc<ModuleState>> = lock(&self.modules).values().map(Arc::clone).collect();
         let flush = async {
@@ -77,7 +77,7 @@ impl LogCollector {
                 module.end().await;
             }
             let thread = Arc::clone(&self.thread);
-            // The logs thread writes the hub's log after everything that it was told before.
+            // The logs thread writes the hub's log after all earlier work.
             let _ = self.thread.handle.spawn(async move { thread.write_hub_log() }).await;
             self.thread.stdout.flush().await;
         };

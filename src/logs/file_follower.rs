@@ -10,7 +10,7 @@ use super::line_splitter::LineSplitter;
 use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, parse_piece};
 use super::rotate::sibling;
 
-/// Follows one path. The caller polls it as often as it likes.
+/// Follows one path. The caller polls it as often as needed.
 #[derive(Debug)]
 pub(crate) struct FileFollower {
     source: usize,
@@ -19,7 +19,7 @@ pub(crate) struct FileFollower {
     splitter: LineSplitter,
 }
 
-/// The file that is being read, whatever its path is by now.
+/// The file that is being read, even if its path has changed.
 #[derive(Debug)]
 struct OpenFile {
     file: File,
@@ -27,7 +27,7 @@ struct OpenFile {
     at: u64,
 }
 
-/// What to do next, decided from the open file and from the file that is at the path now.
+/// The next action, decided from the open file and from the file that is at the path now.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 enum Step {
@@ -37,7 +37,7 @@ enum Step {
     Read(u64),
     /// It was truncated: read it from the beginning.
     Rewind,
-    /// Another file is at the path, and the open one is read to its end: open the one that came after it.
+    /// Another file is at the path, and the open one is read to its end: open the next one.
     Next,
 }
 
@@ -52,16 +52,16 @@ fn step(open: Option<(FileId, u64)>, open_len: u64, place: Option<Seen>) -> Step
 }
 
 impl FileFollower {
-    /// Goes on at the end of `open`, or with the beginning of a file that is not there yet.
+    /// Continues at the end of `open`, or at the beginning of a file that does not exist yet.
     pub(crate) fn new(source: usize, path: PathBuf, open: Option<(File, Seen)>) -> Self {
         let open = open.map(|(file, seen)| OpenFile { file, id: seen.id, at: seen.len });
         Self { source, path, open, splitter: LineSplitter::new(MAX_RAW) }
     }
 
-    /// Lines that came since the last call, about a block of them. Empty: nothing new for now.
+    /// Lines since the last call, about a block of them. Empty: nothing new for now.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     pub(crate) fn poll(&mut self) -> Result<Vec<LogEntry>, ReadError> {
         self.advance().map_err(|source| ReadError { path: self.path.clone(), source })
     }
@@ -100,7 +100,8 @@ impl FileFollower {
         Ok(entries)
     }
 
-    /// The file that was created after the open one: the next lower number, or the live file if the open one is gone.
+    /// The file that was created after the open one: the next lower number, or the current file if the open one is
+    /// gone.
     fn next_file(&self) -> io::Result<Option<File>> {
         let mut n = 1;
         while let (Some(open), Some(seen)) = (&self.open, file_ops::look(&sibling(&self.path, n))?) {
@@ -112,7 +113,7 @@ impl FileFollower {
         file_ops::open_read(&self.path)
     }
 
-    /// `false`: there was nothing to read after all.
+    /// `false`: there was nothing to read.
     fn read(&mut self, more: u64, entries: &mut Vec<LogEntry>) -> io::Result<bool> {
         let Some(open) = &mut self.open else { return Ok(false) };
         let mut block = vec![0; block_size(more)];
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_comes_later() {
+    fn a_file_that_is_created_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         let entries = file_reader::open(std::slice::from_ref(&path), Selection::default()).unwrap();

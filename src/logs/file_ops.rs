@@ -1,4 +1,4 @@
-//! Calls on log files. Edge: opens, renames, removes, looks. Decides nothing.
+//! Operations on log files. Edge: opens, renames, removes, reads metadata. Decides nothing.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the logs room")]
 
@@ -7,14 +7,14 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Which file it is: the same under every name.
+/// Identifies a file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     dev: u64,
     ino: u64,
 }
 
-/// A file as it is now.
+/// Identity and length of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) id: FileId,
@@ -49,22 +49,22 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     absent_is_none(fs::rename(from, to)).map(|_| ())
 }
 
-/// `false`: there was none.
+/// `false`: it did not exist.
 pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     absent_is_none(fs::remove_file(path)).map(|gone| gone.is_some())
 }
 
-/// The file at `path`, if there is one.
+/// The file at `path`, if it exists.
 pub(crate) fn look(path: &Path) -> io::Result<Option<Seen>> {
     Ok(absent_is_none(fs::metadata(path))?.map(|meta| Seen::of(&meta)))
 }
 
-/// The open `file`, whatever its path is by now.
+/// The open `file`, whatever its path is now.
 pub(crate) fn look_at(file: &File) -> io::Result<Seen> {
     file.metadata().map(|meta| Seen::of(&meta))
 }
 
-/// Reads from position `at`. Fills `buf`, unless the file ends before.
+/// Reads from position `at`. Fills `buf`, unless the file ends earlier.
 pub(crate) fn read_at(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buf.len() {

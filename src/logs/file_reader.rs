@@ -1,5 +1,5 @@
-//! Reads log files: the last lines or those since a time, over the rotated files, several modules merged by time.
-//! It needs no hub, and no more memory than a block for each module, whatever the files hold.
+//! Reads log files: the last lines or those since a time, across the rotated files, several modules merged by time.
+//! Needs no hub, and only one block of memory for each module, for files of any size.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,20 +15,20 @@ use super::log_entry::{LogEntry, MAX_RAW, ReadError, block_size, parse_piece};
 use super::rotate::sibling;
 use crate::module::timestamp::Timestamp;
 
-/// Which lines are wanted, of every module. Both unset: all there are.
+/// Which lines are requested, of every module. Both unset: all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Selection {
-    /// Only the last ones, so many of each module.
+    /// Only this many last lines of each module.
     pub(crate) last: Option<usize>,
-    /// Only those of this time or later. A line without time has the time of the line before it; if no line before it
-    /// has one, it is too old.
+    /// Only those of this time or later. A line without time has the time of the line before it; without any earlier
+    /// time, it is too old.
     pub(crate) since: Option<Timestamp>,
 }
 
-/// Opens the live files `paths` (`<short>.log`) and their rotated files. A module without files has no lines.
+/// Opens the current files `paths` (`<short>.log`) and their rotated files. A module without files has no lines.
 ///
 /// # Errors
-/// A file is there and cannot be opened or read.
+/// A file exists and cannot be opened or read.
 pub(crate) fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, ReadError> {
     let open_one = |(source, path): (usize, &PathBuf)| {
         ModuleLines::open(source, path, selection)
@@ -38,7 +38,7 @@ pub(crate) fn open(paths: &[PathBuf], selection: Selection) -> Result<Entries, R
     Ok(Entries { sources })
 }
 
-/// The lines asked for, oldest first, as an iterator. What is written after [`open`] is not part of it: see
+/// The requested lines, oldest first, as an iterator. Lines written after [`open`] are not part of it: see
 /// [`Self::followers`].
 #[derive(Debug)]
 pub(crate) struct Entries {
@@ -70,7 +70,7 @@ impl Iterator for Entries {
                 return Some(Err(ReadError { path: lines.path.clone(), source }));
             }
         }
-        // Of equal times, the line of the first module. A line without time goes with the one before it.
+        // Of equal times, the line of the first module. A line without time stays with the one before it.
         let head = |lines: &ModuleLines| lines.ready.front().map(|(time, _)| *time);
         let (_, first) = (0..self.sources.len()).filter_map(|i| Some((head(&self.sources[i])?, i))).min()?;
         self.sources[first].ready.pop_front().map(|(_, entry)| Ok(entry))
@@ -83,7 +83,7 @@ struct ModuleLines {
     source: usize,
     path: PathBuf,
     since: Option<Timestamp>,
-    /// What is still to be read, oldest file first.
+    /// The parts still to be read, oldest file first.
     segments: VecDeque<Segment>,
     /// The newest file, for [`Entries::followers`].
     newest: Option<(File, Seen)>,
@@ -98,7 +98,7 @@ struct ModuleLines {
 struct Segment {
     file: File,
     at: u64,
-    /// Its length when it was opened: a follower reads what comes later.
+    /// Its length when it was opened: a follower reads later data.
     end: u64,
 }
 
@@ -107,7 +107,7 @@ impl ModuleLines {
         let mut segments: VecDeque<Segment> = VecDeque::new();
         let mut newest: Option<(File, Seen)> = None;
         let mut last: Option<Seen> = None;
-        // The live file may be missing for a moment; the first missing number after it is the end.
+        // The current file may be missing for a moment; the first missing number after it is the end.
         for n in 0.. {
             let Some(file) = file_ops::open_read(&sibling(path, n))? else {
                 if n == 0 { continue } else { break }
@@ -195,7 +195,7 @@ fn skip_to_last(segments: &mut VecDeque<Segment>, lines: usize) -> io::Result<()
     Ok(())
 }
 
-/// Time of the line before the start, for a first line without time. One block at most is searched for it.
+/// Time of the line before the start, for a first line without time. At most one block is searched.
 fn time_before(segment: &Segment) -> io::Result<Option<Timestamp>> {
     let mut block = vec![0; block_size(segment.at)];
     let start = segment.at - block.len() as u64;
@@ -217,7 +217,7 @@ fn last_lines(
         let got = read(&mut block, start)?;
         for newline in memchr::memrchr_iter(b'\n', &block[..got]) {
             let after = start + newline as u64 + 1;
-            // The newline at the very end ends the last line, it begins none.
+            // The newline at the end terminates the last line; it starts none.
             if after < len {
                 left -= 1;
                 if left == 0 {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn over_rotated_files_and_lines_of_the_detached_hub() {
+    fn across_rotated_files_and_lines_of_the_detached_hub() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         fs::write(sibling(&path, 2), "detached 1\ndetached 2\n").unwrap();
@@ -296,7 +296,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn backwards_is_forwards(
+        fn reading_backwards_equals_reading_forwards(
             text in "[ab\n]{0,60}", lines in 1usize..12,
         ) {
             let read = |buf: &mut [u8], at: u64| {

@@ -1,8 +1,8 @@
-//! Follows a module's lines as they come, from the ring, without ever delaying the module. Files are followed in
-//! `file_follower`.
+//! Follows a module's lines from the ring, without ever delaying the module. `file_follower` follows
+//! files.
 //!
-//! A follower has no buffer of its own: it reads the ring, which keeps more while it is followed. If it is too slow, the
-//! lines that it missed are counted by their numbers.
+//! A follower has no buffer of its own: it reads the ring, which keeps more while it is followed. If it is too slow,
+//! the lines that it missed are counted by their numbers.
 
 use std::sync::Arc;
 
@@ -13,27 +13,27 @@ use super::module_state::ModuleState;
 use super::ring::FollowFrom;
 use crate::sync::mutex::lock;
 
-/// Most lines of one answer.
+/// Most lines per call.
 const LINES: usize = 512;
 
-/// Most bytes of text of one answer, give or take a line.
+/// Most bytes of text per call, plus at most one line.
 const BYTES: usize = 128 * 1024;
 
-/// What a follower is told.
+/// The result of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Followed {
     /// New lines, at least one.
     Lines(Vec<Line>),
-    /// The follower was too slow, or asked for lines that the ring has dropped: so many lines are missing here.
+    /// The follower was too slow, or asked for lines that the ring has dropped: this many lines are missing here.
     Dropped {
         /// How many.
         lost: u64,
     },
-    /// No line will come any more: the hub is stopping, or the module was removed.
+    /// There will be no more lines: the hub is stopping, or the module was removed.
     Closed,
 }
 
-/// Reads one module's lines as they come.
+/// Reads one module's lines as they arrive.
 #[derive(Debug)]
 pub(crate) struct Follower {
     module: Arc<ModuleState>,
@@ -48,10 +48,10 @@ impl Follower {
         Self { module, pulse, next }
     }
 
-    /// What came since the last call; waits if nothing did. May be dropped while it waits: nothing is lost.
+    /// Lines since the last call; waits if there are none. Cancel-safe: no line is lost.
     pub(crate) async fn next(&mut self) -> Followed {
         loop {
-            // Marked as seen before the ring is read: a line that comes in between wakes us again.
+            // Marked as seen before the ring is read: a line in between wakes us again.
             let closed = *self.pulse.borrow_and_update();
             if let Some(news) = self.look() {
                 return news;

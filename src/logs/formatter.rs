@@ -7,7 +7,7 @@ use super::line_splitter::LineSplitter;
 use crate::module::name::Short;
 use crate::module::timestamp::Timestamp;
 
-/// Complete lines in both of their forms. Reused: one for all streams.
+/// Complete lines in both formats. Reused: one for all streams.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// `[short] text\n`, for the hub's stdout.
@@ -18,7 +18,7 @@ pub struct Batch {
     pub lines: u64,
 }
 
-/// A batch is full at this many bytes of its longer form: short lines grow tenfold by their heads.
+/// A batch is full at this many bytes of its longer format: heads make short lines ten times longer.
 pub(crate) const FULL: usize = 384 * 1024;
 
 impl Batch {
@@ -44,7 +44,7 @@ pub struct Formatter {
     stream: Stream,
     /// `[short]`.
     prefix: Box<[u8]>,
-    /// No line was emitted yet.
+    /// No line has been emitted yet.
     fresh: bool,
 }
 
@@ -56,7 +56,8 @@ impl Formatter {
         Self { splitter: LineSplitter::new(MAX_TEXT), stream, prefix, fresh: true }
     }
 
-    /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the bytes taken.
+    /// Adds the complete lines of `input`, read at `at`, to `batch` until it is full. Returns the number of bytes
+    /// taken.
     pub fn feed(&mut self, input: &[u8], at: Timestamp, batch: &mut Batch) -> usize {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = &mut self.fresh;
@@ -67,7 +68,7 @@ impl Formatter {
         })
     }
 
-    /// Adds what is left at the end of the stream.
+    /// Adds the incomplete last line at the end of the stream.
     pub fn finish(&mut self, at: Timestamp, batch: &mut Batch) {
         let heads = Heads::new(&self.prefix, at, self.stream);
         let fresh = self.fresh;
@@ -80,7 +81,7 @@ impl Formatter {
     }
 }
 
-/// The heads for stdout and for the file, each for a line that begins and for one that continues. Made once a batch.
+/// The heads for stdout and for the file, each for a line that begins and for one that continues. Built once per batch.
 struct Heads {
     out: [Vec<u8>; 2],
     file: [[u8; HEAD_LEN]; 2],
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms() {
+    fn both_formats() {
         let batch = batch_of(&[b"\xef\xbb", b"\xbfone\n", b"two"]);
         assert_eq!(
             batch.out, b"[vault] one\n[vault] two\n",

@@ -1,4 +1,4 @@
-//! The hub's own log file, rotated like a module's. The hub writes it whether or not its stdout is read.
+//! The hub's own log file, rotated like a module's. The hub writes it even if its stdout is not read.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -12,13 +12,13 @@ use crate::sync::mutex::lock;
 /// Most bytes that wait for a slow disk; further lines are not written to the file.
 const WAITING: usize = 64 * 1024;
 
-/// The file, and the lines that wait for it. [`Stream::Out`] is the hub, [`Stream::Hub`] the supervisor about a module.
+/// The file, and its pending lines. [`Stream::Out`] is the hub, [`Stream::Hub`] the supervisor about a module.
 #[derive(Debug)]
 pub(crate) struct HubLog {
-    /// Locked by the logs thread alone, which holds it while it writes to disk.
+    /// Locked only by the logs thread, which holds it while it writes to disk.
     pub(crate) file: Mutex<LogFile>,
     pub(crate) limits: LogLimits,
-    /// As the file will have them.
+    /// In the format of the file.
     waiting: Mutex<Vec<u8>>,
 }
 
@@ -27,7 +27,7 @@ impl HubLog {
         Self { file: Mutex::new(LogFile::new(file)), limits, waiting: Mutex::default() }
     }
 
-    /// Leaves a text for the file, each of its lines with the time. `true`: the logs thread must be told.
+    /// Queues a text for the file, each of its lines with the time. `true`: the logs thread must be woken.
     pub(crate) fn queue(&self, at: Timestamp, stream: Stream, text: &str) -> bool {
         let mut waiting = lock(&self.waiting);
         let first = waiting.is_empty();

@@ -1,15 +1,15 @@
-//! One line of a module's output, how it is spelled in a log file, and how it is shown.
+//! One line of a module's output, its format in a log file, and its format on screens.
 //!
 //! ```text
 //! 2026-03-01T10:04:09.120Z | a line of standard output
 //! 2026-03-01T10:04:09.120Z ! a line of standard error
 //! 2026-03-01T10:04:09.120Z # a line of the supervisor about the module
-//! 2026-03-01T10:04:09.120Z |+goes on: this text and the `|` line before it are one line
+//! 2026-03-01T10:04:09.120Z |+continued: this text and the `|` line before it are one line
 //! └──────── 24 bytes ─────┘ │└─ ` ` a line begins · `+` it continues the one before of its stream
 //!                           └── the stream
 //! ```
 //!
-//! The head is always 27 bytes; after it come the bytes as the module wrote them, and a newline. The
+//! The head is always 27 bytes; then come the bytes as the module wrote them, and a newline. The
 //! same ` `/`+` follows the prefix on the hub's stdout: `[vault] text`, then `[vault]+more of it`. A text is cut
 //! at [`MAX_TEXT`] bytes only. A line without such a head was written by the detached hub: it has no time.
 
@@ -50,10 +50,10 @@ impl Stream {
     }
 }
 
-/// One line as the ring and the followers have it.
+/// One line in the ring and in followers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Grows by one per line of a module while the hub runs; a gap is a loss.
+    /// Grows by one per line of a module while the hub runs; a gap means dropped lines.
     pub(crate) seq: u64,
     /// When the hub read it.
     pub(crate) at: Timestamp,
@@ -65,7 +65,7 @@ pub(crate) struct Line {
     pub(crate) text: Vec<u8>,
 }
 
-/// One line as a log file has it, borrowed from what was read.
+/// One line of a log file, borrowed from the read buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored<'a> {
     /// When it was written; `None` in a line of the detached hub.
@@ -81,14 +81,14 @@ pub struct Stored<'a> {
 /// The head of a line in a log file.
 pub(crate) fn head(at: Timestamp, stream: Stream, continued: bool) -> [u8; HEAD_LEN] {
     let mut head = [b' '; HEAD_LEN];
-    // A stamp is always 24 bytes: years past 9999 are capped by its Display. Nothing here can fail.
+    // A timestamp is always 24 bytes: its Display caps years past 9999. Nothing here can fail.
     let _ = write!(&mut head[..24], "{at}");
     head[25] = stream.mark();
     head[26] = continuation(continued);
     head
 }
 
-/// One line of the hub or the supervisor, as a log file has it, newline included.
+/// One line of the hub or the supervisor, in the format of a log file, newline included.
 #[must_use]
 pub(crate) fn stored_line(at: Timestamp, stream: Stream, text: &str) -> Vec<u8> {
     [head(at, stream, false).as_slice(), text.as_bytes(), b"\n"].concat()
@@ -107,8 +107,8 @@ pub fn parse(raw: &[u8]) -> Stored<'_> {
 
 fn headed(raw: &[u8]) -> Option<Stored<'_>> {
     let (head, text) = raw.split_at_checked(HEAD_LEN)?;
-    // Timestamp::parse is lenient; the shape is not, or a line of the detached hub that starts with a date would lose
-    // it.
+    // Timestamp::parse accepts more than this format; without the check, a line of the detached hub that starts with a
+    // date would lose it.
     if head[10] != b'T' || head[23] != b'Z' || head[24] != b' ' {
         return None;
     }
@@ -122,7 +122,7 @@ fn headed(raw: &[u8]) -> Option<Stored<'_>> {
     Some(Stored { at: Some(at), stream, continued, text })
 }
 
-/// What is shown before the text.
+/// Which parts are shown before the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Shown<'a> {
     /// `[vault] `, if given.
@@ -132,8 +132,8 @@ pub(crate) struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// Appends one line as a person reads it, with its newline: time, `[short]`, text. A line of the supervisor
-    /// says so; a continuation has a `+` where the others have a space.
+    /// Appends one line as shown on screens, with its newline: time, `[short]`, text. A line of the supervisor
+    /// is marked as such; a continuation has a `+` where the others have a space.
     pub(crate) fn render(&self, line: &Stored<'_>, to: &mut Vec<u8>) {
         if let (true, Some(at)) = (self.times, line.at) {
             let _ = write!(to, "{at} ");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_the_detached_hub_stay_whole() {
+    fn lines_of_the_detached_hub_are_kept_unchanged() {
         for raw in [
             &b""[..],
             b"listening on 1940",
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_to_a_person() {
+    fn format_on_screens() {
         let vault = "vault";
         let at = Some(Timestamp(1_772_359_449_120));
         let line = Stored { at, stream: Stream::Out, continued: false, text: b"hello" };

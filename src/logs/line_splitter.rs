@@ -1,22 +1,22 @@
-//! Splits a stream of bytes into lines, whatever the chunks in which they arrive. Pure.
+//! Splits a stream of bytes into lines, whatever the chunks in which it arrives. Pure.
 
 use std::ops::ControlFlow;
 
-/// Cuts a stream at newlines, and a text longer than `max` into pieces of at most `max` bytes.
+/// Splits a stream at newlines, and a text longer than `max` into pieces of at most `max` bytes.
 ///
-/// Where it cuts depends on the bytes alone, never on the chunks. No byte is lost or doubled, and a valid UTF-8 sequence
+/// The result depends only on the bytes, never on the chunks. No byte is lost or doubled, and a valid UTF-8 sequence
 /// is never split.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     /// Longest piece, bytes.
     max: usize,
-    /// The beginning of a text whose newline has not come. At most `max` bytes.
+    /// The beginning of a text whose newline has not arrived. At most `max` bytes.
     partial: Vec<u8>,
     /// The next piece continues a text that was cut.
     continued: bool,
 }
 
-/// An emptied `partial` keeps so many bytes: most lines fit, so a quiet stream does not allocate.
+/// An emptied `partial` keeps this many bytes: most lines fit, so a quiet stream does not allocate.
 const KEEP_PARTIAL: usize = 4 * 1024;
 
 impl LineSplitter {
@@ -34,7 +34,7 @@ impl LineSplitter {
     ) -> usize {
         let mut rest = input;
         while !rest.is_empty() {
-            // One byte past `max` decides between "a line of exactly `max`" and "longer: cut it".
+            // One byte past `max` distinguishes "a line of exactly `max`" from "longer: cut it".
             let window = &rest[..rest.len().min(self.max + 1 - self.partial.len())];
             let flow = if let Some(end) = memchr::memchr(b'\n', window) {
                 rest = &rest[end + 1..];
@@ -68,7 +68,7 @@ impl LineSplitter {
         input.len() - rest.len()
     }
 
-    /// The end of the stream: what has no newline is a line too.
+    /// The end of the stream: text without a newline is a line too.
     pub(crate) fn finish(&mut self, emit: impl FnOnce(&[u8], bool)) {
         if !self.partial.is_empty() {
             emit(&self.partial, self.continued);
@@ -88,7 +88,7 @@ impl LineSplitter {
     }
 }
 
-/// The largest cut of `text` (its whole length, or up to three bytes less) that splits no UTF-8 sequence.
+/// The largest cut of `text` (its full length, or up to three bytes less) that splits no UTF-8 sequence.
 fn boundary(text: &[u8]) -> usize {
     let len = text.len();
     for back in 1..=3.min(len) {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_when_told() {
+    fn stops_when_emit_breaks() {
         let mut splitter = LineSplitter::new(8);
         let mut got = Vec::new();
         let taken = splitter.feed(b"a\nb\nc\n", |text, _| {
@@ -179,7 +179,7 @@ mod tests {
             }
             prop_assert_eq!(&cut(8, &chunks), &whole);
 
-            // Joined again it is what went in, but for the newline a tail is given.
+            // Joined again it equals the input, except for the newline added at the end.
             let mut joined = Vec::new();
             for (i, (text, continued)) in whole.iter().enumerate() {
                 prop_assert!(text.len() <= 8);

@@ -1,4 +1,4 @@
-//! One line read from a log file, and what `file_reader` and `file_follower` share to read it.
+//! One line read from a log file, and code that `file_reader` and `file_follower` share.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use crate::module::timestamp::Timestamp;
 /// Most bytes of one read.
 pub(crate) const BLOCK: usize = 64 * 1024;
 
-/// Longest line with its head. A longer one was not written by this hub, and comes in pieces.
+/// Longest line with its head. A longer one was not written by this hub, and is returned in pieces.
 pub(crate) const MAX_RAW: usize = MAX_TEXT + HEAD_LEN;
 
 /// One line of a log file, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogEntry {
-    /// Index of its module among those asked for.
+    /// Index of its module in the request.
     pub(crate) source: usize,
     /// When it was written; `None` in a line of the detached hub.
     pub(crate) at: Option<Timestamp>,
@@ -34,7 +34,7 @@ impl LogEntry {
         Self { source, at, stream, continued, text: text.to_vec() }
     }
 
-    /// The same line, borrowed, as it is rendered.
+    /// The same line, borrowed, for rendering.
     #[must_use]
     pub(crate) fn stored(&self) -> Stored<'_> {
         Stored { at: self.at, stream: self.stream, continued: self.continued, text: &self.text }
@@ -47,7 +47,7 @@ impl LogEntry {
 pub(crate) struct ReadError {
     /// The file.
     pub(crate) path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub(crate) source: io::Error,
 }

@@ -1,6 +1,6 @@
-//! The thread `logs`: every pump, every log file and the hub's own log are its work. Edge: a thread, the clock.
+//! The thread `logs`: it runs every pump and writes every log file and the hub's own log. Edge: a thread, the clock.
 //!
-//! It runs one single-threaded runtime, away from supervision: a slow disk delays log lines and nothing else.
+//! It has its own single-threaded runtime: a slow disk delays log lines, but not supervision.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped, retries are timed")]
 
@@ -21,16 +21,16 @@ use crate::module::launch::LogLimits;
 use crate::module::timestamp::Timestamp;
 use crate::sync::mutex::lock;
 
-/// Most bytes that are read from one stream before another has its turn.
+/// Most bytes that are read from one stream before it is another's turn.
 const READ: usize = 256 * 1024;
 
-/// A turn with fewer bytes than this is a quiet one.
+/// A turn with fewer bytes than this is quiet.
 const QUIET: usize = 4 * 1024;
 
 /// Buffers larger than this are freed at a quiet turn.
 const KEEP: usize = 64 * 1024;
 
-/// What the tasks on the thread share, and how work gets there.
+/// State shared by the tasks on the thread, and the handle to start them.
 #[derive(Debug)]
 pub(crate) struct LogThread {
     /// Starts tasks on the thread.
@@ -38,7 +38,7 @@ pub(crate) struct LogThread {
     stop: Arc<Notify>,
     pub(crate) stdout: Stdout,
     pub(crate) scratch: tokio::sync::Mutex<Scratch>,
-    /// Set once the hub knows where its file is.
+    /// Set once the hub knows the path of its file.
     pub(crate) hub_log: OnceLock<HubLog>,
 }
 
@@ -56,7 +56,7 @@ impl LogThread {
         Ok(Self { handle, stop, stdout, scratch: tokio::sync::Mutex::default(), hub_log: OnceLock::new() })
     }
 
-    /// Ends both threads. Call after everything is flushed: what is not written by now is lost.
+    /// Ends both threads. Call after everything is flushed: unwritten lines are lost.
     pub(crate) fn stop(&self) {
         self.stdout.stop();
         self.stop.notify_one();
@@ -77,7 +77,7 @@ impl LogThread {
         }
     }
 
-    /// Writes what waits for the hub's log. Runs on the logs thread only.
+    /// Writes the pending lines of the hub's log. Runs on the logs thread only.
     pub(crate) fn write_hub_log(&self) {
         let Some(log) = self.hub_log.get() else { return };
         let mut file = lock(&log.file);
@@ -86,7 +86,7 @@ impl LogThread {
             return;
         }
         let path = file.path().display().to_string();
-        // Said on stdout only: the file that fails cannot hold the report.
+        // Reported on stdout only: the failing file cannot hold the report.
         match file.append(&lines, log.limits, Instant::now()) {
             AppendOutcome::Quiet => {}
             AppendOutcome::Failed(error) => {
@@ -100,7 +100,7 @@ impl LogThread {
         }
     }
 
-    /// Writes lines to a module's file, and reports if that failed (also in the file, once it can be written again).
+    /// Writes lines to a module's file, and reports a failure (also in the file, once it can be written again).
     /// Runs on the logs thread only.
     pub(crate) fn write_module_file(self: &Arc<Self>, module: &ModuleState, lines: &[u8], limits: LogLimits) {
         let mut file = lock(&module.file);

@@ -10,11 +10,11 @@
 //! ```
 //!
 //! Everything is bounded: a line is cut at 64 KiB, a ring keeps 64 KiB, the backlog 512 KiB, all pumps share one read
-//! buffer, a file is rotated. Only a full backlog holds modules back, and for a second at most (`stdout/backlog.rs`); a
-//! slow follower misses lines and is told how many (`follower.rs`). A terminal gets no control characters
-//! (`sanitize.rs`). How a line looks on disk and on screen: `line.rs`.
+//! buffer, a file is rotated. Only a full backlog blocks modules, and for a second at most (`stdout/backlog.rs`); a
+//! slow follower misses lines and learns how many (`follower.rs`). A terminal gets no control characters
+//! (`sanitize.rs`). The format of a line on disk and on screens: `line.rs`.
 //!
-//! Must not: know what state a module is in, start or stop anything, decide what a person is told about a crash.
+//! This room must not know a module's state, start or stop anything, or decide what is shown about a crash.
 
 pub mod collector;
 pub(crate) mod file_follower;

@@ -1,4 +1,4 @@
-//! The log of one module, as the supervisor and the API use it: attach streams, add notes, read, follow. Edge: the
+//! The log of one module, for the supervisor and the API: attach streams, add notes, read, follow. Edge: the
 //! clock, for the supervisor's notes.
 
 #![expect(clippy::disallowed_methods, reason = "edge: a note of the supervisor is stamped when it is made")]
@@ -28,7 +28,7 @@ impl ModuleLog {
         Self { thread, module }
     }
 
-    /// Reads `fd`, the read end of the module's pipe, until its end. It goes on without the [`Pump`].
+    /// Reads `fd`, the read end of the module's pipe, until its end, even if the [`Pump`] is dropped.
     pub fn attach(&self, stream: Stream, fd: OwnedFd) -> Pump {
         Pump::start(&self.thread, &self.module, stream, fd)
     }
@@ -56,7 +56,7 @@ impl ModuleLog {
         }
     }
 
-    /// The last `lines` lines that the ring has.
+    /// The last `lines` lines of the ring.
     #[must_use]
     pub(crate) fn tail(&self, lines: usize) -> Vec<Line> {
         let recent = lock(&self.module.recent);
@@ -64,7 +64,7 @@ impl ModuleLog {
         recent.ring.from(from, lines, usize::MAX)
     }
 
-    /// Follows the lines as they come.
+    /// Follows new lines.
     #[must_use]
     pub(crate) fn follow(&self, from: FollowFrom) -> Follower {
         Follower::new(Arc::clone(&self.module), from)

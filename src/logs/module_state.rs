@@ -1,4 +1,4 @@
-//! The log of one module, as this room keeps it: the ring in memory, the file, and the followers that must be woken.
+//! The state of one module's log in this room: the ring in memory, the file, and the followers to wake.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -19,21 +19,21 @@ pub(crate) struct ModuleState {
     pub(crate) short: Short,
     /// Locked for a copy only, so the hub's main thread may lock it.
     pub(crate) recent: Mutex<Recent>,
-    /// Locked by the logs thread alone, which holds it while it writes to disk.
+    /// Locked only by the logs thread, which holds it while it writes to disk.
     pub(crate) file: Mutex<LogFile>,
     /// Changes with every batch of lines; `true`: there will be no more.
     pub(crate) pulse: watch::Sender<bool>,
-    /// `true`: pumps read what is there, and end. Each pump holds a receiver, so that "all ended" can be awaited.
+    /// `true`: pumps read the rest and end. Each pump holds a receiver, so that the end of all can be awaited.
     pub(crate) ending: watch::Sender<bool>,
 }
 
-/// What is in memory.
+/// The part in memory.
 #[derive(Debug)]
 pub(crate) struct Recent {
     pub(crate) ring: Ring,
     pub(crate) limits: LogLimits,
     followers: usize,
-    /// Supervisor lines, as the file will have them, that the logs thread has not written yet.
+    /// Supervisor lines, in the format of the file, that the logs thread has not written yet.
     notes: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ impl ModuleState {
         }
     }
 
-    /// Adds a batch of lines, as a file has them, to ring and followers. Returns the file's limits as they are now.
+    /// Adds a batch of lines, in the format of a file, to ring and followers. Returns the current limits of the file.
     pub(crate) fn keep(&self, at: Timestamp, stream: Stream, file: &[u8], lines: u64) -> LogLimits {
         let mut recent = lock(&self.recent);
         recent.ring.push_file_form(at, stream, file, lines);
@@ -61,8 +61,8 @@ impl ModuleState {
         limits
     }
 
-    /// Adds supervisor lines, as a file has them, to ring and followers, and leaves them for the file. `true`: the logs
-    /// thread does not know yet that something waits for the file.
+    /// Adds supervisor lines, in the format of a file, to ring and followers, and queues them for the file. `true`:
+    /// the logs thread must be woken.
     pub(crate) fn keep_note(&self, at: Timestamp, file: &[u8], lines: u64) -> bool {
         let mut recent = lock(&self.recent);
         recent.ring.push_file_form(at, Stream::Hub, file, lines);
@@ -81,7 +81,7 @@ impl ModuleState {
         (std::mem::take(&mut recent.notes), recent.limits)
     }
 
-    /// Counts a follower, and returns the number of the first line that it wants.
+    /// Counts a follower, and returns the number of the first line that it requests.
     pub(crate) fn add_follower(&self, from: FollowFrom) -> u64 {
         let mut recent = lock(&self.recent);
         recent.followers += 1;
@@ -89,7 +89,7 @@ impl ModuleState {
         recent.ring.position(from)
     }
 
-    /// A ring without followers is small again.
+    /// A ring without followers shrinks again.
     pub(crate) fn remove_follower(&self) {
         let mut recent = lock(&self.recent);
         recent.followers -= 1;

@@ -1,7 +1,7 @@
 //! Reads one stream of a module until its end: from the pipe to ring, stdout and file. Edge: the clock, `read(2)`.
 //!
-//! All pumps are tasks of one thread and share one `Scratch`. The pump that holds it may wait for room in front of
-//! stdout; the others then wait for it, as they would for the room.
+//! All pumps are tasks of one thread and share one `Scratch`. The pump that holds it may wait for room in the
+//! backlog of stdout; the others then wait for it, as they would for the room.
 
 #![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]
 
@@ -19,7 +19,7 @@ use super::log_thread::{LogThread, Scratch};
 use super::module_state::ModuleState;
 use crate::module::timestamp::Timestamp;
 
-/// One stream that is being read. Dropping it changes nothing: the stream is read until its end.
+/// One stream that is being read. Dropping it has no effect: the stream is read until its end.
 #[derive(Debug)]
 pub struct Pump {
     /// `None` once it has been drained.
@@ -47,11 +47,11 @@ impl Pump {
         Self { drained: Some(drained) }
     }
 
-    /// Completes when the stream has ended and all of it is in the ring. The caller must bound the wait: a descendant
+    /// Completes when the stream has ended and all of it is in the ring. The caller must limit the wait: a descendant
     /// of the module may hold the other end open for ever. May be called again.
     pub async fn drained(&mut self) {
         if let Some(drained) = &mut self.drained {
-            // An error means that the logs thread is gone, and the stream with it.
+            // An error means that the logs thread has ended, and the stream with it.
             let _ = drained.await;
             self.drained = None;
         }
@@ -72,7 +72,7 @@ async fn pump(
     while !last_turn {
         tokio::select! {
             biased;
-            // Told to end: what is in the pipe now is still read, once.
+            // Told to end: the current contents of the pipe are still read, once.
             _ = ending.wait_for(|ending| *ending) => last_turn = true,
             ready = pipe.readable() => ready?,
         }
@@ -102,7 +102,7 @@ async fn pump(
     Ok(())
 }
 
-/// What the pipe still has after a turn.
+/// The state of the pipe after a turn.
 #[derive(Debug, PartialEq, Eq)]
 enum Left {
     /// The buffer is full: there may be more.
@@ -118,7 +118,7 @@ fn fill(pipe: &Receiver, input: &mut [u8], last_turn: bool) -> io::Result<(usize
     let mut filled = 0;
     while filled < input.len() {
         let rest = &mut input[filled..];
-        // `try_read` reads only what the event queue has announced; the last turn cannot wait for an announcement.
+        // `try_read` reads only after a readiness event; the last turn cannot wait for one.
         let read = if last_turn {
             rustix::io::read(pipe, rest).map_err(io::Error::from)
         } else {

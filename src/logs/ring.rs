@@ -1,4 +1,4 @@
-//! The last lines of one module, bounded in bytes. Pure.
+//! The last lines of one module, limited in bytes. Pure.
 
 use std::collections::VecDeque;
 
@@ -10,10 +10,10 @@ use crate::module::timestamp::Timestamp;
 /// Bytes that a ring keeps, index included.
 pub(crate) const RING_CAP: usize = 64 * 1024;
 
-/// Bytes that it keeps while it is followed: a burst must not outrun a follower that is merely not quick.
+/// Bytes that it keeps while it is followed: a short burst must not drop lines for a follower.
 pub(crate) const FOLLOWED_CAP: usize = 1024 * 1024;
 
-/// What is known of a line beside its bytes. The number of the first one and their order give `seq`.
+/// The metadata of a line. The number of the first one and their order give `seq`.
 #[derive(Debug, Clone, Copy)]
 struct IndexEntry {
     at: Timestamp,
@@ -22,21 +22,21 @@ struct IndexEntry {
     continued: bool,
 }
 
-/// What an index entry costs against the cap: a flood of empty lines is bounded too.
+/// The cost of an index entry against the cap: it also limits a flood of empty lines.
 const ENTRY: usize = size_of::<IndexEntry>();
 
 /// The line with which following a module begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FollowFrom {
-    /// So many lines before the next one.
+    /// This many lines before the next one.
     Tail(usize),
-    /// The line of this number: a client that comes back says which one it wants next.
+    /// The line with this number: a client that reconnects names the next one it needs.
     Seq(u64),
     /// The first line that was read at this time or later.
     Since(Timestamp),
 }
 
-/// Whole lines, oldest dropped first; the newest one is kept whatever its length. Grows as it is filled.
+/// Complete lines, oldest dropped first; the newest one is kept whatever its length. Grows as it is filled.
 #[derive(Debug)]
 pub(crate) struct Ring {
     cap: usize,
@@ -61,7 +61,7 @@ impl Ring {
         self.next - self.index.len() as u64
     }
 
-    /// Sets the bound; a lower one drops the oldest lines and frees their memory.
+    /// Sets the limit; a lower one drops the oldest lines and frees their memory.
     pub(crate) fn set_cap(&mut self, cap: usize) {
         self.cap = cap;
         self.evict();
@@ -71,7 +71,7 @@ impl Ring {
 
     /// Adds one line.
     pub(crate) fn push(&mut self, at: Timestamp, stream: Stream, continued: bool, text: &[u8]) {
-        // Room first, so that neither buffer grows past the cap.
+        // Make room first, so that neither buffer grows past the cap.
         while !self.index.is_empty() && self.used() + ENTRY + text.len() > self.cap {
             self.drop_oldest();
         }
@@ -82,8 +82,8 @@ impl Ring {
         self.next += 1;
     }
 
-    /// Makes room for this many bytes more, twice as much each time, but never past the cap: a buffer that doubles from
-    /// the length of its first line ends up half as large again as the cap.
+    /// Makes room for this many bytes more, doubling each time, but never past the cap: a buffer that doubles from
+    /// the length of its first line would end up half as large again as the cap.
     fn make_room(&mut self, more: usize) {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
@@ -92,7 +92,7 @@ impl Ring {
         }
     }
 
-    /// Adds the `lines` lines of `file`, which are as a log file has them, all read `at` from `stream`. Only as many of
+    /// Adds the `lines` lines of `file`, in the format of a log file, all read `at` from `stream`. Only as many of
     /// the last lines are copied as fit; the others still count.
     pub(crate) fn push_file_form(&mut self, at: Timestamp, stream: Stream, file: &[u8], lines: u64) {
         let (mut from, mut kept, mut cost) = (file.len(), 0u64, 0);
@@ -212,9 +212,9 @@ mod tests {
     }
 
     proptest! {
-        /// A batch is the same as its lines one by one, memory stays bounded, numbers stay contiguous.
+        /// A batch equals its lines one by one, memory stays limited, numbers stay contiguous.
         #[test]
-        fn a_batch_is_its_lines(
+        fn a_batch_equals_its_lines_one_by_one(
             batches in proptest::collection::vec(proptest::collection::vec(0usize..60, 1..20), 1..12),
             cap in 100usize..600,
         ) {

@@ -1,7 +1,7 @@
-//! A log file that is bounded by rotation, and survives a disk that fails and a file that is taken away.
+//! A log file that is limited by rotation, and survives a failing disk and a removed file.
 //!
-//! `x.log` is the live one; before a write would take it past the limit it becomes `x.log.1`, that one `x.log.2`,
-//! and so on; the last one is dropped. Only the logs thread comes here.
+//! `x.log` is the current file; before a write would exceed the limit it becomes `x.log.1`, that one `x.log.2`,
+//! and so on; the last one is removed. Only the logs thread runs this code.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use super::file_ops::{self, FileId};
 use crate::module::launch::LogLimits;
 
-/// How often the path is looked at: the file may have been moved or removed.
+/// How often the path is checked: the file may have been moved or removed.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Between two attempts after a failure.
+/// Pause between two attempts after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The live file `x.log` and its rotated files.
+/// The current file `x.log` and its rotated files.
 #[derive(Debug)]
 pub(crate) struct LogFile {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct LogFile {
 enum Slot {
     Closed,
     Open(Open),
-    /// A write failed: so many lines are missing since, and the next attempt is at `retry`.
+    /// A write failed: this many lines are missing since, and the next attempt is at `retry`.
     Failing {
         retry: Instant,
         missing: u64,
@@ -41,13 +41,13 @@ struct Open {
     file: File,
     id: FileId,
     len: u64,
-    /// When its path was last looked at.
+    /// When its path was last checked.
     looked: Instant,
-    /// It ended within a line when it was opened, because a write was cut short: a newline comes first.
+    /// Its last line was incomplete when it was opened, because of an interrupted write: a newline comes first.
     torn: bool,
 }
 
-/// What must be reported about a write.
+/// What the caller must report about a write.
 #[derive(Debug)]
 #[must_use]
 pub(crate) enum AppendOutcome {
@@ -68,7 +68,7 @@ impl LogFile {
         &self.path
     }
 
-    /// Appends whole lines. Never fails: what cannot be written is counted, and reported once.
+    /// Appends complete lines. Never fails: lines that cannot be written are counted, and the failure reported once.
     pub(crate) fn append(&mut self, lines: &[u8], limits: LogLimits, now: Instant) -> AppendOutcome {
         let missing = match self.slot {
             Slot::Failing { retry, ref mut missing } if now < retry => {
@@ -104,7 +104,7 @@ impl LogFile {
                 open.file.write_all(b"\n")?;
                 open.len += 1;
             }
-            // A line longer than a whole file gets a file of its own.
+            // A line longer than a whole file gets its own file.
             let piece = if fits == 0 { one_line(rest) } else { fits };
             let (written, outcome) = put(&open.file, &rest[..piece]);
             open.len += written as u64;
@@ -115,7 +115,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// The live file, opened if necessary. It is still the file at the path.
+    /// The current file, opened if necessary, and still at its path.
     fn open(&mut self, now: Instant) -> io::Result<&mut Open> {
         if let Slot::Open(open) = &mut self.slot
             && now.saturating_duration_since(open.looked) >= LOOK
@@ -140,7 +140,7 @@ impl LogFile {
     }
 }
 
-/// Writes all of `bytes`, or says how far it came.
+/// Writes all of `bytes`, or returns how many were written.
 fn put(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut done = 0;
     while done < bytes.len() {
@@ -154,7 +154,7 @@ fn put(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
     (done, Ok(()))
 }
 
-/// How many bytes of whole lines fit into `room`.
+/// How many bytes of complete lines fit into `room`.
 fn whole_lines(lines: &[u8], room: u64) -> usize {
     match usize::try_from(room) {
         Ok(room) if room < lines.len() => memchr::memrchr(b'\n', &lines[..room]).map_or(0, |end| end + 1),
@@ -170,7 +170,7 @@ fn count(lines: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
-/// `x.log` → `x.log.<n>`; 0 is the live file.
+/// `x.log` → `x.log.<n>`; 0 is the current file.
 pub(crate) fn sibling(path: &Path, n: u32) -> PathBuf {
     let mut name = OsString::from(path);
     if n > 0 {
@@ -179,7 +179,7 @@ pub(crate) fn sibling(path: &Path, n: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Renames every file to the next number; files beyond `keep` (the live file included) are removed.
+/// Renames every file to the next number; files beyond `keep` (the current file included) are removed.
 fn rotate(path: &Path, keep: u32) -> io::Result<()> {
     let last = keep.max(1) - 1;
     // `keep` may have been larger before: the files beyond it have consecutive numbers.
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(text(&sibling(&path, 2)), "a line longer than a file\n");
         assert!(!sibling(&path, 3).exists());
 
-        // Fewer are kept from now on.
+        // From now on fewer files are kept.
         assert!(matches!(
             log.append(b"ggg\n", LogLimits { max_bytes: 8, keep: 1 }, now),
             AppendOutcome::Quiet
@@ -233,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_taken_away_is_created_again() {
+    fn a_removed_file_is_created_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("logs").join("v.log");
         let (mut log, now) = (LogFile::new(path.clone()), Instant::now());
         let _ = log.append(b"one\n", ROOMY, now);
         fs::remove_dir_all(dir.path().join("logs")).unwrap();
         let _ = log.append(b"gone\n", ROOMY, now);
-        assert!(!path.exists(), "its path is looked at once a second only");
+        assert!(!path.exists(), "its path is checked once a second only");
         assert!(matches!(log.append(b"two\n", ROOMY, now + LOOK), AppendOutcome::Quiet));
         assert_eq!(text(&path), "two\n");
     }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_is_closed_with_a_newline() {
+    fn an_incomplete_last_line_is_ended_with_a_newline() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v.log");
         fs::write(&path, "half a li").unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     proptest! {
-        /// Read from the oldest to the newest, the files are the tail of what was written; none is over the limit.
+        /// Read from the oldest to the newest, the files are the tail of the written lines; none exceeds the limit.
         #[test]
         fn rotation_keeps_a_tail(
             batches in proptest::collection::vec(proptest::collection::vec(0usize..10, 1..6), 1..12),

@@ -2,7 +2,7 @@
 //! unchanged.
 
 /// Keeps colours (SGR, `ESC [ … m`), tabs and line ends. Every other control character, alone or in a sequence, is
-/// escaped: a request that a module logs may hold any bytes, and must not set a title, fill a clipboard or move the
+/// escaped: a request that a module logs may contain any bytes, and must not set a title, fill a clipboard or move the
 /// cursor.
 #[must_use]
 pub(crate) fn sanitize(bytes: &[u8]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn is_escaped(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
 }
 
-/// Length of the colour sequence (SGR, ECMA-48) with which `text` begins; 0: it begins with none.
+/// Length of the colour sequence (SGR, ECMA-48) at the beginning of `text`; 0: there is none.
 fn colour(text: &str) -> usize {
     let Some(inside) = text.strip_prefix("\u{1b}[") else { return 0 };
     let numbers =

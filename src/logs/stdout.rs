@@ -1,6 +1,6 @@
 //! The thread `stdout`: the only writer of the hub's standard output. Edge: a thread, the clock, `write(2)`.
 //!
-//! All others leave whole lines in the backlog; the thread writes at once all that has gathered. A reader that stops
+//! Other threads put complete lines into the backlog; this thread writes all of them at once. A reader that stops
 //! blocks this thread and no other.
 
 #![expect(
@@ -24,17 +24,17 @@ use backlog::{Admit, Backlog};
 
 mod backlog;
 
-/// Longest single write to what is not a file. A blocking write returns when all of it is read, so a smaller piece
+/// Longest single write to anything but a file. A blocking write returns when all of it is read, so a smaller piece
 /// shows progress sooner: this is the default capacity of a pipe, pipe(7).
 const PIECE: usize = 64 * 1024;
 
 /// A buffer larger than this is freed after [`REST`].
 const KEEP: usize = 64 * 1024;
 
-/// Quiet for this long: the buffers are freed.
+/// After this long without output the buffers are freed.
 const REST: Duration = Duration::from_secs(1);
 
-/// Between two attempts on a full disk.
+/// Pause between two attempts on a full disk.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Where the hub's lines go.
@@ -42,13 +42,13 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct StdoutSink(File);
 
 impl StdoutSink {
-    /// Any descriptor that can be written.
+    /// Any writable descriptor.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
         Self(File::from(fd))
     }
 
-    /// Nowhere: for a hub whose standard output would grow without bound.
+    /// Discards the output: for a hub whose standard output would grow without limit.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -72,7 +72,7 @@ pub(crate) struct Stdout(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    /// The writer waits here for work.
+    /// The writer waits here for lines.
     work: Condvar,
     /// A pump waits here for room. One at a time: the one that holds the scratch.
     room: Notify,
@@ -106,7 +106,7 @@ impl Stdout {
         Ok(Self(inner))
     }
 
-    /// Leaves a batch of whole lines, unless modules must be held back: then `false`, and see [`Self::room`].
+    /// Queues a batch of complete lines, unless modules must be held back: then `false`, and see [`Self::room`].
     pub(crate) fn offer(&self, batch: &mut Vec<u8>, lines: u64) -> bool {
         let mut state = lock(&self.0.state);
         let free = state.backlog.admit(Instant::now()) == Admit::Now;
@@ -124,12 +124,12 @@ impl Stdout {
                 Admit::Now => return,
                 Admit::NotBefore(until) => until,
             };
-            // Either way the backlog is asked again.
+            // In either case the backlog is asked again.
             let _ = tokio::time::timeout_at(until.into(), self.0.room.notified()).await;
         }
     }
 
-    /// Leaves a line of the hub itself, given without newline. Never waits.
+    /// Queues a line of the hub itself, given without newline. Never waits.
     pub(crate) fn line(&self, line: &str) {
         let mut state = lock(&self.0.state);
         state.backlog.note(format!("{line}\n").as_bytes());
@@ -142,7 +142,7 @@ impl Stdout {
         lock(&self.0.state).backlog.stalled()
     }
 
-    /// Waits until everything is written, or stdout is gone. The caller bounds it.
+    /// Waits until everything is written, or stdout is closed. The caller limits the wait.
     pub(crate) async fn flush(&self) {
         loop {
             {
@@ -155,7 +155,7 @@ impl Stdout {
         }
     }
 
-    /// Ends the thread once it has written what it has.
+    /// Ends the thread once it has written its lines.
     pub(crate) fn stop(&self) {
         let mut state = lock(&self.0.state);
         state.stop = true;
@@ -163,7 +163,7 @@ impl Stdout {
     }
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {
-        // A futex call per batch would cost more than the batch; a writer that is not asleep looks again by itself.
+        // A futex call per batch would cost more than the batch; a writer that is not asleep checks again by itself.
         if std::mem::take(&mut state.asleep) {
             drop(state);
             self.0.work.notify_one();
@@ -188,7 +188,8 @@ impl Inner {
                         self.progress();
                     }
                     Err(rustix::io::Errno::INTR) => {}
-                    // Another process that shares our terminal or pipe made it non-blocking: wait as if it were not.
+                    // Another process that shares our terminal or pipe made it non-blocking: wait as if it were
+                    // blocking.
                     Err(rustix::io::Errno::AGAIN) => {
                         let _ = poll(&mut [PollFd::new(sink, PollFlags::OUT)], None);
                     }
@@ -253,7 +254,7 @@ impl Inner {
         self.flushed.notify_one();
     }
 
-    /// A failure that may pass: wait, then try the same bytes again. `false`: told to stop meanwhile.
+    /// After a temporary failure: waits, then the same bytes are tried again. `false`: told to stop meanwhile.
     fn pause(&self) -> bool {
         let mut state = lock(&self.state);
         state.backlog.failed();
@@ -266,7 +267,7 @@ impl Inner {
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) else {
                 return true;
             };
-            // `asleep`: a stop must wake us; a new line does too, and changes nothing.
+            // `asleep`: a stop must wake us; a new line does too, without effect.
             state.asleep = true;
             (state, _) = wait_timeout(&self.work, state, left);
             state.asleep = false;
@@ -274,7 +275,7 @@ impl Inner {
     }
 }
 
-/// How much of `bytes` to write at once: whole lines if at least one fits in `piece`, because a pipe may be shared.
+/// How much of `bytes` to write at once: complete lines if at least one fits in `piece`, because a pipe may be shared.
 fn whole_lines(bytes: &[u8], piece: usize) -> usize {
     if bytes.len() <= piece {
         return bytes.len();
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_offered_is_written_before_the_end() {
+    async fn queued_lines_are_written_before_the_end() {
         let (mut reader, writer) = io::pipe().unwrap();
         let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
         stdout.line("[hub] up");
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_reader_ends_the_output_only() {
+    async fn a_closed_reader_ends_only_the_output() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_tried_again_and_holds_no_module_back() {
+    async fn a_full_disk_is_retried_and_blocks_no_module() {
         #[expect(clippy::disallowed_methods, reason = "test: a device that is always full, full(4)")]
         let Ok(full) = File::options().write(true).open("/dev/full") else { return };
         let stdout = Stdout::start(StdoutSink::new(full.into())).unwrap();

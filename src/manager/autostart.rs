@@ -1,4 +1,4 @@
-//! Whether a service comes back by itself after a reboot and stays after a logout. Said with its reason, never guessed.
+//! Whether a service starts after a reboot and keeps running after a logout, with the reason. Never guessed.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,30 +6,30 @@ use super::backend::{Domain, Launchd, Manager, Systemd};
 use super::state::{Told, UnitState};
 use crate::unit::target::Scope;
 
-/// Whether it does.
+/// Whether a service starts by itself and keeps running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "survives", rename_all = "snake_case")]
 pub enum Autostart {
-    /// It starts at boot and stays after a logout.
+    /// It starts at boot and keeps running after a logout.
     Yes {
-        /// Why.
+        /// The reason.
         because: String,
     },
     /// It does not.
     No {
-        /// Why not.
+        /// The reason.
         because: String,
         /// What to type.
         next: String,
     },
-    /// It cannot be told.
+    /// It is unknown.
     Unknown {
-        /// Why not.
+        /// The reason.
         because: String,
     },
 }
 
-/// What the state of a service and of its person's linger mean for it. Linger counts for a person's systemd only.
+/// Derives it from the state of a service and its user's linger. Linger counts for a user's systemd only.
 #[must_use]
 pub fn autostart(manager: &Manager, service: &UnitState, linger: &Told<bool>) -> Autostart {
     match manager {
@@ -74,11 +74,11 @@ fn under_systemd(systemd: &Systemd, service: &UnitState, linger: &Told<bool>) ->
     }
 }
 
-/// Installs, enables and starts; whatever is so already stays.
+/// Installs, enables and starts; repeats no step that is already done.
 const INIT: &str = "parachute init";
-/// The same for what root owns.
+/// The same for a system unit.
 const SYSTEM_INIT: &str = "sudo parachute init";
-/// With the name, since without one it needs a session: the shell puts it in before sudo could change it.
+/// With the user name, because without it loginctl needs a session; the shell expands it before sudo changes it.
 const LINGER: &str = "sudo loginctl enable-linger \"$USER\"";
 
 fn enabled_under_systemd(service: &UnitState) -> Told<Result<(), String>> {
@@ -99,7 +99,7 @@ fn under_launchd(launchd: &Launchd, service: &UnitState) -> Autostart {
     match (&service.enabled, launchd.domain) {
         _ if service.loaded.is_false() && service.file.is_none() => no("no job is installed", init),
         (Told::Known(false), _) => no("disabled override: launchd does not load it", init),
-        // Whether or not there is an override: an agent lives with a login.
+        // With or without an override: an agent runs only while its user is logged in.
         (_, Domain::Gui(_)) => no("an agent stops at logout, and starts at login", DAEMON),
         (_, Domain::User(_)) => no("an agent starts at the first login, not at boot", DAEMON),
         (Told::Unknown(because), Domain::System) => Autostart::Unknown { because: because.clone() },
@@ -107,7 +107,7 @@ fn under_launchd(launchd: &Launchd, service: &UnitState) -> Autostart {
     }
 }
 
-/// The way to be there without a login on macOS.
+/// The way to run without a login on macOS.
 const DAEMON: &str = "sudo parachute init --scope system";
 
 fn yes(because: &str) -> Autostart {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_there_after_a_reboot_and_why() {
+    fn reboot_and_logout_for_each_manager_with_the_reason() {
         let (on, off) = (Told::Known(true), Told::Known(false));
         let unknown = Told::Unknown("no logind".to_owned());
         let (user, system) = (systemd(Scope::User), systemd(Scope::System));

@@ -1,4 +1,4 @@
-//! The backends: systemd and launchd, each with all that is needed to address it.
+//! The backends: systemd and launchd, each with the data needed to address it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::unit::name::UnitName;
 use crate::unit::target::{JobKind, Scope, Target};
 
-/// A manager that is there and answers. The set is closed, so that every match is exhaustive.
+/// A manager that runs and answers. The set is closed, so that every match is exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "manager", rename_all = "snake_case")]
 pub enum Manager {
@@ -20,11 +20,11 @@ pub enum Manager {
 /// One of systemd's managers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Systemd {
-    /// Whose.
+    /// The system's manager or a user's.
     pub scope: Scope,
     /// `systemctl --version`, first number.
     pub version: u32,
-    /// Where our unit files go; the manager searches it.
+    /// The directory of our unit files; the manager searches it.
     pub dir: PathBuf,
     /// `XDG_RUNTIME_DIR` for `--user`; set for every invocation, since cron, su and sudo lose it.
     pub runtime_dir: Option<PathBuf>,
@@ -45,9 +45,9 @@ pub struct Launchd {
 pub enum Domain {
     /// `system`: from boot on; root changes it.
     System,
-    /// `gui/<uid>`: there while this person is logged in at the screen.
+    /// `gui/<uid>`: exists while this user is logged in at the screen.
     Gui(u32),
-    /// `user/<uid>`: there without a screen too.
+    /// `user/<uid>`: exists without a login at the screen too.
     User(u32),
 }
 
@@ -79,7 +79,7 @@ impl Manager {
         }
     }
 
-    /// As the manager calls the unit.
+    /// The manager's name of the unit.
     #[must_use]
     pub fn name_of(&self, unit: &UnitName) -> String {
         match self {
@@ -88,7 +88,7 @@ impl Manager {
         }
     }
 
-    /// For people: `systemd (user)`, `launchd (gui/501)`.
+    /// For screens: `systemd (user)`, `launchd (gui/501)`.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -109,7 +109,7 @@ impl Manager {
 }
 
 impl Domain {
-    /// As launchctl takes it.
+    /// Its name for launchctl.
     #[must_use]
     pub fn words(self) -> String {
         match self {
@@ -119,7 +119,7 @@ impl Domain {
         }
     }
 
-    /// The kind of job that lives there.
+    /// The kind of jobs in this domain.
     #[must_use]
     pub fn kind(self) -> JobKind {
         match self {

@@ -1,5 +1,5 @@
-//! One look at the machine asks each thing once. A value that is dropped with the look: nothing is remembered past
-//! the moment at which something is changed.
+//! Runs each query once per look at the machine. The cache is dropped with the look: nothing is kept past
+//! a change of the machine.
 
 use std::cell::RefCell;
 use std::io;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::invocation::{Invocation, Output, Runner};
 
-/// Remembers what tools said.
+/// Keeps the output of queries.
 #[derive(Debug, Clone)]
 pub struct CachedRunner<R> {
     runner: R,
@@ -15,7 +15,7 @@ pub struct CachedRunner<R> {
 }
 
 impl<R: Runner> CachedRunner<R> {
-    /// Remembers nothing yet. Clones remember together.
+    /// An empty cache, shared by its clones.
     pub fn new(runner: R) -> Self {
         Self { runner, answers: Rc::default() }
     }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// Counts, and says how often it was asked.
+    /// Counts the calls, and returns the count.
     struct Counter(Cell<usize>);
 
     impl Runner for Counter {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_thing_is_asked_once_until_something_is_changed() {
+    async fn each_query_runs_once_until_something_is_changed() {
         let memo = CachedRunner::new(Counter(Cell::new(0)));
         let (ask, other) = (Invocation::ask("systemctl", &["show"]), Invocation::ask("loginctl", &["show"]));
         let change = Invocation::change("systemctl", &["start"]);
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(said(&other).await.unwrap(), "2");
         assert_eq!(said(&ask).await.unwrap(), "1");
         assert_eq!(said(&change).await.unwrap(), "3");
-        assert!(said(&ask).await.is_err(), "a failure is not remembered");
+        assert!(said(&ask).await.is_err(), "a failure is not cached");
         assert_eq!(said(&ask).await.unwrap(), "5");
     }
 }

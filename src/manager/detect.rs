@@ -1,4 +1,4 @@
-//! Which service manager this host has for us, and why not another. Pure: [`gather`](super::gather) looks,
+//! Which service manager this host offers us, and why not another. Pure: [`gather`](super::gather) reads the facts,
 //! [`detect`] decides.
 
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ use super::state::Told;
 use super::systemd::parse::{self, About};
 use crate::unit::target::Scope;
 
-/// What decides. Plain data: a report can carry it, a test is a literal.
+/// The facts for the decision. Plain data: a report can contain it, a test is a literal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
     /// `linux`, `macos`, …
     pub os: String,
-    /// `PARACHUTE_MANAGER`: what a person insists on.
+    /// `PARACHUTE_MANAGER`: the user's choice.
     pub asked: Option<String>,
-    /// Who we act as.
+    /// The user we act as.
     pub uid: u32,
-    /// Their name, if the password database has one.
+    /// The user's name, if the password database has one.
     pub name: Option<String>,
-    /// Their homes: `$HOME`, and that of the password database.
+    /// The user's homes: `$HOME`, and that of the password database.
     pub homes: Vec<PathBuf>,
-    /// Who became root with sudo.
+    /// The user who became root with sudo.
     pub sudo_by: Option<String>,
     /// This is an SSH session.
     pub ssh: bool,
@@ -33,58 +33,58 @@ pub struct HostFacts {
     pub wsl: bool,
     /// Name of process 1.
     pub init: Option<String>,
-    /// What systemd says; `None`: it was not asked.
+    /// Facts about systemd; `None`: not asked.
     pub systemd: Option<SystemdFacts>,
-    /// What launchd says; `None`: it was not asked.
+    /// Facts about launchd; `None`: not asked.
     pub launchd: Option<LaunchdFacts>,
 }
 
-/// What systemd says.
+/// Facts about systemd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemdFacts {
-    /// There is a `systemctl`.
+    /// Whether `systemctl` exists.
     pub systemctl: bool,
     /// The system's manager.
     pub system: Told<About>,
-    /// Where the person's manager is looked for.
+    /// The directory in which the user's manager is looked for.
     pub runtime_dir: Option<PathBuf>,
-    /// The person's manager.
+    /// The user's manager.
     pub user: Told<About>,
 }
 
-/// What launchd says.
+/// Facts about launchd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchdFacts {
-    /// There is a `launchctl`.
+    /// Whether `launchctl` exists.
     pub launchctl: bool,
-    /// `gui/<uid>` is there.
+    /// Whether `gui/<uid>` exists.
     pub gui: Told<bool>,
-    /// `user/<uid>` is there.
+    /// Whether `user/<uid>` exists.
     pub user: Told<bool>,
-    /// Whose the screen is.
+    /// The user logged in at the screen.
     pub console_uid: Option<u32>,
 }
 
-/// What was found.
+/// The decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detected {
-    /// Managers that are there and answer, the fittest first. A system's manager is listed for everybody, though only
+    /// Managers that run and answer, the most suitable first. The system manager is listed for every user, though only
     /// root can change it.
     pub candidates: Vec<Manager>,
-    /// The one to use, unless a person asks for another.
+    /// The one to use, unless the user asks for another.
     pub chosen: Option<Manager>,
     /// Why not the others.
     pub why_not: Vec<Why>,
 }
 
-/// Why a manager is none for us.
+/// Why a manager cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// Which: `systemd (user)`.
     pub manager: String,
-    /// Why not.
+    /// The reason.
     pub because: String,
-    /// What to type, if something helps.
+    /// What to type, if a command helps.
     pub next: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Detected {
     }
 }
 
-/// Which managers these are whose facts are worth gathering.
+/// Families of managers, whose facts are gathered separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// systemd.
@@ -108,10 +108,10 @@ pub enum Family {
     Launchd,
 }
 
-/// The family that is meant: what was asked for, else what this system has.
+/// The family to use: the requested one, else that of this system.
 ///
 /// # Errors
-/// None is: why.
+/// The reason, if there is none.
 pub fn family(os: &str, asked: Option<&str>) -> Result<Family, Why> {
     let why = |manager: &str, because: String, next: &str| Why {
         manager: manager.to_owned(),
@@ -135,10 +135,10 @@ pub fn family(os: &str, asked: Option<&str>) -> Result<Family, Why> {
     }
 }
 
-/// What can always be done.
+/// Works without a manager.
 const SERVE: &str = "parachute serve";
 
-/// What a Mac without anybody's session can do.
+/// The command for a Mac without a user session.
 const DAEMON: &str = "sudo parachute init --scope system     (a daemon needs no session)";
 
 /// Decides.
@@ -175,9 +175,9 @@ fn under_systemd(facts: &HostFacts, systemd: &SystemdFacts, found: &mut Detected
             (Told::Known(about), Some(dir)) => {
                 found.candidates.push(Manager::Systemd(of_person(facts, about, dir.clone())));
             }
-            // Without a system's manager there is none for a person either; one reason is enough.
+            // Without a system manager there is no user manager either; one reason is enough.
             (Told::Unknown(_), _) if systemd.system.known().is_none() => {}
-            // root has the system's manager.
+            // Root uses the system manager.
             (Told::Unknown(_), _) if facts.uid == 0 => {}
             (_, None) => found.not(
                 user,
@@ -212,7 +212,7 @@ fn under_systemd(facts: &HostFacts, systemd: &SystemdFacts, found: &mut Detected
 
 fn of_person(facts: &HostFacts, about: &About, runtime_dir: PathBuf) -> Systemd {
     let homes: Vec<_> = facts.homes.iter().map(PathBuf::as_path).collect();
-    // The second is what systemd.unit(5) calls the user's own, where a manager did not say.
+    // The second is the default of systemd.unit(5), if the manager did not report its path.
     let dir = parse::unit_dir(about, &homes).unwrap_or_else(|| home(facts).join(".config/systemd/user"));
     Systemd { scope: Scope::User, version: about.version, dir, runtime_dir: Some(runtime_dir) }
 }

@@ -1,7 +1,7 @@
-//! Makes the manager do things, and comes back when they are so.
+//! Runs the manager's verbs, and returns once their effect is observed.
 //!
-//! Each verb is a loop around a pure operation: it runs what the operation says, waits as long as it says, and ends as
-//! it says. No exit code is believed: enabled, linger, running and gone are looked at afterwards.
+//! Each verb is a loop around a pure operation: it runs the commands that the operation returns, waits as long as it
+//! says, and ends when it says. Exit codes are not trusted: enabled, linger, running and gone are checked afterwards.
 #![expect(clippy::disallowed_methods, reason = "edge: measures how long a manager takes")]
 
 use std::path::PathBuf;
@@ -21,36 +21,36 @@ mod systemd;
 /// Drives one manager.
 #[derive(Debug, Clone)]
 pub struct Driver<R> {
-    /// Which.
+    /// The manager.
     pub manager: Manager,
-    /// How its tools are run.
+    /// Runs its tools.
     pub runner: R,
 }
 
-/// What could not be done, and why.
+/// An operation that failed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {doing}: {cause}")]
 pub struct ManagerError {
     /// Verb and object: `start parachute-hub.service`.
     pub doing: String,
-    /// Why.
+    /// The reason.
     pub cause: Cause,
-    /// Whether that is a failure at all.
+    /// What kind of failure it is.
     pub kind: FailureKind,
 }
 
-/// What a [`ManagerError`] is to its caller.
+/// What a [`ManagerError`] means for its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// It failed.
     Failed,
-    /// The tool is not on this machine, or does not work on it.
+    /// The tool is missing on this machine, or does not work on it.
     NoTool,
     /// This manager keeps no log: the service's own file has it.
     NotKept,
 }
 
-/// The same before it is known what was being done.
+/// The same before the operation is known.
 struct Trouble {
     cause: Cause,
     kind: FailureKind,
@@ -74,7 +74,7 @@ impl<R: Runner> Driver<R> {
         Self { manager, runner }
     }
 
-    /// What the manager knows about a unit now.
+    /// The manager's current state of a unit.
     pub async fn state(&self, unit: &UnitName) -> UnitState {
         match &self.manager {
             Manager::Systemd(systemd) => self.systemd_state(systemd, unit).await,
@@ -96,7 +96,7 @@ impl<R: Runner> Driver<R> {
         }
     }
 
-    /// Whether a unit is enabled. It is so when this returns, and was looked at.
+    /// Sets whether a unit is enabled, and checks it afterwards.
     ///
     /// # Errors
     /// [`ManagerError`].
@@ -108,16 +108,16 @@ impl<R: Runner> Driver<R> {
         done.map_err(|trouble| trouble.doing(self.of(if enabled { "enable" } else { "disable" }, unit)))
     }
 
-    /// Starts a unit, whatever its earlier failures, and waits until it runs or has failed.
+    /// Starts a unit, regardless of earlier failures, and waits until it runs or has failed.
     ///
     /// # Errors
-    /// [`ManagerError`], with the unit's last words.
+    /// [`ManagerError`], with the unit's last lines.
     pub async fn start(&self, unit: &UnitName) -> Result<(), ManagerError> {
         self.start_seen(unit, None).await.map(|_| ())
     }
 
-    /// The same for a unit that has just been looked at: what is known already is not asked again, since other things
-    /// may be down until it is up. Returns what was seen of it at the end, if that was looked at as [`Self::state`]
+    /// The same for a unit whose state was just read: known facts are not queried again, since nothing
+    /// may serve until it runs. Returns the state seen at the end, if that was read as [`Self::state`]
     /// would.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl<R: Runner> Driver<R> {
         let (Err(_), Manager::Systemd(_), Part::Socket) = (&started, &self.manager, unit.part()) else {
             return started;
         };
-        // systemd refuses a socket whose service runs already (systemd.socket(5)): that has to make room for it.
+        // systemd refuses to start a socket whose service runs (systemd.socket(5)): the service is stopped first.
         let service = unit.service();
         if !self.state(&service).await.running().is_true() {
             return started;
@@ -143,7 +143,7 @@ impl<R: Runner> Driver<R> {
         started
     }
 
-    /// Stops a unit and waits until nothing is left of it. One that does not run is left as it is.
+    /// Stops a unit and waits until no process of it is left. A unit that does not run is not touched.
     ///
     /// # Errors
     /// [`ManagerError`].
@@ -151,15 +151,15 @@ impl<R: Runner> Driver<R> {
         self.bring(unit, Goal::Gone, "stop", false).await.map(|_| ())
     }
 
-    /// Restarts a unit and waits until its next life runs or has failed.
+    /// Restarts a unit and waits until the new run is up or has failed.
     ///
     /// # Errors
-    /// [`ManagerError`], with the unit's last words.
+    /// [`ManagerError`], with the unit's last lines.
     pub async fn restart(&self, unit: &UnitName) -> Result<(), ManagerError> {
         self.bring(unit, Goal::Restarted, "restart", false).await.map(|_| ())
     }
 
-    /// Whether the manager of this person runs without a login.
+    /// Whether this user's manager runs without a login.
     pub async fn linger(&self, user: &str) -> Told<bool> {
         match &self.manager {
             Manager::Systemd(_) => self.probe_linger(user).await,
@@ -167,7 +167,7 @@ impl<R: Runner> Driver<R> {
         }
     }
 
-    /// Sets it. What is so already is not touched (some systems call that an error), and what was set is looked at.
+    /// Sets it. Does nothing if it is already set (some systems report an error then), and checks it afterwards.
     ///
     /// # Errors
     /// [`ManagerError`].
@@ -180,10 +180,10 @@ impl<R: Runner> Driver<R> {
         done.map_err(|trouble| trouble.doing(doing()))
     }
 
-    /// The last lines that the manager kept of a unit, oldest first.
+    /// The last lines that the manager logged for a unit, oldest first.
     ///
     /// # Errors
-    /// [`ManagerError`]; of [`FailureKind::NotKept`] if they must be read from the service's own file.
+    /// [`ManagerError`]; with [`FailureKind::NotKept`] if they must be read from the service's own file.
     pub async fn logs(&self, unit: &UnitName, lines: usize) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
             Manager::Systemd(systemd) => self.systemd_logs(systemd, unit, lines).await,
@@ -194,10 +194,10 @@ impl<R: Runner> Driver<R> {
         told.map_err(|trouble| trouble.doing(self.of("read the log of", unit)))
     }
 
-    /// What the manager's own checker has to say about unit files: a line a complaint, none if they are good.
+    /// The messages of the manager's own checker about unit files, one line each; none if they are valid.
     ///
     /// # Errors
-    /// [`ManagerError`]; of [`FailureKind::NoTool`] if there is no checker, or none that works here.
+    /// [`ManagerError`]; with [`FailureKind::NoTool`] if there is no checker, or it does not work here.
     pub async fn verify(&self, files: &[PathBuf]) -> Result<Vec<String>, ManagerError> {
         let told = match &self.manager {
             Manager::Systemd(systemd) => self.systemd_verify(systemd, files).await,
@@ -224,7 +224,7 @@ impl<R: Runner> Driver<R> {
         done.map_err(|trouble| trouble.doing(self.of(verb, unit)))
     }
 
-    /// The loop. Returns what the tool said that was run last, if the goal was reached by it.
+    /// The loop. Returns the output of the last tool, if the goal was reached with it.
     async fn carry_out(
         &self,
         operation: &mut impl Operation,

@@ -1,4 +1,4 @@
-//! Why a manager did not do what it was asked: in words, with what to type next, and whether trying again helps.
+//! Why a manager did not do what was requested: the reason, the next command, and whether a retry helps.
 
 use std::fmt;
 use std::io;
@@ -8,46 +8,46 @@ use serde::{Deserialize, Serialize};
 
 use super::invocation::Invocation;
 
-/// Whether the same may be tried again.
+/// Whether the operation may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Retry {
-    /// At once: nothing is in the way of it.
+    /// At once.
     Safe,
-    /// Not before this long: something passes by itself.
+    /// After this time: the obstacle is temporary.
     After(Duration),
-    /// Not before a person has changed something: it would end the same way.
+    /// Only after a user has changed something: otherwise it would fail again.
     Never,
 }
 
-/// Why it did not work.
+/// Why an operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// What happened: a lowercase fragment without a full stop. Lines of a log may follow, each on its own line.
     pub what: String,
-    /// Whether the same may be tried again.
+    /// Whether the operation may be retried.
     pub retry: Retry,
-    /// What to type next, if something helps.
+    /// The next command, if one helps.
     pub next: Option<String>,
 }
 
 impl Cause {
-    /// A person must change something.
+    /// The user must change something.
     pub fn never(what: impl Into<String>) -> Self {
         Self { what: what.into(), retry: Retry::Never, next: None }
     }
 
-    /// The same may be tried again at once.
+    /// It may be retried at once.
     pub fn safe(what: impl Into<String>) -> Self {
         Self { what: what.into(), retry: Retry::Safe, next: None }
     }
 
-    /// It passes by itself.
+    /// It is temporary.
     pub fn after(wait: Duration, what: impl Into<String>) -> Self {
         Self { what: what.into(), retry: Retry::After(wait), next: None }
     }
 
-    /// The same, with what to type next.
+    /// Adds the next command.
     #[must_use]
     pub fn hint(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());

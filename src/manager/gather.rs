@@ -1,4 +1,4 @@
-//! Looks at the host for [`detect`](super::detect): decides nothing, changes nothing.
+//! Reads the host's facts for [`detect`](super::detect): decides nothing, changes nothing.
 #![expect(clippy::disallowed_methods, reason = "edge: looks at what manages the services of this host")]
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::home::fs;
 use crate::process::user;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope};
 
-/// Looks. `env` is the whole environment.
+/// Gathers the facts. `env` is the whole environment.
 pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -> HostFacts {
     let var = |name: &str| env.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
@@ -27,7 +27,7 @@ pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -
     let (os, asked) = (std::env::consts::OS.to_owned(), text("PARACHUTE_MANAGER"));
     let homes = [var("HOME").map(PathBuf::from), me.as_ref().map(|me| me.home.clone())];
     let family = family(&os, asked.as_deref()).ok();
-    // SUDO_UID stays set in what root starts later; it means sudo only as long as we are root.
+    // SUDO_UID stays set in programs that root starts later; it means sudo only while we are root.
     let sudo_by = text("SUDO_UID").filter(|_| uid == 0).and_then(|by| by.parse().ok()).filter(|by| *by != 0);
     let mut facts = HostFacts {
         os,
@@ -57,7 +57,7 @@ pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -
 async fn of_systemd<R: Runner>(uid: u32, given: Option<PathBuf>, runner: &R) -> SystemdFacts {
     let at =
         |scope, runtime_dir| Systemd { scope, version: OLDEST_SYSTEMD, dir: PathBuf::new(), runtime_dir };
-    // cron, su and sudo leave XDG_RUNTIME_DIR unset, or set to somebody else's; pam_systemd(8) says where ours is.
+    // cron, su and sudo leave XDG_RUNTIME_DIR unset, or set to another user's; pam_systemd(8) defines ours.
     let own = PathBuf::from(format!("/run/user/{uid}"));
     let given = given.filter(|dir| is_dir_of(dir, uid));
     let own = Some(own).filter(|dir| is_dir_of(dir, uid) && has_manager(dir) && given.as_ref() != Some(dir));
@@ -65,7 +65,7 @@ async fn of_systemd<R: Runner>(uid: u32, given: Option<PathBuf>, runner: &R) -> 
     let user_in = |dir: &PathBuf| verbs::manager(&at(Scope::User, Some(dir.clone())));
     let of_system = verbs::manager(&at(Scope::System, None));
     let first = dirs.next();
-    // Both at once: each answer takes a few milliseconds.
+    // Both at once: each query takes a few milliseconds.
     let (system, user) = tokio::join!(runner.run(&of_system), async {
         match &first {
             Some(dir) => Some(runner.run(&user_in(dir)).await),
@@ -103,7 +103,7 @@ fn is_dir_of(dir: &Path, uid: u32) -> bool {
     dir.is_absolute() && std::fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == uid)
 }
 
-/// The bus of the person, or the socket that systemctl prefers to it.
+/// The user's bus, or the socket that systemctl prefers to it.
 fn has_manager(dir: &Path) -> bool {
     fs::exists(&dir.join("bus")) || fs::exists(&dir.join("systemd/private"))
 }
@@ -121,8 +121,8 @@ async fn of_launchd<R: Runner>(uid: u32, runner: &R) -> LaunchdFacts {
     }
 }
 
-/// `launchctl print DOMAIN`: 0 if it is there; 112, 113 and 125 if it is not, or not for this session (`launchctl error
-/// N`). Anything else is no answer.
+/// `launchctl print DOMAIN`: 0 if it exists; 112, 113 and 125 if it does not, or not for this session (`launchctl error
+/// N`). Any other code is no answer.
 fn domain_is_there(invocation: &Invocation, answer: io::Result<Output>) -> Told<bool> {
     match answer {
         Ok(Output { code: Some(0), .. }) => Told::Known(true),
@@ -132,7 +132,8 @@ fn domain_is_there(invocation: &Invocation, answer: io::Result<Output>) -> Told<
     }
 }
 
-/// The marks that container managers leave: <https://systemd.io/CONTAINER_INTERFACE/> and those that do not keep to it.
+/// The marks of container managers: <https://systemd.io/CONTAINER_INTERFACE/> and those of managers that do not follow
+/// it.
 fn container(named: bool) -> Option<String> {
     line_of("/run/systemd/container")
         .or_else(|| fs::exists(Path::new("/run/.containerenv")).then(|| "podman".to_owned()))

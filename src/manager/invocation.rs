@@ -1,4 +1,4 @@
-//! A tool's run as a value, what came of it, and the one seam through which tools are run.
+//! A tool's invocation as a value, its output, and the only trait through which tools are run.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -6,34 +6,34 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-/// What would be run. No shell is involved.
+/// A command to run. No shell is involved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// `systemctl`, `launchctl`, …: looked up on PATH.
+    /// `systemctl`, `launchctl`, …: found on PATH.
     pub program: &'static str,
     /// Its arguments.
     pub args: Vec<OsString>,
-    /// Set besides what we inherited.
+    /// Variables set in addition to the inherited ones.
     pub env: Vec<(&'static str, OsString)>,
     /// Whether it can change the machine.
     pub changes: bool,
-    /// Given up, and killed, after this long.
+    /// The tool is killed after this time.
     pub within: Duration,
 }
 
-/// Longest run of a tool that only tells something.
+/// Longest run of a tool that only queries.
 const ASK: Duration = Duration::from_secs(15);
-/// Longest run of a tool that waits for a job: above a unit's longest stop and start together.
+/// Longest run of a tool that waits for a job: longer than a unit's longest stop and start together.
 const CHANGE: Duration = Duration::from_secs(180);
 
 impl Invocation {
-    /// One that only asks.
+    /// An invocation that only queries.
     #[must_use]
     pub fn ask(program: &'static str, args: &[&str]) -> Self {
         Self::new(program, args, false, ASK)
     }
 
-    /// One that changes something.
+    /// An invocation that changes something.
     #[must_use]
     pub fn change(program: &'static str, args: &[&str]) -> Self {
         Self::new(program, args, true, CHANGE)
@@ -43,21 +43,21 @@ impl Invocation {
         Self { program, args: args.iter().map(OsString::from).collect(), env: Vec::new(), changes, within }
     }
 
-    /// With one more argument.
+    /// Adds one argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
-    /// With these arguments too.
+    /// Adds these arguments.
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// With one more variable.
+    /// Adds one variable.
     #[must_use]
     pub fn env(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name, value.as_ref().to_owned()));
@@ -66,7 +66,7 @@ impl Invocation {
 }
 
 impl fmt::Display for Invocation {
-    /// As a person would type it; arguments of ours need no quotes but for a space.
+    /// As typed in a shell; our arguments need quotes only for a space.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program)?;
         for arg in &self.args {
@@ -81,14 +81,14 @@ impl fmt::Display for Invocation {
     }
 }
 
-/// What came of it.
+/// The result of a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output, invalid UTF-8 replaced.
     pub stdout: String,
-    /// Standard error, likewise.
+    /// Standard error, invalid UTF-8 replaced.
     pub stderr: String,
 }
 
@@ -100,12 +100,12 @@ impl Output {
     }
 }
 
-/// Runs tools: the only way out of this room.
+/// Runs tools: the only way to do so in this room.
 pub trait Runner {
-    /// Runs one to its end.
+    /// Runs a tool to its end.
     ///
     /// # Errors
-    /// The tool is not there (`NotFound`), was not ended in time (`TimedOut`), or must not be run here
+    /// The tool does not exist (`NotFound`), did not end in time (`TimedOut`), or must not be run here
     /// (`PermissionDenied`).
     fn run(&self, invocation: &Invocation) -> impl Future<Output = io::Result<Output>>;
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_as_it_would_be_typed() {
+    fn an_invocation_is_shown_as_typed() {
         let invocation = Invocation::change("launchctl", &["bootstrap", "gui/501"]).arg("/a b/it's.plist");
         assert_eq!(invocation.to_string(), r"launchctl bootstrap gui/501 '/a b/it'\''s.plist'");
         assert!(invocation.changes && !Invocation::ask("systemctl", &["show"]).changes);

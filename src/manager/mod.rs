@@ -1,4 +1,4 @@
-//! The service manager of this host: what it is, what it knows about our units, and how to make it do things.
+//! The service manager of this host: which one it is, what it reports about our units, and how to run its verbs.
 //!
 //! ```text
 //!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause

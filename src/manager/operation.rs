@@ -1,28 +1,28 @@
-//! Waiting for what a manager really did, as values: an operation says what to do next, a driver does it.
+//! Waiting for the real effect of a verb, as values: an operation returns the next action, a driver performs it.
 
 use std::time::Duration;
 
 use super::explain::Cause;
 use super::invocation::{Invocation, Output};
 
-/// Where a unit shall be.
+/// The state that a unit is to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// It runs.
     Running,
-    /// It does not run, and nothing is left of it.
+    /// It does not run, and no process of it is left.
     Gone,
-    /// It runs, and not as before.
+    /// It runs, as a new run.
     Restarted,
 }
 
-/// What to do next.
+/// The next action.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
-    /// Run this, and come back with its output.
+    /// Run this, then call again with its output.
     Run(Invocation),
-    /// Wait this long, and come back.
+    /// Wait this long, then call again.
     Wait(Duration),
     /// The goal is reached.
     Done,
@@ -30,9 +30,9 @@ pub enum Move {
     Failed(Cause),
 }
 
-/// Steps towards a goal. Pure: what happened comes in, what to do goes out.
+/// Steps towards a goal. Pure: outputs come in, actions come out.
 pub trait Operation {
-    /// The next move. `last` is the output of the invocation that the last move asked for; `elapsed` is the time
+    /// The next action. `last` is the output of the invocation that the last action asked for; `elapsed` is the time
     /// since the first.
     fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move;
 }

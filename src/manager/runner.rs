@@ -1,7 +1,7 @@
 //! Runs the tools of service managers. The only file of this room that starts a process.
 //!
-//! A tool runs in the C locale (we read its words), with its input closed (nothing may ask), and is killed when its
-//! time is over or when nobody waits for it any more.
+//! A tool runs in the C locale (we parse its output), with its input closed (it cannot ask), and is killed when its
+//! time is over or its caller is dropped.
 #![expect(clippy::disallowed_methods, reason = "edge: runs the tools of service managers")]
 
 use std::ffi::{OsStr, OsString};
@@ -15,13 +15,13 @@ use tokio::process::Command;
 use super::invocation::{Invocation, Output, Runner};
 use crate::home::fs;
 
-/// Most of one stream that is kept. The longest answer that we ask for is a page of the journal.
+/// Most bytes kept of one stream. The longest output that we request is a page of the journal.
 const KEPT: u64 = 4 * 1024 * 1024;
 
 /// The real runner.
 ///
-/// Two fences keep tests away from the service manager of the machine that they run on. With a guard directory, no
-/// program outside of it is run. In unit tests, nothing that changes the machine is run without one.
+/// Two restrictions keep tests away from the service manager of the machine that they run on. With a guard directory,
+/// no program outside of it is run. In unit tests, nothing that changes the machine is run without one.
 #[derive(Debug, Clone)]
 pub struct Tools {
     path: OsString,
@@ -41,8 +41,8 @@ impl Tools {
         self.find(program).is_some()
     }
 
-    /// The program's file. Relative directories of PATH are passed over: what lies in the working directory is not a
-    /// tool of the system.
+    /// The program's file. Relative directories of PATH are skipped: files in the working directory are not
+    /// tools of the system.
     fn find(&self, program: &str) -> Option<PathBuf> {
         if program.contains('/') {
             return Some(PathBuf::from(program)).filter(|file| file.is_absolute() && fs::is_executable(file));
@@ -53,7 +53,7 @@ impl Tools {
             .find(|file| fs::is_executable(file))
     }
 
-    /// The file to run, if it may be run here.
+    /// The file to run, if running it is allowed here.
     fn resolve(&self, invocation: &Invocation) -> io::Result<PathBuf> {
         let refused = |why: String| {
             io::Error::new(io::ErrorKind::PermissionDenied, format!("refused to run `{invocation}`: {why}"))
@@ -73,7 +73,8 @@ impl Tools {
     }
 }
 
-/// Whether the directory of a file is below another. The file itself may be a link: a test puts links to its fake there.
+/// Whether the directory of a file is below another. The file itself may be a link: a test puts links to its fake
+/// there.
 fn is_below(file: &Path, guard: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     match (file.parent().and_then(real), real(guard)) {
@@ -91,7 +92,7 @@ impl Runner for Tools {
             .args(&invocation.args)
             .env("PATH", &self.path)
             .env("LC_ALL", "C")
-            // GNU gettext(3) prefers it to LC_ALL, but for the C locale; and a pager would wait for a key.
+            // GNU gettext(3) prefers it to LC_ALL, except for the C locale; and a pager would wait for a key.
             .env_remove("LANGUAGE")
             .env("SYSTEMD_PAGER", "cat")
             .env("SYSTEMD_COLORS", "0")
@@ -103,14 +104,14 @@ impl Runner for Tools {
             .kill_on_drop(true);
         let mut child = command.spawn()?;
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        // The pipes are read beside the wait, or a tool that says much would never end.
+        // The pipes are read during the wait, or a tool with much output would never end.
         let whole = async { tokio::join!(child.wait(), kept(out.as_mut()), kept(err.as_mut())) };
         match tokio::time::timeout(invocation.within, whole).await {
             Ok((status, stdout, stderr)) => {
                 Ok(Output { code: status?.code(), stdout: stdout?, stderr: stderr? })
             }
             Err(_) => {
-                // Its own end, not that of what it may have started: a job that systemd took on goes on.
+                // Kills only the tool, not its children: a job that systemd took over continues.
                 let _ = child.kill().await;
                 Err(io::Error::new(io::ErrorKind::TimedOut, format!("`{invocation}` timed out")))
             }
@@ -118,7 +119,7 @@ impl Runner for Tools {
     }
 }
 
-/// What a stream says, up to a bound; the rest is read and dropped.
+/// The output of a stream, up to a limit; the rest is read and dropped.
 async fn kept<S: AsyncRead + Unpin>(stream: Option<&mut S>) -> io::Result<String> {
     let Some(stream) = stream else { return Ok(String::new()) };
     let mut bytes = Vec::new();
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tool_that_says_more_than_anybody_keeps_still_ends() {
+    async fn a_tool_with_more_output_than_is_kept_still_ends() {
         let dir = tempfile::tempdir().unwrap();
         tool(dir.path(), "journalctl", "head -c 6000000 /dev/zero; head -c 5000000 /dev/zero >&2");
         let path = std::env::join_paths([dir.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tool_whose_time_is_over_is_ended() {
+    async fn a_tool_that_exceeds_its_time_is_killed() {
         let dir = tempfile::tempdir().unwrap();
         tool(dir.path(), "systemctl", "echo $$ > \"$PID_FILE\"; exec sleep 600");
         let path = std::env::join_paths([dir.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
@@ -187,15 +188,15 @@ mod tests {
         hang.within = Duration::from_secs(5);
         let error = run(&Tools::new(path, None), &hang).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        // Time enough to start a shell and write a line; where it was not, there is nothing to look for.
+        // Enough time to start a shell and write a line; if it was not, there is no process to look for.
         let pid = std::fs::read_to_string(&pid_file).unwrap_or_default();
         if !pid.trim().is_empty() {
-            assert!(!Path::new("/proc").join(pid.trim()).exists(), "pid {pid} lives on");
+            assert!(!Path::new("/proc").join(pid.trim()).exists(), "pid {pid} still runs");
         }
     }
 
     #[tokio::test]
-    async fn what_changes_the_machine_is_refused_in_a_unit_test() {
+    async fn a_unit_test_cannot_change_the_machine() {
         let dir = tempfile::tempdir().unwrap();
         tool(dir.path(), "launchctl", "exit 0");
         let absolute: &'static str =
@@ -212,7 +213,7 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{change}");
             assert!(error.to_string().contains(&change.to_string()), "{error}");
         }
-        // Asking is free, whether or not the tool is there.
+        // A query is allowed, whether or not the tool exists.
         assert_ne!(
             open.run(&Invocation::ask("systemctl", &["--version"])).await.map_err(|e| e.kind()),
             Err(io::ErrorKind::PermissionDenied)
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_guard_keeps_every_tool_out_that_is_not_below_it() {
+    async fn a_guard_refuses_every_tool_outside_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
         tool(&outside, "systemctl", "exit 0");

@@ -1,16 +1,16 @@
-//! What a manager knows about a unit. Every answer is three-valued: yes, no, or why it cannot be told.
+//! What a manager reports about a unit. Every value has three cases: yes, no, or unknown with the reason.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Known, or why not.
+/// A known value, or the reason why it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told<T> {
-    /// It is so.
+    /// The value is known.
     Known(T),
-    /// It cannot be told, because.
+    /// The value is unknown, for this reason.
     Unknown(String),
 }
 
@@ -23,7 +23,7 @@ impl<T> Told<T> {
         }
     }
 
-    /// The same with another value.
+    /// Applies `f` to a known value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Told<U> {
         match self {
             Self::Known(value) => Told::Known(f(value)),
@@ -33,46 +33,46 @@ impl<T> Told<T> {
 }
 
 impl Told<bool> {
-    /// Known to be so.
+    /// Known to be true.
     #[must_use]
     pub fn is_true(&self) -> bool {
         matches!(self, Self::Known(true))
     }
 
-    /// Known not to be so.
+    /// Known to be false.
     #[must_use]
     pub fn is_false(&self) -> bool {
         matches!(self, Self::Known(false))
     }
 }
 
-/// What runs, as the manager sees it.
+/// The state of a unit's process, as the manager reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Active {
     /// It runs (or, for a socket, listens).
     Running,
-    /// On its way there.
+    /// It is starting.
     Starting,
-    /// On its way down.
+    /// It is stopping.
     Stopping,
-    /// It died and the manager will start it again.
+    /// It failed, and the manager will start it again.
     Restarting,
-    /// It died and the manager has given up.
+    /// It failed, and the manager has given up.
     Failed,
-    /// It does not run and nobody asked for it.
+    /// It does not run, and was not requested to.
     Stopped,
-    /// It does not run, and the manager holds the definition that it would start it from (launchd: the label is
-    /// loaded). Neither up nor down: whatever its file says by now, a start would take the old one.
+    /// It does not run, but the manager has loaded the definition from which it would start it (launchd: the label is
+    /// loaded). Neither up nor down: a start would use the loaded definition, even if the file has changed.
     Idle,
 }
 
-/// One unit, as its manager sees it.
+/// One unit, as its manager reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitState {
-    /// Whether the manager knows a definition of it (`LoadState=loaded`; launchd: the label is in the domain).
+    /// Whether the manager has loaded a definition of it (`LoadState=loaded`; launchd: the label is in the domain).
     pub loaded: Told<bool>,
-    /// What runs.
+    /// The state of its process.
     pub active: Told<Active>,
     /// Whether it is set to start by itself (systemd: enabled; launchd: no disabled override).
     pub enabled: Told<bool>,
@@ -84,30 +84,30 @@ pub struct UnitState {
     pub stale: bool,
     /// Main process.
     pub pid: Option<u32>,
-    /// Restarts by the manager since the last start that a person asked for.
+    /// Restarts by the manager since the last requested start.
     pub restarts: Option<u32>,
-    /// The manager's own word for how the last run ended (`exit-code`, `watchdog`, …), if it was not well.
+    /// The manager's own word for how the last run ended (`exit-code`, `watchdog`, …), if it failed.
     pub result: Option<String>,
     /// Exit status of the last run, if there was one.
     pub exit: Option<i32>,
-    /// The line the service says about itself (systemd: `StatusText`).
+    /// The service's own status line (systemd: `StatusText`).
     pub says: Option<String>,
     /// The signal that ended the last run, if one did; `exit` is then absent.
     #[serde(default)]
     pub signal: Option<i32>,
-    /// Forbidden to start by its name being led to nothing (systemd: masked).
+    /// Its name is linked to /dev/null, so that it cannot start (systemd: masked).
     #[serde(default)]
     pub masked: bool,
-    /// Why the manager does not take the definition that there is: in its own words, where it has any.
+    /// Why the manager refuses the definition: in its own words, if it gives any.
     #[serde(default)]
     pub refused: Option<String>,
     /// The manager's own word for `enabled` (`enabled-runtime`, `static`, …).
     #[serde(default)]
     pub enablement: Option<String>,
-    /// What starts it at boot or login (systemd: the targets that want it and are there); `None`: not told.
+    /// The targets that start it at boot or login and exist (systemd: `WantedBy=`); `None`: not reported.
     #[serde(default)]
     pub wanted_by: Option<Vec<String>>,
-    /// It was never started since the manager read it, and told so: no earlier failure counts against it.
+    /// The manager reports that it was never started since it was loaded: no earlier failure counts against it.
     #[serde(default)]
     pub untried: bool,
 }
@@ -137,13 +137,13 @@ impl UnitState {
         }
     }
 
-    /// The file that the manager reads instead of `ours`: one of the same name in a directory that it prefers.
+    /// The file that the manager reads instead of `ours`: one with the same name in a directory that it prefers.
     #[must_use]
     pub fn shadow_of(&self, ours: &Path) -> Option<&Path> {
         self.file.as_deref().filter(|file| *file != ours)
     }
 
-    /// Whether it runs: up, or on its way there.
+    /// Whether it runs or is starting.
     #[must_use]
     pub fn running(&self) -> Told<bool> {
         self.active

@@ -1,4 +1,4 @@
-//! A runner with a script: what must be asked, in order, and what is answered.
+//! A runner with a script: the expected commands, in order, and their outputs.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,23 +6,23 @@ use std::io;
 
 use super::invocation::{Invocation, Output, Runner};
 
-/// The script, and what is left of it.
+/// The rest of the script.
 pub(crate) struct Script {
     left: RefCell<VecDeque<(String, io::Result<Output>)>>,
 }
 
 impl Script {
-    /// Lines `(as typed, answer)`.
+    /// Lines `(command, output)`.
     pub(crate) fn new<const N: usize>(lines: [(&str, io::Result<Output>); N]) -> Self {
         let lines = lines.into_iter().map(|(typed, answer)| (typed.to_owned(), answer));
         Self { left: RefCell::new(lines.collect()) }
     }
 
-    /// Everything in it was asked.
+    /// Asserts that the whole script was used.
     #[track_caller]
     pub(crate) fn is_played(&self) {
         let left: Vec<String> = self.left.borrow().iter().map(|(typed, _)| typed.clone()).collect();
-        assert!(left.is_empty(), "nobody asked: {left:#?}");
+        assert!(left.is_empty(), "not run: {left:#?}");
     }
 }
 
@@ -32,18 +32,18 @@ impl Runner for Script {
             .left
             .borrow_mut()
             .pop_front()
-            .unwrap_or_else(|| panic!("the script is over, and this was asked: {invocation}"));
+            .unwrap_or_else(|| panic!("the script has ended, and this was run: {invocation}"));
         assert_eq!(invocation.to_string(), typed);
         answer
     }
 }
 
-/// It worked and said this.
+/// Succeeded with this output.
 pub(crate) fn says(stdout: &str) -> io::Result<Output> {
     Ok(Output { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() })
 }
 
-/// It failed and said this.
+/// Failed with this output.
 pub(crate) fn fails(code: i32, stderr: &str) -> io::Result<Output> {
     Ok(Output { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() })
 }

@@ -1,7 +1,7 @@
-//! What of the home's root is a leftover, where it goes, and how it comes back. Pure.
+//! Which files of the home's root are leftovers, where they are moved, and how they are restored. Pure.
 //!
-//! Only names that an older version is known to have given are moved (contract B-131). What this version uses is never
-//! listed, and everything else is shown and left: it is somebody's.
+//! Only names that an older version is known to have used are moved. Files of this version are never
+//! listed, and all others are shown and left: they may belong to the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -14,10 +14,10 @@ use crate::plan::observed::Kind;
 use crate::plan::step::Step;
 use crate::plan::{Plan, Verb};
 
-/// How the name of an archive begins; its day follows.
+/// The start of the name of an archive; its day follows.
 const ARCHIVE: &str = ".archive-";
 
-/// Between a name and a number, where the archive has that name already.
+/// Separates a name and a number, if the archive already has that name.
 const DUP: &str = ".dup-";
 
 /// Mode of an archive.
@@ -35,10 +35,10 @@ const NAMES: [&str; 8] = [
     "tokens.db",
 ];
 
-/// How other names of leftovers begin.
+/// Prefixes of other names of leftovers.
 const PREFIXES: [&str; 2] = ["daily.db-", "tokens.db-"];
 
-/// What this version, or the one before it, has at the root of a home. The directories of modules come on top.
+/// Names that this version, or the one before it, uses at the root of a home. The directories of modules are added.
 const OURS: [&str; 23] = [
     ".parachute-home",
     "bin",
@@ -65,57 +65,57 @@ const OURS: [&str; 23] = [
     "well-known",
 ];
 
-/// What may be done with something at the root of the home.
+/// What may be done with a file at the root of the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {
     /// It can be moved.
     Safe,
-    /// It can be moved with the files that belong to it, once nobody uses them.
+    /// It can be moved with its related files, once no process uses them.
     LiveDb,
     /// It is left.
     Unknown,
 }
 
-/// Something at the root of the home that this version does not use.
+/// A file at the root of the home that this version does not use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Leftover {
-    /// Its name; of an unknown one what can be shown of it.
+    /// Its name; of an unknown one, its printable form.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// What may be done with it.
     pub label: Label,
     /// Bytes, links not followed; 0 for what is left.
     pub bytes: u64,
-    /// Why something with a known name is left.
+    /// Why a file with a known name is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<&'static str>,
 }
 
-/// One way of something.
+/// One move of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Move {
-    /// Where it is.
+    /// Its current path.
     pub from: PathBuf,
-    /// Where it shall be.
+    /// Its new path.
     pub to: PathBuf,
 }
 
-/// Something that does not come back from an archive.
+/// A file that is not restored from an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stay {
-    /// Its name in the archive, as far as it can be shown.
+    /// Its name in the archive, in printable form.
     pub name: String,
     /// Why it stays.
     pub because: &'static str,
 }
 
-/// What may be done with what has this name; `None`: this version uses it. `modules` are the names that modules have at
-/// the root; `None`: nobody knows.
+/// What may be done with a file of this name; `None`: this version uses it. `modules` are the names that modules have
+/// at the root; `None`: unknown.
 #[must_use]
 pub fn label(name: &OsStr, kind: Kind, modules: Option<&BTreeSet<String>>) -> Option<Label> {
-    // A name that is not UTF-8 is none that any version gave.
+    // No version used a name that is not UTF-8.
     let Some(name) = name.to_str() else {
         let hidden = name.as_encoded_bytes().starts_with(b".");
         return (!hidden).then_some(Label::Unknown);
@@ -125,7 +125,7 @@ pub fn label(name: &OsStr, kind: Kind, modules: Option<&BTreeSet<String>>) -> Op
         return None;
     }
     let is_dir = kind == Kind::Dir;
-    // A directory may be that of a module that cannot be read of.
+    // A directory may belong to a module whose row cannot be read.
     if !is_left(name, is_dir) || (is_dir && modules.is_none()) {
         return Some(Label::Unknown);
     }
@@ -136,18 +136,18 @@ pub fn label(name: &OsStr, kind: Kind, modules: Option<&BTreeSet<String>>) -> Op
     })
 }
 
-/// Whether an older version gave this name.
+/// Whether an older version used this name.
 fn is_left(name: &str, is_dir: bool) -> bool {
     let exact = NAMES.contains(&name) && (name != "lens" || is_dir);
     exact || PREFIXES.iter().any(|start| name.len() > start.len() && name.starts_with(start))
 }
 
-/// Sorts what is shown: what can be moved by name, then the rest by name.
+/// Sorts for the screen: movable files by name, then the rest by name.
 pub fn sort(leftovers: &mut [Leftover]) {
     leftovers.sort_by(|a, b| (a.label == Label::Unknown, &a.name).cmp(&(b.label == Label::Unknown, &b.name)));
 }
 
-/// What can be moved.
+/// The movable files.
 pub fn movable(leftovers: &[Leftover]) -> impl Iterator<Item = &Leftover> {
     leftovers.iter().filter(|leftover| leftover.label != Label::Unknown)
 }
@@ -172,8 +172,8 @@ pub fn is_day(text: &str) -> bool {
     text.len() == 10 && text.bytes().enumerate().all(shape)
 }
 
-/// Moves leftovers into the archive, where `taken` names are given already. A database and the files that belong to
-/// it go one after the other, and under the same number if one of their names is taken.
+/// Moves leftovers into the archive, where `taken` names exist already. A database and its related files
+/// are moved one after the other, and get the same number if one of their names is taken.
 #[must_use]
 pub fn away(root: &Path, archive: &Path, leftovers: &[Leftover], taken: &BTreeSet<String>) -> Vec<Move> {
     let mut sets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -193,8 +193,8 @@ pub fn away(root: &Path, archive: &Path, leftovers: &[Leftover], taken: &BTreeSe
     moves
 }
 
-/// Brings back what is in the archive, as far as its names at the root are free: a database with the files that belong
-/// to it, or none of them; of several with one name the first that came. `taken` are the names at the root.
+/// Restores files from the archive, if their names at the root are free: a database with its related files,
+/// or none of them; of several with one name the first one. `taken` are the names at the root.
 #[must_use]
 pub fn back(
     root: &Path,
@@ -239,7 +239,7 @@ pub fn plan_away(archive: &Path, moves: &[Move]) -> Plan {
     plan
 }
 
-/// The steps of [`back`]. An archive with nothing left in it goes.
+/// The steps of [`back`]. An empty archive is removed.
 #[must_use]
 pub fn plan_back(archive: &Path, moves: &[Move]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
@@ -261,7 +261,7 @@ fn set_of(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// All names of a set, there or not: a database must not come to lie beside the write-ahead log of another.
+/// All names of a set, existing or not: a database must not be placed beside the write-ahead log of another.
 fn whole(set: &str) -> Vec<String> {
     let ends: &[&str] = if set.ends_with(".db") { &["", "-wal", "-shm"] } else { &[""] };
     ends.iter().map(|end| format!("{set}{end}")).collect()

@@ -1,4 +1,4 @@
-//! What was found of the detached model, as plain data. A test is a literal of it.
+//! Facts about the detached model, as plain data. A test is a literal of them.
 
 use std::path::PathBuf;
 
@@ -12,58 +12,58 @@ use crate::process::os_bytes::OsBytes;
 use crate::process::system::Stream;
 use crate::unit::name::UnitName;
 
-/// Everything that was found.
+/// All facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Legacy {
     /// The home.
     pub home: PathBuf,
-    /// Uid of whose daemons they would be.
+    /// User id of the daemons' user.
     pub uid: u32,
-    /// What the home says there could be: the hub, then its modules.
+    /// The roles that the home declares: the hub, then its modules.
     pub roles: Vec<Role>,
-    /// Why services.json cannot be used: then nobody knows what else there could be.
+    /// Why services.json cannot be used: then the roles are incomplete.
     pub broken: Option<String>,
     /// Every pidfile.
     pub pidfiles: Vec<Pidfile>,
-    /// Where the older hub wrote its port.
+    /// The port file of the detached hub.
     pub port_file: Option<PathBuf>,
-    /// Every process that something points at.
+    /// Every process that a pidfile, a port or a log leads to.
     pub seen: Vec<Seen>,
-    /// Who listens on the declared ports.
+    /// The holders of the declared ports.
     pub ports: Vec<PortFact>,
-    /// The port of a supervised hub of this home, or of its manager's socket: whoever holds that is no stranger.
+    /// The port of a supervised hub of this home, or of its manager's socket: its holder is not a foreign process.
     pub kept: Option<u16>,
-    /// Units that would bring a daemon back.
+    /// Units that would restart a daemon.
     pub units: Vec<StaleUnit>,
 }
 
-/// One that the home declares.
+/// A daemon that the home declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     /// `hub`, or the short name of a module.
     pub name: String,
     /// Ports it may listen on.
     pub ports: Vec<u16>,
-    /// The log that the older program opened for it.
+    /// The log that the original hub opened for it.
     pub log: PathBuf,
-    /// How it is started, where that is known.
+    /// Its start command, if known.
     pub start: Option<Start>,
-    /// SIGTERM to SIGKILL, milliseconds.
+    /// Time between SIGTERM and SIGKILL, milliseconds.
     pub grace_ms: u64,
 }
 
-/// A start command, as the home has it now.
+/// A start command, as in the home's files now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Program and arguments.
     pub argv: Vec<OsBytes>,
-    /// Where the program is, if it is anywhere.
+    /// The path of the program, if it was found.
     pub program: Option<PathBuf>,
     /// Working directory.
     pub cwd: Option<PathBuf>,
 }
 
-/// A process that something points at: a pidfile, a port, a log.
+/// A process that a pidfile, a port or a log leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its identity.
@@ -74,23 +74,23 @@ pub struct Seen {
     pub group: u32,
     /// Its session.
     pub session: u32,
-    /// Those above it, nearest first.
+    /// Its ancestors, nearest first.
     pub above: Vec<u32>,
-    /// We, or one of those above us.
+    /// It is this process, or an ancestor of it.
     pub ourselves: bool,
-    /// Its arguments, if they can be seen.
+    /// Its arguments, if they are readable.
     pub argv: Option<Vec<OsBytes>>,
     /// The file it executes.
     pub exe: Option<PathBuf>,
     /// Its working directory.
     pub cwd: Option<PathBuf>,
-    /// The home that its environment names.
+    /// The home in its environment.
     pub home: Option<PathBuf>,
     /// PATH in its environment.
     pub path: Option<OsBytes>,
-    /// The module whose mark it carries: a supervisor has it.
+    /// The module in its mark: it runs under a supervisor.
     pub mark: Option<String>,
-    /// Where its input, output and errors go.
+    /// The files behind its input, output and errors.
     pub streams: [Option<Stream>; 3],
     /// Declared ports that it listens on.
     pub listens: Vec<u16>,
@@ -98,28 +98,28 @@ pub struct Seen {
     pub command: String,
 }
 
-/// Who listens on a declared port.
+/// The holder of a declared port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortFact {
-    /// Which port.
+    /// The port.
     pub port: u16,
-    /// Whose it is: a name of [`Role`].
+    /// Its owner: a name of [`Role`].
     pub of: String,
-    /// Who a client of the loopback would reach.
+    /// The process that a client of the loopback would reach.
     pub occupant: Occupant,
-    /// Everybody who has the socket open, as far as this user may see.
+    /// All processes that have the socket open, as far as this user may see.
     pub holders: Vec<ProcessId>,
 }
 
-/// A unit of the time before the supervisor, with a name that only this program's ancestors used.
+/// A unit from before the supervisor, with a name that only this program's predecessors used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaleUnit {
-    /// Which.
+    /// The unit.
     pub unit: UnitName,
     /// Its file.
     pub path: PathBuf,
-    /// What the manager that we drive knows of it; `None`: it belongs to another one, and its file is all we see.
+    /// The state in the manager that we drive; `None`: it belongs to another manager, and only its file is known.
     pub state: Option<UnitState>,
-    /// What disables it there.
+    /// The command that disables it there.
     pub by_hand: Option<String>,
 }

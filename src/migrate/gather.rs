@@ -35,28 +35,28 @@ use crate::process::{ports, user::User};
 
 /// A pidfile holds one number.
 const MAX_PIDFILE: u64 = 4096;
-/// SIGTERM to SIGKILL for the hub, and for a module that does not say: as the older program had it.
+/// Time between SIGTERM and SIGKILL for the hub, and for a module that sets none: as in the original.
 const GRACE: Duration = Duration::from_secs(5);
-/// The older hub's name among the roles.
+/// The detached hub's name among the roles.
 pub const HUB: &str = "hub";
 
-/// Where to look, and for whom.
+/// Where to look, and for which user.
 #[derive(Debug, Clone)]
 pub struct Seed<'a> {
-    /// Whose daemons.
+    /// The daemons' user.
     pub person: &'a User,
-    /// Their home.
+    /// The user's home.
     pub home: &'a Home,
-    /// The environment of whoever asks.
+    /// The caller's environment.
     pub env: &'a BTreeMap<OsString, OsString>,
     /// The time.
     pub now: Timestamp,
 }
 
-/// Looks for daemons: pidfiles, ports, logs, and the processes they point at.
+/// Looks for daemons: pidfiles, ports, logs, and the processes they lead to.
 ///
 /// # Errors
-/// [`Unknown`]: the system does not tell what runs here, so nothing can be said about it.
+/// [`Unknown`]: the system does not report which processes run, so nothing is known.
 pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
     let (roles, broken) = roles(seed);
     let census = Census::take()?;
@@ -107,9 +107,9 @@ pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
     }
 }
 
-/// Asks for units that would bring a daemon back: those of the driver's manager, and the files of all others.
+/// Looks for units that would restart a daemon: those of the driver's manager, and the files of all others.
 ///
-/// `others` are further managers of this machine, which are only asked.
+/// `others` are further managers of this machine, which are only queried.
 pub async fn units<R: Runner, S: Runner>(
     legacy: &mut Legacy,
     driver: &Driver<R>,
@@ -136,7 +136,7 @@ pub async fn units<R: Runner, S: Runner>(
     legacy.units = found;
 }
 
-/// Where the supervised hub of this home listens, or would.
+/// The current or configured port of the supervised hub of this home.
 async fn port_of(home: &Home) -> u16 {
     if let Ok(status) = Client::new(home.socket()).get::<Status>("/api/status").await {
         return status.hub.port;
@@ -191,7 +191,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where the older program wrote the pid of one of its daemons.
+/// The pidfile of a daemon of the original.
 #[must_use]
 pub fn pidfile_of(home: &Home, name: &str) -> PathBuf {
     home.root().join(name).join("run").join(format!("{name}.pid"))

@@ -1,4 +1,4 @@
-//! Who uses the home, so that nothing below it may be moved. Facts are read here; only what is proven counts.
+//! Finds users of the home, so that no file in use is moved. Facts are read here; only proven users count.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,22 +19,22 @@ use crate::process::{ports, table};
 /// Largest pidfile that is read, bytes.
 const PIDFILE: u64 = 64;
 
-/// How much later than its pidfile a process may seem to have started although it wrote it: clocks are set.
+/// How much later than its pidfile a process may seem to have started although it wrote it: clocks are adjusted.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Somebody who uses the home.
+/// A process that uses the home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HomeUser {
     /// One sentence.
     pub who: String,
-    /// The command that ends it, or tells more.
+    /// The command that ends it, or shows more.
     pub next: String,
 }
 
-/// The lock that a hub of this home would need, if there ever was one. Held, no hub begins to use the home.
+/// The lock that a hub of this home would need, if there ever was one. While it is held, no hub starts on the home.
 ///
 /// # Errors
-/// The [`HomeUser`] who has it.
+/// The [`HomeUser`] that has it.
 pub fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
     let path = home.hub_lock();
     if !fs::exists(&path) {
@@ -49,12 +49,12 @@ pub fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
                 next: "parachute stop".to_owned(),
             })
         }
-        // What cannot be locked proves nothing.
+        // A lock that cannot be taken for another reason proves nothing.
         Err(LockError::File(_) | LockError::Flock { .. }) => Ok(None),
     }
 }
 
-/// Who else uses the home: processes that wrote a pidfile in it, and listeners on its ports.
+/// The other users of the home: processes that wrote a pidfile in it, and listeners on its ports.
 #[must_use]
 pub fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
     let mut pids = BTreeSet::new();
@@ -66,7 +66,7 @@ pub fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
             users.push(user);
         }
     }
-    // One look at all ports: there may be thousands of rows.
+    // One scan of all ports: there may be thousands of rows.
     let listening = ports::occupied().unwrap_or_default();
     for port in declared(home).intersection(&listening).copied() {
         for id in ports::holders(port).unwrap_or_default() {
@@ -79,7 +79,7 @@ pub fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
     users
 }
 
-/// Says of each whose it is, and why: a number alone is nothing to kill.
+/// Shows each process, its owner and the reason: a pid alone is not enough to kill a process.
 const WHO: &str = "parachute migrate --list";
 
 /// `<home>/*/run/*.pid`.
@@ -108,14 +108,13 @@ fn by_pidfile(file: &Path, now: Timestamp) -> Option<(u32, HomeUser)> {
     Some((pid, HomeUser { who, next: WHO.to_owned() }))
 }
 
-/// Whether it started after the file was written, `written` nanoseconds after the epoch: then the number was given
-/// again.
+/// Whether it started after the file was written, `written` nanoseconds after the epoch: then the pid was reused.
 fn is_another(now: Timestamp, age: Duration, written: i128) -> bool {
     let started = i128::from(now.0) * 1_000_000 - i128::try_from(age.as_nanos()).unwrap_or(i128::MAX);
     started > written + i128::try_from(SLACK.as_nanos()).unwrap_or(0)
 }
 
-/// Ports that the home names, and the one that needs no naming.
+/// Ports that the home names, and the default one.
 fn declared(home: &Home) -> BTreeSet<u16> {
     let mut ports = BTreeSet::from([port::HUB]);
     ports.extend(settings::read(home).ok().and_then(|settings| settings.hub.port).map(u16::from));
@@ -126,7 +125,7 @@ fn declared(home: &Home) -> BTreeSet<u16> {
     ports
 }
 
-/// Whether it is proven to use this home: by where it is, what it executes, its environment, or an open file.
+/// Whether it is proven to use this home: by its directory, its program, its environment, or an open file.
 fn works_in(id: &ProcessId, home: &Home) -> bool {
     let root = fs::resolved(home.root());
     let below = |path: Option<PathBuf>| path.is_some_and(|path| path.starts_with(&root));
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_was_given_again_is_another_process() {
+    fn a_reused_pid_is_another_process() {
         let now = Timestamp(1_000_000_000);
         let written = |seconds: u64| i128::from(now.0) * 1_000_000 - i128::from(seconds) * 1_000_000_000;
         let age = Duration::from_secs(100);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn pidfiles_are_believed_only_as_far_as_they_can_be() {
+    fn pidfiles_count_only_if_the_process_uses_the_home() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         let put = |name: &str, text: &str| {
@@ -164,7 +163,7 @@ mod tests {
         let now = Timestamp::parse("2099-01-01 00:00:00").unwrap();
         assert_eq!(users(&home, now), []);
         put("vault", &format!("{}\n", std::process::id()));
-        // By the clock of then this process is as old as the file.
+        // By the clock of the test this process is as old as the file.
         let live = users(&home, Timestamp(0));
         assert_eq!(live.len(), 1, "{live:?}");
         assert!(

@@ -1,15 +1,15 @@
-//! Is this process a daemon of the detached model, and which? Pure.
+//! Decides whether a process is a daemon of the detached model, and which. Pure.
 //!
-//! Only [`Ownership::Ours`] may lead to a signal. One clue never does: a pidfile may name whoever has the number now, a
-//! port may be a stranger's, a command line looks like another one, a log may be open in an editor. It takes two that
-//! have nothing to do with each other, and nothing that speaks against it:
+//! Only [`Ownership::Ours`] may lead to a signal. One clue never does: a pidfile may name a process that reused the
+//! pid, a port may be held by a foreign process, command lines look alike, a log may be open in an editor. It takes two
+//! independent clues, and none against it:
 //!
-//! | the pidfile names it | it listens on the port | its output goes to the log | it runs the command | in its directory or home | |
-//! |---|---|---|---|---|---|
+//! | the pidfile names it | it listens on the port | its output goes to the log | it runs the command | in its
+//! directory or home | | |---|---|---|---|---|---|
 //! | yes | one of these three | | | – | ours |
 //! | – | yes | yes | – | – | ours |
 //! | – | – | yes | yes | yes | ours |
-//! | – | – | yes | – | – | ours, if one that is ours was started by it |
+//! | – | – | yes | – | – | ours, if it started one that is ours |
 //! | anything else | | | | | cannot tell |
 
 use std::fmt;
@@ -21,32 +21,32 @@ use super::facts::{Legacy, Role, Seen};
 use super::pidfile::Worth;
 use crate::process::attribution;
 
-/// The judgement.
+/// The decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Ownership {
-    /// It is this one's daemon, and may be stopped.
+    /// It is this role's daemon, and may be stopped.
     Ours {
-        /// What proves it.
+        /// The proofs.
         proofs: Vec<Proof>,
     },
-    /// It is provably somebody else's.
+    /// It is proven to be another process.
     NotOurs {
-        /// What proves that.
+        /// The proof.
         against: Against,
     },
-    /// Something speaks for it, and not enough: it is treated as somebody else's.
+    /// Some clues, but not enough: it is treated as not ours.
     CannotTell {
-        /// What speaks for it.
+        /// The clues.
         clues: Vec<Proof>,
     },
 }
 
-/// What speaks for it.
+/// A clue for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
-    /// Its pidfile names it, and it ran when that was written.
+    /// Its pidfile names it, and it ran when the pidfile was written.
     Recorded,
     /// It listens on a port of its own.
     Listens,
@@ -62,21 +62,21 @@ pub enum Proof {
     Parent,
 }
 
-/// What speaks against it.
+/// A proof against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
-    /// It is this command, or one of those that started it.
+    /// It is this command, or an ancestor of it.
     Ourselves,
     /// It belongs to another user.
     OtherUser(u32),
     /// It belongs to another home.
     OtherHome(PathBuf),
-    /// A supervisor has it already, as this module.
+    /// A supervisor already runs it, as this module.
     Supervised(String),
 }
 
-/// Judges one process as the daemon of one role.
+/// Decides about one process as the daemon of one role.
 #[must_use]
 pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
     if let Some(against) = excluded(legacy, seen) {
@@ -93,12 +93,12 @@ pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
     if proven { Ownership::Ours { proofs: clues } } else { Ownership::CannotTell { clues } }
 }
 
-/// Judges every process that was seen: the role it fits best, and how. In the order of [`Legacy::seen`].
+/// Decides about every process: the role that fits best, and the decision. In the order of [`Legacy::seen`].
 #[must_use]
 pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Ownership)> {
     let mut all: Vec<(Option<&Role>, Ownership)> =
         legacy.seen.iter().map(|seen| best(legacy, seen)).collect();
-    // Whoever started one that is ours in the same session, and writes to its log, is its wrapper.
+    // A process that started one of ours in the same session, and writes to its log, is its wrapper.
     for at in 0..all.len() {
         let (Some(role), Ownership::CannotTell { clues }) = &all[at] else { continue };
         let seen = &legacy.seen[at];
@@ -125,7 +125,7 @@ fn best<'a>(legacy: &'a Legacy, seen: &Seen) -> (Option<&'a Role>, Ownership) {
     };
     let mut judged: Vec<(Option<&Role>, Ownership)> =
         legacy.roles.iter().map(|role| (Some(role), judge(legacy, role, seen))).collect();
-    // Stable: of equals the first counts.
+    // Stable: of equal ones the first counts.
     judged.sort_by_key(|(_, verdict)| std::cmp::Reverse(weight(verdict)));
     match judged.into_iter().next() {
         Some((_, verdict @ Ownership::NotOurs { .. })) => (None, verdict),

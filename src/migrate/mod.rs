@@ -1,13 +1,13 @@
-//! From detached daemons to the supervised hub, and back if anything fails; and what an older version left at the root
-//! of the home, into the archive and back.
+//! From detached daemons to the supervised hub, and back if anything fails; and leftovers of an older version at the
+//! root of the home, into the archive and back.
 //!
 //! ```text
-//! pidfiles · ports · logs · /proc · manager ─gather─► Legacy ─judge─► whose is it? ─planner─► Plan
+//! pidfiles · ports · logs · /proc · manager ─gather─► Legacy ─judge─► which are ours? ─planner─► Plan
 //! leftovers at the root of the home         ─sweep──► Leftovers ────── archive ────────────► Plan
 //! ```
 //!
-//! The most dangerous room of the house: what it plans stops things that people depend on. So nothing here signals
-//! anybody or moves anything: it finds, judges and plans, and [`plan`](crate::plan) performs. `gather`, `preflight`,
+//! The most dangerous room: its plans stop services that users depend on. So nothing here signals
+//! a process or moves a file: it finds, decides and plans, and [`plan`](crate::plan) performs. `gather`, `preflight`,
 //! `sweep` and `guard` read; everything else is pure.
 
 pub mod archive;

@@ -1,4 +1,4 @@
-//! Pidfiles of the detached model: a number that was true once. Pure.
+//! Pidfiles of the detached model: a pid that may be outdated. Pure.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,80 +8,80 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::id::ProcessId;
 
-/// How far a file's time and a process's may be apart without meaning anything: file systems and clock ticks round,
-/// and a clock may have been set a little.
+/// Largest meaningless difference between a file's time and a process's: file systems and clock ticks round,
+/// and a clock may have been adjusted a little.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Longest content that is shown, characters.
+/// Longest content on a screen, characters.
 const SHOWN: usize = 40;
 
-/// A pidfile, and what it is worth.
+/// A pidfile, and what it proves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pidfile {
-    /// Whose: `hub`, or the short name of a module.
+    /// Its role: `hub`, or the short name of a module.
     pub of: String,
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// The number in it, if it is one that a process could have.
+    /// The pid in it, if it is valid.
     pub pid: Option<u32>,
-    /// What it is worth.
+    /// What it proves.
     pub worth: Worth,
 }
 
-/// What a pidfile is worth.
+/// What a pidfile proves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "worth", rename_all = "snake_case")]
 pub enum Worth {
-    /// It names this process, which ran when it was written. That alone proves nothing yet.
+    /// It names this process, which ran when it was written. That alone is no proof.
     Names {
-        /// Which.
+        /// The process.
         id: ProcessId,
     },
-    /// It names nobody.
+    /// It names no process.
     Garbage {
-        /// Why.
+        /// The reason.
         why: Garbage,
     },
-    /// It cannot be read, or the system does not tell.
+    /// It cannot be read, or the system gives no answer.
     Unknown {
-        /// Why.
+        /// The reason.
         because: String,
     },
 }
 
-/// Why a pidfile names nobody.
+/// Why a pidfile names no process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Garbage {
-    /// It holds something that is no pid.
+    /// Its content is not a pid.
     Junk(String),
-    /// 0, 1 or a negative number: no daemon has it, and a signal to it would reach a group, or everybody.
+    /// 0, 1 or a negative number: no daemon has it, and a signal to it would reach a group, or all processes.
     Reserved(String),
-    /// This very command, or one of those that started it.
+    /// This command, or an ancestor of it.
     Above,
-    /// No process has the number.
+    /// No process has the pid.
     Dead,
     /// It was written before this boot.
     OtherBoot,
-    /// The process that has the number now started after the file was written.
+    /// The process with this pid started after the file was written.
     Recycled,
 }
 
-/// What is known of the process that has the number.
+/// The process with the pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
     /// Its identity.
     pub id: ProcessId,
     /// How long it has been running.
     pub age: Duration,
-    /// Whether it is we, or above us.
+    /// Whether it is this process, or an ancestor.
     pub above: bool,
 }
 
 /// The pid in a pidfile: decimal digits, and at most blanks around them.
 ///
 /// # Errors
-/// [`Garbage`]. Nothing is cut off to make a number of it.
+/// [`Garbage`]. Nothing is stripped to make a valid number.
 pub fn parse(content: &[u8]) -> Result<u32, Garbage> {
     let text = String::from_utf8_lossy(content);
     let word = text.trim();
@@ -98,14 +98,14 @@ pub fn parse(content: &[u8]) -> Result<u32, Garbage> {
     }
     match word.parse::<i64>() {
         Ok(..=1) => Err(Garbage::Reserved(shown())),
-        // No system gives out larger ones (PID_MAX_LIMIT of Linux is 2^22).
+        // No system assigns larger ones (PID_MAX_LIMIT of Linux is 2^22).
         Ok(pid) => u32::try_from(pid).ok().filter(|pid| *pid < 1 << 30).ok_or_else(|| Garbage::Junk(shown())),
         Err(_) if word.starts_with('-') => Err(Garbage::Reserved(shown())),
         Err(_) => Err(Garbage::Junk(shown())),
     }
 }
 
-/// What a number in a file of this age is worth. `uptime`: since the machine began, if start times count from there.
+/// What a pid in a file of this age proves. `uptime`: since the machine booted, if start times count from there.
 #[must_use]
 pub fn weigh(age: Duration, uptime: Option<Duration>, bearer: Option<Bearer>) -> Worth {
     let garbage = |why| Worth::Garbage { why };
@@ -141,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn numbers_and_what_only_looks_like_one() {
+    fn valid_and_invalid_pids() {
         for (text, pid) in [("52\n", 52), ("  7\r\n", 7), ("4194303", 4_194_303), ("0007", 7)] {
             assert_eq!(parse(text.as_bytes()), Ok(pid));
         }
@@ -160,9 +160,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever it holds: what comes out is a pid that a process can have, and is what was written.
+        /// For any content: the result is a valid pid, and equals the content.
         #[test]
-        fn nothing_is_made_up(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
+        fn no_pid_is_invented(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
             if let Ok(pid) = parse(&bytes) {
                 prop_assert!(pid > 1);
                 let text = String::from_utf8(bytes).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_is_worth() {
+    fn what_a_pidfile_proves() {
         let id = ProcessId { pid: 52, started: Started(1), boot: BootId("b".into()) };
         let bearer = |age| Some(Bearer { id: id.clone(), age: s(age), above: false });
         let up = Some(s(1000));

@@ -1,13 +1,13 @@
-//! From what was found to the plan of the cutover. Pure.
+//! From the facts to the plan of the cutover. Pure.
 //!
-//! The order keeps the time without a service short, and is safe at every moment:
+//! The order keeps the downtime short, and is safe at every moment:
 //!
 //! ```text
-//! the unit is written and enabled   everything that runs goes on running; a power cut from here on ends in the hub
-//! stale units are disabled          nothing brings a daemon back
+//! the unit is written and enabled   all daemons keep running; a power cut from here on leads to the hub
+//! stale units are disabled          nothing restarts a daemon
 //! the daemons are stopped           captured first, all at once
-//! their ports are free              else everything is taken back
-//! the hub is started                and is healthy, and every module that served is ready, else everything is taken back
+//! their ports are free              else everything is undone
+//! the hub is started                and is healthy, and every module that served is ready, else everything is undone
 //! pidfiles are removed
 //! ```
 
@@ -26,40 +26,40 @@ use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::process::id::ProcessId;
 
-/// Longest wait for ports to become free: what held them is gone by then.
+/// Longest wait for ports to become free: their holders have ended by then.
 const FREE: Duration = Duration::from_secs(15);
 /// What a cutover adds to a module's own start: stop, units, hub (`cargo bench --bench cutover`).
 const HANDOVER: &str = "0.1 s";
 /// Longest wait for a module that served before.
 const READY: Duration = Duration::from_secs(60);
 
-/// What was asked.
+/// The request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// Of the installing part.
+    /// The options of the installing part.
     pub install: planner::Request,
 }
 
-/// What the findings come to: who is stopped, and who is left alone.
+/// The result for all processes: which are stopped, and which are left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// Daemons of ours, each once.
     pub daemons: Vec<Daemon>,
-    /// Everybody else that something pointed at, and why.
+    /// Every other process, and the reason.
     pub others: Vec<(ProcessId, String, Ownership)>,
-    /// Ports that are held by somebody else.
+    /// Ports that foreign processes hold.
     pub strangers: Vec<(PortFact, Ownership)>,
 }
 
 impl Findings {
-    /// Whether there is anything of the detached model that acts: a daemon, or a unit that would start one.
+    /// Whether anything of the detached model is active: a daemon, or a unit that would start one.
     #[must_use]
     pub fn is_legacy(&self, legacy: &Legacy) -> bool {
         !self.daemons.is_empty() || legacy.units.iter().any(|unit| revives(unit) == Some(true))
     }
 }
 
-/// Whether a unit would start its daemon, or runs it; `None`: it cannot be told.
+/// Whether a unit would start its daemon, or runs it; `None`: unknown.
 fn revives(unit: &StaleUnit) -> Option<bool> {
     let state = unit.state.as_ref()?;
     if state.enabled.is_true() || state.running().is_true() {
@@ -68,7 +68,7 @@ fn revives(unit: &StaleUnit) -> Option<bool> {
     (state.enabled.is_false() && state.running().is_false()).then_some(false)
 }
 
-/// Judges everything that was found.
+/// Decides about every process and port.
 #[must_use]
 pub fn findings(legacy: &Legacy) -> Findings {
     let judged = judge_all(legacy);
@@ -119,7 +119,7 @@ pub fn findings(legacy: &Legacy) -> Findings {
 fn daemon(legacy: &Legacy, role: &Role, seen: &Seen, below: &[&Seen], why: &str) -> Daemon {
     let mut ports: BTreeSet<u16> = seen.listens.iter().copied().collect();
     ports.extend(below.iter().flat_map(|other| &other.listens));
-    // One that names another process is not this one's to write.
+    // A pidfile that names another process must not be rewritten for this one.
     let pidfile = legacy.pidfiles.iter().find(|pidfile| {
         pidfile.of == role.name && !matches!(&pidfile.worth, Worth::Names { id } if *id != seen.id)
     });
@@ -138,7 +138,7 @@ fn daemon(legacy: &Legacy, role: &Role, seen: &Seen, below: &[&Seen], why: &str)
     }
 }
 
-/// The group or session of a leader that its pidfile still names, and that is gone.
+/// The group or session of a leader that its pidfile still names, and that has ended.
 fn left_behind(pidfile: Option<&Pidfile>, seen: &Seen) -> Option<u32> {
     let pidfile = pidfile.filter(|pidfile| pidfile.worth == Worth::Garbage { why: Garbage::Dead })?;
     pidfile.pid.filter(|pid| *pid != seen.id.pid && (seen.group == *pid || seen.session == *pid))
@@ -158,7 +158,7 @@ fn belongs_to(legacy: &Legacy, daemons: &[Daemon], seen: &Seen) -> bool {
     })
 }
 
-/// The unit whose main process it is, or started it.
+/// The unit whose main process it is, or whose main process started it.
 fn kept_by_unit<'a>(legacy: &'a Legacy, seen: &Seen) -> Option<&'a StaleUnit> {
     legacy.units.iter().find(|unit| {
         let pid = unit.state.as_ref().and_then(|state| state.pid);
@@ -166,7 +166,7 @@ fn kept_by_unit<'a>(legacy: &'a Legacy, seen: &Seen) -> Option<&'a StaleUnit> {
     })
 }
 
-/// Why whoever holds a port is not ours; `None`: it is, or a supervisor of this home has it.
+/// Why the holder of a port is not ours; `None`: it is, or it runs under a supervisor of this home.
 fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Ownership> {
     let nothing = Ownership::CannotTell { clues: Vec::new() };
     if port.holders.is_empty() {
@@ -192,7 +192,7 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Owne
 /// Plans the cutover. `facts` are those of `init` on the same machine.
 ///
 /// # Errors
-/// [`Refusal`]: what a person must decide first. Nothing would be stopped before that.
+/// [`Refusal`]: what the user must decide first. Nothing would be stopped before that.
 pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
     if let Some(broken) = &legacy.broken {
         return Err(Refusal::NotWhole(broken.clone()));
@@ -202,7 +202,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
         return Err(Refusal::Inside(name));
     }
     for unit in &legacy.units {
-        // Of a manager that is not here at all nothing runs.
+        // If its manager is not available, nothing of it runs.
         let runs = unit.state.as_ref().is_some_and(|state| !state.running().is_false());
         if let (Some(by_hand), true) = (&unit.by_hand, runs) {
             return Err(Refusal::OtherUnit {
@@ -212,7 +212,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
             });
         }
     }
-    // Where the hub will listen: whoever has a port that an older one had, or might have had, is in nobody's way.
+    // The hub's future port: a process on a port that only a detached hub might have had is in no way.
     let own = request.install.port.unwrap_or(facts.settings.port);
     let in_the_way = |port: &PortFact| port.of != HUB || port.port == own;
     if let Some((port, verdict)) = found.strangers.iter().find(|(port, _)| in_the_way(port)) {
@@ -227,7 +227,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     let judged = legacy.ports.iter().any(|port| port.of == HUB && port.port == own);
     let going = found.daemons.iter().any(|daemon| daemon.ports.contains(&own));
     if legacy.kept.is_none() && (judged || going) {
-        // Held by the older hub, which goes: anybody else was refused above.
+        // Held by the detached hub, which is stopped: any other holder was refused above.
         install.holder = None;
     }
     let mut plan = planner::plan(&install, &request.install)?;
@@ -240,7 +240,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     let mut ports: BTreeSet<u16> = found.daemons.iter().flat_map(|daemon| daemon.ports.clone()).collect();
     ports.extend(legacy.ports.iter().filter(|port| served_by_units.contains(&port.of)).map(|port| port.port));
     if !found.daemons.is_empty() {
-        // The socket first: a client that came between would start the service again.
+        // The socket first: a client in between would start the service again.
         let replaced_by = facts.units.iter().rev().map(|unit| unit.unit.clone()).collect();
         plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone(), replaced_by });
     }
@@ -261,7 +261,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     Ok(plan)
 }
 
-/// A daemon above whoever asks: it would be ours, were it not for that.
+/// A daemon that is an ancestor of this command: it would be ours otherwise.
 fn inside(legacy: &Legacy) -> Option<String> {
     let above = |seen: &&Seen| seen.ourselves;
     legacy.seen.iter().filter(above).find_map(|seen| {
@@ -271,7 +271,7 @@ fn inside(legacy: &Legacy) -> Option<String> {
     })
 }
 
-/// What silences the units of the manager that we drive, and the modules they ran.
+/// The steps that disable the units of the manager that we drive, and the modules they ran.
 fn stale(units: &[StaleUnit]) -> (Vec<Step>, Vec<String>) {
     let (mut steps, mut served) = (Vec::new(), Vec::new());
     for unit in units.iter().filter(|unit| unit.by_hand.is_none()) {
@@ -294,7 +294,7 @@ fn served(found: &Findings, by_units: &[String]) -> Vec<String> {
     all.into_iter().cloned().collect()
 }
 
-/// Whether a pidfile says nothing any more once the daemons are stopped.
+/// Whether a pidfile is obsolete once the daemons are stopped.
 fn is_spent(pidfile: &Pidfile, daemons: &[Daemon]) -> bool {
     match &pidfile.worth {
         Worth::Names { id } => daemons.iter().any(|daemon| daemon.leader == *id),

@@ -1,4 +1,4 @@
-//! Everything that could fail, tried before anything is stopped. Reads, and writes nothing but a directory of its own.
+//! Checks everything that could fail before anything is stopped. Reads, and writes only to its own temporary directory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,11 +27,11 @@ use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
 use crate::process::{detached, ports, user};
 
-/// Room that is left besides what is written, bytes: journal, receipt, logs of a first minute.
+/// Free space required in addition to the files of the plan, bytes: journal, receipt, logs of the first minute.
 const ROOM: u64 = 16 * 1024 * 1024;
 
-/// Where a module's daemon finds a program that a start command names without a directory. What runs now is what its
-/// person means, whatever the shell says that asks today.
+/// The path at which a module's daemon finds a program that its start command names without a directory. The running
+/// program is the one that the user means, even if the asking shell finds another one.
 pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
     for need in &mut facts.needs {
         let daemon = daemons.iter().find(|daemon| daemon.name == need.module);
@@ -44,7 +44,7 @@ pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
     }
 }
 
-/// Tries everything.
+/// Runs all checks.
 pub async fn check<R: Runner>(
     seed: &Seed<'_>,
     legacy: &Legacy,
@@ -68,7 +68,7 @@ pub async fn check<R: Runner>(
     refusals
 }
 
-/// Whether one that is stopped could be brought back.
+/// Whether a stopped daemon could be started again.
 fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     let refused = |because| Some(Refusal::NoWayBack { name: daemon.name.clone(), because });
     let captured = detached::capture(&daemon.leader).and_then(|record| record.check().map(|()| record));
@@ -86,8 +86,8 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     None
 }
 
-/// Whether one listens where the hub would never find it ready, and would do so again: another start command may have it
-/// listen elsewhere. What the system does not tell is no reason to refuse.
+/// Whether a daemon listens where the hub would never find it ready, and would do so again: another start command may
+/// listen elsewhere. An unknown state is no reason to refuse.
 fn elsewhere(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     let role = legacy.roles.iter().find(|role| role.name == daemon.name && role.name != HUB)?;
     let seen = legacy.seen.iter().find(|seen| seen.id == daemon.leader)?;
@@ -106,13 +106,13 @@ async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Opti
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
     match verify::texts(driver, &texts, &facts.program.path).await {
         Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
-        // No checker is no complaint: the manager itself reads the unit before anything is stopped.
+        // A missing checker is not a complaint: the manager itself reads the unit before anything is stopped.
         Err(error) if error.kind == FailureKind::NoTool => None,
         Err(error) => Some(Refusal::BadUnit(error.to_string())),
     }
 }
 
-/// Whether there is room, and the right to write, wherever the plan writes.
+/// Whether there is enough space, and write permission, at all paths of the plan.
 fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
     let refused =
         |path: &Path, because: &str| Refusal::NoRoom { path: path.to_owned(), because: because.to_owned() };
@@ -146,7 +146,7 @@ fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
     refusals
 }
 
-/// The directory in which it is, or will be once those that are missing are made.
+/// The directory of a path, or the nearest existing one above it.
 fn existing(path: &Path) -> Option<PathBuf> {
     path.ancestors().skip(1).find(|dir| fs::exists(dir)).map(Path::to_owned)
 }
@@ -200,7 +200,7 @@ mod tests {
     use crate::process::table;
 
     #[test]
-    fn one_that_wrote_over_its_words_has_no_way_back() {
+    fn a_daemon_that_overwrote_its_arguments_cannot_be_restored() {
         let legacy = Legacy {
             home: "/h".into(),
             uid: table::own_uid(),
@@ -217,7 +217,7 @@ mod tests {
         for (argv, lost) in [(["sh", "-c", "read x < pipe", ""], false), (["vault", "", "", ""], true)] {
             let dir = tempfile::tempdir().unwrap();
             nix::unistd::mkfifo(&dir.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-            // With no script it reads its input; `yes` says its arguments for ever.
+            // Without a script it reads its input; `yes` prints its arguments for ever.
             let exe = if lost { "/usr/bin/yes" } else { "/bin/sh" };
             let Ok(exe) = Path::new(exe).canonicalize() else { return };
             let record = Record {

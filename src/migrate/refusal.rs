@@ -1,4 +1,4 @@
-//! What a person must decide or do before anything is stopped. Nothing has been touched when one of these is said.
+//! What the user must decide or do before anything is stopped. When one of these is returned, nothing was changed.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use crate::process::holder::Occupant;
 /// Why there is no cutover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The hub could not be installed anyhow.
+    /// The hub cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallRefusal),
-    /// Nobody knows which modules there are.
+    /// The list of modules is incomplete.
     #[error("the list of modules is unknown: {0}")]
     NotWhole(String),
-    /// A port is somebody else's.
+    /// A foreign process holds a port.
     #[error("port {port} of {of} is held by {}: {verdict}", occupant.words())]
     Stranger {
         /// The port.
         port: u16,
-        /// Whose it is meant to be.
+        /// The role that the port belongs to.
         of: String,
-        /// Who has it.
+        /// The holder.
         occupant: Box<Occupant>,
-        /// Why it is not taken for ours.
+        /// Why it does not count as ours.
         verdict: Ownership,
     },
-    /// Whoever asks runs inside of what would be stopped.
+    /// This command runs inside a daemon that would be stopped.
     #[error("this command was started by {0}, which it would stop")]
     Inside(String),
     /// A unit that this command may not change keeps a daemon running.
@@ -38,10 +38,10 @@ pub enum Refusal {
         name: String,
         /// The unit's file.
         path: PathBuf,
-        /// What disables it.
+        /// The command that disables it.
         by_hand: String,
     },
-    /// It could be stopped, and not be brought back if something failed.
+    /// It could be stopped, but not be restored if something failed.
     #[error("{name} could not be brought back if the cutover failed: {because}")]
     NoWayBack {
         /// The daemon.
@@ -54,9 +54,9 @@ pub enum Refusal {
     WouldNotStart {
         /// The module.
         module: String,
-        /// Why.
+        /// The reason.
         because: String,
-        /// What to type about it.
+        /// The command to type about it.
         next: Option<String>,
     },
     /// The hub would start no module at all.
@@ -70,23 +70,23 @@ pub enum Refusal {
         /// Addresses with their port.
         at: String,
     },
-    /// The manager's own checker does not like the unit.
+    /// The manager's own checker complains about the unit.
     #[error("the unit is not accepted: {0}")]
     BadUnit(String),
     /// The hub would not start.
     #[error("the hub would not start: {because}")]
     HubWouldNotStart {
-        /// Why.
+        /// The reason.
         because: String,
-        /// What to type about it.
+        /// The command to type about it.
         next: Option<String>,
     },
-    /// There is no room, or no right, to write.
+    /// There is not enough space, or no write permission.
     #[error("{} cannot be written to: {because}", path.display())]
     NoRoom {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         because: String,
     },
 }
@@ -111,12 +111,12 @@ impl Refusal {
         }
     }
 
-    /// What to type next.
+    /// The next commands to type.
     #[must_use]
     pub fn next(&self) -> Vec<String> {
         let again = "parachute migrate --to-supervised".to_owned();
         match self {
-            // A cutover takes nothing over.
+            // A cutover replaces no other installation.
             Self::Install(refusal) => {
                 let hints = refusal.next().into_iter().filter(|next| !next.contains("--take-over"));
                 hints.map(|next| next.replace("parachute init", &again)).collect()

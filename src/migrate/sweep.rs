@@ -1,5 +1,5 @@
-//! What lies at the root of the home, and in its archives. Only names are looked at, links as links: a link that dangles,
-//! runs in a circle or leads out of the tree is a link of no bytes. What vanishes meanwhile is not there.
+//! The files at the root of the home, and in its archives. Only metadata is read, and no link is followed: a dangling
+//! link, a loop or a link out of the tree is a link of zero bytes. A file that vanishes meanwhile is left out.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,16 +20,16 @@ use crate::plan::observed::Kind;
 pub struct Archive {
     /// Its day.
     pub day: String,
-    /// Things in it.
+    /// Number of entries.
     pub things: usize,
-    /// Bytes in it.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
-/// Everything at the root that this version does not use, sorted for people.
+/// Every file at the root that this version does not use, sorted for the screen.
 ///
 /// # Errors
-/// The root cannot be listed. No home at all: nothing is there.
+/// The root cannot be listed. If there is no home, there are no leftovers.
 pub fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
     let root = home.root();
     let modules = modules(home);
@@ -49,7 +49,7 @@ pub fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
     Ok(found)
 }
 
-/// The line for whoever has just installed this version; `None` if there is nothing to say, or nothing can be seen.
+/// The line shown after an installation of this version; `None` if there are no leftovers, or they cannot be read.
 #[must_use]
 pub fn notice(home: &Home) -> Option<String> {
     let found = leftovers(home).ok()?;
@@ -76,7 +76,7 @@ pub fn archives(home: &Home) -> Result<Vec<Archive>, FsError> {
     Ok(found)
 }
 
-/// The names in a directory that can be written down, with what they are.
+/// The printable names in a directory, with their kinds.
 ///
 /// # Errors
 /// It cannot be listed.
@@ -84,7 +84,7 @@ pub fn names(dir: &Path) -> Result<Vec<(OsString, Kind)>, FsError> {
     Ok(entries(dir)?.into_iter().map(|(name, seen)| (name, seen.kind.into())).collect())
 }
 
-/// The names that nothing new may take in a directory.
+/// The existing names in a directory, which no new file may use.
 ///
 /// # Errors
 /// It cannot be listed.
@@ -102,7 +102,7 @@ fn entries(dir: &Path) -> Result<Vec<(OsString, Glimpse)>, FsError> {
     Ok(found)
 }
 
-/// Bytes of a file or of everything in a directory, on its own file system. What cannot be seen counts nothing.
+/// Bytes of a file or of all files in a directory, on its own file system. Unreadable files count 0.
 fn size(path: &Path, seen: &Glimpse) -> u64 {
     let mut bytes = 0_u64;
     let mut left = vec![(path.to_owned(), *seen)];
@@ -132,7 +132,7 @@ fn modules(home: &Home) -> Option<BTreeSet<String>> {
         names.insert(row.name.clone());
         names.extend(installed_in(home, row));
     }
-    // A row that is wrong is still somebody's.
+    // A row with an error still names a module.
     names.extend(services.problems.into_iter().filter_map(|problem| problem.row));
     Some(names)
 }

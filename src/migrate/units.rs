@@ -1,21 +1,21 @@
-//! Units of the time before the supervisor, which start a module by themselves and bring it back when it is stopped.
-//! Pure: only exact names that this program's ancestors used, and never the hub's or a tunnel's.
+//! Units from before the supervisor, which start a module by themselves and restart it when it is stopped.
+//! Pure: only exact names that this program's predecessors used, and never the hub's or a tunnel's.
 
 use std::path::{Path, PathBuf};
 
 use crate::module::known::KNOWN;
 use crate::unit::name::UnitName;
 
-/// Where such a unit may lie.
+/// A possible path of such a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Its file.
     pub path: PathBuf,
-    /// What disables it there, for somebody who may.
+    /// The command that disables it there, for a user with the rights.
     pub by_hand: String,
 }
 
-/// The units that could be there for these roles, and for the modules that were ever known by name.
+/// The units that could exist for these roles, and for the modules of the known table.
 #[must_use]
 pub fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
     let mut names: Vec<&str> = roles.chain(KNOWN.iter().map(|known| known.short)).collect();
@@ -28,7 +28,7 @@ pub fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
         .collect()
 }
 
-/// The places of all managers, those of people first.
+/// The paths in all managers, those of users first.
 #[must_use]
 pub fn places(unit: &UnitName, person_home: &Path) -> [Place; 4] {
     let (service, label) = (unit.systemd(), unit.label());

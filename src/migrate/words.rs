@@ -1,5 +1,5 @@
-//! Whether a process has written over the words it was started with, as a title for `ps` does (Node's `process.title`,
-//! setproctitle(3)). What is left of them starts nothing. Pure.
+//! Whether a process has overwritten its arguments, as a title for `ps` does (Node's `process.title`,
+//! setproctitle(3)). The rest of them cannot start it again. Pure.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use crate::process::os_bytes::OsBytes;
 
-/// Whether these are no longer the words it was started with. `exe` is the file it executes, `start` its start command
-/// where that is known. Every doubt ends in no: a person is stopped by a yes.
+/// Whether these are no longer the original arguments. `exe` is the file it executes, `start` its start command
+/// if known. Every doubt results in no: a yes blocks the user.
 #[must_use]
 pub fn are_lost(argv: &[OsBytes], exe: &Path, start: Option<&[OsBytes]>) -> bool {
     let words: Vec<&OsStr> = argv.iter().map(|word| word.0.as_os_str()).collect();
     match words.as_slice() {
-        // The title takes the place of the first word, and the room of all others is filled with zeros. One empty word
-        // at the end may have been meant.
+        // The title replaces the first argument, and the space of all others is filled with zeros. One empty argument
+        // at the end may be intended.
         [.., last, end] if last.is_empty() && end.is_empty() => true,
         [] => true,
         [only] if only.is_empty() => true,
-        // All the room was taken by a title: blanks in it, or one word where there were several.
+        // A title has taken all the space: it contains blanks, or is one argument where there were several.
         [only] => {
             let more = start.is_some_and(|start| start.len() > 1);
             !is_program(only, exe, start) && (has_blank(only) || more)
@@ -27,11 +27,11 @@ pub fn are_lost(argv: &[OsBytes], exe: &Path, start: Option<&[OsBytes]>) -> bool
     }
 }
 
-/// Whether this word may well be what the program was called by.
+/// Whether this argument may be the name by which the program was called.
 fn is_program(word: &OsStr, exe: &Path, start: Option<&[OsBytes]>) -> bool {
     let name = |path: &Path| path.file_name().map(OsStr::as_bytes).unwrap_or_default().to_owned();
     let (ours, exe_name) = (name(Path::new(word)), name(exe));
-    // `server` may be a link to `server-1.2`, and what is named by a path is no title.
+    // `server` may be a link to `server-1.2`, and a path is not a title.
     let alike = exe_name.starts_with(&ours) || ours.starts_with(&exe_name);
     let typed = start.and_then(|start| start.first()).is_some_and(|first| first.0 == word);
     // A title such as `node: worker` begins with the name of the program too.
@@ -53,22 +53,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_are_left_and_words_that_are_lost() {
+    fn intact_and_overwritten_arguments() {
         let node: &[&str] = &["node", "server.js"];
         let none: &[&str] = &[];
         let table: [(&[&str], &str, &[&str], bool); 22] = [
-            // Node's `process.title = "vault"`: the rest of the room is zeros.
+            // Node's `process.title = "vault"`: the rest of the space is zeros.
             (&["vault", "", "", "", "", ""], "/usr/bin/node", node, true),
             (&["vault", "", ""], "/usr/bin/node", none, true),
             (&["node", "server.js", "", ""], "/usr/bin/node", node, true),
-            // Longer than the room: cut, and nothing after it.
+            // Longer than the space: cut, with nothing after it.
             (&["vault-of-the-pers"], "/usr/bin/node", node, true),
             (&["nginx: master process nginx -g"], "/usr/sbin/nginx", none, true),
             (&["node: vault worker"], "/usr/bin/node", none, true),
             (&["postgres: /x/y writer"], "/usr/bin/postgres", none, true),
             (&[""], "/usr/bin/node", none, true),
             (none, "/usr/bin/node", none, true),
-            // As they were.
+            // Unchanged.
             (&["node", "server.js"], "/usr/bin/node", node, false),
             (&["node", "server.js", ""], "/usr/bin/node", node, false),
             (&["./server", "--name", "", "-v"], "/x/server", none, false),
@@ -79,7 +79,7 @@ mod tests {
             (&["/opt/my programs/server"], "/opt/my programs/server", none, false),
             (&["my server"], "/opt/my server", node, false),
             (&["python3"], "/usr/bin/python3.12", &["sh", "-c", "python3 < x"], false),
-            // Called by a name of its own: only a longer start command speaks against it.
+            // Called by another name: only a longer start command speaks against it.
             (&["httpd"], "/bin/busybox", &["httpd"], false),
             (&["httpd"], "/bin/busybox", none, false),
             (&["sh", "-c", "a b", "c d"], "/bin/dash", none, false),

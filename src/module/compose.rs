@@ -1,4 +1,4 @@
-//! Everything disk and hub say about one module, composed into one start.
+//! Composes what disk and hub hold about one module into one start.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::timestamp::Timestamp;
 /// Variable that carries the origin of the hub.
 pub const HUB_ORIGIN: &str = "PARACHUTE_HUB_ORIGIN";
 
-/// What one start is made of.
+/// The inputs of one start.
 #[derive(Debug)]
 pub struct Inputs<'a> {
     /// Short name.
@@ -33,11 +33,11 @@ pub struct Inputs<'a> {
     pub origin: &'a str,
     /// The home.
     pub home: &'a Path,
-    /// What the person set.
+    /// What the user set.
     pub settings: Settings<'a>,
 }
 
-/// The parts of `hub.toml` that concern one module. The person's word about this module is the last.
+/// The parts of `hub.toml` that concern one module. `own` overrides the others.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Settings<'a> {
     /// `[logs]`.
@@ -48,7 +48,7 @@ pub struct Settings<'a> {
     pub own: Option<&'a Supervise>,
 }
 
-/// A start and what a person may want to know about it.
+/// A start, and notes for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Composed {
     /// The start.
@@ -95,7 +95,7 @@ pub fn compose(inputs: &Inputs<'_>, at: Timestamp) -> Result<Composed, Box<Probl
     })
 }
 
-/// The module's own word first, the known table as a fallback.
+/// The module's own start command first, the known table as a fallback.
 fn argv(inputs: &Inputs<'_>, at: Timestamp) -> Result<Vec<OsString>, Box<Problem>> {
     let known = known::by_row(&inputs.row.name);
     if let Some(argv) = inputs.manifest.and_then(|m| m.start_cmd.as_ref()) {
@@ -132,7 +132,7 @@ fn no_start_cmd(inputs: &Inputs<'_>, at: Timestamp) -> Problem {
     Problem::new(ProblemKind::NoStartCmd, why, at)
 }
 
-/// Inherited, then `.env`, then what the hub alone decides.
+/// Inherited variables, then `.env`, then what only the hub sets.
 fn child_env(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Env {
     let port = inputs.row.port.to_string();
     let mut env = inputs.inherited.clone();
@@ -146,7 +146,7 @@ fn child_env(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Env {
     }
     env.insert("PORT".into(), port.into());
     env.insert(HUB_ORIGIN.into(), inputs.origin.into());
-    // Each life gets its own, at the spawn.
+    // Each incarnation gets its own mark, at the spawn.
     env.remove(OsStr::new(MARK_INCARNATION));
     env.insert(MARK_MODULE.into(), inputs.short.as_str().into());
     env.insert(MARK_HOME.into(), inputs.home.into());

@@ -1,5 +1,5 @@
-//! `configSchema` of a `module.json` (contract A-23): only checked, so that a file is valid here exactly when it is
-//! for its other readers.
+//! `configSchema` of a `module.json`: only checked, so that a file is valid here exactly when it is
+//! valid for its other readers.
 
 use serde_json::Value;
 

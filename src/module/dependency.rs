@@ -1,6 +1,6 @@
-//! Programs that modules need, and how each is installed (contract ).
+//! Programs that modules need, and how each is installed.
 //!
-//! Nothing is invented: a program that is not in the registry gets one plain sentence.
+//! No hint is invented: a program that is not in the registry gets one plain sentence.
 
 use super::problem::{Install, Missing, Problem, ProblemKind};
 use super::timestamp::Timestamp;
@@ -162,7 +162,7 @@ impl Dependency {
         self.recipe.and_then(|of| of(arch))
     }
 
-    /// The commands to show on this system, best first (contract A-39).
+    /// The commands to show on this system, best first.
     fn commands(&self, os: &str, arch: &str) -> Vec<String> {
         let hints = |all: &[Option<&str>]| all.iter().flatten().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let first = |a: Vec<String>| if a.is_empty() { hints(&[self.generic]) } else { a };
@@ -200,7 +200,7 @@ impl Dependency {
         format!("{text}\n\nDocs: {}", self.docs)
     }
 
-    /// The hints of every system, so that a client elsewhere can show its own (contract A-41).
+    /// The hints of every system, so that a client on another system can show its own.
     fn install(&self, arch: &str) -> Install {
         let packages: Vec<&str> = [self.apt, self.dnf].into_iter().flatten().collect();
         Install {
@@ -211,9 +211,9 @@ impl Dependency {
     }
 }
 
-/// The problem of a program that is nowhere on the child's PATH, or, if `binary` is a path, not there.
+/// The problem of a program that is not on the child's PATH or, if `binary` is a path, does not exist.
 ///
-/// `os` and `arch` are `std::env::consts::OS` and `ARCH` of the machine it is missing on.
+/// `os` and `arch` are `std::env::consts::OS` and `ARCH` of the machine on which it is missing.
 #[must_use]
 pub fn missing(binary: &str, os: &str, arch: &str, at: Timestamp) -> Problem {
     let known = REGISTRY.iter().find(|d| d.binary == binary);

@@ -1,30 +1,30 @@
 //! Environments: the text of a `.env` file, and what a module may inherit from the hub.
 //!
-//! Values are bytes, not text: a module's environment is not ours to judge.
+//! Values are bytes, not text: environment variables need not be UTF-8.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// A whole environment.
+/// A complete environment.
 pub type Env = BTreeMap<OsString, OsString>;
 
-/// Prepended to PATH; consumed here.
+/// Prepended to PATH; not passed on to the module.
 pub(super) const EXTRA_PATH: &str = "PARACHUTE_EXTRA_PATH";
 
-/// PATH of a hub that was given none.
+/// PATH of a hub that was started without one.
 const PLAIN_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What belongs to the hub alone. A module that saw these would speak to the hub's manager as if it were the hub,
-/// bind the hub's port or know its first password.
+/// Variables for the hub alone. A module that inherited them would speak to the hub's service manager as if it were the
+/// hub, bind the hub's port or know its first password.
 const HUB_ONLY: [&str; 27] = [
     // Of the hub itself.
     "PORT",
     "PARACHUTE_BIND_HOST",
     "PARACHUTE_OPERATOR_TOKEN",
     EXTRA_PATH,
-    // Marks of a hub that is itself somebody's module.
+    // Marks of a hub that itself runs as a module.
     super::launch::MARK_MODULE,
     super::launch::MARK_INCARNATION,
     // systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager".
@@ -68,7 +68,7 @@ pub enum EnvError {
     Value(String),
 }
 
-/// The variables of a `.env` file (contract A-35): `KEY=value` lines, one level of quotes stripped, later
+/// The variables of a `.env` file: `KEY=value` lines, one level of quotes stripped, later
 /// duplicates win. A line whose key is not a plain variable name is ignored, which covers comments and `export`;
 /// a carriage return before the line break is not part of the value.
 #[must_use]
@@ -95,8 +95,8 @@ fn unquoted(value: &[u8]) -> &[u8] {
     }
 }
 
-/// The file with `key` set: its first line is replaced in place, later ones (which would win) go, and without one
-/// the line is appended. Every other line is kept.
+/// The file with `key` set: its first line is replaced in place, later ones (which would win) are removed, and without
+/// one the line is appended. Every other line is kept.
 ///
 /// # Errors
 /// [`EnvError`] if a line cannot hold the name or the value.
@@ -108,7 +108,7 @@ pub fn upsert(bytes: &[u8], key: &str, value: &[u8]) -> Result<Vec<u8>, EnvError
         return Err(EnvError::Value(key.to_owned()));
     }
     let mut line = [key.as_bytes(), b"="].concat();
-    // What the reader would strip is wrapped once more.
+    // The reader strips one level of quotes, so a value that would lose something gets another level.
     let wrap = unquoted(value).len() != value.len() || value.ends_with(b"\r");
     line.extend_from_slice(if wrap { b"\"" } else { b"" });
     line.extend_from_slice(value);
@@ -153,8 +153,8 @@ fn push_line(out: &mut Vec<u8>, line: &[u8]) {
     out.push(b'\n');
 }
 
-/// What a module inherits: the hub's environment without what is the hub's alone, and with the PATH a person's
-/// shell would have. `is_dir` says which directories exist.
+/// What a module inherits: the hub's environment without the hub-only variables, and with the PATH of a login
+/// shell. `is_dir` says which directories exist.
 #[must_use]
 pub fn inherit(hub_env: &Env, is_dir: &dyn Fn(&Path) -> bool) -> Env {
     let mut env: Env =
@@ -173,8 +173,8 @@ pub(super) fn is_hub_only(key: &OsStr) -> bool {
         || HUB_ONLY_PREFIXES.iter().any(|p| bytes.starts_with(p.as_bytes()))
 }
 
-/// A service manager gives a minimal PATH; modules look for tools where a person's shell finds them. `extra` goes
-/// first, what was inherited keeps its order, the usual tool directories that exist follow. Applying it twice
+/// A service manager gives a minimal PATH; modules look for tools where a login shell finds them. `extra` comes
+/// first, the inherited directories keep their order, the usual tool directories that exist follow. Applying it twice
 /// changes nothing.
 #[must_use]
 pub fn enriched_path(
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_count() {
+    fn parsed_lines() {
         let text = b"A=1\n# NOTE=1\nexport X=1\nB=\"two=2\"\nC='\"q\"'\nD=\"\nE=\r\nF=x\r\nA=3\n=no\n G=1\n\n9=x\nH= y ";
         assert_eq!(
             parse(text),
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_set_is_read_and_the_rest_is_untouched(
+        fn a_set_value_is_read_back_and_other_lines_stay(
             text in proptest::collection::vec(proptest::sample::select(b"AB=\"'\r\n# x\xff".to_vec()), 0..60),
             value in proptest::collection::vec(proptest::sample::select(b"ab=\"'\r #\xff".to_vec()), 0..8),
         ) {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_never_sees_what_is_the_hubs() {
+    fn hub_only_variables_are_not_inherited() {
         let hub = env(&[
             ("PARACHUTE_INITIAL_ADMIN_PASSWORD", "secret"),
             ("NOTIFY_SOCKET", "/run/x"),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a leader's life ended, as `waitid(2)` reports it.
+/// How a group leader ended, as `waitid(2)` reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
@@ -15,12 +15,12 @@ pub enum ExitStatus {
         /// Whether a core file was written.
         core: bool,
     },
-    /// It is gone and nobody can say how (it was not our child).
+    /// It has ended, and its status is unknown because it was not our child.
     Unknown,
 }
 
 impl ExitStatus {
-    /// The shell's exit code: the code itself, or 128 + the signal (contract A-56).
+    /// The shell's exit code: the code itself, or 128 + the signal.
     #[must_use]
     pub fn code(self) -> Option<i32> {
         match self {

@@ -1,4 +1,4 @@
-//! The crash report behind `why`.
+//! The failure report that `why` shows.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Failure {
     /// How the process ended; absent if none was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<ExitStatus>,
-    /// How long it had lived, milliseconds.
+    /// How long it ran, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lived_ms: Option<u64>,
     /// Whether it had become ready.
@@ -25,12 +25,12 @@ pub struct Failure {
     pub command: String,
     /// The structured cause.
     pub problem: Problem,
-    /// Crashes inside the window at that time.
+    /// Crashes inside the window at the time of the failure.
     pub crashes_in_window: u32,
-    /// The budget at that time.
+    /// The crash budget at the time of the failure.
     pub max_crashes: u32,
     /// Whether the supervisor gave up.
     pub gave_up: bool,
-    /// The last lines it wrote, oldest first, without prefix.
+    /// The last lines it printed, oldest first, without prefix.
     pub lines: Vec<String>,
 }

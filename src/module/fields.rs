@@ -1,4 +1,4 @@
-//! Reads the fields of a JSON object one by one, so that an error can name the very field.
+//! Reads the fields of a JSON object one by one, so that an error can name the field.
 
 use serde_json::{Map, Value};
 
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 pub struct FieldError {
     /// Where: `port`, `uis.board.path`.
     pub field: String,
-    /// What is asked of it, starting with `must`.
+    /// The rule, starting with `must`.
     pub rule: &'static str,
-    /// What is there, as JSON cut at 60 characters, or `nothing`.
+    /// The value found, as JSON cut at 60 characters, or `nothing`.
     pub found: String,
 }
 
-/// An object and the name of the place it stands at.
+/// An object and its position in the document.
 pub(super) struct Fields<'a> {
     place: String,
     map: &'a Map<String, Value>,
@@ -77,7 +77,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A string that passes `good`, required.
+    /// A required string that passes `good`.
     pub(super) fn need_text(
         &self,
         key: &str,
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A port as JSON may spell it: `1940`, and like JavaScript also `1940.0`.
+/// A port as JSON may write it: `1940`, and like JavaScript also `1940.0`.
 #[must_use]
 pub fn port(value: &Value) -> Option<u16> {
     let whole = value.as_u64().or_else(|| {

@@ -1,11 +1,11 @@
-//! The text of `hub.env`, read by systemd's rules for the file of `EnvironmentFile=`, and what each of its names is for.
+//! The text of `hub.env`, parsed by systemd's rules for `EnvironmentFile=`, and which of its names are used.
 //!
-//! systemd read this file before the hub did, so it means here what it meant there: systemd.exec(5), EnvironmentFile=,
+//! systemd once read this file before the hub did, so it must mean the same here: systemd.exec(5), EnvironmentFile=,
 //! and `parse_env_file_internal` of systemd's env-file.c, whose states these are. `tests/lab/hub_env.rs` compares the
-//! two. One rule changed in 254, and the later one is followed: a comment that ends with a backslash ends there. The
-//! rules of a module's `.env` are others: [`super::env::parse`].
+//! two. One rule changed in 254, and the newer one is followed: a comment that ends with a backslash ends there. The
+//! rules of a module's `.env` differ: [`super::env::parse`].
 //!
-//! No remark holds a name or a value from the file: a secret that is broken into lines could be either.
+//! No remark contains a name or a value from the file: a secret that is broken into lines could be either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,25 +14,25 @@ use std::os::unix::ffi::OsStringExt;
 use super::env::{self, Env};
 use super::launch::{MARK_HOME, MARK_INCARNATION, MARK_MODULE};
 
-/// What the hub itself takes from the file, when it starts. Everything else is for modules.
+/// The settings that the hub itself takes from the file at its start. Everything else is for modules.
 pub const SETTINGS: [&str; 2] = ["PARACHUTE_BIND_HOST", "PORT"];
 
-/// Set by the hub for each module, so that a line for them would be lost.
+/// Set by the hub for each module, so that a line for them would have no effect.
 const SET_BY_THE_HUB: [&str; 3] = [MARK_HOME, MARK_MODULE, MARK_INCARNATION];
 
-/// Lines that a remark names; of the others it tells how many.
+/// How many line numbers a remark names; of the others it gives the count.
 const NAMED: usize = 3;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
     /// Its variables; of a name that is there twice, the last one.
     pub variables: Env,
-    /// Lines that do not do what they seem to, one sentence fragment a kind.
+    /// Lines that do not do what they seem to do, one sentence fragment per kind.
     pub remarks: Vec<String>,
 }
 
-/// Without the values: they are secrets.
+/// Without the values, because they are secrets.
 impl std::fmt::Debug for Parsed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&OsString> = self.variables.keys().collect();
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Parsed {
     }
 }
 
-/// What is odd about a line.
+/// Why a line is not used, or not as it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Oddity {
     ByteOrderMark,
@@ -81,7 +81,7 @@ enum State {
     CommentEscape,
 }
 
-/// Reads the text. Total: what is no assignment is left out, with a remark.
+/// Parses the text. Never fails: what is no assignment is left out, with a remark.
 #[must_use]
 pub fn parse(text: &[u8]) -> Parsed {
     let mut reader = Reader::default();
@@ -111,15 +111,15 @@ fn is_blank(byte: u8) -> bool {
 
 struct Reader {
     state: State,
-    /// Line of the byte at hand, and of the name that is being read.
+    /// Line of the current byte, and of the name that is being read.
     line: usize,
     begun: usize,
     name: Vec<u8>,
     value: Vec<u8>,
-    /// Where blanks at the end begin; what follows them makes them a part.
+    /// Where trailing blanks begin; they count only if something follows them.
     name_blank: Option<usize>,
     value_blank: Option<usize>,
-    /// Nothing of the value was quoted or escaped.
+    /// No part of the value was quoted or escaped.
     is_plain: bool,
     variables: Env,
     odd: BTreeMap<Oddity, BTreeSet<usize>>,
@@ -155,7 +155,7 @@ impl Reader {
             State::Name => self.name(byte),
             State::BeforeValue => self.before_value(byte),
             State::Value => self.value(byte),
-            // A line that ends with a backslash goes on in the next.
+            // A line that ends with a backslash continues on the next.
             State::ValueEscape if is_break(byte) => State::Value,
             State::ValueEscape => self.keep(byte, State::Value),
             State::SingleQuoted if byte == b'\'' => State::BeforeValue,
@@ -164,7 +164,7 @@ impl Reader {
             State::DoubleQuoted if byte == b'\\' => State::DoubleQuotedEscape,
             State::DoubleQuoted => self.keep(byte, State::DoubleQuoted),
             State::DoubleQuotedEscape => {
-                // As a shell: before anything else the backslash stays.
+                // As in a shell: before any other character the backslash stays.
                 if !matches!(byte, b'"' | b'\\' | b'`' | b'$' | b'\n') {
                     self.value.push(b'\\');
                 }
@@ -238,7 +238,7 @@ impl Reader {
         }
     }
 
-    /// The file is over.
+    /// End of file.
     fn end(&mut self) {
         match self.state {
             State::BeforeName | State::Comment | State::CommentEscape => {}
@@ -297,10 +297,10 @@ impl Reader {
     }
 }
 
-/// Why a variable that we know by name goes to nobody.
+/// Why a variable that the hub or its manager sets is passed to no module.
 const WHOSE: &str = "the hub or its manager sets it, and it goes to no module";
 
-/// A name that is neither for the hub nor for its modules. It is one of a list of ours, or begins as one does, so that it
+/// A name that is used neither by the hub nor by its modules. It is one of our list, or begins like one of it, so it
 /// is no secret.
 fn unused(name: &OsString) -> Option<String> {
     let known = SET_BY_THE_HUB.iter().any(|set| name == *set)

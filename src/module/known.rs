@@ -1,4 +1,4 @@
-//! The modules this program knows by name (contract ). Everything else is learnt from disk.
+//! The modules this program knows by name. All others are found on disk.
 
 /// What is known of one module before it is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,17 +11,17 @@ pub struct Known {
     pub row: &'static str,
     /// Display name.
     pub display_name: &'static str,
-    /// Canonical port.
+    /// Default port.
     pub port: u16,
     /// Mounts.
     pub paths: &'static [&'static str],
     /// Health path.
     pub health: &'static str,
-    /// Whether a proxy strips the mount. `None`: not said.
+    /// Whether a proxy strips the mount. `None`: not known.
     pub strip_prefix: Option<bool>,
-    /// How it is started if its `module.json` does not say. Empty: it cannot be started by this program.
+    /// How it is started if its `module.json` has no start command. Empty: this program cannot start it.
     pub argv: &'static [&'static str],
-    /// Whether it checks who is asking by itself. `None`: not said.
+    /// Whether it authenticates requests itself. `None`: not known.
     pub authenticates: Option<bool>,
     /// What follows the port in the address that `status` shows.
     address: Address,
@@ -29,11 +29,11 @@ pub struct Known {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Address {
-    /// `http://127.0.0.1:<port>` and nothing more.
+    /// `http://127.0.0.1:<port>` only.
     Bare,
     /// The first mount.
     Mount,
-    /// The first mount and this.
+    /// The first mount and this suffix.
     MountAnd(&'static str),
 }
 
@@ -119,10 +119,10 @@ pub const KNOWN: [Known; 6] = [
     },
 ];
 
-/// Short names that head every list of modules, installed or not.
+/// Short names that come first in every list of modules, installed or not.
 pub const CURATED: [&str; 2] = ["vault", "scribe"];
 
-/// An older row name and the name it has now.
+/// An old row name and its current name.
 const ALIAS: (&str, &str) = ("parachute-lens", "parachute-notes");
 
 /// The known module with this row name.

@@ -1,4 +1,4 @@
-//! Everything one start of a module needs, composed from what disk holds.
+//! Everything one start of a module needs, composed from the files on disk.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use super::shell::quote;
 
 /// Environment variable that marks every process of a module: its short name.
 pub const MARK_MODULE: &str = "PARACHUTE_MODULE";
-/// Environment variable that marks every process of one life: `<hub nonce>:<short>:<number>`. No two lives share it.
+/// Environment variable that marks every process of one incarnation: `<hub nonce>:<short>:<number>`. Each is unique.
 pub const MARK_INCARNATION: &str = "PARACHUTE_INCARNATION";
 /// The home the module belongs to; also part of the mark.
 pub const MARK_HOME: &str = "PARACHUTE_HOME";
 
-/// One start, ready to be spawned. Built anew from disk for every spawn.
+/// One start, ready to be spawned. Composed again from disk for every spawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// Short name.
@@ -36,12 +36,12 @@ pub struct Launch {
     pub listens: bool,
     /// Health path of the row, starting with `/`.
     pub health: String,
-    /// How it is restarted, stopped, judged and logged.
+    /// How it is restarted, stopped, checked and logged.
     pub policy: Policy,
 }
 
 impl Launch {
-    /// Program and arguments in one line, as a person would type them: what a shell would split or expand is quoted.
+    /// Program and arguments in one line, as typed in a shell: what a shell would split or expand is quoted.
     #[must_use]
     pub fn command_line(&self) -> String {
         let words: Vec<String> = self.argv.iter().map(|word| quote(&word.to_string_lossy())).collect();
@@ -49,26 +49,26 @@ impl Launch {
     }
 }
 
-/// How a module is restarted, stopped, judged and logged. Defaults: contract A-76 where kept, design §5.5, §5.6.
+/// How a module is restarted, stopped, checked and logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Crashes inside [`Self::window`] that end in `crashed`. 0 and 1: the first crash does.
+    /// Crashes inside [`Self::window`] that lead to `crashed`. 0 and 1: the first crash does.
     pub max_crashes: u32,
     /// The window in which crashes are counted.
     pub window: Duration,
-    /// Delay before the second respawn; the first is at once. Doubles, with jitter, up to [`Self::backoff_cap`].
+    /// Delay before the second respawn; the first has none. Doubles, with jitter, up to [`Self::backoff_cap`].
     pub backoff: Duration,
     /// Longest delay between respawns.
     pub backoff_cap: Duration,
-    /// Ready this long: the crash counter starts afresh.
+    /// Ready this long: the crash counter is reset.
     pub steady_after: Duration,
-    /// SIGTERM to SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub kill_timeout: Duration,
-    /// From spawn to `started_but_unbound`.
+    /// Time from spawn until `started_but_unbound`.
     pub ready_within: Duration,
-    /// HTTP health check as liveness. `None` (the default): off.
+    /// HTTP health check as liveness. `None` (the default): none.
     pub liveness: Option<Liveness>,
-    /// Bounds of the module's log file.
+    /// Limits of the module's log files.
     pub log: LogLimits,
 }
 
@@ -91,9 +91,9 @@ impl Default for Policy {
 /// An HTTP health check: GET `http://127.0.0.1:<port><health>`; 2xx, 3xx and 401 count as alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Liveness {
-    /// Between two checks.
+    /// Time between two checks.
     pub interval: Duration,
-    /// Longest wait for an answer.
+    /// Longest wait for a response.
     pub timeout: Duration,
     /// Consecutive failures that restart the module.
     pub failures: u32,
@@ -105,12 +105,12 @@ impl Default for Liveness {
     }
 }
 
-/// Bounds of one module's log files.
+/// Limits of one module's log files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLimits {
     /// A file that would grow past this many bytes is rotated first.
     pub max_bytes: u64,
-    /// Files kept, the live one included. At least 1.
+    /// Number of files kept, the current one included. At least 1.
     pub keep: u32,
 }
 

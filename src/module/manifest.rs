@@ -1,7 +1,7 @@
-//! `module.json`: what a module says about itself (contract ), and our own key `supervise`.
+//! `module.json`: a module's description of itself, and our own key `supervise`.
 //!
 //! Unknown keys, and `kind` of older files, are ignored; inside `supervise` an unknown key is an error, because
-//! a misspelt setting that is silently ignored is worse than none.
+//! a misspelt setting must not be ignored silently.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,21 +10,21 @@ use super::config_schema;
 use super::fields::{FieldError, Fields, OBJECT, ROOTED, SOME_TEXT, TEXTS};
 use super::supervise::Supervise;
 
-/// Key and value by which `remove` knows a file that `add` wrote.
+/// Key and value by which `remove` recognises a file that `add` wrote.
 pub const ADDED_BY: (&str, &str) = ("addedBy", "parachute add");
 
 /// A valid `module.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Short name as the module sees it: `[a-z][a-z0-9-]*`.
+    /// Short name as the module gives it: `[a-z][a-z0-9-]*`.
     pub name: String,
     /// Name of its services.json row.
     pub manifest_name: String,
-    /// Port it would like.
+    /// Preferred port.
     pub port: u16,
     /// Mounts.
     pub paths: Vec<String>,
-    /// Health path.
+    /// Health path, starting with `/`.
     pub health: String,
     /// Display name.
     pub display_name: Option<String>,
@@ -32,13 +32,13 @@ pub struct Manifest {
     pub tagline: Option<String>,
     /// Program and arguments; never empty if present.
     pub start_cmd: Option<Vec<String>>,
-    /// Where a person manages it: a path or an http(s) URL.
+    /// Where a user manages it: a path or an http(s) URL.
     pub management_url: Option<String>,
     /// Its user interface: a path or an http(s) URL.
     pub ui_url: Option<String>,
     /// Whether a proxy strips the mount.
     pub strip_prefix: Option<bool>,
-    /// How it wants to be supervised.
+    /// Its supervision settings.
     pub supervise: Supervise,
     /// Whether `parachute add` wrote the file.
     pub added: bool,
@@ -47,7 +47,7 @@ pub struct Manifest {
 /// Why a `module.json` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Not JSON, or cut off.
+    /// Not JSON, or truncated.
     #[error("not valid JSON: {0}")]
     Json(String),
     /// A field breaks its rule.
@@ -62,7 +62,7 @@ impl Manifest {
     /// Reads and checks the bytes of a file.
     ///
     /// # Errors
-    /// [`ManifestError`] with the first fault.
+    /// [`ManifestError`] with the first problem.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let value: Value = serde_json::from_slice(bytes).map_err(|e| ManifestError::Json(e.to_string()))?;
         Self::check(&value)
@@ -108,7 +108,7 @@ pub fn is_name(text: &str) -> bool {
 const URL: &str = "must be a path that starts with one `/`, or an http(s) URL";
 
 fn is_url(text: &str) -> bool {
-    // `//host` is a URL of another host to every browser.
+    // Browsers take `//host` for a URL of another host.
     let path = text.starts_with('/') && !text.starts_with("//");
     path || ["http://", "https://"].iter().any(|scheme| {
         let head = text.get(..scheme.len()).unwrap_or_default();
@@ -121,7 +121,7 @@ fn start_cmd(all: &Fields<'_>) -> Result<Option<Vec<String>>, FieldError> {
     let argv = all.texts("startCmd").map_err(|_| all.error("startCmd", RULE))?;
     match &argv {
         Some(argv) if argv.first().is_none_or(String::is_empty) => Err(all.error("startCmd", RULE)),
-        // execve(2) takes C strings.
+        // execve(2) takes C strings, which end at a NUL.
         Some(argv) if argv.iter().any(|a| a.contains('\0')) => {
             Err(all.error("startCmd", "must not contain NUL bytes"))
         }

@@ -1,4 +1,4 @@
-//! The short name of a module, and nothing that could be mistaken for a path.
+//! The short name of a module; never a path.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Longest accepted short name, in bytes. Well below `NAME_MAX` (255) so that `<short>.log.5.tmp-…` still fits.
 pub const MAX_LEN: usize = 64;
 
-/// A module's short name (`vault`): plain, so that it is safe as a directory name below the home.
+/// A module's short name (`vault`), safe as a directory name below the home.
 ///
 /// Accepted: 1 to [`MAX_LEN`] bytes of `[A-Za-z0-9._-]`, starting with a letter or digit.
 /// `hub` is refused: that name means the hub itself in every verb.
@@ -24,7 +24,7 @@ pub enum NameError {
     /// Over [`MAX_LEN`] bytes.
     #[error("module name {0:?} is longer than {MAX_LEN} bytes")]
     TooLong(String),
-    /// A character outside the plain set, or a start that is not a letter or digit.
+    /// A character outside the allowed set, or a start that is not a letter or digit.
     #[error(
         "module name {0:?} is not plain: use letters, digits, `.`, `_`, `-`, starting with a letter or digit"
     )]

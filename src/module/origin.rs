@@ -1,4 +1,4 @@
-//! The public origin of the hub, one resolver for every spawn.
+//! The public origin of the hub, resolved in one place for every spawn.
 
 use std::ffi::OsStr;
 
@@ -6,18 +6,18 @@ use serde_json::Value;
 
 use super::env::Env;
 
-/// What the environment, disk and the hub say about the origin.
+/// The inputs: the environment, a file and the hub's port.
 #[derive(Debug)]
 pub struct Sources<'a> {
     /// The hub's own environment.
     pub hub_env: &'a Env,
-    /// Bytes of `expose-state.json`, if it is there. A corrupt one counts as absent: it must not stop a module.
+    /// Bytes of `expose-state.json`, if it exists. A corrupt one counts as absent: it must not stop a module.
     pub expose_state: Option<&'a [u8]>,
     /// TCP port of the hub.
     pub hub_port: u16,
 }
 
-/// The origin given to modules as `PARACHUTE_HUB_ORIGIN`, without trailing slashes. First that is set and not
+/// The origin given to modules as `PARACHUTE_HUB_ORIGIN`, without trailing slashes. The first that is set and not
 /// empty: `PARACHUTE_HUB_ORIGIN`, `RENDER_EXTERNAL_URL`, `FLY_APP_NAME`, the stored exposure, loopback.
 #[must_use]
 pub fn resolve(sources: &Sources<'_>) -> String {
@@ -41,7 +41,7 @@ fn exposed(bytes: &[u8]) -> Option<String> {
         let value = state.get(key)?.as_str()?.trim().trim_end_matches('/');
         (!value.is_empty()).then(|| value.to_owned())
     };
-    // A stored loopback origin names the port of some earlier hub; ours is known better.
+    // A stored loopback origin may name the port of a previous hub; the current port is known.
     text("hubOrigin")
         .filter(|origin| !is_loopback(origin))
         .or_else(|| text("canonicalFqdn").map(|name| format!("https://{name}")))

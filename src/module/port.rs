@@ -1,20 +1,20 @@
-//! Ports of modules and how a new one is chosen (contract ).
+//! Ports of modules and how a new one is chosen.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// The hub's own default port.
 pub const HUB: u16 = 1939;
-/// The range that belongs to the hub and its modules.
+/// The range reserved for the hub and its modules.
 pub const RANGE: RangeInclusive<u16> = 1939..=1949;
-/// Ports of the range that nobody is assigned, in the order they are handed out.
-/// 1945 is missing on purpose: it is runner's (contract W-M6).
+/// Ports of the range that no known module has, in the order in which they are assigned.
+/// 1945 is left out because it belongs to runner.
 const POOL: [u16; 4] = [1944, 1947, 1948, 1949];
 
-/// Where an assigned port came from.
+/// Where an assigned port comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The module's own canonical port.
+    /// The module's default port.
     Canonical,
     /// The first free port of the pool.
     InRange,
@@ -22,7 +22,7 @@ pub enum Source {
     OutOfRange,
 }
 
-/// Chooses a port: the canonical one if free, else the pool, else the first free one from 1950.
+/// Chooses a port: the default one if free, else the first free one of the pool, else the first free one from 1950.
 ///
 /// `None` only if every port up to 65535 is occupied.
 #[must_use]

@@ -1,4 +1,4 @@
-//! Why a module could not start, or is not well: one value for the supervisor, the API and the screen.
+//! Why a module could not start, or is failing: one type for the supervisor, the API and the screen.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,27 +17,27 @@ pub enum ProblemKind {
     NonExecutable,
     /// The working directory does not exist.
     MissingCwd,
-    /// Somebody who is not an earlier instance of this module listens on its port.
+    /// A process that is not an earlier instance of this module listens on its port.
     PortSquatter,
-    /// It runs and has not bound its port within the readiness window.
+    /// It runs, but did not bind its port within the readiness window.
     StartedButUnbound,
     /// `execve` failed, or the system refused a new process.
     SpawnFailed,
-    /// It ended before it was ready, or more often than its budget allows.
+    /// It exited before it was ready, or more often than its budget allows.
     Exited,
-    /// Its health path failed too often.
+    /// Its health check failed too often.
     Unhealthy,
-    /// Nothing on disk says how to start it.
+    /// No file says how to start it.
     NoStartCmd,
     /// Its row, `module.json`, `.env` or settings cannot be used.
     BadDefinition,
     /// Its processes survived SIGKILL (uninterruptible sleep, or not ours to signal).
     StopFailed,
-    /// The row says one thing and the running process was started with another; restart to apply.
+    /// The row was changed after the process was started; a restart applies it.
     Edited,
 }
 
-/// Who listens on a port.
+/// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// Its port.
@@ -53,7 +53,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// `pid 812 (node server.js)`, or what is known of it.
+    /// `pid 812 (node server.js)`, or the part that is known.
     #[must_use]
     pub fn phrase(&self) -> String {
         match (self.pid, self.uid) {
@@ -65,7 +65,7 @@ impl Holder {
     }
 }
 
-/// Install hints per system (contract A-41). Absent keys mean no hint is known.
+/// Install hints per system. Absent keys mean no hint is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// Command for macOS.
@@ -79,14 +79,14 @@ pub struct Install {
     pub generic: Option<String>,
 }
 
-/// What [`Problem`] adds for a missing program (contract A-66): always all keys, `null` where unknown.
+/// What [`Problem`] adds for a missing program: all keys are always present, `null` where unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The program as the start command names it.
     pub binary: String,
     /// What it is needed for.
     pub why: Option<String>,
-    /// Where to read more.
+    /// URL of its documentation.
     pub docs_url: Option<String>,
     /// How to install it.
     pub install: Install,
@@ -98,9 +98,9 @@ pub struct Missing {
 /// A structured start error: `startError` on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The kind.
+    /// The kind of problem.
     pub error_type: ProblemKind,
-    /// One or more sentences for a person; names the module, process, file or port.
+    /// One or more sentences for the user; names the module, process, file or port.
     pub error_description: String,
     /// Filled for [`ProblemKind::MissingDependency`].
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ pub struct Problem {
     /// Filled for [`ProblemKind::PortSquatter`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Box<Holder>>,
-    /// What to type next. A command that exists, or absent.
+    /// The next command to type. It exists, or the field is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// When it was found.
@@ -116,7 +116,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with a description and nothing else.
+    /// A problem with a description only.
     #[must_use]
     pub fn new(error_type: ProblemKind, error_description: impl Into<String>, at: Timestamp) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Problem {
         }
     }
 
-    /// The same with the next command to type.
+    /// Adds the next command to type.
     #[must_use]
     pub fn next(mut self, command: impl Into<String>) -> Self {
         self.next = Some(command.into());

@@ -1,4 +1,4 @@
-//! One row of services.json: what is asked of it, field by field (contract ).
+//! One row of services.json, checked field by field.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::name::{NameError, Short};
 
 pub use super::fields::FieldError as RowError;
 
-/// A valid row. Fields this program does not know stay on disk and are not here.
+/// A valid row. Fields this program does not know stay in the file and are not kept here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Key of the row: `parachute-vault`, `acme-widget`.
@@ -27,26 +27,26 @@ pub struct Row {
     pub display_name: Option<String>,
     /// One line about it.
     pub tagline: Option<String>,
-    /// Who may reach it. `None`: the default of the module.
+    /// Who may reach it. `None`: the module's default.
     pub exposure: Option<Exposure>,
     /// Where it is installed; also its working directory.
     pub install_dir: Option<PathBuf>,
-    /// Whether a proxy strips the mount. `None`: the default of the module.
+    /// Whether a proxy strips the mount. `None`: the module's default.
     pub strip_prefix: Option<bool>,
     /// Sub-units in file order.
     pub uis: Vec<(String, SubUnit)>,
-    /// What an older program noted as its last start error. A malformed one is dropped, never an error.
+    /// The last start error as the original noted it. A malformed one is dropped, never an error.
     pub last_start_error: Option<Map<String, Value>>,
 }
 
 /// Who may reach a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exposure {
-    /// Anybody who reaches the hub.
+    /// Everyone who reaches the hub.
     Allowed,
     /// This machine only.
     Loopback,
-    /// Anybody who is signed in.
+    /// Everyone who is signed in.
     AuthRequired,
 }
 
@@ -65,12 +65,12 @@ pub struct SubUnit {
     pub version: Option<String>,
     /// Its OAuth client.
     pub oauth_client_id: Option<String>,
-    /// Its condition: `active`, `pending`, `inactive` or `failing`; older spellings are normalised.
+    /// Its state: `active`, `pending`, `inactive` or `failing`; older spellings are normalised.
     pub status: Option<&'static str>,
 }
 
 impl Row {
-    /// The fields [`Row::check`] looks at. Every other one belongs to somebody else.
+    /// The fields that [`Row::check`] reads. All others belong to other programs.
     pub const FIELDS: [&'static str; 12] = [
         "name",
         "port",
@@ -102,7 +102,7 @@ impl Row {
             tagline: row.text("tagline")?,
             exposure: exposure(&row)?,
             install_dir: row
-                // A path with a NUL byte cannot be given to any system call.
+                // No system call accepts a path with a NUL byte.
                 .text_if("installDir", "must be a non-empty path", |t| !t.is_empty() && !t.contains('\0'))?
                 .map(PathBuf::from),
             strip_prefix: row.flag("stripPrefix")?,
@@ -111,7 +111,7 @@ impl Row {
         })
     }
 
-    /// Whether the row is a vault: only those may share a port (contract A-8). `parachute-vaultkeeper` is none.
+    /// Whether the row is a vault: only vaults may share a port. `parachute-vaultkeeper` is not one.
     #[must_use]
     pub fn is_vault(&self) -> bool {
         self.name == "parachute-vault" || self.name.starts_with("parachute-vault-")

@@ -1,18 +1,18 @@
 //! Which rows become modules: passes over all rows, each pure, applied in the order of [`admit`].
 //!
-//! Nothing here touches disk: a row that is left out stays in the file.
+//! Nothing here writes: a row that is left out stays in the file.
 
 use std::collections::BTreeMap;
 
 use super::name::Short;
 use super::row::{Row, short_of};
 
-/// Something about a file of the home, for a person.
+/// A problem or a note about a file of the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileIssue {
-    /// Row or key, if the rest of the file is fine.
+    /// Row or key, if the rest of the file is valid.
     pub row: Option<String>,
-    /// What is wrong and what it means.
+    /// What is wrong and what follows from it.
     pub message: String,
     /// What to type or edit.
     pub next: Option<String>,
@@ -23,16 +23,16 @@ pub struct FileIssue {
 pub struct Admitted {
     /// Rows to supervise, in file order; short names are unique.
     pub modules: Vec<(Short, Row)>,
-    /// Valid rows that get no process of their own. Their ports are still taken.
+    /// Valid rows that get no process of their own. Their ports count as taken.
     pub others: Vec<Row>,
-    /// What a person should mend.
+    /// Problems that the user should repair.
     pub problems: Vec<FileIssue>,
-    /// What a person may want to know; nothing is wrong.
+    /// Notes for the user; nothing is wrong.
     pub notes: Vec<FileIssue>,
 }
 
-/// Sorts valid rows, in file order, into modules and others. `before`: the modules of the last read, which may run; what
-/// somebody else writes beside their rows takes no port from them.
+/// Sorts valid rows, in file order, into modules and others. `before`: the modules of the last read, which may be
+/// running; rows that another program adds to the file take no port from them.
 #[must_use]
 pub fn admit(rows: Vec<Row>, before: &[(Short, Row)]) -> Admitted {
     let mut out = Admitted::default();
@@ -56,8 +56,8 @@ impl Admitted {
     }
 }
 
-/// Leaves out modules that no longer exist (contract A-10). The names are generic, so a row must also look like
-/// the old module: its package, or a port or mount that nobody else was ever given.
+/// Leaves out modules that no longer exist. The names are generic, so a row must also look like
+/// the old module: its package, or a port or mount that was never assigned to another module.
 fn retired(rows: Vec<Row>, out: &mut Admitted) -> Vec<Row> {
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
@@ -79,7 +79,7 @@ fn retired_since(row: &Row) -> Option<(&'static str, &'static str)> {
         row.install_dir.as_ref().is_some_and(|dir| dir.ends_with(format!("@openparachute/{name}")))
     };
     match row.name.as_str() {
-        // 1946 belongs to surface: nobody is ever assigned it.
+        // 1946 belongs to surface and is never assigned.
         "app" | "parachute-app"
             if package("app") || (row.port == 1946 && (mounted("/app") || mounted("/surface"))) =>
         {
@@ -94,8 +94,8 @@ fn retired_since(row: &Row) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Leaves out `X` where `parachute-X` has the same port: the same module, registered before it was renamed
-/// (contract A-11).
+/// Leaves out `X` where `parachute-X` has the same port: it is the same module, registered before it was
+/// renamed.
 fn legacy_short_names(rows: Vec<Row>, out: &mut Admitted) -> Vec<Row> {
     let ports: BTreeMap<String, u16> = rows.iter().rev().map(|r| (r.name.clone(), r.port)).collect();
     let mut kept = Vec::with_capacity(rows.len());
@@ -113,7 +113,7 @@ fn legacy_short_names(rows: Vec<Row>, out: &mut Admitted) -> Vec<Row> {
     kept
 }
 
-/// Of rows with the same short name only the first counts; a name that is not plain counts nothing.
+/// Of rows with the same short name only the first counts; a row whose name is not plain is left out.
 fn first_of_each_name(rows: Vec<Row>, out: &mut Admitted) -> Vec<(Short, Row)> {
     let mut first: BTreeMap<Short, String> = BTreeMap::new();
     let mut kept = Vec::with_capacity(rows.len());
@@ -141,8 +141,8 @@ fn first_of_each_name(rows: Vec<Row>, out: &mut Admitted) -> Vec<(Short, Row)> {
 }
 
 /// Of rows with the same port only one gets a process: the module that has the port already, else the first. Vaults may
-/// share one (contract A-8): one vault process serves all its instances. A module whose new port is refused stays on the
-/// one it has, whoever wants that.
+/// share one: one vault process serves all its instances. A module whose new port is refused keeps its
+/// current one, even if another row asks for that.
 fn one_process_a_port(
     mut rows: Vec<(Short, Row)>,
     before: &[(Short, Row)],
@@ -186,7 +186,7 @@ fn one_process_a_port(
     kept
 }
 
-/// Which of the rows has each port.
+/// Which row gets each port.
 fn holders(rows: &[(Short, Row)], before: &BTreeMap<&Short, &Row>) -> BTreeMap<u16, usize> {
     let has_it = |(short, row): &(Short, Row)| before.get(short).is_some_and(|old| old.port == row.port);
     let ports = |(i, (_, row)): (usize, &(Short, Row))| (row.port, i);
@@ -200,7 +200,7 @@ fn holders(rows: &[(Short, Row)], before: &BTreeMap<&Short, &Row>) -> BTreeMap<u
 
 /// Why a row does not get its port.
 enum Refusal {
-    /// It needs none.
+    /// It needs none: another process serves it.
     Served(String),
     /// What is wrong, and what to do.
     Problem(String, String),
@@ -220,8 +220,8 @@ fn refusal(i: usize, rows: &[(Short, Row)], holder: &BTreeMap<u16, usize>) -> Op
     })
 }
 
-/// Tells of mounts that no router can serve as written (contract W-M8). The modules run all the same: this hub routes
-/// nothing, but what does will have to choose, and the first row wins.
+/// Reports mounts that no router can serve as written. The modules run all the same: this hub routes
+/// nothing, but the router will have to choose, and the first row wins.
 fn mounts(out: &mut Admitted) {
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
     let mut notes = Vec::new();
@@ -240,7 +240,7 @@ fn mounts(out: &mut Admitted) {
                 continue;
             }
             let mount = path.trim_end_matches('/');
-            // The root holds whatever nobody else has; it overlaps nothing.
+            // The root serves whatever no other mount matches; it overlaps with nothing.
             if mount.is_empty() {
                 continue;
             }
@@ -306,13 +306,13 @@ mod tests {
             all.notes[0].message,
             "`app` was retired on 2026-05-27 (`surface` replaces it); it is not started"
         );
-        // A third party's modules of those names.
+        // Modules of other authors with these names.
         assert_eq!(started(&admit(vec![row("app", 1944), row("agent", 1947)])), ["app", "agent"]);
     }
 
     #[test]
     fn retired_rows_go_before_legacy_names_are_compared() {
-        // Were it the other way round, `app` would be dropped as the old name of a row that is itself retired.
+        // In the other order, `app` would be dropped as the old name of a row that is itself retired.
         let all = admit(vec![at("app", 1946, "/third"), at("parachute-app", 1946, "/surface")]);
         assert_eq!(started(&all), ["app"]);
     }
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_keeps_the_port_it_has_whatever_is_written_above_it() {
+    fn a_module_keeps_its_port_when_rows_are_added_above_it() {
         let before = admit(vec![row("a", 1944), row("b", 1945)]).modules;
         let after = |rows: Vec<Row>| {
             let all = super::admit(rows, &before);
@@ -347,24 +347,24 @@ mod tests {
         let (ports, told) = after(vec![row("new", 1945), row("a", 1944), row("b", 1945)]);
         assert_eq!((ports.as_str(), told.len()), ("a 1944, b 1945", 1));
         assert_eq!(told[0], "port 1945 is taken by row `b`; `new` is not started");
-        // Its own new port is another's: it stays where it is, and whoever wanted that place has to wait.
+        // Its own new port belongs to another row: it keeps its old port, and the row that asked for that has to wait.
         let (ports, told) = after(vec![row("new", 1944), row("a", 1945), row("b", 1945)]);
         assert_eq!((ports.as_str(), told.len()), ("a 1944, b 1945", 2));
         assert_eq!(told[0], "port 1945 is taken by row `b`; it stays as it was, on port 1944");
         assert_eq!(told[1], "port 1944 is taken by row `a`; `new` is not started");
-        // What is free is anybody's, and both may move at once.
+        // A free port may be taken, and both may move at once.
         assert_eq!(after(vec![row("a", 1946), row("new", 1944), row("b", 1945)]).1, [""; 0]);
         assert_eq!(after(vec![row("a", 1945), row("b", 1944)]).0, "a 1945, b 1944");
         assert_eq!(after(vec![row("a", 1944)]).0, "a 1944", "a name that is gone is gone");
     }
 
     #[test]
-    fn a_vault_that_runs_serves_the_one_that_is_written_above_it() {
+    fn a_running_vault_serves_one_that_is_added_above_it() {
         let before = admit(vec![row("parachute-vault-work", 1940)]).modules;
         let all =
             super::admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1940)], &before);
         assert_eq!((started(&all), all.problems.len()), (vec!["parachute-vault-work"], 0));
-        // A person who moves an instance to the port of another wants one process for both.
+        // A user who moves an instance to the port of another wants one process for both.
         let before = admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1950)]).modules;
         let all =
             super::admit(vec![row("parachute-vault", 1940), row("parachute-vault-work", 1940)], &before);
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_that_nobody_can_serve_as_written_are_told_and_cost_no_module() {
+    fn unservable_mounts_are_reported_and_every_module_runs() {
         let notes = |rows: Vec<Row>| {
             let count = rows.len();
             let all = admit(rows);

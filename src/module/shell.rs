@@ -1,4 +1,4 @@
-//! Words as a POSIX shell reads them back: for commands that a screen shows and a person may type.
+//! Words quoted for a POSIX shell, for commands that a screen shows and a user may type.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub fn quote(word: &str) -> String {
     }
 }
 
-/// A path; bytes that are no text are replaced, so such a path cannot be typed back.
+/// A path; bytes that are not UTF-8 are replaced, so such a path cannot be typed back.
 #[must_use]
 pub fn quote_path(path: &Path) -> String {
     quote(&path.to_string_lossy())

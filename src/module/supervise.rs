@@ -1,4 +1,4 @@
-//! What a person may set about one module's supervision: `supervise` in `module.json`, `[defaults]` and
+//! The supervision settings of one module: `supervise` in `module.json`, `[defaults]` and
 //! `[modules.<short>]` in `hub.toml`. One set of keys for all three.
 
 use std::fmt;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::launch::{Liveness, Policy};
 
-/// Longest accepted duration. Far above any use, far below what overflows a clock.
+/// Longest accepted duration: far above any use, far below what overflows a clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Settings of one module; an absent key leaves what was there.
+/// Settings of one module; an absent key changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supervise {
@@ -26,11 +26,11 @@ pub struct Supervise {
     pub liveness: Option<LivenessSetting>,
     /// Crash budget and respawn delay.
     pub restart: Option<Restart>,
-    /// SIGTERM to SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub kill_timeout: Option<Span>,
-    /// From spawn to `started_but_unbound`.
+    /// Time from spawn until `started_but_unbound`.
     pub ready_within: Option<Span>,
-    /// Bounds of its log.
+    /// Limits of its log.
     pub log: Option<Log>,
 }
 
@@ -38,7 +38,7 @@ pub struct Supervise {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
-    /// Crashes inside `window` that end in `crashed`.
+    /// Crashes inside `window` that lead to `crashed`.
     pub max: Option<u32>,
     /// The window in which crashes count.
     pub window: Option<Span>,
@@ -46,18 +46,18 @@ pub struct Restart {
     pub backoff: Option<Span>,
     /// Longest delay.
     pub cap: Option<Span>,
-    /// Ready this long: the count starts afresh.
+    /// Ready this long: the count is reset.
     pub steady: Option<Span>,
 }
 
-/// Bounds of a module's log.
+/// Limits of a module's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// A file that would grow past this is rotated.
     #[serde(default, deserialize_with = "positive_u64")]
     pub max_bytes: Option<u64>,
-    /// Files kept, the live one included.
+    /// Number of files kept, the current one included.
     #[serde(default, deserialize_with = "positive_u32")]
     pub keep: Option<u32>,
 }
@@ -75,21 +75,21 @@ pub enum LivenessSetting {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LivenessNumbers {
-    /// Between two checks.
+    /// Time between two checks.
     pub interval: Option<Span>,
-    /// Longest wait for an answer.
+    /// Longest wait for a response.
     pub timeout: Option<Span>,
     /// Consecutive failures that restart the module.
     #[serde(default, deserialize_with = "positive_u32")]
     pub failures: Option<u32>,
 }
 
-/// A duration written for people: `5s`, `1m 30s`, `250ms`.
+/// A duration as written by hand: `5s`, `1m 30s`, `250ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
 impl Supervise {
-    /// Puts these settings over `policy`.
+    /// Overrides `policy` with these settings.
     pub fn apply(&self, policy: &mut Policy) {
         let put = |slot: &mut Duration, span: Option<Span>| {
             if let Some(Span(duration)) = span {
@@ -122,7 +122,7 @@ impl Supervise {
 }
 
 impl Log {
-    /// Puts these bounds over `policy`.
+    /// Overrides `policy` with these limits.
     pub fn apply(&self, policy: &mut Policy) {
         policy.log.max_bytes = self.max_bytes.unwrap_or(policy.log.max_bytes);
         policy.log.keep = self.keep.unwrap_or(policy.log.keep);
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-// Not an untagged enum: that would swallow the name of an unknown key.
+// Not an untagged enum: its error would not name an unknown key.
 impl<'de> Deserialize<'de> for LivenessSetting {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct FlagOrTable;
@@ -154,7 +154,7 @@ impl<'de> Deserialize<'de> for LivenessSetting {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LivenessSetting, A::Error> {
                 let numbers = LivenessNumbers::deserialize(MapAccessDeserializer::new(map))?;
-                // A check without a pause would keep the module busy answering it.
+                // Without a pause the module would do nothing but answer checks.
                 if [numbers.interval, numbers.timeout].contains(&Some(Span(Duration::ZERO))) {
                     return Err(A::Error::custom("`interval` and `timeout` of liveness cannot be 0"));
                 }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_named() {
+    fn invalid_settings_are_named() {
         for (value, said) in [
             (json!({"restarts": 1}), "unknown field `restarts`"),
             (json!({"restart": {"limit": 1}}), "unknown field `limit`"),

@@ -1,4 +1,4 @@
-//! A point of wall-clock time as it appears on the wire and on disk.
+//! A point of wall-clock time, as written on the wire and on disk.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
-    /// The stamp of a wall-clock reading. A clock before 1970 reads as the epoch.
+    /// The timestamp of a wall-clock reading. A clock before 1970 gives the epoch.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let ms = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
@@ -23,7 +23,7 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Parses an RFC 3339 time, also in the weak form `2026-03-01 10:00:00` (UTC).
+    /// Parses an RFC 3339 time, also in the relaxed form `2026-03-01 10:00:00` (UTC).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         humantime::parse_rfc3339_weak(text).ok().map(Self::of)

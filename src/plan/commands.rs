@@ -1,4 +1,4 @@
-//! Steps as shell commands, as a person would type them. Commands to a manager are the invocations that its driver
+//! Steps as shell commands, as a user would type them. Commands to a manager are the invocations that its driver
 //! runs. Pure.
 
 use std::path::Path;
@@ -72,7 +72,8 @@ fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
     }
 }
 
-/// One line that does the step without this program, or says how, if there is one. A step that writes a text has none.
+/// One command that performs the step without this program, or describes it, if there is one. Steps that write texts
+/// have none.
 #[must_use]
 pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> {
     let of_manager = |step| manager.map_or_else(Vec::new, |manager| of_manager(step, manager));
@@ -91,11 +92,11 @@ pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> 
             (Entry::Absent | Entry::File { .. } | Entry::Other { .. }, _) => return None,
         },
         Step::SetEnabled { .. } | Step::SetRunning { .. } | Step::SetLinger { .. } => {
-            // Of several commands the last is the one that does it.
+            // Of several commands the last one performs the step.
             return of_manager(step).pop();
         }
-        // No line can start one of them: its environment may hold secrets and is not printed, and without it another
-        // program would start. Of several daemons most may run already.
+        // No command can start one: its environment may hold secrets and is not printed, and without it another
+        // program would start. Of several daemons most may be running already.
         Step::StartDaemons { .. } => {
             return Some("restore what is missing, then: parachute migrate --rollback".to_owned());
         }
@@ -112,7 +113,7 @@ pub(super) fn by_hand(step: &Step, manager: Option<&Manager>) -> Option<String> 
     Some(lines.join(" && "))
 }
 
-/// A command that shows what a step changes: what is there, and what was there before, if that is kept in a file.
+/// A command that shows the effect of a step: the current content, and the previous one, if it is kept in a file.
 #[must_use]
 pub(super) fn inspect(step: &Step, was: Option<&Path>) -> String {
     match (step.key(), was) {

@@ -15,7 +15,7 @@ pub enum Content {
     CopyOf {
         /// The file to copy.
         source: PathBuf,
-        /// Its SHA-256 when the plan was made, hexadecimal. A file with another one is not copied.
+        /// Its SHA-256 when the plan was made, hexadecimal. If it has changed since, the file is not copied.
         sha256: String,
         /// Its length in bytes.
         len: u64,
@@ -31,7 +31,7 @@ pub struct Fingerprint {
     pub len: u64,
 }
 
-/// Computes a [`Fingerprint`] piece by piece.
+/// Computes a [`Fingerprint`] in chunks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fingerprinter {
     hash: Sha256,
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_the_hash_that_sha256sum_prints() {
+    fn a_fingerprint_is_the_hash_of_sha256sum() {
         let fingerprint = Fingerprint::of(b"abc");
         assert_eq!(fingerprint.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(fingerprint.len, 3);

@@ -1,4 +1,4 @@
-//! Detached daemons (they run without a manager) as data: which to stop, and what is needed to start them again. Pure.
+//! Detached daemons (they run without a manager) as data: which to stop, and the data needed to start them again. Pure.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::process::id::ProcessId;
 pub struct Daemon {
     /// `hub`, or the short name of a module.
     pub name: String,
-    /// Its first process, whose identity is proven.
+    /// Its main process, whose identity is proven.
     pub leader: ProcessId,
     /// Processes that it had started when the plan was made: they may outlive the leader, and are ended with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +26,7 @@ pub struct Daemon {
     pub command: String,
     /// Ports that it listens on.
     pub ports: Vec<u16>,
-    /// What proves that it is of this installation.
+    /// The proof that it belongs to this installation.
     pub why: String,
     /// The file that holds its pid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,11 +34,11 @@ pub struct Daemon {
     /// The file that holds its port: a detached hub writes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_file: Option<PathBuf>,
-    /// From SIGTERM to SIGKILL, milliseconds.
+    /// Time between SIGTERM and SIGKILL, milliseconds.
     pub grace_ms: u64,
 }
 
-/// A detached daemon as it was found running, with what is needed to start it again.
+/// A detached daemon that was found running, with the data needed to start it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningDaemon {
     /// `hub`, or the short name of a module.
@@ -64,7 +64,7 @@ pub(crate) fn names<'a>(all: impl Iterator<Item = (&'a str, &'a ProcessId)>) -> 
 }
 
 impl Daemon {
-    /// One line for a person who is asked: which daemon it is, and why it may be stopped.
+    /// One line for a question: which daemon it is, and why it may be stopped.
     #[must_use]
     pub(crate) fn line(&self) -> String {
         let ports = match self.ports.as_slice() {

@@ -1,7 +1,7 @@
 //! The journal as data: its events, one JSON line each, and the unfinished plan that they add up to. Pure.
 //!
-//! Every line is on disk before the next step is taken, so only the last line can be torn. A torn last line counts as
-//! not written; any other line that does not parse is an error and never ignored.
+//! Every line is on disk before the next step is performed, so only the last line can be incomplete. An incomplete last
+//! line counts as not written; any other line that does not parse is an error and never ignored.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use super::plan::Plan;
 use super::recovery::Recorded;
 use super::step::{Key, Step};
 
-/// The newest version of the format that this program reads: 2 is that of a plan that covers another installation, which
-/// 1 cannot hold.
+/// The newest version of the format that this program reads: 2 is that of a plan that covers another installation,
+/// which 1 cannot hold.
 pub(crate) const VERSION: u32 = 2;
 
 /// The version in which a plan is written: the oldest that can hold it.
@@ -31,15 +31,15 @@ pub enum Event {
     Begin {
         /// Version of the format.
         version: u32,
-        /// A random number that names this run of the plan. The receipt names the last one that it contains.
+        /// A random number that identifies this run of the plan. The receipt names the last one that it contains.
         id: String,
         /// Version of the program that wrote it.
         program: String,
-        /// Directories that were made to keep the journal in, topmost first.
+        /// Directories that were created for the journal, topmost first.
         #[serde(default)]
         made: Vec<PathBuf>,
-        /// What was found where the plan is going to write. A file that is another one when its step comes was
-        /// changed by something else.
+        /// The content found at every path that the plan will write. If a file differs when its step comes, another
+        /// program or a user has changed it.
         #[serde(default)]
         expects: BTreeMap<PathBuf, Glance>,
         /// The plan.
@@ -62,38 +62,38 @@ pub enum Event {
         /// Index of the step.
         step: usize,
     },
-    /// A step failed: from here on the plan is taken back.
+    /// A step failed: from here on the plan is undone.
     Failed {
         /// Index of the step; the number of steps if the receipt could not be written.
         step: usize,
-        /// The error, in words.
+        /// The error, as text.
         error: String,
     },
-    /// The plan is to be taken back on request.
+    /// The plan is to be undone on request.
     Undoing,
-    /// A step is taken back, or there was nothing to take back.
+    /// A step was undone, or there was nothing to undo.
     Undone {
         /// Index of the step.
         step: usize,
     },
 }
 
-/// A plan that is being performed or was cut off: what the events of its journal add up to.
+/// A plan that is being performed or was interrupted: the sum of the events in its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnfinishedPlan {
-    /// Names this run of the plan.
+    /// Identifies this run of the plan.
     pub id: String,
-    /// Directories that were made to keep the journal in, topmost first.
+    /// Directories that were created for the journal, topmost first.
     pub made: Vec<PathBuf>,
-    /// What was found where the plan is going to write.
+    /// The content found at every path that the plan will write.
     pub expects: BTreeMap<PathBuf, Glance>,
     /// The plan.
     pub plan: Plan,
-    /// What the journal says about each step.
+    /// The journal's record of each step.
     pub recorded: Vec<Recorded>,
-    /// It is being taken back, and can no longer be finished.
+    /// It is being undone, and can no longer be finished.
     pub undoing: bool,
-    /// Index of the step that failed, and the error in words.
+    /// Index of the step that failed, and the error as text.
     pub failed: Option<(usize, String)>,
 }
 
@@ -116,17 +116,17 @@ pub enum Unreadable {
     },
 }
 
-/// What was read from the bytes of a journal.
+/// The content of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// The plan; `None` if not even the first line is whole, so that nothing was done.
+    /// The plan; `None` if even the first line is incomplete, so that nothing was done.
     pub unfinished: Option<UnfinishedPlan>,
-    /// How many bytes are whole lines.
+    /// How many bytes are complete lines.
     pub len: usize,
 }
 
 impl UnfinishedPlan {
-    /// A plan of which no step was begun.
+    /// A plan of which no step was started.
     #[must_use]
     pub(super) fn begun(
         id: String,
@@ -172,8 +172,8 @@ impl UnfinishedPlan {
         self.recorded.get_mut(step).ok_or_else(|| format!("there is no step {step}"))
     }
 
-    /// Whether what was found before a step is neither what was there when the plan was made nor what an earlier step
-    /// of the plan left there: then something else changed it, and the step must not overwrite it.
+    /// Whether the content found before a step is neither that from when the plan was made nor that left by an earlier
+    /// step of the plan: then it was changed from outside, and the step must not overwrite it.
     #[must_use]
     pub(super) fn was_changed(&self, step: usize, found: &Observed) -> bool {
         let Some(ours) = self.plan.steps.get(step) else { return false };
@@ -197,7 +197,7 @@ impl UnfinishedPlan {
         }
     }
 
-    /// Whether a later step with the same key was begun: then this one is over, whatever is found now.
+    /// Whether a later step with the same key was started: then this one is finished, whatever is found now.
     #[must_use]
     pub(super) fn is_superseded(&self, step: usize) -> bool {
         let key = self.plan.steps.get(step).and_then(Step::key);
@@ -208,7 +208,7 @@ impl UnfinishedPlan {
     }
 }
 
-/// Reads the bytes of a journal.
+/// Parses the bytes of a journal.
 ///
 /// # Errors
 /// [`Unreadable`].
@@ -219,7 +219,7 @@ pub fn replay(bytes: &[u8]) -> Result<Replay, Unreadable> {
         let damaged = |because: String| Unreadable::Damaged { line: index + 1, because };
         let event = match serde_json::from_slice::<Event>(line) {
             Ok(event) if line.ends_with(b"\n") => event,
-            // After a power cut some file systems leave zeros in place of data that was not written yet.
+            // After a power cut some file systems leave zeros in place of unwritten data.
             _ if is_last && (!line.ends_with(b"\n") || line.contains(&0)) => return Ok(replay),
             Ok(_) => return Err(damaged("it does not end".to_owned())),
             Err(error) => return Err(newer(line).unwrap_or_else(|| damaged(error.to_string()))),
@@ -239,7 +239,7 @@ pub fn replay(bytes: &[u8]) -> Result<Replay, Unreadable> {
     Ok(replay)
 }
 
-/// The error for a first line of a later version: such a line need not parse, but it tells its version.
+/// The error for a first line of a later version: such a line need not parse, but it contains its version.
 fn newer(line: &[u8]) -> Option<Unreadable> {
     #[derive(Deserialize)]
     struct Head {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_is_cut_off_anywhere_is_the_whole_lines_before_the_cut() {
+    fn a_truncated_journal_equals_its_complete_lines() {
         let events = lines();
         let all = text(&events);
         for cut in 0..=all.len() {
@@ -288,7 +288,7 @@ mod tests {
             let good = replay(&all[..cut]).unwrap();
             assert_eq!(good, replay(&text(&events[..whole])).unwrap(), "cut at {cut}");
             assert_eq!(good.len, text(&events[..whole]).len());
-            // Zeros in place of data that was not written yet.
+            // Zeros in place of unwritten data.
             let zeros: Vec<u8> = all[..cut].iter().copied().chain([0; 9]).collect();
             assert_eq!(replay(&zeros).unwrap(), good, "cut at {cut}, then zeros");
         }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_other_than_a_torn_last_line_is_an_error() {
+    fn damage_other_than_an_incomplete_last_line_is_an_error() {
         let good = text(&lines());
         let first = good.iter().position(|b| *b == b'\n').unwrap();
         let mut bad = good.clone();

@@ -1,7 +1,7 @@
-//! Runs plans: performs the steps of one, finishes one that was cut off, takes one back.
+//! Runs plans: performs the steps of one, finishes an interrupted one, undoes one.
 //!
-//! For each step: observe, write into the journal what was found, perform, observe, write into the journal that it is
-//! done. What to do with a step of a plan that was cut off is decided in [`super::recovery`].
+//! For each step: observe, write the result into the journal, perform, observe, write into the journal that it is
+//! done. [`super::recovery`] decides what to do with a step of an interrupted plan.
 
 mod outcome;
 mod perform;
@@ -21,7 +21,7 @@ use super::run_options::{RunOptions, Stage};
 use super::step::{Key, Step};
 use crate::error_chain;
 
-/// Runs a plan to its end, or takes it back.
+/// Runs a plan to its end, or undoes it.
 ///
 /// # Errors
 /// [`Failed`]. If an earlier plan is unfinished, nothing is done.
@@ -37,7 +37,7 @@ pub async fn run<H: Host>(
     let expects = expectations(plan, host, options).await.map_err(|(index, error)| refused(index, error))?;
     journal.begin(plan, expects).map_err(|error| refused(0, error.into()))?;
     match finish(host, journal, options).await {
-        // A plan that has just begun is taken back without asking.
+        // A plan that has just begun is undone without asking.
         Err(failed) if failed.rollback.is_none() => {
             let rollback = Some(fail(failed.index, &failed.error, host, journal, options).await);
             Err(Box::new(Failed { rollback, ..*failed }))
@@ -46,10 +46,10 @@ pub async fn run<H: Host>(
     }
 }
 
-/// Finishes the plan in the journal. One that has failed already is taken back.
+/// Finishes the plan in the journal. One that has already failed is undone.
 ///
 /// # Errors
-/// [`Failed`]. If a step was changed by something else while it was performed, nothing more is done.
+/// [`Failed`]. If a step was changed from outside while it was performed, nothing more is done.
 pub async fn resume<H: Host>(
     host: &mut H,
     journal: &mut Journal,
@@ -65,7 +65,7 @@ pub async fn resume<H: Host>(
     Err(Box::new(Failed { index, step, error: StepError::Earlier(why), rollback }))
 }
 
-/// Takes back the plan in the journal.
+/// Undoes the plan in the journal.
 pub async fn roll_back<H: Host>(
     host: &mut H,
     journal: &mut Journal,
@@ -76,7 +76,7 @@ pub async fn roll_back<H: Host>(
     roll_back::take_back(host, journal, options, on_stuck).await
 }
 
-/// What is found, or was found when the plan was shown, at every name where the plan is going to write. An error comes
+/// The content now, or when the plan was shown, of every path that the plan will write. An error comes
 /// with the index of its step.
 async fn expectations<H: Host>(
     plan: &Plan,
@@ -116,7 +116,7 @@ async fn finish<H: Host>(
         let mut run = StepRun { host, journal, options, done: &mut done, step, index, total: steps.len() };
         if let Err(error) = run.go().await {
             run.report(Stage::Failed);
-            // What something else changed meanwhile is left for a person to decide.
+            // Changes from outside are left to the user's decision.
             let rollback = match &error {
                 StepError::Changed { .. } => None,
                 error => Some(fail(index, error, host, journal, options).await),
@@ -134,7 +134,7 @@ async fn finish<H: Host>(
     }
 }
 
-/// Writes into the journal that a step failed, and takes the plan back.
+/// Writes into the journal that a step failed, and undoes the plan.
 async fn fail<H: Host>(
     index: usize,
     error: &StepError,

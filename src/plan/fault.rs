@@ -1,10 +1,10 @@
-//! Faults on purpose, so that tests can break a plan at any step. Release builds have none.
+//! Injected faults, with which tests interrupt a plan at any step. Release builds have none.
 
 use std::str::FromStr;
 
 use super::host::HostError;
 
-/// What goes wrong, and at which step, counted from 1.
+/// The fault, and its step, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The step fails.
@@ -13,7 +13,7 @@ pub enum Fault {
     Kill(usize),
     /// This process is killed after the step, before the journal says that it was done.
     KillAfter(usize),
-    /// This process is killed before it deletes so many things of a home.
+    /// This process is killed before it deletes this many entries of a home.
     KillDeleting(usize),
 }
 
@@ -39,7 +39,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Causes a fault that is set before this step.
+/// Injects the fault that is set before this step.
 ///
 /// # Errors
 /// [`HostError::Injected`].
@@ -51,7 +51,7 @@ pub(super) fn before(fault: Option<Fault>, step: usize) -> Result<(), HostError>
     }
 }
 
-/// Causes a fault that is set after this step, before the journal says that it was done.
+/// Injects the fault that is set after this step, before the journal says that it was done.
 ///
 /// # Errors
 /// [`HostError`]: this process could not be killed.
@@ -62,15 +62,15 @@ pub(super) fn after(fault: Option<Fault>, step: usize) -> Result<(), HostError> 
     }
 }
 
-/// Before the `count`th thing of a home is deleted.
+/// Injects the fault that is set before the `count`th entry of a home is deleted.
 pub fn deleting(fault: Option<Fault>, count: usize) {
     if fault.filter(|_| cfg!(debug_assertions)) == Some(Fault::KillDeleting(count)) {
-        // It does not return.
+        // This call does not return.
         let _ = die();
     }
 }
 
-/// As in a power cut no destructor runs and nothing is flushed.
+/// As in a power cut, no destructor runs and nothing is flushed.
 fn die() -> Result<(), HostError> {
     nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL)
         .map_err(|errno| HostError::refused(format!("cannot kill this process: {errno}"), None))
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_parsed_and_happens_at_its_step_only() {
+    fn a_fault_is_parsed_and_occurs_at_its_step_only() {
         assert_eq!("fail 2".parse(), Ok(Fault::Fail(2)));
         assert_eq!("kill 1".parse(), Ok(Fault::Kill(1)));
         assert_eq!("kill-after 10".parse(), Ok(Fault::KillAfter(10)));

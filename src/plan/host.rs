@@ -20,20 +20,20 @@ use crate::manager::driver::ManagerError;
 
 /// Observes and changes the machine.
 pub trait Host {
-    /// What the step touches, as it is now. Changes nothing.
+    /// The current state of the step's target. Changes nothing.
     ///
     /// # Errors
-    /// [`HostError`] if it cannot be told: then the step is not performed.
+    /// [`HostError`] if it is unknown: then the step is not performed.
     fn observe(&self, step: &Step) -> impl Future<Output = Result<Observed, HostError>>;
 
-    /// Copies previous content that is too long for the journal into a file, which is on disk when this returns.
+    /// Copies previous content that is too long for the journal into a file, synced when this returns.
     ///
     /// # Errors
-    /// [`HostError`]; also if the content is no longer what was observed.
+    /// [`HostError`]; also if the content has changed since it was observed.
     fn keep(&mut self, step: &Step, before: &Observed) -> impl Future<Output = Result<(), HostError>>;
 
-    /// Performs the step, or performs it again: parts of it that are done already are no error. Returns what a person
-    /// should know.
+    /// Performs the step, or performs it again: parts that are already done are not an error. Returns notes for the
+    /// user.
     ///
     /// # Errors
     /// [`HostError`].
@@ -45,7 +45,7 @@ pub trait Host {
     /// [`HostError`].
     fn tidy(&mut self, step: &Step) -> impl Future<Output = Result<(), HostError>>;
 
-    /// What a person would type to perform the step, if it can be typed.
+    /// The command that a user would type to perform the step, if there is one.
     fn by_hand(&self, step: &Step) -> Option<String>;
 }
 
@@ -61,12 +61,12 @@ pub enum HostError {
     /// The state of the machine does not allow it.
     #[error("{what}")]
     Refused {
-        /// What is refused, and why.
+        /// What was refused, and why.
         what: String,
         /// The command to type about it, if one helps.
         hint: Option<String>,
     },
-    /// A test asked for this failure.
+    /// A failure injected by a test.
     #[error("this step was told to fail")]
     Injected,
 }
@@ -95,7 +95,7 @@ impl HostError {
     }
 }
 
-/// What each of these steps touches, as it is now.
+/// The current state of the target of each of these steps.
 ///
 /// # Errors
 /// [`HostError`] of the first step that cannot be observed.

@@ -1,4 +1,4 @@
-//! The steps that take one step back, and the plan that takes an installation back. Pure.
+//! The steps that undo one step, and the plan that undoes an installation. Pure.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::step::Step;
 use crate::unit::name::{Part, UnitName};
 
 impl Step {
-    /// The steps that take it back, in order; none if there is nothing to take back. Each of them is skipped if its
+    /// The steps that undo it, in order; none if there is nothing to undo. Each of them is skipped if its
     /// goal is reached already.
     #[must_use]
     pub fn inverse(&self, before: &Observed) -> Vec<Self> {
@@ -40,7 +40,7 @@ impl Step {
                 | Self::Restore { path, unit: Some(unit), .. },
                 Observed::Unit { entry, active, .. },
             ) => {
-                // It may run by now although no step started it: a boot starts what is enabled.
+                // It may be running although no step started it: a boot starts enabled units.
                 let down = Self::SetRunning { unit: unit.clone(), running: false };
                 let mut steps = back(path, entry, Some(unit));
                 if is_down(*active) && !steps.is_empty() {
@@ -54,7 +54,7 @@ impl Step {
             (Self::SetEnabled { unit, enabled }, Observed::Enabled { enabled: was, active })
                 if enabled != was =>
             {
-                // A boot in between has started what was enabled, and not what was disabled.
+                // A boot in between has started enabled units, and not disabled ones.
                 let mut steps = vec![Self::SetEnabled { unit: unit.clone(), enabled: *was }];
                 if is_down(*active) == *enabled {
                     steps.push(Self::SetRunning { unit: unit.clone(), running: !enabled });
@@ -65,7 +65,7 @@ impl Step {
                 let set = |running| Self::SetRunning { unit: unit.clone(), running };
                 match (running, is_down(*active)) {
                     (true, true) => vec![set(false)],
-                    // What runs now may have been started from a file that has just been taken back.
+                    // The current process may have been started from a file that was just restored.
                     (false, false) => vec![set(false), set(true)],
                     (true, false) | (false, true) => Vec::new(),
                 }
@@ -79,7 +79,7 @@ impl Step {
                     replaced_by.iter().map(|unit| Self::SetRunning { unit: unit.clone(), running: false });
                 down.chain([Self::StartDaemons { daemons: running.clone() }]).collect()
             }
-            // Those that it has started, whether they listen by now or not: they hold the ports that the hub needs.
+            // The restarted ones, listening or not: they hold the ports that the hub needs.
             (Self::StartDaemons { daemons }, Observed::Daemons { running }) => {
                 let started: Vec<_> =
                     daemons.iter().filter(|daemon| !running.contains(daemon)).cloned().collect();
@@ -89,7 +89,7 @@ impl Step {
         }
     }
 
-    /// Whether it only removes what was there before, and adds nothing of ours.
+    /// Whether it only removes something from before, and adds nothing of ours.
     #[must_use]
     pub(super) fn makes_room(&self) -> bool {
         match self {
@@ -101,15 +101,15 @@ impl Step {
         }
     }
 
-    /// Whether there is something to take back: the step has not itself put back what was there before. For a unit that
-    /// ran before there always is: it may now run from a file that we wrote.
+    /// Whether there is something to undo: the step has not itself restored the previous state. For a unit that
+    /// ran before there always is: it may run from a file that we wrote.
     #[must_use]
     pub(super) fn needs_undo(&self, before: &Observed) -> bool {
         if let (Self::SetRunning { .. }, Observed::Running { active, .. }) = (self, before) {
             return !is_down(*active) || !self.is_reached(before);
         }
         if let Self::StartDaemons { .. } = self {
-            // They run again as before, and are no part of the installation.
+            // They run again as before, and are not part of the installation.
             return false;
         }
         let is_back = before.entry().map_or_else(|| self.is_reached(before), |entry| self.wants(entry));
@@ -130,22 +130,22 @@ fn back(path: &Path, entry: &Entry, unit: Option<&UnitName>) -> Vec<Step> {
     }
 }
 
-/// How much of an installation is taken back.
+/// How much of an installation is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UndoScope {
-    /// What we added.
+    /// Only our additions.
     OnlyAdded,
     /// Everything: the detached daemons from before run again.
     Everything,
 }
 
-/// The plan that takes back what a receipt records. `now` is what is found for each of [`Receipt::steps`]. What was
-/// changed after the installation is left, with a note that names it, unless `force`.
+/// The plan that undoes the changes in a receipt. `now` is the observation for each of [`Receipt::steps`]. Files that
+/// were changed after the installation are left, with a note that names them, unless `force`.
 ///
-/// With [`UndoScope::OnlyAdded`] what had to make room stays away: detached daemons, and the units that started them.
+/// With [`UndoScope::OnlyAdded`] replaced things are not restored: detached daemons, and the units that started them.
 ///
-/// A receipt adds up several plans and keeps no order between them. The plan first stops, then changes files, then
-/// starts.
+/// A receipt is the sum of several plans and keeps no order between them. The plan first stops, then changes files,
+/// then starts.
 #[must_use]
 pub fn undo_plan(receipt: &Receipt, now: &[Observed], scope: UndoScope, force: bool) -> Plan {
     let mut plan = Plan::new(Verb::Uninstall);
@@ -180,7 +180,7 @@ pub fn undo_plan(receipt: &Receipt, now: &[Observed], scope: UndoScope, force: b
         }
     }
     for (unit, running) in ran {
-        // It ran before the installation. A step stopped it, or it has to be stopped to put its file back.
+        // It ran before the installation. A step stopped it, or it must be stopped to restore its file.
         let stop = Step::SetRunning { unit: unit.clone(), running: false };
         if !running || plan.steps.contains(&stop) {
             plan.steps.push(Step::SetRunning { unit, running: true });
@@ -191,7 +191,7 @@ pub fn undo_plan(receipt: &Receipt, now: &[Observed], scope: UndoScope, force: b
     plan
 }
 
-/// Where a step stands in the plan that takes an installation back. A socket unit starts its service, so the socket is
+/// The position of a step in the plan that undoes an installation. A socket unit starts its service, so the socket is
 /// stopped first; and it cannot be started while its service runs, so it is also started first (systemd.socket(5)).
 fn order(step: &Step) -> (u8, Option<Part>, Option<PathBuf>, Reverse<Option<PathBuf>>) {
     let socket_first = |unit: &UnitName| match unit.part() {

@@ -1,9 +1,9 @@
 //! The directory of an installation: `lock`, `journal.jsonl` while a plan is unfinished, `saved/` for previous content,
-//! `receipt.json` for what is installed, and `left/` for previous content that could not be put back.
+//! `receipt.json` for what is installed, and `left/` for previous content that could not be restored.
 //!
-//! A [`Journal`] holds the lock. Every line is on disk before the next step is taken. A file that is there and cannot
-//! be read is an error that names it, and never counts as absent: it may be the only record of what has to be taken
-//! back.
+//! A [`Journal`] holds the lock. Every line is on disk before the next step is performed. A file that exists but cannot
+//! be read is an error that names it, and never counts as absent: it may be the only record of what must be
+//! undone.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,7 +43,7 @@ pub struct Journal {
 #[derive(Debug)]
 struct Open {
     file: File,
-    /// Bytes of whole lines.
+    /// Bytes of complete lines.
     whole: u64,
     unfinished: UnfinishedPlan,
 }
@@ -69,7 +69,7 @@ pub enum JournalError {
         #[source]
         source: std::io::Error,
     },
-    /// The plan, or what was found, cannot be written as JSON, such as a path that is not UTF-8.
+    /// The plan, or an observation, cannot be written as JSON, such as a path that is not UTF-8.
     #[error("cannot record this")]
     Unwritable(#[source] serde_json::Error),
     /// The journal is damaged, or from a later version.
@@ -126,7 +126,7 @@ fn lock_file(dir: &Path) -> PathBuf {
     dir.join("lock")
 }
 
-/// Where copies of previous content are kept, each under its hash.
+/// The directory for copies of previous content, each named by its hash.
 #[must_use]
 pub(super) fn saved_dir(dir: &Path) -> PathBuf {
     dir.join("saved")
@@ -144,7 +144,7 @@ pub fn peek_receipt(dir: &Path) -> Result<Receipt, JournalError> {
     }
 }
 
-/// The unfinished plan in this directory, read without the lock: it is being performed, or was cut off.
+/// The unfinished plan in this directory, read without the lock: it is being performed, or was interrupted.
 ///
 /// # Errors
 /// [`JournalError`].
@@ -159,13 +159,13 @@ fn read_journal(dir: &Path) -> Result<Option<Replay>, JournalError> {
 }
 
 impl Journal {
-    /// Locks the installation in `dir`, which is made if it does not exist, and reads what is in it.
+    /// Locks the installation in `dir`, which is created if it does not exist, and reads its files.
     ///
     /// # Errors
     /// [`JournalError`]; [`JournalError::Busy`] if another command holds the lock.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         let made = missing(dir)?;
-        // Where the home itself was missing it is ours, and marked from the first moment on.
+        // If the home itself was missing it is ours, and is marked from the beginning.
         if let Some(root) = made.iter().find(|level| Home::at((*level).clone()).install_dir() == dir) {
             mark::ensure(&Home::at(root.clone()))?;
         }
@@ -185,7 +185,7 @@ impl Journal {
     fn load(&mut self) -> Result<(), JournalError> {
         let Some(replay) = read_journal(&self.dir)? else { return Ok(()) };
         match replay.unfinished {
-            // Cut off between the receipt and the removal of the journal, or before anything was done.
+            // Interrupted between the receipt and the removal of the journal, or before anything was done.
             Some(unfinished) if unfinished.id == self.receipt.last => self.end(),
             None => self.end(),
             Some(unfinished) => {
@@ -203,15 +203,15 @@ impl Journal {
         &self.dir
     }
 
-    /// The plan that is being performed, or was cut off.
+    /// The plan that is being performed, or was interrupted.
     #[must_use]
     pub(crate) fn unfinished(&self) -> Option<&UnfinishedPlan> {
         self.open.as_ref().map(|open| &open.unfinished)
     }
 
-    /// Begins a plan that expects to find this where it is going to write.
+    /// Begins a plan that expects this content at the paths that it will write.
     ///
-    /// # Errors
+    /// [`JournalError::Pending`] if another plan is unfinished. An error leaves no files.
     /// [`JournalError::Pending`] if another plan is unfinished. No error leaves anything behind.
     pub(super) fn begin(
         &mut self,
@@ -248,7 +248,7 @@ impl Journal {
         let open = self.open.as_mut().ok_or(JournalError::NoPlan)?;
         let line = line(&event)?;
         let whole = open.whole;
-        // What a full disk left of an earlier line is cut off first.
+        // The rest of a line that a full disk cut short is removed first.
         let written = open
             .file
             .set_len(whole)
@@ -262,8 +262,8 @@ impl Journal {
         open.unfinished.apply(event).map_err(JournalError::Contradiction)
     }
 
-    /// Appends a line if that is possible; the event counts in any case. For taking back, which a full disk must not
-    /// stop: a step can be taken back twice without harm.
+    /// Appends a line if that is possible; the event counts in any case. For undoing, which a full disk must not
+    /// stop: a step can be undone twice without harm.
     pub(super) fn append_if_possible(&mut self, event: Event) {
         if self.append(event.clone()).is_err()
             && let Some(open) = &mut self.open
@@ -273,7 +273,7 @@ impl Journal {
         }
     }
 
-    /// Ends a plan of which every step is done: the receipt takes it in.
+    /// Ends a plan of which every step is done: the receipt records it.
     ///
     /// # Errors
     /// [`JournalError`]; the receipt is unchanged.
@@ -286,12 +286,13 @@ impl Journal {
             fs::put(&receipt_file(&self.dir), PRIVATE, &text)?;
         }
         self.receipt = sum;
-        // The receipt counts from here on. If the journal cannot be removed now, its id tells later that it is over.
+        // The receipt is valid from here on. If the journal cannot be removed now, its id later shows that it has
+        // ended.
         let _ = self.end();
         Ok(())
     }
 
-    /// Ends a plan that was taken back as far as possible.
+    /// Ends a plan that was undone as far as possible.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -314,7 +315,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps the content from before a step that is not taken back: the journal, which has the only copy, is going to
+    /// Keeps the content from before a step that is not undone: the journal, which has the only copy, will
     /// be removed. `None` if there was no file.
     ///
     /// # Errors

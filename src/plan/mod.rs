@@ -1,8 +1,8 @@
-//! Every change to the machine is a plan: a list of steps that can be shown, performed, finished or taken back after a
-//! crash, and taken back years later.
+//! Every change to the machine is a plan: a list of steps that can be shown, performed, finished or undone after a
+//! crash, and undone at any later time.
 //!
 //! ```text
-//!   planner ──► Plan ──► show ──► a person agrees
+//!   planner ──► Plan ──► show ──► the user agrees
 //!                │
 //!                ▼            for each step: observe ► journal ► perform ► observe ► journal
 //!             executor ─────► what to do with a step: recovery (pure)          │ all done
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! [`host`] is the machine behind a trait: `host/real.rs` is the real one, and tests have a model (`tests/it/plan`).
-//! What this room must not do: decide what to install, print, or change anything that is not a step.
+//! This room must not decide what to install, print, or change anything outside of a step.
 
 mod commands;
 pub mod content;

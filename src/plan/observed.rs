@@ -1,7 +1,7 @@
-//! What a step touches, as it is found on the machine: before the step, after it, and after a crash.
+//! The target of a step, as it is found on the machine: before the step, after it, and after a crash.
 //!
-//! One type answers all three questions, so that the answers can be compared. What is found before a step goes into
-//! the journal, with all that is needed to put it back.
+//! One type serves all three cases, so that the observations can be compared. The observation before a step goes into
+//! the journal, with all data needed to restore it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use crate::process::id::ProcessId;
 /// copied into a file.
 pub(crate) const INLINE_LIMIT: u64 = 64 * 1024;
 
-/// What a step touches, as it was found.
+/// The target of a step, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Observed {
     /// A name in a directory.
     File {
-        /// What has the name.
+        /// The file with the name.
         entry: Entry,
     },
     /// A unit: its file, and what the manager has read.
     Unit {
-        /// What has the name of its file.
+        /// The file with its name.
         entry: Entry,
         /// What the manager has read of it; absent where a manager reads a unit only when it is started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,32 +39,32 @@ pub enum Observed {
     },
     /// A directory.
     Dir {
-        /// What is there.
+        /// The directory, or what is in its place.
         dir: Dir,
     },
     /// Permission bits.
     Mode {
-        /// The bits; absent if nothing has that name.
+        /// The bits; absent if the name does not exist.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
     /// The two names of a move.
     Names {
-        /// What has which name; a name that nothing has is left out.
+        /// The file with each name; a name that does not exist is left out.
         at: BTreeMap<PathBuf, FileIdentity>,
     },
     /// Whether a unit is enabled.
     Enabled {
         /// It is.
         enabled: bool,
-        /// Whether it runs: a boot starts what is enabled, so taking that back may mean stopping it.
+        /// Whether it runs: a boot starts enabled units, so undoing that may mean stopping it.
         active: Active,
     },
     /// Whether a unit runs.
     Running {
-        /// Its state, as the manager tells it.
+        /// Its state, as the manager reports it.
         active: Active,
-        /// Its main process, if it has one: tells whether it was restarted in between.
+        /// Its main process, if it has one: shows whether it was restarted in between.
         #[serde(default, rename = "life", skip_serializing_if = "Option::is_none")]
         process: Option<ProcessId>,
     },
@@ -75,7 +75,7 @@ pub enum Observed {
     },
     /// Detached daemons.
     Daemons {
-        /// Those of the step that run, and how each could be started again.
+        /// Those of the step that run, and the data needed to start each again.
         #[serde(rename = "up")]
         running: Vec<RunningDaemon>,
     },
@@ -83,7 +83,7 @@ pub enum Observed {
     Nothing,
 }
 
-/// What has a name in a directory. A link is not followed.
+/// The file with a name in a directory. A link is not followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Entry {
@@ -100,7 +100,7 @@ pub enum Entry {
         /// Hash and length of its content.
         #[serde(flatten)]
         fingerprint: Fingerprint,
-        /// Its content, to put it back.
+        /// Its content, to restore it.
         kept: Kept,
     },
     /// A symbolic link.
@@ -108,18 +108,18 @@ pub enum Entry {
         /// Its target, as it is written in the link.
         to: PathBuf,
     },
-    /// What no step replaces: a directory, FIFO, socket or device.
+    /// A kind that no step replaces: a directory, FIFO, socket or device.
     Other {
-        /// Which of these, with an article.
+        /// The kind, with an article.
         what: String,
     },
 }
 
-/// Where the previous content of a file is kept.
+/// The place of a file's previous content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
-    /// Here.
+    /// In this value.
     Text(String),
     /// In this file, once it has been copied there.
     Saved(PathBuf),
@@ -131,7 +131,7 @@ pub enum Kept {
 pub enum UnitRead {
     /// The file as it is now.
     Current,
-    /// An earlier content of the file, or a file that is gone.
+    /// An earlier content of the file, or a file that no longer exists.
     Stale,
     /// Another file, which takes precedence.
     Elsewhere(PathBuf),
@@ -139,7 +139,7 @@ pub enum UnitRead {
     Nothing,
 }
 
-/// A directory, or what is in its place.
+/// A directory, or the file in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Dir {
@@ -158,20 +158,20 @@ pub enum Dir {
         /// Permission bits.
         mode: u32,
     },
-    /// Something else, there or above it.
+    /// Another file, there or above it.
     Blocked {
-        /// What is in the way.
+        /// The file in the way.
         by: PathBuf,
     },
 }
 
-/// What tells that a file or directory is still the same one after a move. Its bytes are not read: they may be
+/// Identifies a file or directory across a move. Its content is not read: it may be
 /// gigabytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileIdentity {
     /// What kind of file it is.
     pub kind: Kind,
-    /// Device of its file system. It may have another number after a boot.
+    /// Device of its file system. The number may change with a boot.
     pub dev: u64,
     /// Inode.
     pub ino: u64,
@@ -197,7 +197,7 @@ pub enum Kind {
     Special,
 }
 
-/// What has a name in a directory, in short: enough to notice that it was changed since the plan was made.
+/// The file with a name in a directory, in short: enough to notice a change since the plan was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Glance {
@@ -218,7 +218,7 @@ pub enum Glance {
     },
     /// A directory, FIFO, socket or device.
     Other,
-    /// What is going to be moved.
+    /// A file that will be moved.
     #[serde(rename = "thing")]
     Moved(FileIdentity),
 }
@@ -280,7 +280,7 @@ impl Kind {
 }
 
 impl Entry {
-    /// Whether both look the same from outside: where the content is kept does not count.
+    /// Whether both look the same from outside: the place of the kept content is ignored.
     #[must_use]
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -313,7 +313,7 @@ impl Entry {
         }
     }
 
-    /// The copy that must be made before the file is touched, and what has to be copied.
+    /// The copy that must be made before the file is changed, and the content to copy.
     #[must_use]
     pub fn saved(&self) -> Option<(&PathBuf, &Fingerprint)> {
         match self {
@@ -324,7 +324,7 @@ impl Entry {
 }
 
 impl Observed {
-    /// What has this name, in short, if the step replaces or moves it.
+    /// The file with this name, in short, if the step replaces or moves it.
     #[must_use]
     pub(crate) fn glance(&self, name: &Path) -> Option<Glance> {
         match self {
@@ -333,7 +333,7 @@ impl Observed {
         }
     }
 
-    /// What has the name of the file, if the step touches a file.
+    /// The file with the name, if the step is about a file.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
         match self {

@@ -1,4 +1,4 @@
-//! A plan: everything that a verb is going to do to the machine, as data.
+//! A plan: everything that a verb will do to the machine, as data.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Step;
 
-/// The steps of a verb, with what to tell about them.
+/// The steps of a verb, and what to show about them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The verb that made it.
@@ -16,11 +16,11 @@ pub struct Plan {
     /// What will be true when every step is done.
     #[serde(default)]
     pub promises: Vec<Promise>,
-    /// What a person should know before they agree.
+    /// Notes to read before agreeing.
     #[serde(default)]
     pub notes: Vec<Note>,
-    /// It takes over an installation: what it does is a layer of its own in the receipt, and to take that back brings the
-    /// installation back.
+    /// It takes over an installation: its changes are a layer of their own in the receipt, and undoing that layer
+    /// restores the other installation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub covers: bool,
 }
@@ -37,7 +37,7 @@ pub enum Verb {
     Fix,
     /// `migrate`.
     Migrate,
-    /// `migrate` without a mode: files of the detached model go into the archive, or come back from it.
+    /// `migrate` without a mode: files of the detached model are moved to the archive, or back from it.
     Sweep,
 }
 
@@ -46,7 +46,7 @@ pub enum Verb {
 #[serde(transparent)]
 pub struct Promise(pub String);
 
-/// Something to know, and what to type about it.
+/// A note, and what to type about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// One sentence.
@@ -65,8 +65,8 @@ impl Plan {
 }
 
 impl Verb {
-    /// Whether the receipt records what its plans do, so that `uninstall` takes it back. A sweep moves a person's own
-    /// files to where the person wants them: nothing of that is ours.
+    /// Whether the receipt records its plans, so that `uninstall` undoes them. A sweep moves the user's own
+    /// files to a place of the user's choice: none of them is ours.
     #[must_use]
     pub(crate) fn is_recorded(self) -> bool {
         match self {

@@ -1,11 +1,11 @@
-//! The receipt: every change of ours that is on this machine, with what was there before. Pure; [`super::journal`]
+//! The receipt: every change of ours on this machine, with the state before it. Pure; [`super::journal`]
 //! reads and writes the file.
 //!
-//! Plans add up: for each [`Key`] the first `before` and the last step count, so that taking the receipt back takes all
-//! plans back at once. What is again as it was before the first plan is not in it.
+//! Plans are added up: for each [`Key`] the first `before` and the last step count, so that undoing the receipt undoes
+//! all plans at once. A change whose result equals the state before the first plan is not in it.
 //!
-//! A plan that takes over another installation begins a layer: its receipt has that of the other one beneath it. Only the
-//! upper one is taken back, which brings the other installation back, and then its receipt counts again.
+//! A plan that takes over another installation begins a layer: its receipt has that of the other one beneath it. Only
+//! the upper one is undone, which restores the other installation, and then its receipt is valid again.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,22 +23,22 @@ use crate::unit::name::UnitName;
 /// The newest version of the format that this program reads: 2 is that of a receipt with another one beneath it.
 const VERSION: u32 = 2;
 
-/// Every change that was made to this machine and is not taken back.
+/// Every change that was made to this machine and not undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The oldest version of the format that can hold it.
     pub version: u32,
     /// Version of the program that wrote it last.
     pub program: String,
-    /// The run of a plan that was added last. A journal with this id was cut off after it was added.
+    /// The run of a plan that was added last. A journal with this id was interrupted after it was added.
     #[serde(default)]
     pub last: String,
-    /// Directories that were made to keep the receipt in, topmost first.
+    /// Directories that were created for the receipt, topmost first.
     #[serde(default)]
     pub made: Vec<PathBuf>,
     /// The changes, in the order in which they were first made.
     pub records: Vec<Record>,
-    /// What was installed before it was taken over.
+    /// The receipt of the installation that was taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beneath: Option<Box<Receipt>>,
 }
@@ -48,7 +48,7 @@ pub struct Receipt {
 pub struct Record {
     /// The last step with its key.
     pub step: Step,
-    /// What was there before the first step with its key.
+    /// The state before the first step with its key.
     pub before: Observed,
 }
 
@@ -82,7 +82,7 @@ impl Default for Receipt {
 }
 
 impl Receipt {
-    /// Reads the bytes of a receipt.
+    /// Parses the bytes of a receipt.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -107,7 +107,7 @@ impl Receipt {
         self.layers().all(|layer| layer.records.is_empty())
     }
 
-    /// It, and those beneath it.
+    /// This receipt, and those beneath it.
     fn layers(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |layer| layer.beneath.as_deref())
     }
@@ -119,7 +119,8 @@ impl Receipt {
         all.find(|record| record.step.key().as_ref() == Some(key))
     }
 
-    /// Fingerprint of what a step last wrote to this file. If the file has another one, something else changed it.
+    /// Fingerprint of the content that a step last wrote to this file. If the file has another one, it was changed
+    /// from outside.
     #[must_use]
     pub fn wrote(&self, path: &Path) -> Option<Fingerprint> {
         match &self.get(&Key::File(path.to_owned()))?.step {
@@ -139,7 +140,7 @@ impl Receipt {
         }
     }
 
-    /// Every step of it, in order, and of none beneath: what to observe before [`undo_plan`](super::undo_plan).
+    /// All its steps, in order, without those beneath: to be observed before [`undo_plan`](super::undo_plan).
     #[must_use]
     pub fn steps(&self) -> Vec<Step> {
         self.records.iter().map(|record| record.step.clone()).collect()
@@ -215,7 +216,7 @@ impl Receipt {
         });
     }
 
-    /// This receipt, and a plan of which every step is done. Adding a plan twice is adding it once.
+    /// This receipt plus a plan of which every step is done. Adding a plan twice has the effect of adding it once.
     #[must_use]
     pub fn with(&self, done: &UnfinishedPlan) -> Self {
         let mut sum = self.clone();
@@ -232,7 +233,7 @@ impl Receipt {
         }
         for (step, recorded) in done.plan.steps.iter().zip(&done.recorded) {
             match recorded {
-                // What `doctor --fix` mended is not taken back.
+                // Repairs of `doctor --fix` are not undone.
                 Recorded::Done { .. }
                     if done.plan.verb == Verb::Fix && matches!(step, Step::SetMode { .. }) => {}
                 Recorded::Done { before } => {
@@ -240,20 +241,20 @@ impl Receipt {
                         sum.add(&step, Some(&before));
                     }
                 }
-                // The directory stays because of what is in it; if a change of ours is in it, it is still needed.
+                // The directory stays because it is not empty; if a change of ours is in it, it is still needed.
                 Recorded::Skipped if matches!(step, Step::RemoveDir { path } if sum.has_below(path)) => {}
-                // What was so before is no change.
+                // A state that was already reached is no change.
                 Recorded::Skipped => sum.add(step, None),
                 Recorded::Untouched | Recorded::Started { .. } | Recorded::Undone => {}
             }
         }
         sum.forget_units_that_run_as_before();
         if done.plan.verb == Verb::Uninstall {
-            // An uninstallation does not bring back what the hub replaced, and a record of it would be all that is
+            // An uninstallation does not restore what the hub replaced, and a record of it would be all that is
             // left.
             sum.records.retain(|record| !record.step.makes_room());
         }
-        // Nothing of this layer is left.
+        // This layer is empty.
         if sum.records.is_empty()
             && let Some(beneath) = sum.beneath.take()
         {
@@ -276,7 +277,7 @@ fn add_daemons(known: &mut Observed, later: &Observed) {
     }
 }
 
-/// The step as its changes: several directories that are made at once are a change each, since each may be removed
+/// The step as its changes: several directories that are created at once are a change each, since each may be removed
 /// alone.
 fn levels(step: &Step, before: &Observed) -> Vec<(Step, Observed)> {
     match (step, before) {

@@ -1,66 +1,67 @@
-//! What to do with a step of a plan that was cut off. Pure.
+//! What to do with a step of an interrupted plan. Pure.
 //!
-//! Three things decide: what the journal says about the step ([`Recorded`]), what is found on the machine compared with
-//! what was there before it (`StepState`), and whether the plan is finished or taken back.
+//! Three facts decide: the journal's record of the step ([`Recorded`]), the machine's state compared with
+//! the state before the step (`StepState`), and whether the plan is finished or undone.
 //!
-//! | journal | machine | to finish | to take back |
+//! | journal | machine | to finish | to undo |
 //! |---|---|---|---|
-//! | nothing, taken back | – | begin | nothing |
+//! | nothing, undone | – | begin | nothing |
 //! | skipped | done | continue | nothing |
 //! | skipped | anything else | start it again if it is a service, else leave it | nothing |
 //! | started | unchanged | perform | nothing |
 //! | started | partial | perform | inverse |
 //! | started | done | note that it is done | inverse |
-//! | started | diverged | stop and ask a person | leave it, report it, continue with the others |
+//! | started | diverged | stop and ask the user | leave it, report it, continue with the others |
 //! | done | unchanged | perform | nothing |
 //! | done | partial | perform | inverse |
 //! | done | done | continue | inverse |
 //! | done | diverged | leave it and report it | leave it, report it, continue with the others |
 //!
-//! "Done, and the machine unchanged" is what a power cut leaves of a service that was started, and of anything else
-//! that a manager forgets at a boot. If a later step with the same key was begun, a step is over, whatever is found.
+//! "Done, and the machine unchanged" is the state after a power cut of a service that was started, and of anything else
+//! that a manager forgets at a boot. If a later step with the same key was started, a step is finished, whatever is
+//! found.
 //!
-//! Nothing is overwritten that is neither what was there before nor what a step of ours put there: that is `Diverged`,
-//! and it protects changes that a person or another program made.
+//! Nothing is overwritten that is neither the state before the step nor the result of one of our steps: that is
+//! `Diverged`, and it protects changes that a user or another program made.
 
 use super::content::Fingerprint;
 use super::observed::{Dir, Entry, FileIdentity, Observed, UnitRead};
 use super::step::{Step, UNIT_MODE};
 use crate::manager::state::Active;
 
-/// What the journal says about a step.
+/// The journal's record of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Recorded {
     /// Nothing.
     #[default]
     Untouched,
-    /// Its goal was reached already, or it is optional and failed: there is nothing to take back.
+    /// Its goal was reached already, or it is optional and failed: there is nothing to undo.
     Skipped,
     /// It was about to be performed.
     Started {
-        /// What was found before it.
+        /// The observation before it.
         before: Observed,
     },
     /// It was performed, and its goal was found to be reached.
     Done {
-        /// What was found before it.
+        /// The observation before it.
         before: Observed,
     },
-    /// It was taken back, or left as it was.
+    /// It was undone, or left as it was.
     Undone,
 }
 
-/// How far a step got, judged by what is found on the machine.
+/// How far a step got, according to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepState {
-    /// The machine is as it was before the step.
+    /// The machine is in the state before the step.
     Unchanged,
-    /// The step was begun, and what is found can only be its work: a file that the manager has not read yet, one of two
+    /// The step was started, and the state can only be its work: a file that the manager has not read yet, one of two
     /// directories, a unit that is starting.
     Partial,
     /// Its goal is reached.
     Done,
-    /// Something else is found: a person or another program changed it.
+    /// The state is another one: a user or another program changed it.
     Diverged,
 }
 
@@ -68,24 +69,24 @@ pub(super) enum StepState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum FinishAction {
-    /// Observe, and do what is to be done, as for a step that was never begun.
+    /// Observe and continue as for a step that was never started.
     Begin,
-    /// Perform it: what was found before it is in the journal.
+    /// Perform it: the observation before it is in the journal.
     Perform,
     /// Write into the journal that it is done.
     NoteDone,
-    /// Go on with the next step.
+    /// Continue with the next step.
     Continue,
-    /// It was changed after it was done: report that, and go on with the next step.
+    /// It was changed after it was done: report that, and continue with the next step.
     Leave,
-    /// Its goal was reached before the plan, and is not any more. A boot changes what runs, so a service is started
-    /// again; anything else is left. It is not taken back in either case.
+    /// Its goal was reached before the plan, and no longer is. A boot changes which units run, so a service is started
+    /// again; anything else is left. It is not undone in either case.
     Renew,
-    /// It was changed while it was performed: a person must decide.
+    /// It was changed while it was performed: the user must decide.
     Stop,
 }
 
-/// What to do with a step to take its plan back.
+/// What to do with a step to undo its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum UndoAction {
@@ -93,12 +94,12 @@ pub(super) enum UndoAction {
     Nothing,
     /// Perform its inverse.
     Inverse,
-    /// It was changed after it was done: report that, and go on with the other steps.
+    /// It was changed after it was done: report that, and continue with the other steps.
     Leave,
 }
 
 impl Recorded {
-    /// What was found before the step, if it may have had an effect.
+    /// The observation before the step, if the step may have had an effect.
     #[must_use]
     pub fn before(&self) -> Option<&Observed> {
         match self {
@@ -133,7 +134,7 @@ impl Recorded {
 }
 
 impl Step {
-    /// Whether its goal is reached, whatever reached it.
+    /// Whether its goal is reached, by any cause.
     #[must_use]
     pub(crate) fn is_reached(&self, now: &Observed) -> bool {
         match (self, now) {
@@ -146,7 +147,7 @@ impl Step {
             }
             (_, Observed::File { entry }) => self.wants(entry),
             (_, Observed::Unit { entry, read, .. }) => self.wants(entry) && is_read(entry, read.as_ref()),
-            // What is gone needs no permission bits.
+            // A missing file needs no permission bits.
             (Self::SetMode { mode, .. }, Observed::Mode { mode: now }) => now.is_none_or(|now| now == *mode),
             (Self::Move { from, .. }, Observed::Names { at }) => !at.contains_key(from),
             (Self::SetEnabled { enabled, .. }, Observed::Enabled { enabled: now, .. }) => enabled == now,
@@ -159,12 +160,12 @@ impl Step {
                 running.is_empty()
             }
             (Self::StartDaemons { daemons }, Observed::Daemons { running }) => running.len() == daemons.len(),
-            // A step that only waits has to be tried; any other pair does not belong together.
+            // A step that only waits must be tried; any other pair is a mismatch.
             _ => false,
         }
     }
 
-    /// Whether this entry is what the step leaves under the name that it is about.
+    /// Whether this entry is the step's result for its name.
     #[must_use]
     pub(super) fn wants(&self, entry: &Entry) -> bool {
         match self {
@@ -189,7 +190,7 @@ impl Step {
         }
     }
 
-    /// How far it got: compares what was found before it, its goal, and what is found now.
+    /// How far it got: compares the observation before it, its goal, and the observation now.
     #[must_use]
     pub(super) fn state(&self, before: &Observed, now: &Observed) -> StepState {
         if let (Self::Move { from, to }, Observed::Names { at: was }, Observed::Names { at }) =
@@ -253,7 +254,7 @@ impl Step {
         };
         let same = match self {
             // Another process than before: it was stopped and started again, perhaps from another definition. Only
-            // stopping and starting it once more takes that back.
+            // stopping and starting it once more undoes that.
             Self::SetRunning { running: false, .. } => active == was && process == old_process,
             _ => active == was || (*active == Active::Stopped && is_down(*was)),
         };
@@ -275,7 +276,7 @@ pub(super) fn is_down(active: Active) -> bool {
     }
 }
 
-/// How far a move got. Both names may be taken: between file systems the copy is made before the original is removed.
+/// How far a move got. Both names may exist: between file systems the copy is made before the original is removed.
 fn moved(was: &FileIdentity, from: Option<&FileIdentity>, to: Option<&FileIdentity>) -> StepState {
     let is_it = |found: &FileIdentity| found.same(was);
     match (from.map(is_it), to.map(is_it)) {
@@ -291,7 +292,7 @@ fn is_read(entry: &Entry, read: Option<&UnitRead>) -> bool {
     match read {
         None | Some(UnitRead::Current) => true,
         Some(UnitRead::Stale) => false,
-        // A link may be an alias or a mask, and there may be another file for a unit whose file is gone.
+        // A link may be an alias or a mask, and a unit whose file is missing may have another file.
         Some(UnitRead::Nothing | UnitRead::Elsewhere(_)) => !matches!(entry, Entry::File { .. }),
     }
 }

@@ -1,6 +1,6 @@
-//! Hides values that look secret in text that is going to be shown. Pure.
+//! Hides values that look secret in text that will be shown. Pure.
 //!
-//! A person may have written secrets into a unit, and a diff of it may end in a bug report. The name of a value tells
+//! A user may have written secrets into a unit, and a diff of it may end in a bug report. The name of a value shows
 //! whether it is secret; too much is hidden rather than too little.
 
 /// Parts of a name that make its value secret.
@@ -18,7 +18,7 @@ pub(super) fn redacted(text: &str) -> String {
 }
 
 fn is_secret(name: &str) -> bool {
-    // `KeyringMode=` is a setting of systemd (systemd.exec(5)), and so is every name that is written like it.
+    // `KeyringMode=` is a setting of systemd (systemd.exec(5)), and so is every name that is spelled like it.
     let is_setting =
         name.chars().take(2).map(|c| c.is_ascii_uppercase()).eq([true, false]) && !name.contains('_');
     if is_setting {
@@ -57,7 +57,7 @@ fn assignments(line: &str) -> String {
         if is_secret(name) {
             let opened = before[..before.len() - name.len()].chars().next_back();
             let end = end_of_value(after, opened);
-            // An empty value is no secret.
+            // An empty value is not secret.
             if end > 0 {
                 out.push_str(REDACTED);
             }

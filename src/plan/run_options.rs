@@ -1,4 +1,4 @@
-//! Options of a run: progress reports, what was shown before it, a request to stop it.
+//! Options of a run: progress reports, the observations shown before it, a request to stop it.
 
 use tokio::sync::watch;
 
@@ -6,16 +6,16 @@ use super::fault::Fault;
 use super::observed::Observed;
 use super::step::Step;
 
-/// Options with which a plan is run or taken back.
+/// Options with which a plan is run or undone.
 pub struct RunOptions<'a> {
-    /// Is called at every stage of every step.
+    /// Called at every stage of every step.
     pub progress: &'a mut dyn FnMut(Progress<'_>),
-    /// What was found for each step when the plan was shown to a person, if it was. What has changed since is not
-    /// touched.
+    /// The observation for each step when the plan was shown to the user, if it was. Anything that has changed since
+    /// is not touched.
     pub shown: Option<&'a [Observed]>,
     /// A fault for tests; ignored in builds without debug assertions.
     pub fault: Option<Fault>,
-    /// Becomes `true` when the run is to be interrupted: then the plan is taken back.
+    /// Becomes `true` when the run is to be interrupted: then the plan is undone.
     pub stop: Option<watch::Receiver<bool>>,
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn stopped(stop: Option<watch::Receiver<bool>>) {
     std::future::pending().await
 }
 
-/// What is reported about a step while a plan is run or taken back.
+/// A report about a step while a plan is run or undone.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// Index of the step in its plan, from 0.
@@ -60,6 +60,6 @@ pub enum Stage {
     Skipped,
     /// It failed.
     Failed,
-    /// It was taken back.
+    /// It was undone.
     Undone,
 }

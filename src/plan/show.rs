@@ -1,4 +1,4 @@
-//! A plan as a person reads it before agreeing: every file as it is and will be, every command as it would be typed,
+//! A plan as shown before the user agrees: every file as it is and will be, every command as it would be typed,
 //! what will be true, and whether it needs root. Pure: first as data, then as text.
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use super::step::{Key, Step, UNIT_MODE};
 use super::summary::Changes;
 use crate::manager::backend::Manager;
 
-/// A plan as it is shown. As JSON it is what `--dry-run --json` prints.
+/// A plan as it is shown. As JSON it is the output of `--dry-run --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
     pub(crate) verb: Verb,
@@ -31,7 +31,7 @@ pub struct Shown {
     pub(crate) summary: Vec<(&'static str, String)>,
     /// What will be true when every step is done.
     pub(crate) promises: Vec<Promise>,
-    /// What a person should know before they agree.
+    /// Notes to read before agreeing.
     pub(crate) notes: Vec<Note>,
 }
 
@@ -78,14 +78,14 @@ pub(crate) enum Side {
     Link {
         to: PathBuf,
     },
-    /// Something that no step replaces.
+    /// A kind of file that no step replaces.
     Other {
-        /// Which kind, with an article.
+        /// The kind, with an article.
         what: String,
     },
 }
 
-/// The plan as it is shown. `observed` is what was found for each of its steps.
+/// The plan as it is shown. `observed` is the observation for each of its steps.
 #[must_use]
 pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
     let mut touched: Vec<Key> = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Sho
         .map(|(index, step)| {
             let before = observed.get(index);
             let is_first = step.key().is_none_or(|key| !touched.contains(&key));
-            // What was found does not count if an earlier step changes it.
+            // The observation is not valid if an earlier step changes it.
             let already = is_first && before.is_some_and(|before| step.is_reached(before));
             if !already {
                 touched.extend(step.key());
@@ -186,7 +186,7 @@ fn side(entry: &Entry, is_unit: bool) -> Side {
     }
 }
 
-/// A file that only its owner may read is not shown. A unit is: a manager tells the text of a unit to any user.
+/// A file that only its owner may read is not shown. A unit is: a manager shows the text of a unit to any user.
 fn text_side(mode: u32, text: &str, is_unit: bool) -> Side {
     if is_unit || !is_private(mode) {
         Side::Text { mode, text: redacted(text) }

@@ -1,4 +1,4 @@
-//! One step of a plan: performed as a whole and taken back as a whole. It says everything: performing it takes no
+//! One step of a plan: performed as a whole and undone as a whole. It is complete: performing it needs no
 //! decision.
 
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use super::daemon::{Daemon, RunningDaemon, names};
 use super::observed::Entry;
 use crate::unit::name::UnitName;
 
-/// Mode of the file of a unit. launchd refuses one that others may write, and systemd warns about one that is
+/// Mode of the file of a unit. launchd refuses one that other users may write, and systemd warns about one that is
 /// executable.
 pub(crate) const UNIT_MODE: u32 = 0o644;
 
 /// One change to the machine. Whether it is done can be observed.
 ///
-/// A restart is `SetRunning { running: false }`, the changes, `SetRunning { running: true }`: taken back in reverse
-/// order it ends with what ran before.
+/// A restart is `SetRunning { running: false }`, the changes, `SetRunning { running: true }`: undone in reverse
+/// order it ends with the previous process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
-    /// Make a directory, and those above it that are missing.
+    /// Create a directory, and those above it that are missing.
     MakeDir {
         /// The directory.
         path: PathBuf,
-        /// Permission bits of a directory that is made; one that exists keeps its own.
+        /// Permission bits of a directory that is created; an existing one keeps its own.
         mode: u32,
     },
     /// Remove a directory if it is empty.
@@ -40,7 +40,7 @@ pub enum Step {
         path: PathBuf,
         /// Permission bits.
         mode: u32,
-        /// What it will hold.
+        /// Its new content.
         content: Content,
     },
     /// Remove a file or link.
@@ -48,7 +48,7 @@ pub enum Step {
         /// The file or link.
         path: PathBuf,
     },
-    /// Write the file of a unit, and make the manager read this very file.
+    /// Write the file of a unit, and make the manager read this file.
     PutUnit {
         /// The unit.
         unit: UnitName,
@@ -64,7 +64,7 @@ pub enum Step {
         /// Its file.
         path: PathBuf,
     },
-    /// Change the permission bits of a file or directory. Never of a directory that a step of the same plan makes,
+    /// Change the permission bits of a file or directory. Never of a directory that a step of the same plan creates,
     /// nor of a file that any step writes: those steps set the mode. A link is left alone.
     SetMode {
         /// The file or directory.
@@ -72,20 +72,20 @@ pub enum Step {
         /// Its new bits.
         mode: u32,
     },
-    /// Move a file, or a directory with all that is in it. No other step of a plan is about either name.
+    /// Move a file, or a directory with its content. No other step of a plan is about either name.
     Move {
-        /// Its name. If nothing has it, there is nothing to do.
+        /// Its name. If it does not exist, there is nothing to do.
         from: PathBuf,
-        /// Its new name, in a directory that exists. What has this name already is never replaced.
+        /// Its new name, in a directory that exists. An existing file is never replaced.
         to: PathBuf,
     },
-    /// Put back what had a name before a step changed it. Only ever the inverse of a step above.
+    /// Restore the file that a step changed. Only ever the inverse of a step above.
     Restore {
         /// The name.
         path: PathBuf,
-        /// What had the name: a file or a link.
+        /// The previous file or link.
         was: Entry,
-        /// The unit, if it is the file of one: the manager reads it again.
+        /// The unit, if it is a unit's file: the manager reads it again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unit: Option<UnitName>,
     },
@@ -110,12 +110,12 @@ pub enum Step {
         /// Enable it.
         on: bool,
     },
-    /// End detached daemons, all at once and by identity: each with its process group and what it started, with SIGTERM
+    /// End detached daemons, all at once and by identity: each with its process group and its children, with SIGTERM
     /// first.
     StopDaemons {
         /// The daemons.
         daemons: Vec<Daemon>,
-        /// Units that take their place. A boot starts what is enabled, so these are stopped before a daemon is started
+        /// Units that replace them. A boot starts enabled units, so these are stopped before a daemon is started
         /// again.
         #[serde(default, rename = "heirs")]
         replaced_by: Vec<UnitName>,
@@ -126,7 +126,7 @@ pub enum Step {
         /// The daemons, and how they ran.
         daemons: Vec<RunningDaemon>,
     },
-    /// End detached daemons that were started again, by identity, whether they listen by now or not. Only ever the
+    /// End detached daemons that were started again, by identity, listening or not. Only ever the
     /// inverse of the step above where that was a step of a plan.
     EndStarted {
         /// The daemons, as they ran before they were started again.
@@ -158,14 +158,14 @@ pub enum Step {
     },
 }
 
-/// What a step changes. Of several steps with the same key each follows on the one before.
+/// What a step changes. Of several steps with the same key each one builds on the previous one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// A directory, by its path.
     Dir(PathBuf),
     /// A file, by its path.
     File(PathBuf),
-    /// The permission bits of what has this path.
+    /// The permission bits of this path.
     Mode(PathBuf),
     /// The two names of a move in either direction, in alphabetical order.
     Names(PathBuf, PathBuf),
@@ -218,15 +218,15 @@ impl Step {
         }
     }
 
-    /// Whether the plan goes on when it fails. An installation without linger runs until the logout, and a module
-    /// that does not become ready is a problem of that module: neither is a reason to take everything back. The
+    /// Whether the plan continues when it fails. An installation without linger runs until the logout, and a module
+    /// that does not become ready is a problem of that module: neither is a reason to undo everything. The
     /// failure is reported.
     #[must_use]
     pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Self::SetLinger { on: true, .. } | Self::AwaitModules { .. })
     }
 
-    /// What it does, in words: the same on screens, in progress lines and in the journal.
+    /// Its effect, as text: the same on screens, in progress lines and in the journal.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -283,7 +283,7 @@ impl Step {
         }
     }
 
-    /// The path or unit that it changes, in words; empty if it only waits.
+    /// The path or unit that it changes, as text; empty if it only waits.
     #[must_use]
     pub fn subject(&self) -> String {
         match self.key() {

@@ -1,7 +1,7 @@
-//! Is the process on a module's port an earlier instance of that module? Pure.
+//! Decides whether the process on a module's port is an earlier instance of that module. Pure.
 //!
-//! Only [`Attribution::Ours`] may lead to a signal. The question is asked before a stranger's process could be killed,
-//! so every doubt ends in "not ours" or "cannot tell", and a person is shown the holder instead.
+//! Only [`Attribution::Ours`] may lead to a signal. A wrong answer would kill a foreign process,
+//! so every doubt results in "not ours" or "cannot tell", and the user is shown the holder instead.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -13,7 +13,7 @@ use super::id::ProcessId;
 use super::marks::Marks;
 use crate::module::name::Short;
 
-/// What is known of the process on the port. `None` means: this user may not see it.
+/// The process on the port. `None` means: this user may not see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Suspect {
     /// Its identity.
@@ -22,9 +22,9 @@ pub struct Suspect {
     pub uid: Option<u32>,
     /// The marks in its environment. `None` also if it has none.
     pub marks: Option<Marks>,
-    /// The home its environment names, marked or not. `None` also if it names none.
+    /// The home in its environment, marked or not. `None` also if it has none.
     pub home: Option<PathBuf>,
-    /// Whether the ledger of this home names this very identity as a child of this module.
+    /// Whether the ledger of this home records this identity as a child of this module.
     pub in_ledger: bool,
     /// Its command line.
     pub command: Option<Vec<OsString>>,
@@ -53,34 +53,34 @@ pub struct Claimant {
     pub cwd: Option<PathBuf>,
 }
 
-/// Everything the judgement rests on.
+/// All evidence for the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Who holds the port.
+    /// The holder of the port.
     pub suspect: Suspect,
-    /// Whose port it is.
+    /// The module that owns the port.
     pub module: Claimant,
 }
 
-/// The judgement and its reason.
+/// The decision and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
 pub enum Attribution {
     /// An earlier instance of this module: it may be stopped.
     Ours(Proof),
-    /// Proven to be somebody else's.
+    /// It is proven to be another process.
     NotOurs(Against),
-    /// Nothing proves it either way: treated as somebody else's.
+    /// Nothing proves it either way: treated as not ours.
     CannotTell(Doubt),
 }
 
-/// What proves that it is ours.
+/// The proof that it is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// Its environment marks it as this module of this home.
     Marks,
-    /// Our ledger names its identity.
+    /// Our ledger records its identity.
     Ledger,
     /// It runs the module's own program.
     Program,
@@ -88,7 +88,7 @@ pub enum Proof {
     Script,
 }
 
-/// What proves that it is not.
+/// The proof that it is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Against {
@@ -110,7 +110,7 @@ pub enum Doubt {
     Unseen,
     /// Its command line cannot be read.
     NoCommandLine,
-    /// It runs something else, or the same runtime with another script, or elsewhere.
+    /// It runs another program, or the same runtime with another script, or in another directory.
     OtherCommand,
 }
 
@@ -134,7 +134,7 @@ impl fmt::Display for Attribution {
     }
 }
 
-/// Judges. What excludes comes before what proves; marks come before looks.
+/// Decides. Exclusions come before proofs; marks come before observations.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Attribution {
     let Evidence { suspect, module } = evidence;
@@ -153,7 +153,7 @@ pub fn judge(evidence: &Evidence) -> Attribution {
     if suspect.in_ledger {
         return Attribution::Ours(Proof::Ledger);
     }
-    // Children of the original hub carry no marks, but the hub gave them its home.
+    // Children of the original hub carry no marks, but their environment has its home.
     if let Some(home) = suspect.home.as_ref().filter(|home| **home != module.home) {
         return Attribution::NotOurs(Against::OtherHome(home.clone()));
     }
@@ -176,7 +176,7 @@ fn by_marks(marks: &Marks, module: &Claimant) -> Attribution {
     }
 }
 
-/// What a process looks like from outside.
+/// What can be observed of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Looks<'a> {
     /// Its arguments.
@@ -192,34 +192,34 @@ pub struct Looks<'a> {
 pub struct Command<'a> {
     /// Program and arguments.
     pub argv: &'a [OsString],
-    /// Where the program is, if it is anywhere.
+    /// The path of the program, if it was found.
     pub program: Option<&'a Path>,
-    /// Where it is started; `None` proves nothing.
+    /// The directory it is started in; `None` proves nothing.
     pub cwd: Option<&'a Path>,
 }
 
-/// Whether a process runs this command, and what shows it. No proof of whose it is: anybody may run the same.
+/// Whether a process runs this command, and what shows it. No proof of ownership: any user may run the same.
 #[must_use]
 pub fn runs(looks: &Looks<'_>, start: &Command<'_>) -> Option<Proof> {
     let program = start.program?;
     if !is_runtime(program.as_os_str()) {
         let names = |at: usize| looks.command.get(at).is_some_and(|word| Path::new(word) == program);
         let executes = looks.exe == Some(program);
-        // argv[1] is the program where a `#!` line put its interpreter before it (execve(2), "Interpreter scripts");
-        // behind anything but an interpreter it is only an argument.
+        // argv[1] is the program if a `#!` line put its interpreter before it (execve(2), "Interpreter scripts");
+        // after anything but an interpreter it is only an argument.
         let behind = names(1) && looks.command.first().is_some_and(|word| is_runtime(word));
         let at = if names(0) || executes { 0 } else { behind.then_some(1)? };
         let same_arguments = looks.command.get(at + 1..) == start.argv.get(1..);
         return (same_arguments || is_own(program, start.cwd)).then_some(Proof::Program);
     }
-    // The same runtime runs half of the machine: the directory and the script must be the module's as well.
+    // Many programs share one runtime: the directory and the script must be the module's as well.
     let runtime = looks.command.first().is_some_and(|word| is_runtime(word));
     let cwd = start.cwd.filter(|cwd| looks.cwd == Some(*cwd))?;
     (runtime && same_script(looks.command, start.argv, cwd)).then_some(Proof::Script)
 }
 
-/// Whether a program belongs to the module alone. One of /usr/bin may serve a stranger too: then the arguments must
-/// agree as well.
+/// Whether only this module runs the program. One of /usr/bin may be run by others too: then the arguments must
+/// match as well.
 fn is_own(program: &Path, cwd: Option<&Path>) -> bool {
     cwd.is_some_and(|cwd| cwd.parent().is_some() && program.starts_with(cwd))
 }
@@ -234,7 +234,7 @@ fn same_script(left: &[OsString], right: &[OsString], cwd: &Path) -> bool {
     }
 }
 
-/// The script a runtime is told to run, if its place is beyond doubt: `node S`, `bun run S`, `uv run python S`. With an
+/// The script that a runtime runs, if it is unambiguous: `node S`, `bun run S`, `uv run python S`. With an
 /// option in front (`node --require X S`, `sh -c S`) only equal arguments count.
 fn script(argv: &[OsString]) -> Option<&OsStr> {
     let mut words = argv.get(1..)?.iter().map(OsString::as_os_str).peekable();
@@ -253,10 +253,10 @@ fn resolved(script: &OsStr, cwd: &Path) -> PathBuf {
     cwd.join(script).components().collect()
 }
 
-/// What stands between a runtime and its script.
+/// Words that may stand between a runtime and its script.
 const SUBCOMMANDS: [&str; 4] = ["run", "exec", "x", "start"];
 
-/// Programs that say nothing about what they run.
+/// Programs whose name does not tell what they run.
 const RUNTIMES: [&str; 27] = [
     "ash", "bash", "bun", "bunx", "dash", "deno", "env", "fish", "java", "ksh", "node", "nodejs", "npm",
     "npx", "perl", "php", "pnpm", "pypy", "python", "ruby", "sh", "ts-node", "tsx", "uv", "uvx", "yarn",
@@ -314,7 +314,7 @@ mod tests {
         judge(&Evidence { suspect, module: module.clone() })
     }
 
-    /// What the supervisor does with a verdict: signal on `Ours`, nothing else.
+    /// What the supervisor does with a decision: signal on `Ours`, nothing else.
     fn kills(rows: Vec<Suspect>, module: &Claimant) -> Vec<Suspect> {
         rows.into_iter().filter(|s| matches!(verdict(s.clone(), module), Attribution::Ours(_))).collect()
     }
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_of_an_older_hub() {
+    fn processes_of_the_original_hub() {
         let own = "/inst/vault/bin/vaultd";
         let shared = "/usr/bin/redis-server";
         for (argv, program, command, proof) in [
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_doubtful_is_killed() {
+    fn doubtful_processes_are_not_killed() {
         let here = "/inst/vault";
         let with = |change: &dyn Fn(&mut Suspect)| {
             let mut row = suspect("bun server.ts", here);

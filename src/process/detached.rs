@@ -1,5 +1,5 @@
-//! Daemons that nobody supervises, as they run: what it takes to start one again exactly as it is, and to tell whether
-//! that was done already.
+//! Detached daemons, as they run: the data that is needed to start one again unchanged, and to find out whether
+//! that was already done.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,30 +16,30 @@ use super::system::{Detach, NotDetached, ProcInfo, Stream};
 use super::table::{self, Census};
 use super::unknown::Unknown;
 
-/// What it takes to start a process again as it was started. Its environment may hold secrets.
+/// The data needed to start a process again as it was started. Its environment may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The file it executes.
     pub exe: OsBytes,
     /// `argv[0]` first.
     pub argv: Vec<OsBytes>,
-    /// `KEY=value`, in its own order.
+    /// `KEY=value`, in original order.
     pub env: Vec<OsBytes>,
     /// Working directory.
     pub cwd: OsBytes,
-    /// Where its output goes, stdout and stderr. `None`: to nowhere, or where no second process can be sent.
+    /// The files of its output, stdout and stderr. `None`: none, or not a file that a second process can open.
     pub output: [Option<OsBytes>; 2],
-    /// Its umask, if the system tells.
+    /// Its umask, if the system reports it.
     pub umask: Option<u32>,
     /// Its user.
     pub uid: u32,
     /// Its group.
     pub gid: u32,
-    /// Its further groups.
+    /// Its supplementary groups.
     pub groups: Vec<u32>,
 }
 
-/// The environment is not for anybody's eyes.
+/// The environment is secret.
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Record")
@@ -54,23 +54,23 @@ impl std::fmt::Debug for Record {
 /// Why a process cannot be started again as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum DetachedError {
-    /// The system does not let us see all of it.
+    /// This user may not see all of it.
     #[error("{what} of pid {pid} cannot be read")]
     Hidden {
-        /// What.
+        /// The part that is hidden.
         what: &'static str,
-        /// Whose.
+        /// Its pid.
         pid: u32,
     },
     /// The system gave no answer.
     #[error(transparent)]
     Unknown(#[from] Unknown),
-    /// A file or directory it needs.
+    /// A file or directory that it needs cannot be used.
     #[error("cannot open {}", path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -79,22 +79,22 @@ pub enum DetachedError {
     Start {
         /// The program.
         exe: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Where the standard streams of a process lead, if the system tells: input, output, error.
+/// The files behind the standard streams of a process, if the system reports them: input, output, error.
 #[must_use]
 pub fn streams(pid: u32) -> [Option<Stream>; 3] {
     os::streams(pid)
 }
 
-/// Writes down how a live process runs.
+/// Records how a live process runs.
 ///
 /// # Errors
-/// [`DetachedError`]: without every part it could not be brought back as it was.
+/// [`DetachedError`]: if any part is missing, it could not be restored as it was.
 pub fn capture(id: &ProcessId) -> Result<Record, DetachedError> {
     let pid = id.pid;
     let hidden = |what| DetachedError::Hidden { what, pid };
@@ -121,16 +121,16 @@ pub fn capture(id: &ProcessId) -> Result<Record, DetachedError> {
         gid: person.gid,
         groups: person.groups,
     };
-    // All of that was read by number: it is this process's only if it still has it.
+    // All of that was read by pid: it belongs to this process only if it still has the pid.
     if table::alive(id)? { Ok(record) } else { Err(hidden("the end")) }
 }
 
-/// A pipe or a terminal is no place for somebody else's output.
+/// A pipe or a terminal cannot take the output of a new process.
 fn is_file(path: &Path) -> bool {
     path.is_absolute() && !path.starts_with("/dev")
 }
 
-/// Linux appends this to what has lost its name (proc_pid_exe(5)).
+/// Linux appends this to the path of a removed file (proc_pid_exe(5)).
 fn without_deleted(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
         Some(name) => PathBuf::from(OsStr::from_bytes(name)),
@@ -139,7 +139,7 @@ fn without_deleted(path: PathBuf) -> PathBuf {
 }
 
 impl Record {
-    /// Whether it could be started now: everything that would have to be there is there.
+    /// Whether it could be started now: all files that it needs exist.
     ///
     /// # Errors
     /// [`DetachedError`]: what is missing.
@@ -159,11 +159,11 @@ impl Record {
         Ok(())
     }
 
-    /// Starts it, detached: leader of its own session, so that no terminal and no logout ends it. Run by root it is
-    /// its user who opens the files that it writes to: a person may have put a link to any other in their place.
+    /// Starts it, detached: leader of its own session, so that no terminal and no logout ends it. If root runs this,
+    /// the daemon's user opens the output files: that user may have replaced them by links to other files.
     ///
     /// # Errors
-    /// [`DetachedError`]; nothing runs then.
+    /// [`DetachedError`]; then nothing was started.
     pub fn start(&self) -> Result<ProcessId, DetachedError> {
         let order = Detach {
             exe: self.exe.path(),
@@ -185,8 +185,8 @@ impl Record {
         table::identify(pid)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
     }
 
-    /// The process that runs exactly as this record says, if there is one: the oldest. Program, arguments, directory,
-    /// user and every variable of its environment agree.
+    /// The oldest process that runs as recorded, if there is one. Program, arguments, directory,
+    /// user and every variable of its environment must match.
     ///
     /// # Errors
     /// [`Unknown`].
@@ -217,7 +217,7 @@ impl Record {
         variables(self.env.iter().map(|raw| raw.0.as_bytes()))
     }
 
-    /// The names of its variables, for people: never their values.
+    /// The names of its variables, for screens: never their values.
     #[must_use]
     pub fn variable_names(&self) -> Vec<String> {
         self.variables().keys().map(|key| key.to_string_lossy().into_owned()).collect()
@@ -230,7 +230,7 @@ impl Record {
     }
 }
 
-/// What is no assignment cannot be passed on, and of two the first one counts, as for getenv(3).
+/// An entry that is no assignment cannot be passed on, and of duplicates the first one counts, as for getenv(3).
 fn variables<'a>(entries: impl Iterator<Item = &'a [u8]>) -> BTreeMap<&'a OsStr, &'a OsStr> {
     let mut all = BTreeMap::new();
     for entry in entries {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_captured_starts_again_as_it_was() {
+    async fn a_captured_process_starts_again_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let first = record(dir.path(), "echo begun; umask; exec 3>&-; sleep 100; :");
         assert!(first.check().is_ok());
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_parts_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let good = record(dir.path(), ":");
         let bad = Record { exe: OsBytes("/no/such/bun".into()), ..good.clone() };
@@ -317,7 +317,7 @@ mod tests {
         assert!(!format!("{bad:?}").contains("x=y"));
     }
 
-    /// Somebody who is not root, and their directory, which everybody may look into.
+    /// An unprivileged user, and a directory of that user that all users may read.
     fn someone(dir: &Path) -> Record {
         let (uid, gid) = (65_534, 65_534);
         std::os::unix::fs::chown(dir, Some(uid), Some(gid)).unwrap();
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn root_opens_no_log_that_its_person_could_not_open() {
+    async fn root_opens_no_log_that_the_daemons_user_could_not_open() {
         if table::own_uid() != 0 {
             return;
         }
@@ -347,7 +347,7 @@ mod tests {
             std::fs::remove_file(&log).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&old).unwrap(), "root's\n");
-        assert_eq!(std::fs::read_dir(roots.path()).unwrap().count(), 1, "nothing was made for them");
+        assert_eq!(std::fs::read_dir(roots.path()).unwrap().count(), 1, "no file was created");
 
         nix::unistd::mkfifo(&log, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(matches!(first.start(), Err(DetachedError::File { path, .. }) if path == log));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_were_lost() {
+    fn removed_files_are_recognised() {
         assert_eq!(without_deleted("/a/bun (deleted)".into()), PathBuf::from("/a/bun"));
         assert!(is_file(Path::new("/h/log")) && !is_file(Path::new("/dev/pts/0")));
         assert!(!is_file(Path::new("pipe:[1]")));

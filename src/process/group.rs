@@ -1,16 +1,16 @@
-//! Signals and searches over the processes of one run. No function here takes a bare pid as a target.
+//! Signals to and searches for the processes of one run. No function here takes a bare pid as a target.
 //!
-//! The order of a crash, cheapest first, chosen so that nothing is scanned when nothing is left:
+//! The steps after a crash, cheapest first, chosen so that nothing is scanned when nothing is left:
 //!
-//! 1. the leader ends: `Child::ended` returns, the zombie still holds the number, so `signal_group` may use `killpg`;
-//! 2. `Child::reap` notes the moment and frees the pid; `reap_adopted` takes away what was orphaned and has ended, which
-//!    would otherwise keep the group's number taken;
+//! 1. the leader ends: `Child::ended` returns, the zombie still holds the pid, so `signal_group` may use `killpg`;
+//! 2. `Child::reap` records the time and frees the pid; `reap_adopted` reaps orphans that have ended, which
+//!    would otherwise keep the number of the group in use;
 //! 3. `remnants(.., Depth::Kin)`: one `kill(-pgid, 0)` says whether the group has members, one list of our own
 //!    children whether orphans were adopted. Both empty: done, no census (tens of microseconds). This is complete on
-//!    Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and whoever leaves the
+//!    Linux: our leader leads a group and so can never lead a session (setsid(2), EPERM), and a process that leaves the
 //!    group and loses its parent is adopted by us, because we are the subreaper;
-//! 4. otherwise one census, at most 1 ms a hundred processes; marks are read only of adopted orphans;
-//! 5. `Depth::Marks`, at stop and on systems without subreaper: an environment for each process of our user.
+//! 4. otherwise one census, at most 1 ms per hundred processes; marks are read of adopted orphans only;
+//! 5. `Depth::Marks`, at stop and on systems without subreaper: reads the environment of each process of our user.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use super::system::ProcInfo;
 use super::table::{self, Census};
 use super::unknown::Unknown;
 
-/// Signals exactly this process, or nobody.
+/// Signals exactly this process, or none.
 ///
 /// # Errors
 /// [`SignalError::Refused`] for init and ourselves, [`SignalError::Gone`] if the identity has no live process.
@@ -39,10 +39,10 @@ pub fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     os::send(id, signal)
 }
 
-/// Signals the group of a run, as far as it is provably ours.
+/// Signals the group of a run, as far as it is proven to be ours.
 ///
 /// # Errors
-/// [`SignalError::Gone`] if nobody is left in it; otherwise the first error of a member that lives and could not be
+/// [`SignalError::Gone`] if it has no live member; otherwise the first error of a live member that could not be
 /// signalled.
 pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> {
     let pgid = run.leader.pid;
@@ -50,14 +50,14 @@ pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> 
         return Err(SignalError::Refused { pid: pgid });
     }
     let failed = |unknown: Unknown| SignalError::Failed { pid: pgid, errno: unknown.errno };
-    // Alive or zombie, an unreaped leader keeps the number: one atomic call reaches forks in flight too. Only we reap
-    // our children, so nothing can happen between this look and the call.
+    // Alive or zombie, an unreaped leader keeps the number: one atomic call also reaches members being forked. Only we
+    // reap our children, so nothing can change between this check and the call.
     if run.reaped.is_none() {
         match table::identify(pgid) {
             Ok(leader) if leader.as_ref() == Some(&run.leader) => return os::send_group(pgid, signal),
             Ok(_) => {}
-            // /proc cannot be read without a descriptor. Whose child it is can be: a number that is a child of ours
-            // and that nobody has reaped is this leader's still. A run of an earlier hub has no child of ours.
+            // /proc cannot be read without a descriptor, but a child can be recognised: a pid that is a child of ours
+            // and not yet reaped is still this leader's. A run of an earlier hub has no child of ours.
             Err(_) if os::is_child(pgid) => return os::send_group(pgid, signal),
             Err(unknown) => return Err(failed(unknown)),
         }
@@ -78,7 +78,7 @@ pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> 
     outcome
 }
 
-/// Whether the group of a run has no member any more, zombies included. Others of it may live in other groups.
+/// Whether the group of a run has no member any more, zombies included. Its processes may also be in other groups.
 #[must_use]
 pub fn is_empty(run: &ModuleRun) -> bool {
     !os::group_exists(run.leader.pid)
@@ -86,11 +86,11 @@ pub fn is_empty(run: &ModuleRun) -> bool {
 
 /// Live processes that still belong to this run, the leader included.
 ///
-/// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is nobody's orphan. An adopted orphan
+/// `hub` is our own pid, `leaders` the leaders of all live modules: a leader is never an orphan. An adopted orphan
 /// without a readable mark is not claimed, whatever its age.
 ///
 /// # Errors
-/// [`Unknown`]: some may be left.
+/// [`Unknown`]: some processes may be left.
 pub fn remnants(
     run: &ModuleRun,
     hub: u32,
@@ -106,7 +106,7 @@ pub fn remnants(
     Ok(left.into_iter().cloned().collect())
 }
 
-/// Searches by marks; one that could not be read makes the whole search unknown.
+/// Searches by marks; one mark that cannot be read makes the whole result unknown.
 fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Result<T, Unknown> {
     let unknown = Cell::new(None);
     let found = search(&|pid| {
@@ -118,17 +118,17 @@ fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Resu
     unknown.get().map_or(Ok(found), Err)
 }
 
-/// One thorough look ([`Depth::Marks`]) that answers for many lives: at a stop of a thousand modules a look for each
+/// One thorough search ([`Depth::Marks`]) for many runs: at a stop of a thousand modules a search for each
 /// of them would read a thousand processes a thousand times.
 #[derive(Debug)]
 pub struct Sweep {
     census: Census,
-    /// Of every process of our user that is no leader.
+    /// Of every process of our user that is not a leader.
     incarnations: BTreeMap<u32, String>,
 }
 
 impl Sweep {
-    /// Looks. `leaders` as in [`remnants`].
+    /// Takes one. `leaders` as in [`remnants`].
     ///
     /// # Errors
     /// [`Unknown`].
@@ -141,7 +141,7 @@ impl Sweep {
         Ok(Self { census, incarnations })
     }
 
-    /// As [`remnants`], of a run whose leader was reaped before this look began.
+    /// As [`remnants`], for a run whose leader was reaped before this search began.
     #[must_use]
     pub fn remnants(&self, run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
         let asker = Asker { hub, uid: table::own_uid(), leaders };
@@ -150,7 +150,7 @@ impl Sweep {
     }
 }
 
-/// Whether two calls already show that nobody is left. `false` is no proof of the contrary.
+/// Whether two calls already prove that no process is left. `false` does not prove the contrary.
 fn nothing_left(run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> bool {
     run.reaped.is_some()
         && hub == table::own_pid()
@@ -167,7 +167,7 @@ fn incarnation_of(pid: u32) -> Result<Option<String>, Unknown> {
     Ok(table::marks(pid)?.map(|marks| marks.incarnation))
 }
 
-/// All live processes of our user that carry the marks of this home, ourselves excluded: what an earlier hub left.
+/// All live processes of our user that carry the marks of this home, except this one: processes of an earlier hub.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -190,14 +190,14 @@ pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknow
     Ok(found)
 }
 
-/// Reaps adopted orphans that have ended. `leaders` must name every child that somebody awaits: they are left alone.
+/// Reaps adopted orphans that have ended. `leaders` must name every child that the hub awaits: they are not touched.
 /// Returns how many were reaped.
 pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
     if !os::zombie_child() {
         return 0; // the common case, and no census for it
     }
     let hub = table::own_pid();
-    // Out of descriptors nobody is reaped now; it is tried again soon.
+    // Out of descriptors nothing is reaped now; the next call tries again.
     let of_census = || {
         let census = Census::take().unwrap_or_default();
         census.children(hub).filter(|p| p.zombie).map(|p| p.id.pid).collect()
@@ -211,10 +211,10 @@ pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
         .count()
 }
 
-/// Makes orphaned descendants our children, so that none is lost sight of. Does nothing where no such thing exists.
+/// Makes orphaned descendants our children, so that none is lost. Does nothing on systems without this feature.
 ///
 /// # Errors
-/// What prctl(2) says; then only marks find escapees.
+/// The error of prctl(2); then only marks find processes that left their group.
 pub fn become_subreaper() -> std::io::Result<()> {
     os::become_subreaper()
 }
@@ -234,14 +234,14 @@ mod tests {
         signal_group(&guard.run, Signal::Terminate).unwrap();
         assert_eq!(child.exited().await, ExitStatus::Signal { signal: 15, core: false });
         guard.run.reaped = Some(child.reap().unwrap().at);
-        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
-        eventually("nobody can be signalled", || {
+        eventually("no process is left", || guard.remnants(Depth::Marks).is_empty());
+        eventually("no process can be signalled", || {
             signal_group(&guard.run, Signal::Kill) == Err(SignalError::Gone { pid: guard.run.leader.pid })
         });
     }
 
     #[tokio::test]
-    async fn what_a_dead_leader_leaves_is_still_reached() {
+    async fn remnants_of_a_dead_leader_are_signalled() {
         let (mut child, mut guard) = start("trap '' TERM; sh -c 'sleep 100; :' & wait");
         eventually("three run", || guard.remnants(Depth::Kin) == ["sh", "sh", "sleep"]);
         signal(child.id(), Signal::Kill).unwrap();
@@ -250,12 +250,12 @@ mod tests {
         guard.run.reaped = Some(child.reap().unwrap().at);
         assert_eq!(guard.remnants(Depth::Kin), ["sh", "sleep"]);
         signal_group(&guard.run, Signal::Kill).unwrap();
-        eventually("nobody is left", || guard.remnants(Depth::Marks).is_empty());
+        eventually("no process is left", || guard.remnants(Depth::Marks).is_empty());
     }
 
     #[tokio::test]
-    async fn an_escapee_is_found_by_its_marks() {
-        // Its own session, its parent gone, adopted by init: only its environment tells.
+    async fn a_process_in_its_own_session_is_found_by_its_marks() {
+        // Its own session, its parent ended, adopted by init: only its environment identifies it.
         let (mut child, mut guard) = start("setsid sh -c 'sleep 100 & :'; exit 0");
         child.exited().await;
         guard.run.reaped = Some(child.reap().unwrap().at);
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!((left.len(), marks.module.as_str()), (1, "vault"));
         assert_ne!(escapee.session, table::info(table::own_pid()).unwrap().unwrap().session);
         signal(&escapee.id, Signal::Kill).unwrap();
-        eventually("nobody is left", || marked(guard.home.path()).unwrap().is_empty());
+        eventually("no process is left", || marked(guard.home.path()).unwrap().is_empty());
         assert!(marked(&guard.home.path().join("other")).unwrap().is_empty());
     }
 
@@ -282,7 +282,7 @@ mod tests {
         other.reaped = Some(Started(other.leader.started.0));
         assert_eq!(signal_group(&other, Signal::Kill), Err(SignalError::Gone { pid }));
         assert_eq!(remnants(&other, table::own_pid(), &BTreeSet::new(), Depth::Marks), Ok(Vec::new()));
-        assert_eq!(table::alive(child.id()), Ok(true), "nobody was hit");
+        assert_eq!(table::alive(child.id()), Ok(true), "no process was signalled");
     }
 
     #[test]
@@ -298,19 +298,19 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_on_a_port_is_named() {
+    fn a_foreign_process_on_a_port_is_named() {
         if is_helper() {
             let socket = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
             println!("> {}", socket.local_addr().unwrap().port());
             let _ = std::io::stdin().read_line(&mut String::new()); // until the test ends
             return;
         }
-        let (stranger, port) = helper("process::group::tests::a_stranger_on_a_port_is_named");
+        let (stranger, port) = helper("process::group::tests::a_foreign_process_on_a_port_is_named");
         let port: u16 = port.unwrap().parse().unwrap();
         let (holder, id) = ports::holder(port).unwrap().unwrap();
         let phrase = holder.phrase();
         assert!(phrase.starts_with(&format!("pid {} (", stranger.child.id())), "{phrase}");
-        assert!(phrase.contains("--exact process::group::tests::a_stranger"), "{phrase}");
+        assert!(phrase.contains("--exact process::group::tests::a_foreign"), "{phrase}");
         assert_eq!(id.unwrap().pid, stranger.child.id());
         assert_eq!(ports::owned_by(port, &[stranger.child.id()]), Ok(true));
         assert_eq!(ports::owned_by(port, &[table::own_pid()]), Ok(false));
@@ -318,11 +318,11 @@ mod tests {
         eventually("the port is free", || ports::holder(port).unwrap().is_none());
     }
 
-    /// In a process of its own: a subreaper gets everybody's orphans, and reaping them would hurt other tests.
+    /// In its own process: a subreaper adopts all orphans, and reaping them would break other tests.
     #[tokio::test]
-    async fn a_subreaper_adopts_and_reaps_escapees() {
+    async fn a_subreaper_adopts_and_reaps_orphans() {
         if !is_helper() {
-            let (mut helper, said) = helper("process::group::tests::a_subreaper_adopts_and_reaps_escapees");
+            let (mut helper, said) = helper("process::group::tests::a_subreaper_adopts_and_reaps_orphans");
             assert!(helper.child.wait().unwrap().success());
             assert_eq!(said.as_deref(), Some("done"));
             return;
@@ -331,7 +331,7 @@ mod tests {
             return println!("> done");
         }
         become_subreaper().unwrap();
-        let (mut bystander, other) = start("exit 7"); // a leader that nobody has reaped yet
+        let (mut bystander, other) = start("exit 7"); // a leader that is not yet reaped
         let leaders = BTreeSet::from([other.run.leader.pid]);
         assert_eq!(bystander.exited().await, ExitStatus::Code(7));
 

@@ -1,11 +1,11 @@
-//! Who holds a port, and what a person may type about it: the only place of this program that says `kill`. Pure.
+//! Which process holds a port, and which command to suggest: the only place of this program that prints `kill`. Pure.
 //!
 //! ```text
 //!   look (reads /proc) ──► Scene ──judge (pure)──► Occupant ──► words, hints
 //! ```
 //!
-//! A hint is typed as it stands, so it never names what takes more along than the port: process 1, the manager of a
-//! person's services, a hub, a module of one, whatever the command itself runs under. What a supervisor keeps comes back
+//! A hint must be safe to type, so it never names a process whose end stops more than the listener: process 1, a user's
+//! service manager, a hub, a hub's module, or an ancestor of this command. A process under a supervisor is restarted
 //! when it is killed: there the hint names the supervisor's own command.
 
 use std::path::PathBuf;
@@ -21,20 +21,20 @@ mod keepers;
 pub mod look;
 mod unit_file;
 
-/// Who has a port, as a person is told about it.
+/// The holder of a port, as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occupant {
     /// Port, process and command line.
     pub holder: Holder,
-    /// What it is.
+    /// What kind of process it is.
     pub kind: Kind,
-    /// It is a process of the user who asks.
+    /// It is a process of the asking user.
     pub own: bool,
-    /// Whoever asks has root's rights.
+    /// The asking user has root's rights.
     pub root: bool,
 }
 
-/// What has the port.
+/// What kind of process has the port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Kind {
@@ -44,58 +44,58 @@ pub enum Kind {
     Hub(Of),
     /// A process of a module.
     Module {
-        /// Its short name; `None`: the hub started it, and which module it belongs to cannot be told.
+        /// Its short name; `None`: the hub started it, but its module is unknown.
         short: Option<String>,
-        /// Whose.
+        /// The hub it belongs to.
         of: Of,
     },
-    /// The older, detached hub of the home.
+    /// The detached hub of the home.
     Detached,
-    /// A service manager, which holds the port for a hub: [`UnitName::socket`].
+    /// A service manager that holds the port for a hub: [`UnitName::socket`].
     Socket(Of),
-    /// A service manager, for another unit.
+    /// A service manager that holds the port for another unit.
     Manager(ServiceManager),
-    /// What this command runs under: a terminal, an editor, an ssh server.
+    /// An ancestor of this command: a terminal, an editor, an ssh server.
     Above,
     /// The main process of a service.
     Service {
-        /// As systemd calls it.
+        /// Its name in systemd.
         unit: String,
-        /// Who keeps it.
+        /// The manager of the service.
         manager: ServiceManager,
     },
-    /// Something in the control group of a service, which may be started again with it.
+    /// A process in the control group of a service, which may be restarted with it.
     Within {
-        /// As systemd calls it.
+        /// Its name in systemd.
         unit: String,
-        /// Who keeps it.
+        /// The manager of the service.
         manager: ServiceManager,
     },
-    /// A supervisor, or what one keeps.
+    /// A supervisor, or a process of one.
     Kept {
         /// The supervisor's name.
         by: String,
-        /// Its own command, which stops it or shows what to stop.
+        /// The supervisor's command that stops the process or shows what to stop.
         tell: String,
     },
-    /// A session of a person: what it forwards or shows ends with it.
+    /// A user's session: forwarded ports and windows end with it.
     Session,
-    /// A thread of the kernel.
+    /// A kernel thread.
     Kernel,
-    /// Nothing shows whether this command runs under it.
+    /// It is unknown whether this command runs under it.
     Unknown,
     /// Any other process.
     Stranger,
 }
 
-/// Whose hub it is.
+/// To which hub it belongs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Of {
-    /// Its home, as far as that can be seen.
+    /// Its home, if known.
     pub home: Option<PathBuf>,
-    /// It is the one that whoever asks means.
+    /// It is the hub that the caller asks about.
     pub ours: bool,
-    /// Who keeps it; `None`: nobody, it runs in the foreground.
+    /// Its service manager; `None`: it runs in the foreground.
     pub manager: Option<ServiceManager>,
 }
 
@@ -105,13 +105,13 @@ pub struct Of {
 pub enum ServiceManager {
     /// systemd as process 1.
     System,
-    /// systemd of one user.
+    /// A user's systemd.
     User {
-        /// Whose.
+        /// The user's id.
         uid: u32,
         /// Login name, if the password database has one.
         name: Option<String>,
-        /// It is that of whoever asks.
+        /// It is the manager of the asking user.
         own: bool,
     },
     /// launchd.
@@ -121,7 +121,7 @@ pub enum ServiceManager {
 }
 
 impl Occupant {
-    /// `pid 812 (node server.js)`, and what it is where that says more.
+    /// `pid 812 (node server.js)`, with its kind where that adds something.
     #[must_use]
     pub fn words(&self) -> String {
         let process = self.holder.phrase();
@@ -145,19 +145,19 @@ impl Occupant {
         }
     }
 
-    /// What to type: frees the port, or else shows what would. None: only another port helps.
+    /// The command to type: it frees the port, or else shows what holds it. `None`: only another port helps.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         self.hints().into_iter().next()
     }
 
-    /// The same about the port of a module. The hub that asks, or a socket of its own, is not stopped for it.
+    /// The same about the port of a module. It never stops the hub that asks, or that hub's own socket.
     #[must_use]
     pub fn hint_for(&self, module: &str) -> String {
         let other = || format!("give {module} another port in services.json");
         match (&self.kind, self.holder.pid) {
             (Kind::Hub(of) | Kind::Socket(of), _) if of.ours => other(),
-            // The hub has ended it, and it has come back.
+            // The hub has ended it, and it was started again.
             (Kind::Module { short: Some(short), of }, Some(pid)) if of.ours && short == module => {
                 format!("ps -fp {pid}     (its parent, PPID, starts it again)")
             }
@@ -165,7 +165,7 @@ impl Occupant {
         }
     }
 
-    /// The same for whoever only looks: a process that may be stopped is shown first.
+    /// The same for a caller that only wants to look: a process that may be stopped is shown first.
     #[must_use]
     pub fn look(&self) -> Option<String> {
         match (&self.kind, self.holder.pid) {
@@ -174,7 +174,7 @@ impl Occupant {
         }
     }
 
-    /// Everything that can be typed about it, the best first.
+    /// All commands that can be typed about it, the best first.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         let sudo = if self.root { "" } else { "sudo " };
@@ -188,7 +188,7 @@ impl Occupant {
         }
     }
 
-    /// What can be typed about a process.
+    /// The commands that can be typed about a process.
     fn about(&self, kind: &Kind, pid: u32) -> Vec<String> {
         let sudo = if self.root { "" } else { "sudo " };
         let one = |text: String| vec![text];
@@ -227,7 +227,7 @@ impl Occupant {
         }
     }
 
-    /// A verb of this program for that hub, if whoever asks may give it.
+    /// A verb of this program for that hub, if the asking user may use it.
     fn verb(&self, of: &Of, verb: &str) -> Option<String> {
         let home = match &of.home {
             _ if of.ours => String::new(),
@@ -236,7 +236,7 @@ impl Occupant {
         };
         let command = format!("parachute {home}{verb}");
         match &of.manager {
-            // The manager of a person answers to nobody else.
+            // A user's manager accepts commands from that user only.
             Some(ServiceManager::User { own: false, name, .. }) => {
                 let name = name.as_ref().filter(|_| self.root)?;
                 Some(format!("su - {} -c {}", quoted(name), quoted(&command)))
@@ -252,7 +252,7 @@ impl Occupant {
         let start = self.verb(of, "start").filter(|_| of.ours);
         let start = start.map(|start| format!("{start}     (the hub that it is kept for)"));
         let free = self.verb(of, "stop").or_else(|| {
-            // Of a home that cannot be seen, by the unit itself; never another person's.
+            // If the home is unknown, by the unit itself; never another user's unit.
             let may = self.root || matches!(of.manager, Some(ServiceManager::User { own: true, .. }));
             let systemctl = of.manager.as_ref().filter(|_| may)?.systemctl(self.root, false)?;
             Some(format!("{systemctl} stop {}", UnitName::hub().socket().systemd()))
@@ -283,7 +283,7 @@ impl ServiceManager {
         }
     }
 
-    /// How it is spoken to; `reading`: whether it only shows something, for which nobody needs root's rights.
+    /// How to call it; `reading`: the command only shows something, which needs no root rights.
     fn systemctl(&self, root: bool, reading: bool) -> Option<String> {
         let sudo = if root { "" } else { "sudo " };
         match self {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Which boot of the machine a process belongs to: `/proc/sys/kernel/random/boot_id` on Linux,
+/// The boot of the machine to which a process belongs: `/proc/sys/kernel/random/boot_id` on Linux,
 /// `kern.bootsessionuuid` on macOS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -16,7 +16,7 @@ pub struct BootId(pub String);
 #[serde(transparent)]
 pub struct Started(pub u64);
 
-/// A process that can be told from every other one, past or future. The only thing signals accept.
+/// Identifies a process among all others, past or future. Signals accept nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Process id; always above 1.

@@ -1,4 +1,4 @@
-//! Descriptors that whoever started this process left open for it: sd_listen_fds(3).
+//! Descriptors that the parent process left open for this one: sd_listen_fds(3).
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -10,13 +10,13 @@ use super::os;
 /// The first one, after standard input, output and error: `SD_LISTEN_FDS_START` of sd_listen_fds(3).
 const FIRST: RawFd = 3;
 
-/// Takes this many of them. No child inherits them from here on.
+/// Takes this many of them. From here on no child inherits them.
 ///
-/// To be called once, on the only thread, before the process opens anything that it keeps: a number that was not
-/// handed over could then be anybody's.
+/// To be called once, on the only thread, before the process opens a descriptor that it keeps: a number that was not
+/// passed could otherwise be one of ours.
 ///
 /// # Errors
-/// One of them is not open; nothing is taken then. They were taken before.
+/// One of them is not open, and then nothing is taken; or they were taken already.
 pub fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
     os::take_inherited_fds(FIRST, count)
 }
@@ -24,7 +24,7 @@ pub fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
 /// Whether it is a stream socket that accepts connections.
 ///
 /// # Errors
-/// It is no socket at all.
+/// It is not a socket.
 pub fn accepts(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(rustix::net::sockopt::socket_type(fd)? == SocketType::STREAM && os::listens(fd)?)
 }

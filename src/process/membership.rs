@@ -1,13 +1,13 @@
-//! Which processes belong to one run of a module. Pure: the census, the marks and the ids are arguments.
+//! Decides which processes belong to one run of a module. Pure: the census, the marks and the ids are arguments.
 //!
 //! A pid, and with it a group and a session of that number, cannot be reused while any process still has it as
 //! pid, group or session (fork(2) via POSIX `pid` rules; `__change_pid` in kernel/pid.c). From that follow the proofs:
 //!
-//! * the leader is unreaped (alive or zombie)  ⇒ everybody in its group and session is ours;
-//! * it was reaped at moment T                 ⇒ members that started at or before T are ours: when they started the
-//!   number was still taken by our leader. Later ones may belong to a new group of the same number;
+//! * the leader is unreaped (alive or zombie)  ⇒ all processes in its group and session are ours;
+//! * it was reaped at time T                   ⇒ members that started at or before T are ours: when they started, our
+//!   leader still held the number. Later ones may belong to a new group of the same number;
 //! * a child of one of ours is ours, unless it is older than its parent (then the parent's pid was recycled);
-//! * an orphan we adopted (subreaper) is ours if it carries the mark of this run;
+//! * an orphan that we adopted (subreaper) is ours if it carries the mark of this run;
 //! * a process of our user anywhere that carries the mark of this run is ours.
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use super::system::ProcInfo;
 use super::table::Census;
 use crate::module::name::Short;
 
-/// One run of a module, as far as its processes are concerned.
+/// One run of a module, and the facts that identify its processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleRun {
     /// The process we spawned; its pid is the number of the group.
@@ -26,7 +26,7 @@ pub struct ModuleRun {
     pub incarnation: String,
     /// The module.
     pub module: Short,
-    /// When we reaped the leader. `None`: not yet, or it never was our child.
+    /// When we reaped the leader. `None`: not yet, or it was not our child.
     pub reaped: Option<Started>,
 }
 
@@ -35,11 +35,11 @@ pub struct ModuleRun {
 pub enum Depth {
     /// Group, session, descendants, adopted orphans. Complete where orphans come to us (Linux, as subreaper).
     Kin,
-    /// Also every process of our user that carries the mark of this run: an environment is read for each of them.
+    /// Also every process of our user that carries the mark of this run: reads the environment of each.
     Marks,
 }
 
-/// Who asks, and whom it must not mistake for an orphan.
+/// The asking hub, and the leaders that are not orphans.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker<'a> {
     /// The hub.
@@ -51,13 +51,13 @@ pub(crate) struct Asker<'a> {
 }
 
 impl ModuleRun {
-    /// Whether the number of the leader still means our leader, so that group and session of that number are ours.
+    /// Whether the pid of the leader still belongs to our leader, so that group and session of that number are ours.
     #[must_use]
     pub fn holds_number(&self, census: &Census) -> bool {
         self.reaped.is_none() && census.get(self.leader.pid).is_some_and(|p| p.id == self.leader)
     }
 
-    /// Whether being in the group or session of the leader's number proves that this process is ours.
+    /// Whether membership in the group or session of the leader's number proves that this process is ours.
     fn by_number(&self, p: &ProcInfo, number_is_ours: bool) -> bool {
         let reserved_then = number_is_ours || self.reaped.is_some_and(|reaped| p.id.started <= reaped);
         let after_leader = p.id.started >= self.leader.started && p.id.boot == self.leader.boot;
@@ -111,7 +111,7 @@ impl ModuleRun {
         census.iter().filter(|p| family.contains(&p.id.pid) && !p.zombie && !is_other(p.id.pid)).collect()
     }
 
-    /// A zombie's environment is gone and would read as unmarked: it is nobody's remnant anyway.
+    /// A zombie's environment is unreadable and would count as unmarked; a zombie is never a remnant anyway.
     fn marked(&self, p: &ProcInfo, incarnation_of: &dyn Fn(u32) -> Option<String>) -> bool {
         !p.zombie && incarnation_of(p.id.pid).as_deref() == Some(&self.incarnation)
     }
@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Marks of the world: 2xx carry this run's mark, 3xx another's, the rest none (or unreadable).
+    /// Marks in these tests: 2xx carry this run's mark, 3xx another's, the rest none (or unreadable).
     fn mark(pid: u32) -> Option<String> {
         match pid {
             200..300 => Some("n:1".into()),
@@ -154,7 +154,7 @@ mod tests {
     fn a_zombie_leader_keeps_its_number() {
         let mut leader = proc_info(100, HUB, 100, 50);
         leader.zombie = true;
-        let hub = proc_info(HUB, 1, 100, 60); // whatever its group: nobody kills the hub
+        let hub = proc_info(HUB, 1, 100, 60); // in any group: the hub is never killed
         let world = vec![
             leader,
             hub,
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn a_recycled_number_proves_nothing() {
-        // Pid 100 is somebody else's now; so is group 100.
+        // Pid 100 belongs to another process now; so does group 100.
         let world = || vec![proc_info(100, 1, 100, 900), proc_info(101, 100, 100, 901)];
-        assert_eq!(found(&run(None), world(), Depth::Marks), [] as [u32; 0], "leader gone, nobody reaped it");
+        assert_eq!(found(&run(None), world(), Depth::Marks), [] as [u32; 0], "leader gone, not reaped");
         assert_eq!(found(&run(Some(800)), world(), Depth::Marks), [] as [u32; 0], "younger than the reaping");
         let older = vec![proc_info(101, 1, 100, 700), proc_info(102, 101, 100, 900)];
         assert_eq!(found(&run(Some(800)), older, Depth::Kin), [101, 102], "older, and its child");

@@ -1,4 +1,5 @@
-//! Processes as facts and as targets: who is who, who listens where, and signals that cannot hit a stranger.
+//! Processes as facts and as targets: which processes run, which listen where, and signals that reach only proven
+//! targets.
 //!
 //! ```text
 //! table (who runs)  ports (who listens)        facts, read at once, no cache
@@ -11,7 +12,7 @@
 //!                        os (the only unsafe, the only `cfg(target_os)`), in words of system
 //! ```
 //!
-//! Must not: decide when to signal (that is the machine), read or write the home.
+//! It must not decide when to signal (that is the machine), and must not read or write the home.
 
 pub mod attribution;
 pub mod detached;

@@ -1,4 +1,4 @@
-//! Words of the system as they are: mostly UTF-8, but any bytes must survive being written down.
+//! Arguments, variables and paths of the system: mostly UTF-8, but any bytes survive serialisation.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An argument, a variable or a path. As JSON a string, or an array of bytes where it is no UTF-8.
+/// An argument, a variable or a path. In JSON a string, or an array of bytes if it is not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OsBytes(pub OsString);
 
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_come_back(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn any_bytes_survive_serialisation(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let raw = OsBytes(OsString::from_vec(bytes));
             let text = serde_json::to_string(&raw).unwrap();
             prop_assert_eq!(serde_json::from_str::<OsBytes>(&text).unwrap(), raw);

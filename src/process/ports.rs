@@ -1,4 +1,4 @@
-//! Who listens on which TCP port. Needs neither lsof nor ps, nor any other program.
+//! Which process listens on which TCP port. Needs neither lsof nor ps, nor any other program.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -10,10 +10,10 @@ use super::unknown::Unknown;
 use super::{os, table};
 use crate::module::problem::Holder;
 
-/// Longest command line shown to a person, in characters.
+/// Longest command line on a screen, in characters.
 const COMMAND_CHARS: usize = 200;
 
-/// The ports somebody listens on, on whatever address: on Linux in all of our network namespace, on macOS by processes
+/// The ports that are in use, on any address: on Linux in all of our network namespace, on macOS by processes
 /// that this user may inspect.
 ///
 /// # Errors
@@ -22,10 +22,11 @@ pub fn occupied() -> Result<BTreeSet<u16>, Unknown> {
     Ok(os::listeners(None)?.into_iter().map(|l| l.port).collect())
 }
 
-/// Who listens on this port, and its identity if this user may know it. `None`: nobody.
+/// The holder of this port, and its identity if this user may see it. `None`: the port is free.
 ///
-/// Any address counts: a module may bind the wildcard, which any single address spoils. If several sockets share the
-/// port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the oldest.
+/// Any address counts: a module may bind the wildcard, which a socket on any one address prevents. If several sockets
+/// share the port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the
+/// oldest.
 ///
 /// # Errors
 /// [`Unknown`]: the port may be free or not.
@@ -40,7 +41,7 @@ pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unknown>
 pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
     let sockets = sockets(port)?;
     let Some(uid) = sockets.first().map(|socket| socket.uid) else { return Ok(None) };
-    // A process that cannot be named is still there: fall back on a further socket only to name somebody.
+    // A holder may be invisible: a further socket is used only to name a process.
     let all = processes(&sockets)?;
     let oldest = all.first();
     let command = oldest.and_then(|id| table::command_line(id.pid));
@@ -54,7 +55,7 @@ pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
 }
 
 /// All processes that have a listening socket of this port open, nearest socket and oldest process first. Workers of a
-/// pre-forking server share their parent's socket: whoever frees the port must see all of them.
+/// pre-forking server share their parent's socket: to free the port, all of them must end.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -98,7 +99,7 @@ pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
 
-/// Whether one of these processes holds a listening socket of this port, at whatever address.
+/// Whether one of these processes holds a listening socket of this port, on any address.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -107,7 +108,7 @@ pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
 
-/// The addresses of this port, if somebody listens and no client of the loopback reaches them.
+/// The addresses of this port, if it is in use and no client of the loopback reaches them.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -143,8 +144,8 @@ fn distance(addr: IpAddr) -> u8 {
     }
 }
 
-/// Arguments joined by a blank, cut, and safe to print: no control character, no bidirectional override can reach the
-/// terminal through a process that chose its own name.
+/// Arguments joined by a blank, cut, and safe to print: a process chooses its own name, and no control character or
+/// bidirectional override in it may reach the terminal.
 #[must_use]
 pub fn printable(argv: &[OsString]) -> String {
     let joined = argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn command_lines_are_cut_and_tame() {
+    fn command_lines_are_cut_and_made_printable() {
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
         assert_eq!(printable(&words(&["node", "a b", "\u{1b}[2J\n"])), "node a b \u{fffd}[2J\u{fffd}");
         assert_eq!(printable(&words(&["x\u{202e}gpj"])), "x\u{fffd}gpj");
@@ -214,7 +215,7 @@ mod tests {
     #[test]
     fn a_free_port_has_no_holder() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // Another test may have taken it meanwhile; then it is not ours any more, which is just as well.
+        // Another test may have taken it meanwhile; then it is in use.
         assert!(holder(port).unwrap().is_none() || occupied().unwrap().contains(&port));
         assert_eq!(holders(0), Ok(Vec::new()));
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A signal we send. A closed list: what is not needed cannot be sent by mistake.
+/// A signal we send. A closed list: no other signal can be sent by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signal {
@@ -12,16 +12,16 @@ pub enum Signal {
     Interrupt,
     /// SIGQUIT.
     Quit,
-    /// SIGTERM: please end.
+    /// SIGTERM: asks a process to exit.
     Terminate,
-    /// SIGKILL: end.
+    /// SIGKILL: ends a process.
     Kill,
     /// SIGCONT: a stopped process acts on SIGTERM only after this one.
     Continue,
 }
 
 impl Signal {
-    /// `SIGTERM` and so on.
+    /// Its name: `SIGTERM`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,13 +44,13 @@ pub enum SignalError {
         /// The pid.
         pid: u32,
     },
-    /// No live process has this identity any more. The pid may be somebody else's now.
+    /// No live process has this identity any more. Another process may have the pid now.
     #[error("pid {pid} is gone")]
     Gone {
         /// The pid it had.
         pid: u32,
     },
-    /// It belongs to another user, or a security module says no.
+    /// It belongs to another user, or a security module refuses.
     #[error("not permitted to signal pid {pid}")]
     NotPermitted {
         /// The pid.

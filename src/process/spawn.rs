@@ -1,4 +1,4 @@
-//! Starts one child in a group of its own, and sees it through to its end.
+//! Starts one child in its own group, and follows it until it is reaped.
 //!
 //! ```text
 //! spawn ──► Child (alive) ──ended()──► zombie: pid and group still reserved ──reap()──► Reaped { ended, at }
@@ -36,7 +36,7 @@ pub struct SpawnError {
     pub errno: Option<i32>,
 }
 
-/// What was wrong. `execve` has one ENOENT for three things; they are told apart after the failure.
+/// What was wrong. `execve` reports ENOENT for three reasons, which are told apart after the failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpawnErrorKind {
     /// The program does not exist.
@@ -48,7 +48,7 @@ pub enum SpawnErrorKind {
     /// This user may not enter the working directory.
     #[error("the working directory may not be entered")]
     CwdDenied,
-    /// The program exists; what its first line (`#!`), or a binary's loader, names does not.
+    /// The program exists, but the interpreter in its `#!` line, or a binary's loader, does not.
     #[error("the interpreter {0:?} of the program does not exist")]
     NoInterpreter(String),
     /// No execute bit, a directory, or a file system mounted noexec.
@@ -57,7 +57,7 @@ pub enum SpawnErrorKind {
     /// Neither a binary of this machine nor a script with a `#!` line.
     #[error("the program is neither a binary for this machine nor a script with a `#!` line")]
     NotAProgram,
-    /// Out of processes, memory or descriptors; worth another try.
+    /// Out of processes, memory or descriptors; a retry may succeed.
     #[error("the system cannot start another process")]
     NoRoom,
     /// Arguments and environment are too long for the kernel, or contain a NUL byte.
@@ -68,7 +68,7 @@ pub enum SpawnErrorKind {
     Other,
 }
 
-/// A child of ours. Dropped unreaped it goes on living: whoever drops it must know it by its `id`.
+/// A child of ours. If it is dropped unreaped it keeps running: the caller must then know its `id`.
 #[derive(Debug)]
 pub struct Child {
     id: ProcessId,
@@ -89,11 +89,11 @@ pub struct Reaped {
 
 /// Starts `program` with the arguments, environment and directory of `launch`, as leader of a new process group.
 ///
-/// `argv[0]` is what the start command says, `program` what it resolved to. Output goes to pipes, not sockets, so that
+/// `argv[0]` comes from the start command, `program` is its resolved path. Output goes to pipes, not sockets, so that
 /// a child can open `/dev/stdout`; input is `/dev/null`.
 ///
 /// # Errors
-/// [`SpawnError`]; nothing runs then.
+/// [`SpawnError`]; then nothing was started.
 pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child, SpawnError> {
     spawn_limited(launch, program, incarnation, open_files::started_with())
 }
@@ -115,11 +115,11 @@ fn spawn_limited(
     };
     let born = os::spawn(&order).map_err(|error| explain(&error, launch, program))?;
     let outputs = (non_blocking(born.stdout), non_blocking(born.stderr));
-    // Only we reap it, so its entry in the process table is there even if it has ended already.
+    // Only we reap it, so its process table entry exists even if it has already exited.
     let identity = table::identify(born.pid);
     let pid = i32::try_from(born.pid).ok().and_then(Pid::from_raw);
     let (Ok(Some(id)), Some(pid), (Ok(stdout), Ok(stderr))) = (&identity, pid, outputs) else {
-        // Unknown, it could never be signalled safely: rather no child than one we cannot stop.
+        // Without an identity it could not be signalled safely: better no child than one that cannot be stopped.
         if let Some(pid) = pid {
             os::discard(pid);
         }
@@ -159,17 +159,17 @@ impl Child {
         self.stderr.take()
     }
 
-    /// Waits for its end and leaves it a zombie, so that pid and group stay reserved. Cancel-safe. Needs a runtime.
+    /// Waits for its exit and leaves it a zombie, so that pid and group stay reserved. Cancel-safe. Needs a runtime.
     pub async fn exited(&mut self) -> ExitStatus {
         self.watch.ended().await
     }
 
-    /// Takes the zombie away. From here on its pid may become anybody's.
+    /// Reaps the zombie. From here on its pid may be reused.
     ///
     /// # Errors
     /// The child itself, if it has not ended: this never waits.
     pub fn reap(self) -> Result<Reaped, Self> {
-        // Read before the reaping: whatever started up to this moment met a number that was still taken.
+        // Read before the reaping: processes that started up to this time met a pid that was still taken.
         let at = os::now();
         match os::end_if_any(self.pid) {
             Some(ended) => Ok(Reaped { ended, at }),
@@ -205,25 +205,26 @@ fn missing(cwd: Option<&Path>, program: &Path) -> SpawnErrorKind {
     if cwd.is_some_and(|cwd| !cwd.is_dir()) {
         return SpawnErrorKind::NoCwd;
     }
-    // A relative program is looked for below the child's directory.
+    // A relative program is searched below the child's directory.
     let program = cwd.map_or_else(|| program.to_owned(), |cwd| cwd.join(program));
     let mut head = [0; 256];
     match File::open(&program).and_then(|mut file| file.read(&mut head)) {
         Err(error) if error.kind() != ErrorKind::PermissionDenied => SpawnErrorKind::NoProgram,
-        // An unreadable program exists, and `#!` needs no read bit of ours: all that is known is that it has one.
+        // An unreadable program exists, and `#!` needs no read permission of ours: only the error tells that there is
+        // one.
         Err(_) => SpawnErrorKind::NoInterpreter(String::new()),
         Ok(len) => SpawnErrorKind::NoInterpreter(interpreter(&head[..len])),
     }
 }
 
-/// What a `#!` line names; empty for a binary, whose loader is missing.
+/// The interpreter in a `#!` line; empty for a binary, whose loader is missing.
 fn interpreter(head: &[u8]) -> String {
     let Some(line) = head.strip_prefix(b"#!") else { return String::new() };
     let line = line.split(|b| *b == b'\n').next().unwrap_or_default();
     String::from_utf8_lossy(line.trim_ascii()).split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Whether this directory, or one above it, may not be entered.
+/// Whether this directory, or one above it, denies access.
 fn denied(cwd: &Path) -> bool {
     rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK).is_err()
 }
@@ -274,11 +275,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_failure_has_its_name() {
+    async fn every_failure_is_classified() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str, mode: u32| {
             let path = dir.path().join(name);
-            // Written by another process: what a sibling test forks now would keep our descriptor open (ETXTBSY).
+            // Written by another process: a child forked by a parallel test would keep our descriptor open (ETXTBSY).
             let mut shell = std::process::Command::new("/bin/sh");
             shell.args(["-c", "printf %s \"$2\" >\"$1\" && chmod \"$3\" \"$1\"", "sh"]).arg(&path).arg(text);
             assert!(shell.arg(format!("{mode:o}")).status().unwrap().success());
@@ -321,7 +322,7 @@ mod tests {
         [None, Some(Rlimit { current: Some(123), ..limit })]
     }
 
-    /// Whatever a child can see of how it was started is the same both ways, but for the limit.
+    /// All that a child can see of its start is the same both ways, except for the limit.
     #[tokio::test]
     async fn a_child_with_another_limit_is_like_every_other() {
         if cfg!(not(target_os = "linux")) {
@@ -350,7 +351,7 @@ mod tests {
         assert!(all.contains(&"SigBlk:\t0000000000000000".to_owned()), "{all:#?}");
     }
 
-    /// glibc lets what it starts ignore its own two signals, 32 and 33, which means nothing to a program.
+    /// glibc makes its children ignore its two internal signals, 32 and 33, which mean nothing to a program.
     fn without_libc(line: &str) -> String {
         let Some(mask) = line.strip_prefix("SigIgn:\t") else { return line.to_owned() };
         format!("SigIgn:\t{:x}", u64::from_str_radix(mask, 16).unwrap() & !(0b11 << 31))

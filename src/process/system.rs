@@ -1,4 +1,4 @@
-//! What a system is asked and what it answers about processes: plain data, the same on every system.
+//! Data about processes that the system reports: the same types on every system.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::ProcessId;
 
-/// What the kernel says about one process.
+/// What the kernel reports about one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcInfo {
     /// Its identity.
@@ -25,13 +25,13 @@ pub struct ProcInfo {
     /// Effective user. On Linux the owner of its /proc files: a non-dumpable process reads as root,
     /// so this can only err towards "not ours" (proc(5), PR_SET_DUMPABLE in prctl(2)).
     pub uid: u32,
-    /// Dead, and not yet reaped by its parent.
+    /// Ended, and not yet reaped by its parent.
     pub zombie: bool,
-    /// Short name (`comm`), as the process or its program chose it: for people, never for decisions.
+    /// Short name (`comm`), chosen by the process or its program: for screens, never for decisions.
     pub name: String,
 }
 
-/// One mount of this mount namespace. On Linux its mount id, which a bind mount has of its own; on macOS, which has no
+/// One mount of this mount namespace. On Linux its mount id, which each bind mount has; on macOS, which has no
 /// bind mounts, the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MountId(pub u64);
@@ -43,24 +43,24 @@ pub struct Listener {
     pub port: u16,
     /// Local address; unspecified means all of them.
     pub addr: IpAddr,
-    /// Which socket: its inode on Linux, its kernel handle on macOS.
+    /// The socket: its inode on Linux, its kernel handle on macOS.
     pub inode: u64,
     /// User of the socket (who created it).
     pub uid: u32,
 }
 
-/// Where one of the three standard streams leads.
+/// The file behind one of the three standard streams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// The file.
     pub path: PathBuf,
-    /// Whether it is open for writing at the end (O_APPEND), as a log is.
+    /// Whether it is open for appending (O_APPEND), as a log is.
     pub append: bool,
-    /// Whether the file has lost that name.
+    /// Whether the file was removed from that path.
     pub deleted: bool,
 }
 
-/// Who runs, as far as it takes to start again.
+/// The ids of a process, as needed to start it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) uid: u32,
@@ -69,42 +69,42 @@ pub(super) struct Identity {
     pub(super) umask: Option<u32>,
 }
 
-/// What the system is to start, in a session of its own.
+/// A daemon to start in its own session.
 pub(super) struct Detach<'a> {
     pub(super) exe: &'a Path,
     pub(super) argv: Vec<&'a OsStr>,
     pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
     pub(super) cwd: &'a Path,
-    /// Files it writes to, opened as the user below: root would be led anywhere. `None`: `/dev/null`.
+    /// Its output files, opened as the user below, because links could lead root anywhere. `None`: `/dev/null`.
     pub(super) output: [Option<&'a Path>; 2],
     pub(super) umask: Option<u32>,
-    /// User, group and further groups. `None`: ours.
+    /// User, group and supplementary groups. `None`: ours.
     pub(super) identity: Option<(u32, u32, Vec<u32>)>,
 }
 
 /// Why nothing was started.
 pub(super) enum NotDetached {
-    /// One of the files it would write to: its place, and what the system said.
+    /// One of its output files: its index, and the system's error.
     Output(usize, io::Error),
     /// Anything else.
     Start(io::Error),
 }
 
-/// What the system is to start.
+/// A child to start.
 pub(super) struct Order<'a> {
     /// A path.
     pub(super) program: &'a Path,
     /// `argv[0]` first.
     pub(super) argv: &'a [OsString],
-    /// All of its environment.
+    /// Its complete environment.
     pub(super) env: Vec<(&'a OsStr, &'a OsStr)>,
     /// `None`: ours.
     pub(super) cwd: Option<&'a Path>,
-    /// Its limit on descriptors. `None`: ours.
+    /// Its descriptor limit. `None`: ours.
     pub(super) limit: Option<Rlimit>,
 }
 
-/// What was started: a group leader, and the read ends of its pipes.
+/// The child: a group leader, and the read ends of its pipes.
 pub(super) struct Born {
     pub(super) pid: u32,
     pub(super) stdout: OwnedFd,

@@ -1,4 +1,4 @@
-//! Who runs: one process, or all of them in one scan. Facts are read when asked for; nothing is cached.
+//! Which processes run: one process, or all of them in one scan. Facts are read on each call; nothing is cached.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use super::os;
 use super::system::ProcInfo;
 use super::unknown::Unknown;
 
-/// All processes at one moment (not atomically: /proc has no such thing).
+/// All processes at one time (not atomically: /proc offers no such thing).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
     by_pid: BTreeMap<u32, ProcInfo>,
@@ -27,12 +27,12 @@ impl Census {
     /// Reads every process this user may see.
     ///
     /// # Errors
-    /// [`Unknown`] if any of them could not be read: who is missing in a census counts as gone.
+    /// [`Unknown`] if any of them could not be read: a process that is missing in a census counts as gone.
     pub fn take() -> Result<Self, Unknown> {
         Ok(os::all()?.into_iter().collect())
     }
 
-    /// The same, and this one even where a scan leaves out zombies.
+    /// The same, and this process even where a scan leaves out zombies.
     ///
     /// # Errors
     /// [`Unknown`], as above.
@@ -98,22 +98,22 @@ impl Census {
     }
 }
 
-/// Whole families for figures that people are shown. Where the kernel lists a process's children only those are
-/// read, so that it costs nothing how busy the machine is; elsewhere one census serves all of them. The list may miss
-/// a child while another is being reaped (proc_tid_children(5)): nothing is decided by it.
+/// Process trees for the figures on screens. Where the kernel lists a process's children only those are
+/// read, so that the cost does not depend on the load of the machine; elsewhere one census serves all. The list may
+/// miss a child while another is being reaped (proc_tid_children(5)): no decision rests on it.
 #[derive(Debug)]
 pub struct Families {
     census: Option<Census>,
 }
 
 impl Families {
-    /// Finds out which of the two it is.
+    /// Finds out which of the two is available.
     #[must_use]
     pub fn look() -> Self {
         Self { census: os::children(own_pid()).is_none().then(|| Census::take().unwrap_or_default()) }
     }
 
-    /// A process and everything below it.
+    /// A process and all its descendants.
     #[must_use]
     pub fn of(&self, pid: u32) -> Vec<u32> {
         if let Some(census) = &self.census {
@@ -136,7 +136,7 @@ pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     os::info(pid)
 }
 
-/// The identity of whatever has this pid now, zombie or alive.
+/// The identity of the process that has this pid now, zombie or alive.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -144,7 +144,7 @@ pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unknown> {
     Ok(info(pid)?.map(|p| p.id))
 }
 
-/// Whether this very process (not another one with its pid) lives. A zombie does not.
+/// Whether this process (not another one with its pid) is alive. A zombie is not.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -152,13 +152,13 @@ pub fn alive(id: &ProcessId) -> Result<bool, Unknown> {
     Ok(info(id.pid)?.is_some_and(|p| p.id == *id && !p.zombie))
 }
 
-/// How long ago this process started, suspended time included. Means nothing for one of another boot.
+/// How long ago this process started, suspended time included. Meaningless for a process of another boot.
 #[must_use]
 pub fn age(id: &ProcessId) -> Duration {
     os::age(id.started)
 }
 
-/// How long ago this boot of the machine began, if start times count from it.
+/// How long ago the machine booted, if start times count from it.
 #[must_use]
 pub fn uptime() -> Option<Duration> {
     os::uptime()
@@ -176,13 +176,13 @@ pub fn cwd(pid: u32) -> Option<PathBuf> {
     os::cwd(pid)
 }
 
-/// The file it executes, if this user may see it. Linux appends ` (deleted)` to one that is gone (proc_pid_exe(5)).
+/// The file it executes, if this user may see it. Linux appends ` (deleted)` to a removed one (proc_pid_exe(5)).
 #[must_use]
 pub fn exe(pid: u32) -> Option<PathBuf> {
     os::exe(pid)
 }
 
-/// The marks it was started with. `None` if it has none, or its environment is not for this user to read.
+/// The marks with which it was started. `None` if it has none, or this user may not read its environment.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -190,7 +190,7 @@ pub fn marks(pid: u32) -> Result<Option<Marks>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| Marks::parse(&environ)))
 }
 
-/// The home its environment names, marked or not.
+/// The home in its environment, marked or not.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -198,13 +198,13 @@ pub fn home(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
-/// Its control group in the hierarchy of systemd, where there are such groups and this user may see it.
+/// Its control group in systemd's hierarchy, where there are such groups and this user may see it.
 #[must_use]
 pub fn cgroup(pid: u32) -> Option<String> {
     os::cgroup(pid)
 }
 
-/// The user's own directory that its environment names: `HOME`.
+/// The user's home directory in its environment: `HOME`.
 ///
 /// # Errors
 /// [`Unknown`].
@@ -212,25 +212,25 @@ pub fn login(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::variable(&environ, "HOME")).map(PathBuf::from))
 }
 
-/// Whether it has something below this directory open. What this user may not see counts as nothing.
+/// Whether it has a file below this directory open. What this user may not see is not counted.
 #[must_use]
 pub fn has_open_below(pid: u32, dir: &Path) -> bool {
     os::has_open_below(pid, dir)
 }
 
-/// PATH in the environment it was started with; `None` also if that cannot be read.
+/// PATH in its environment at its start; `None` also if that cannot be read.
 #[must_use]
 pub fn path_variable(pid: u32) -> Option<OsString> {
     marks::variable(&os::environ(pid).ok().flatten()?, "PATH")
 }
 
-/// Resident bytes of all these processes together. Shared pages count once for each; those gone count nothing.
+/// Resident bytes of all these processes together. Shared pages count for each; processes that have ended count 0.
 #[must_use]
 pub fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|pid| os::resident(*pid)).sum()
 }
 
-/// What this process itself costs: proportional set size on Linux, physical footprint on macOS, in bytes.
+/// The memory of this process: proportional set size on Linux, physical footprint on macOS, in bytes.
 #[must_use]
 pub fn own_memory() -> Option<u64> {
     os::own_memory()
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn this_very_process() {
+    fn this_process() {
         let me = info(own_pid()).unwrap().unwrap();
         assert_eq!(me.uid, own_uid());
         assert_eq!(alive(&me.id), Ok(true));

@@ -1,4 +1,4 @@
-//! Ends processes by identity: politely first, and with a bound.
+//! Ends processes by identity: SIGTERM first, SIGKILL after a limit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use super::unknown::Unknown;
 
 /// How long SIGKILL may take.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// Longest pause between two looks whether they are gone.
+/// Longest pause between two checks whether they have ended.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Why something of an earlier run may still be there.
+/// Why processes of an earlier run may still exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndError {
-    /// These live on after SIGKILL.
+    /// These survived SIGKILL.
     #[error("{} survive SIGKILL", names(.0))]
     Survive(BTreeSet<ProcessId>),
-    /// It is not known what lives.
+    /// It is unknown which ones are alive.
     #[error(transparent)]
     Unknown(#[from] Unknown),
 }
@@ -29,8 +29,8 @@ fn names(ids: &BTreeSet<ProcessId>) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Signals processes by identity. One that is gone, was recycled or is not ours to signal is left to the next look.
-/// Returns those that the system had no room to signal: they are to be tried again.
+/// Signals processes by identity. One that has ended, was recycled or is not ours to signal is left to the next search.
+/// Returns those that the system had no resources to signal: the caller tries again.
 pub fn signal_all<'a>(
     targets: impl IntoIterator<Item = &'a ProcessId>,
     signal: Signal,
@@ -40,13 +40,13 @@ pub fn signal_all<'a>(
     targets.into_iter().filter(failed).cloned().collect()
 }
 
-/// Ends everything that `find` finds, SIGTERM first, SIGKILL after `grace`. `find` is asked again when all that it
-/// found is gone, so that what was started meanwhile does not slip through.
+/// Ends all processes that `find` returns, SIGTERM first, SIGKILL after `grace`. `find` is called again when they have
+/// all ended, so that processes started meanwhile are not missed.
 ///
 /// Returns those that were ended.
 ///
 /// # Errors
-/// [`EndError`]. Whom the system would not tell about is neither gone nor a survivor.
+/// [`EndError`]. A process that the system did not report on is neither gone nor a survivor.
 pub async fn end(
     find: impl Fn() -> Result<BTreeSet<ProcessId>, Unknown>,
     grace: Duration,

@@ -16,13 +16,13 @@ use super::table;
 use crate::module::launch::{Launch, MARK_HOME, MARK_MODULE, Policy};
 use crate::module::name::Short;
 
-/// A process as the system tells of it.
+/// A process as the system reports it.
 pub(super) fn proc_info(pid: u32, ppid: u32, pgrp: u32, started: u64) -> ProcInfo {
     let id = ProcessId { pid, started: Started(started), boot: BootId("b".into()) };
     ProcInfo { id, ppid, pgrp, session: 1, uid: 1000, zombie: false, name: format!("p{pid}") }
 }
 
-/// A start of `sh -c <script>`, marked as module `vault` of a home that is this test's alone.
+/// A start of `sh -c <script>`, marked as module `vault` of this test's own home.
 pub(super) fn shell(script: &str, home: &Path) -> Launch {
     let env = [("PATH", "/usr/bin:/bin".into()), (MARK_MODULE, "vault".into()), (MARK_HOME, home.into())];
     Launch {
@@ -38,7 +38,7 @@ pub(super) fn shell(script: &str, home: &Path) -> Launch {
     }
 }
 
-/// A run whose processes are killed when the test ends, however it ends.
+/// A run whose processes are killed when the test ends, in any way.
 pub(super) struct Guarded {
     pub(super) run: ModuleRun,
     pub(super) home: tempfile::TempDir,
@@ -76,12 +76,12 @@ impl Drop for Guarded {
     }
 }
 
-/// Polls until it holds; fails loudly otherwise.
+/// Polls until it holds; panics otherwise.
 #[track_caller]
 pub(super) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
-        // Asked before the last look: whoever was kept from running looks again before it says "never".
+        // Read before the last check: a test that was not scheduled checks once more before it fails.
         let late = Instant::now() >= deadline;
         if holds() {
             return;
@@ -91,7 +91,7 @@ pub(super) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// All that a child wrote, read from its non-blocking pipe until it is closed.
+/// All output of a child, read from its non-blocking pipe until it is closed.
 pub(super) fn drained(fd: std::os::fd::OwnedFd) -> String {
     let mut file = std::fs::File::from(fd);
     let mut all = Vec::new();
@@ -113,7 +113,7 @@ pub(super) fn is_helper() -> bool {
 }
 
 /// Runs one test of this binary again in a process of its own (where it may become a subreaper, reap, or listen).
-/// Its first line of output that starts with `> ` is returned; it lives until the guard is dropped or it ends.
+/// Its first line of output that starts with `> ` is returned; it runs until the guard is dropped or it exits.
 pub(super) fn helper(test: &str) -> (Helper, Option<String>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ROLE, "helper");
@@ -127,10 +127,10 @@ pub(super) fn helper(test: &str) -> (Helper, Option<String>) {
     (Helper { child, _output: output }, said)
 }
 
-/// A helper process and what it goes on writing; killed and reaped when dropped.
+/// A helper process and its output; killed and reaped when dropped.
 pub(super) struct Helper {
     pub(super) child: std::process::Child,
-    /// Kept open: a test that writes its verdict into a closed pipe fails.
+    /// Kept open: a test that writes its result into a closed pipe fails.
     _output: BufReader<ChildStdout>,
 }
 

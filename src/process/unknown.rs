@@ -1,7 +1,7 @@
-//! The system does not say. Every question about processes has three answers: there, not there, and this.
+//! The system gave no answer. Every question about processes has three answers: exists, does not exist, and unknown.
 
-/// The system gave no answer: out of descriptors or memory, or it will not tell this user. Neither "gone" nor
-/// "somebody else's" follows from it, and nobody is signalled because of it: whoever asked asks again.
+/// The system gave no answer: out of descriptors or memory, or this user may not know. Neither "gone" nor
+/// "foreign" follows from it, and no process is signalled because of it: the caller asks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system does not report what runs and listens here (errno {errno})")]
 pub struct Unknown {

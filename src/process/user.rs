@@ -1,4 +1,4 @@
-//! People, as the password database knows them. Never `$USER`: under sudo, su and cron it names somebody else.
+//! Users in the password database. Never `$USER`: under sudo, su and cron it names another user.
 
 use std::path::PathBuf;
 
@@ -18,30 +18,30 @@ pub struct User {
     pub home: PathBuf,
 }
 
-/// Why a person cannot be looked up.
+/// Why a user cannot be looked up.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// The database has no such entry.
     #[error("there is no user {0}")]
     Nobody(String),
-    /// The database cannot be asked.
+    /// The database cannot be read.
     #[error("the user {who} cannot be looked up")]
     Database {
         /// Name or number.
         who: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: nix::Error,
     },
 }
 
-/// Who this process acts as.
+/// The user this process acts as.
 #[must_use]
 pub fn effective_uid() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// By number.
+/// Looks up by number.
 ///
 /// # Errors
 /// [`UserError`].
@@ -49,7 +49,7 @@ pub fn by_uid(uid: u32) -> Result<User, UserError> {
     found(nix::unistd::User::from_uid(Uid::from_raw(uid)), &uid.to_string())
 }
 
-/// By login name.
+/// Looks up by login name.
 ///
 /// # Errors
 /// [`UserError`].
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_found_by_number_and_by_name() {
+    fn users_are_found_by_number_and_by_name() {
         let root = by_uid(0).unwrap();
         assert_eq!((root.name.as_str(), root.gid), ("root", 0));
         assert_eq!(by_name("root").unwrap(), root);

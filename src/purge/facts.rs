@@ -1,4 +1,4 @@
-//! What was found of a directory that is to be deleted. Pure.
+//! The facts about a directory that is to be deleted. Pure.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::home::mark::Mark;
 use crate::process::user::User;
 
-/// Everything that the judgement of `judge` looks at.
+/// All inputs of `judge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// As it was named.
+    /// The path as it was named.
     pub named: PathBuf,
     /// The directory, without links and `..`.
     pub path: PathBuf,
@@ -20,17 +20,17 @@ pub struct Facts {
     pub is_mount: Option<bool>,
     /// User id of its owner.
     pub owner: u32,
-    /// Whose hub it would be.
+    /// The hub's user.
     pub person: User,
-    /// Login directories that it is, or that lie in it.
+    /// Login directories that it is or contains.
     pub logins: Vec<PathBuf>,
     /// Its mark.
     pub mark: Marked,
-    /// It has the rows, the lock and the list of running modules that hubs of versions without marks left.
+    /// It contains the rows, the lock and the list of running modules of a hub of a version without marks.
     pub used_before: bool,
     /// A process that uses it.
     pub user: Option<InUse>,
-    /// What is in it.
+    /// Its content.
     pub survey: Survey,
 }
 
@@ -41,57 +41,57 @@ pub enum Marked {
     No,
     /// This one.
     Yes(Mark),
-    /// Something has its name and is not to be trusted, because of this.
+    /// A file with the mark's name exists, but cannot be trusted, for this reason.
     Untrusted(String),
 }
 
-/// Who uses a home.
+/// The user of a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InUse {
-    /// A hub; its pid, if it wrote it.
+    /// A hub; its pid, if it was written.
     Hub(Option<u32>),
-    /// Modules whose hub is gone, in words.
+    /// Modules whose hub has ended, as text.
     Modules(String),
-    /// Whether modules run is unknown, because of this.
+    /// Whether modules run is unknown, for this reason.
     Unknown(String),
 }
 
-/// What is in a directory.
+/// The content of a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Survey {
     /// Its entries, by name.
     pub entries: Vec<Entry>,
-    /// Mount points in it. Neither they nor what is mounted there is touched.
+    /// Mount points in it. Neither they nor the mounted files are touched.
     pub mounts: Vec<PathBuf>,
     /// Other homes in it.
     #[serde(skip)]
     pub homes: Vec<PathBuf>,
-    /// Directories in it that cannot be read, and why.
+    /// Directories in it that cannot be read, and the reason.
     #[serde(skip)]
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
-/// One entry of the directory, with all that is in it.
+/// One entry of the directory, with its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
-    /// Its name, as far as it is text.
+    /// Its name, as far as it is UTF-8.
     pub name: String,
-    /// It is a directory.
+    /// Whether it is a directory.
     pub dir: bool,
-    /// How many files and links it is, or holds.
+    /// How many files and links it is or contains.
     pub files: u64,
-    /// What they take on the disk, in bytes.
+    /// Their size on disk, in bytes.
     pub bytes: u64,
 }
 
 impl Survey {
-    /// Files and links in all.
+    /// Total number of files and links.
     #[must_use]
     pub fn files(&self) -> u64 {
         self.entries.iter().map(|entry| entry.files).sum()
     }
 
-    /// Bytes on the disk in all.
+    /// Total size on disk, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.entries.iter().map(|entry| entry.bytes).sum()

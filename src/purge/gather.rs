@@ -1,4 +1,4 @@
-//! Finds out what [`judge`](super::judge) needs to know. An edge: it looks, and changes nothing.
+//! Gathers the facts for [`judge`](super::judge). An edge: it reads, and changes nothing.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,23 +10,23 @@ use crate::home::fs;
 use crate::process::group;
 use crate::process::user::{self, User};
 
-/// Directories whose entries are login directories: of Linux and of macOS.
+/// Directories that contain login directories: of Linux and of macOS.
 const LOGINS: [&str; 2] = ["/home", "/Users"];
-/// A password database larger than this is read only so far, in bytes.
+/// A larger password database is read only up to this size, in bytes.
 const MAX_PASSWD: u64 = 16 * 1024 * 1024;
 
-/// It cannot be looked at.
+/// The directory cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot look through {}", path.display())]
 pub struct GatherError {
     /// The directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     source: io::Error,
 }
 
-/// Everything about the directory that `named` leads to, but who uses it; see [`user()`]. `None`: nothing is there.
+/// All facts about the directory that `named` leads to, except its user; see [`user()`]. `None`: it does not exist.
 ///
 /// # Errors
 /// [`GatherError`].
@@ -52,7 +52,7 @@ pub fn gather(named: &Path, person: &User) -> Result<Option<(Tree, Facts)>, Gath
     Ok(Some((tree, facts)))
 }
 
-/// Who uses the home. The lock, where there was one to take, stays taken for as long as the tree's caller keeps it.
+/// The user of the home. The lock, if it could be taken, is held until the caller drops the file.
 #[must_use]
 pub fn user(tree: &Tree, root: &Path) -> (Option<InUse>, Option<std::fs::File>) {
     let lock = match tree.hub_lock() {
@@ -76,7 +76,7 @@ pub fn user(tree: &Tree, root: &Path) -> (Option<InUse>, Option<std::fs::File>) 
     (user, lock)
 }
 
-/// Every login directory that is known, without links.
+/// Every known login directory, without links.
 fn logins(person: &User) -> BTreeSet<PathBuf> {
     let passwd = fs::read(Path::new("/etc/passwd"), MAX_PASSWD).unwrap_or_default();
     let mut logins = login_directories(&String::from_utf8_lossy(&passwd));

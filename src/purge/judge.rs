@@ -1,4 +1,4 @@
-//! Whether a directory may be deleted with everything in it. Pure.
+//! Whether a directory may be deleted with its content. Pure.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use super::facts::{Facts, InUse, Marked};
 use crate::home::mark;
 use crate::module::shell::quote_path as quoted;
 
-/// Why it is not deleted. Nothing has been touched when one of these is said.
+/// Why it is not deleted. When one of these is returned, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not deleted: {because}", path.display())]
 pub struct Refusal {
     /// The directory.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub because: Because,
 }
 
@@ -22,44 +22,44 @@ pub enum Because {
     /// The name is a link.
     #[error("it is a symbolic link to {}", .0.display())]
     Link(PathBuf),
-    /// It is one, or holds one.
+    /// It is or contains a login directory.
     #[error("{} is a login directory", .0.display())]
     Login(PathBuf),
     /// A mount point, or `/`.
     #[error("it is the root of a file system or a mount point")]
     Mount,
-    /// The kernel does not tell.
+    /// The kernel does not report mounts.
     #[error("its mount is unknown")]
     MountUnknown,
-    /// Another user's.
+    /// It belongs to another user.
     #[error("it belongs to user {owner}, not to {person}")]
     Owner {
         /// User id.
         owner: u32,
-        /// Login name of whose hub it would be.
+        /// Login name of the hub's user.
         person: String,
     },
-    /// Other homes are in it.
+    /// It contains other homes.
     #[error("it contains another home: {}", .0.display())]
     Home(PathBuf),
-    /// Nothing says that it is a home.
+    /// There is no proof that it is a home.
     #[error("it has no mark file ({}) of parachute", mark::NAME)]
     Unmarked,
-    /// It was there before parachute used it.
+    /// It existed before parachute used it.
     #[error("it was not made by parachute: it held other files when it was first used")]
     NotMade,
     /// The mark names another directory.
     #[error("its mark file ({}) is that of {}: it was copied or moved", mark::NAME, .0.display())]
     OtherMark(PathBuf),
-    /// The mark is not to be trusted.
+    /// The mark cannot be trusted.
     #[error("its mark file ({}) cannot be trusted: {_0}", mark::NAME)]
     Untrusted(String),
-    /// A part of it cannot be looked at, so what is in it is unknown.
+    /// A part of it cannot be read, so its content is unknown.
     #[error("{} cannot be read: {why}", path.display())]
     Unreadable {
-        /// Which part.
+        /// The part.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// A hub uses it.
@@ -68,13 +68,13 @@ pub enum Because {
     /// Modules of it run.
     #[error("{0}")]
     Modules(String),
-    /// That cannot be told.
+    /// Whether modules run is unknown.
     #[error("whether modules of it run is unknown: {0}")]
     ModulesUnknown(String),
 }
 
 impl Refusal {
-    /// What to type next.
+    /// The next commands to type.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         let ls = |path: &PathBuf| vec![format!("ls -la {}", quoted(path))];

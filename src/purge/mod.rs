@@ -1,15 +1,15 @@
-//! Deletes a home (`uninstall --purge`): what is in it, whether it may be deleted, and the deletion itself.
+//! Deletes a home (`uninstall --purge`): its content, whether it may be deleted, and the deletion itself.
 //!
 //! ```text
 //! gather (edge) ─► Facts ─► judge (pure) ─► Refusal
 //!                    │
-//!                    └─ survey ─► list (for a screen) ─ a person says yes ─► tree::delete (edge)
+//!                    └─ survey ─► list (for a screen) ─ the user says yes ─► tree::delete (edge)
 //! ```
 //!
-//! The directory is opened once, without following a link, and everything is done by that descriptor. No other mount is
-//! entered. The mark goes last, so that a deletion that was broken off can be finished by the next one.
+//! The directory is opened once, without following a link, and everything is done through that descriptor. No other
+//! mount is entered. The mark is deleted last, so that the next run can finish an interrupted deletion.
 //!
-//! Must not: uninstall anything, ask, print.
+//! This room must not uninstall anything, ask, or print.
 
 pub mod facts;
 pub mod gather;

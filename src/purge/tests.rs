@@ -1,4 +1,4 @@
-//! Random directories, named in random ways: what is not a marked home is never touched, and what is one goes whole.
+//! Random directories with random names: only a marked home is touched, and it is deleted completely.
 #![expect(clippy::disallowed_methods, reason = "test: makes directories and compares them")]
 
 use std::collections::BTreeMap;
@@ -16,24 +16,24 @@ use crate::home::mark::{self, Mark};
 use crate::home::paths::Home;
 use crate::process::user::{self, User};
 
-/// What a directory is, before anything is put into it.
+/// The origin of a directory, before files are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// `serve` or `add` made it.
+    /// `serve` or `add` created it.
     Made,
     /// It held other files when it was first used.
     Found,
     /// A hub of a version without marks used it.
     Before,
-    /// Nothing of ours.
+    /// Not a home.
     Foreign,
-    /// It merely has an entry named `run`.
+    /// It only has an entry named `run`.
     HasRun,
     /// A copy of a home.
     Copied,
 }
 
-/// One thing that lies in it.
+/// One entry in it.
 #[derive(Debug, Clone)]
 enum Thing {
     File(usize),
@@ -152,7 +152,7 @@ fn fill(dir: &Path, outside: &Path, things: &[Thing]) {
     }
 }
 
-/// Everything below a directory, as it is.
+/// The state of all files below a directory.
 fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut all = BTreeMap::new();
     let mut left = vec![dir.to_owned()];
@@ -175,7 +175,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn nothing_but_a_marked_home_is_touched_and_that_goes_whole(
+    fn only_a_marked_home_is_touched_and_it_is_deleted_completely(
         kind in kinds(), above in kinds(), things in things(), name in names(), nested in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
@@ -222,7 +222,7 @@ proptest! {
             let listed = facts.survey.files();
             let deleted = tree.delete(&mut || {}).unwrap();
             prop_assert!(deleted.gone && deleted.left.is_empty(), "{:?}", deleted);
-            // The mark is listed, and is no file of theirs.
+            // The mark is listed, but is not a file of the user.
             let mark = u64::from(its == Kind::Made);
             prop_assert_eq!(deleted.files + mark, listed);
         }
@@ -268,20 +268,20 @@ fn a_mark_that_another_user_could_have_written_proves_nothing() {
 }
 
 #[test]
-fn a_deletion_that_was_broken_off_is_finished_by_the_next_one() {
+fn an_interrupted_deletion_is_finished_by_the_next_run() {
     let dir = tempfile::tempdir().unwrap();
     let root = fs::resolved(dir.path()).join("home");
     make(&root, Kind::Before);
     fill(&root, dir.path(), &[Thing::Dir(3), Thing::ReadOnlyDir, Thing::File(2)]);
     for stop_at in 1.. {
         let Some((tree, mut facts)) = gather(&root, &me()).unwrap() else {
-            assert!(stop_at > 5, "the loop did break it off: {stop_at}");
+            assert!(stop_at > 5, "the loop did interrupt it: {stop_at}");
             return;
         };
         facts.survey = tree.survey().unwrap();
         judge(&facts).unwrap();
         let mut count = 0;
-        // What a kill would do: the walk never comes back.
+        // Like a kill: the walk never returns.
         let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             tree.delete(&mut || {
                 count += 1;
@@ -299,7 +299,7 @@ fn a_tree_deeper_than_there_are_descriptors_is_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let root = fs::resolved(dir.path()).join("home");
     make(&root, Kind::Made);
-    // Longer than PATH_MAX in all, so it is made from within.
+    // Longer than PATH_MAX in total, so it is created relative to descriptors.
     let mut at = rustix::fs::open(&root, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
     for _ in 0..3000 {
         rustix::fs::mkdirat(&at, "deep", rustix::fs::Mode::RWXU).unwrap();

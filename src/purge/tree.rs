@@ -1,4 +1,4 @@
-//! A directory that is held open: looked through, and deleted. Acts by descriptor only.
+//! A directory that is held open: surveyed, and deleted. Works by descriptor only.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +15,7 @@ use super::walk::{DIRECTORY, Visit, names, walk};
 use crate::home::mark::{self, Mark};
 use crate::process::mounts::{self, MountId, SEARCH};
 
-/// A ledger larger than this is not ours, in bytes.
+/// A larger ledger is not ours, in bytes.
 const MAX_LEDGER: u64 = 64 * 1024 * 1024;
 
 /// A directory, opened once.
@@ -31,34 +31,34 @@ pub struct Tree {
 /// The lock of a hub.
 #[derive(Debug)]
 pub enum HubLock {
-    /// There is none to take.
+    /// There is none.
     Absent,
     /// Taken: no hub starts on this home while the file is open.
     Taken(File),
-    /// A hub has it; its pid, if it wrote it.
+    /// A hub holds it; its pid, if it was written.
     Held(Option<u32>),
 }
 
-/// What a deletion came to.
+/// The result of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Deleted {
-    /// Files and links that are gone.
+    /// Number of deleted files and links.
     pub files: u64,
-    /// Bytes on the disk that they took.
+    /// Their size on disk in bytes.
     pub bytes: u64,
-    /// Whether the directory itself is gone.
+    /// Whether the directory itself was deleted.
     pub gone: bool,
     /// Mount points that were left.
     pub mounts: Vec<PathBuf>,
-    /// What could not be deleted, and why.
+    /// Files that could not be deleted, and the reason.
     pub left: Vec<(PathBuf, String)>,
 }
 
 impl Tree {
-    /// Opens a directory by its path, from the root downwards; no component may be a link. `None`: nothing is there.
+    /// Opens a directory by its path, from the root downwards; no component may be a link. `None`: it does not exist.
     ///
     /// # Errors
-    /// A component is a link or no directory, or it cannot be opened.
+    /// A component is a link or not a directory, or it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Option<Self>> {
         let mut dir = rustix::fs::open("/", SEARCH | DIRECTORY, Mode::empty())?;
         let mut above = None;
@@ -88,7 +88,7 @@ impl Tree {
         &self.path
     }
 
-    /// Whether it is the root of a mount, or of everything.
+    /// Whether it is the root of a mount, or `/`.
     #[must_use]
     pub fn is_mount(&self) -> bool {
         self.above != Some(self.mount)
@@ -97,7 +97,7 @@ impl Tree {
     /// User id of its owner.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// Its metadata cannot be read.
     pub fn owner(&self) -> io::Result<u32> {
         Ok(rustix::fs::fstat(&self.dir)?.st_uid)
     }
@@ -127,7 +127,7 @@ impl Tree {
             && there("run/ledger.jsonl", MAX_LEDGER).is_some_and(|bytes| mark::is_ledger(&bytes))
     }
 
-    /// A regular file below, of this owner or of root, not writable by others.
+    /// A regular file below it, owned by this user or root, not writable by others.
     fn read(&self, path: &Path, max: u64, owner: u32) -> io::Result<Option<Vec<u8>>> {
         let file = match self.open_below(path, OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(file) => file,
@@ -149,7 +149,7 @@ impl Tree {
         Ok(Some(bytes))
     }
 
-    /// Opens what lies below, through directories of this mount only.
+    /// Opens a path below it, through directories of this mount only.
     fn open_below(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let name = path.file_name().ok_or(Errno::INVAL)?;
         let mut dir = self.dir.try_clone()?;
@@ -163,7 +163,7 @@ impl Tree {
         Ok(rustix::fs::openat(&dir, name, flags, Mode::empty())?)
     }
 
-    /// Takes the lock that a hub of this home holds while it lives.
+    /// Takes the lock that a running hub of this home holds.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -178,7 +178,7 @@ impl Tree {
             Ok(()) => Ok(HubLock::Taken(file)),
             Err(Errno::WOULDBLOCK) => {
                 let mut text = String::new();
-                // What it says is for people only.
+                // Its content is only shown.
                 let _ = (&mut file).take(16).read_to_string(&mut text);
                 Ok(HubLock::Held(text.trim().parse().ok()))
             }
@@ -186,10 +186,10 @@ impl Tree {
         }
     }
 
-    /// Looks through all of it.
+    /// Surveys all of it.
     ///
     /// # Errors
-    /// It cannot be read at all, or is moved about meanwhile.
+    /// It cannot be read at all, or is moved meanwhile.
     pub fn survey(&self) -> io::Result<Survey> {
         let mut surveyor = Surveyor { root: &self.path, survey: Survey::default(), linked: BTreeSet::new() };
         for name in names(self.dir.as_fd())? {
@@ -202,14 +202,14 @@ impl Tree {
         Ok(surveyor.survey)
     }
 
-    /// Deletes all of it that lies on its own mount; the mark, and then the directory itself, only when nothing else is
-    /// left. `before_each` is called before each thing that is deleted.
+    /// Deletes everything on its own mount; the mark, and then the directory itself, only when nothing else is
+    /// left. `before_each` is called before each deletion.
     ///
     /// # Errors
-    /// It was moved about meanwhile, or the mark cannot be written: then the rest stays.
+    /// It was moved meanwhile, or the mark cannot be written: then the rest stays.
     pub fn delete(&self, before_each: &mut dyn FnMut()) -> io::Result<Deleted> {
         if self.mark() == Marked::No {
-            // What proves that it is a home of a version without marks is about to go.
+            // The files that prove a home of a version without marks are about to be deleted.
             self.put_mark()?;
         }
         let mut deleter = Deleter { root: &self.path, deleted: Deleted::default(), before_each };
@@ -236,7 +236,7 @@ impl Tree {
         Ok(rustix::fs::renameat(&self.dir, &new, &self.dir, mark::NAME)?)
     }
 
-    /// rmdir(2) wants a name. It must still be that of this directory.
+    /// rmdir(2) needs a name. It must still be that of this directory.
     fn remove_itself(&self) -> Result<(), Errno> {
         let name = self.path.file_name().ok_or(Errno::BUSY)?;
         let above = rustix::fs::openat(&self.dir, "..", SEARCH | DIRECTORY, Mode::empty())?;
@@ -254,14 +254,14 @@ fn absent_is_fine(errno: Errno) -> Result<(), Errno> {
 }
 
 fn blocks(stat: &Stat) -> u64 {
-    // stat(2): st_blocks counts 512 bytes, whatever the file system's own blocks are.
+    // stat(2): st_blocks counts 512 bytes, whatever the block size of the file system.
     u64::try_from(stat.st_blocks).unwrap_or(0) * 512
 }
 
 struct Surveyor<'a> {
     root: &'a Path,
     survey: Survey,
-    /// Files with several names that were counted already.
+    /// Files with several names that are already counted.
     linked: BTreeSet<u64>,
 }
 
@@ -305,7 +305,7 @@ struct Deleter<'a> {
 
 impl Visit for Deleter<'_> {
     fn enter(&mut self, dir: BorrowedFd<'_>, _: &Path, _: &[OsString]) {
-        // Caches are often read-only (Go's module cache is 0555). What fails here fails below, and says why.
+        // Caches are often read-only (Go's module cache is 0555). A failure here fails again below, with the reason.
         if let Ok(stat) = rustix::fs::fstat(dir)
             && stat.st_mode & 0o700 != 0o700
         {
@@ -334,7 +334,7 @@ impl Visit for Deleter<'_> {
         (self.before_each)();
         match rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => {}
-            // What is left in it has been named.
+            // The remaining entries have been reported.
             Err(Errno::NOTEMPTY | Errno::EXIST) if self.names_something_in(at) => {}
             Err(errno) => self.failed(at.to_owned(), errno.into()),
         }

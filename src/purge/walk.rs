@@ -1,7 +1,7 @@
-//! Goes through a directory tree by descriptor: no link is followed, no mount entered, and however deep it is, two
-//! descriptors are open at most.
+//! Walks a directory tree by descriptor: no link is followed, no mount entered, and at any depth
+//! two descriptors are open at most.
 //!
-//! The way up is `..`, and it must lead to the very directory that the way down came from: a directory that was moved
+//! The way up is `..`, and it must lead to the same directory that the way down came from: a directory that was moved
 //! away meanwhile ends the walk.
 
 use std::ffi::{OsStr, OsString};
@@ -15,24 +15,24 @@ use rustix::io::Errno;
 
 use crate::process::mounts::{self, MountId};
 
-/// Opens a directory that a name leads to, and nothing else.
+/// Flags to open a directory, and no other kind of file.
 pub(super) const DIRECTORY: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
-/// What is done on the way. Paths are relative to the top.
+/// The callbacks of a walk. Paths are relative to the top.
 pub(super) trait Visit {
-    /// A directory has been opened; these names are in it.
+    /// A directory has been opened; it contains these names.
     fn enter(&mut self, dir: BorrowedFd<'_>, at: &Path, names: &[OsString]);
-    /// Anything that is no directory: a file, a link, a FIFO, a socket, a device.
+    /// Anything but a directory: a file, a link, a FIFO, a socket, a device.
     fn file(&mut self, dir: BorrowedFd<'_>, at: &Path, name: &OsStr, stat: &Stat);
-    /// Everything in a directory has been visited; `above` is the one that it lies in.
+    /// All entries of a directory have been visited; `above` is its parent.
     fn leave(&mut self, above: BorrowedFd<'_>, at: &Path, name: &OsStr);
-    /// Something is mounted there: it is not entered.
+    /// A mount point: it is not entered.
     fn mount(&mut self, at: PathBuf);
-    /// It cannot be looked at.
+    /// Its metadata cannot be read.
     fn failed(&mut self, at: PathBuf, error: io::Error);
 }
 
@@ -43,7 +43,7 @@ struct Level {
     left: Vec<OsString>,
 }
 
-/// Goes through all that is below `top`, on its mount only.
+/// Walks everything below `top`, on its mount only.
 ///
 /// # Errors
 /// The top cannot be read, or a directory was moved while it was visited.
@@ -55,7 +55,7 @@ pub(super) fn walk(top: BorrowedFd<'_>, mount: MountId, visit: &mut dyn Visit) -
         if let Some(name) = level.left.pop() {
             let inside = at.join(&name);
             match open(here.as_fd(), &name).and_then(|dir| Ok((mounts::of(dir.as_fd())?, dir))) {
-                // Mounted between the look at its name and now.
+                // Mounted since its name was checked.
                 Ok((other, _)) if other != mount => visit.mount(inside),
                 Ok((_, dir)) => match enter(dir.as_fd(), &inside, mount, visit) {
                     Ok(level) => {
@@ -87,14 +87,14 @@ fn open(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(dir, name, OFlags::RDONLY | DIRECTORY, Mode::empty())?)
 }
 
-/// Visits all that is in a directory but its directories, which are left for later.
+/// Visits all entries of a directory except its directories, which are left for later.
 fn enter(dir: BorrowedFd<'_>, at: &Path, mount: MountId, visit: &mut dyn Visit) -> io::Result<Level> {
     let names = names(dir)?;
     let inode = rustix::fs::fstat(dir)?.st_ino;
     visit.enter(dir, at, &names);
     let mut left = Vec::new();
     for name in names {
-        // The mount before anything else: a file system whose server is gone would not answer.
+        // The mount first: a file system whose server is gone would not answer.
         match mounts::of_name(dir, &name).and_then(|its| Ok((its, kind(dir, &name, its == mount)?))) {
             Ok((its, _)) if its != mount => visit.mount(at.join(name)),
             Ok((_, Some(stat))) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
@@ -102,12 +102,12 @@ fn enter(dir: BorrowedFd<'_>, at: &Path, mount: MountId, visit: &mut dyn Visit) 
             }
             Ok((_, Some(stat))) => visit.file(dir, at, &name, &stat),
             Ok((_, None)) => {}
-            // It went away by itself.
+            // It was removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => visit.failed(at.join(name), error),
         }
     }
-    // Taken from the end: by name.
+    // Taken from the end, so this gives the order by name.
     left.reverse();
     Ok(Level { inode, left })
 }

@@ -1,7 +1,7 @@
-//! Does what one machine wants done. The only `select!` of a module.
+//! Performs the effects of one machine. The only `select!` of a module.
 //!
-//! It waits for three things: requests, events of the host, the machine's deadline. All that the host tells comes back as
-//! an event with its generation. Nothing here decides.
+//! It waits for three things: requests, host events, and the machine's deadline. All results from the host come back as
+//! events with their generation. Nothing here decides.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ mod watchers;
 /// Requests, and events of the host, that may wait. A full request channel makes the caller wait.
 const QUEUE: usize = 64;
 
-/// What a task of the actor found out.
+/// A result of a task of the actor.
 enum HostEvent {
     Plain(Event),
     Checks { generation: Generation, answer: Result<Box<Startable>, Problem> },
@@ -72,7 +72,7 @@ pub(super) fn start(context: Arc<ActorContext>, short: Short, port: u16, log: Mo
     Handle { commands, snapshots }
 }
 
-/// The run that is up or ending, as the host knows it.
+/// The run that is up or ending, with its process handles.
 struct CurrentRun {
     generation: Generation,
     processes: ModuleRun,
@@ -103,12 +103,12 @@ struct Actor {
     next_ticket: u64,
     /// Runs whose end an earlier hub did not see. The first start checks that pass have ended them.
     earlier: Vec<ModuleRun>,
-    /// What passed the start checks and is to be spawned.
+    /// The start that passed the checks and is to be spawned.
     startable: Option<(Generation, Startable)>,
     run: Option<CurrentRun>,
     port: u16,
     health: Option<HealthSample>,
-    /// Events that were known at once; taken before anything else.
+    /// Events that were known at once; handled before anything else.
     pending: VecDeque<Event>,
 }
 
@@ -201,7 +201,7 @@ impl Actor {
             Effect::Note(text) => self.log.note(&text),
             Effect::Reply(ticket, outcome) => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
-                    // The caller may be gone; what it requested stands all the same.
+                    // The caller may have gone; its request counts all the same.
                     let _ = reply.send((outcome, self.snapshot()));
                 }
             }

@@ -1,4 +1,5 @@
-//! What all actors of a hub share: the ledger, the configuration, the logs, the searches for remnants, the changes.
+//! State shared by all actors of a hub: the ledger, the configuration, the logs, the searches for remnants, the
+//! changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,14 +26,14 @@ use super::ledger::{Entry, Ledger};
 use super::remnants::Remnants;
 use super::snapshot::{Change, Snapshot};
 
-/// Changes by which a slow receiver may lag behind before it is told that it missed some.
+/// Changes by which a slow receiver may lag behind before it learns that it missed some.
 const CHANGES: usize = 256;
 
 /// One for each hub.
 #[derive(Debug)]
 pub(crate) struct ActorContext {
     pub(super) home: Home,
-    /// What every spawn inherits.
+    /// The base of every spawn's environment.
     pub(super) base: SpawnBase,
     pub(super) logs: LogCollector,
     /// Random for each hub; part of every environment mark.
@@ -48,7 +49,7 @@ pub(crate) struct ActorContext {
 }
 
 impl ActorContext {
-    /// Opens the ledger, and searches once for what an earlier hub left.
+    /// Opens the ledger, and searches once for processes of an earlier hub.
     pub(super) fn open(
         home: Home,
         base: SpawnBase,

@@ -6,12 +6,12 @@ use std::time::{Instant, SystemTime};
 
 use crate::module::timestamp::Timestamp;
 
-/// What a decision needs from outside: both clocks, and a random number for jitter.
+/// The outside inputs of a decision: both clocks, and a random number for jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Monotonic time; every deadline is in it.
     pub mono: Instant,
-    /// Wall clock, only for people and for the disk.
+    /// Wall clock, only for screens and files.
     pub wall: Timestamp,
     /// A random byte.
     pub dice: u8,

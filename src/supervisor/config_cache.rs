@@ -1,4 +1,4 @@
-//! services.json and hub.toml as they were last read. A file that cannot be used leaves in place what was last usable.
+//! services.json and hub.toml as last read. If a file cannot be used, the last usable content stays.
 
 use std::sync::Mutex;
 
@@ -18,10 +18,10 @@ pub(crate) struct ConfigCache {
     settings: Mutex<LastGood>,
 }
 
-/// services.json as last read, and what file that was.
+/// services.json as last read, and the signature of that file.
 #[derive(Debug, Default)]
 struct Rows {
-    /// `false`: it is read again even if it looks the same.
+    /// `false`: it is read again even if it looks unchanged.
     is_read: bool,
     signature: Option<fs::Signature>,
     last: Services,
@@ -33,9 +33,9 @@ impl ConfigCache {
         Self { home, rows: Mutex::default(), settings: Mutex::default() }
     }
 
-    /// services.json as it is now. It is read again only if it is another file, or if reading it failed the last time:
-    /// that may have been for want of a descriptor. If it cannot be used, the last usable rows stay and the reason comes
-    /// second; if one row cannot be used, that row stays.
+    /// services.json as it is now. It is read again only if the file has changed, or if the last read failed:
+    /// that may have been for lack of a descriptor. If it cannot be used, the last usable rows stay and the reason is
+    /// passed as well; if one row cannot be used, its last usable version stays.
     pub(super) fn services<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         let mut rows = lock(&self.rows);
         let signature = fs::signature(&self.home.services());
@@ -61,13 +61,13 @@ impl ConfigCache {
         view(&rows.last, rows.broken.as_deref())
     }
 
-    /// The same, but it is read even if it looks the same.
+    /// The same, but it is read even if it looks unchanged.
     pub(super) fn services_anew<T>(&self, view: impl FnOnce(&Services, Option<&str>) -> T) -> T {
         lock(&self.rows).is_read = false;
         self.services(view)
     }
 
-    /// Whether reading services.json failed the last time. It may be readable now although it looks the same.
+    /// Whether the last read of services.json failed. It may be readable now although it looks unchanged.
     pub(super) fn is_services_unread(&self) -> bool {
         !lock(&self.rows).is_read
     }
@@ -84,7 +84,7 @@ impl ConfigCache {
         settings.clone()
     }
 
-    /// What is wrong with hub.toml, if anything is.
+    /// What is wrong with hub.toml, if anything.
     pub(super) fn settings_broken(&self) -> Option<String> {
         let mut settings = lock(&self.settings);
         settings.look(&self.home);

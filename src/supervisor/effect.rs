@@ -1,4 +1,4 @@
-//! What the machine wants done. The actor does it and decides nothing. Pure data.
+//! The effects that the machine requests. The actor performs them and decides nothing. Pure data.
 
 use crate::module::exit_status::ExitStatus;
 use crate::module::problem::Problem;
@@ -7,27 +7,27 @@ use crate::module::timestamp::Timestamp;
 use super::event::Ticket;
 use super::state::{Generation, Run};
 
-/// One thing to do.
+/// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Run the start checks; answer `ChecksPassed` or `ChecksFailed`.
     Check(Generation),
     /// Spawn what passed the checks; answer `Spawned` or `SpawnFailed`.
     Spawn(Generation),
-    /// Watch for its port; answer `Bound`. A worker has none, and needs no watching.
+    /// Watch for its port; answer `Bound`. A worker has none and is not watched.
     WatchReady(Generation),
-    /// Its port is bound: ask its health path from now on; answer `Health`.
+    /// Its port is bound: check its health path from now on; answer `Health`.
     WatchHealth(Generation),
     /// Signal the process group of a run whose leader has not ended.
     Signal(Generation, EndSignal),
-    /// Signal what is left of a run, and tell when nothing is; answer `GroupEmpty`.
+    /// Signal the remnants of a run, and report when none is left; answer `GroupEmpty`.
     Drain {
         /// The generation.
         generation: Generation,
-        /// What the rest of it is sent.
+        /// The signal for the remnants.
         signal: EndSignal,
         /// Search every process of this user, for those that left group and session. A crash skips that: the hub adopts
-        /// what such a process left behind (Linux) and finds it without a search, and the start checks ask about the
+        /// the children of such a process (Linux) and finds them without a search, and the start checks look at the
         /// port before the next run.
         thorough: bool,
     },
@@ -35,7 +35,7 @@ pub enum Effect {
     Record(Record),
     /// Save this as the last failure, for `why`.
     SaveFailure(FailureFacts),
-    /// Write a line for people to the module's log.
+    /// Write a line for users to the module's log.
     Note(String),
     /// Answer a request.
     Reply(Ticket, Outcome),
@@ -60,7 +60,7 @@ pub enum Outcome {
         /// Whether it ever ran in this hub.
         had: bool,
     },
-    /// What was requested failed.
+    /// The request failed.
     Failed(Problem),
     /// A later request for the opposite replaced it.
     Superseded,
@@ -70,7 +70,7 @@ pub enum Outcome {
     ShuttingDown,
 }
 
-/// What the ledger must know.
+/// An entry for the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// A run began.
@@ -93,7 +93,7 @@ pub struct FailureFacts {
     pub(crate) was_ready: bool,
     /// Crashes inside the window.
     pub(crate) crashes_in_window: u32,
-    /// So many of them end in `crashed`.
+    /// This many crashes lead to `crashed`.
     pub(crate) max_crashes: u32,
     /// Whether it is `crashed` now: not started again without a request.
     pub(crate) is_crashed: bool,

@@ -1,4 +1,4 @@
-//! What the machine is told: requests, and what happened on the host. Pure data.
+//! The inputs of the machine: requests, and what happened on the host. Pure data.
 
 use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
@@ -12,10 +12,10 @@ use super::state::Generation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// What is requested, or what happened. What happened to a run names its generation.
+/// A request or a host event. An event of a run names its generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The hub starts it, because it has a row. Crashes that an earlier hub counted still count.
+    /// The hub starts it because it has a row. Crashes that an earlier hub counted still count.
     Boot(Ticket),
     /// A request to start it.
     Start(Ticket),
@@ -43,20 +43,20 @@ pub enum Event {
         /// Why.
         problem: Problem,
     },
-    /// It has a process.
+    /// It was spawned.
     Spawned {
         /// The generation.
         generation: Generation,
         /// Its leader.
         leader: ProcessId,
     },
-    /// It could not be given a process.
+    /// It could not be spawned.
     SpawnFailed {
         /// The generation.
         generation: Generation,
         /// Why.
         problem: Problem,
-        /// Whether the system had no room for a process: that is not the module's fault.
+        /// Whether the system lacked resources for a process: that is not the module's fault.
         no_room: bool,
     },
     /// It accepts connections on its port, and the listener is its own.
@@ -64,7 +64,7 @@ pub enum Event {
         /// The generation.
         generation: Generation,
     },
-    /// Its health path was asked.
+    /// Its health path was checked.
     Health {
         /// The generation.
         generation: Generation,
@@ -75,10 +75,10 @@ pub enum Event {
     Exited {
         /// The generation.
         generation: Generation,
-        /// How.
+        /// Its exit status.
         ended: ExitStatus,
     },
-    /// Its leader has ended, no other process of it runs, and it holds its port no longer.
+    /// Its leader has ended, no other process of it runs, and it no longer holds its port.
     GroupEmpty {
         /// The generation.
         generation: Generation,

@@ -1,7 +1,7 @@
 //! Writes `last-failure.json` of a module, which `parachute why` shows.
 //!
-//! The write comes after the failure: the last lines of the module are waited for, and the file is synced. Until then
-//! [`FailureFile::written`] waits, so that a reader who was told of a failure also finds it.
+//! The write comes after the failure: it waits for the last lines of the module, and the file is synced. Until then
+//! [`FailureFile::written`] waits, so that a reader who learnt of a failure also finds it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::logs::collector::LogCollector;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
 
-/// Failures that are written at the same time. Few: requests to the hub wait for the same threads.
+/// Failures that are written at the same time. Few: requests to the hub use the same threads.
 const WRITERS: usize = 8;
 
 /// Writes the failures of all modules of one home.
@@ -37,7 +37,7 @@ struct UnderWay {
     newest: u64,
 }
 
-/// A failure that is going to be written. Dropped without that, it is waited for no longer.
+/// A failure that is going to be written. If it is dropped unwritten, the wait for it ends.
 #[derive(Debug)]
 pub(super) struct Pending {
     files: Arc<FailureFile>,
@@ -50,7 +50,7 @@ impl FailureFile {
         Self { home, logs, turns: Semaphore::new(WRITERS), under_way: watch::Sender::new(BTreeMap::new()) }
     }
 
-    /// Announces a failure, in the order in which failures happen.
+    /// Announces a failure, in the order of failures.
     pub(super) fn announce(self: &Arc<Self>, short: &Short) -> Pending {
         let mut number = 0;
         self.under_way.send_modify(|modules| {
@@ -62,7 +62,7 @@ impl FailureFile {
         Pending { files: Arc::clone(self), short: short.clone(), number }
     }
 
-    /// Waits until every announced failure of a module is written, at most so long: a disk may never answer.
+    /// Waits until every announced failure of a module is written, at most `within`: a disk may never answer.
     pub(super) async fn written(&self, short: &Short, within: Duration) {
         let mut under_way = self.under_way.subscribe();
         let written = under_way.wait_for(|modules| !modules.contains_key(short));
@@ -87,8 +87,8 @@ impl FailureFile {
 }
 
 impl Pending {
-    /// Replaces the module's last failure, unless a later one has been announced: that one waits for no lines, perhaps,
-    /// and is written first. The write is synced, which may take long, so it is not done on the thread that supervises.
+    /// Replaces the module's last failure, unless a later one has been announced: the later one may not wait for lines,
+    /// and be written first. The write is synced, which may take long, so it is not done on the supervising thread.
     pub(super) async fn save(self, failure: Failure) {
         let files = Arc::clone(&self.files);
         let Ok(_turn) = files.turns.acquire().await else { return };
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_waits_for_what_is_announced_and_an_older_failure_never_replaces_a_newer_one() {
+    async fn a_reader_waits_for_announced_failures_and_an_older_one_never_replaces_a_newer_one() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         let short = Short::new("web").unwrap();
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(kept.problem.error_description, "newer");
 
         drop(files.announce(&short));
-        assert!(is_written(), "it is given up");
+        assert!(is_written(), "the pending write was dropped");
         let _stuck = files.announce(&short);
         files.written(&short, Duration::ZERO).await;
     }

@@ -1,11 +1,11 @@
-//! A handle to a module's actor: requests to it, and what it publishes.
+//! A handle to a module's actor: requests to it, and its snapshots.
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::effect::Outcome;
 use super::snapshot::Snapshot;
 
-/// What may be requested of a module.
+/// A request to a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ask {
     /// Start, because the hub starts or the row appeared.
@@ -51,9 +51,9 @@ impl Handle {
         self.commands.same_channel(&other.commands)
     }
 
-    /// Tells that the row changed.
+    /// Reports that the row changed.
     pub(super) async fn edited(&self) {
-        // An actor that has ended need not be told.
+        // An actor that has ended need not know.
         let _ = self.commands.send(Command::Edited).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Asks a module's health path. Off by default. The machine decides what follows from the answers.
+//! Checks a module's health path. Off by default. The machine decides what follows from the answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::readiness::LOOPBACK;
 
-/// One answer, or why there was none.
+/// One answer, or the reason why there was none.
 pub(super) async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
     match tokio::time::timeout(timeout, get(port, path)).await {
         Ok(answer) => answer,
@@ -35,7 +35,7 @@ async fn get(port: u16, path: &str) -> Result<StatusCode, String> {
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|e| format!("health path {path:?} cannot be asked: {e}"))?;
-    // The connection carries the exchange and ends with it; an answer that came with its end must not be lost.
+    // The connection carries the exchange and ends with it; an answer that arrives with its end must not be lost.
     tokio::spawn(connection);
     sender.send_request(request).await.map(|answer| answer.status()).map_err(|e| e.to_string())
 }
@@ -47,7 +47,7 @@ async fn connect(port: u16) -> std::io::Result<(TcpStream, SocketAddr)> {
         Ok(stream) => Ok((stream, first)),
         Err(error) => match TcpStream::connect(second).await {
             Ok(stream) => Ok((stream, second)),
-            // The error of the usual address: a host without the other one only reports that it has none.
+            // The error of the usual address: a host without IPv6 would only report that it has none.
             Err(_) => Err(error),
         },
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listener_on_either_loopback_address_is_asked_there_by_that_address() {
+    async fn a_listener_on_either_loopback_address_is_checked_there() {
         for ip in LOOPBACK {
             let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
             let at = listener.local_addr().unwrap();

@@ -1,7 +1,7 @@
-//! The children that this hub runs, and the crashes that count, on disk for the next hub.
+//! The running children of this hub, and the crashes that count, on disk for the next hub.
 //!
 //! JSON lines, appended with one `write` each and not synced: the ledger has to survive a killed hub, not a power
-//! cut (another boot means that nothing it names can be alive). It is compacted at every start and when it grows.
+//! cut (after a reboot none of its processes can be alive). It is compacted at every start and when it grows.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -51,7 +51,7 @@ pub(super) struct OpenRun {
 pub struct Book {
     open: BTreeMap<Short, Vec<OpenRun>>,
     crashes: BTreeMap<Short, Vec<Timestamp>>,
-    /// Lines that could not be read. A torn last line is one; more mean that another program wrote here.
+    /// Lines that could not be read. An incomplete last line is one; more mean that another program wrote to this file.
     pub unreadable: usize,
 }
 
@@ -142,7 +142,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads what the last hub left, compacts it and goes on from there.
+    /// Reads the last hub's ledger, compacts it and continues it.
     ///
     /// # Errors
     /// The file cannot be read or written: without it a killed hub would leave orphans, so the caller must not
@@ -164,7 +164,7 @@ impl Ledger {
 
     /// Appends one entry.
     ///
-    /// # Errors
+    /// The disk refuses. The sum in memory has the entry all the same.
     /// The disk refuses. The sum in memory has the entry all the same.
     pub(super) fn record(&mut self, entry: &Entry) -> io::Result<()> {
         self.book.apply(entry);
@@ -202,7 +202,7 @@ mod tests {
         for entry in [born("vault", 1), born("notes", 2), gone("vault", 1), born("vault", 3)] {
             bytes.extend(line(&entry));
         }
-        bytes.extend_from_slice(b"{\"entry\":\"born\",\"sho"); // torn by a kill
+        bytes.extend_from_slice(b"{\"entry\":\"born\",\"sho"); // cut short by a kill
         let book = Book::parse(&bytes);
         let vault = Short::new("vault").unwrap();
         assert_eq!(book.open(&vault).iter().map(|o| o.incarnation.as_str()).collect::<Vec<_>>(), ["hub:3"]);

@@ -52,13 +52,13 @@ mod transitions;
 /// The pause before the start checks run again after a first refusal. Doubled with each further refusal for the same
 /// reason: the checks read files and /proc, and hundreds of modules may be blocked at once.
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
-/// The longest pause: at most so long a module stays blocked after its port was freed or its program installed.
+/// The longest pause: a module stays blocked at most this long after its port was freed or its program installed.
 const RECHECK_LAST: Duration = Duration::from_secs(8);
 /// How long SIGKILL may take before the run counts as stuck. Only an uninterruptible sleep takes longer.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// A worker that binds no port is ready when it has run for so long.
+/// A worker that binds no port is ready when it has run for this long.
 const WORKER_READY: Duration = Duration::from_secs(1);
-/// Requests that may wait for one module.
+/// Most requests that may wait for one module.
 const MAX_WAITING: usize = 256;
 
 /// How a start was requested.
@@ -66,9 +66,9 @@ const MAX_WAITING: usize = 256;
 enum StartKind {
     /// By the hub, when it starts or a row appears: counted crashes stay counted.
     Boot,
-    /// By a person.
+    /// By a user.
     Start,
-    /// By a person, who wants a new run.
+    /// By a user, who wants a new run.
     Restart,
 }
 
@@ -201,7 +201,7 @@ impl Machine {
         }
     }
 
-    /// When [`Event::Tick`] is due. `None`: the current state does not wait for a time.
+    /// When [`Event::Tick`] is due. `None`: the current state has no deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
@@ -224,7 +224,7 @@ impl Machine {
         }
     }
 
-    /// Takes one event at one moment and adds what must be done to `out`. Every event is allowed in every state, also one
+    /// Handles one event and adds its effects to `out`. Every event is allowed in every state, also one
     /// of an older generation; it may change nothing.
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {

@@ -1,4 +1,4 @@
-//! Supervises the modules: for each of them one state machine, and one actor that does what it says.
+//! Supervises the modules: each has one state machine, and one actor that performs its effects.
 //!
 //! ```text
 //! requests ─┐                                        ┌─► spawn, signal, drain   (process)
@@ -7,10 +7,10 @@
 //!                                                    └─► replies, snapshots     (supervisor, hub)
 //! ```
 //!
-//! `machine` and `restart_policy` decide on `state` and `event`, and say it as `effect`; `actor` does it. `start_checks`
-//! asks what must hold before every start, `readiness` and `health` watch a run, `remnants` finds what is left of it.
-//! `supervisor` keeps all actors in step with services.json. Must not: know HTTP, print, or leave a child that is not
-//! in the `ledger`: that is how the next hub finds it.
+//! `machine` and `restart_policy` decide on `state` and `event`, and return `effect`s; `actor` performs them.
+//! `start_checks` checks the preconditions of every start, `readiness` and `health` watch a run, `remnants` finds the
+//! processes left of it. `supervisor` keeps all actors in step with services.json. This room must not know HTTP,
+//! print, or leave a child that is not in the `ledger`: the next hub finds it there.
 
 mod actor;
 mod actor_context;

@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use crate::process::group::ModuleRun;
 use crate::process::ports;
 
-/// Where a module may listen, in the order in which it is looked for.
+/// Addresses on which a module may listen, in the order of the checks.
 pub(super) const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-/// Pauses between two looks: short at first, because most servers bind within milliseconds, then longer.
+/// Pauses between two checks: short at first, because most servers bind within milliseconds, then longer.
 const CADENCE_MS: [u64; 12] = [1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100];
 /// Longest wait for a connection. It takes longer only where packets are dropped, which loopback does not do.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -47,8 +47,8 @@ async fn accepts(port: u16) -> bool {
     false
 }
 
-/// Whether a process of the run has the listener. The leader is asked first: nearly always it is the one, and its few
-/// descriptors are cheap to read. If the system does not tell, the next look asks again.
+/// Whether a process of the run has the listener. The leader is checked first: it nearly always has it, and its few
+/// descriptors are cheap to read. If the system gives no answer, the next check tries again.
 fn is_own(run: &ModuleRun, port: u16, members: impl Fn() -> Vec<u32>) -> bool {
     let owned_by = |pids: &[u32]| ports::owned_by(port, pids).unwrap_or(false);
     owned_by(&[run.leader.pid]) || owned_by(&members())

@@ -1,4 +1,4 @@
-//! Finds the processes that are left of a run: after its leader ended, or after the hub that started it ended.
+//! Finds the processes that are left of a run, after its leader or the hub that started it has ended.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -15,12 +15,12 @@ use super::clock::moment;
 /// How long a thorough search waits for other modules that need one.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// What every search in this hub needs.
+/// The state that every search in this hub needs.
 #[derive(Debug)]
 pub(crate) struct Remnants {
     /// Our pid.
     hub: u32,
-    /// Pids of the leaders that run: these are no orphans.
+    /// Pids of the running leaders: these are not orphans.
     leaders: Mutex<BTreeSet<u32>>,
     /// The last thorough search, and when it began.
     sweep: tokio::sync::Mutex<Option<(Instant, Arc<Sweep>)>>,
@@ -41,7 +41,7 @@ impl Remnants {
         lock(&self.leaders).remove(&pid);
     }
 
-    /// What is left of a run of this hub.
+    /// The remnants of a run of this hub.
     pub(super) fn of(&self, run: &ModuleRun, depth: Depth) -> Result<Vec<ProcessId>, Unknown> {
         let leaders = lock(&self.leaders).clone();
         let left = group::remnants(run, self.hub, &leaders, depth)?;
@@ -80,7 +80,7 @@ impl Remnants {
     }
 }
 
-/// Everything that is provably left of runs that an earlier hub started.
+/// All processes that are proven to be left of runs of an earlier hub.
 ///
 /// # Errors
 /// [`Unknown`]: more may be left.

@@ -1,5 +1,5 @@
-//! Finds a module's program before a spawn, with the child's own PATH and working directory, not the hub's; and says
-//! why a spawn failed.
+//! Finds a module's program before a spawn, with the child's own PATH and working directory, not the hub's; and
+//! explains why a spawn failed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::process::spawn::{SpawnError, SpawnErrorKind};
 /// Finds the program of a launch.
 ///
 /// # Errors
-/// [`ProblemKind::MissingCwd`], [`ProblemKind::NonExecutable`] or [`ProblemKind::MissingDependency`], never one for
-/// another.
+/// [`ProblemKind::MissingCwd`], [`ProblemKind::NonExecutable`] or [`ProblemKind::MissingDependency`], each only for
+/// its own cause.
 pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf, Problem> {
     let short = &launch.short;
     if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
@@ -43,7 +43,7 @@ pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf,
         None => {
             let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
             let mut problem = dependency::missing(&name.to_string_lossy(), os, arch, at);
-            // If it is not known how to install it, `why` shows the command that was asked for.
+            // If no install command is known, `why` shows the requested command.
             problem.next.get_or_insert_with(|| format!("parachute why {short}"));
             Err(problem)
         }
@@ -64,7 +64,7 @@ fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
     std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
 }
 
-/// The problem of a spawn that failed although its program was found: that changed since, or only the system knew.
+/// The problem of a spawn that failed although its program was found: it changed since, or only the system could tell.
 #[must_use]
 pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Timestamp) -> Problem {
     let kind = match error.kind {

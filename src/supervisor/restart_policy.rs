@@ -1,6 +1,6 @@
 //! Whether a module is started again after a crash, and when. Pure.
 //!
-//! Two counts answer the two questions. *Whether*: the crashes inside the window. *When*: the streak, which is the
+//! Two counts decide. *Whether*: the crashes inside the window. *When*: the streak, which is the
 //! crashes since the module was last steady. So a module that crashes every 40 s is slowed down although it never has
 //! five crashes in a minute.
 
@@ -12,7 +12,7 @@ use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
 
-/// Most crashes that are kept. More inside one window count as so many.
+/// Most crashes that are kept. More inside one window count as this many.
 const KEPT: usize = 1024;
 
 /// The crashes of one module that still count.
@@ -34,7 +34,7 @@ pub(crate) enum AfterCrash {
 }
 
 impl CrashHistory {
-    /// The crashes that the last hub counted. Stamps of the future (the clock was set back) are dropped.
+    /// The crashes that the last hub counted. Timestamps in the future (the clock was set back) are dropped.
     #[must_use]
     pub(crate) fn restore(stamps: &[Timestamp], now: Moment) -> Self {
         let crashes: VecDeque<_> = stamps
@@ -98,8 +98,8 @@ impl CrashHistory {
 }
 
 /// Delay before the start after `streak` crashes in a row: none after the first, then doubling from
-/// [`Policy::backoff`] to [`Policy::backoff_cap`]. `dice` takes up to a fifth off, so that modules that crashed together
-/// do not start together.
+/// [`Policy::backoff`] to [`Policy::backoff_cap`]. `dice` takes up to a fifth off, so that modules that crashed
+/// together do not start together.
 fn delay(streak: u32, policy: &Policy, dice: u8) -> Duration {
     let Some(doublings) = streak.checked_sub(2) else { return Duration::ZERO };
     let factor = 2_u32.saturating_pow(doublings.min(31));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn with_zero_or_one_the_first_is_too_many() {
+    fn with_zero_or_one_the_first_crash_is_too_many() {
         let origin = Instant::now();
         for max in [0, 1] {
             let policy = Policy { max_crashes: max, ..Policy::default() };
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_every_40_s_is_slowed_down_though_the_window_never_fills() {
+    fn a_crash_every_40_s_is_delayed_though_the_window_never_fills() {
         let origin = Instant::now();
         let policy = Policy::default();
         let mut history = CrashHistory::default();

@@ -1,4 +1,4 @@
-//! What others may see of a module: a value, published after every event. Pure.
+//! The public view of a module: a value, published after every event. Pure.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::clock::Moment;
 use super::machine::{LastExit, Machine};
 use super::state::{Desired, Escalation, Readiness, Refusal, State};
 
-/// The state in one word, as the API says it. [`Snapshot::detail`] says more.
+/// The state in one word, as in the API. [`Snapshot::detail`] says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
-    /// Its first start is under way.
+    /// Its first start is in progress.
     Starting,
     /// Its leader runs.
     Running,
@@ -21,7 +21,7 @@ pub(crate) enum Word {
     Stopped,
     /// It is not as desired and will not be soon: blocked, crashed too often, or it cannot be stopped.
     Crashed,
-    /// Another start is under way.
+    /// Another start is in progress.
     Restarting,
 }
 
@@ -30,11 +30,11 @@ pub(crate) enum Word {
 pub(crate) struct HealthSample {
     /// Whether it counts as alive.
     pub(crate) ok: bool,
-    /// Round trip; `None` if nothing answered.
+    /// Round trip; `None` without an answer.
     pub(crate) latency: Option<Duration>,
-    /// Status code or error, in words.
+    /// Status code or error, as text.
     pub(crate) detail: String,
-    /// When it was asked.
+    /// When the request was sent.
     pub(crate) at: Timestamp,
 }
 
@@ -47,18 +47,18 @@ pub struct Change {
     pub(crate) now: Snapshot,
 }
 
-/// One module at one moment.
+/// One module at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) short: Short,
     /// Its state in one word.
     pub(crate) word: Word,
-    /// Its state, finer, for people.
+    /// Its state in more detail, for screens.
     pub(crate) detail: String,
     pub(crate) ready: bool,
-    /// Whether it is desired to be down.
+    /// Whether the desired state is down.
     pub(crate) stopped_on_purpose: bool,
-    /// Pid of its leader, while that runs.
+    /// Pid of its leader, while it runs.
     pub(crate) pid: Option<u32>,
     /// Whether it binds a port.
     pub(crate) listens: bool,
@@ -68,7 +68,7 @@ pub struct Snapshot {
     pub(crate) alive: bool,
     /// Automatic restarts since the hub started.
     pub(crate) respawns: u32,
-    /// Crashes inside the window, at the moment of the snapshot.
+    /// Crashes inside the window, at the time of the snapshot.
     pub(crate) crashes: u32,
     /// The last crash that still counts.
     pub(crate) last_crash: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! What is checked before every start, the first one and each restart: no process of an earlier run is left, the
+//! The checks before every start, the first one and each restart: no process of an earlier run is left, the
 //! definition on disk is usable, the program can run, and the port is free.
 
 use std::collections::BTreeSet;
@@ -25,15 +25,15 @@ use super::resolve_program::resolve_program;
 
 mod port;
 
-/// What the checks need.
+/// The inputs of the checks.
 #[derive(Debug, Clone)]
 pub(super) struct CheckInput {
     pub(super) home: Home,
     pub(super) short: Short,
-    /// Its row as services.json has it now. `None`: there is no usable one.
+    /// Its row in services.json now. `None`: there is no usable one.
     pub(super) row: Option<Row>,
     pub(super) settings: LastGood,
-    /// What every spawn inherits.
+    /// The base of every spawn's environment.
     pub(super) base: SpawnBase,
     /// Runs of this module whose end was not recorded: children of an earlier hub.
     pub(super) earlier: Vec<ModuleRun>,
@@ -43,7 +43,7 @@ pub(super) struct CheckInput {
     pub(super) at: Timestamp,
 }
 
-/// What passed the checks.
+/// A start that passed the checks.
 #[derive(Debug, Clone)]
 pub(super) struct Startable {
     /// What to spawn.
@@ -52,14 +52,14 @@ pub(super) struct Startable {
     pub(super) program: PathBuf,
     /// Processes of earlier runs that were ended by the checks.
     pub(super) ended: BTreeSet<ProcessId>,
-    /// What a person may want to know about the definition.
+    /// Notes about the definition for users.
     pub(super) notes: Vec<String>,
 }
 
-/// Checks everything. Ends what is provably an earlier instance of this module, also if the definition is not usable.
-///
+/// Runs all checks. Ends processes that are proven to be an earlier instance of this module, also if the definition is
+/// not usable.
 /// # Errors
-/// The first reason that forbids a start. Nothing that is not ours was touched.
+/// The first reason against a start. No foreign process was touched.
 pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
     let defined = define(&input);
     let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
@@ -92,7 +92,7 @@ fn no_row(input: &CheckInput) -> Problem {
     Problem::new(ProblemKind::BadDefinition, text, input.at).next("parachute status")
 }
 
-/// The system did not tell: nothing is started on a guess.
+/// The system gave no answer: nothing is started on a guess.
 fn unknown(input: &CheckInput, what: &str, unsure: Unknown) -> Problem {
     let cause = std::io::Error::from_raw_os_error(unsure.errno);
     let text = format!("{what}, so it is not started ({cause})");

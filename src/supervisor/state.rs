@@ -1,4 +1,4 @@
-//! The states of one module: what is desired, and what is true. Pure data; `machine` moves between them.
+//! The states of one module: the desired and the current one. Pure data; `machine` changes them.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use super::clock::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
-/// The state that was asked for.
+/// The requested state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Desired {
     /// Running.
     Up,
     /// Not running.
     Down,
-    /// Not running, and the hub is stopping: no request changes it any more.
+    /// Not running, and the hub is stopping: no request changes that any more.
     DownForGood,
 }
 
@@ -46,11 +46,11 @@ pub enum State {
         /// When the checks run again.
         retry_at: Instant,
     },
-    /// `execve` is under way.
+    /// `execve` is in progress.
     Spawning {
         /// The generation.
         generation: Generation,
-        /// What blocked the last attempt: the system may lack room for a process for long.
+        /// What blocked the last attempt: the system may lack resources for a process for long.
         was: Option<Refusal>,
     },
     /// Its leader runs.
@@ -68,7 +68,7 @@ pub enum State {
         run: Run,
         /// Why.
         cause: Cause,
-        /// How hard.
+        /// The signals sent so far.
         escalation: Escalation,
     },
     /// Its leader has ended; its group is not empty, or its port not free, yet.
@@ -77,7 +77,7 @@ pub enum State {
         run: Run,
         /// Why.
         cause: Cause,
-        /// How hard.
+        /// The signals sent so far.
         escalation: Escalation,
     },
     /// It crashed and will be started again.
@@ -107,7 +107,7 @@ pub struct Run {
     pub(crate) was_ready: bool,
 }
 
-/// How far a run has come.
+/// How far a start has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
     /// Its port is not bound yet; a worker has not run for a second yet.
@@ -122,7 +122,7 @@ pub enum Readiness {
     },
     /// It is ready: its port is bound, or a worker has run for a second.
     Ready {
-        /// Since when.
+        /// The time when it became ready.
         since: Instant,
     },
 }
@@ -134,12 +134,12 @@ pub enum Cause {
     Requested,
     /// It ended by itself, or its health check failed. Counted as a crash.
     Crash {
-        /// The reason, for people.
+        /// The reason, for screens.
         problem: Problem,
     },
 }
 
-/// How hard a run is being ended: SIGTERM, then SIGKILL, then it is stuck.
+/// The signals sent to a run that is being ended: SIGTERM, then SIGKILL, then it is stuck.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Escalation {
     /// SIGTERM was sent.
@@ -152,7 +152,7 @@ pub enum Escalation {
         /// When it counts as stuck.
         give_up_at: Instant,
     },
-    /// SIGKILL did not empty the group. It is still watched, and no longer promised to end.
+    /// SIGKILL did not empty the group. It is still watched, but may never end.
     Stuck {
         /// `stop_failed`.
         problem: Problem,

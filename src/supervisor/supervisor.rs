@@ -1,6 +1,6 @@
 //! All modules of a hub, kept in step with services.json: when a row appears, an actor starts the module; when it goes,
-//! the module is stopped and forgotten; when it changes, the actor is told. A file that cannot be read changes nothing,
-//! and a row that cannot be used changes nothing for its module.
+//! the module is stopped and forgotten; when it changes, the actor is notified. A file that cannot be read changes
+//! nothing, and a row that cannot be used changes nothing for its module.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The module as it is now.
+    /// The module's current state.
     #[must_use]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.handle.snapshot()
@@ -51,12 +51,12 @@ impl Member {
     }
 }
 
-/// What the last read of services.json found, beside the rows.
+/// Findings of the last read of services.json, beside the rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
     /// Rows that cannot be used, or are set aside.
     pub(crate) issues: Vec<FileIssue>,
-    /// For people to know; nothing is wrong.
+    /// Information for users; nothing is wrong.
     pub(crate) notes: Vec<FileIssue>,
     /// Modules that have a row which cannot be used.
     pub(crate) unread: BTreeSet<Short>,
@@ -88,7 +88,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Opens the ledger, and searches once for what an earlier hub left. Starts nothing.
+    /// Opens the ledger, and searches once for processes of an earlier hub. Starts nothing.
     ///
     /// # Errors
     /// The ledger cannot be opened.
@@ -130,19 +130,19 @@ impl Supervisor {
         lock(&self.condition).clone()
     }
 
-    /// What is wrong with hub.toml, if anything is.
+    /// What is wrong with hub.toml, if anything.
     #[must_use]
     pub(crate) fn settings_broken(&self) -> Option<String> {
         self.context.config.settings_broken()
     }
 
-    /// Whether reading services.json failed the last time. It may be readable now although it looks the same.
+    /// Whether the last read of services.json failed. It may be readable now although it looks unchanged.
     #[must_use]
     pub(crate) fn is_services_unread(&self) -> bool {
         self.context.config.is_services_unread()
     }
 
-    /// Waits until what has failed of a module is on disk, at most so long.
+    /// Waits until the failures of a module are on disk, at most `within`.
     pub(crate) async fn failure_written(&self, short: &Short, within: Duration) {
         self.context.failures.written(short, within).await;
     }
@@ -215,7 +215,7 @@ impl Supervisor {
         condition
     }
 
-    /// Has every module that is not running ask its gate again, if that is what it waits for: what all of them need has
+    /// Repeats the start checks of every blocked module: a precondition of all of them has
     /// changed.
     pub async fn ask_blocked_again(&self) {
         for member in self.members().into_iter().filter(|member| !member.snapshot().alive) {
@@ -230,7 +230,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts what appeared, stops what went, and returns the actors that must be told of a change.
+    /// Starts new modules, stops removed ones, and returns the actors that must be notified of a change.
     fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
         if let Err(room) = open_files::make_room(rows.len()) {
             let line =
@@ -267,7 +267,8 @@ impl Supervisor {
         tokio::spawn(async move {
             member.ask(Ask::Shutdown).await;
             lock(&this.leaving).retain(|other| !other.handle.is(&member.handle));
-            // A module whose row came back meanwhile keeps the log, and so does one whose row went again since.
+            // A module whose row has come back meanwhile keeps its log, and so does one whose row was removed again
+            // since.
             let members = lock(&this.members);
             if !members.iter().chain(lock(&this.leaving).iter()).any(|other| other.short == member.short) {
                 this.context.logs.forget(&member.short);
@@ -292,9 +293,9 @@ impl Supervisor {
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
-    /// Ends processes that an earlier hub left running and that no start of a module will end: those of modules without a
-    /// row, and all of them while modules are held back. All at the same time. A module that has an actor is left to it,
-    /// also if its row is gone. A module that may have a row which cannot be read is left alone until the row can be
+    /// Ends processes of an earlier hub that no start of a module will end: those of modules without a
+    /// row, and all of them while modules are held back. All at the same time. A module with an actor is left to its
+    /// actor, also if its row is gone. A module that may have an unreadable row is left alone until the row can be
     /// read or the hub stops: nothing would start it again.
     pub(crate) async fn end_forgotten(&self) {
         let mut passed_over = self.clearing.lock().await;
@@ -340,7 +341,7 @@ impl Supervisor {
         }
     }
 
-    /// Stops everything, in parallel, and starts nothing any more. Every actor bounds its own ending.
+    /// Stops everything, in parallel, and starts nothing any more. Every actor limits the time of its own stop.
     pub(crate) async fn shutdown(&self) -> Vec<(Short, Outcome)> {
         *lock(&self.draining) = true;
         let mut members = self.members();
@@ -349,14 +350,14 @@ impl Supervisor {
             let answer = member.ask(Ask::Shutdown).await;
             answer.map(|(outcome, _)| (member.short.clone(), outcome))
         });
-        // What an earlier hub left of modules without a row is ended too. If that is under way, it is waited for.
+        // Processes of an earlier hub of modules without a row are ended too. If that is in progress, it is waited for.
         let (answers, ()) = tokio::join!(join_all(asked), self.end_forgotten());
         answers.into_iter().flatten().collect()
     }
 }
 
-/// Whether a changed row matters to a running process. Modules write their own version and sub-units into their
-/// rows; that must not call for a restart.
+/// Whether a changed row affects a running process. Modules write their own version and sub-units into their
+/// rows; that must not require a restart.
 fn needs_restart(old: &Row, new: &Row) -> bool {
     old.port != new.port || old.install_dir != new.install_dir || old.health != new.health
 }

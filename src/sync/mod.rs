@@ -1,5 +1,5 @@
 //! Locks within this process. Files are locked in `home::lock`.
 //!
-//! Rank 0. Must not: know what is guarded.
+//! Rank 0. It must not know what is guarded.
 
 pub(crate) mod mutex;

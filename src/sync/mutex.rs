@@ -1,7 +1,7 @@
 //! Mutexes and condition variables that stay usable after a thread panicked while it held one.
 //!
-//! The standard library calls such a mutex poisoned and returns an error. Everything that is guarded here is whole after
-//! each statement, so the error tells nothing and the data is used as it is.
+//! The standard library calls such a mutex poisoned and returns an error. All data guarded here is valid after
+//! each statement, so the error carries no information and the data is used as it is.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -8,7 +8,8 @@ use super::text::printable;
 /// Unchanged lines shown around a change, as diff(1) does.
 const CONTEXT: usize = 3;
 
-/// From `old` to `new`; `None`: there is no file. Empty if nothing changes. Nothing in either text acts on the terminal.
+/// From `old` to `new`; `None`: there is no file. Empty if nothing changes. Control characters in either text are
+/// escaped.
 #[must_use]
 pub fn unified(old: Option<&str>, new: Option<&str>, label: &str, style: Style) -> String {
     if old == new {
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_shown() {
+    fn invisible_changes_are_shown() {
         let shown = plain(Some("a\u{1b}[2J\r\n"), Some("a\tb"));
         assert_eq!(
             shown,
@@ -76,9 +77,9 @@ mod tests {
     }
 
     proptest! {
-        /// The lines that a diff leaves and adds are the new text; those it leaves and takes are the old one.
+        /// The kept and added lines of a diff are the new text; the kept and removed ones are the old text.
         #[test]
-        fn both_texts_can_be_read_from_it(old in "([abc]\n){1,4}", new in "([abc]\n){1,4}") {
+        fn old_and_new_text_can_be_rebuilt_from_the_diff(old in "([abc]\n){1,4}", new in "([abc]\n){1,4}") {
             prop_assume!(old != new);
             let shown = plain(Some(&old), Some(&new));
             let lines = shown.lines().skip(2).filter(|line| !line.starts_with("@@"));
@@ -86,7 +87,7 @@ mod tests {
                 let kept = lines.clone().filter(|line| line.starts_with(signs));
                 kept.map(|line| format!("{}\n", &line[1..])).collect()
             };
-            // No hunk is left out: four lines are all within the context.
+            // No hunk is left out: four lines are within the context.
             prop_assert_eq!(of([' ', '-']), old);
             prop_assert_eq!(of([' ', '+']), new);
         }

@@ -1,4 +1,4 @@
-//! The terminal: what a person sees, and nothing about what it means. Knows no word of parachute.
+//! The terminal: how things are shown, not what they mean. Independent of parachute.
 
 pub mod diff;
 pub mod progress;

@@ -1,5 +1,5 @@
-//! What is being done, one line a step: `✓ unit written`. In a terminal the running step has a spinner; elsewhere each
-//! line appears when its step is over. Goes to standard error: it is no data.
+//! Progress, one line per step: `✓ unit written`. In a terminal the running step has a spinner; elsewhere each
+//! line appears when its step ends. Goes to standard error, because it is not data.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::style::Style;
 use super::terminal::Terminal;
 use super::text::printable;
 
-/// Between two pictures of the spinner.
+/// Time between two frames of the spinner.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How a step ended.
@@ -19,15 +19,15 @@ pub enum Mark {
     Done,
     /// Failed.
     Failed,
-    /// It was so already.
+    /// Nothing had to be done.
     Skipped,
 }
 
-/// The steps. Dropped in the middle of one it leaves no spinner behind.
+/// The steps. Dropped in the middle of one, it removes the spinner.
 #[derive(Debug)]
 pub struct Progress {
     style: Style,
-    /// A terminal that can redraw a line.
+    /// Whether the terminal can redraw a line.
     live: bool,
     running: Option<Running>,
 }
@@ -39,13 +39,13 @@ struct Running {
 }
 
 impl Progress {
-    /// `live`: standard error is a terminal (a dumb one gets plain lines all the same).
+    /// `live`: standard error is a terminal (a dumb one still gets plain lines).
     #[must_use]
     pub fn new(style: Style, live: bool) -> Self {
         Self { style, live, running: None }
     }
 
-    /// A step begins. One that was still running is forgotten.
+    /// Begins a step. A step that was still running is forgotten.
     pub fn begin(&mut self, text: &str) {
         self.clear();
         let text = printable(text);
@@ -61,7 +61,7 @@ impl Progress {
         self.running = Some(Running { text, spinner });
     }
 
-    /// The step is over; `note` says more about it. Nothing was running: nothing happens.
+    /// Ends the step; `note` adds a detail. Does nothing if no step is running.
     pub fn end(&mut self, mark: Mark, note: Option<&str>) {
         if let Some(running) = self.running.take() {
             running.clear();
@@ -90,7 +90,7 @@ impl Drop for Progress {
     }
 }
 
-/// A step that is over, with its newline. Pure.
+/// The line of an ended step, with its newline. Pure.
 #[must_use]
 pub fn line(mark: Mark, text: &str, note: Option<&str>, style: Style) -> String {
     let sign = match mark {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_without_a_beginning_is_nothing() {
+    fn ending_no_step_prints_nothing() {
         let mut progress = Progress::new(Style::PLAIN, false);
         progress.begin("one");
         assert!(progress.running.as_ref().is_some_and(|running| running.spinner.is_none()));

@@ -1,8 +1,8 @@
-//! Questions to a person. Each has a flag that answers it, so that none is ever asked where nobody can answer.
+//! Questions to the user. Each has a flag that answers it, so that none is asked without a terminal.
 //!
-//! An answer is a line that ends with Enter, edited by the terminal itself: what is typed ahead or pasted is no
-//! surprise, and a screen reader can follow. Ctrl-C and Ctrl-D mean "no answer". `dialoguer` words the questions; it
-//! does not read the answers: version 0.12 takes no notice of Ctrl-D, and dies of Ctrl-C with the cursor hidden.
+//! An answer is a line that ends with Enter, edited by the terminal itself: type-ahead and pasting work as usual,
+//! and a screen reader can follow. Ctrl-C and Ctrl-D mean "no answer". `dialoguer` formats the questions; it
+//! does not read the answers: version 0.12 ignores Ctrl-D, and Ctrl-C ends it with the cursor hidden.
 
 use std::io;
 
@@ -20,14 +20,14 @@ use super::text::printable;
 /// Ctrl-C as the terminal sends it.
 const CTRL_C: u8 = 3;
 
-/// What is asked, and how it could have been answered without being asked.
+/// A question, and the flag that answers it.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// The question: `delete it?`
     pub text: &'a str,
     /// What to type instead: `--yes`, or a whole command.
     pub flag: &'a str,
-    /// Whether somebody can answer.
+    /// Whether a user can answer.
     pub interactive: bool,
     /// Colours of the terminal.
     pub style: Style,
@@ -36,7 +36,7 @@ pub struct Question<'a> {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
-    /// Nobody is there.
+    /// There is no terminal.
     #[error("not a terminal, so this cannot be asked: {}", printable(.question))]
     NoTerminal {
         /// The question.
@@ -50,7 +50,7 @@ pub enum PromptError {
         /// The question.
         question: String,
     },
-    /// The terminal refuses to be read or written.
+    /// The terminal cannot be read or written.
     #[error("the terminal cannot be used")]
     Terminal(#[source] io::Error),
 }
@@ -106,8 +106,8 @@ pub fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result
     ask(question, prompt.trim_end(), &|answer| number_of(answer, items, default))
 }
 
-/// A line of text that `validate` accepts; Enter alone is `default`, if there is one. What `validate` says to a bad
-/// answer is shown, and the question asked again.
+/// A line of text that `validate` accepts; Enter alone is `default`, if there is one. The message of `validate` about a
+/// bad answer is shown, and the question asked again.
 ///
 /// # Errors
 /// [`PromptError`].
@@ -130,7 +130,7 @@ impl Question<'_> {
         PromptError::Aborted { question: self.text.to_owned() }
     }
 
-    /// Where it is asked: standard error, which is no data, unless that is no terminal.
+    /// Where the question is shown: standard error, which is not data, unless it is not a terminal.
     fn terminal(&self) -> Result<Term, PromptError> {
         let there = [Term::stderr(), Term::stdout()].into_iter().find(Term::is_term);
         there.filter(|_| self.interactive && Terminal.in_is_terminal()).ok_or_else(|| {
@@ -146,7 +146,7 @@ fn worded(write: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
     out
 }
 
-/// Asks until the answer will do.
+/// Asks until the answer is valid.
 fn ask<T>(
     question: &Question<'_>,
     prompt: &str,
@@ -157,7 +157,7 @@ fn ask<T>(
     loop {
         term.write_str(&format!("{prompt} ")).map_err(PromptError::Terminal)?;
         let Some(answer) = read().map_err(PromptError::Terminal)? else {
-            // The next text begins at the beginning of a line. A terminal that went away needs none.
+            // Later text starts on a new line. A terminal that has gone away needs none.
             let _ = term.write_line("");
             return Err(question.aborted());
         };
@@ -170,8 +170,8 @@ fn ask<T>(
     }
 }
 
-/// The terminal's mode while a question is open: it edits lines, as ever, but Ctrl-C ends the line instead of the
-/// program. Dropping it brings the old mode back.
+/// The terminal's mode while a question is open: it edits lines as usual, but Ctrl-C ends the line instead of the
+/// program. Dropping it restores the previous mode.
 struct Mode {
     before: Termios,
 }
@@ -180,7 +180,7 @@ impl Mode {
     fn set() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut asking = before.clone();
-        // Whoever had the terminal before us may have left it raw.
+        // The previous program may have left the terminal in raw mode.
         asking.local_flags |= LocalFlags::ICANON | LocalFlags::ECHO;
         asking.input_flags |= InputFlags::ICRNL;
         // VEOL is a second end of line, read as part of it: termios(3), "Canonical and noncanonical mode".
@@ -193,18 +193,18 @@ impl Mode {
 
 impl Drop for Mode {
     fn drop(&mut self) {
-        // A terminal that has gone has no mode.
+        // Fails if the terminal has gone away; nothing is left to restore then.
         let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
     }
 }
 
-/// One line. `None`: the person does not want to answer, or has gone.
+/// One line. `None`: the user gave no answer, or the terminal has gone away.
 fn read() -> io::Result<Option<String>> {
     let (mut line, mut buffer) = (Vec::new(), [0; 1024]);
     loop {
-        // One read gives one line at most, so nothing of the next answer is taken: termios(3).
+        // One read returns one line at most, so nothing of the next answer is taken: termios(3).
         match rustix::io::read(io::stdin(), &mut buffer) {
-            // Ctrl-D at the beginning of a line; or the other side of the terminal is closed.
+            // Ctrl-D at the beginning of a line, or the other side of the terminal is closed.
             Ok(0) => return Ok(None),
             Ok(read) => line.extend_from_slice(&buffer[..read]),
             Err(rustix::io::Errno::INTR) => continue,
@@ -218,7 +218,7 @@ fn read() -> io::Result<Option<String>> {
     }
 }
 
-/// `None`: the line goes on. `Some(None)`: it ends without an answer.
+/// `None`: the line is not complete. `Some(None)`: it ends without an answer.
 #[expect(clippy::option_option, reason = "two questions: is it over, and is it an answer")]
 fn ended(line: &[u8]) -> Option<Option<String>> {
     match line.split_last() {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_the_flag_is_named() {
+    fn without_a_terminal_the_error_names_the_flag() {
         let question =
             Question { text: "delete it?", flag: "--yes", interactive: false, style: Style::PLAIN };
         let answers = [

@@ -1,4 +1,4 @@
-//! Colours. They never carry meaning alone: whatever is coloured also says it in words or with a sign.
+//! Colours. They never carry meaning alone: words or a sign say the same.
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

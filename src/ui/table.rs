@@ -1,6 +1,6 @@
 //! Aligned columns. Pure.
 
-/// A cell: what is shown, and how wide it is without its colours.
+/// A cell: its text, and its width without colours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
     shown: String,
@@ -23,14 +23,14 @@ impl Cell {
     }
 }
 
-/// Rows of a table, each with lines that follow it and belong to it.
+/// Rows of a table, each with the lines that belong below it.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     rows: Vec<(Vec<Cell>, Vec<String>)>,
 }
 
 impl Table {
-    /// A row and the lines under it.
+    /// Adds a row and the lines below it.
     pub fn row(&mut self, cells: Vec<Cell>, under: Vec<String>) {
         self.rows.push((cells, under));
     }

@@ -6,26 +6,26 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal;
 
-/// What became of a text.
+/// Result of writing a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Printed {
     /// It was written.
     Done,
-    /// Nobody reads any more (`parachute status | head -1`): time to end, quietly.
+    /// The reader has closed the pipe (`parachute status | head -1`): exit without an error.
     Closed,
 }
 
 impl Terminal {
-    /// Writes to standard output, at once and whole.
+    /// Writes all of it to standard output, unbuffered.
     ///
     /// # Errors
-    /// What the system said, a closed pipe apart.
+    /// The system's error, except for a closed pipe.
     pub fn out(self, text: &[u8]) -> io::Result<Printed> {
         let mut stdout = io::stdout().lock();
         settle(stdout.write_all(text).and_then(|()| stdout.flush()))
     }
 
-    /// Writes to standard error. Where even that fails there is nobody left to tell.
+    /// Writes to standard error. If that fails, the failure cannot be reported anywhere.
     pub fn err(self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }

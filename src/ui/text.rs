@@ -1,8 +1,8 @@
-//! Durations, sizes and strings for people.
+//! Durations, sizes and strings for screens.
 
 use std::time::Duration;
 
-/// `12s`, `3m`, `4h 5m`, `6d 7h` (contract A-47).
+/// `12s`, `3m`, `4h 5m`, `6d 7h`.
 #[must_use]
 pub fn uptime(span: Duration) -> String {
     let secs = span.as_secs();
@@ -14,7 +14,7 @@ pub fn uptime(span: Duration) -> String {
     }
 }
 
-/// `350ms`, `2.3s`, or as [`uptime`] from a minute on.
+/// `350ms`, `2.3s`, and from a minute on as [`uptime`].
 #[must_use]
 pub fn lived(span: Duration) -> String {
     match span.as_millis() {
@@ -41,8 +41,8 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Makes text from elsewhere safe for a terminal: control characters, escape sequences among them, are shown as
-/// `\u{1b}` instead of acting. Tabs stay.
+/// Makes foreign text safe for a terminal: control characters, including escape sequences, are shown as
+/// `\u{1b}` and have no effect. Tabs stay.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_elsewhere_acts_on_the_terminal() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[31mb\tc\r"), "a\\u{1b}[31mb\tc\\r");
         assert_eq!(printable("grün ✓"), "grün ✓");
     }

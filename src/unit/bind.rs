@@ -1,4 +1,5 @@
-//! A descriptor for one home on one host: every variable filled, every override merged. Still no manager's word.
+//! A descriptor for one home on one host: every variable filled, every override merged. Still independent of the
+//! manager.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,37 +12,38 @@ use super::overrides::{Limits, Overrides};
 use super::search;
 use super::token::{self, Refused};
 
-/// Where the program of a system unit lies: root's, so that nobody else can change what the unit starts.
+/// Where the program of a system unit is installed: owned by root, so that no other user can change what the unit
+/// starts.
 pub const SYSTEM_BINARY: &str = "/usr/local/lib/parachute/parachute";
 
-/// Read by the hub: the address it listens on.
+/// Environment variable: the address on which the hub listens.
 const BIND_HOST: &str = "PARACHUTE_BIND_HOST";
 
-/// What the variables of a descriptor stand for, and for whom it is.
+/// The values of a descriptor's variables, and the user for whom it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The program, at a path that an upgrade does not change.
     pub bin: PathBuf,
     /// The home of the hub.
     pub home: PathBuf,
-    /// Login name of the person it runs as; a unit of the whole system must have one, root only when asked for.
+    /// Login name of the user it runs as. A system unit must have one, and it is root only on request.
     pub person: Option<String>,
-    /// That person's own directory. systemd knows it by itself; launchd has to be told.
+    /// That user's home directory. systemd knows it; launchd needs it.
     pub person_home: Option<PathBuf>,
     /// The hub's port.
     pub port: u16,
     /// The search path.
     pub path: OsString,
-    /// Where launchd writes what the program prints. The directory is there before the unit is loaded.
+    /// Where launchd writes the program's output. The directory exists before the unit is loaded.
     pub log_dir: PathBuf,
 }
 
-/// What to keep running, all of it known.
+/// A complete unit: every value is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// Name.
     pub name: UnitName,
-    /// One line for people.
+    /// One line for screens.
     pub description: String,
     /// Program, by its absolute path, and arguments.
     pub argv: Vec<OsString>,
@@ -53,21 +55,21 @@ pub struct Unit {
     pub restart: Option<Restart>,
     /// How it is stopped.
     pub stop: Stop,
-    /// It says that it is alive at least this often.
+    /// It reports that it is alive at least this often.
     pub watchdog: Option<Seconds>,
-    /// What follows when one of its processes is killed for lack of memory.
+    /// What happens when one of its processes is killed for lack of memory.
     pub oom: Oom,
-    /// The socket that the manager holds for it, where it can.
+    /// The socket that the manager opens for it, where it can.
     pub socket: Option<SocketAddr>,
-    /// How much it is kept from doing.
+    /// How much it is restricted.
     pub hardening: Hardening,
-    /// Limits; a manager that does not know one refuses it.
+    /// Limits; a manager that does not support one refuses it.
     pub limits: Limits,
-    /// Whom it runs as, where the manager runs units of several people.
+    /// The user it runs as, where the manager runs units of several users.
     pub person: Option<String>,
-    /// That person's own directory.
+    /// That user's home directory.
     pub person_home: Option<PathBuf>,
-    /// Where launchd writes what the program prints.
+    /// Where launchd writes the program's output.
     pub log_dir: PathBuf,
 }
 
@@ -75,7 +77,7 @@ impl Descriptor {
     /// Fills in and merges.
     ///
     /// # Errors
-    /// [`Refused`]: a value that no unit may have, or an override of what we have to set ourselves.
+    /// [`Refused`]: a value that no unit may have, or an override of a value that only we may set.
     pub fn bind(&self, binding: &Binding, overrides: &Overrides) -> Result<Unit, Refused> {
         for (key, path) in [("bin", &binding.bin), ("home", &binding.home), ("log_dir", &binding.log_dir)] {
             if !path.is_absolute() {
@@ -127,7 +129,7 @@ impl Descriptor {
 }
 
 impl Unit {
-    /// What holds for every format, so that no view has to look.
+    /// Checks what must hold for every format, so that no view has to.
     fn checked(self) -> Result<Self, Refused> {
         let refused = |key: &str, value: &str, because| Err(Refused::new(key, OsStr::new(value), because));
         let Some(program) = self.argv.first() else {
@@ -137,8 +139,8 @@ impl Unit {
             return Err(Refused::new("argv[0]", program, "a program is named by its absolute path"));
         }
         if let Some(Restart { delay, give_up, .. }) = &self.restart {
-            // The ceiling that is never reached is the mistake this check is for: starts that are a pause apart each
-            // have to fit into the window, with as much time again to live and to crash.
+            // This check finds limits that can never be reached: starts that are one delay apart each
+            // have to fit into the window, with as much time again to run and to crash.
             let needs = u64::from(give_up.starts).saturating_mul(delay.0).saturating_mul(2);
             if give_up.starts == 0 || needs >= give_up.within.0 {
                 let because = "its pauses fill half of the window, so the start limit would never be hit";
@@ -146,7 +148,7 @@ impl Unit {
             }
         }
         if let (Some(socket), Some(host)) = (self.socket, self.env.get(BIND_HOST)) {
-            // The hub would get one address from the manager and be told another.
+            // The hub would get one address from the manager and another from its environment.
             if host.to_str().and_then(|host| host.parse().ok()) != Some(socket.ip()) {
                 let because = "the manager holds a socket on another address; set `socket = false` too";
                 return Err(Refused::new(format!("env.{BIND_HOST}"), host, because));
@@ -156,7 +158,7 @@ impl Unit {
     }
 }
 
-/// Variables that say where everything is, or how the manager and the program find each other, are ours.
+/// Variables that name paths, or that connect the manager and the program, cannot be overridden.
 fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
     let because = match name {
         "PARACHUTE_HOME" => "the unit belongs to this home",
@@ -168,7 +170,7 @@ fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
     Err(Refused::new(format!("env.{name}"), OsStr::new(text), because))
 }
 
-/// An address of this host, never a name: nobody resolves it when the machine boots.
+/// An address of this host, never a name: names may not resolve while the machine boots.
 fn address(text: &OsStr) -> Result<SocketAddr, Refused> {
     let because = "it is not an IP address with a port above 0";
     let parsed = text.to_str().and_then(|text| text.parse().ok());
@@ -219,7 +221,7 @@ mod tests {
             .unwrap();
         })
         .unwrap();
-        assert_eq!(unit.env["A"], "{home}", "an override is no pattern");
+        assert_eq!(unit.env["A"], "{home}", "an override is not a pattern");
         assert_eq!(unit.env["PATH"], "/opt/a b:/usr/bin:/bin");
         assert_eq!(unit.env["PARACHUTE_BIND_HOST"], "0.0.0.0");
         assert_eq!((unit.socket, unit.hardening), (None, Hardening::Off));
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_unit_may_have_is_refused_by_name() {
+    fn invalid_values_are_refused_and_named() {
         let env = |name: &'static str| {
             move |_: &mut Binding, overrides: &mut Overrides| {
                 overrides.env.insert(name.to_owned(), "0.0.0.0".to_owned());
@@ -260,9 +262,9 @@ mod tests {
         }
     }
 
-    /// The lesson of a ceiling that counted over ten seconds while restarts came every five.
+    /// A limit over ten seconds was never reached while restarts came every five.
     #[test]
-    fn a_ceiling_that_is_never_reached_is_refused() {
+    fn a_restart_limit_that_is_never_reached_is_refused() {
         let hub = include_str!("../../units/hub.toml");
         for (from, to) in [("\"5m\"", "\"10s\""), ("\"5m\"", "\"50s\""), ("starts = 5", "starts = 0")] {
             let descriptor = Descriptor::parse(&hub.replace(from, to)).unwrap();

@@ -1,4 +1,4 @@
-//! What to keep running and how it behaves, without a word of any service manager: `units/*.toml`.
+//! What to keep running and how it behaves, independent of any service manager: `units/*.toml`.
 //! `units/README.md` explains it key by key.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub struct Descriptor {
     /// Its plain name, also the name of the file.
     #[serde(deserialize_with = "plain_name")]
     pub name: UnitName,
-    /// One line for people.
+    /// One line for screens.
     pub description: String,
     /// The program and its arguments.
     pub argv: Vec<Pattern>,
@@ -26,17 +26,17 @@ pub struct Descriptor {
     pub env: BTreeMap<String, Pattern>,
     /// When it counts as started.
     pub ready: Ready,
-    /// When it is started again; without: never.
+    /// When it is restarted; absent: never.
     pub restart: Option<Restart>,
     /// How it is stopped.
     pub stop: Stop,
-    /// It says that it is alive at least this often, or is taken for hung; without: nobody watches.
+    /// It reports that it is alive at least this often, or is taken for hung; absent: no watchdog.
     pub watchdog: Option<Seconds>,
-    /// What follows when the kernel, out of memory, kills one of its processes.
+    /// What happens when the kernel, out of memory, kills one of its processes.
     pub oom: Oom,
-    /// A listening socket that the manager holds for it.
+    /// A listening socket that the manager opens for it.
     pub socket: Option<Socket>,
-    /// How much it is kept from doing.
+    /// How much it is restricted.
     pub hardening: Hardening,
 }
 
@@ -44,38 +44,38 @@ pub struct Descriptor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ready {
-    /// It says so itself.
+    /// It notifies the manager.
     Notify,
     /// As soon as its program runs.
     Running,
-    /// When it has ended: a task, not a server.
+    /// When it has ended: a one-shot task, not a server.
     Ended,
 }
 
-/// When a unit is started again.
+/// When a unit is restarted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// After which ends.
     pub on: RestartOn,
-    /// Pause before it.
+    /// Delay before it.
     pub delay: Seconds,
     /// When the manager gives up.
     pub give_up: GiveUp,
-    /// Exit codes after which it is not started again, because a person must act first.
+    /// Exit codes after which it is not restarted, because the user must act first.
     #[serde(default)]
     pub final_exit: Vec<u8>,
 }
 
-/// After which ends a unit is started again.
+/// After which ends a unit is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartOn {
-    /// All but exit 0.
+    /// All but exit code 0.
     Failure,
 }
 
-/// The ceiling of a crash loop.
+/// The limit of a crash loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GiveUp {
@@ -89,11 +89,11 @@ pub struct GiveUp {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
-    /// What it is told.
+    /// The signal it gets.
     pub signal: Signal,
-    /// How long it may take; then it is killed.
+    /// How long it may take before it is killed.
     pub grace: Seconds,
-    /// Who is told.
+    /// Which processes get the signal.
     pub first: First,
 }
 
@@ -107,27 +107,27 @@ pub enum Signal {
     Int,
 }
 
-/// Who is told to stop.
+/// Which processes get the signal to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum First {
-    /// The program alone, so that it can stop its own children in order. What it leaves is killed.
+    /// The main process alone, so that it can stop its own children in order. The rest is killed afterwards.
     Main,
-    /// Every process of it at once.
+    /// All of its processes at once.
     Everyone,
 }
 
-/// What follows when one process of a unit is killed for lack of memory.
+/// What happens when one process of a unit is killed for lack of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Oom {
-    /// The rest goes on: the program sees the death itself.
+    /// The rest continues: the main process sees the exit itself.
     KeepRunning,
     /// All of it is stopped.
     Stop,
 }
 
-/// A socket that the manager holds.
+/// A socket that the manager opens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Socket {
@@ -135,15 +135,15 @@ pub struct Socket {
     pub listen: Pattern,
 }
 
-/// How much a unit is kept from doing. What each level means is code, in the view of each manager.
+/// How much a unit is restricted. What each level means is defined in the view of each manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hardening {
-    /// Nothing. A module may use sudo.
+    /// No restriction. A module may use sudo.
     Off,
-    /// What no module that we know of misses.
+    /// Restrictions that no known module is affected by.
     ModulesSafe,
-    /// More: modules may miss it.
+    /// More restrictions: modules may be affected.
     Strict,
 }
 
@@ -164,7 +164,7 @@ pub enum Variable {
     Bin,
     /// The home of the hub.
     Home,
-    /// The login name of the person.
+    /// The login name of the user.
     User,
     /// The hub's port.
     Port,
@@ -176,7 +176,7 @@ pub enum Variable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u64);
 
-/// Why a text is no descriptor.
+/// Why a text is not a valid descriptor.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct BadDescriptor {
@@ -198,10 +198,10 @@ impl Descriptor {
         })
     }
 
-    /// The one of this plain name that is built in.
+    /// The built-in one with this plain name.
     #[must_use]
     pub fn embedded(name: &str) -> Option<Self> {
-        // A test reads every file that is built in.
+        // A test parses every built-in file.
         embedded::unit(name).and_then(|text| Self::parse(text).ok())
     }
 }

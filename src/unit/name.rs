@@ -14,17 +14,17 @@ pub struct UnitName {
     part: Part,
 }
 
-/// A unit is one or two objects of its manager.
+/// A unit consists of one or two objects of its manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The process: a systemd service, a launchd job.
     Service,
-    /// The socket that systemd holds for it. launchd has none of ours.
+    /// The socket that systemd opens for it. launchd has none of ours.
     Socket,
 }
 
-/// Why this is no name of a unit.
+/// Why a text is not a unit name.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "unit name {0:?} is not plain: it takes a-z, 0-9 and -, begins with a letter, and has at most {MAX} characters"
@@ -60,7 +60,7 @@ impl UnitName {
         Self { name: self.name.clone(), part: Part::Socket }
     }
 
-    /// The service that a socket belongs to; a service itself.
+    /// The service that a socket belongs to; of a service, itself.
     #[must_use]
     pub fn service(&self) -> Self {
         Self { name: self.name.clone(), part: Part::Service }
@@ -72,13 +72,13 @@ impl UnitName {
         &self.name
     }
 
-    /// Which object of the manager.
+    /// Which object of the manager it is.
     #[must_use]
     pub fn part(&self) -> Part {
         self.part
     }
 
-    /// As systemd calls it: `parachute-hub.service`, `parachute-hub.socket`.
+    /// Its name for systemd: `parachute-hub.service`, `parachute-hub.socket`.
     #[must_use]
     pub fn systemd(&self) -> String {
         let suffix = match self.part {
@@ -88,7 +88,7 @@ impl UnitName {
         format!("parachute-{}.{suffix}", self.name)
     }
 
-    /// As launchd calls it: `computer.parachute.hub`. The plist has this name and `.plist`.
+    /// Its name for launchd: `computer.parachute.hub`. The plist has this name and `.plist`.
     #[must_use]
     pub fn label(&self) -> String {
         format!("computer.parachute.{}", self.name)
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_manager_has_its_name_for_it() {
+    fn names_for_each_manager() {
         let hub = UnitName::hub();
         assert_eq!(
             (hub.systemd(), hub.socket().systemd(), hub.label()),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_names_are_names_also_when_read_back() {
+    fn only_plain_names_are_accepted_also_when_deserialised() {
         for bad in ["", "a/b", "..", "Hub", "a b", "a%i", "1a", "a.b", "-a", &"a".repeat(65)] {
             assert!(UnitName::new(bad).is_err(), "{bad}");
         }

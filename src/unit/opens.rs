@@ -1,10 +1,11 @@
-//! Which lines of a systemd unit have its manager open a path below a person's directory. Pure.
+//! Which lines of a systemd unit make its manager open a path below a user's directory. Pure.
 //!
-//! The manager opens such a path with its own rights, before the unit's program runs as anybody: in the system's manager
-//! that is PID 1, or a child of it that is still root (systemd.exec(5)). Whoever controls the path then decides what root
-//! reads or writes, by a link, and whether PID 1 ever goes on, by a FIFO. None of our units has such a line; the one that
-//! they had, `EnvironmentFile=`, and what a drop-in adds are found here. launchd is no case of it: it opens the files of a
-//! job in the job's own process, as its user (launchd's core.c, `job_setup_attributes`).
+//! The manager opens such a path with its own rights, before the unit's program runs as the user: for the system
+//! manager that is PID 1, or a child of it that is still root (systemd.exec(5)). A user who controls the path then
+//! decides what root reads or writes, by a link, and whether PID 1 continues at all, by a FIFO. None of our units has
+//! such a line; the one that they had, `EnvironmentFile=`, and lines in drop-ins are found here. launchd is not
+//! affected: it opens the files of a job in the job's own process, as its user (launchd's core.c,
+//! `job_setup_attributes`).
 
 use std::path::Path;
 
@@ -15,11 +16,11 @@ pub struct Opens {
     pub line: usize,
     /// `EnvironmentFile`, `StandardOutput` …
     pub key: String,
-    /// What it opens, as it is written.
+    /// The path, as written.
     pub path: String,
 }
 
-/// Keys of which the value is a path, after these words before it.
+/// Keys whose value is a path, and the words that may stand before it.
 const KEYS: [(&str, &[&str]); 7] = [
     ("EnvironmentFile", &["-", ""]),
     ("PIDFile", &[""]),
@@ -30,7 +31,7 @@ const KEYS: [(&str, &[&str]); 7] = [
     ("LoadCredentialEncrypted", &[""]),
 ];
 
-/// The lines of a unit or drop-in that open something below one of these directories.
+/// The lines of a unit or drop-in that open a path below one of these directories.
 #[must_use]
 pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
     let mut found: Vec<Opens> = Vec::new();
@@ -39,7 +40,7 @@ pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
         let (key, value) = (key.trim(), value.trim());
         let Some((_, words)) = KEYS.iter().find(|(known, _)| *known == key) else { continue };
         if value.is_empty() {
-            // An empty assignment takes back the earlier ones: systemd.exec(5).
+            // An empty assignment resets the earlier ones: systemd.exec(5).
             found.retain(|opens| opens.key != key);
             continue;
         }
@@ -50,7 +51,7 @@ pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
         };
         let Some(path) = words.iter().find_map(|word| value.strip_prefix(word)) else { continue };
         let literal = literal(path);
-        // What a pattern begins with may lie above the directory, and match in it.
+        // The fixed start of a pattern may lie above the directory and still match in it.
         let may_match = |dir: &Path| {
             Path::new(&literal.text).starts_with(dir)
                 || (literal.is_cut && dir.to_string_lossy().starts_with(&literal.text))
@@ -62,7 +63,7 @@ pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
     found
 }
 
-/// Lines that count, with the number of the first of those that are joined by a backslash: systemd.syntax(7).
+/// Logical lines, with the number of the first of those that are joined by a backslash: systemd.syntax(7).
 fn logical(text: &str) -> Vec<(usize, String)> {
     let (mut found, mut open): (Vec<(usize, String)>, bool) = (Vec::new(), false);
     for (at, line) in text.lines().enumerate() {
@@ -83,7 +84,7 @@ fn logical(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The beginning of a glob(7) pattern that stands for itself.
+/// The literal beginning of a glob(7) pattern.
 struct Literal {
     text: String,
     is_cut: bool,

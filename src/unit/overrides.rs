@@ -1,4 +1,4 @@
-//! What a person changes about a unit: the table `[unit]` of `<HOME>/hub.toml`.
+//! The user's changes to a unit: the table `[unit]` of `<HOME>/hub.toml`.
 //!
 //! ```toml
 //! [unit]
@@ -21,19 +21,19 @@ use super::descriptor::{Hardening, line_of};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
-    /// More environment. No place for secrets: any user of the machine may ask systemd for it.
+    /// More environment. Not for secrets: any user of the machine can query it from systemd.
     pub env: BTreeMap<String, String>,
     /// Directories that are searched before those of the unit.
     pub path: Vec<PathBuf>,
     /// Limits for the unit as a whole.
     pub limits: Limits,
-    /// Instead of the unit's own level.
+    /// Replaces the unit's own level.
     pub hardening: Option<Hardening>,
-    /// Whether the manager holds the socket, where it can and the unit wants one.
+    /// Whether the manager opens the socket, where it can and the unit has one.
     pub socket: bool,
 }
 
-/// Limits. Absent: the manager's own.
+/// Limits. Absent: the manager's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -71,7 +71,7 @@ impl Default for Overrides {
     }
 }
 
-/// Reads the table out of the text of `hub.toml`. Other tables belong to other readers.
+/// Parses the table from the text of `hub.toml`. Other tables belong to other readers.
 ///
 /// # Errors
 /// [`BadOverrides`].

@@ -1,4 +1,4 @@
-//! What a unit that lies on disk says: which home it serves, as whom, and on which port. Pure.
+//! Reads from a unit file on disk which home it serves, as which user, and on which port. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::target::Target;
 use super::token::{SystemdAssignment, XmlText};
 
-/// Says which home a unit serves.
+/// The variable that names the home of a unit.
 const HOME: &str = "PARACHUTE_HOME";
 
 /// Whether `text`, the file of a unit, sets exactly this home.
@@ -45,7 +45,8 @@ pub fn port(text: &str, target: &Target) -> Option<u16> {
     }
 }
 
-/// The home that `text`, the file of a service, sets. `None`: it sets none, or in a way that only its manager can read.
+/// The home that `text`, the file of a service, sets. `None`: it sets none, or in a way that only its manager can
+/// expand.
 #[must_use]
 pub fn home(text: &str, target: &Target) -> Option<PathBuf> {
     match target {
@@ -60,11 +61,11 @@ pub fn home(text: &str, target: &Target) -> Option<PathBuf> {
     .filter(|home| home.is_absolute())
 }
 
-/// As whom `text`, the file of a service, runs: a login name, or a number. `None`: as whoever its manager runs as.
+/// The user as which `text`, the file of a service, runs: a login name, or a number. `None`: the user of its manager.
 #[must_use]
 pub fn person(text: &str, target: &Target) -> Option<String> {
     match target {
-        // Of several lines the last counts, and an empty one unsets it: systemd.syntax(7).
+        // The last of several lines counts, and an empty one unsets it: systemd.syntax(7).
         Target::Systemd { .. } => {
             let last = text.lines().filter_map(|line| line.trim().strip_prefix("User=")).next_back()?;
             specifier_free(last.trim()).filter(|user| !user.is_empty())
@@ -73,13 +74,13 @@ pub fn person(text: &str, target: &Target) -> Option<String> {
     }
 }
 
-/// The TCP ports on which a socket of systemd listens: its file, then its drop-ins in their order.
+/// The TCP ports on which a socket of systemd listens: its file, then its drop-ins in order.
 #[must_use]
 pub fn listens<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u16> {
     let mut ports = Vec::new();
     for line in texts.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("ListenStream=")) {
         match line.trim() {
-            // systemd.socket(5): an empty one takes back all before it.
+            // systemd.socket(5): an empty assignment resets all before it.
             "" => ports.clear(),
             address => ports.extend(address.rsplit(':').next().and_then(|port| port.parse::<u16>().ok())),
         }
@@ -96,7 +97,8 @@ fn value_of(text: &str, key: &str) -> Option<String> {
     Some(plain.into_iter().fold(value.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain)))
 }
 
-/// Words as systemd splits and unescapes them: systemd.syntax(7), QUOTING. One whose quote or escape is no such is left out.
+/// Words as systemd splits and unescapes them: systemd.syntax(7), QUOTING. A word with an invalid quote or escape is
+/// left out.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.chars().peekable();
@@ -133,14 +135,14 @@ fn escaped(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> 
         'n' => return Some('\n'),
         'r' => return Some('\r'),
         plain @ ('\\' | '"' | '\'' | ' ') => return Some(plain),
-        // Others are for what we do not write.
+        // We write no other escapes.
         _ => return None,
     };
     let code: String = rest.take(2).collect();
     char::from_u32(u32::from_str_radix(&code, radix).ok()?)
 }
 
-/// `%%` is a percent sign; any other specifier is for the manager to fill in: systemd.unit(5).
+/// `%%` is a percent sign; any other specifier is for the manager to expand: systemd.unit(5).
 fn specifier_free(text: &str) -> Option<String> {
     let plain = text.replace("%%", "\u{0}");
     (!plain.contains('%')).then(|| plain.replace('\u{0}', "%"))
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_wrote_by_hand_is_read_as_systemd_reads_it() {
+    fn handwritten_units_are_read_by_systemds_rules() {
         let target: Target = "systemd-system".parse().unwrap();
         let home = |text: &str| super::home(text, &target).map(|home| home.display().to_string());
         let some = |text: &str| Some(text.to_owned());

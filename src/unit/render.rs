@@ -1,4 +1,4 @@
-//! A unit as text, for one manager. Total: a value is escaped, or refused by name.
+//! A unit as text, for one manager. Every value is escaped, or refused by name.
 
 use std::ffi::OsStr;
 
@@ -50,7 +50,7 @@ fn file(unit: &UnitName, template: &str, view: &impl Serialize) -> Result<Render
 
 fn fill(template: &str, view: &impl Serialize) -> tera::TeraResult<String> {
     let mut tera = Tera::new();
-    // No escaping by Tera: it knows HTML only, and every value is a token that has been escaped for its place.
+    // No escaping by Tera: it knows HTML only, and every value is a token that is already escaped for its place.
     tera.autoescape_on(Vec::<&str>::new());
     tera.add_raw_templates(embedded::TEMPLATES)?;
     tera.render(template, &Context::from_serialize(view)?)

@@ -1,5 +1,5 @@
-//! The search path of a unit: a known list, never the whole of a shell's. Which of the directories are there, the
-//! caller finds out.
+//! The search path of a unit: a fixed list, never the PATH of a shell. The caller finds out which of the directories
+//! exist.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::target::Target;
 use super::token::Refused;
 
-/// Below the person's own directory: where people and their tool managers put programs.
+/// Below the user's home directory: where users and their tool managers put programs.
 const OWN: [&str; 11] = [
     ".local/bin",
     "bin",
@@ -52,7 +52,7 @@ const MACOS: [&str; 10] = [
     "/sbin",
 ];
 
-/// Where programs may be, in the order in which they are looked for.
+/// Where programs may be, in search order.
 #[must_use]
 pub fn candidates(person_home: Option<&Path>, target: &Target) -> Vec<PathBuf> {
     let host: &[&str] = match target {
@@ -66,7 +66,7 @@ pub fn candidates(person_home: Option<&Path>, target: &Target) -> Vec<PathBuf> {
 /// These directories, then those of `path`, each once.
 ///
 /// # Errors
-/// [`Refused`]: a directory is not absolute, or holds the separator.
+/// [`Refused`]: a directory is not absolute, or contains the separator.
 pub fn joined(dirs: &[PathBuf], path: &OsStr) -> Result<OsString, Refused> {
     for dir in dirs {
         let refused = |because| Err(Refused::new("path", dir.as_os_str(), because));

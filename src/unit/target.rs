@@ -1,4 +1,4 @@
-//! For whom a unit is written.
+//! The manager for which a unit is written.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,38 +11,38 @@ use serde::{Deserialize, Serialize};
 pub enum Scope {
     /// PID 1: `/etc/systemd/system`, needs root.
     System,
-    /// One for each person: `systemctl --user`.
+    /// One for each user: `systemctl --user`.
     User,
 }
 
-/// launchd's two kinds of jobs, by where their plist lies: launchctl(1), launchd(8).
+/// launchd's two kinds of jobs, by the directory of their plist: launchctl(1), launchd(8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
-    /// `~/Library/LaunchAgents`: lives from login to logout.
+    /// `~/Library/LaunchAgents`: runs from login to logout.
     Agent,
-    /// `/Library/LaunchDaemons`: lives from boot on, needs root.
+    /// `/Library/LaunchDaemons`: runs from boot on, needs root.
     Daemon,
 }
 
 /// The format of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Unit files for this scope, with no key that this version does not know.
+    /// Unit files for this scope, without keys that this version does not know.
     Systemd {
-        /// Whose manager.
+        /// The system's manager or a user's.
         scope: Scope,
         /// `systemctl --version`, first number.
         version: u32,
     },
     /// A property list.
     Launchd {
-        /// Where it goes.
+        /// Agent or daemon.
         kind: JobKind,
     },
 }
 
-/// The oldest systemd we write for.
+/// The oldest systemd that units are written for.
 pub const OLDEST_SYSTEMD: u32 = 252;
 
 impl fmt::Display for Target {
@@ -56,7 +56,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// No such target.
+/// The text names no target.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no target {0:?}: systemd-user, systemd-system, launchd-agent, launchd-daemon")]
 pub struct NoTarget(pub String);

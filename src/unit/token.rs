@@ -1,5 +1,5 @@
-//! Values as a service manager's file takes them. The only way to make a token escapes the value for its place in
-//! the file, or refuses it by name; a template cannot get hold of anything else.
+//! Values escaped for a service manager's file. The only way to make a token escapes the value for its place in
+//! the file, or refuses it by name; templates accept nothing else.
 //!
 //! Measured with systemd 252, in system scope: bytes that are not UTF-8, and Unicode's non-characters, do reach a
 //! program through `\xNN` in `ExecStart=`, but from then on `systemctl show` fails for that unit ("Failed to get
@@ -16,16 +16,16 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} cannot be {value:?}: {because}")]
 pub struct Refused {
-    /// Whose value: `argv[2]`, `env.PATH`, `hub.toml [unit] socket`.
+    /// The key of the value: `argv[2]`, `env.PATH`, `hub.toml [unit] socket`.
     pub key: String,
-    /// The value; bytes that are no text as `\xNN`.
+    /// The value; bytes that are not UTF-8 as `\xNN`.
     pub value: String,
     /// Why, a fragment.
     pub because: &'static str,
 }
 
 impl Refused {
-    /// This value of this key.
+    /// Refuses this value of this key.
     #[must_use]
     pub fn new(key: impl Into<String>, value: &OsStr, because: &'static str) -> Self {
         let value = value.to_str().map_or_else(|| value.as_bytes().escape_ascii().to_string(), str::to_owned);
@@ -45,7 +45,7 @@ pub struct SystemdProgram(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SystemdAssignment(String);
 
-/// The rest of a line that systemd takes as it is, but for specifiers: `Description=`, `User=`.
+/// The rest of a line that systemd takes literally, except for specifiers: `Description=`, `User=`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SystemdText(String);
 
@@ -54,7 +54,7 @@ pub struct SystemdText(String);
 pub struct XmlText(String);
 
 impl SystemdWord {
-    /// Quoted where it must be. `$` is doubled, since `${X}` is expanded in quotes too.
+    /// Quoted where needed. `$` is doubled, since `${X}` is expanded in quotes too.
     ///
     /// # Errors
     /// [`Refused`].
@@ -64,10 +64,10 @@ impl SystemdWord {
 }
 
 impl SystemdProgram {
-    /// The word itself where systemd takes it. It refuses quotes, backslashes and control characters in the name of
-    /// a program however they are escaped ("Executable name contains special characters", measured with 252), and
-    /// would expand `${X}` in what the program sees as its own name: then a shell is put in between, which becomes
-    /// the program and leaves the process id as it is.
+    /// The word itself where systemd accepts it. It refuses quotes, backslashes and control characters in the name of
+    /// a program, however they are escaped ("Executable name contains special characters", measured with 252), and
+    /// would expand `${X}` in the program's `argv[0]`: then a shell is put in between, which execs the program and
+    /// keeps the process id.
     ///
     /// # Errors
     /// [`Refused`]; also when the path is not absolute.
@@ -88,18 +88,18 @@ impl SystemdProgram {
 impl SystemdAssignment {
     /// The whole assignment in quotes; `$` is literal here.
     ///
-    /// # Errors
+    /// [`Refused`]; also when the name is invalid.
     /// [`Refused`]; also when the name is none.
     pub fn new(name: &str, raw: &OsStr) -> Result<Self, Refused> {
         let key = env_key(name)?;
         let value = systemd(&key, raw)?;
-        // A quoted word even where it could do without: one look tells where it ends.
+        // Always quoted, even where not needed: the end of the word is then obvious.
         Ok(Self(in_quotes(&format!("{name}={value}"), "$")))
     }
 }
 
 impl SystemdText {
-    /// As it is, `%` doubled.
+    /// Literally, with `%` doubled.
     ///
     /// # Errors
     /// [`Refused`].
@@ -115,7 +115,7 @@ impl SystemdText {
 }
 
 impl XmlText {
-    /// Escaped; a carriage return as a reference, because a parser makes a line feed of a bare one (XML 1.0, 2.11).
+    /// Escaped; a carriage return as a reference, because a parser turns a bare one into a line feed (XML 1.0, 2.11).
     ///
     /// # Errors
     /// [`Refused`] for what XML 1.0, 2.2 does not allow, not even as a reference.
@@ -136,7 +136,7 @@ impl XmlText {
     }
 }
 
-/// `env.NAME`, if it is a name: POSIX.1, 8.1, which is all that systemd takes.
+/// `env.NAME`, if the name is valid: POSIX.1, 8.1, which is all that systemd accepts.
 pub(super) fn env_key(name: &str) -> Result<String, Refused> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(plain) {
@@ -146,7 +146,7 @@ pub(super) fn env_key(name: &str) -> Result<String, Refused> {
     Ok(format!("env.{name}"))
 }
 
-/// Text without NUL: no argument and no variable has one, whatever the format.
+/// Text without NUL: no argument and no variable can contain one, in any format.
 fn text<'a>(key: &str, raw: &'a OsStr) -> Result<&'a str, Refused> {
     let text = raw.to_str().ok_or_else(|| Refused::new(key, raw, "it is not UTF-8"))?;
     if text.contains('\0') {
@@ -155,8 +155,8 @@ fn text<'a>(key: &str, raw: &'a OsStr) -> Result<&'a str, Refused> {
     Ok(text)
 }
 
-/// What systemd takes at all. A line break could be written as `\n`, but nothing of ours needs one, and no reader of
-/// the file expects one.
+/// What systemd accepts at all. A line break could be written as `\n`, but none of our values needs one, and no reader
+/// of the file expects one.
 fn systemd<'a>(key: &str, raw: &'a OsStr) -> Result<&'a str, Refused> {
     let text = text(key, raw)?;
     if text.contains('\n') {

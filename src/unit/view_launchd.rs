@@ -1,4 +1,4 @@
-//! A unit as launchd's template takes it: tokens, numbers, and words of our own; launchd.plist(5).
+//! A unit for launchd's template: tokens, numbers, and fixed words; launchd.plist(5).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,14 +10,14 @@ use super::descriptor::{Hardening, Signal};
 use super::target::JobKind;
 use super::token::{Refused, XmlText, env_key};
 
-/// launchd's own default, written down so that nobody looks for it.
+/// launchd's own default, written out so that it is visible.
 const THROTTLE: u64 = 10;
 
-/// Every session there is. With the default, `Aqua`, a job loaded over ssh is thrown out when its person logs in at
+/// All session types. With the default, `Aqua`, a job loaded over ssh is removed when its user logs in at
 /// the screen: Homebrew's `service.rb` writes the same list.
 const SESSIONS: [&str; 5] = ["Aqua", "Background", "LoginWindow", "StandardIO", "System"];
 
-/// There on every macOS; without it programs take their text for ASCII.
+/// Exists on every macOS; without it programs take their text for ASCII.
 const LANG: &str = "en_US.UTF-8";
 
 /// `job.plist.tera`.
@@ -78,8 +78,8 @@ pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
     })
 }
 
-/// What launchd has no word for is refused where a person asked for it. `ready`, `watchdog`, `oom` and the socket
-/// are wishes: the hub does without them.
+/// Refuses what launchd cannot express where the user asked for it. `ready`, `watchdog`, `oom` and the socket
+/// are optional: the hub works without them.
 fn expressible(unit: &Unit) -> Result<(), Refused> {
     let refused = |key: &str, value: &str, because| Err(Refused::new(key, OsStr::new(value), because));
     if unit.hardening == Hardening::Strict {
@@ -90,7 +90,7 @@ fn expressible(unit: &Unit) -> Result<(), Refused> {
         return refused("limits.memory", &memory.0.to_string(), because);
     }
     if let Some(tasks) = unit.limits.tasks {
-        // NumberOfProcesses counts all processes of the person, and would starve the login session.
+        // NumberOfProcesses counts all processes of the user, and would starve the login session.
         return refused("limits.tasks", &tasks.to_string(), "launchd cannot limit the tasks of one job");
     }
     if unit.stop.signal != Signal::Term {
@@ -99,7 +99,7 @@ fn expressible(unit: &Unit) -> Result<(), Refused> {
     Ok(())
 }
 
-/// What the descriptor says, and what a login would have set: launchd starts jobs with little more than a PATH.
+/// The descriptor's environment, and what a login would have set: launchd starts jobs with little more than a PATH.
 fn environment(unit: &Unit) -> Result<Vec<Variable>, Refused> {
     let mut all: BTreeMap<&str, OsString> = BTreeMap::from([("LANG", LANG.into())]);
     if let Some(person) = &unit.person {

@@ -1,4 +1,4 @@
-//! A unit as systemd's templates take it: tokens, numbers, and words of our own. Which words, and for which version
+//! A unit for systemd's templates: tokens, numbers, and fixed words. Which words, and for which version
 //! and scope, is decided here.
 
 use std::ffi::OsStr;
@@ -11,11 +11,11 @@ use super::overrides::Limits;
 use super::target::Scope;
 use super::token::{Refused, SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
 
-/// How long a unit that says when it is ready may take to say so, seconds.
+/// How long a unit with `Type=notify` may take to become ready, seconds.
 const START_WITHIN: u64 = 60;
 
 /// The first version with `RestartSteps=` and `RestartMaxDelaySec=`: systemd.service(5), "Added in version 254". An
-/// older one ignores them and logs a line at each load.
+/// older one ignores them and logs a warning at each load.
 const GROWING_PAUSES: u32 = 254;
 
 /// `service.tera`.
@@ -41,8 +41,8 @@ pub(super) struct ServiceView {
     wanted_by: &'static str,
 }
 
-/// What only a unit of the whole system has. A user's manager fails a unit with `User=`, even the own name
-/// (216/GROUP, measured with 252); so a user's unit has no place to put it.
+/// What only a system unit has. A user's manager fails a unit with `User=`, even with the user's own name
+/// (216/GROUP, measured with 252); so a user unit has no such field.
 #[derive(Debug, Serialize)]
 struct System {
     user: SystemdText,
@@ -127,8 +127,8 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
         program,
         words: words.collect::<Result<_, _>>()?,
         environment: environment.collect::<Result<_, _>>()?,
-        // Else the name of the executable, which is the shell's where one is in between; and the last words of a
-        // program that ends at once are found by this name when they are not yet filed under the unit.
+        // Else the name of the executable, which is the shell's where one is in between. The last lines of a
+        // program that exits at once are found by this name if the journal has not yet assigned them to the unit.
         identifier: format!("parachute-{}", unit.name.plain()),
         restart: unit.restart.as_ref().map(|restart| RestartView::of(restart, version)),
         stop: StopView {
@@ -170,7 +170,7 @@ pub(super) fn socket(unit: &Unit) -> Result<Option<SocketView>, Refused> {
     }))
 }
 
-/// Root only where somebody said so: a unit of the system without `User=` would run every module as root.
+/// Root only on request: a system unit without `User=` would run every module as root.
 fn person(unit: &Unit) -> Result<SystemdText, Refused> {
     let name = unit.person.as_deref().unwrap_or_default();
     if name.is_empty() {
@@ -183,8 +183,8 @@ fn person(unit: &Unit) -> Result<SystemdText, Refused> {
 impl RestartView {
     fn of(restart: &Restart, version: u32) -> Self {
         let give_up = restart.give_up;
-        // Even if every pause were the longest one, all starts would fit into half of the window: growing pauses
-        // must not lift the ceiling.
+        // Even if every delay were the longest one, all starts would fit into half of the window: growing delays
+        // must not disable the limit.
         let longest = give_up.within.0 / (2 * u64::from(give_up.starts.max(1)));
         let grows = version >= GROWING_PAUSES && longest > restart.delay.0 && give_up.starts > 1;
         let codes: Vec<String> = restart.final_exit.iter().map(ToString::to_string).collect();
@@ -209,8 +209,8 @@ fn limits(limits: &Limits) -> Vec<Limit> {
     all.into_iter().flatten().collect()
 }
 
-/// Kept by every kind of manager: systemd.exec(5) says of each that it needs no privilege. Not among them, on
-/// purpose: `MemoryDenyWriteExecute=`, which ends every JIT.
+/// Supported by every kind of manager: systemd.exec(5) says of each that it needs no privilege. Not among them, on
+/// purpose: `MemoryDenyWriteExecute=`, which breaks every JIT.
 const SAFE: [Rule; 5] = [
     Rule { key: "NoNewPrivileges", value: "yes" },
     Rule { key: "LockPersonality", value: "yes" },
@@ -219,14 +219,14 @@ const SAFE: [Rule; 5] = [
     Rule { key: "SystemCallArchitectures", value: "native" },
 ];
 
-/// Likewise, but modules may miss them: browsers and containers make namespaces.
+/// Likewise, but modules may need what these forbid: browsers and containers create namespaces.
 const STRICT: [Rule; 2] = [
     Rule { key: "RestrictNamespaces", value: "yes" },
     Rule { key: "RestrictAddressFamilies", value: "AF_UNIX AF_INET AF_INET6 AF_NETLINK" },
 ];
 
-/// Only in a unit of the system. A user's manager fails a unit with a capability set (218/CAPABILITIES, measured with
-/// 252), and ignores the mount-type ones in silence, which would be a promise that nobody keeps.
+/// Only in a system unit. A user's manager fails a unit with a capability set (218/CAPABILITIES, measured with
+/// 252), and silently ignores the mount-type ones, so they would have no effect.
 const STRICT_SYSTEM: [Rule; 7] = [
     Rule { key: "CapabilityBoundingSet", value: "" },
     Rule { key: "ProtectSystem", value: "full" },

@@ -1,4 +1,4 @@
-//! A module that becomes hundreds of processes, deaf ones, in sessions of their own.
+//! A module that forks hundreds of processes, which ignore SIGTERM, in their own sessions.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::scale::Scale;
 use crate::support::eventually;
 use crate::support::world::{World, fixture};
 
-/// Every one of them is of the module: a restart ends them all, and so does a stop.
+/// All of them belong to the module: a restart ends them all, and so does a stop.
 pub fn goes_off(scale: &Scale) {
     let world = World::new();
     let depth: u32 = scale.of(6, 10);
@@ -31,6 +31,6 @@ pub fn goes_off(scale: &Scale) {
     eventually("it went off", || of_bomb() == all);
     assert_eq!(world.op("bomb", "stop")["ok"], true, "{}", world.hub_log());
     assert_eq!(of_bomb(), 0, "{}", world.hub_log());
-    assert_eq!(world.ready("plain"), plain, "its neighbour never noticed");
+    assert_eq!(world.ready("plain"), plain, "its neighbour keeps running");
     watch.ends();
 }

@@ -1,4 +1,4 @@
-/* Adds the seconds that the file $CLOCK_OFFSET holds (a long, native order) to the wall clock of one process: LD_PRELOAD. */
+/* LD_PRELOAD: adds the seconds in the file $CLOCK_OFFSET (a long, native order) to the wall clock of one process. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-//! The wall clock jumps, for the hub alone: `clock.c` stands between it and the C library.
+//! The wall clock jumps, for the hub alone: `clock.c` wraps the C library's clock.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
@@ -12,10 +12,10 @@ use crate::scale::Scale;
 use crate::support::world::{World, fixture};
 use crate::support::{eventually, http};
 
-/// Seconds. A day, a suspended year, a battery that died.
+/// Seconds: a day, a suspended year, a dead battery.
 const JUMPS: [i64; 6] = [86_400, -86_400, 400_000_000, -1_700_000_000, 3600, 0];
 
-/// Crashes are counted, waited for and told as before, whatever the wall says.
+/// Crashes are counted, delayed and reported as before, whatever the wall clock shows.
 pub fn jumps(_: &Scale) {
     let world = World::new();
     let program = fixture();
@@ -55,7 +55,7 @@ pub fn jumps(_: &Scale) {
     watch.ends();
 }
 
-/// What bends the clock; `None` where it cannot be built.
+/// The library that shifts the clock; `None` where it cannot be built.
 fn library(world: &World) -> Option<PathBuf> {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) {
         return None;

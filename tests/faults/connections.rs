@@ -1,4 +1,4 @@
-//! More connections than anybody has, and a hub without descriptors.
+//! More connections than usual, and a hub without free descriptors.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ fn crashes(world: &World, port: u16) {
     eventually("it is respawned", || restarts() > before && world.view("plain")["ready"] == true);
 }
 
-/// Whoever connects and says nothing, or one byte now and then, holds up nobody else.
+/// A client that connects and sends nothing, or one byte now and then, blocks no other client.
 pub fn idle_and_slow(scale: &Scale) {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap_or_else(|error| eprintln!("{soft} stay: {error}"));
@@ -40,7 +40,7 @@ pub fn idle_and_slow(scale: &Scale) {
     for at in 0..scale.of(20, 120) {
         // One byte of the request each, from some of them.
         for stream in open.iter_mut().take(100) {
-            // Whoever is too slow is hung up on: that is the hub's right.
+            // The hub may close a connection that is too slow.
             let _ = stream.write_all(&words.as_bytes()[at % words.len()..=at % words.len()]);
         }
         watch.holds();
@@ -54,12 +54,12 @@ pub fn idle_and_slow(scale: &Scale) {
     watch.ends();
 }
 
-/// Whatever the hub frees is taken by the next idle connection; modules crash meanwhile.
+/// Every descriptor that the hub frees is taken by the next idle connection; modules crash meanwhile.
 pub fn no_descriptors(scale: &Scale) {
     const FEW: usize = 64;
     let world = World::new();
     let program = fixture();
-    // It crashes once a round, and many rounds are no crash loop.
+    // It crashes once a round, and many rounds are not a crash loop.
     let often = json!({ "restart": { "max": 1_000_000, "cap": "200ms" } });
     let port = world.define("plain", &[program.to_str().unwrap(), "server"], often);
     world.module("wrapper", &["--child"]);

@@ -1,4 +1,4 @@
-//! No room in the home, and a home that cannot be written: a small file system of its own under it.
+//! A full home, and a home that cannot be written: on its own small file system.
 
 use std::process::Command;
 
@@ -10,21 +10,21 @@ use crate::scale::Scale;
 use crate::support::world::{Outcome, World};
 use crate::support::{eventually, http};
 
-/// A world whose hub sees its home on 4 MB of their own, in a mount namespace that nobody else is in.
+/// A world whose hub has its home on a file system of 4 MB, in its own mount namespace.
 struct Small {
     world: World,
     port: u16,
 }
 
 impl Small {
-    /// `None` where nobody may mount.
+    /// `None` where mounting is not allowed.
     fn new() -> Option<Self> {
         if !geteuid().is_root() || cfg!(not(target_os = "linux")) {
             eprintln!("skipped: only root can mount a small file system");
             return None;
         }
         let world = World::new();
-        // It crashes once a round, and many rounds are no crash loop.
+        // It crashes once a round, and many rounds are not a crash loop.
         let often = json!({ "kill_timeout": "300ms", "restart": { "max": 1_000_000, "cap": "200ms" } });
         let port = world.define("plain", &[fixture().as_str(), "server"], often);
         Some(Self { world, port })
@@ -44,7 +44,7 @@ impl Small {
         eventually("the hub answers", || health().is_some_and(|answer| answer.status == 200));
     }
 
-    /// A command where the hub sees what it sees.
+    /// A command in the hub's mount namespace.
     fn inside(&self, command: &Command) -> Outcome {
         let mut enter = Command::new("nsenter");
         enter.args(["-t", &self.world.hub_pid().to_string(), "-m", "--"]).arg(command.get_program());
@@ -66,7 +66,7 @@ impl Small {
         self.inside(&command)
     }
 
-    /// What `status --json` says of the module.
+    /// The module in `status --json`.
     fn view(&self) -> serde_json::Value {
         let said = self.verb(&["status", "--json"]);
         let status: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_default();
@@ -82,7 +82,7 @@ fn fixture() -> String {
     crate::support::world::fixture().to_str().unwrap().to_owned()
 }
 
-/// Whatever cannot be written is told, what was there stays as it was, and a crash is no end.
+/// Every failed write is reported, existing files stay unchanged, and a crash is followed by a restart.
 fn without_writing(small: &Small, spoil: &str, mend: &str, rounds: usize) {
     let world = &small.world;
     let watch = Watch::over(world);
@@ -115,14 +115,14 @@ fn without_writing(small: &Small, spoil: &str, mend: &str, rounds: usize) {
     watch.at_rest();
 }
 
-/// Nothing more fits.
+/// The disk is full.
 pub fn full(scale: &Scale) {
     let Some(small) = Small::new() else { return };
     let fill = "cat /dev/zero > \"$1/hog\" 2> /dev/null; test -s \"$1/hog\"";
     without_writing(&small, fill, "rm \"$1/hog\"", scale.of(1, 100));
 }
 
-/// What is opened from now on cannot be written, as after an error of the disk.
+/// Files opened from now on cannot be written, as after a disk error.
 pub fn read_only(scale: &Scale) {
     let Some(small) = Small::new() else { return };
     // A file system with files open for writing is not made read-only; one mounted over it is.

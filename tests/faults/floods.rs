@@ -1,4 +1,4 @@
-//! More lines than the disk may hold.
+//! More output than the disk may hold.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::world::{World, fixture};
 const MAX_BYTES: u64 = 1_000_000;
 const KEEP: u64 = 3;
 
-/// What is kept is bounded on disk and in memory, and it is the end of what was written.
+/// The kept output is limited on disk and in memory, and it is the end of the output.
 pub fn rotated(scale: &Scale) {
     let world = World::new();
     let program = fixture();
@@ -23,7 +23,7 @@ pub fn rotated(scale: &Scale) {
     world.start_hub();
     let mut most = 0;
     watch.holds_while_flooded(|| most = most.max(on_disk(&world)));
-    // A batch may go over the edge of a file, none goes far.
+    // A batch may exceed the limit of a file a little.
     assert!(most <= (KEEP + 2) * MAX_BYTES, "{most} bytes at once");
     assert!(most >= (KEEP - 1) * MAX_BYTES, "{most} bytes: nothing was kept");
     let _ = world.ready("flood");
@@ -32,6 +32,6 @@ pub fn rotated(scale: &Scale) {
 
 fn on_disk(world: &World) -> u64 {
     let files = std::fs::read_dir(world.home().join("flood/logs")).into_iter().flatten().flatten();
-    // One may be renamed away in between.
+    // A file may be renamed meanwhile.
     files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
 }

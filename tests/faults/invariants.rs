@@ -1,5 +1,5 @@
-//! What must hold whatever happens: at most one life a module, nothing left after a stop, no foreign process touched, a
-//! hub that answers and stays small, and nothing lost on disk.
+//! Invariants under every fault: at most one run per module, no process left after a stop, no foreign process touched,
+//! a hub that answers and stays small, and no data lost on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::support::processes;
 use crate::support::world::{World, fixture, free_port};
 use crate::support::{eventually, is_late};
 
-/// Memory of its own (RssAnon, proc_pid_status(5)) that no hub of these tests may exceed, in kB. Program text is not in
+/// Limit of a hub's own memory (RssAnon, proc_pid_status(5)) in these tests, in kB. Program text is not in
 /// it: a debug build has a hundred megabytes of that.
 const OWN_MEMORY: u64 = 64 * 1024;
 
@@ -24,7 +24,7 @@ pub struct Watch<'a> {
     rows: Value,
 }
 
-/// A process that is none of the hub's business.
+/// A foreign process.
 struct Stranger {
     what: &'static str,
     child: Child,
@@ -32,7 +32,7 @@ struct Stranger {
 }
 
 impl<'a> Watch<'a> {
-    /// From here on. The world has its modules already.
+    /// Starts watching. The world has its modules already.
     pub fn over(world: &'a World) -> Self {
         let data = world.home().join("vault-data");
         std::fs::create_dir_all(&data).unwrap();
@@ -42,7 +42,7 @@ impl<'a> Watch<'a> {
         watch
     }
 
-    /// With the hub up, now.
+    /// Checks a running hub now.
     #[track_caller]
     pub fn holds(&self) {
         self.one_life_a_module();
@@ -53,7 +53,8 @@ impl<'a> Watch<'a> {
         self.stays_small();
     }
 
-    /// As long as the module `flood` writes; `look` is called now and then. Its length is no matter, but it moves.
+    /// The same while the module `flood` writes; `look` is called now and then. The flood may take long, but it must
+    /// progress.
     #[track_caller]
     pub fn holds_while_flooded(&self, mut look: impl FnMut()) {
         let (mut moved, mut last) = (Instant::now(), String::new());
@@ -62,7 +63,7 @@ impl<'a> Watch<'a> {
             self.holds();
             look();
             let log = self.world.read_or_empty("flood/logs/flood.log");
-            // It listens afterwards: the end of the flood may be the last line of a file that was put aside.
+            // It listens afterwards: the end of the flood may be the last line of a rotated file.
             if log.contains("flood over") || log.contains("listening on") {
                 return;
             }
@@ -76,7 +77,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether a hub runs or not.
+    /// With or without a running hub.
     #[track_caller]
     pub fn one_life_a_module(&self) {
         let mut lives: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -87,7 +88,7 @@ impl<'a> Watch<'a> {
         assert!(lives.values().all(|lives| lives.len() <= 1), "{together:#?}\n{}", self.world.hub_log());
     }
 
-    /// The largest that the hub's own memory may be; on other systems nobody looks.
+    /// Limit of the hub's own memory; not checked on other systems.
     #[track_caller]
     pub fn stays_small(&self) {
         let own = own_memory(self.world.hub_pid());
@@ -106,7 +107,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Stops the hub in order; nothing is left, and nothing was lost.
+    /// Stops the hub; no process is left, and no data was lost.
     #[track_caller]
     pub fn ends(self) {
         self.holds();
@@ -114,12 +115,12 @@ impl<'a> Watch<'a> {
         self.at_rest();
     }
 
-    /// The hub has ended in order: nothing is left, and nothing was lost.
+    /// The hub has stopped: no process is left, and no data was lost.
     #[track_caller]
     pub fn at_rest(self) {
         self.world.expect_no_processes();
         self.strangers_live();
-        assert_eq!(rows(self.world), self.rows, "services.json says something else");
+        assert_eq!(rows(self.world), self.rows, "services.json has changed");
         let now = kept(self.world);
         for (path, bytes) in &self.kept {
             assert_eq!(now.get(path), Some(bytes), "{} is not what it was", path.display());
@@ -138,8 +139,8 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// Look-alikes: the same program with the same words; one that works inside a module's directory; and a module of
-/// another home, mark by mark.
+/// Similar processes: the same program with the same arguments; one that works inside a module's directory; and a
+/// module of another home, with all marks.
 fn strangers(world: &World) -> Vec<Stranger> {
     let start = |what, program: &str, args: &[&str], set: &dyn Fn(&mut Command)| {
         let mut command = Command::new(program);
@@ -166,7 +167,7 @@ fn strangers(world: &World) -> Vec<Stranger> {
     ]
 }
 
-/// What people keep in a home: everything but what the hub writes, and the rows, which are compared by meaning.
+/// The user's files in a home: all except the hub's own files, and the rows, which are compared by meaning.
 fn kept(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     fn walk(dir: &std::path::Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
         for entry in std::fs::read_dir(dir).unwrap().flatten() {
@@ -193,7 +194,7 @@ fn rows(world: &World) -> Value {
     serde_json::from_str(&world.read("services.json")).unwrap()
 }
 
-/// Memory of a process that is nobody else's, in kB.
+/// Memory that a process does not share, in kB.
 pub fn own_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or("0");

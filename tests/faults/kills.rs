@@ -1,4 +1,4 @@
-//! The hub itself is killed, or stops for a while, at any moment.
+//! The hub itself is killed, or frozen for a while, at any moment.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::scale::Scale;
 use crate::support::world::{World, fixture};
 use crate::support::{eventually, http};
 
-/// A worker, a wrapper, a daemon, one that is deaf, and one that crashes all the time.
+/// A worker, a wrapper, a daemon, one that ignores SIGTERM, and one that crashes all the time.
 fn household() -> World {
     let world = World::new();
     let program = fixture();
@@ -26,7 +26,8 @@ fn household() -> World {
 
 const STEADY: [&str; 4] = ["plain", "wrapper", "daemon", "deaf"];
 
-/// Killed while it boots, while it starts modules, while they crash: each next hub owns what the last one left.
+/// Killed while it boots, while it starts modules, while they crash: each next hub takes over the modules of the last
+/// one.
 pub fn of_the_hub(scale: &Scale) {
     let (world, mut random) = (household(), scale.random("kills"));
     let watch = Watch::over(&world);
@@ -48,7 +49,7 @@ pub fn of_the_hub(scale: &Scale) {
     watch.ends();
 }
 
-/// Killed on its way out, with modules told to end and not ended yet.
+/// Killed while it stops, with modules that were signalled and have not ended yet.
 pub fn of_a_hub_that_stops(scale: &Scale) {
     let (world, mut random) = (household(), scale.random("stops"));
     let watch = Watch::over(&world);
@@ -57,7 +58,7 @@ pub fn of_a_hub_that_stops(scale: &Scale) {
         STEADY.into_iter().for_each(|short| _ = world.ready(short));
         world.signal_hub(Signal::SIGTERM);
         std::thread::sleep(Duration::from_millis(random.below(250)));
-        // It may have ended by itself by now; it is not reaped yet, so the pid is its own.
+        // It may have exited already; it is not reaped yet, so the pid is still its own.
         world.kill_hub();
         watch.one_life_a_module();
     }
@@ -66,7 +67,7 @@ pub fn of_a_hub_that_stops(scale: &Scale) {
     watch.ends();
 }
 
-/// A laptop that sleeps, a debugger, a machine that swaps: nothing happens for a while, and modules die meanwhile.
+/// A laptop that sleeps, a debugger, a machine that swaps: the hub is frozen for a while, and modules crash meanwhile.
 pub fn frozen(scale: &Scale) {
     let world = household();
     let watch = Watch::over(&world);

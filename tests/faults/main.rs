@@ -1,14 +1,14 @@
-//! What may happen to a hub, and what must hold whatever happens (`invariants`). Real processes, a home of its own for
+//! Faults of a hub, and the invariants under each of them (`invariants`). Real processes, a separate home for
 //! each fault, nothing of the machine.
 //!
 //! ```text
-//! cargo test --test faults                       short: what every change goes through
+//! cargo test --test faults                       short: for every change
 //! cargo build --release --example fixture && cargo test --release --test faults -- --long
 //!                                                hours: the figures of `scale`
 //! cargo test --test faults -- hub_killed --seed 7
 //! ```
 //!
-//! Random instants come from a seed that is printed; with `--seed` a run is repeated. Faults that only a whole machine
+//! Random times come from a seed that is printed; `--seed` repeats a run. Faults that only a whole machine
 //! can have (power cuts, the out-of-memory killer, `init` and `migrate` killed at every step) are in `tests/lab`.
 #![expect(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use scale::Scale;
 
-/// What happens, and the name of it.
+/// A fault and its name.
 type Fault = (&'static str, fn(&Scale));
 
 const FAULTS: [Fault; 19] = [

@@ -1,4 +1,4 @@
-//! Whoever reads what the hub writes, and stops reading.
+//! Readers of the hub's output that stop reading.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -27,7 +27,7 @@ fn flooded(bytes: usize) -> World {
     world
 }
 
-/// `parachute serve | less`, and nobody presses a key.
+/// `parachute serve | less`, without any input.
 pub fn stalled_output(scale: &Scale) {
     let world = flooded(scale.of(20_000_000, 2_000_000_000));
     let watch = Watch::over(&world);
@@ -50,7 +50,7 @@ pub fn closed_output(scale: &Scale) {
     watch.ends();
 }
 
-/// They follow, and take nothing; each costs a bounded piece.
+/// They follow, and read nothing; each uses a limited amount of memory.
 pub fn stalled_followers(scale: &Scale) {
     let world = flooded(scale.of(20_000_000, 2_000_000_000));
     let watch = Watch::over(&world);

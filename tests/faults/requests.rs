@@ -1,4 +1,4 @@
-//! Bytes that are no request, and requests of those who have no business here.
+//! Bytes that are not a request, and requests of unauthorised clients.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use crate::support::executable;
 use crate::support::http;
 use crate::support::world::{World, fixture};
 
-/// Each is answered with an error, or hung up on.
+/// Each is answered with an error, or the connection is closed.
 fn broken() -> Vec<Vec<u8>> {
     let text = [
         "\r\n\r\n",
@@ -37,10 +37,10 @@ fn broken() -> Vec<Vec<u8>> {
     all
 }
 
-/// Says this, ends its half, and reads what comes, if anything does.
+/// Sends this, closes its write half, and reads the response, if there is one.
 fn say(mut stream: impl Read + Write, bytes: &[u8], end: impl FnOnce()) -> Vec<u8> {
     let mut answer = Vec::new();
-    // A hub that hangs up early is right to.
+    // The hub may close the connection early.
     if stream.write_all(bytes).is_ok() {
         end();
         let _ = stream.read_to_end(&mut answer);
@@ -62,7 +62,7 @@ fn over_socket(world: &World, bytes: &[u8]) -> Vec<u8> {
     say(stream, bytes, || drop(half.shutdown(std::net::Shutdown::Write)))
 }
 
-/// On TCP and on the socket: nothing is done, and the next one is served.
+/// On TCP and on the socket: they have no effect, and the next request is served.
 pub fn malformed(scale: &Scale) {
     let (world, mut random) = (World::new(), scale.random("malformed"));
     world.module("plain", &[]);
@@ -85,7 +85,7 @@ pub fn malformed(scale: &Scale) {
     }
     let whole = http::request("GET", "/health", &[("host", "localhost")]).into_bytes();
     for n in 0..scale.of(200, 200_000) {
-        // A good one with some bytes changed, or bytes alone.
+        // A valid request with some bytes changed, or random bytes.
         let mut bytes = whole.clone();
         if n % 4 == 0 {
             bytes = (0..random.below(500)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
@@ -102,11 +102,11 @@ pub fn malformed(scale: &Scale) {
             watch.holds();
         }
     }
-    assert_eq!(world.ready("plain"), pid, "nobody did anything to it");
+    assert_eq!(world.ready("plain"), pid, "the module was not touched");
     watch.ends();
 }
 
-/// A page of another site, a proxy, and another user of this machine: none of them does anything.
+/// A page of another site, a proxy, and another user of this machine: their requests have no effect.
 pub fn strangers(_: &Scale) {
     let world = World::new();
     world.module("plain", &[]);
@@ -130,11 +130,11 @@ pub fn strangers(_: &Scale) {
         watch.holds();
     }
     another_user(&world);
-    assert_eq!(world.ready("plain"), pid, "nobody did anything to it");
+    assert_eq!(world.ready("plain"), pid, "the module was not touched");
     watch.ends();
 }
 
-/// `nobody` is refused on the socket, even where the directories would let him through.
+/// `nobody` is refused on the socket, even if the directories allow access.
 fn another_user(world: &World) {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
@@ -142,7 +142,7 @@ fn another_user(world: &World) {
         eprintln!("skipped in part: only root can play another user");
         return;
     }
-    // Where this tree lies he may have no business either.
+    // The user may have no access to this tree either.
     let program = world.file("fixture");
     executable::copy(&fixture(), &program);
     let ask = || {
@@ -162,7 +162,7 @@ fn another_user(world: &World) {
     for dir in [world.home(), world.home().join("run"), world.socket()] {
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).unwrap();
     }
-    // Said or hung up on: whatever it is, it is no success.
+    // An error or a closed connection: in any case not a success.
     assert!(closed.contains("Permission denied"), "{closed}");
     assert!(["401", "403"].contains(&open.as_str()) || open.contains("os error"), "{open}");
 }

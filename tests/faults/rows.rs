@@ -1,4 +1,4 @@
-//! `services.json` in every state that a file can be in, and by everybody at once.
+//! `services.json` in every possible state, and with many writers at once.
 
 use std::fs::File;
 use std::io::Write;
@@ -13,7 +13,8 @@ use crate::support::world::World;
 /// The one state that is no damage.
 const NO_ROWS: &str = "rows that are none";
 
-/// Modules that run go on, whatever the file says, and the file is not touched; once it is whole again all is well.
+/// Running modules keep running, whatever the file contains, and the file is not touched; once it is valid again, all
+/// is ok.
 pub fn every_state(scale: &Scale) {
     let world = World::new();
     world.module("plain", &[]);
@@ -47,7 +48,7 @@ pub fn every_state(scale: &Scale) {
             "{what}: it was touched"
         );
         if *what == NO_ROWS {
-            // A whole file without these modules: they are stopped, and come back with their rows.
+            // A valid file without these modules: they are stopped, and start again with their rows.
             eventually("they are gone", || neither_runs(&world));
             put_back(&world, &good);
             pids = [world.ready("plain"), world.ready("wrapper")];
@@ -63,7 +64,7 @@ pub fn every_state(scale: &Scale) {
     std::fs::remove_file(world.home().join("services.json")).unwrap();
     is_told(&world, told, "not there");
     watch.holds();
-    assert_eq!([pid(&world, "plain"), pid(&world, "wrapper")], pids.map(Some), "not there");
+    assert_eq!([pid(&world, "plain"), pid(&world, "wrapper")], pids.map(Some), "the file is missing");
     put_back(&world, &good);
     watch.ends();
 }
@@ -72,8 +73,8 @@ fn health(world: &World) -> Value {
     world.get("/health").map_or(Value::Null, |answer| answer.json())
 }
 
-/// Waits until the hub has acted upon the file as it is now: whoever asks is told what is wrong, and so is the
-/// log, after its first so many bytes. A file that is half written is wrong too, but in other words.
+/// Waits until the hub has read the current file: `status` and the log, after its first `told` bytes, report what is
+/// wrong. A half-written file is reported too, but with another message.
 fn is_told(world: &World, told: usize, what: &str) {
     eventually(&format!("{what}: the hub has seen it"), || {
         let health = health(world);
@@ -85,7 +86,7 @@ fn is_told(world: &World, told: usize, what: &str) {
     });
 }
 
-/// Writes the file that is whole, and waits until the hub has acted upon it.
+/// Writes the valid file, and waits until the hub has read it.
 fn put_back(world: &World, good: &[u8]) {
     let seen = || world.hub_log().matches("services.json changed").count();
     let before = seen();
@@ -102,7 +103,7 @@ fn pid(world: &World, short: &str) -> Option<u32> {
     world.view(short)["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok())
 }
 
-/// In place, as an editor does that knows nothing of renames: half-written files are seen.
+/// In place, like an editor that does not rename: half-written files are seen.
 fn put(world: &World, bytes: &[u8]) {
     let mut file = File::create(world.home().join("services.json")).unwrap();
     for piece in bytes.chunks(1 << 20) {
@@ -110,7 +111,7 @@ fn put(world: &World, bytes: &[u8]) {
     }
 }
 
-/// As many people add a module each, at once: every one of them is there afterwards, and removed again.
+/// Several users add a module each, at once: all of them exist afterwards, and are removed again.
 pub fn many_writers(scale: &Scale) {
     let world = World::new();
     world.module("plain", &[]);
@@ -143,8 +144,8 @@ pub fn many_writers(scale: &Scale) {
     watch.ends();
 }
 
-/// The other program's installer writes the whole file again and again, by rename, while people add: no half of a file
-/// is ever taken for a whole one, and what stands at the end is what runs.
+/// Another program's installer replaces the file again and again, by rename, while users add modules: a half-written
+/// file is never used, and the modules in the final file are those that run.
 pub fn adders_and_replacers(scale: &Scale) {
     let world = World::new();
     world.module("plain", &[]);
@@ -163,7 +164,7 @@ pub fn adders_and_replacers(scale: &Scale) {
     }
     world.write_services(&text);
     eventually("what was added is gone", || world.processes().iter().all(|p| p.module == "plain"));
-    assert_eq!(world.ready("plain"), first, "whose row never changed was never touched");
+    assert_eq!(world.ready("plain"), first, "a module with an unchanged row was not touched");
     let _ = std::fs::remove_dir_all(world.home().join("more"));
     watch.ends();
 }

@@ -1,12 +1,12 @@
-//! How often and how much: short for every change, long for hours.
+//! Repetitions and sizes: short for every change, long for hours.
 
 use std::fmt;
 
-/// The figures of a run.
+/// The sizes of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
     long: bool,
-    /// Where every random choice of this run comes from.
+    /// The source of every random choice of this run.
     pub seed: u64,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Scale {
     }
 }
 
-/// The scale that the arguments ask for, and the arguments that are left.
+/// The scale that the arguments ask for, and the remaining arguments.
 pub fn of_arguments(args: impl Iterator<Item = String>) -> (Scale, Vec<String>) {
     let mut scale = Scale { long: false, seed: u64::from(std::process::id()) };
     let mut rest = Vec::new();
@@ -43,14 +43,14 @@ pub fn of_arguments(args: impl Iterator<Item = String>) -> (Scale, Vec<String>) 
     (scale, rest)
 }
 
-/// Numbers that look random and are the same for the same seed: xorshift64.
+/// Pseudo-random numbers, the same for the same seed: xorshift64.
 #[derive(Debug)]
 pub struct Random(u64);
 
 impl Random {
     /// From a seed.
     pub fn new(seed: u64) -> Self {
-        // Never zero, which stays zero; small seeds far apart.
+        // Never zero, which would stay zero; small seeds give very different sequences.
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 

@@ -1,4 +1,4 @@
-//! Many people at the same command line.
+//! Many users of the command line at once.
 
 use serde_json::json;
 
@@ -6,11 +6,11 @@ use crate::invariants::Watch;
 use crate::scale::{Random, Scale};
 use crate::support::world::{World, fixture};
 
-/// What README.md documents for these verbs with the hub up; a panic is 101 and a death by signal has none.
+/// The exit codes that README.md documents for these verbs with the hub up; a panic is 101, and a signal gives none.
 const DOCUMENTED: [i32; 2] = [0, 1];
 const MODULES: [&str; 3] = ["plain", "wrapper", "deaf"];
 
-/// Eight people who do not talk to each other.
+/// Eight users who do not coordinate.
 pub fn storm(scale: &Scale) {
     let world = World::new();
     let program = fixture();
@@ -45,7 +45,7 @@ fn strs(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
 }
 
-/// What one person types. Whoever adds a module removes it again.
+/// The commands of one user. Every added module is removed again.
 fn script(person: u64, random: &mut Random, many: usize) -> Vec<Vec<String>> {
     let words = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
     let mut script = Vec::new();

@@ -1,4 +1,4 @@
-//! A socket that somebody else holds: taken, checked, and never refusing a client while hubs come and go.
+//! A socket that a service manager holds: taken, checked, and no client is refused while hubs are replaced.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crate::support::world::{BINARY, World};
 use crate::support::{DEADLINE, eventually};
 
-/// A hub of this world that finds `fd` at descriptor 3, announced for its own pid: what systemd does between fork and
-/// exec, done by a shell.
+/// A hub of this world with `fd` as descriptor 3, announced for its own pid: as systemd does between fork and
+/// exec, but done by a shell.
 fn activated(world: &World, args: &[&str], fd: OwnedFd, env: &[(&str, &str)]) -> Command {
     let plain = world.parachute(args);
-    // In the words of a shell: descriptor 3 is the one of standard input, and standard input is empty.
+    // In shell terms: descriptor 3 is a copy of standard input, and standard input is empty.
     let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ exec "$0" "$@""#;
     let mut hub = Command::new("sh");
     hub.args(["-c", script, BINARY])
@@ -41,7 +41,7 @@ fn refused(world: &World, args: &[&str], fd: OwnedFd, env: &[(&str, &str)]) -> S
 }
 
 #[test]
-fn the_socket_that_is_held_becomes_the_hubs_and_reaches_no_module() {
+fn a_passed_socket_becomes_the_hubs_and_reaches_no_module() {
     let world = World::new();
     let dump = world.file("dump");
     world.module("web", &["--dump", dump.to_str().unwrap()]);
@@ -71,9 +71,9 @@ fn the_socket_that_is_held_becomes_the_hubs_and_reaches_no_module() {
     world.expect_no_processes();
 }
 
-/// A restart of the hub: every client gets its answer, however the restart falls.
+/// A restart of the hub: every client gets its response, at any moment of the restart.
 #[test]
-fn nobody_is_refused_while_one_hub_follows_another() {
+fn no_client_is_refused_while_one_hub_replaces_another() {
     let world = World::new();
     let listener = held(&world);
     let start = || world.spawn(activated(&world, &["serve"], copy(&listener), &[]));
@@ -82,12 +82,13 @@ fn nobody_is_refused_while_one_hub_follows_another() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::SeqCst) {
-                let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("nobody is refused");
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("no client is refused");
                 stream.set_read_timeout(Some(DEADLINE)).unwrap();
                 let host = format!("127.0.0.1:{port}");
                 let asked = crate::support::http::request("GET", "/health", &[("host", &host)]);
                 let mut answer = String::new();
-                // A connection that a leaving hub had taken may break off; one that was never taken waits for the next.
+                // A connection that the stopping hub had accepted may be closed; one that was not accepted waits for
+                // the next.
                 let written = stream.write_all(asked.as_bytes());
                 if written.and_then(|()| stream.read_to_string(&mut answer)).is_ok() && !answer.is_empty() {
                     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -95,7 +96,7 @@ fn nobody_is_refused_while_one_hub_follows_another() {
                 }
             }
         });
-        // Each hub has answered the client, too: who was never asked has refused nobody.
+        // Each hub must have answered the client: without a request there is no refusal.
         let serves = || {
             let before = answered.load(Ordering::SeqCst);
             eventually("the client is answered", || answered.load(Ordering::SeqCst) > before);
@@ -103,7 +104,7 @@ fn nobody_is_refused_while_one_hub_follows_another() {
         for round in 0..4 {
             world.hub_answers();
             serves();
-            // In order, and not.
+            // With SIGTERM and with SIGKILL.
             if round % 2 == 0 {
                 world.stop_hub()
             } else {
@@ -119,7 +120,7 @@ fn nobody_is_refused_while_one_hub_follows_another() {
 }
 
 #[test]
-fn what_cannot_be_the_hubs_is_refused_by_name() {
+fn an_unusable_passed_descriptor_is_refused_by_name() {
     let world = World::new();
     let listener = held(&world);
     let port = world.port();
@@ -146,14 +147,14 @@ fn a_socket_of_another_name_is_closed_and_the_hub_binds_its_own() {
     assert!(status["hub"]["socket_held_by"].is_null());
     let note = status["notes"][0].as_str().unwrap_or_default();
     assert!(note.contains("\"syslog\", which is not the hub's: closed"), "{status:#}");
-    // It hinders nothing: whoever only asks whether all is well hears that it is.
+    // It is harmless: `status` exits with 0.
     let said = world.run(&["status"]).code(0);
     assert!(said.out.contains("note: systemd handed over") && !said.out.contains("problem:"), "{}", said.out);
     assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
     world.stop_hub();
 }
 
-/// The real thing, where it is installed.
+/// With systemd's own tool, where it is installed.
 #[test]
 fn systemds_own_activator_starts_a_hub_at_the_first_connection() {
     let activator = "/usr/bin/systemd-socket-activate";
@@ -167,7 +168,7 @@ fn systemds_own_activator_starts_a_hub_at_the_first_connection() {
         .args([BINARY, "serve"])
         .env_clear()
         .envs(plain.get_envs().filter_map(|(key, value)| Some((key, value?))))
-        // It passes nothing on but what it is told to.
+        // It passes only what it is told to.
         .args(["--home", world.home().to_str().unwrap()])
         .stdin(Stdio::null());
     world.spawn(hub);

@@ -1,4 +1,4 @@
-//! A machine that is short of something: room for logs, readers that read, places to write to.
+//! A machine with missing resources: disk space for logs, readers, writable files.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -8,17 +8,17 @@ use crate::support::stream::Live;
 use crate::support::world::World;
 use crate::support::{eventually, http};
 
-/// What the kernel says about the hub, in kB.
+/// A value of /proc/PID/status of the hub, in kB.
 fn hub_kilobytes(world: &World, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.hub_pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// A follower that takes nothing costs a bounded piece of memory, holds up neither the module nor others who follow,
-/// and is told how much it missed when it reads again.
+/// A follower that reads nothing uses a limited amount of memory, blocks neither the module nor other followers,
+/// and learns how much it missed when it reads again.
 #[test]
-fn a_follower_that_never_reads_is_left_behind() {
+fn a_follower_that_never_reads_is_dropped() {
     let world = World::new();
     let speaker = world.speaker("web");
     world.start_hub();
@@ -30,7 +30,7 @@ fn a_follower_that_never_reads_is_left_behind() {
     speaker.says("it begins");
     quick.sees("it begins");
     let line = "x".repeat(1000);
-    // Twenty megabytes, a hundred times what a socket holds.
+    // Twenty megabytes, a hundred times the size of a socket buffer.
     for _ in 0..20 {
         speaker.says(&vec![line.as_str(); 1000].join("\n"));
     }
@@ -43,20 +43,20 @@ fn a_follower_that_never_reads_is_left_behind() {
     }
     let mut text = String::new();
     let mut buffer = vec![0; 1 << 16];
-    // It reads at last: what it missed is counted, and the end is there.
+    // It reads at last: the lost lines are counted, and the end is there.
     while !text.contains("the marker") {
         let read = deaf.read(&mut buffer).unwrap();
-        assert_ne!(read, 0, "it was cut off without a word");
+        assert_ne!(read, 0, "the connection was closed without an event");
         text.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
-    assert!(text.contains("event: dropped") && text.contains("\"lost\":"), "it was told nothing");
+    assert!(text.contains("event: dropped") && text.contains("\"lost\":"), "it got no event");
     world.stop_hub();
 }
 
-/// With none of the three standard streams nothing that the hub opens may take their places: its words would end in a
-/// socket or in a module's log.
+/// If all three standard streams are closed, no file that the hub opens may get their numbers: its output would end in
+/// a socket or in a module's log.
 #[test]
-fn a_hub_without_standard_streams_writes_into_nobodys_file() {
+fn a_hub_without_standard_streams_writes_into_no_other_file() {
     let world = World::new();
     let speaker = world.speaker("web");
     world.module("other", &[]);
@@ -82,9 +82,9 @@ fn a_hub_without_standard_streams_writes_into_nobodys_file() {
     world.expect_no_processes();
 }
 
-/// A file system of one megabyte under the logs of a module, in a mount namespace of the hub's own.
+/// A file system of one megabyte under the logs of a module, in the hub's own mount namespace.
 #[test]
-fn a_full_disk_under_the_logs_stops_no_module_and_is_told() {
+fn a_full_disk_under_the_logs_stops_no_module_and_is_reported() {
     if !nix::unistd::geteuid().is_root() || cfg!(not(target_os = "linux")) {
         eprintln!("skipped: only root can mount a small file system");
         return;
@@ -110,8 +110,8 @@ fn a_full_disk_under_the_logs_stops_no_module_and_is_told() {
     speaker.says("after the disk was full");
     follower.sees("after the disk was full");
     eventually("the hub says so", || world.hub_log().contains("web.log cannot be written"));
-    assert_eq!(world.ready("web"), pid, "the module goes on");
-    // As the hub sees it: there is room again, and what comes from now on is kept.
+    assert_eq!(world.ready("web"), pid, "the module keeps running");
+    // In the hub's namespace: there is space again, and new lines are written.
     let seen = format!("/proc/{}/root{}/web.log", world.hub_pid(), logs.display());
     let full = std::fs::metadata(&seen).unwrap().len();
     assert!(full <= 1 << 20, "{full}");

@@ -1,4 +1,4 @@
-//! The control API: shapes and status codes, for every row and for names that are none.
+//! The control API: formats and status codes, for every row and for unknown names.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -47,7 +47,7 @@ fn the_list_has_the_curated_modules_first_and_every_row() {
 }
 
 #[test]
-fn a_third_party_row_is_driven_like_any_other() {
+fn a_third_party_row_is_controlled_like_any_other() {
     let world = World::new();
     let port = world.module("web", &[]);
     world.start_hub();
@@ -69,7 +69,7 @@ fn a_third_party_row_is_driven_like_any_other() {
     assert!(stopped["state"].get("pid").is_none(), "{stopped:#}");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "its port is free");
     world.expect_no_processes();
-    assert_eq!(world.op("web", "stop")["ok"], true, "a second stop finds what was asked for");
+    assert_eq!(world.op("web", "stop")["ok"], true, "a second stop succeeds");
     let why: wire::Why = serde_json::from_str(&world.get("/api/modules/web/why").unwrap().body).unwrap();
     assert!(why.failure.is_none() && why.module.is_some());
     let logs: wire::LogReply =
@@ -82,7 +82,7 @@ fn a_third_party_row_is_driven_like_any_other() {
 }
 
 #[test]
-fn a_known_module_that_is_not_installed_and_a_name_nobody_knows() {
+fn a_known_module_that_is_not_installed_and_an_unknown_name() {
     let world = World::new();
     world.start_hub();
     let missing = error(&world, "POST", "/api/modules/vault/start", 400, "not_installed");
@@ -103,7 +103,7 @@ fn a_known_module_that_is_not_installed_and_a_name_nobody_knows() {
 }
 
 #[test]
-fn requests_that_make_no_sense_are_named_as_such() {
+fn malformed_requests_are_named_as_such() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
@@ -118,7 +118,7 @@ fn requests_that_make_no_sense_are_named_as_such() {
 }
 
 #[test]
-fn health_answers_any_method_and_ready_lists_who_is_where() {
+fn health_answers_any_method_and_ready_lists_the_modules_by_state() {
     let world = World::new();
     world.module("web", &[]);
     world.module("mute", &["--never-bind"]);
@@ -200,7 +200,7 @@ fn every_line_of_the_metrics_parses() {
         }
         let (name, value) = line.rsplit_once(' ').unwrap();
         let plain = name.split('{').next().unwrap();
-        assert_eq!(plain, family, "a sample stands under its family: {line}");
+        assert_eq!(plain, family, "a sample is listed under its family: {line}");
         assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
         assert!(name == plain || (name.ends_with("\"}") && name.contains("=\"")), "{line}");
         samples += 1;
@@ -214,12 +214,12 @@ fn every_line_of_the_metrics_parses() {
 }
 
 #[test]
-fn clients_that_are_slow_or_say_too_much_hold_nobody_up() {
+fn slow_clients_and_large_requests_block_no_other_client() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
     world.ready("web");
-    // Half a request each, kept open on both doors.
+    // Half a request each, kept open on TCP and on the socket.
     let on_tcp: Vec<_> = (0..100)
         .map(|_| {
             let mut stream = TcpStream::connect(("127.0.0.1", world.port())).unwrap();
@@ -230,14 +230,14 @@ fn clients_that_are_slow_or_say_too_much_hold_nobody_up() {
     let on_socket: Vec<_> = (0..100).map(|_| UnixStream::connect(world.socket()).unwrap()).collect();
     let mut huge = UnixStream::connect(world.socket()).unwrap();
     let head = format!("GET /health HTTP/1.1\r\nhost: hub\r\nx: {}\r\n\r\n", "y".repeat(1024 * 1024));
-    // The hub may close before all of it is written: that is an answer too.
+    // The hub may close the connection before all of it is written: that is a response too.
     let _ = huge.write_all(head.as_bytes());
     let mut said = Vec::new();
     let _ = huge.read_to_end(&mut said);
     assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&said));
     assert_eq!(world.op("web", "restart")["ok"], true);
     assert_eq!(world.status()["modules"][0]["ready"], true);
-    // They do not hold the hub's end up either.
+    // They do not delay the hub's stop either.
     world.stop_hub();
     drop((on_tcp, on_socket));
 }
@@ -257,7 +257,7 @@ fn two_homes_do_not_mix() {
     one.kill_hub();
     one.start_hub();
     one.ready("web");
-    assert!(!one.processes().iter().any(|process| process.pid == mine), "its own leftover was ended");
+    assert!(!one.processes().iter().any(|process| process.pid == mine), "its own process was ended");
     assert_eq!(two.ready("web"), theirs, "the other home's was not");
     one.stop_hub();
     one.expect_no_processes();

@@ -1,4 +1,4 @@
-//! Who is let in on TCP. On the control socket everybody who can connect is the owner.
+//! Authorisation on TCP. On the control socket every client that can connect is the operator.
 
 use crate::support::http::{self, Answer};
 use crate::support::world::World;
@@ -8,7 +8,7 @@ fn ask(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> A
 }
 
 #[test]
-fn who_may_ask_what_over_tcp() {
+fn authorisation_on_tcp() {
     let world = World::new();
     world.start_hub();
     let right = format!("Bearer {}", world.read("operator.token").trim());
@@ -50,7 +50,7 @@ fn who_may_ask_what_over_tcp() {
 }
 
 #[test]
-fn a_refusal_says_which_kind_it_is_and_what_helps() {
+fn a_refusal_names_its_kind_and_what_helps() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
@@ -60,9 +60,9 @@ fn a_refusal_says_which_kind_it_is_and_what_helps() {
     assert!(none.head.contains("www-authenticate: bearer"), "{none:?}");
     let foreign = ask(&world, "POST", "/api/modules/web/stop", &[("host", "evil.example")]);
     assert_eq!((foreign.status, foreign.json()["error"].as_str()), (403, Some("forbidden")));
-    assert_eq!(world.ready("web"), pid, "neither did anything");
+    assert_eq!(world.ready("web"), pid, "neither had an effect");
     let token = format!("Bearer {}", world.read("operator.token").trim());
-    assert!(!none.body.contains(token.trim_start_matches("Bearer ")), "the token itself is not told");
+    assert!(!none.body.contains(token.trim_start_matches("Bearer ")), "the token itself is not shown");
     let done =
         ask(&world, "POST", "/api/modules/web/stop", &[("host", "localhost"), ("authorization", &token)]);
     assert_eq!(done.json()["stopped"], true);
@@ -70,7 +70,7 @@ fn a_refusal_says_which_kind_it_is_and_what_helps() {
 }
 
 #[test]
-fn a_wrong_method_is_said_before_anybody_is_asked_who_they_are() {
+fn a_wrong_method_is_reported_before_authorisation() {
     let world = World::new();
     world.start_hub();
     let answer = ask(&world, "GET", "/api/modules/web/start", &[("host", "localhost")]);

@@ -1,4 +1,4 @@
-//! What a hub takes before it touches a module, and that it leaves nothing behind.
+//! The resources that a hub takes before it touches a module, and that it leaves nothing behind.
 
 use nix::sys::signal::Signal;
 
@@ -38,9 +38,9 @@ fn sigquit_is_an_ordered_stop() {
     world.expect_no_processes();
 }
 
-/// A11, DC7: the port is taken before any module is touched.
+/// The port is taken before any module is touched.
 #[test]
-fn a_stranger_on_the_hubs_port_is_named_and_no_module_is_spawned() {
+fn a_foreign_process_on_the_hubs_port_is_named_and_no_module_is_spawned() {
     let world = World::new();
     let dump = world.file("dump");
     world.module("web", &["--dump", dump.to_str().unwrap()]);
@@ -53,7 +53,7 @@ fn a_stranger_on_the_hubs_port_is_named_and_no_module_is_spawned() {
     world.expect_no_processes();
 }
 
-/// DC6, W-B8: a hub that waited for its modules would never answer here.
+/// A hub that waited for its modules would never answer here.
 #[test]
 fn modules_that_never_bind_do_not_hold_up_the_api() {
     let world = World::new();
@@ -69,9 +69,9 @@ fn modules_that_never_bind_do_not_hold_up_the_api() {
     world.expect_no_processes();
 }
 
-/// What other programs look for while a hub runs is there for as long, and no longer.
+/// The files by which other programs find a running hub exist exactly as long as it runs.
 #[test]
-fn the_socket_and_the_port_file_are_there_while_the_hub_is() {
+fn the_socket_and_the_port_file_exist_while_the_hub_runs() {
     let world = World::new();
     let port = world.home().join("hub/run/hub.port");
     for _ in 0..2 {
@@ -80,7 +80,7 @@ fn the_socket_and_the_port_file_are_there_while_the_hub_is() {
         world.stop_hub();
         assert!(!port.exists() && !world.socket().exists());
     }
-    // A killed hub leaves both behind; that stops nobody.
+    // A killed hub leaves both behind; the next one starts all the same.
     world.start_hub();
     world.kill_hub();
     assert!(port.exists() && world.socket().exists());
@@ -88,9 +88,9 @@ fn the_socket_and_the_port_file_are_there_while_the_hub_is() {
     world.stop_hub();
 }
 
-/// Whoever asks again while the hub stops is answered, and hurries nothing along that has its time.
+/// A second signal while the hub stops is acknowledged, and shortens no module's grace period.
 #[test]
-fn a_second_signal_while_stopping_is_answered_and_leaves_nothing() {
+fn a_second_signal_while_stopping_is_acknowledged_and_leaves_nothing() {
     let world = World::new();
     let program = crate::support::world::fixture();
     let go = world.file("go");
@@ -105,13 +105,13 @@ fn a_second_signal_while_stopping_is_answered_and_leaves_nothing() {
         world.signal_hub(signal);
     }
     eventually("it has heard", || world.hub_log().contains("already stopping; 1 module"));
-    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [pid], "it has its time");
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [pid], "it still runs");
     std::fs::write(&go, "").unwrap();
     assert_eq!(world.hub_ends().code(), Some(0));
     world.expect_no_processes();
 }
 
-/// Under a manager SIGHUP is a reload, whether or not there is a terminal, and the manager hears of it.
+/// Under a manager SIGHUP is a reload, with or without a terminal, and the manager is notified.
 #[test]
 fn sighup_under_a_manager_reads_the_rows_again() {
     let world = World::new();
@@ -138,7 +138,7 @@ fn sighup_under_a_manager_reads_the_rows_again() {
     world.expect_no_processes();
 }
 
-/// DC1, W-B1: a signal at any moment of the boot is an ordered stop.
+/// A signal at any moment of the boot is an ordered stop.
 #[test]
 fn a_signal_during_boot_leaves_nothing() {
     let world = World::new();
@@ -147,7 +147,7 @@ fn a_signal_during_boot_leaves_nothing() {
     }
     for round in 0..10_u64 {
         world.spawn_hub();
-        // The file of the hub before it is still there, with that one's pid in it.
+        // The file of the previous hub still exists, with that hub's pid.
         let pid = world.hub_pid().to_string();
         eventually("the lock is held", || world.read_or_empty("run/hub.lock").trim() == pid);
         // Ten different moments, from "nothing yet" to "all spawned".
@@ -160,13 +160,13 @@ fn a_signal_during_boot_leaves_nothing() {
     }
 }
 
-/// Without a terminal and without a manager, SIGHUP is the old word for "read your configuration again".
+/// Without a terminal and without a manager, SIGHUP means "read your configuration again".
 #[test]
 fn sighup_without_a_terminal_reads_the_rows_again() {
     let world = World::new();
     world.module("first", &[]);
     let hub = world.parachute(&[]);
-    // A session of its own has no controlling terminal.
+    // A new session has no controlling terminal.
     let script = "exec setsid \"$0\" serve --port 0";
     let mut hub = std::process::Command::new("sh")
         .args(["-c", script])
@@ -182,7 +182,7 @@ fn sighup_without_a_terminal_reads_the_rows_again() {
     world.module("second", &[]);
     signal(&hub, Signal::SIGHUP);
     world.ready("second");
-    // An edit is noticed without being told, too: only the log says that it was the signal.
+    // An edit is noticed without a signal, too: only the log shows that the signal caused it.
     eventually("it has heard", || {
         world.read_or_empty("hub/logs/hub.log").contains("reading services.json: SIGHUP")
     });
@@ -192,7 +192,7 @@ fn sighup_without_a_terminal_reads_the_rows_again() {
     world.expect_no_processes();
 }
 
-/// A closed terminal is an ordered stop: the kernel sends SIGHUP to whoever it controlled.
+/// A closed terminal is an ordered stop: the kernel sends SIGHUP to the processes that it controlled.
 #[test]
 fn a_terminal_that_goes_away_is_an_ordered_stop() {
     let world = World::new();
@@ -205,7 +205,7 @@ fn a_terminal_that_goes_away_is_an_ordered_stop() {
     eventually("the hub is gone", || world.get("/health").is_none());
 }
 
-/// Unless it was started to outlive it: nohup(1).
+/// Unless it was started with nohup(1).
 #[test]
 fn under_nohup_a_terminal_may_go_away() {
     let world = World::new();
@@ -226,13 +226,13 @@ fn under_nohup_a_terminal_may_go_away() {
     eventually("the hub is gone", || world.get("/health").is_none());
 }
 
-/// What the hub says of itself.
+/// The pid that the hub reports.
 fn pid_of(world: &World) -> u32 {
     u32::try_from(world.status()["hub"]["pid"].as_u64().unwrap()).unwrap()
 }
 
-/// A hub in a terminal of its own, which script(1) takes away when it is killed. `exec`: the kernel tells only the
-/// leader of the session. What it does with SIGHUP is said, since whoever runs these tests may have said otherwise.
+/// A hub in its own terminal, which disappears when script(1) is killed. `exec`: the kernel signals only the
+/// leader of the session. The disposition of SIGHUP is set, because the test runner's may differ.
 fn in_a_terminal(world: &World, hangup: &str) -> std::process::Child {
     let command = format!("exec env {hangup} {} serve --port 0", crate::support::world::BINARY);
     let hub = world.parachute(&[]);
@@ -247,9 +247,9 @@ fn in_a_terminal(world: &World, hangup: &str) -> std::process::Child {
         .unwrap()
 }
 
-/// sd_notify(3): ready after the sockets, alive while it lives, stopping before the modules.
+/// sd_notify(3): ready after the sockets, keep-alives while it runs, stopping before the modules.
 #[test]
-fn a_manager_is_told() {
+fn a_manager_is_notified() {
     let world = World::new();
     world.module("web", &[]);
     let path = world.file("notify");

@@ -1,4 +1,4 @@
-//! `serve --check` says what `serve` would do, and does nothing.
+//! `serve --check` predicts what `serve` would do, and changes nothing.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -21,7 +21,7 @@ fn verdicts(outcome: &Outcome) -> BTreeMap<String, String> {
     findings.map(|finding| (text(&finding["id"]), text(&finding["verdict"]))).collect()
 }
 
-/// Every file below, with what would change if it were touched.
+/// Every file below, with metadata that would change if it were touched.
 fn seen(dir: &Path, into: &mut BTreeMap<std::path::PathBuf, (u64, u32, i64, i64)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -34,27 +34,27 @@ fn seen(dir: &Path, into: &mut BTreeMap<std::path::PathBuf, (u64, u32, i64, i64)
 }
 
 #[test]
-fn a_fresh_home_is_fine_and_stays_as_it_was() {
+fn a_fresh_home_is_ok_and_stays_unchanged() {
     let world = World::new();
     let outcome = check(&world, &["--port", &world.port().to_string()]).code(0);
     assert!(verdicts(&outcome).values().all(|verdict| verdict == "ok"), "{outcome:?}");
     assert_eq!(std::fs::read_dir(world.home()).unwrap().count(), 0);
     std::fs::remove_dir(world.home()).unwrap();
     let _ = check(&world, &["--port", "0"]).code(0);
-    assert!(!world.home().exists(), "a home that would be made is not");
+    assert!(!world.home().exists(), "a home that `serve` would create is not created");
     let screen = world.run(&["serve", "--check", "--port", "0"]).code(0);
     assert!(screen.out.ends_with("a hub can start here\n"), "{screen:?}");
     let _ = world.run(&["serve", "--json"]).code(2);
 }
 
 #[test]
-fn beside_a_running_hub_it_says_no_and_changes_nothing() {
+fn beside_a_running_hub_it_fails_and_changes_nothing() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
     let pid = world.ready("web");
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
-    // The hub goes on writing logs meanwhile, the module's and its own.
+    // The hub keeps writing logs meanwhile, the module's and its own.
     let rest = |map: &mut BTreeMap<std::path::PathBuf, _>| {
         map.retain(|path, _| {
             !["/home/web", "/home/hub"].iter().any(|dir| path.to_str().unwrap().contains(dir))
@@ -75,7 +75,7 @@ fn beside_a_running_hub_it_says_no_and_changes_nothing() {
 }
 
 #[test]
-fn every_hindrance_is_named_with_what_to_type() {
+fn every_obstacle_is_named_with_a_command() {
     let world = World::new();
     let port = world.port().to_string();
     let fails = |args: &[&str], id: &str, said: &str| {
@@ -92,7 +92,7 @@ fn every_hindrance_is_named_with_what_to_type() {
     fails(&["--port", &port], "token", "does not hold a token");
     std::fs::remove_file(world.home().join("operator.token")).unwrap();
 
-    // What does not hinder a start is told and no more.
+    // Harmless problems are reported and do not fail.
     std::fs::write(world.home().join("hub.toml"), "[hub]\nprot = 1\n").unwrap();
     let outcome = check(&world, &["--port", &port]).code(0);
     assert_eq!(verdicts(&outcome)["settings"], "warn", "{outcome:?}");
@@ -107,9 +107,9 @@ fn every_hindrance_is_named_with_what_to_type() {
     assert_eq!(verdicts(&outcome)["home"], "fail", "{outcome:?}");
 }
 
-/// Root may write everywhere, so this says something for other users only.
+/// Root may write everywhere, so this tests other users only.
 #[test]
-fn a_home_that_cannot_be_written_hinders() {
+fn an_unwritable_home_fails() {
     if nix::unistd::getuid().is_root() {
         return eprintln!("SKIPPED: root may write everywhere");
     }

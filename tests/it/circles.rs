@@ -1,15 +1,15 @@
-//! Within a room no files need each other in a circle: each can be read after those that it uses.
+//! No dependency cycles between the files of a room: each can be read after those that it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::layers::{code, names_after, sources};
 
-/// Who uses whom.
+/// Which part uses which.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 #[test]
-fn no_files_of_a_room_need_each_other_in_a_circle() {
+fn files_of_a_room_have_no_dependency_cycles() {
     let uses = uses();
     let arrows: usize = uses.values().map(BTreeSet::len).sum();
     assert!(arrows > 200, "the scan found only {arrows} arrows: it does not read what it should");
@@ -17,7 +17,7 @@ fn no_files_of_a_room_need_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_circle_is_found_and_what_hangs_on_it_is_not() {
+fn a_cycle_is_found_without_the_parts_attached_to_it() {
     let uses = |arrows: &[(&str, &[&str])]| -> Uses {
         let set = |to: &[&str]| to.iter().map(ToString::to_string).collect();
         arrows.iter().map(|(from, to)| ((*from).to_owned(), set(to))).collect()
@@ -28,11 +28,11 @@ fn a_circle_is_found_and_what_hangs_on_it_is_not() {
     assert_eq!(in_circles(&uses(&round)), uses(&[("b", &["c"]), ("c", &["b"])]));
 }
 
-/// Folders of a room whose files are parts like those of a room.
+/// Folders whose files count as parts of their own.
 const FOLDERS: [&str; 1] = ["cli/verbs"];
 
-/// `room/part` of a file, and how far below the room it is: a file and the folder of its name are one part. What a room
-/// says of itself in `mod.rs` is none. A file of one of the [`FOLDERS`] is also a part of that folder.
+/// `room/part` of a file, and its depth below the room: a file and the folder with its name are one part. A room's
+/// `mod.rs` is not a part. A file of one of the [`FOLDERS`] is also a part of that folder.
 fn parts_of(file: &Path) -> Vec<(String, String, usize)> {
     let names: Vec<&str> = file.iter().filter_map(|name| name.to_str()).collect();
     let part = |at: usize| {
@@ -43,7 +43,7 @@ fn parts_of(file: &Path) -> Vec<(String, String, usize)> {
     part(1).into_iter().chain(below).collect()
 }
 
-/// What the files of each room use of the same room; what only their tests use apart.
+/// Which files of the same room each file uses; uses in tests only are separate.
 fn uses() -> Uses {
     let files = sources();
     let parts: BTreeSet<String> = files
@@ -71,7 +71,7 @@ fn uses() -> Uses {
     uses
 }
 
-/// What is left when everything is taken away that uses nothing, or that nothing uses.
+/// The rest after all parts are removed that use nothing, or that no part uses.
 fn in_circles(uses: &Uses) -> Uses {
     let mut left = uses.clone();
     loop {

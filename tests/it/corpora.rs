@@ -1,4 +1,4 @@
-//! What fuzzers kept is gone through on every run: `fuzz/corpus`, one directory a property.
+//! Replays the inputs that fuzzers kept on every run: `fuzz/corpus`, one directory per property.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ const ALL: [(&str, Property); 11] = [
 ];
 
 #[test]
-fn every_kept_input_still_holds() {
+fn every_kept_input_passes() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, property) in ALL {
         let mut files: Vec<_> =
@@ -37,7 +37,7 @@ fn every_kept_input_still_holds() {
     }
 }
 
-/// A target that nobody replays, or a property that nobody fuzzes, would rot.
+/// Detects a target without replay, and a property without a fuzzer.
 #[test]
 fn every_property_has_a_target() {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/targets");

@@ -1,4 +1,5 @@
-//! A hub short of descriptors: what it cannot read is neither gone nor somebody else's, and its modules never notice.
+//! A hub without free descriptors: files that it cannot open count neither as gone nor as foreign, and its modules
+//! keep running.
 
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -12,7 +13,7 @@ use crate::support::{eventually, processes, until};
 /// Few enough to be used up by idle connections, enough for a hub of two modules.
 const FEW: usize = 64;
 
-/// A hub behind a shell that first sets a limit.
+/// A hub started by a shell that first sets a limit.
 fn start_limited(world: &World, limit: &str) {
     let port = world.port().to_string();
     let hub = world.parachute(&["serve", "--port", &port]);
@@ -24,7 +25,7 @@ fn start_limited(world: &World, limit: &str) {
     world.hub_answers();
 }
 
-/// Idle connections, more than the hub has descriptors for: whatever it frees is taken by the next one.
+/// Idle connections, more than the hub has descriptors for: each freed descriptor is taken by the next one.
 #[track_caller]
 fn pressure(world: &World) -> Vec<TcpStream> {
     let idle = (0..2 * FEW).map(|_| TcpStream::connect(("127.0.0.1", world.port())).unwrap()).collect();
@@ -34,7 +35,7 @@ fn pressure(world: &World) -> Vec<TcpStream> {
 }
 
 #[test]
-fn nothing_is_lost_while_the_hub_is_out_of_descriptors() {
+fn no_data_is_lost_while_the_hub_is_out_of_descriptors() {
     let world = World::new();
     world.module("steady", &[]);
     world.module("wrapper", &["--child"]);
@@ -58,7 +59,7 @@ fn nothing_is_lost_while_the_hub_is_out_of_descriptors() {
         before.iter().all(|p| !processes::alive(p.pid, p.started)),
         "its first life is over: {before:#?}"
     );
-    assert_eq!(world.ready("steady"), steady, "who did not crash was left alone");
+    assert_eq!(world.ready("steady"), steady, "a module that did not crash was not touched");
     let log = world.hub_log();
     assert!(!log.contains("survive SIGKILL") && !log.contains("left alone"), "{log}");
 
@@ -74,7 +75,7 @@ fn nothing_is_lost_while_the_hub_is_out_of_descriptors() {
 }
 
 #[test]
-fn modules_get_the_limit_that_the_hub_was_started_with() {
+fn modules_get_the_descriptor_limit_of_the_hubs_start() {
     let world = World::new();
     let said = world.file("limits");
     let script = format!(

@@ -1,4 +1,4 @@
-//! `parachute doctor` with the real binary: where there is no manager, and under the model of launchd.
+//! `parachute doctor` with the real binary: without a manager, and under the model of launchd.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn without_a_manager_and_without_a_hub_nothing_is_red() {
+fn without_a_manager_and_without_a_hub_no_check_fails() {
     let world = World::new();
     let said = world.run(&["doctor"]).code(0).out;
     assert!(said.contains("?  manager") && said.contains("no service manager can be used here"), "{said}");
@@ -52,20 +52,20 @@ fn without_a_manager_and_without_a_hub_nothing_is_red() {
 }
 
 #[test]
-fn a_hub_in_the_foreground_is_well() {
+fn a_hub_in_the_foreground_is_ok() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
     world.ready("web");
     let report = json(&world.run(&["doctor", "--json"]).code(0));
-    assert_eq!(complaints(&report).len(), 1, "the manager that is none: {report:#}");
+    assert_eq!(complaints(&report).len(), 1, "only the missing manager: {report:#}");
     for id in ["hub", "port", "home.private", "home.services", "modules.programs", "modules.ready"] {
         assert_eq!(verdicts(&report, id), ["ok"], "{id}: {report:#}");
     }
 }
 
 #[test]
-fn what_is_wrong_on_disk_is_found_without_a_hub() {
+fn problems_on_disk_are_found_without_a_hub() {
     let world = World::new();
     world.command("gone", &["no-such-program-anywhere"]);
     world.write_rows();
@@ -76,15 +76,15 @@ fn what_is_wrong_on_disk_is_found_without_a_hub() {
     for id in ["home.private", "home.settings", "modules.programs"] {
         assert_eq!(verdicts(&report, id), ["fail"], "{id}: {report:#}");
     }
-    // What a link leads to may be anybody's: it is told, and no plan touches it.
+    // The target of a link may belong to any user: it is reported, and no plan touches it.
     std::fs::write(world.file("elsewhere"), "x").unwrap();
     chmod(&world.file("elsewhere"), 0o644);
     std::os::unix::fs::symlink(world.file("elsewhere"), world.home().join("operator.token")).unwrap();
     let report = json(&world.run(&["doctor", "--json"]).code(1));
     let private = report["checks"].as_array().unwrap().iter().filter(|check| check["id"] == "home.private");
     let mended: Vec<bool> = private.map(|check| check["mend"].is_object()).collect();
-    assert_eq!(mended, [true, false], "the home, and what the token leads to: {report:#}");
-    // No manager, no plan: what a person can type is said all the same.
+    assert_eq!(mended, [true, false], "the home, and the target of the token: {report:#}");
+    // No manager, no plan: the commands to type are shown all the same.
     let refused = world.run(&["doctor", "--fix", "--yes"]).code(69).err;
     assert!(refused.contains(&format!("hint: chmod 755 {}", world.home().display())), "{refused}");
     assert_eq!(mode(&world.home()), 0o777);
@@ -94,7 +94,7 @@ fn what_is_wrong_on_disk_is_found_without_a_hub() {
 }
 
 #[test]
-fn a_fresh_agent_is_well_and_an_ill_one_is_mended() {
+fn a_fresh_agent_is_ok_and_a_faulty_one_is_repaired() {
     let mac = Mac::new();
     mac.module("web", &[]);
     let report = json(&mac.run(&["doctor", "--json"]).code(0));
@@ -115,7 +115,7 @@ fn a_fresh_agent_is_well_and_an_ill_one_is_mended() {
         dry.contains("parachute doctor --fix with launchd") && dry.contains(" to 0755 (now 0777)"),
         "{dry}"
     );
-    // Nobody is there to answer: nothing hangs, and nothing is done.
+    // No terminal: nothing hangs, and nothing is done.
     let asked = mac.run(&["doctor", "--fix"]).code(2).err;
     assert!(asked.contains("--yes"), "{asked}");
     assert_eq!((mode(&home), mode(&token)), (0o777, 0o644));
@@ -124,7 +124,7 @@ fn a_fresh_agent_is_well_and_an_ill_one_is_mended() {
     assert_eq!((&mended["mended"], complaints(&mended)), (&Value::from(2), Vec::new()), "{mended:#}");
     assert_eq!((mode(&home), mode(&token), mac.pid()), (0o755, 0o600, pid), "and the hub was left alone");
 
-    // A broken-off plan takes back what it did.
+    // An interrupted plan undoes its changes.
     chmod(&home, 0o777);
     let port = mac.world.port().to_string();
     let mut fix = mac.parachute(&["doctor", "--fix", "--yes"]);
@@ -144,13 +144,13 @@ fn a_fresh_agent_is_well_and_an_ill_one_is_mended() {
     let report = json(&mac.run(&["doctor", "--json"]).code(0));
     assert_eq!(complaints(&report), [""; 0], "{report:#}");
 
-    // Uninstalled, what was shut stays shut.
+    // After an uninstallation private files stay private.
     mac.does(&["uninstall", "--yes"]);
     assert_eq!((mode(&home), mode(&token)), (0o755, 0o600));
 }
 
 #[test]
-fn a_plist_that_is_gone_is_put_back_and_an_edited_one_is_not_touched() {
+fn a_missing_plist_is_restored_and_an_edited_one_is_not_touched() {
     let mac = Mac::new();
     mac.installed();
     let text = std::fs::read_to_string(mac.plist()).unwrap();

@@ -1,10 +1,10 @@
-//! The map of all effects: the files in which a ban of `clippy.toml` is lifted, and the files with `unsafe`.
+//! The list of all effects: the files in which a ban of `clippy.toml` is lifted, and the files with `unsafe`.
 
 use std::collections::BTreeSet;
 
 use crate::layers::sources;
 
-/// File, and what it may do to the world or learn from it.
+/// File, and its effects on, or inputs from, the outside.
 const EDGES: [(&str, &str); 27] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/nofollow.rs", "sees, replaces and removes the files of an installation, links as links"),
@@ -61,9 +61,9 @@ fn effects_happen_only_in_the_listed_files() {
 }
 
 #[test]
-fn every_edge_says_what_it_may_do() {
+fn every_edge_states_its_effects() {
     for (file, effect) in EDGES {
-        assert!(effect.split(' ').count() > 1, "{file}: {effect:?} tells nothing");
+        assert!(effect.split(' ').count() > 1, "{file}: {effect:?} is too short");
     }
 }
 
@@ -93,7 +93,7 @@ fn lifts(text: &str) -> Vec<String> {
     text.match_indices("expect(")
         .filter_map(|(at, _)| {
             let (lints, rest) = text[at..].split_once("reason = \"")?;
-            // An `expect` without a reason would not compile; a method call `.expect(` has no lint in it.
+            // An `expect` without a reason would not compile; a method call `.expect(` contains no lint name.
             let ours =
                 lints.contains("clippy::disallowed_methods") && !lints.contains(";") && !lints.contains(")]");
             ours.then(|| rest.split('"').next().unwrap_or_default().to_owned())

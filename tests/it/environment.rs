@@ -1,4 +1,4 @@
-//! What a module is given, what it is not, and who may read what lies in the home.
+//! The environment of a module, and the permissions of files in the home.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::support::until;
 use crate::support::world::World;
 
-/// The environment that a module wrote down, waited for.
+/// The environment that a module wrote to a file, waited for.
 fn dump(world: &World, path: &std::path::Path) -> BTreeMap<String, String> {
     let text = until("the module wrote its environment", || std::fs::read_to_string(path).ok());
     world.ready("web");
@@ -17,9 +17,8 @@ fn mode(world: &World, path: &str) -> u32 {
     std::fs::metadata(world.home().join(path)).unwrap().permissions().mode() & 0o777
 }
 
-/// Lesson A8.
 #[test]
-fn the_env_file_counts_but_for_port_and_an_edit_applies_at_restart() {
+fn the_env_file_counts_except_port_and_an_edit_applies_at_restart() {
     let world = World::new();
     let file = world.file("dump");
     let port = world.module("web", &["--dump", file.to_str().unwrap()]);
@@ -42,7 +41,7 @@ fn the_env_file_counts_but_for_port_and_an_edit_applies_at_restart() {
 }
 
 #[test]
-fn what_is_the_hubs_alone_is_not_handed_down() {
+fn hub_only_variables_are_not_passed_on() {
     let world = World::new();
     let file = world.file("dump");
     world.module("web", &["--dump", file.to_str().unwrap()]);
@@ -59,7 +58,7 @@ fn what_is_the_hubs_alone_is_not_handed_down() {
     world.hub_answers();
     let given = dump(&world, &file);
     for name in ["PARACHUTE_INITIAL_ADMIN_PASSWORD", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
-        assert!(!given.contains_key(name), "{name} was handed down: {given:#?}");
+        assert!(!given.contains_key(name), "{name} was passed on: {given:#?}");
     }
     assert_eq!(given["KEPT"], "yes", "the rest of the hub's environment is");
     assert!(!given.values().any(|value| value.contains(secret)));
@@ -67,7 +66,7 @@ fn what_is_the_hubs_alone_is_not_handed_down() {
 }
 
 #[test]
-fn secrets_and_doors_are_for_their_owner_alone() {
+fn secrets_and_sockets_are_private() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
@@ -86,7 +85,7 @@ fn secrets_and_doors_are_for_their_owner_alone() {
 }
 
 #[test]
-fn a_token_file_that_others_could_read_is_closed_and_kept() {
+fn a_readable_token_file_is_made_private_and_kept() {
     let world = World::new();
     let path = world.home().join("operator.token");
     let token = "0123456789abcdef0123456789abcdef";

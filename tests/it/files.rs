@@ -1,11 +1,11 @@
-//! services.json: broken, edited, repaired, and with what is not ours in it.
+//! services.json: broken, edited, repaired, and with content that is not ours.
 
 use serde_json::{Value, json};
 
 use crate::support::world::World;
 use crate::support::{eventually, until};
 
-/// What a crash, a full disk or a careless editor leaves.
+/// Results of a crash, a full disk or a careless editor.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("truncated", br#"{"services": [{"name": "web", "po"#.to_vec()),
@@ -27,9 +27,9 @@ fn health(world: &World) -> Value {
     world.get("/health").expect("the hub answers").json()
 }
 
-/// Lessons DC20, U19: a broken file is never "0 modules".
+/// A broken file is never "0 modules".
 #[test]
-fn a_broken_services_json_is_loud_while_modules_go_on_and_heals_by_itself() {
+fn a_broken_services_json_is_reported_while_modules_keep_running() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
@@ -43,7 +43,7 @@ fn a_broken_services_json_is_loud_while_modules_go_on_and_heals_by_itself() {
             "{what}: {status:#?}"
         );
         assert!(status.out.contains("hint:"), "{what}: {status:#?}");
-        assert_eq!(world.view("web")["pid"], pid, "{what}: the module goes on");
+        assert_eq!(world.view("web")["pid"], pid, "{what}: the module keeps running");
         world.write_rows();
         eventually("it heals", || health(&world)["status"] == "ok");
         assert_eq!(world.ready("web"), pid);
@@ -53,7 +53,7 @@ fn a_broken_services_json_is_loud_while_modules_go_on_and_heals_by_itself() {
 }
 
 #[test]
-fn a_hub_that_boots_on_a_broken_services_json_says_so_and_starts_the_modules_after_the_repair() {
+fn a_hub_that_boots_on_a_broken_services_json_reports_it_and_starts_the_modules_after_the_repair() {
     for (what, bytes) in broken() {
         let world = World::new();
         world.module("web", &[]);
@@ -87,7 +87,7 @@ fn a_broken_services_json_is_not_overwritten_by_add_or_remove() {
     }
 }
 
-/// Lesson DC21: a name must not lead out of the home.
+/// A name must not lead out of the home.
 #[test]
 fn a_row_that_leads_out_of_the_home_is_refused_and_the_others_run() {
     let world = World::new();
@@ -110,7 +110,7 @@ fn a_row_that_leads_out_of_the_home_is_refused_and_the_others_run() {
 }
 
 #[test]
-fn what_is_not_ours_in_services_json_survives_add_and_remove() {
+fn foreign_content_of_services_json_survives_add_and_remove() {
     let world = World::new();
     let strange = json!({
         "$schema": "https://example.org/s.json",
@@ -137,7 +137,7 @@ fn what_is_not_ours_in_services_json_survives_add_and_remove() {
 }
 
 #[test]
-fn rows_that_come_and_go_in_the_file_are_noticed_without_a_restart() {
+fn added_and_removed_rows_are_noticed_without_a_restart() {
     let world = World::new();
     world.module("first", &[]);
     world.start_hub();
@@ -148,14 +148,14 @@ fn rows_that_come_and_go_in_the_file_are_noticed_without_a_restart() {
     world.write_rows();
     eventually("the removed row's module is gone", || world.view("second").is_null());
     world.gone("second");
-    assert_eq!(world.ready("first"), first, "the other one was left alone");
+    assert_eq!(world.ready("first"), first, "the other one was not touched");
     world.stop_hub();
 }
 
-/// What a person mistypes, or a module writes about itself, costs no module that runs: it is as it was until its row
-/// can be read again. Only a name that is gone from the file goes.
+/// A typing error, or what a module writes about itself, stops no running module: it stays unchanged until its row
+/// can be read again. Only a name that is removed from the file stops its module.
 #[test]
-fn a_field_that_breaks_its_rule_stops_no_module_that_runs() {
+fn an_invalid_field_stops_no_running_module() {
     let world = World::new();
     let port = world.module("web", &[]);
     world.start_hub();
@@ -173,7 +173,7 @@ fn a_field_that_breaks_its_rule_stops_no_module_that_runs() {
         let status = world.run(&["status"]).code(0);
         assert!(status.out.contains("stays as it was"), "{field}: {}", status.out);
         assert_eq!(world.ready("web"), pid, "{field}");
-        // Also its next life is the one that was good.
+        // Its next run also uses the last valid row.
         assert_eq!(world.op("web", "restart")["ok"], true, "{field}");
         pid = world.ready("web");
         assert_eq!(world.view("web")["port"], port);
@@ -189,7 +189,7 @@ fn a_field_that_breaks_its_rule_stops_no_module_that_runs() {
     world.stop_hub();
 }
 
-/// No room for one more open file is over in a moment, and nothing about the file changes by it.
+/// Running out of descriptors is temporary, and changes nothing about the file.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_services_json_that_could_not_be_opened_once_is_read_again() {
@@ -210,9 +210,9 @@ fn a_services_json_that_could_not_be_opened_once_is_read_again() {
     world.stop_hub();
 }
 
-/// What the settings say is worth less than the modules: they run with the last good ones, or the defaults.
+/// Broken settings must not stop modules: they run with the last valid settings, or the defaults.
 #[test]
-fn a_typo_in_hub_toml_keeps_no_module_down_and_is_told_until_it_is_mended() {
+fn a_typo_in_hub_toml_stops_no_module_and_is_reported_until_it_is_repaired() {
     let world = World::new();
     world.module("web", &[]);
     let typo = "[hub]\nprot = 1\n";
@@ -238,7 +238,7 @@ fn a_typo_in_hub_toml_keeps_no_module_down_and_is_told_until_it_is_mended() {
     told();
     mend("");
     mended();
-    // ... and while it runs, where the last good ones count.
+    // ... and while it runs, where the last valid ones are used.
     mend("[modules.web]\nlisten = false\n");
     assert_eq!(world.op("web", "restart")["ok"], true);
     assert_eq!(world.view("web")["listens"], false);
@@ -282,7 +282,8 @@ fn a_changed_port_is_noted_and_applied_by_restart() {
     world.stop_hub();
 }
 
-/// A home as the original hub left it. Its modules are not installed here, so they do not start; the file is theirs.
+/// A home as the original hub left it. Its modules are not installed here, so they do not start; the file is not
+/// changed.
 #[test]
 fn a_home_of_the_original_hub_boots_and_its_services_json_stays_as_it_is() {
     let world = World::new();
@@ -307,9 +308,9 @@ fn a_home_of_the_original_hub_boots_and_its_services_json_stays_as_it_is() {
     assert_eq!(std::fs::read(world.home().join("services.json")).unwrap(), theirs);
 }
 
-/// Contract A-11: a row of an older name that lies beside the live one goes, and the live one runs on.
+/// A row with an old name beside the live one is removed, and the live module keeps running.
 #[test]
-fn a_leftover_row_is_removed_while_the_module_beside_it_runs_on() {
+fn a_duplicate_row_is_removed_while_the_live_module_keeps_running() {
     let world = World::new();
     world.module("scribe", &[]);
     world.rows()[0]["name"] = json!("parachute-scribe");
@@ -323,7 +324,7 @@ fn a_leftover_row_is_removed_while_the_module_beside_it_runs_on() {
     assert!(said.out.contains("✓ scribe removed"), "{said:?}");
     assert_eq!(world.ready("scribe"), pid, "{said:?}");
     assert!(world.read("services.json").contains("parachute-scribe"));
-    // The row that the module is made of goes with it.
+    // The row of the live module is removed together with the module.
     let _ = world.run(&["remove", "scribe"]).code(0);
     world.gone("scribe");
     assert!(!world.read("services.json").contains("scribe"));

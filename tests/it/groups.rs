@@ -1,4 +1,4 @@
-//! Which processes a stop reaches: all of the module's, and nobody else's.
+//! The processes that a stop ends: all of the module's, and no others.
 
 use nix::sys::signal::Signal;
 
@@ -33,9 +33,9 @@ fn a_stop_leaves_the_processes_of_other_modules_alone() {
     world.expect_no_processes();
 }
 
-/// DC3, DC5, W-S8: whatever group, session or signal mask, it is gone, and the port is free.
+/// In any group or session, with any signal mask, the process ends, and the port is free.
 #[test]
-fn a_stop_reaches_wrappers_daemons_and_the_deaf() {
+fn a_stop_ends_wrappers_daemons_and_processes_that_ignore_sigterm() {
     let world = World::new();
     let program = fixture();
     let program = program.to_str().unwrap();
@@ -67,9 +67,9 @@ fn a_stop_reaches_wrappers_daemons_and_the_deaf() {
     world.stop_hub();
 }
 
-/// DC2: the wrapper's leader is killed; its child must not keep the port from the next life.
+/// The wrapper's leader is killed; its child must not keep the port from the next run.
 #[test]
-fn a_crashed_wrappers_child_is_gone_before_the_next_life() {
+fn a_crashed_wrappers_child_is_ended_before_the_next_run() {
     let world = World::new();
     let wrapper = format!("{} server & wait", fixture().display());
     world.command("wrapper", &["sh", "-c", &wrapper]);
@@ -86,9 +86,9 @@ fn a_crashed_wrappers_child_is_gone_before_the_next_life() {
     world.expect_no_processes();
 }
 
-/// U19: each is killed, once.
+/// Each is killed, once.
 #[test]
-fn the_deaf_are_killed_once_each() {
+fn processes_that_ignore_sigterm_are_killed_once_each() {
     let world = World::new();
     let program = fixture();
     for n in 0..5 {
@@ -106,9 +106,9 @@ fn the_deaf_are_killed_once_each() {
     assert_eq!(log.matches("stopped: was killed by SIGKILL").count(), 5, "{log}");
 }
 
-/// W-B2: the time that one takes is nobody else's: while not one has ended, all have been told to.
+/// One slow module does not delay the others: all get SIGTERM before one has ended.
 #[test]
-fn all_are_told_to_end_before_any_has_ended() {
+fn all_get_sigterm_before_any_has_ended() {
     let world = World::new();
     let (go, told) = (world.file("go"), |n: usize| world.file(&format!("told{n}")));
     for n in 0..5 {
@@ -130,5 +130,5 @@ fn all_are_told_to_end_before_any_has_ended() {
     std::fs::write(&go, "").unwrap();
     assert_eq!(world.hub_ends().code(), Some(0), "{}", world.hub_log());
     world.expect_no_processes();
-    assert_eq!(said("up\nTERM\n"), 5, "each is told once");
+    assert_eq!(said("up\nTERM\n"), 5, "each gets it once");
 }

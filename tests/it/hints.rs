@@ -1,4 +1,4 @@
-//! What a hint may name for `kill`, and where that is decided.
+//! Which pids a hint may name for `kill`, and where that is decided.
 
 use std::net::TcpListener;
 
@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use crate::layers::{code, sources};
 use crate::support::world::World;
 
-/// Files that may say it: the one that decides, and the one that names faults for tests.
+/// Files that may contain it: the one that decides, and the one that names faults for tests.
 const MAY: [&str; 2] = ["process/holder.rs", "plan/fault.rs"];
 
-/// Texts by which a command line that ends a process would be built.
+/// Texts from which a command line that ends a process would be built.
 const FORMS: [&str; 7] = ["kill {", "kill -", "kill $", "\"kill\"", "\"kill \"", "pkill", "killall"];
 
-/// What of a file is shipped: its tests are not.
+/// The part of a file without its tests.
 fn shipped(text: &str) -> String {
     code(text).split("\nmod tests {").next().unwrap_or_default().to_owned()
 }
 
 #[test]
-fn kill_is_said_in_one_place() {
+fn kill_is_printed_in_one_place_only() {
     let mut said = Vec::new();
     for (file, text) in sources() {
         let file = file.to_str().unwrap().to_owned();
@@ -46,9 +46,9 @@ fn hint_of_port(world: &World, args: &[&str]) -> String {
     port["next"].as_str().unwrap().to_owned()
 }
 
-/// This test has the port, and everything that it runs runs under it, as under a terminal that has one.
+/// This test holds the port, and is an ancestor of all commands here, like a terminal that holds one.
 #[test]
-fn nobody_is_told_to_kill_what_the_command_runs_under() {
+fn no_hint_kills_an_ancestor_of_the_command() {
     let world = World::new();
     let mine = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = mine.local_addr().unwrap().port().to_string();
@@ -57,7 +57,7 @@ fn nobody_is_told_to_kill_what_the_command_runs_under() {
     assert!(refused.err.contains("which this command runs under"), "{refused:?}");
     let doctor = world.run(&["doctor"]);
 
-    // The hub that asks runs under it too, and so does whoever reads what it said.
+    // The hub that asks is a descendant too, and so is the reader of its problem.
     let wanted = world.module("web", &[]);
     let squatter = TcpListener::bind(("127.0.0.1", wanted)).unwrap();
     world.start_hub();
@@ -86,15 +86,15 @@ fn a_hub_and_a_module_are_stopped_by_name() {
     assert_eq!(hint_of_port(&world, &["--port", &web]), "parachute stop web");
     assert_eq!(hint_of_port(&other, &["--port", &hub]), format!("parachute --home {home} stop"));
     assert_eq!(hint_of_port(&other, &["--port", &web]), format!("parachute --home {home} stop web"));
-    // Typed as it stands, it does that.
+    // The hint works as typed.
     let _ = world.run(&["--home", &home, "stop", "web"]).code(0);
     let _ = other.run(&["serve", "--check", "--port", &web]).code(0);
     world.stop_hub();
 }
 
-/// A report says which pid had the port when it was written. By now that is anybody.
+/// A report has the pid of the holder when it was written. By now another process may have it.
 #[test]
-fn a_hint_of_yesterday_is_not_repeated() {
+fn an_outdated_hint_is_not_repeated() {
     let world = World::new();
     let port = world.module("web", &[]);
     let pid = std::process::id();

@@ -1,4 +1,4 @@
-//! `hub.env`: who reads it, what counts in it, and that no module starts without what it holds.
+//! `hub.env`: which hubs read it, what it sets, and that no module starts without a present file.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -10,14 +10,14 @@ use parachute::module::hub_env;
 use crate::support::eventually;
 use crate::support::world::World;
 
-/// What a manager sets, of which a hub knows that it is kept.
+/// The variables of a manager, by which a hub recognises that it is managed.
 #[derive(Debug, Clone, Copy)]
 enum Manager {
     Systemd,
     Launchd,
 }
 
-/// A hub of this world, kept by a manager as far as it can tell.
+/// A hub of this world that believes to run under a manager.
 fn kept(world: &World, manager: Manager) -> Command {
     let mut hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
     match manager {
@@ -33,14 +33,14 @@ fn put(path: &Path, text: impl AsRef<[u8]>, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// What a module was given; it writes it before it is ready.
+/// The environment of a module, which it writes before it is ready.
 fn given(world: &World, dump: &Path) -> String {
     world.ready("web");
     std::fs::read_to_string(dump).unwrap()
 }
 
 #[test]
-fn a_hub_that_a_manager_keeps_reads_it_and_one_in_a_terminal_does_not() {
+fn a_hub_under_a_manager_reads_it_and_one_in_a_terminal_does_not() {
     for manager in [Manager::Systemd, Manager::Launchd] {
         let world = World::new();
         let (dump, secret) = (world.file("dump"), "planted-secret-77ab");
@@ -75,17 +75,17 @@ fn a_hub_that_a_manager_keeps_reads_it_and_one_in_a_terminal_does_not() {
         }
         assert!(!status.to_string().contains(secret) && !world.read("hub/logs/hub.log").contains(secret));
 
-        // An edit counts from the next start of a module on; nothing is restarted for it.
+        // An edit applies from the next start of a module on; nothing is restarted for it.
         let pid = world.ready("web");
         put(&env, "API_KEY=second\n", 0o600);
         eventually("the edit is noticed", || world.read("hub/logs/hub.log").contains("hub.env changed"));
         assert_eq!(world.ready("web"), pid);
         assert_eq!(world.op("web", "restart")["ok"], true);
         assert!(given(&world, &dump).contains("API_KEY=second\n"));
-        assert!(world.status()["notes"].is_null(), "nothing is odd about it any more");
+        assert!(world.status()["notes"].is_null(), "it has no remarks any more");
         world.stop_hub();
 
-        // Anywhere else it is the person's to give.
+        // In a terminal the user gives the environment.
         std::fs::remove_file(&dump).unwrap();
         world.start_hub();
         let said = given(&world, &dump);
@@ -94,10 +94,10 @@ fn a_hub_that_a_manager_keeps_reads_it_and_one_in_a_terminal_does_not() {
     }
 }
 
-/// A file that is refused, and what the reason says.
+/// A refused file, and the text of the reason.
 type Case = (&'static str, fn(&Path, &Path));
 
-/// The second path is one outside the home.
+/// The second path is outside the home.
 const REFUSED: [Case; 7] = [
     ("it is a symbolic link", |env, other| {
         put(other, "API_KEY=linked\n", 0o600);
@@ -114,7 +114,7 @@ const REFUSED: [Case; 7] = [
 ];
 
 #[test]
-fn refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start() {
+fn a_refused_file_blocks_every_module_is_reported_by_each_verb_and_applies_once_repaired() {
     for (why, make) in REFUSED {
         let world = World::new();
         let dump = world.file("dump");
@@ -134,7 +134,7 @@ fn refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start
             next = view["problem"]["next"].as_str().unwrap().to_owned();
         }
         assert!(world.get("/health").unwrap().body.contains(why), "{why}");
-        // Each verb says it, and what to type.
+        // Each verb reports it, and the command to type.
         let asked = [
             world.run(&["status"]).code(1),
             world.run(&["why", "web"]).code(0),
@@ -149,7 +149,7 @@ fn refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start
         assert!(world.run(&["logs", "hub"]).code(0).out.contains(&reason), "{why}");
         assert!(!dump.exists(), "it was never started");
 
-        // The command, as it is shown.
+        // The command, as shown.
         let mended = Command::new("sh").args(["-c", &next]).status().unwrap();
         assert!(mended.success(), "{next}");
         let said = given(&world, &dump);
@@ -161,9 +161,9 @@ fn refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start
     }
 }
 
-/// What runs goes on; only its next start waits until the file is mended.
+/// Running modules keep running; only their next start waits until the file is repaired.
 #[test]
-fn a_file_that_becomes_bad_ends_nothing() {
+fn a_file_that_becomes_invalid_ends_no_module() {
     let world = World::new();
     world.module("web", &[]);
     let env: PathBuf = world.home().join("hub.env");
@@ -184,9 +184,9 @@ fn a_file_that_becomes_bad_ends_nothing() {
     world.stop_hub();
 }
 
-/// `PARACHUTE_BIND_HOST` is one of the hub's own settings, and the file wins over the unit, as it did under systemd.
+/// `PARACHUTE_BIND_HOST` is one of the hub's own settings, and the file overrides the unit, as it did under systemd.
 #[test]
-fn the_hubs_own_settings_are_taken_from_it_at_its_start() {
+fn the_hubs_own_settings_are_read_from_it_at_its_start() {
     let world = World::new();
     let env = world.home().join("hub.env");
     put(&env, "PARACHUTE_BIND_HOST=::1\nPORT=1\nPARACHUTE_HUB_ORIGIN=https://hub.example/\n", 0o600);
@@ -215,9 +215,9 @@ fn the_hubs_own_settings_are_taken_from_it_at_its_start() {
     world.stop_hub();
 }
 
-/// The lists of docs/hub-env.md are closed, so each name in them is what it is said to be.
+/// The lists of docs/hub-env.md are closed, so each name in them is used as described.
 #[test]
-fn the_names_of_the_documentation_are_used_as_it_says() {
+fn the_documented_names_are_used_as_described() {
     let docs =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hub-env.md")).unwrap();
     let (_, lists) = docs.split_once("## What each name is for").unwrap();
@@ -238,7 +238,7 @@ fn the_names_of_the_documentation_are_used_as_it_says() {
     }
 }
 
-/// Names of variables in a line of Markdown; `X_*` stands for all that begin so.
+/// Names of variables in a line of Markdown; `X_*` stands for all with that prefix.
 fn names(line: &str) -> Vec<String> {
     let spans = line.split('`').skip(1).step_by(2).map(|span| span.replace('*', "X"));
     let is_name =

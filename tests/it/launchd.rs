@@ -1,4 +1,4 @@
-//! A hub that believes launchd started it: what it may exit with, and what it writes where.
+//! A hub that believes that launchd started it: its exit codes, and its log files.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,15 +12,15 @@ fn job(world: &World, args: &[&str]) -> std::process::Command {
     hub
 }
 
-/// launchd opens the job's file for appending, and its directory is there.
+/// launchd opens the job's file for appending, and its directory exists.
 fn file_of_job(world: &World) -> File {
     std::fs::create_dir_all(world.home().join("hub/logs")).unwrap();
     File::options().append(true).create(true).open(world.home().join("hub/logs/launchd.log")).unwrap()
 }
 
-/// `KeepAlive{SuccessfulExit:false}` would start a hub that a person must help every ten seconds for ever.
+/// `KeepAlive{SuccessfulExit:false}` would restart a hub that needs the user's action every ten seconds for ever.
 #[test]
-fn what_a_person_must_act_on_ends_with_zero_there_and_with_78_elsewhere() {
+fn a_hub_that_needs_the_user_exits_with_zero_under_launchd_and_with_78_elsewhere() {
     let world = World::new();
     let stranger = std::net::TcpListener::bind(("127.0.0.1", world.port())).unwrap();
     let args = ["serve", "--port", &world.port().to_string()];
@@ -41,9 +41,9 @@ fn what_a_person_must_act_on_ends_with_zero_there_and_with_78_elsewhere() {
     drop(stranger);
 }
 
-/// U18, P-U6: neither file grows without bound, and what was in them is kept once.
+/// Neither file grows without limit, and the previous content is kept once.
 #[test]
-fn its_file_is_cut_at_start_and_gets_nothing_while_the_hub_runs() {
+fn launchds_file_is_truncated_at_start_and_gets_no_lines_while_the_hub_runs() {
     let world = World::new();
     let mut file = file_of_job(&world);
     let line = [vec![b'x'; 99], b"\n".to_vec()].concat();

@@ -1,4 +1,4 @@
-//! What launchd refuses, what it is busy with, and a power cut in the middle: the real binary against the model of
+//! Refusals of launchd, delays, and a power cut in the middle: the real binary against the model of
 //! `tests/fixture/launchctl.rs`.
 
 use std::process::{Child, Stdio};
@@ -8,13 +8,13 @@ use crate::support::mac::{LABEL, Mac};
 use crate::support::program::Outcome;
 use crate::support::until;
 
-/// What a person reads: steps are told elsewhere.
+/// The error without the progress lines.
 fn refusal(mac: &Mac, outcome: &Outcome) -> String {
     let from = outcome.err.find("error: ").unwrap_or_else(|| panic!("no error: {outcome:?}"));
     mac.plain(&outcome.err[from..])
 }
 
-/// Whether the calls so far hold so many of a verb.
+/// Whether the calls so far contain this many of a verb.
 fn called(mac: &Mac, verb: &str, times: usize) -> bool {
     mac.changes().split(' ').filter(|call| *call == verb).count() >= times
 }
@@ -30,9 +30,9 @@ fn ends(mut child: Child) -> Outcome {
 }
 
 #[test]
-fn what_is_still_being_torn_down_is_waited_for() {
+fn a_job_that_is_still_being_removed_is_waited_for() {
     let mac = Mac::new();
-    // The answer of a label that goes, twice; and the one of a launchd that is busy with it.
+    // The code for a label that is being removed, twice; and the one of a busy launchd.
     mac.faults("bootstrap 5 2\nbootstrap 37 1\n");
     mac.installed();
     assert_eq!(mac.changes(), "enable bootstrap bootstrap bootstrap bootstrap");
@@ -40,7 +40,7 @@ fn what_is_still_being_torn_down_is_waited_for() {
 }
 
 #[test]
-fn a_start_meets_a_label_that_is_on_its_way_out() {
+fn a_start_waits_for_a_label_that_is_being_removed() {
     let mac = Mac::new();
     mac.installed();
     std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
@@ -55,13 +55,13 @@ fn a_start_meets_a_label_that_is_on_its_way_out() {
 }
 
 #[test]
-fn a_bootout_that_goes_on_already_is_waited_for() {
+fn a_bootout_in_progress_is_waited_for() {
     let mac = Mac::new();
     mac.installed();
     std::fs::write(mac.world.file("launchd/hold"), "").unwrap();
     mac.manager_does(&["bootout", &mac.target()]);
     mac.forget_calls();
-    // It may meet a hub that still answers, one that breaks off, or none.
+    // It may meet a hub that still answers, one that closes the connection, or none.
     let stop = begun(&mac, &["stop"]);
     until("it was told so", || called(&mac, "bootout", 1).then_some(()));
     std::fs::remove_file(mac.world.file("launchd/hold")).unwrap();
@@ -69,9 +69,9 @@ fn a_bootout_that_goes_on_already_is_waited_for() {
     assert!(mac.job().is_none());
 }
 
-/// It said that it is loaded already, and it is: perhaps with what its plist was before.
+/// It reported "loaded already", which is true: perhaps with the previous plist.
 #[test]
-fn an_old_definition_in_the_way_is_taken_out() {
+fn an_old_definition_in_the_way_is_removed() {
     for code in [5, 17, 37] {
         let mac = Mac::new();
         mac.faults(&format!("bootstrap {code}! 1\n"));
@@ -82,7 +82,7 @@ fn an_old_definition_in_the_way_is_taken_out() {
 }
 
 #[test]
-fn a_refusal_names_its_cause_and_what_to_type_and_nothing_is_left() {
+fn a_refusal_names_its_cause_and_the_command_and_leaves_nothing() {
     let mac = Mac::new();
     let before = mac.files();
     let mut told = String::new();
@@ -107,7 +107,7 @@ fn a_refusal_names_its_cause_and_what_to_type_and_nothing_is_left() {
 }
 
 #[test]
-fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
+fn a_user_without_a_screen_gets_the_other_domain_or_a_reason() {
     let mac = Mac::new();
     let user = mac.domain().replace("gui", "user");
     for code in [112, 125] {
@@ -124,9 +124,9 @@ fn a_person_without_a_screen_gets_the_other_domain_or_a_reason() {
     insta::assert_snapshot!(refusal(&mac, &init));
 }
 
-/// Both domains read the same plist; what is loaded in one is not known in the other.
+/// Both domains read the same plist; a job loaded in one is not known in the other.
 #[test]
-fn a_hub_that_was_loaded_over_ssh_is_found_where_it_is_when_a_screen_comes() {
+fn a_hub_loaded_over_ssh_is_found_in_its_domain_after_a_login_at_the_screen() {
     let mac = Mac::new();
     let user = mac.domain().replace("gui", "user");
     mac.faults(&format!("print 125 always {}\n", mac.domain()));
@@ -147,17 +147,17 @@ fn a_hub_that_was_loaded_over_ssh_is_found_where_it_is_when_a_screen_comes() {
     assert!(mac.job().is_none());
 }
 
-/// Under launchd it ends with 0, or it would be started for ever: the plan must not take that for a hub that is well.
+/// Under launchd it exits with 0, or it would be restarted for ever: the plan must not take that for a running hub.
 #[test]
-fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
+fn a_hub_that_needs_the_user_is_reported_and_undone() {
     let mac = Mac::new();
-    // A directory where its token should be.
+    // A directory in the place of its token.
     std::fs::create_dir_all(mac.world.home().join("operator.token")).unwrap();
     mac.give();
     let init = mac.init();
     assert_eq!(init.code, 1, "{init:#?}");
     assert!(mac.job().is_none() && !mac.plist().exists(), "{init:#?}\n{:#?}", mac.job());
-    // Seen by the start, by the look after that, or by the wait after it.
+    // Seen by the start, by the check after it, or by the wait.
     let told = refusal(&mac, &init);
     let ways = ["ended at once with code 0", "does not run, but", "it exited with code 0"];
     assert!(ways.iter().any(|way| told.contains(way)), "{told}");
@@ -166,9 +166,9 @@ fn a_hub_that_a_person_must_help_is_told_and_taken_back() {
     assert!(log.out.contains("not started, until a person acts"), "{log:?}");
 }
 
-/// What is loaded would be started from the definition that it was loaded with.
+/// A loaded job would be started from the definition with which it was loaded.
 #[test]
-fn a_label_that_is_loaded_and_does_not_run_is_none_that_is_stopped() {
+fn a_loaded_label_that_does_not_run_does_not_count_as_stopped() {
     let ended = |mac: &Mac| {
         mac.installed();
         mac.manager_does(&["kill", "TERM", &mac.target()]);
@@ -193,26 +193,26 @@ fn a_label_that_is_loaded_and_does_not_run_is_none_that_is_stopped() {
 }
 
 #[test]
-fn a_job_that_launchd_cannot_start_is_told_with_its_code() {
+fn a_job_that_launchd_cannot_start_is_reported_with_its_code() {
     let mac = Mac::new();
     mac.installed();
     mac.does(&["stop"]);
-    // The directory of its log is gone, so there is nothing to open: EX_CONFIG of sysexits(3).
+    // The directory of its log is missing, so the log cannot be opened: EX_CONFIG of sysexits(3).
     std::fs::remove_dir_all(mac.world.home().join("hub/logs")).unwrap();
     let start = mac.run(&["start"]);
     assert_eq!(start.code, 1, "{start:#?}");
     assert!(start.err.contains("ended at once with code 78"), "{start:?}");
     let status = mac.run(&["status"]);
     assert!(status.out.contains(&format!("says of {LABEL}: failed (exit code 78)")), "{status:?}");
-    // What the plan makes, it makes again.
+    // The plan creates the missing directory again.
     mac.installed();
     mac.does(&["start"]);
     assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
 }
 
-/// As macOS does with a program whose signature it does not like: there is no exit code then.
+/// As macOS does with a program with a bad signature: there is no exit code then.
 #[test]
-fn a_hub_that_is_killed_at_once_is_told() {
+fn a_hub_that_is_killed_at_once_is_reported() {
     let mac = Mac::new();
     mac.installed();
     mac.does(&["stop"]);
@@ -223,18 +223,18 @@ fn a_hub_that_is_killed_at_once_is_told() {
     assert_eq!(start.code, 1, "{start:#?}");
     assert!(start.err.contains("ended at once") && start.err.contains("Killed: 9"), "{start:?}");
     assert!(start.err.contains("hint: parachute logs hub"), "{start:?}");
-    // launchd goes on trying, and `init` finds what is wrong: the program is not the one that was installed.
+    // launchd keeps trying, and `init` finds the fault: the program is not the installed one.
     mac.installed();
     assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
 }
 
 #[test]
-fn an_init_that_is_killed_at_any_step_is_taken_back_by_the_next_verb() {
+fn an_init_killed_at_any_step_is_undone_by_the_next_verb() {
     let mac = Mac::new();
     let before = mac.files();
     let mut killed = 0;
     for step in 1..=12 {
-        // What is so already is no step that could be killed, and the last come after the end.
+        // Steps that are already done cannot be killed, and the last numbers are beyond the end.
         let init = mac.init_with(&format!("kill-after {step}"));
         assert!([0, 128 + 9].contains(&init.code), "{init:#?}");
         killed += u32::from(init.code != 0);
@@ -249,14 +249,14 @@ fn an_init_that_is_killed_at_any_step_is_taken_back_by_the_next_verb() {
 }
 
 #[test]
-fn an_init_that_is_killed_is_finished_or_begun_anew_by_the_next() {
+fn an_init_that_is_killed_is_finished_or_restarted_by_the_next() {
     for (fault, args) in [
         ("kill 8", ["init", "--resume"]),
         ("kill-after 8", ["init", "--resume"]),
         ("kill-after 8", ["init", "--yes"]),
     ] {
         let mac = Mac::new();
-        // So that an override is among what was done.
+        // So that an override is part of the changes.
         mac.manager_does(&["disable", &mac.target()]);
         assert_eq!(mac.init_with(fault).code, 128 + 9);
         let port = mac.world.port().to_string();

@@ -13,13 +13,13 @@ fn kill(pid: u32) {
 }
 
 #[test]
-fn a_hub_is_installed_once_and_status_asks_launchd() {
+fn a_hub_is_installed_once_and_status_queries_launchd() {
     let mac = Mac::new();
     mac.module("web", &[]);
     let init = mac.init().code(0);
     assert!(init.out.contains(&format!("kept by launchd ({})", mac.domain())), "{init:?}");
     assert!(init.out.contains("1 of 1 modules ready"), "{init:?}");
-    // There is nothing to boot out, and no second start after the one of `RunAtLoad`.
+    // Nothing has to be booted out, and there is no second start after the one of `RunAtLoad`.
     assert_eq!(mac.changes(), "enable bootstrap");
 
     let plist = plist::Value::from_file(mac.plist()).unwrap().into_dictionary().unwrap();
@@ -49,14 +49,14 @@ fn a_hub_is_installed_once_and_status_asks_launchd() {
 }
 
 #[test]
-fn a_stop_lasts_until_a_start_and_a_restart_is_another_life() {
+fn a_stop_lasts_until_a_start_and_a_restart_gives_a_new_run() {
     let mac = Mac::new();
     mac.module("web", &[]);
     mac.installed();
     let first = mac.pid();
 
     mac.does(&["stop"]);
-    // No waiting here: that it is so is what the verb has waited for.
+    // No waiting here: the verb has waited for it.
     assert!(mac.job().is_none() && processes::identity(first).is_none(), "{:?}", mac.job());
     mac.world.expect_no_processes();
     let status = mac.run(&["status"]);
@@ -67,7 +67,7 @@ fn a_stop_lasts_until_a_start_and_a_restart_is_another_life() {
     let second = mac.pid();
     assert_eq!(mac.world.status()["hub"]["pid"], second);
     mac.does(&["start"]);
-    assert_eq!(mac.pid(), second, "what runs is left alone");
+    assert_eq!(mac.pid(), second, "a running hub is not touched");
 
     mac.forget_calls();
     mac.does(&["restart"]);
@@ -89,7 +89,7 @@ fn launchd_starts_a_killed_hub_again_and_status_counts_it() {
     assert_eq!(mac.world.status()["hub"]["pid"], second);
     let status = mac.run(&["status"]).code(0);
     assert!(status.out.contains("running, restarted once"), "{status:?}");
-    // An ordered end is none that `SuccessfulExit` would undo, whoever orders it.
+    // A stop is not undone by `SuccessfulExit`, regardless of the sender of the signal.
     mac.manager_does(&["kill", "TERM", &mac.target()]);
     eventually("it has ended", || mac.job().is_some_and(|job| job["state"] == "NotRunning"));
     let status = mac.run(&["status"]);
@@ -101,7 +101,7 @@ fn launchd_starts_a_killed_hub_again_and_status_counts_it() {
 }
 
 #[test]
-fn what_was_installed_is_taken_back() {
+fn an_installation_is_undone() {
     let mac = Mac::new();
     mac.module("web", &[]);
     let before = mac.files();
@@ -110,7 +110,7 @@ fn what_was_installed_is_taken_back() {
     assert!(uninstall.out.contains("nothing is left of it"), "{uninstall:?}");
     assert!(mac.job().is_none() && !mac.plist().exists());
     mac.world.expect_no_processes();
-    // What modules and the hub wrote is the person's: it goes with the home.
+    // The output of modules and the hub belongs to the user: it is deleted with the home.
     let left: Vec<String> = mac.files().into_iter().filter(|file| !before.contains(file)).collect();
     for ours in ["/person", "/bin", "/install", "plist"] {
         assert!(left.iter().all(|file| !file.contains(ours)), "{left:#?}");
@@ -125,13 +125,14 @@ fn what_was_installed_is_taken_back() {
 }
 
 #[test]
-fn an_override_of_the_person_is_taken_back_for_as_long_as_a_hub_is_installed() {
+fn an_override_of_the_user_is_removed_while_a_hub_is_installed() {
     let mac = Mac::new();
     mac.manager_does(&["disable", &mac.target()]);
     mac.installed();
     assert_eq!(mac.overrides()[LABEL], false);
     assert_eq!(mac.world.status()["hub"]["pid"], mac.pid());
-    // Disabled behind our back: what runs goes on, and `status` knows that the next login would not start it.
+    // Disabled from outside: the running hub keeps running, and `status` reports that the next login would not start
+    // it.
     mac.manager_does(&["disable", &mac.target()]);
     let status = mac.run(&["status"]).code(0);
     assert!(status.out.contains("it does not come back"), "{status:?}");
@@ -139,12 +140,12 @@ fn an_override_of_the_person_is_taken_back_for_as_long_as_a_hub_is_installed() {
     let init = mac.init().code(0);
     assert_eq!(mac.changes(), "enable", "{init:?}");
     mac.does(&["uninstall", "--yes"]);
-    assert_eq!(mac.overrides()[LABEL], true, "as it was before the first of it");
+    assert_eq!(mac.overrides()[LABEL], true, "as before the installation");
     assert!(mac.job().is_none());
 }
 
 #[test]
-fn a_hub_that_is_installed_and_not_started_is_loaded_by_a_start() {
+fn an_installed_hub_that_was_not_started_is_loaded_by_a_start() {
     let mac = Mac::new();
     let port = mac.world.port().to_string();
     mac.does(&["init", "--yes", "--no-start", "--port", &port]);
@@ -169,7 +170,7 @@ fn secrets_reach_modules_and_neither_the_plist_nor_launchd() {
     assert!(std::fs::read_to_string(dump).unwrap().contains(secret));
     assert!(!std::fs::read_to_string(mac.plist()).unwrap().contains(secret));
     assert!(!mac.launchctl(&["print", &mac.target()]).code(0).out.contains(secret));
-    // It is the person's, and stays.
+    // It belongs to the user, and stays.
     mac.does(&["uninstall", "--yes"]);
     assert!(env.exists());
 }

@@ -1,9 +1,9 @@
-//! The rooms of the house: who may use whom (the table below is the rule), and which files are pure.
+//! The rooms: which may use which (the table below is the rule), and which files are pure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Rank, room, and the rooms it may use besides itself. `main.rs` and `lib.rs` belong to the roof.
+/// Rank, room, and the rooms that it may use besides itself. `main.rs` and `lib.rs` may use all.
 const ROOMS: [(u8, &str, &[&str]); 17] = [
     (0, "module", &[]),
     (0, "ui", &[]),
@@ -44,10 +44,10 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
     ),
 ];
 
-/// Files beside the rooms, which every room may use. They use none.
+/// Files beside the rooms, which every room may use. They use no room.
 const SHARED: [&str; 1] = ["error_chain"];
 
-/// Files and folders that decide and never do. A folder ends with a slash.
+/// Files and folders that decide without effects. A folder ends with a slash.
 const PURE: [&str; 93] = [
     "api/wire.rs",
     "cli/error.rs",
@@ -144,7 +144,7 @@ const PURE: [&str; 93] = [
     "unit/",
 ];
 
-/// Crates and modules through which a file would reach the world.
+/// Crates and modules through which a file would have effects.
 const EFFECTS: [&str; 6] = ["tokio", "std::fs", "std::process", "std::net::Tcp", "nix", "rustix"];
 
 #[test]
@@ -194,7 +194,7 @@ fn the_table_goes_downwards_and_names_every_room() {
 }
 
 #[test]
-fn what_every_room_may_use_uses_no_room() {
+fn shared_files_use_no_room() {
     for name in SHARED {
         let text = std::fs::read_to_string(src().join(format!("{name}.rs"))).unwrap();
         assert_eq!(used_rooms(&text), [""; 0], "{name}");
@@ -202,7 +202,7 @@ fn what_every_room_may_use_uses_no_room() {
 }
 
 #[test]
-fn pure_files_reach_nothing() {
+fn pure_files_have_no_effects() {
     let files = sources();
     let mut wrong = Vec::new();
     for entry in PURE {
@@ -261,7 +261,7 @@ fn covers(entry: &str, file: &Path) -> bool {
     if entry.ends_with('/') { file.starts_with(entry) } else { file == entry }
 }
 
-/// The text without comments. A `//` inside a string cuts the rest of its line, which holds no import.
+/// The text without comments. A `//` inside a string cuts the rest of its line, which contains no import.
 pub fn code(text: &str) -> String {
     text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).fold(
         String::new(),
@@ -286,7 +286,7 @@ fn used_rooms(text: &str) -> Vec<String> {
     names_after(&code(text), "crate::")
 }
 
-/// What follows a path in code, alone or in a group: `a` and `b` of `path::a::x` and `path::{a, b::{c, d}}`.
+/// The names after a path in code, alone or in a group: `a` and `b` of `path::a::x` and `path::{a, b::{c, d}}`.
 pub fn names_after(code: &str, path: &str) -> Vec<String> {
     let word = |text: &str| -> String {
         text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()

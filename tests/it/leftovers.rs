@@ -1,4 +1,4 @@
-//! What a killed hub leaves in less tidy circumstances: no ledger, no definition, no row.
+//! Processes of a killed hub in harder cases: no ledger, no definition, no row.
 
 use serde_json::json;
 
@@ -24,14 +24,14 @@ fn all_ready(world: &World, modules: &[&str]) {
 
 /// The ledger is lost: the marks in the environment of every process are enough, daemons and workers included.
 #[test]
-fn without_a_ledger_the_marks_find_what_was_left() {
+fn without_a_ledger_remaining_processes_are_found_by_their_marks() {
     let world = World::new();
     define(&world, "wrapper", &["--child"], "300ms");
     define(&world, "daemon", &["--escape"], "300ms");
     world.define("worker", &["sleep", "1000"], json!({ "listen": false }));
     world.start_hub();
     all_ready(&world, &["wrapper", "daemon", "worker"]);
-    // The shell that makes a daemon may live on for a moment when that is ready.
+    // The shell that starts a daemon may still run for a moment when the daemon is ready.
     eventually("all run", || world.processes().len() == 5);
     world.kill_hub();
     let before = world.processes();
@@ -44,9 +44,9 @@ fn without_a_ledger_the_marks_find_what_was_left() {
     world.expect_no_processes();
 }
 
-/// A ledger torn in the middle of a line, with lines nobody understands: what can be read counts.
+/// A ledger with an incomplete line and unknown lines: the readable part counts.
 #[test]
-fn a_torn_ledger_stops_no_boot() {
+fn an_incomplete_ledger_stops_no_boot() {
     let world = World::new();
     define(&world, "web", &[], "300ms");
     world.start_hub();
@@ -64,9 +64,9 @@ fn a_torn_ledger_stops_no_boot() {
     world.expect_no_processes();
 }
 
-/// It cannot be started any more; what runs of it is old, unwatched, and goes.
+/// It cannot be started any more; its old processes are unsupervised, and are ended.
 #[test]
-fn what_cannot_be_started_any_more_is_still_ended() {
+fn processes_of_a_module_that_cannot_start_are_ended() {
     let world = World::new();
     define(&world, "web", &["--child", "--ignore-term"], "300ms");
     world.start_hub();
@@ -84,9 +84,10 @@ fn what_cannot_be_started_any_more_is_still_ended() {
     world.expect_no_processes();
 }
 
-/// Killed again while it ends what the first one left: the third hub has both on its list, and one life results.
+/// Killed again while it ends the processes of the first one: the third hub has both in its ledger, and one run
+/// results.
 #[test]
-fn a_hub_killed_while_it_ends_what_was_left_leaves_it_to_the_next() {
+fn a_hub_killed_while_it_ends_remaining_processes_leaves_them_to_the_next() {
     let world = World::new();
     define(&world, "deaf", &["--ignore-term"], "400ms");
     define(&world, "quick", &[], "400ms");
@@ -107,9 +108,9 @@ fn a_hub_killed_while_it_ends_what_was_left_leaves_it_to_the_next() {
     world.expect_no_processes();
 }
 
-/// An ordered stop leaves nothing, not even of a module that the hub is only clearing away.
+/// A stop leaves no process, not even of a module without a row that is just being ended.
 #[test]
-fn a_stop_waits_until_what_has_no_row_is_ended() {
+fn a_stop_waits_until_processes_without_a_row_have_ended() {
     let world = World::new();
     define(&world, "goes", &["--ignore-term"], "300ms");
     world.start_hub();
@@ -122,13 +123,13 @@ fn a_stop_waits_until_what_has_no_row_is_ended() {
     world.expect_no_processes();
 }
 
-/// Leftovers without a row cost one kill timeout, not one each: when the first is gone, all have had their SIGTERM.
+/// Processes without a row take one kill timeout, not one each: when the first has ended, all have had their SIGTERM.
 #[test]
-fn what_has_no_row_is_ended_together() {
+fn processes_without_a_row_are_ended_together() {
     let world = World::new();
     let told = |n: usize| world.file(&format!("told{n}"));
-    // A shell says that its `sleep` was ended, and the reader of its pipe is the killed hub: that would be its own end,
-    // by SIGPIPE, before its trap has run.
+    // A shell prints that its `sleep` was ended, and the reader of its pipe is the killed hub: SIGPIPE would end it
+    // before its trap has run.
     for n in 0..3 {
         let script = format!(
             "exec >/dev/null 2>&1; trap 'echo TERM >> {0}' TERM; echo up > {0}; while :; do sleep 0.02; done",
@@ -153,9 +154,9 @@ fn what_has_no_row_is_ended_together() {
     world.expect_no_processes();
 }
 
-/// A hub that was killed leaves its modules running: no verb calls them down, stopped or removed.
+/// A killed hub leaves its modules running: no verb reports them as down, stopped or removed.
 #[test]
-fn verbs_without_a_hub_tell_what_still_runs() {
+fn verbs_without_a_hub_report_modules_that_still_run() {
     let world = World::new();
     world.module("vault", &[]);
     world.module("web", &[]);
@@ -175,7 +176,7 @@ fn verbs_without_a_hub_tell_what_still_runs() {
         world.run(&["stop", "notes"]).code(0).out.contains("already stopped"),
         "nobody of that name runs"
     );
-    // What the hint says: a hub starts them anew, and then they can be stopped.
+    // As in the hint: a hub starts them again, and then they can be stopped.
     world.start_hub();
     assert_ne!(world.ready("vault"), vault);
     let _ = world.run(&["stop"]).code(0);
@@ -184,9 +185,9 @@ fn verbs_without_a_hub_tell_what_still_runs() {
     assert!(world.run(&["stop"]).code(0).out.contains("already stopped"));
 }
 
-/// What cannot be read says of nobody that they have no row: what a killed hub left goes on until it is known.
+/// An unreadable file does not mean that a module has no row: processes of a killed hub keep running until it is known.
 #[test]
-fn nothing_is_ended_while_it_is_not_known_who_has_a_row() {
+fn no_process_is_ended_while_the_rows_are_unknown() {
     let world = World::new();
     for short in ["web", "typo", "goes"] {
         define(&world, short, &[], "300ms");
@@ -219,9 +220,9 @@ fn nothing_is_ended_while_it_is_not_known_who_has_a_row() {
     world.expect_no_processes();
 }
 
-/// A stop leaves nothing, whether or not it is known who has a row.
+/// A stop leaves no process, whether the rows are known or not.
 #[test]
-fn a_stop_ends_what_was_left_although_services_json_cannot_be_read() {
+fn a_stop_ends_remaining_processes_although_services_json_cannot_be_read() {
     let world = World::new();
     define(&world, "web", &[], "300ms");
     world.start_hub();

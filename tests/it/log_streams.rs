@@ -1,4 +1,4 @@
-//! Logs as they flow: floods, long lines, followers over the API, and a hub whose own output goes nowhere.
+//! Log streams: floods, long lines, followers over the API, and a hub whose own output is not read.
 
 use std::process::Stdio;
 
@@ -26,7 +26,7 @@ fn bytes_of(text: &str, byte: char) -> usize {
 }
 
 #[test]
-fn followers_get_what_comes_after_the_ring_is_full_and_end_with_the_hub() {
+fn followers_get_new_lines_after_the_ring_is_full_and_end_with_the_hub() {
     let world = World::new();
     let speaker = world.speaker("web");
     world.start_hub();
@@ -48,7 +48,7 @@ fn followers_get_what_comes_after_the_ring_is_full_and_end_with_the_hub() {
         assert_eq!(live.text().matches(&line).count(), 300, "a quick reader misses nothing");
     }
     assert!(events.text().contains("event: line\n") && events.text().contains("id: "));
-    // Open followers do not hold the hub back.
+    // Open followers do not delay the hub.
     world.stop_hub();
     text.ends();
     events.ends();
@@ -56,7 +56,7 @@ fn followers_get_what_comes_after_the_ring_is_full_and_end_with_the_hub() {
 }
 
 #[test]
-fn a_client_that_comes_back_goes_on_where_it_was() {
+fn a_client_that_reconnects_continues_where_it_was() {
     let world = World::new();
     let speaker = world.speaker("web");
     world.start_hub();
@@ -76,13 +76,12 @@ fn a_client_that_comes_back_goes_on_where_it_was() {
     world.stop_hub();
 }
 
-/// Lessons DC15, DC16.
 #[test]
-fn a_hub_whose_output_nobody_reads_blocks_neither_modules_nor_the_api() {
+fn a_hub_with_unread_output_blocks_neither_modules_nor_the_api() {
     let world = World::new();
     world.module("web", &["--flood", "4000000", "100"]);
     let mut hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
-    // The reader lives as long as the hub, and never reads.
+    // The reader exists as long as the hub, and never reads.
     let mut child = hub.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let reader = child.stdout.take().unwrap();
     world.hold(child);
@@ -97,7 +96,7 @@ fn a_hub_whose_output_nobody_reads_blocks_neither_modules_nor_the_api() {
 }
 
 #[test]
-fn a_hub_whose_output_is_closed_goes_on() {
+fn a_hub_with_closed_output_keeps_running() {
     let world = World::new();
     world.module("web", &["--flood", "200000", "100"]);
     let mut hub = world.parachute(&["serve", "--port", &world.port().to_string()]);
@@ -123,11 +122,11 @@ fn a_line_of_ten_megabytes_comes_in_pieces_with_nothing_lost() {
     assert_eq!(bytes_of(&text, 'y'), 10_000_000);
     let pieces = text.lines().filter(|line| line.get(27..).is_some_and(|text| text.starts_with('y')));
     let continued = pieces.filter(|line| line.get(25..27) == Some("|+")).count();
-    assert_eq!(continued, 10_000_000 / (64 * 1024), "every piece but the first says that it goes on");
+    assert_eq!(continued, 10_000_000 / (64 * 1024), "every piece but the first is marked as continued");
     world.stop_hub();
 }
 
-/// Lesson DC13: stdout is a pipe, not a socket, so that it can be opened by name.
+/// stdout is a pipe, not a socket, so that it can be opened by name.
 #[test]
 fn a_module_may_open_its_output_by_name() {
     let world = World::new();
@@ -139,13 +138,13 @@ fn a_module_may_open_its_output_by_name() {
 }
 
 #[test]
-fn errors_and_the_supervisors_words_are_told_apart() {
+fn stderr_and_supervisor_lines_are_distinguished() {
     let world = World::new();
     let argv = ["sh", "-c", "echo to out; echo to err >&2; exit 7"];
     world.define("web", &argv, json!({"listen": false, "restart": {"max": 1}}));
     world.start_hub();
     eventually("it crashed too often", || world.view("web")["state"] == "crashed");
-    // What a module writes comes by another thread than what is known of it.
+    // A module's output arrives by another thread than the supervisor's notes.
     let reply = until("both streams are heard", || {
         let reply = world.get("/api/modules/web/logs")?.json();
         let heard = |stream: &str| reply["entries"].as_array().unwrap().iter().any(|e| e["stream"] == stream);

@@ -1,4 +1,4 @@
-//! `parachute logs`: the same from files whether the hub runs or not, across restarts of module and hub.
+//! `parachute logs`: the same from files with and without a running hub, across restarts of module and hub.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::stream::Live;
 use crate::support::world::{World, fixture};
 use crate::support::{eventually, until};
 
-/// A module that is only a log, as an earlier hub left it.
+/// A module with only a log file, as an earlier hub left it.
 fn left(world: &World, short: &str, lines: &[&str]) {
     world.command(short, &["true"]);
     let dir = world.home().join(short).join("logs");
@@ -20,9 +20,8 @@ fn shown(world: &World, args: &[&str]) -> Vec<String> {
     world.run(&args).code(0).out.lines().map(str::to_owned).collect()
 }
 
-/// Lessons U8, DC14.
 #[test]
-fn the_last_words_of_a_crash_are_shown_with_the_hub_up_and_down_and_after_its_restart() {
+fn the_last_lines_before_a_crash_are_shown_with_the_hub_up_and_down_and_after_its_restart() {
     let world = World::new();
     let port = world.module("web", &[]);
     world.start_hub();
@@ -48,7 +47,7 @@ fn the_last_words_of_a_crash_are_shown_with_the_hub_up_and_down_and_after_its_re
 }
 
 #[test]
-fn how_many_and_since_when() {
+fn number_of_lines_and_since() {
     let world = World::new();
     let lines: Vec<String> =
         (0..300).map(|n| format!("2020-01-01T00:{:02}:{:02}.000Z | line {n}", n / 60, n % 60)).collect();
@@ -102,7 +101,7 @@ fn an_unknown_module_is_an_error_that_names_the_known_ones() {
 }
 
 #[test]
-fn a_follower_goes_on_over_restarts_of_module_and_hub() {
+fn a_follower_continues_across_restarts_of_module_and_hub() {
     let world = World::new();
     let speaker = world.speaker("web");
     world.start_hub();
@@ -128,7 +127,7 @@ fn a_follower_goes_on_over_restarts_of_module_and_hub() {
 
 /// A module may not fill the disk.
 #[test]
-fn files_are_rotated_and_only_so_many_are_kept() {
+fn files_are_rotated_and_a_limited_number_is_kept() {
     let world = World::new();
     let program = fixture();
     let argv = [program.to_str().unwrap(), "server", "--flood", "200000", "100"];
@@ -149,9 +148,9 @@ fn files_are_rotated_and_only_so_many_are_kept() {
     world.stop_hub();
 }
 
-/// What a stranger sends and a module logs does not act on the terminal of who reads it; a pipe gets every byte.
+/// Foreign text in a module's log must not control the reader's terminal; a pipe gets every byte.
 #[test]
-fn no_line_of_a_module_acts_on_a_terminal() {
+fn no_line_of_a_module_controls_a_terminal() {
     let world = World::new();
     let line = "printf '\\033]0;title\\007 \\033[31mred\\033[0m\\n'; exec sleep 1000";
     world.define("web", &["sh", "-c", line], json!({ "listen": false }));
@@ -175,9 +174,9 @@ fn no_line_of_a_module_acts_on_a_terminal() {
     world.stop_hub();
 }
 
-/// An answer is held in memory several times over: it is bounded, and the newest lines are in it.
+/// A response is held in memory several times over: it is limited, and contains the newest lines.
 #[test]
-fn an_answer_of_the_api_has_a_bound_in_bytes_and_the_newest_lines() {
+fn a_response_of_the_api_is_limited_in_bytes_and_has_the_newest_lines() {
     let world = World::new();
     let long = "x".repeat(2048);
     let lines: Vec<String> = (0..10_000).map(|n| format!("2020-01-01T00:00:00.000Z | {n} {long}")).collect();

@@ -1,4 +1,4 @@
-//! All integration tests in one binary: the real program, real processes, real ports, homes of their own.
+//! All integration tests in one binary: the real program, real processes, real ports, separate homes.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! A killed hub: what it ran goes on, and the next hub owns exactly that, once.
+//! A killed hub: its modules keep running, and the next hub takes over exactly those, once.
 
 use crate::support::processes::{self, Process};
 use crate::support::until;
@@ -28,8 +28,8 @@ fn all_ready(world: &World) {
     }
 }
 
-/// A wrapper and a daemon have two processes each, the others one. The shell that makes a daemon may live on for
-/// a moment when that is ready.
+/// A wrapper and a daemon have two processes each, the others one. The shell that starts a daemon may still run for
+/// a moment when the daemon is ready.
 #[track_caller]
 fn all_of_them(world: &World) -> Vec<Process> {
     until("each module has its processes and no more", || {
@@ -42,7 +42,7 @@ fn alive(processes: &[Process]) -> usize {
     processes.iter().map(|p| &p.module).collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// U4, DC1: 10 of 10 live on, exactly 10 are there again under the next hub, none is left after its stop. One is a
+/// 10 of 10 keep running, exactly 10 run under the next hub, none is left after its stop. One is a
 /// wrapper, one daemonises itself, one ignores SIGTERM.
 #[test]
 fn a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none() {
@@ -69,7 +69,7 @@ fn a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none() {
 }
 
 #[test]
-fn what_has_no_row_any_more_is_ended_by_the_next_hub() {
+fn processes_without_a_row_are_ended_by_the_next_hub() {
     let world = World::new();
     world.module("stays", &[]);
     world.module("goes", &["--ignore-term"]);
@@ -86,7 +86,7 @@ fn what_has_no_row_any_more_is_ended_by_the_next_hub() {
     world.expect_no_processes();
 }
 
-/// A ledger that names a pid which is somebody else's by now.
+/// A ledger with a pid that another process has by now.
 #[test]
 fn a_recycled_pid_in_the_ledger_is_left_alone() {
     let world = World::new();
@@ -106,5 +106,5 @@ fn a_recycled_pid_in_the_ledger_is_left_alone() {
     let lives = processes::alive(innocent.id(), started);
     innocent.kill().unwrap();
     innocent.wait().unwrap();
-    assert!(lives, "the innocent was killed");
+    assert!(lives, "the foreign process was killed");
 }

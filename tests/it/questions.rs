@@ -1,4 +1,4 @@
-//! Questions in a real terminal: answered, refused, left alone, and the terminal as it was before.
+//! Questions in a real terminal: answered, refused, aborted, and the terminal is restored.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use crate::support::stream::Live;
 use crate::support::until;
 use crate::support::world::World;
 
-/// A verb in a terminal of its own.
+/// A verb in its own terminal.
 struct Terminal {
     child: Child,
     keys: File,
@@ -23,8 +23,8 @@ struct Terminal {
     before: Termios,
 }
 
-/// Both ends of a terminal. openpty(3) would leave them open in every child that some test starts meanwhile, and a
-/// terminal goes away only when the last one closes it.
+/// Both ends of a terminal. openpty(3) would leave them open in every child that a parallel test starts, and a
+/// terminal disappears only when the last end is closed.
 fn pty() -> (File, File) {
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
     grantpt(&master).unwrap();
@@ -51,12 +51,12 @@ impl Terminal {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits for the end; the terminal must be as it was.
+    /// Waits for the exit; the terminal must be restored.
     #[track_caller]
     fn ends(mut self, code: i32) -> String {
         let status = until("the verb ends", || self.child.try_wait().unwrap());
-        assert_eq!(tcgetattr(&self.slave).unwrap(), self.before, "another mode was left behind");
-        // The end of the screen comes after the last text, when nobody has the terminal open any more.
+        assert_eq!(tcgetattr(&self.slave).unwrap(), self.before, "the mode was not restored");
+        // The end of the screen comes after the last text, when no process has the terminal open any more.
         drop(self.slave);
         self.screen.ends();
         let text = self.screen.text();
@@ -81,7 +81,7 @@ fn asked(world: &World) -> Terminal {
 }
 
 #[test]
-fn yes_with_a_slip_of_the_fingers_is_yes() {
+fn yes_after_a_corrected_typo_is_yes() {
     let world = World::new();
     let mut terminal = asked(&world);
     terminal.types("maybe\r");
@@ -113,7 +113,7 @@ fn ctrl_c_and_ctrl_d_are_no_answer() {
     }
 }
 
-/// What is typed before the question is there is no answer lost.
+/// Input typed before the question is not lost.
 #[test]
 fn an_answer_may_be_typed_ahead() {
     let world = World::new();
@@ -124,7 +124,7 @@ fn an_answer_may_be_typed_ahead() {
     assert!(!rows(&world).contains("web"));
 }
 
-/// A sweep asks once, and once more about databases; Enter alone is no.
+/// A sweep asks once, and once more about databases; Enter alone means no.
 #[test]
 fn a_sweep_asks_about_databases_by_themselves() {
     let world = World::new();
@@ -153,9 +153,9 @@ fn a_sweep_asks_about_databases_by_themselves() {
     assert!(!world.home().join("daily.db").exists());
 }
 
-/// A terminal that goes away answers nothing, and nobody hangs.
+/// A terminal that disappears gives no answer, and nothing hangs.
 #[test]
-fn a_terminal_that_goes_away_is_no_answer() {
+fn a_terminal_that_disappears_gives_no_answer() {
     let world = World::new();
     world.module("web", &[]);
     let (mut master, slave) = pty();
@@ -174,7 +174,7 @@ fn a_terminal_that_goes_away_is_no_answer() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_asked_and_the_flag_is_named() {
+fn without_a_terminal_nothing_is_asked_and_the_error_names_the_flag() {
     let world = World::new();
     world.module("web", &[]);
     let said = world.run(&PURGE).code(2);

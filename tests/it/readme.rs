@@ -1,4 +1,4 @@
-//! What README.md and the hints promise exists.
+//! The claims of README.md and the hints are true.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use parachute::doctor::check::Id;
 
 use crate::layers::sources;
 
-/// Words after `parachute` in the sources that are no verbs: file content of others, and options.
+/// Words after `parachute` in the sources that are not verbs: file content of other programs, and options.
 const NO_VERBS: [(&str, &str); 1] = [("process/attribution.rs", "server")];
 
 /// How a command line of this program begins in a source.

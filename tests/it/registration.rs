@@ -30,7 +30,7 @@ fn fifty_adds_at_once_give_fifty_rows_with_fifty_ports() {
 }
 
 #[test]
-fn an_added_command_runs_at_once_and_remove_stops_it_and_says_what_it_kept() {
+fn an_added_command_runs_at_once_and_remove_stops_it_and_names_the_kept_files() {
     let world = World::new();
     world.start_hub();
     let (port, program, dump) = (free_port().to_string(), fixture(), world.file("dump"));
@@ -79,7 +79,7 @@ fn an_added_command_runs_at_once_and_remove_stops_it_and_says_what_it_kept() {
 }
 
 #[test]
-fn a_worker_needs_no_port_and_is_ready_when_it_lives() {
+fn a_worker_needs_no_port_and_is_ready_when_it_runs() {
     let world = World::new();
     world.start_hub();
     let said = world.run(&["add", "worker", "--no-listen", "--", "sleep", "1000"]).code(0);
@@ -92,7 +92,7 @@ fn a_worker_needs_no_port_and_is_ready_when_it_lives() {
 }
 
 #[test]
-fn an_added_command_that_does_not_come_up_fails_with_its_reason_and_stays_added() {
+fn an_added_command_that_does_not_start_fails_with_its_reason_and_stays_added() {
     let world = World::new();
     world.start_hub();
     let said = world.run(&["add", "broken", "--", "/nowhere/at-all"]).code(1);
@@ -104,7 +104,7 @@ fn an_added_command_that_does_not_come_up_fails_with_its_reason_and_stays_added(
 }
 
 #[test]
-fn what_cannot_be_added_is_refused_with_a_hint_and_nothing_is_written() {
+fn invalid_commands_are_refused_with_a_hint_and_nothing_is_written() {
     let world = World::new();
     for (args, code) in [
         (&["add", "../evil", "--", "true"][..], 2),

@@ -1,4 +1,4 @@
-//! Requests that arrive while something else is under way.
+//! Requests that arrive during other operations.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,18 +18,18 @@ fn define(world: &World, short: &str, extra: &[&str], supervise: serde_json::Val
     world.define(short, &argv, supervise)
 }
 
-/// Calls an operation from a thread of its own; the answer comes when it is joined.
+/// Sends a request from a separate thread; joining it gives the response.
 fn later(world: &World, short: &str, op: &str) -> std::thread::JoinHandle<http::Answer> {
     let (socket, target) = (world.socket(), format!("/api/modules/{short}/{op}"));
     std::thread::spawn(move || http::socket(&socket, "POST", &target, &[("host", "hub")]).unwrap())
 }
 
-/// Asserts that what lives of a home's only module is one life at most; returns its processes.
+/// Asserts that the processes of a home's only module belong to at most one run; returns them.
 #[track_caller]
 fn expect_one_life(home: &Path) -> Vec<Process> {
     let living = processes::together(home);
     let groups: BTreeSet<u32> = living.iter().map(|p| p.group).collect();
-    assert!(groups.len() <= 1, "two lives at once: {living:#?}");
+    assert!(groups.len() <= 1, "two runs at once: {living:#?}");
     living
 }
 
@@ -37,9 +37,9 @@ fn detail(world: &World, short: &str) -> String {
     world.view(short)["detail"].as_str().unwrap_or_default().to_owned()
 }
 
-/// W-S2: the old life ends first, the last request wins, and who lost is told so.
+/// The old run ends first, the last request wins, and the superseded caller is told.
 #[test]
-fn a_start_while_a_slow_stop_is_under_way_waits_and_wins() {
+fn a_start_during_a_slow_stop_waits_and_wins() {
     let world = World::new();
     let go = world.file("go");
     let deaf = ["--ignore-term", "--exit-when", go.to_str().unwrap()];
@@ -82,7 +82,7 @@ fn a_stop_while_a_restart_waits_for_readiness_wins() {
     world.stop_hub();
 }
 
-/// A pause between two lives is no state that swallows requests.
+/// A pause between two runs does not swallow requests.
 #[test]
 fn start_and_stop_during_a_backoff_take_effect_at_once() {
     let world = World::new();
@@ -91,7 +91,7 @@ fn start_and_stop_during_a_backoff_take_effect_at_once() {
     world.start_hub();
     let crash_into_backoff = || {
         let crash = || http::tcp(port, "GET", "/crash", &[]);
-        // The first crash is answered at once, the second with an hour's pause.
+        // After the first crash it restarts at once, after the second with a pause of an hour.
         until("it backs off", || {
             let view = world.view("web");
             if view["ready"] == true {
@@ -116,9 +116,9 @@ fn start_and_stop_during_a_backoff_take_effect_at_once() {
     world.expect_no_processes();
 }
 
-/// The row goes and comes back before the old life has ended: never two lives, and the new one is heard.
+/// The row is removed and added again before the old run has ended: never two runs, and the new one is logged.
 #[test]
-fn a_row_that_comes_back_before_its_old_life_ended_gets_one_new_life() {
+fn a_row_that_comes_back_before_its_old_run_ended_gets_one_new_run() {
     let world = World::new();
     define(&world, "web", &["--ignore-term"], json!({ "kill_timeout": "600ms" }));
     world.start_hub();
@@ -146,9 +146,10 @@ fn a_row_that_comes_back_before_its_old_life_ended_gets_one_new_life() {
     world.expect_no_processes();
 }
 
-/// The hub ends while it is still ending a module whose row is gone: that has its own time, and is told once.
+/// The hub stops while it is still ending a module whose row was removed: that has its own grace period, and is
+/// reported
 #[test]
-fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
+fn a_stop_of_the_hub_waits_for_modules_whose_row_was_removed() {
     let world = World::new();
     let told = world.file("told");
     let go = world.file("go");
@@ -168,7 +169,7 @@ fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
     eventually("it is being ended", || said("up\nTERM\n"));
     world.signal_hub(Signal::SIGTERM);
     eventually("the hub stops", || world.hub_log().contains("stopping: SIGTERM"));
-    // Only a hub that waits for its modules hears this one.
+    // Only a hub that waits for its modules handles this signal.
     world.signal_hub(Signal::SIGTERM);
     eventually("the hub waits", || world.hub_log().contains("already stopping"));
     assert!(!world.processes().is_empty());
@@ -179,9 +180,9 @@ fn a_stop_of_the_hub_waits_for_modules_whose_row_is_gone() {
     assert!(!world.hub_log().contains("left by goes"), "{}", world.hub_log());
 }
 
-/// W-S1: nobody waits for an answer, everybody has a wish, and the hub is told to stop.
+/// No client waits for a response, many have requests, and the hub is told to stop.
 #[test]
-fn a_stop_of_the_hub_amid_requests_leaves_nothing() {
+fn a_stop_of_the_hub_during_requests_leaves_nothing() {
     let world = World::new();
     for short in ["one", "two", "three"] {
         define(&world, short, &["--child"], json!({ "kill_timeout": "300ms" }));
@@ -194,7 +195,7 @@ fn a_stop_of_the_hub_amid_requests_leaves_nothing() {
                 let socket = &socket;
                 scope.spawn(move || {
                     let target = format!("/api/modules/{short}/{op}");
-                    // Until nobody answers any more: the hub has gone.
+                    // Until no response comes any more: the hub has exited.
                     while http::socket(socket, "POST", &target, &[("host", "hub")]).is_some() {}
                 });
             }
@@ -209,10 +210,10 @@ fn a_stop_of_the_hub_amid_requests_leaves_nothing() {
     world.expect_no_processes();
 }
 
-/// An actor's death would be a hung answer: every crash, however quick, is answered. Whoever is killed, leader or all,
-/// the next life waits for the last process of the one before.
+/// A panic of an actor would be a hanging response: every request gets one. Whether the leader or all are killed,
+/// the next run waits for the last process of the previous one.
 #[test]
-fn kills_from_outside_amid_restarts_end_with_one_life() {
+fn kills_from_outside_during_restarts_end_with_one_run() {
     let world = World::new();
     define(
         &world,
@@ -240,7 +241,7 @@ fn kills_from_outside_amid_restarts_end_with_one_life() {
         }
         done.store(true, Ordering::Relaxed);
     });
-    // The hub may not have heard of the last kill when the view is taken: a view is of the past.
+    // The hub may not know of the last kill when the view is taken: a view may be outdated.
     eventually("what is shown is what lives", || {
         let (view, living) = (world.view("web"), expect_one_life(&world.home()));
         view["ready"] == true && view["pid"].as_u64() == living.first().map(|p| u64::from(p.group))

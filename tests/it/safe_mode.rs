@@ -1,4 +1,4 @@
-//! launchd never gives up, so the hub must: after five deaths within five minutes it comes up without its modules.
+//! launchd never gives up, so the hub must: after five crashes within five minutes it starts without its modules.
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -23,7 +23,7 @@ fn die_five_times(world: &World) {
 }
 
 #[test]
-fn five_deaths_lead_to_it_and_it_says_so_everywhere() {
+fn five_crashes_lead_to_it_and_each_verb_reports_it() {
     let world = World::new();
     world.module("web", &[]);
     world.module("api", &[]);
@@ -40,7 +40,7 @@ fn five_deaths_lead_to_it_and_it_says_so_everywhere() {
     assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
     assert_eq!(health.json()["problems"], json!([said]));
     assert_eq!(world.view("web")["state"], "stopped");
-    // What the last hubs left running is ended, or "off" were not true.
+    // Processes of earlier hubs are ended, or "off" would be wrong.
     world.gone("web");
     assert!(world.processes().iter().all(|process| process.pid != orphan));
     let ready = world.get("/api/ready").unwrap().json();
@@ -71,7 +71,7 @@ fn five_deaths_lead_to_it_and_it_says_so_everywhere() {
 }
 
 #[test]
-fn one_module_by_hand_leaves_it_and_the_slate_is_clean() {
+fn starting_one_module_ends_it_and_resets_the_count() {
     let world = World::new();
     world.module("web", &[]);
     world.module("api", &[]);
@@ -80,7 +80,7 @@ fn one_module_by_hand_leaves_it_and_the_slate_is_clean() {
     assert_eq!(world.op("web", "restart")["ok"], true);
     assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
     assert_eq!(world.view("api")["state"], "stopped", "modules that are off stay off until they are started");
-    // One death more is the first of a new count.
+    // One more crash is the first of a new count.
     world.kill_hub();
     start(&world);
     world.ready("api");
@@ -90,7 +90,7 @@ fn one_module_by_hand_leaves_it_and_the_slate_is_clean() {
 }
 
 #[test]
-fn it_stays_while_the_hub_goes_on_dying_and_an_ordered_stop_ends_it() {
+fn it_stays_while_the_hub_keeps_crashing_and_an_ordered_stop_ends_it() {
     let world = World::new();
     world.module("web", &[]);
     die_five_times(&world);
@@ -111,7 +111,7 @@ fn only_under_launchd() {
     let world = World::new();
     world.module("web", &[]);
     die_five_times(&world);
-    // systemd has a ceiling of its own, and a person in a terminal sees what happens.
+    // systemd has its own limit, and a user in a terminal sees what happens.
     world.start_hub();
     world.ready("web");
     assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
@@ -121,7 +121,7 @@ fn only_under_launchd() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_tells_nothing() {
+fn an_unreadable_record_counts_as_empty() {
     let world = World::new();
     world.module("web", &[]);
     std::fs::create_dir_all(world.home().join("run")).unwrap();

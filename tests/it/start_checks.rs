@@ -9,7 +9,7 @@ use crate::support::processes::{self, Process};
 use crate::support::world::{World, fixture};
 use crate::support::{eventually, until};
 
-/// A process of nobody's hub on a port.
+/// A process of no hub on a port.
 struct Stranger(Child);
 
 impl Stranger {
@@ -53,9 +53,9 @@ fn of(world: &World, short: &str) -> Vec<Process> {
     world.processes().into_iter().filter(|p| p.module == short).collect()
 }
 
-/// A4: a stranger that is met at a respawn costs no more of the budget than the crash itself.
+/// A foreign process that is found at a respawn costs no more of the budget than the crash itself.
 #[test]
-fn a_stranger_met_at_a_respawn_is_left_alone_and_costs_no_budget() {
+fn a_foreign_process_found_at_a_respawn_is_not_touched_and_costs_no_budget() {
     let world = World::new();
     let port = define(&world, "web", &["--never-bind"], json!({ "restart": { "max": 2 } }));
     world.start_hub();
@@ -78,9 +78,9 @@ fn a_stranger_met_at_a_respawn_is_left_alone_and_costs_no_budget() {
     world.expect_no_processes();
 }
 
-/// A5: looks prove nothing. The very same command, marked as the same module of another home, is not ended.
+/// The command line proves nothing. The same command, marked as the same module of another home, is not ended.
 #[test]
-fn the_same_command_of_another_home_is_left_alone() {
+fn the_same_command_of_another_home_is_not_touched() {
     let (world, other) = (World::new(), World::new());
     let port = world.module("web", &[]);
     let home = other.home();
@@ -98,9 +98,9 @@ fn the_same_command_of_another_home_is_left_alone() {
     world.stop_hub();
 }
 
-/// An instance that an earlier hub of this home began, unknown to any ledger, is ended and replaced.
+/// An instance that an earlier hub of this home started, in no ledger, is ended and replaced.
 #[test]
-fn an_earlier_instance_of_this_home_on_the_port_makes_room() {
+fn an_earlier_instance_of_this_home_on_the_port_is_replaced() {
     let world = World::new();
     let port = world.module("web", &[]);
     let home = world.home();
@@ -120,9 +120,9 @@ fn an_earlier_instance_of_this_home_on_the_port_makes_room() {
     world.expect_no_processes();
 }
 
-/// DC2: the leader of a daemon falls; what it daemonised holds the port and must go before the next life.
+/// The leader of a daemon exits; its daemonised child holds the port and must end before the next run.
 #[test]
-fn a_crashed_daemons_grandchild_is_gone_before_the_next_life() {
+fn a_crashed_daemons_grandchild_is_ended_before_the_next_run() {
     let world = World::new();
     define(&world, "daemon", &["--escape", "--ignore-term"], json!({ "kill_timeout": "300ms" }));
     world.start_hub();
@@ -139,9 +139,9 @@ fn a_crashed_daemons_grandchild_is_gone_before_the_next_life() {
     world.expect_no_processes();
 }
 
-/// DC4 at a respawn: the directory goes, then the program loses its execute bit; each is named, and each heals.
+/// At a respawn: the directory is removed, then the program loses its execute bit; each is named, and each recovers.
 #[test]
-fn what_is_missing_at_a_respawn_is_named_and_heals() {
+fn files_missing_at_a_respawn_are_named_and_the_module_recovers() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     let copy = world.file("program");
@@ -170,9 +170,9 @@ fn what_is_missing_at_a_respawn_is_named_and_heals() {
     world.expect_no_processes();
 }
 
-/// A13: what a respawn gets is what disk says then, not what the first start got.
+/// A respawn uses the files as they are then, not those of the first start.
 #[test]
-fn a_respawn_reads_its_definition_anew() {
+fn a_respawn_reads_its_definition_again() {
     let world = World::new();
     let dumps = [world.file("one"), world.file("two")];
     define(&world, "web", &["--dump", dumps[0].to_str().unwrap()], json!({}));
@@ -191,9 +191,9 @@ fn a_respawn_reads_its_definition_anew() {
     world.stop_hub();
 }
 
-/// Two rows say the same port: the first keeps it and its process, the second is named with what to do.
+/// Two rows with the same port: the first keeps it and its process, the second is reported with a command.
 #[test]
-fn two_rows_of_one_port_kill_nobody() {
+fn two_rows_with_one_port_end_no_process() {
     let world = World::new();
     world.module("one", &[]);
     world.start_hub();
@@ -212,9 +212,9 @@ fn two_rows_of_one_port_kill_nobody() {
     world.stop_hub();
 }
 
-/// Another program writes a row above that of a module that runs, with the same port: whoever runs keeps it.
+/// Another program adds a row above that of a running module, with the same port: the running one keeps it.
 #[test]
-fn a_row_on_the_port_of_a_module_that_runs_is_the_one_that_is_refused() {
+fn a_row_on_the_port_of_a_running_module_is_refused() {
     let world = World::new();
     world.module("runs", &[]);
     world.start_hub();

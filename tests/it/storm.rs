@@ -1,13 +1,13 @@
-//! Everybody wants something at once.
+//! Many clients send requests at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::http;
 use crate::support::world::{World, fixture};
 
-/// W-S1, W-S2, DC5: a thousand calls, then at most one group a module, then none.
+/// A thousand calls, then at most one group per module, then none.
 #[test]
-fn a_storm_of_a_thousand_calls_leaves_at_most_one_life_a_module() {
+fn a_thousand_concurrent_calls_leave_at_most_one_run_per_module() {
     let world = World::new();
     let program = fixture();
     let program = program.to_str().unwrap();
@@ -49,7 +49,7 @@ fn a_storm_of_a_thousand_calls_leaves_at_most_one_life_a_module() {
 }
 
 #[test]
-fn concurrent_restarts_end_with_one_life() {
+fn concurrent_restarts_end_with_one_run() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();

@@ -1,4 +1,4 @@
-//! What a module may do to itself, and what becomes of it.
+//! What a module may do, and how the hub reacts.
 
 use std::process::{Command, Stdio};
 
@@ -21,14 +21,14 @@ fn define(world: &World, short: &str, extra: &[&str], supervise: serde_json::Val
 }
 
 fn leader(world: &World, short: &str) -> Process {
-    // It may end between the two looks: then the next one is asked about.
+    // It may end between the two requests: then the next one is used.
     until("a ready leader", || {
         let pid = world.ready(short);
         world.processes().into_iter().find(|p| p.pid == pid)
     })
 }
 
-/// A process of nobody's hub on a port.
+/// A process of no hub on a port.
 struct Stranger(std::process::Child);
 
 impl Stranger {
@@ -53,7 +53,7 @@ impl Drop for Stranger {
 }
 
 #[test]
-fn a_crash_is_followed_by_a_new_life_and_why_tells_it() {
+fn a_crash_is_followed_by_a_new_run_and_why_reports_it() {
     let world = World::new();
     world.module("web", &[]);
     world.start_hub();
@@ -88,7 +88,7 @@ fn the_budget_ends_in_crashed_and_exit_0_counts() {
     });
     assert_eq!(why["failure"]["crashes_in_window"], 3);
     assert_eq!(why["failure"]["ended"], json!({ "code": 0 }));
-    // U11: the count outlives the hub.
+    // The count survives the hub.
     world.kill_hub();
     world.start_hub();
     let view = until("one crash more is too often", || {
@@ -99,7 +99,7 @@ fn the_budget_ends_in_crashed_and_exit_0_counts() {
     world.stop_hub();
 }
 
-/// U3, DC4: the hub stays, the reason is structured, and it heals when the file is back.
+/// The hub keeps running, the reason is structured, and the module recovers when the file is back.
 #[test]
 fn a_deleted_program_is_an_error_of_its_module_alone() {
     let world = World::new();
@@ -120,7 +120,7 @@ fn a_deleted_program_is_an_error_of_its_module_alone() {
 }
 
 #[test]
-fn every_start_error_has_its_type_and_stops_nobody_else() {
+fn every_start_error_has_its_type_and_affects_no_other_module() {
     let world = World::new();
     let file = |name: &str, mode: u32| {
         let path = world.file(name);
@@ -145,9 +145,10 @@ fn every_start_error_has_its_type_and_stops_nobody_else() {
     world.stop_hub();
 }
 
-/// A3, DC8: nobody is killed, the holder is named, no budget is spent, and it heals when the stranger leaves.
+/// No process is killed, the holder is named, no budget is spent, and the module recovers when the foreign process
+/// exits.
 #[test]
-fn a_stranger_on_the_port_is_named_and_left_alone() {
+fn a_foreign_process_on_the_port_is_named_and_not_touched() {
     let world = World::new();
     let port = world.module("web", &[]);
     let stranger = Stranger::on(port);
@@ -158,15 +159,15 @@ fn a_stranger_on_the_port_is_named_and_left_alone() {
     assert_eq!((view["restarts"].as_u64(), view["restarts_in_window"].as_u64()), (Some(0), Some(0)));
     let said = world.run(&["start", "web"]).code(1);
     assert!(said.out.contains(&format!("kill {}", stranger.0.id())), "{said:?}");
-    assert!(processes::identity(stranger.0.id()).is_some(), "the stranger lives");
+    assert!(processes::identity(stranger.0.id()).is_some(), "the foreign process still runs");
     drop(stranger);
     world.ready("web");
     world.stop_hub();
 }
 
-/// A5: a sibling's process is nobody's earlier instance.
+/// A sibling's process is not an earlier instance.
 #[test]
-fn a_sibling_on_the_port_is_left_alone() {
+fn a_sibling_on_the_port_is_not_touched() {
     let world = World::new();
     let port = free_port();
     let script = format!("PORT={port} exec {} server", fixture().display());
@@ -183,7 +184,7 @@ fn a_sibling_on_the_port_is_left_alone() {
     world.stop_hub();
 }
 
-/// A10, DC9: a late bind clears the note. U10: a respawn that binds nothing is noted again.
+/// A late bind clears the note. A respawn that binds nothing is noted again.
 #[test]
 fn a_late_bind_clears_the_note() {
     let world = World::new();
@@ -206,14 +207,14 @@ fn a_late_bind_clears_the_note() {
     world.stop_hub();
 }
 
-/// U5: readiness means that its own process listens.
+/// Readiness requires that the module's own process listens.
 #[test]
-fn a_strangers_listener_makes_nobody_ready() {
+fn a_foreign_listener_makes_no_module_ready() {
     let world = World::new();
     let port = define(&world, "never", &["--never-bind"], json!({ "ready_within": "300ms" }));
     world.start_hub();
     eventually("it runs", || world.view("never")["pid"].is_u64());
-    // Whoever connects is the hub. When it does so again, it has judged the time before.
+    // Only the hub connects. When it does so again, it has decided about the previous connection.
     let stranger = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let judged = || {
         for _ in 0..2 {
@@ -240,7 +241,7 @@ fn a_worker_is_ready_without_a_port() {
 }
 
 #[test]
-fn a_module_that_answers_no_more_is_restarted_if_its_health_is_asked() {
+fn a_module_that_stops_answering_is_restarted_if_it_has_a_health_check() {
     let world = World::new();
     let liveness = json!({ "liveness": { "interval": "50ms", "timeout": "200ms", "failures": 2 } });
     define(&world, "hanging", &["--hang-after", "2"], liveness.clone());
@@ -258,9 +259,9 @@ fn a_module_that_answers_no_more_is_restarted_if_its_health_is_asked() {
     world.expect_no_processes();
 }
 
-/// Who is ready on the other loopback address is well there too.
+/// A module that is ready on the other loopback address is checked there too.
 #[test]
-fn a_module_that_binds_only_the_other_loopback_address_is_asked_there() {
+fn a_module_that_binds_only_the_other_loopback_address_is_checked_there() {
     let world = World::new();
     let program = fixture();
     let liveness = json!({ "interval": "20ms", "timeout": "5s", "failures": 1 });

@@ -1,4 +1,4 @@
-//! `parachute migrate` without a mode: leftovers go into the archive of the day, come back, and are never lost.
+//! `parachute migrate` without a mode: leftovers are moved into the archive of the day, restored, and never lost.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::eventually;
 use crate::support::world::{Outcome, World, fixture};
 
-/// A verb that no service manager of this machine is asked by.
+/// A verb that queries no service manager of this machine.
 fn migrate(world: &World, args: &[&str]) -> Command {
     let mut command = world.parachute(&["migrate"]);
     command.args(args).env("PARACHUTE_TOOLS_UNDER", world.file("no tools"));
@@ -27,7 +27,7 @@ fn json(world: &World, args: &[&str]) -> Value {
     serde_json::from_str(&run(world, &[args, &["--json"]].concat()).code(0).out).unwrap()
 }
 
-/// The archive of today, as the program reckons days.
+/// The archive of today, by the program's date.
 fn archive(world: &World) -> PathBuf {
     json(world, &["--dry-run"])["archive"].as_str().unwrap().into()
 }
@@ -58,7 +58,7 @@ fn lay_out(world: &World) {
     symlink("/nowhere", home.join("channel.err")).unwrap();
 }
 
-/// Everything below a directory: what it is, and its bytes, link text or nothing.
+/// Everything below a directory: its kind, and its content or link target.
 fn all(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![dir.to_owned()];
@@ -85,7 +85,7 @@ fn all(dir: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 #[test]
-fn leftovers_go_into_the_archive_of_the_day_and_come_back_as_they_were() {
+fn leftovers_are_moved_into_the_archive_of_the_day_and_restored_unchanged() {
     let world = World::new();
     lay_out(&world);
     let before = all(&world.home());
@@ -93,7 +93,7 @@ fn leftovers_go_into_the_archive_of_the_day_and_come_back_as_they_were() {
         let said = run(&world, args).code(0);
         assert!(said.out.contains("daily.db-wal") && !said.out.contains('\u{1b}'), "{said:#?}");
     }
-    assert_eq!(all(&world.home()), before, "looking changes nothing");
+    assert_eq!(all(&world.home()), before, "listing changes nothing");
     let to = archive(&world);
     let said = run(&world, &["--yes"]).code(0);
     assert!(said.out.starts_with("✓ 8 things moved into .archive-"), "{said:#?}");
@@ -126,7 +126,7 @@ fn leftovers_go_into_the_archive_of_the_day_and_come_back_as_they_were() {
 }
 
 #[test]
-fn nothing_to_do_wrong_usage_and_nobody_to_ask() {
+fn nothing_to_do_wrong_usage_and_no_terminal() {
     let world = World::new();
     assert!(run(&world, &[]).code(0).out.contains(" has no files of an older version"));
     let nowhere = Outcome::of(world.parachute(&["migrate", "--home", "/nowhere/at/all"]).output().unwrap());
@@ -151,7 +151,7 @@ fn the_same_day_again_replaces_nothing() {
     put(&world, "daily.db-wal", "one");
     let to = archive(&world);
     let _ = run(&world, &["--yes"]).code(0);
-    // A dangling link is something, too.
+    // A dangling link counts as a file, too.
     symlink("/nowhere", to.join("server.yaml")).unwrap();
     for text in ["two", "three"] {
         put(&world, "daily.db", text);
@@ -163,7 +163,7 @@ fn the_same_day_again_replaces_nothing() {
         ["daily.db", "daily.db.dup-1", "daily.db.dup-2", "server.yaml.dup-1", "server.yaml.dup-2"].map(read);
     assert_eq!(texts, ["one", "two", "three", "two", "three"]);
     assert_eq!(std::fs::read_link(to.join("server.yaml")).unwrap(), Path::new("/nowhere"));
-    // Back: the first that came, with all that belongs to it, unless a name is taken; the rest stays.
+    // Back: the first one, with its related files, unless a name is taken; the rest stays.
     put(&world, "daily.db-wal", "new");
     let day = to.file_name().unwrap().to_str().unwrap().strip_prefix(".archive-").unwrap().to_owned();
     let said = run(&world, &["--unarchive", &day, "--yes"]).code(1);
@@ -173,7 +173,7 @@ fn the_same_day_again_replaces_nothing() {
     );
     assert_eq!(std::fs::read_link(world.home().join("server.yaml")).unwrap(), Path::new("/nowhere"));
     assert_eq!(std::fs::read_to_string(world.home().join("daily.db-wal")).unwrap(), "new");
-    // Nor does any database come to lie beside the write-ahead log of another.
+    // No database is placed beside the write-ahead log of another.
     assert!(
         !world.home().join("daily.db").exists() && said.out.contains("daily.db.dup-2 stays: "),
         "{said:#?}"
@@ -181,7 +181,7 @@ fn the_same_day_again_replaces_nothing() {
     assert_eq!((read("daily.db-wal"), read("daily.db.dup-1")), ("one".to_owned(), "two".to_owned()));
 }
 
-/// A process of the test, ended with it.
+/// A process of the test, killed on drop.
 struct Sleeper(Child);
 
 impl Sleeper {
@@ -197,9 +197,8 @@ impl Drop for Sleeper {
     }
 }
 
-/// Acceptance 51.
 #[test]
-fn nothing_is_moved_while_somebody_uses_the_home() {
+fn nothing_is_moved_while_a_process_uses_the_home() {
     let world = World::new();
     put(&world, "server.yaml", "x");
     let port = world.module("web", &[]);
@@ -212,18 +211,18 @@ fn nothing_is_moved_while_somebody_uses_the_home() {
     let _ = run(&world, &["--list"]).code(0);
     world.stop_hub();
 
-    // A process of an older hub, by its pidfile.
+    // A process of the detached hub, by its pidfile.
     let sleeper = Sleeper::start();
     let pidfile = world.home().join("vault/run/vault.pid");
     put(&world, "vault/run/vault.pid", &format!("{}\n", sleeper.0.id()));
     let said = run(&world, &["--yes"]).code(1);
     assert!(said.err.contains(&format!("pid {} (sleep) runs", sleeper.0.id())), "{said:#?}");
-    // The file is older than the process: its number was given again.
+    // The file is older than the process: its pid was reused.
     let file = std::fs::File::options().write(true).open(&pidfile).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(86_400 * 400)).unwrap();
     assert!(world.home().join("server.yaml").exists());
 
-    // A listener on a port of this home that works in it; one that works elsewhere is somebody else's.
+    // A listener on a port of this home that works in it; one that works elsewhere is a foreign process.
     let serve = |dir: PathBuf| {
         let mut command = Command::new(fixture());
         command.arg("server").env_clear().env("PORT", port.to_string()).current_dir(dir);
@@ -241,7 +240,7 @@ fn nothing_is_moved_while_somebody_uses_the_home() {
 }
 
 #[test]
-fn killed_anywhere_the_next_run_finishes() {
+fn a_sweep_killed_anywhere_is_finished_by_the_next_run() {
     for fault in ["kill 1", "kill-after 1", "kill 2", "kill-after 2", "kill 4", "kill-after 9"] {
         let world = World::new();
         lay_out(&world);
@@ -261,7 +260,7 @@ fn killed_anywhere_the_next_run_finishes() {
 }
 
 #[test]
-fn a_step_that_fails_takes_everything_back() {
+fn a_step_that_fails_undoes_everything() {
     for at in 1..=9 {
         let world = World::new();
         lay_out(&world);
@@ -274,9 +273,9 @@ fn a_step_that_fails_takes_everything_back() {
     }
 }
 
-/// Somebody put something where a killed sweep was going to move to: it stands, and the sweep is taken back.
+/// Another program created a file in the place of a killed sweep's target: it stays, and the sweep is undone.
 #[test]
-fn what_came_in_between_stands() {
+fn a_file_created_meanwhile_stays() {
     let world = World::new();
     lay_out(&world);
     let before = all(&world.home());
@@ -292,9 +291,9 @@ fn what_came_in_between_stands() {
     assert_eq!(all(&world.home()), before);
 }
 
-/// Acceptance 53: the archive is on another file system.
+/// The archive is on another file system.
 #[test]
-fn between_file_systems_it_is_copied_and_then_gone() {
+fn between_file_systems_files_are_copied_and_removed() {
     let memory = Path::new("/dev/shm");
     let world = World::new();
     let dev = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
@@ -317,7 +316,7 @@ fn between_file_systems_it_is_copied_and_then_gone() {
             let _ = Outcome::of(broken).code(code);
         }
         if fault.starts_with("kill") {
-            // What a copy that was killed in the middle leaves; one that was killed after it leaves what it copied.
+            // The result of a copy that was killed in the middle; one that was killed after it leaves the copy.
             let dir = if fault == "kill 7" { other.path() } else { &world.home() };
             std::fs::create_dir_all(dir.join(".logs.tmp-1-2/half")).unwrap();
         }
@@ -334,7 +333,7 @@ fn between_file_systems_it_is_copied_and_then_gone() {
     }
 }
 
-/// The day is that of the wall, not of Greenwich: these two zones are never in the same one.
+/// The day is the local one, not that of UTC: these two zones never have the same date.
 #[test]
 fn the_day_is_a_local_one() {
     let world = World::new();

@@ -10,7 +10,7 @@ use plist::Value;
 
 use crate::units::{HOSTILE, all_targets, everything, files, hub};
 
-/// What a job gets as environment.
+/// The environment of a job.
 pub fn environment(text: &str) -> BTreeMap<String, String> {
     let plist = dictionary(text);
     let env = plist["EnvironmentVariables"].as_dictionary().unwrap();
@@ -22,7 +22,7 @@ pub fn dictionary(text: &str) -> plist::Dictionary {
     value.into_dictionary().unwrap()
 }
 
-/// launchd.plist(5): the keys we use, and the type of each. A value of another type is ignored in silence.
+/// launchd.plist(5): the keys we use, and the type of each. A value of another type is ignored silently.
 #[test]
 fn a_property_list_has_the_keys_and_types_of_the_manual() {
     let types = BTreeMap::from([
@@ -93,7 +93,7 @@ fn a_property_list_has_the_keys_and_types_of_the_manual() {
 }
 
 #[test]
-fn launchd_refuses_what_it_has_no_word_for() {
+fn launchd_refuses_what_it_cannot_express() {
     let target: Target = "launchd-agent".parse().unwrap();
     for (text, key) in [
         ("hardening = 'strict'", "hardening"),

@@ -1,5 +1,5 @@
 //! Any value reaches the program byte for byte, or is refused: through a model of systemd's parser, and through a
-//! property list library. The real systemd is asked in `tests/lab`.
+//! property list library. `tests/lab` asks the real systemd.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -98,9 +98,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The home is in every place there is: program, environment, log.
+    /// A home in every possible place: program, environment, log.
     #[test]
-    fn any_home_is_found_again_or_refused(dir in vec(hostile_char(), 1..24), raw in vec(any::<u8>(), 0..3)) {
+    fn any_home_is_read_back_or_refused(dir in vec(hostile_char(), 1..24), raw in vec(any::<u8>(), 0..3)) {
         let mut bytes = format!("/home/{}", dir.into_iter().collect::<String>()).into_bytes();
         bytes.extend(raw);
         let home = OsStr::from_bytes(&bytes);
@@ -140,7 +140,7 @@ proptest! {
 
     /// One value alone: refused exactly when the format cannot hold it.
     #[test]
-    fn a_refusal_is_about_the_value(text in value()) {
+    fn a_refusal_depends_on_the_value_alone(text in value()) {
         let unit = printer("p", vec!["/p".into(), text.clone().into()], BTreeMap::new());
         prop_assert_eq!(render(&unit, &target("systemd-system")).is_ok(), systemd_takes(&text));
         prop_assert_eq!(render(&unit, &target("launchd-daemon")).is_ok(), xml_takes(&text));

@@ -1,4 +1,4 @@
-//! `parachute units`, and what is built into the program.
+//! `parachute units`, and the built-in files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use parachute::unit::embedded;
 use crate::support::world::World;
 use crate::unit_plists::dictionary;
 
-/// A file that nobody built in would look as if it counted.
+/// A file that is not built in would have no effect.
 #[test]
 fn every_file_under_units_and_templates_is_built_in() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -40,7 +40,7 @@ fn every_file_under_units_and_templates_is_built_in() {
     }
 }
 
-/// The schema's description has a row for each key there is.
+/// The description of the format has a row for each key.
 #[test]
 fn the_readme_of_units_names_every_key() {
     let readme =

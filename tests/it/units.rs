@@ -1,4 +1,4 @@
-//! Every file that we hand to a service manager, to the letter, and what must hold in all of them.
+//! Every file that we write for a service manager, in full, and the invariants of all of them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub fn files(home: &str, target: &Target, overrides: &Overrides) -> Vec<Rendered
     render(&hub(home, target, overrides), target).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// All of what a person can set and this target can express.
+/// Everything that a user can set and this target can express.
 pub fn everything(target: &Target) -> Overrides {
     let rest = match target {
         Target::Systemd { .. } => {
@@ -111,26 +111,26 @@ fn golden() {
     }
 }
 
-/// Lessons DB1 and U1: in [Service] the interval is ignored, and a window of 10 s with a pause of 5 s never trips.
+/// In [Service] the interval is ignored, and a window of 10 s with a pause of 5 s never trips.
 #[test]
-fn the_ceiling_stands_where_systemd_reads_it_and_is_reached() {
+fn the_start_limit_is_where_systemd_reads_it_and_is_reached() {
     for (_, file, _) in services() {
         let number = |section: &str, key: &str| file.one(section, key).parse::<u64>().unwrap();
         let (window, starts) = (number("Unit", "StartLimitIntervalSec"), number("Unit", "StartLimitBurst"));
         assert_eq!((window, starts), (300, 5));
         let longest = file.all("RestartMaxDelaySec").first().map_or(0, |text| text.parse().unwrap());
         let pause = number("Service", "RestartSec").max(longest);
-        // 20 s for a hub to come up and crash.
+        // 20 s for a hub to start and crash.
         assert!(starts * (pause + 20) < window, "{pause}");
-        assert!(number("Service", "RestartSec") >= 5, "no faster than a person can read");
+        assert!(number("Service", "RestartSec") >= 5, "slow enough to be read");
         assert_eq!(file.one("Service", "RestartPreventExitStatus"), "78");
         assert_eq!(file.one("Service", "Restart"), "on-failure");
     }
 }
 
-/// Lessons DB3, DB4: the hub alone is told to stop, and has longer than its own ordered stop takes.
+/// Only the hub gets the signal to stop, and has longer than its own stop takes.
 #[test]
-fn stopping_readiness_and_memory_are_decided() {
+fn stop_readiness_and_memory_settings() {
     for (target, file, _) in services() {
         let service = |key: &str| file.one("Service", key).to_owned();
         assert_eq!((service("KillMode"), service("TimeoutStopSec")), ("mixed".into(), "45".into()));
@@ -143,9 +143,8 @@ fn stopping_readiness_and_memory_are_decided() {
     }
 }
 
-/// Lesson B1.
 #[test]
-fn the_hub_is_pinned_to_loopback_everywhere() {
+fn the_hub_is_bound_to_loopback_everywhere() {
     for (_, file, _) in services() {
         assert_eq!(file.started().env["PARACHUTE_BIND_HOST"], "127.0.0.1");
     }
@@ -162,9 +161,9 @@ fn the_hub_is_pinned_to_loopback_everywhere() {
     }
 }
 
-/// Lessons DB2 and U2: the home that broke the original arrives as it is.
+/// A home that broke the original is passed unchanged.
 #[test]
-fn a_hostile_home_arrives() {
+fn a_hostile_home_is_passed_unchanged() {
     for (target, file, text) in services() {
         let started = file.started();
         let home = if text.contains("my op") { HOSTILE } else { "/home/op/.parachute" };
@@ -176,16 +175,16 @@ fn a_hostile_home_arrives() {
     }
 }
 
-/// A manager would open it with its own rights, wherever a link leads and however long a FIFO waits: design-2, 6.
+/// A manager would open it with its own rights, wherever a link leads and however long a FIFO blocks.
 #[test]
-fn no_manager_opens_a_path_below_a_persons_home() {
+fn no_manager_opens_a_path_below_a_users_home() {
     let dirs = ["/home", "/Users"].map(Path::new);
     for (target, file, text) in services() {
         assert_eq!(opens::below(&text, &dirs), [], "{text}");
         let names_home = file.0.iter().filter(|(_, _, value)| value.contains("/home/"));
         let keys: BTreeSet<&str> = names_home.map(|(_, key, _)| key.as_str()).collect();
         let wanted: &[&str] = match target {
-            // The program of a unit of the whole system is root's own.
+            // The program of a system unit is owned by root.
             Target::Systemd { scope: Scope::System, .. } => &["Environment"],
             _ => &["Environment", "ExecStart"],
         };
@@ -193,9 +192,9 @@ fn no_manager_opens_a_path_below_a_persons_home() {
     }
 }
 
-/// hub.toml is a person's, and root's `init` renders it into a unit of the machine: it gives values, never a line.
+/// hub.toml belongs to a user, and root's `init` renders it into a system unit: it sets values, never a line.
 #[test]
-fn what_a_person_sets_adds_no_line_to_roots_unit() {
+fn user_settings_add_no_line_to_roots_unit() {
     let target: Target = "systemd-system".parse().unwrap();
     let keys = |overrides: &Overrides| {
         let file = UnitFile::parse(&files("/home/op/.parachute", &target, overrides).remove(0).text);
@@ -242,9 +241,9 @@ fn a_line_break_in_a_path_adds_no_line() {
     }
 }
 
-/// facts of a real user manager, 252: these fail the unit (216, 217, 218, 226, 210), or do nothing in silence.
+/// Measured with a real user manager, 252: these fail the unit (216, 217, 218, 226, 210), or have no effect.
 #[test]
-fn a_users_unit_holds_nothing_that_a_users_manager_cannot_do() {
+fn a_user_unit_has_no_setting_that_a_user_manager_cannot_apply() {
     const FATAL: [&str; 15] = [
         "User",
         "Group",
@@ -290,7 +289,7 @@ fn a_users_unit_holds_nothing_that_a_users_manager_cannot_do() {
 }
 
 #[test]
-fn the_scope_decides_who_and_when() {
+fn the_scope_decides_the_user_and_the_target() {
     for (target, file, _) in services() {
         let Target::Systemd { scope, .. } = target else { continue };
         let (user, wanted) = match scope {
@@ -299,7 +298,7 @@ fn the_scope_decides_who_and_when() {
         };
         assert_eq!((file.all("User"), file.one("Install", "WantedBy")), (user, wanted));
     }
-    // Lesson P-U3: nothing becomes root by being forgotten.
+    // A system unit never runs as root by default.
     for name in ["systemd-system", "launchd-daemon"] {
         let target: Target = name.parse().unwrap();
         let unit = Unit { person: None, ..hub("/h", &target, &Overrides::default()) };
@@ -330,9 +329,9 @@ fn the_socket_is_wanted_and_outlives_the_service() {
     }
 }
 
-/// What the real parser says, where there is one: any line is a complaint.
+/// The real parser's messages, where it is installed: any line is a complaint.
 #[test]
-fn systemd_analyze_has_nothing_to_say() {
+fn systemd_analyze_has_no_complaints() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
         eprintln!("SKIPPED: no systemd-analyze here; the rendered units were not read by the real parser");
         return;
@@ -361,7 +360,7 @@ fn systemd_analyze_has_nothing_to_say() {
                 }
                 let said = verify(scope, &runtime, &paths);
                 assert_eq!(said, (Some(0), String::new()), "{}", files[0].text);
-                // The check can fail: the mistake of the original.
+                // Proof that the check can fail: a setting in the wrong section.
                 let moved = files[0].text.replacen("StartLimitIntervalSec=300\n", "", 1);
                 let moved = moved.replacen("[Service]\n", "[Service]\nStartLimitIntervalSec=300\n", 1);
                 std::fs::write(&paths[0], moved).unwrap();

@@ -1,4 +1,4 @@
-//! The daily verbs: exit codes, what they say, and that they find the hub.
+//! The daily verbs: exit codes, output, and how they find the hub.
 
 use nix::sys::signal::Signal;
 use parachute::api::wire;
@@ -9,7 +9,7 @@ use crate::support::http;
 use crate::support::world::{Outcome, World, fixture};
 use crate::support::{eventually, until};
 
-/// Whoever fails says what to type next.
+/// A failure has a hint.
 #[track_caller]
 fn helps(said: &Outcome) {
     let text = format!("{}{}", said.out, said.err);
@@ -17,7 +17,7 @@ fn helps(said: &Outcome) {
 }
 
 #[test]
-fn with_no_hub_every_verb_says_so_with_its_own_code() {
+fn without_a_hub_every_verb_reports_that_with_its_own_code() {
     let world = World::new();
     world.module("web", &[]);
     let rows: [(&[&str], i32); 15] = [
@@ -66,7 +66,7 @@ fn wrong_usage_is_two_and_help_is_zero() {
     let mut homeless = world.parachute(&["status"]);
     homeless.env_remove("PARACHUTE_HOME").env_remove("HOME");
     assert_eq!(homeless.output().unwrap().status.code(), Some(2));
-    assert!(!world.home().join("run").exists(), "none of this touched the home");
+    assert!(!world.home().join("run").exists(), "the home was not touched");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn with_a_hub_on_any_port_verbs_find_it_by_its_socket() {
 }
 
 #[test]
-fn status_as_json_is_the_wire_type_and_as_a_screen_has_every_module() {
+fn status_as_json_is_the_wire_type_and_the_screen_has_every_module() {
     let world = World::new();
     let port = world.module("web", &[]);
     world.module("mute", &["--never-bind"]);
@@ -117,7 +117,7 @@ fn status_as_json_is_the_wire_type_and_as_a_screen_has_every_module() {
         assert!(web.split_whitespace().any(|word| word == part), "{part}: {screen}");
     }
     assert!(screen.contains("hint: parachute logs mute"), "{screen}");
-    assert!(!screen.contains('\u{1b}'), "no colours where nobody sees them");
+    assert!(!screen.contains('\u{1b}'), "no colours without a terminal");
     world.stop_hub();
 }
 
@@ -141,7 +141,7 @@ fn a_start_of_a_broken_module_prints_the_reason() {
 }
 
 #[test]
-fn a_module_that_cannot_be_defined_says_so_with_a_hint() {
+fn a_module_without_a_valid_definition_is_reported_with_a_hint() {
     let world = World::new();
     let dir = world.home().join("gone");
     world.command("gone", &["true"]);
@@ -177,7 +177,7 @@ fn stop_ends_a_foreground_hub_and_waits() {
 }
 
 #[test]
-fn why_tells_the_last_failure_with_the_hub_up_and_down() {
+fn why_reports_the_last_failure_with_the_hub_up_and_down() {
     let world = World::new();
     let program = fixture();
     let argv = [program.to_str().unwrap(), "server", "--flood", "1000", "100"];
@@ -214,7 +214,7 @@ fn why_tells_the_last_failure_with_the_hub_up_and_down() {
 }
 
 #[test]
-fn why_names_the_signal_and_who_holds_the_port() {
+fn why_names_the_signal_and_the_holder_of_the_port() {
     let world = World::new();
     let port = world.module("web", &[]);
     world.start_hub();
@@ -240,7 +240,7 @@ fn why_names_the_signal_and_who_holds_the_port() {
 }
 
 #[test]
-fn the_demo_comes_and_goes_with_its_hub_and_survives_its_crash() {
+fn the_demo_is_added_and_removed_by_its_hub_and_survives_its_crash() {
     let world = World::new();
     world.spawn(world.parachute(&["serve", "--demo", "--port", &world.port().to_string()]));
     world.hub_answers();
@@ -257,11 +257,11 @@ fn the_demo_comes_and_goes_with_its_hub_and_survives_its_crash() {
     assert!(world.hub_log().contains("parachute logs demo -f"), "it says what to try");
     world.stop_hub();
     world.expect_no_processes();
-    assert!(!world.read("services.json").contains("\"demo\""), "the row was taken back");
+    assert!(!world.read("services.json").contains("\"demo\""), "the row was removed");
     assert_eq!(world.run(&["status"]).code(3).out.lines().count(), 2, "nothing is left to show");
 }
 
-/// Lessons B8 and G2: what a test starts cannot reach the service manager of this machine, not even to ask it.
+/// A command that a test starts cannot reach the service manager of this machine, not even for a query.
 #[test]
 fn no_tool_outside_of_a_world_is_run() {
     let world = World::new();

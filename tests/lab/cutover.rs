@@ -1,20 +1,20 @@
-//! What comes between the first stop and the end of `migrate`: a kill, a Ctrl-C, another port, no room. And the question
-//! that leads there.
+//! Between the first stop and the end of `migrate`: a kill, a Ctrl-C, another port, no space. And the offer
+//! that leads to it.
 
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
 use crate::migrate::{BACK, CUT_OVER, OWN, json, steps};
 use crate::old::{HOME, Old};
 
-/// `kill -9` before or after every step, there and back: nobody runs anything again, and it is finished all the same.
+/// `kill -9` before or after every step, there and back: without another command, it is finished all the same.
 #[test]
-fn killed_at_any_step_it_is_finished_by_who_stands_by() {
+fn a_cutover_killed_at_any_step_is_finished_by_the_standby() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let before = lab.snapshot();
     let mut killed = [0, 0];
     for step in 1..=steps(&lab) {
         let fault = ["kill", "kill-after"][step % 2];
-        // The shell inside ends when the last one does that holds its standard error: whoever stands by.
+        // The shell inside ends when the last process with its standard error does: the standby.
         let there = lab.user(&format!("PARACHUTE_FAULT='{fault} {step}' {CUT_OVER}"));
         killed[0] += usize::from(there.code == 137);
         assert!(
@@ -32,9 +32,9 @@ fn killed_at_any_step_it_is_finished_by_who_stands_by() {
     assert!(nobody.is_empty(), "{nobody}");
 }
 
-/// Ctrl-C while the hub is awaited: everything is taken back, and that has a code of its own.
+/// Ctrl-C while the hub is awaited: everything is undone, with its own exit code.
 #[test]
-fn interrupted_in_the_middle_everything_comes_back() {
+fn a_cutover_interrupted_in_the_middle_is_undone() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let owner = Who::NoSession(PERSON.to_owned());
@@ -53,7 +53,7 @@ fn interrupted_in_the_middle_everything_comes_back() {
     before.same_but(&lab.snapshot(), &OWN);
 }
 
-/// P-C13: an older hub that listened elsewhere goes on there, under the manager too.
+/// A detached hub on another port keeps it under the manager too.
 #[test]
 fn a_hub_on_another_port_keeps_it() {
     let Some(lab) = Lab::up() else { return };
@@ -77,9 +77,9 @@ fn a_hub_on_another_port_keeps_it() {
     assert_eq!(lab.read(&format!("{HOME}/hub/run/hub.port")).trim(), "2939");
 }
 
-/// P-C6: who listens on another address of the loopback is seen, be it a daemon of ours or a stranger.
+/// A listener on another loopback address is found, be it a daemon of ours or a foreign process.
 #[test]
-fn who_listens_on_ipv6_alone_is_seen() {
+fn a_listener_on_ipv6_alone_is_found() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let vault = old.recorded()["vault"];
@@ -105,10 +105,10 @@ fn who_listens_on_ipv6_alone_is_seen() {
     assert_eq!(old.listening().len(), 3);
 }
 
-/// Who listens where no client of the loopback comes would never be ready under the hub, which asks there: said before
-/// anything is stopped.
+/// A daemon that listens where no client of the loopback connects would never be ready under the hub, which checks
+/// there: refused before anything is stopped.
 #[test]
-fn who_listens_away_from_the_loopback_is_refused_first() {
+fn a_daemon_that_listens_away_from_the_loopback_is_refused_first() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let _ = lab.root("ip addr add 192.0.2.7/32 dev lo").code(0);
@@ -130,15 +130,15 @@ fn who_listens_away_from_the_loopback_is_refused_first() {
         "{said}"
     );
     assert!(old.listening() == before && old.lives(vault));
-    // It is a guess, and to try it all the same costs a moment.
+    // It is a guess, and trying it all the same takes a moment.
     let failed = lab.user(&format!("{CUT_OVER} --force")).code(1).err;
     assert!(failed.contains("everything is as it was before"), "{failed}");
     assert!(lab.root("grep -q 070200C0:0794 /proc/net/tcp").code == 0 && !old.lives(vault));
 }
 
-/// No room, no right to write, nowhere to start a program from: said before anything is stopped.
+/// No space, no write permission, no directory for a program: refused before anything is stopped.
 #[test]
-fn a_disk_that_cannot_take_it_is_refused_first() {
+fn an_unsuitable_disk_is_refused_first() {
     let Some(lab) = Lab::up() else { return };
     let mount = |options: &str| {
         let _ = lab
@@ -158,7 +158,7 @@ fn a_disk_that_cannot_take_it_is_refused_first() {
     refused("kB are free");
     let _ = lab.root(&format!("mount -o remount,size=900m,noexec {HOME}")).code(0);
     refused("noexec");
-    // Whatever the daemons have open stays writable; a second way to the same files is not.
+    // Files that the daemons have open stay writable; a second path to the same files does not.
     let second =
         format!("mount -o remount,exec {HOME}; mount --bind {HOME} {HOME}; mount -o remount,bind,ro {HOME}");
     let _ = lab.root(&second).code(0);
@@ -166,19 +166,19 @@ fn a_disk_that_cannot_take_it_is_refused_first() {
     let _ = lab.root(&format!("umount {HOME}")).code(0);
     let _ = lab.user(CUT_OVER).code(0);
     assert!(old.all_supervised());
-    // A mount of a test does not outlive a boot, so the way back is gone before.
+    // A mount of a test does not survive a boot, so the way back comes before.
     let _ = lab.user(BACK).code(0);
     assert!(old.all_detached());
 }
 
-/// P-C11: offered to whoever can answer, not again on the same day, and never done without a yes.
+/// Offered in a terminal, not again on the same day, and never done without a yes.
 #[test]
 fn the_offer_is_made_once_a_day() {
     let Some(lab) = Lab::up() else { return };
     lab.linger();
     let old = Old::start(&lab);
     let before = old.listening();
-    // A terminal, and keys that are typed when their question is there.
+    // A terminal, and input that is typed when its question is shown.
     let typed = |dialogue: &[(&str, &str)]| {
         let mut script = "cd /tmp; rm -f keys screen; mkfifo keys; : > screen
             script -qefc 'parachute start' screen < keys > /dev/null 2>&1 & pid=$!
@@ -212,9 +212,9 @@ fn the_offer_is_made_once_a_day() {
     assert_eq!(said.code, 0, "{said:?}");
 }
 
-/// Lesson B7: what could not be taken back is a failure, and says so.
+/// A step that could not be undone is a failure, and reported as one.
 #[test]
-fn a_teardown_that_fails_is_not_called_one_that_worked() {
+fn a_failed_teardown_is_not_reported_as_successful() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let _ = lab.user(CUT_OVER).code(0);
@@ -229,7 +229,8 @@ fn a_teardown_that_fails_is_not_called_one_that_worked() {
     assert!(old.all_supervised(), "{:?}", old.listening());
 }
 
-/// Weeks later: a program from before is gone, or a daemon does not come up. The hub serves on, and nobody beside it.
+/// Weeks later: a program from before is missing, or a daemon does not start. The hub keeps serving, and nothing
+/// beside it.
 #[test]
 fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
     let Some(lab) = Lab::up() else { return };
@@ -246,7 +247,7 @@ fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
     assert_eq!(old.listening(), pids);
     before.same_as(&lab.snapshot());
     let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
-    // What nobody can know beforehand.
+    // A fault that cannot be known beforehand.
     let log = format!("{HOME}/scribe/logs/scribe.log");
     let _ = lab.root(&format!("mv {log} {log}.moved; mkdir {log}")).code(0);
     let failed = lab.user(BACK).code(1);
@@ -258,10 +259,10 @@ fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
     assert!(old.all_detached());
 }
 
-/// A daemon whose program went away in the middle can never be taken back: a person is told, goes on without it, and no
-/// other verb is in its way for ever.
+/// A daemon whose program disappeared in the middle can never be restored: the user is told, continues without it, and
+/// no other verb is blocked for ever.
 #[test]
-fn what_can_never_be_taken_back_is_let_go_of() {
+fn a_step_that_can_never_be_undone_is_dropped() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let plan = json(lab.user("parachute migrate --to-supervised --dry-run --json"));

@@ -1,4 +1,4 @@
-//! `parachute doctor` against a real systemd: well after `init`, and each illness found, and mended where it can be.
+//! `parachute doctor` against a real systemd: ok after `init`, and each fault found, and repaired where possible.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use crate::lab::{FIXTURE, Lab, PERSON, Who};
 const UNIT: &str = "/home/lab/.config/systemd/user/parachute-hub.service";
 const SYSTEM_UNIT: &str = "/etc/systemd/system/parachute-hub.service";
 
-/// Root as sudo leaves it, acting for the person.
+/// Root under sudo, acting for the user.
 const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
 
-/// What doctor says, as this person; it ends with `code`.
+/// The report of doctor for this user; it exits with `code`.
 #[track_caller]
 fn doctor(lab: &Lab, args: &str, code: i32) -> Value {
     let said = lab.user(&format!("parachute doctor --json {args}")).code(code);
@@ -33,7 +33,7 @@ fn well(lab: &Lab) {
     assert_eq!(complaints(&report), [""; 0], "{report:#}");
 }
 
-/// Does `illness`, sees that doctor complains about exactly `wanted`, mends it, and sees that all is well.
+/// Causes a fault, checks that doctor reports exactly `wanted`, repairs it, and checks that all is ok.
 #[track_caller]
 fn mends(lab: &Lab, illness: &str, wanted: &[&str], code: i32) {
     let _ = lab.user(illness).code(0);
@@ -46,7 +46,7 @@ fn mends(lab: &Lab, illness: &str, wanted: &[&str], code: i32) {
 }
 
 #[test]
-fn a_fresh_installation_is_well_and_what_falls_ill_is_mended() {
+fn a_fresh_installation_is_ok_and_faults_are_repaired() {
     let Some(lab) = Lab::up() else { return };
     let before = doctor(&lab, "", 0);
     assert!(complaints(&before).contains(&"unit.installed warn".to_owned()), "{before:#}");
@@ -69,7 +69,7 @@ fn a_fresh_installation_is_well_and_what_falls_ill_is_mended() {
     mends(&lab, "rm ~/.parachute/bin/parachute", &["program fail"], 1);
     let gone = format!("rm {UNIT}");
     mends(&lab, &gone, &["unit.installed fail"], 1);
-    // What its person stopped stays down, whatever is mended.
+    // A hub that its user stopped stays stopped during repairs.
     let _ = lab.user("parachute stop; systemctl --user disable parachute-hub.service").code(0);
     let mended = doctor(&lab, "--fix --yes", 0);
     assert_eq!(complaints(&mended), ["unit.running warn"], "{mended:#}");
@@ -78,15 +78,15 @@ fn a_fresh_installation_is_well_and_what_falls_ill_is_mended() {
     well(&lab);
     lab.reboot();
     lab.eventually("the hub is back", || lab.no_session("parachute status").code == 0);
-    lab.eventually("and well", || lab.user("parachute doctor").out.contains("all is well"));
+    lab.eventually("and ok", || lab.user("parachute doctor").out.contains("all is well"));
 }
 
 #[test]
-fn what_a_person_must_decide_is_told_and_not_touched() {
+fn decisions_of_the_user_are_reported_and_not_made() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes --port 2000").code(0);
     well(&lab);
-    // An edit that its manager has read.
+    // An edit that the manager has loaded.
     let _ = lab.user(&format!("echo '# mine' >> {UNIT}; systemctl --user daemon-reload")).code(0);
     let edited = lab.read(UNIT);
     let report = doctor(&lab, "", 0);
@@ -103,7 +103,7 @@ fn what_a_person_must_decide_is_told_and_not_touched() {
     assert!(complaints(&report).contains(&"unit.twins fail".to_owned()), "{report:#}");
     let _ = lab.root(&format!("rm {SYSTEM_UNIT}")).code(0);
 
-    // A plan that nobody finished.
+    // An unfinished plan.
     let _ = lab.user("chmod 777 ~/.parachute").code(0);
     assert_eq!(lab.user("PARACHUTE_FAULT='kill 1' parachute doctor --fix --yes").code, 137);
     let report = doctor(&lab, "", 1);
@@ -111,7 +111,7 @@ fn what_a_person_must_decide_is_told_and_not_touched() {
     let _ = lab.user("parachute init --resume").code(0);
     well(&lab);
 
-    // Masked, as a person does it whose unit is in their own directory.
+    // Masked, as users do with a unit in their own directory.
     let masked = format!("ln -sf /dev/null {UNIT}; systemctl --user daemon-reload");
     let _ = lab.user(&masked).code(0);
     let report = doctor(&lab, "", 1);
@@ -120,7 +120,7 @@ fn what_a_person_must_decide_is_told_and_not_touched() {
 }
 
 #[test]
-fn of_roots_hub_everybody_is_told_what_they_may_know() {
+fn doctor_reports_roots_hub_to_other_users_as_far_as_permitted() {
     let Some(lab) = Lab::up() else { return };
     let none = lab.root("parachute doctor").code(0).out;
     assert!(none.contains("cannot tell: the hub and all its modules would run as root"), "{none}");
@@ -134,7 +134,7 @@ fn of_roots_hub_everybody_is_told_what_they_may_know() {
     assert!(refused.contains("sudo parachute doctor"), "{refused}");
     let mended = lab.root(&format!("{SUDO} parachute doctor --fix --yes")).code(1).out;
     assert!(mended.contains("✓  unit.enabled"), "{mended}");
-    // Root writes nothing into a person's home, not even a mode.
+    // Root changes nothing in a user's home, not even a mode.
     assert_eq!(lab.user("stat -c %a ~/.parachute").out, "777\n");
     let _ = lab.user("chmod 700 ~/.parachute").code(0);
     let said = lab.root(&format!("{SUDO} parachute doctor")).code(0).out;
@@ -143,9 +143,9 @@ fn of_roots_hub_everybody_is_told_what_they_may_know() {
     assert!(none.contains("✓  hub"), "{none}");
 }
 
-/// What the manager's own checker says, and that there may be none.
+/// The messages of the manager's own checker, and a machine without one.
 #[test]
-fn units_are_read_by_the_checker_of_the_manager() {
+fn units_are_checked_by_the_managers_checker() {
     let Some(lab) = Lab::up() else { return };
     let good = lab.user("parachute units verify").code(0).out;
     for unit in ["parachute-hub.service", "parachute-hub.socket"] {
@@ -165,12 +165,12 @@ fn units_are_read_by_the_checker_of_the_manager() {
     assert!(bad.out.contains(&format!("✗ {complaint}")), "{bad:?}");
 }
 
-/// A hub that dies before it opens its log leaves an older file, which tells nothing of that.
+/// A hub that exits before it opens its log leaves an older file, which says nothing about that.
 #[test]
-fn the_log_of_the_hub_tells_of_a_later_death() {
+fn the_log_of_the_hub_mentions_a_later_crash() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes && parachute stop").code(0);
-    // A program that ends before it has a log.
+    // A program that exits before it has a log.
     let owner = Who::NoSession(PERSON.to_owned());
     let program = "/home/lab/.parachute/bin/parachute";
     let _ = lab.user(&format!("rm {program}")).code(0);

@@ -1,9 +1,9 @@
-//! What the other tests rely on.
+//! Properties that the other tests rely on.
 
 use crate::lab::{Lab, Who};
 
 #[test]
-fn a_command_runs_as_whom_it_says() {
+fn a_command_runs_as_the_given_user() {
     let Some(lab) = Lab::up() else { return };
     let who = "echo $(id -un) ${XDG_RUNTIME_DIR-none} $HOME $(pwd) $(command -v parachute)";
     assert_eq!(lab.root(who).code(0).out, "root none /root /root /opt/parachute/parachute\n");
@@ -16,9 +16,9 @@ fn a_command_runs_as_whom_it_says() {
     assert_eq!(lab.root("exit 7").code, 7);
 }
 
-/// A later test of an installer stands on this: what is not seen here would be no trace there.
+/// Tests of an installer rely on this: a change that is not seen here would not count as a trace there.
 #[test]
-fn a_snapshot_sees_what_changes_and_nothing_else() {
+fn a_snapshot_shows_what_changes_and_nothing_else() {
     let Some(lab) = Lab::up() else { return };
     lab.linger();
     let before = lab.snapshot();

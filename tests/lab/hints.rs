@@ -1,17 +1,17 @@
-//! Hints about whoever has a port, typed as they stand: they free the port, or show who has it, and end nothing else.
+//! Hints about the holder of a port, typed as shown: they free the port, or show the holder, and end nothing else.
 
 use crate::hub::{Hub, SERVICE, SOCKET, Scope};
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
 use crate::program::Outcome;
 
-/// The hints, without what stands in brackets behind five blanks.
+/// The hints, without remarks in brackets after five blanks.
 fn hints(outcome: &Outcome) -> Vec<String> {
     let said = format!("{}{}", outcome.out, outcome.err);
     let hints = said.lines().filter_map(|line| line.trim_start().strip_prefix("hint: "));
     hints.map(|hint| hint.split("     (").next().unwrap().to_owned()).collect()
 }
 
-/// What `serve --check` says where the port is taken, as this person.
+/// The output of `serve --check` for a taken port, as this user.
 #[track_caller]
 fn taken(lab: &Lab, who: &Who, env: &str) -> Outcome {
     let outcome = lab.run(who, &format!("{env} parachute serve --check")).code(78);
@@ -33,9 +33,9 @@ fn is_free(lab: &Lab) {
     lab.eventually("the port is free", || lab.root("grep -q ':0793 .* 0A ' /proc/net/tcp").code == 1);
 }
 
-/// The lesson: `kill 82` was the hint, and 82 was the manager of everything that the person runs.
+/// Reported by a user: the hint was `kill 82`, and 82 was the manager of all of that user's services.
 #[test]
-fn the_socket_of_our_unit_is_called_by_its_unit() {
+fn the_socket_of_our_unit_is_named_by_its_unit() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes").code(0);
     let hub = Hub::new(&lab, Scope::User);
@@ -55,7 +55,7 @@ fn the_socket_of_our_unit_is_called_by_its_unit() {
     let _ = lab.user(&hints(&serve)[0]).code(0);
     assert_eq!(lab.user("parachute status").code, 0);
 
-    // Of another home of the same person: the hub while it runs, and its socket when it does not.
+    // Of another home of the same user: the hub while it runs, and its socket when it does not.
     let other = "PARACHUTE_HOME=/home/lab/other";
     assert_eq!(hints(&taken(&lab, &person(), other)), ["parachute --home /home/lab/.parachute stop"]);
     let _ = hub.systemctl(&format!("stop {SERVICE}")).code(0);
@@ -64,11 +64,11 @@ fn the_socket_of_our_unit_is_called_by_its_unit() {
     let _ = lab.user(&hint[0]).code(0);
     let _ = lab.user(&format!("{other} parachute serve --check")).code(0);
     let after = lab.root("systemctl show -P MainPID user@$(id -u lab).service").code(0).out;
-    assert_eq!(after, manager, "the person's manager lives");
+    assert_eq!(after, manager, "the user's manager still runs");
 }
 
 #[test]
-fn the_socket_of_the_machines_unit_is_too() {
+fn the_socket_of_the_system_unit_is_too() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.root("export SUDO_UID=$(id -u lab) HOME=/root; parachute init --yes").code(0);
     let _ = lab.root(&format!("systemctl stop {SERVICE}")).code(0);
@@ -109,12 +109,12 @@ fn a_manager_that_holds_the_port_for_another_unit_shows_which() {
             shown.lines().any(|line| line.contains("127.0.0.1:1939") && line.contains("door.socket")),
             "{shown}"
         );
-        // What is root's only root may see.
+        // Only root may see root's processes.
         let init = lab.user("parachute init --yes").code(78);
         let seen = if user == "--user" { shows } else { "sudo ss -ltnp 'sport = :1939'" };
         assert_eq!(hints(&init)[0], seen, "{init:?}");
         if user == "--user" {
-            // Root reaches the manager of another user by its name.
+            // Root reaches another user's manager by the user's name.
             let hint = hints(&taken(&lab, &Who::Root, "PARACHUTE_HOME=/srv/other"));
             assert_eq!(hint, ["systemctl --user --machine=lab@ list-sockets"]);
             assert!(lab.root(&hint[0]).code(0).out.contains("door.socket"));
@@ -124,7 +124,7 @@ fn a_manager_that_holds_the_port_for_another_unit_shows_which() {
 }
 
 #[test]
-fn what_a_unit_keeps_is_stopped_with_its_unit_and_the_rest_by_its_pid() {
+fn a_process_of_a_unit_is_stopped_with_its_unit_and_others_by_pid() {
     let Some(lab) = Lab::up() else { return };
     lab.linger();
     let server = format!("-E PORT=1939 {FIXTURE} server");

@@ -1,21 +1,21 @@
-//! What this machine can do, and how many labs it runs at a time.
+//! The capabilities of this machine, and how many labs it runs at a time.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Condvar, Mutex, OnceLock};
 
-/// Labs at a time. A lab waits most of its life, but its boot takes a whole core.
+/// Labs at a time. A lab mostly waits, but its boot uses a whole core.
 const MOST: usize = 2;
 
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static ENDED: Condvar = Condvar::new();
 
-/// The right to run a lab; given back when dropped.
+/// The right to run a lab; released on drop.
 pub struct Turn(());
 
 impl Turn {
-    /// Waits for it. `None`, and it is said on stderr, where the machine can run no lab.
+    /// Waits for it. `None`, with a message on stderr, where the machine can run no lab.
     #[track_caller]
     pub fn wait() -> Option<Self> {
         static WHY_NOT: OnceLock<Option<String>> = OnceLock::new();
@@ -50,7 +50,7 @@ impl Drop for Turn {
     }
 }
 
-/// Says that the test of this thread is skipped; fails it where no test may be.
+/// Reports that the test of this thread is skipped; fails it where skipping is not allowed.
 #[track_caller]
 pub fn skip(because: &str) {
     let required = std::env::var("PARACHUTE_LAB").is_ok_and(|value| value == "required");
@@ -75,8 +75,8 @@ fn examine() -> Option<String> {
     }
 }
 
-/// Past libtest's capture, which would keep it from whoever reads a green run.
+/// Bypasses libtest's capture, which would hide it in a successful run.
 fn say(text: &str) {
-    // Nobody to tell: then nobody is told.
+    // If this fails, nothing is reported.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

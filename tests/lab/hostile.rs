@@ -1,14 +1,14 @@
-//! A home that no shell script survives, all the way: rendered by us, read by systemd, seen by a module.
+//! A home with special characters, all the way: rendered by us, read by systemd, seen by a module.
 
 use crate::hub::{Scope, in_both_scopes};
 use crate::lab::Who;
 
-/// Blank, percent, dollar, both quotes, a letter outside ASCII.
+/// Blank, percent, dollar, both quotes, a non-ASCII letter.
 const HOME: &str = "/home/my op/100% $x \"q\" 'é";
 
-/// The person's own directory and `$PARACHUTE_HOME` are hostile, and the program lies there too, as `init` puts it.
+/// The user's home directory and `$PARACHUTE_HOME` are hostile, and the program is there too, as `init` installs it.
 #[test]
-fn a_hostile_home_arrives_as_it_is() {
+fn a_hostile_home_is_passed_unchanged() {
     in_both_scopes(|lab, mut hub| {
         let script = "mkdir -p \"${1%/*}\" && useradd --create-home --home-dir \"$1\" --shell /bin/bash op
                       chmod 755 \"$1\"; loginctl enable-linger op";

@@ -1,4 +1,4 @@
-//! The hub of one lab, kept by its systemd: rendered by the program itself, installed by hand.
+//! The hub of one lab, under its systemd: rendered by the program itself, installed by hand.
 
 use serde_json::Value;
 
@@ -10,30 +10,30 @@ pub const SERVICE: &str = "parachute-hub.service";
 /// Its socket.
 pub const SOCKET: &str = "parachute-hub.socket";
 
-/// Whose manager keeps it.
+/// The manager that runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     System,
     User,
 }
 
-/// How it is installed. The hub itself always runs as a person, never as root.
+/// How it is installed. The hub itself always runs as a normal user, never as root.
 #[derive(Clone)]
 pub struct Hub<'lab> {
     lab: &'lab Lab,
-    /// Whose manager keeps it.
+    /// The manager that runs it.
     pub scope: Scope,
-    /// Login name of the person it runs as.
+    /// Login name of the user it runs as.
     pub person: String,
     /// `$PARACHUTE_HOME`.
     pub home: String,
-    /// The directory of user units: of the person, or of the system.
+    /// The directory of user units, or of system units.
     pub units: String,
-    /// What the unit starts.
+    /// The program that the unit starts.
     pub bin: String,
 }
 
-/// Runs it in two labs of its own, once for each scope. Skips where the machine can run no lab.
+/// Runs the test in two separate labs, once for each scope. Skips where the machine can run no lab.
 #[track_caller]
 pub fn in_both_scopes(test: impl Fn(&Lab, Hub<'_>)) {
     for scope in [Scope::System, Scope::User] {
@@ -44,7 +44,7 @@ pub fn in_both_scopes(test: impl Fn(&Lab, Hub<'_>)) {
 }
 
 impl<'lab> Hub<'lab> {
-    /// Described, not yet installed. In the user's scope the user's manager is made to stay.
+    /// Described, not yet installed. In the user scope the user's manager is made to stay.
     pub fn new(lab: &'lab Lab, scope: Scope) -> Self {
         if scope == Scope::User {
             lab.linger();
@@ -58,7 +58,7 @@ impl<'lab> Hub<'lab> {
         Self { lab, scope, person: PERSON.to_owned(), home, units, bin }
     }
 
-    /// Who may change the unit.
+    /// The user who may change the unit.
     pub fn keeper(&self) -> Who {
         match self.scope {
             Scope::System => Who::Root,
@@ -66,7 +66,7 @@ impl<'lab> Hub<'lab> {
         }
     }
 
-    /// The person it runs as.
+    /// The user it runs as.
     pub fn owner(&self) -> Who {
         Who::NoSession(self.person.clone())
     }
@@ -86,16 +86,16 @@ impl<'lab> Hub<'lab> {
         [SERVICE, SOCKET].map(|name| format!("{}/{name}", self.units))
     }
 
-    /// What systemd and the hub said of it in this boot.
+    /// The messages of systemd and the hub about it in this boot.
     pub fn journal(&self) -> String {
-        // By the identifier too: the last words of a program that dies at once are not filed under the unit yet.
-        // Until then, what was said may still be on its way into the file: journalctl(1).
+        // By the identifier too: the last lines of a program that exits at once are not assigned to the unit yet.
+        // Until then, lines may still be on the way into the file: journalctl(1).
         let script = "journalctl --sync
             journalctl -b --no-pager -o cat UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
         self.lab.exec(&Who::Root, script, &[SERVICE], b"").code(0).out
     }
 
-    /// Files of the unit: name and text, as `parachute units render` gives them.
+    /// Files of the unit: name and text, as `parachute units render` prints them.
     #[track_caller]
     pub fn rendered(&self) -> Vec<(String, String)> {
         let target = match self.scope {
@@ -111,26 +111,26 @@ impl<'lab> Hub<'lab> {
         files.map(|file| (text(&file["name"]), text(&file["text"]))).collect()
     }
 
-    /// `systemctl` of the manager that keeps it.
+    /// `systemctl` of the manager that runs it.
     pub fn systemctl(&self, args: &str) -> Outcome {
         match self.scope {
             Scope::System => self.lab.root(&format!("systemctl {args}")),
             Scope::User => {
-                // Said like this it needs no session, and makes none.
+                // In this form it needs no session, and creates none.
                 let script = format!("export XDG_RUNTIME_DIR=/run/user/$(id -u)\nsystemctl --user {args}");
                 self.lab.run(&self.owner(), &script)
             }
         }
     }
 
-    /// A person's own lines for the unit, as `systemctl edit` keeps them.
+    /// The user's own lines for the unit, as `systemctl edit` stores them.
     #[track_caller]
     pub fn edit(&self, lines: &str) {
         self.lab.write(&self.keeper(), &format!("{}/{SERVICE}.d/test.conf", self.units), lines);
         let _ = self.systemctl("daemon-reload").code(0);
     }
 
-    /// Starts it; it says itself when it is ready.
+    /// Starts it; it notifies when it is ready.
     #[track_caller]
     pub fn start(&self) {
         let _ = self.systemctl(&format!("start {SERVICE}")).code(0);
@@ -155,7 +155,7 @@ impl<'lab> Hub<'lab> {
         self.lab.eventually(&format!("{property}={value}"), || self.show(property) == value);
     }
 
-    /// A verb of the program, as the person it runs as.
+    /// A verb of the program, as the user it runs as.
     pub fn parachute(&self, args: &str) -> Outcome {
         let script = format!("parachute --home \"$1\" {args}");
         self.lab.exec(&self.owner(), &script, &[&self.home], b"")
@@ -167,7 +167,7 @@ impl<'lab> Hub<'lab> {
         let _ = self.parachute(&format!("add {short} --port {port} -- {FIXTURE} server {options}")).code(0);
     }
 
-    /// What the hub says of a module; `null` if it says nothing.
+    /// The hub's view of a module; `null` if there is none.
     pub fn view(&self, short: &str) -> Value {
         let status: Value = serde_json::from_str(&self.parachute("status --json").out).unwrap_or_default();
         let modules = status["modules"].as_array();

@@ -1,5 +1,5 @@
-//! `hub.env` under a real systemd: it means what systemd made of it, and whatever a person puts in its place, neither
-//! PID 1 nor a module takes harm. Each was seen to go wrong with a unit that had `EnvironmentFile=` below the home.
+//! `hub.env` under a real systemd: it is parsed as systemd did, and with any file in its place, neither
+//! PID 1 nor a module is harmed. Each case failed with a unit that had `EnvironmentFile=` below the home.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -14,10 +14,10 @@ use crate::words::printed;
 const ENV: &str = "/home/lab/.parachute/hub.env";
 const USER_UNIT: &str = "/home/lab/.config/systemd/user/parachute-hub.service";
 const SYSTEM_UNIT: &str = "/etc/systemd/system/parachute-hub.service";
-/// Root as sudo leaves it, acting for the person.
+/// Root under sudo, acting for the user.
 const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
 
-/// Random files, and what has a meaning in them, alone and in pieces that only mean something together.
+/// Number of random files, and texts with a meaning in them, alone and in pieces that only have one together.
 const FILES: usize = 400;
 const PIECES: [&str; 36] = [
     "\n", "\n", "\n", "\nA=", "\nB=", "\n  C =", "\nA='", "\nB=\"", "=", "'", "'", "\"", "\"", "\\", "\\\\",
@@ -26,7 +26,7 @@ const PIECES: [&str; 36] = [
 ];
 
 #[test]
-fn random_files_mean_what_systemd_makes_of_them() {
+fn random_files_are_parsed_as_by_systemd() {
     let Some(lab) = Lab::up() else { return };
     let seed = std::env::var("PARACHUTE_LAB_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
@@ -51,7 +51,7 @@ fn random_files_mean_what_systemd_makes_of_them() {
     let got = printed(&lab);
     let mut variables = 0;
     for (n, text) in files.iter().enumerate() {
-        // What every unit gets anyway.
+        // Variables that every unit gets.
         let own = got[&n.to_string()].vars.iter().filter(|(name, _)| !got["none"].vars.contains_key(*name));
         let systemd: Vec<(String, Vec<u8>)> =
             own.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -69,7 +69,7 @@ fn random_files_mean_what_systemd_makes_of_them() {
 fn file(random: &mut Rng) -> String {
     loop {
         let text: String = (0..random.usize(1..40)).map(|_| *random.choice(&PIECES).unwrap()).collect();
-        // Before 254 a comment that ends with a backslash goes on in the next line; we follow the later rule.
+        // Before 254 a comment that ends with a backslash continues on the next line; we follow the newer rule.
         let is_comment = |line: &str| line.trim_start().starts_with(['#', ';']);
         if !text.split(['\n', '\r']).any(|line| is_comment(line) && line.contains('\\')) {
             return text;
@@ -104,19 +104,19 @@ fn a_module_gets_the_values_that_systemd_would_give_it() {
             let [hub, systemd] = ["hub", "systemd"].map(|who| got[who].vars.get(name));
             assert_eq!((hub, hub), (systemd, Some(&value.as_bytes().to_vec())), "{name}");
         }
-        assert!(!got["hub"].vars.contains_key("T_EXP"), "nor does what systemd drops arrive");
-        // That nobody opens it but the hub is seen in the environment of the hub.
+        assert!(!got["hub"].vars.contains_key("T_EXP"), "lines that systemd drops are not passed either");
+        // Only the hub opens it: its variables are not in the environment of the hub.
         assert!(!environ(lab, &hub).contains("QUOTED"));
         assert!(hub.parachute("status").code(0).out.contains("it begins with `export`"));
     });
 }
 
-/// The environment of the hub, which its unit gave it.
+/// The environment of the hub, given by its unit.
 fn environ(lab: &Lab, hub: &Hub<'_>) -> String {
     lab.root(&format!("tr '\\0' '\\n' < /proc/{}/environ", hub.pid())).code(0).out
 }
 
-/// The hub dies by the hand of its person, and is back.
+/// The hub is killed by its user, and is restarted.
 #[track_caller]
 fn killed(lab: &Lab, hub: &Hub<'_>) {
     let before = hub.pid();
@@ -127,7 +127,7 @@ fn killed(lab: &Lab, hub: &Hub<'_>) {
     });
 }
 
-/// Waits until a module is blocked for this reason; everything that tells of it tells it.
+/// Waits until a module is blocked for this reason, and every report shows it.
 #[track_caller]
 fn blocked(lab: &Lab, hub: &Hub<'_>, why: &str) {
     let reason = format!("{ENV} is refused: {why}");
@@ -147,7 +147,7 @@ fn blocked(lab: &Lab, hub: &Hub<'_>, why: &str) {
 }
 
 #[test]
-fn a_link_to_a_file_of_roots_gives_nothing_away() {
+fn a_link_to_a_file_of_root_reveals_nothing() {
     in_both_scopes(|lab, hub| {
         let secret = "ROOTS_SECRET=planted-secret-41fe";
         lab.write(&Who::Root, "/root/keys", &format!("{secret}\n"));
@@ -161,7 +161,7 @@ fn a_link_to_a_file_of_roots_gives_nothing_away() {
         blocked(lab, &hub, "it is a symbolic link");
         assert!(!environ(lab, &hub).contains("ROOTS_SECRET"));
         assert!(!lab.read("/tmp/dump").contains("ROOTS_SECRET"));
-        // Also one to a file that the person may read: what counts lies at its place.
+        // Also a link to a file that the user may read: only a file in its place counts.
         lab.write(&hub.owner(), "/home/lab/keys", "KEY=1\n");
         let _ = lab.run(&hub.owner(), &format!("ln -sf /home/lab/keys {ENV}")).code(0);
         blocked(lab, &hub, "it is a symbolic link");
@@ -173,7 +173,7 @@ fn a_link_to_a_file_of_roots_gives_nothing_away() {
 }
 
 #[test]
-fn a_fifo_stops_neither_the_manager_nor_the_boot() {
+fn a_fifo_blocks_neither_the_manager_nor_the_boot() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.install();
@@ -195,7 +195,7 @@ fn a_fifo_stops_neither_the_manager_nor_the_boot() {
 }
 
 #[test]
-fn what_others_can_write_or_own_is_not_trusted_and_once_mended_it_counts() {
+fn a_file_that_others_can_write_or_own_is_refused_until_repaired() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "--dump /tmp/dump");
         lab.write(&hub.owner(), ENV, "KEY=1\n");
@@ -218,7 +218,7 @@ fn what_others_can_write_or_own_is_not_trusted_and_once_mended_it_counts() {
             let _ = lab.exec(&as_whom, change, &[ENV], b"").code(0);
             blocked(lab, &hub, why);
         }
-        // The last of them, as it is shown; then a file that root gave and that the person may read.
+        // The last of them, with the shown command; then a file of root that the user may read.
         let next = hub.view("web")["problem"]["next"].as_str().unwrap().to_owned();
         let _ = lab.run(&hub.owner(), &next).code(0);
         hub.runs_once(&["web"]);
@@ -264,9 +264,9 @@ fn with_older_unit(lab: &Lab, scope: Scope) {
     let _ = lab.run(&who, reload).code(0);
 }
 
-/// Whatever is at the place of the file by then: no step of the plan starts the older unit.
+/// With any file in its place: no step of the plan starts the older unit.
 #[test]
-fn an_older_unit_is_named_as_dangerous_and_written_anew() {
+fn an_older_unit_is_reported_as_dangerous_and_rewritten() {
     for scope in [Scope::System, Scope::User] {
         let Some(lab) = Lab::up() else { return };
         let (unit, danger, code) = match scope {
@@ -290,7 +290,7 @@ fn an_older_unit_is_named_as_dangerous_and_written_anew() {
             assert!(said.contains("unit.opens") && said.contains(danger), "{said}");
             let _ = verb("doctor").code(1);
             let mended = verb(mends);
-            // What the file is, is its person's to mend, and is said.
+            // The file itself must be repaired by its user, and is reported.
             assert!(format!("{}{}", mended.out, mended.err).contains("it is a FIFO"), "{mended:?}");
             assert_eq!(lab.read(unit), ours, "{mended:?}");
             let _ = lab.root("timeout 20 systemctl list-units > /dev/null").code(0);
@@ -302,7 +302,7 @@ fn an_older_unit_is_named_as_dangerous_and_written_anew() {
                     && said.contains("✓  modules.ready")
             });
         }
-        // Without anything else that is wrong the old line is what doctor speaks of.
+        // Without other faults doctor reports the old line.
         with_older_unit(&lab, scope);
         let report: Value = serde_json::from_str(&verb("doctor --json").code(code).out).unwrap();
         let checks = report["checks"].as_array().unwrap();

@@ -1,11 +1,11 @@
-//! `init` and `uninstall` against a real systemd: what they promise, and what they leave when something fails.
+//! `init` and `uninstall` against a real systemd: their promises, and the state after a failure.
 
 use serde_json::Value;
 
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
 use crate::program::Outcome;
 
-/// Root as sudo leaves it, acting for [`PERSON`].
+/// Root under sudo, acting for [`PERSON`].
 const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
 const UNIT: &str = "/home/lab/.config/systemd/user/parachute-hub.service";
 const UNINSTALL: &str = "parachute uninstall --yes --purge";
@@ -14,19 +14,19 @@ fn json(outcome: Outcome) -> Value {
     serde_json::from_str(&outcome.code(0).out).unwrap()
 }
 
-/// The pid of the hub that the person's home has.
+/// The pid of the hub of the user's home.
 fn hub_pid(lab: &Lab) -> u64 {
     json(lab.user("parachute status --json"))["hub"]["pid"].as_u64().unwrap()
 }
 
-/// Steps of the plan, those that are so already included.
+/// Steps of the plan, including those that are already done.
 fn steps(lab: &Lab) -> usize {
     let plan = json(lab.user("parachute init --dry-run --json"));
     plan["steps"].as_array().unwrap().len()
 }
 
 #[test]
-fn a_person_installs_starts_again_and_leaves_no_trace() {
+fn a_user_installs_starts_again_and_uninstalls_without_a_trace() {
     let Some(lab) = Lab::up() else { return };
     let before = lab.snapshot();
     let dry = lab.user("parachute init --dry-run").code(0).out;
@@ -50,7 +50,7 @@ fn a_person_installs_starts_again_and_leaves_no_trace() {
 }
 
 #[test]
-fn root_installs_for_whom_it_acts_and_never_for_itself_in_silence() {
+fn root_installs_for_the_acting_user_and_never_implicitly_for_itself() {
     let Some(lab) = Lab::up() else { return };
     let before = lab.snapshot();
     for (script, said) in [
@@ -67,11 +67,11 @@ fn root_installs_for_whom_it_acts_and_never_for_itself_in_silence() {
     let _ = lab.root(&format!("{SUDO} parachute init --yes")).code(0);
     assert_eq!(lab.root("systemctl show parachute-hub.service -p User").out.trim(), "User=lab");
     let owners = lab.root("find /home/lab ! -user lab").out;
-    assert_eq!(owners, "", "root has written nothing into a person's home");
+    assert_eq!(owners, "", "root has written nothing into a user's home");
     let status = lab.root(&format!("{SUDO} parachute status")).code(0).out;
     assert!(status.contains("systemd (system) says of parachute-hub.service: running"), "{status}");
     assert!(lab.user("parachute status").code(0).out.contains("systemd (system)"));
-    // The other scope would be a second hub that fights for the port.
+    // The other scope would be a second hub that competes for the port.
     let twin = lab.user("parachute init --yes").code(78).err;
     assert!(twin.contains("/etc/systemd/system/parachute-hub.service"), "{twin}");
     let _ = lab.root(&format!("{SUDO} {UNINSTALL}")).code(0);
@@ -98,7 +98,7 @@ fn a_step_that_fails_leaves_the_machine_as_before() {
     for step in 1..=steps(&lab) {
         failed += usize::from(fails(&lab, step));
         let _ = lab.user("parachute uninstall --yes").code(0);
-        // What a hub that came up has written into its home is its own, and stays.
+        // Files that a started hub has written into its home stay.
         let _ = lab.root("rm -rf /home/lab/.parachute").code(0);
         before.same_as(&lab.snapshot());
     }
@@ -119,7 +119,7 @@ fn a_step_that_fails_leaves_the_machine_as_before() {
     assert!(failed >= 4, "only {failed} steps could be made to fail");
 }
 
-/// Runs `init` with this step made to fail. `false`: it came through, since the step was so already or can be missed.
+/// Runs `init` with this step made to fail. `false`: it succeeded, because the step was already done or is optional.
 fn fails(lab: &Lab, step: usize) -> bool {
     let outcome = lab.user(&format!("PARACHUTE_FAULT='fail {step}' parachute init --yes"));
     if outcome.code == 0 {
@@ -130,9 +130,9 @@ fn fails(lab: &Lab, step: usize) -> bool {
     true
 }
 
-/// `kill -9` before and after each step: the next run takes back what is left, and comes through.
+/// `kill -9` before and after each step: the next run undoes the rest, and succeeds.
 #[test]
-fn a_killed_init_is_taken_back_by_the_next() {
+fn a_killed_init_is_undone_by_the_next() {
     let Some(lab) = Lab::up() else { return };
     let before = lab.snapshot();
     let mut killed = 0;
@@ -144,7 +144,7 @@ fn a_killed_init_is_taken_back_by_the_next() {
             match killed % 3 {
                 0 => assert_eq!(lab.user("parachute init --yes --rollback").code, 0),
                 1 => assert_eq!(lab.user("parachute init --yes --resume").code, 0),
-                // The next plain run takes it back, and begins anew.
+                // The next plain run undoes it, and begins again.
                 _ => assert_eq!(lab.user("parachute init --yes").code, 0),
             }
         }
@@ -155,10 +155,10 @@ fn a_killed_init_is_taken_back_by_the_next() {
     assert!(killed >= 10, "only {killed} kills");
 }
 
-/// `kill -9` in the middle of an upgrade, between the stop of the hub and its start: nobody runs anything again, and the
-/// hub serves all the same, as it is to serve by now.
+/// `kill -9` in the middle of an upgrade, between the stop of the hub and its start: without another command the
+/// hub serves all the same, in its new version.
 #[test]
-fn a_killed_upgrade_is_finished_by_who_stands_by() {
+fn a_killed_upgrade_is_finished_by_the_standby() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes").code(0);
     let mut killed = 0;
@@ -178,7 +178,7 @@ fn a_killed_upgrade_is_finished_by_who_stands_by() {
 }
 
 #[test]
-fn a_stranger_on_the_port_is_named_and_lives() {
+fn a_foreign_process_on_the_port_is_named_and_keeps_running() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.root(&format!("systemd-run --unit stranger -E PORT=1939 {FIXTURE} server")).code(0);
     lab.eventually("it listens", || lab.root("grep -q ':0793 .* 0A ' /proc/net/tcp").code == 0);
@@ -207,9 +207,9 @@ fn a_unit_that_was_edited_is_kept_unless_forced() {
     before.same_as(&lab.snapshot());
 }
 
-/// A unit of the same name by another program: kept; replaced only with --force, and put back by uninstall.
+/// A unit of the same name by another program: kept; replaced only with --force, and restored by uninstall.
 #[test]
-fn a_foreign_unit_is_put_back_by_uninstall() {
+fn a_foreign_unit_is_restored_by_uninstall() {
     let Some(lab) = Lab::up() else { return };
     let foreign = format!(
         "[Unit]\nDescription=other\n[Service]\nEnvironment=PORT=1955\nExecStart={FIXTURE} server\n[Install]\nWantedBy=default.target\n"
@@ -230,7 +230,7 @@ fn a_foreign_unit_is_put_back_by_uninstall() {
     assert_eq!(lab.user("systemctl --user is-active parachute-hub.service").out.trim(), "active");
 }
 
-/// A changed unit is applied by exactly one restart; the socket, which did not change, stays as it was.
+/// A changed unit is applied by exactly one restart; the socket, which did not change, is not touched.
 #[test]
 fn a_changed_unit_restarts_once() {
     let Some(lab) = Lab::up() else { return };
@@ -247,15 +247,15 @@ fn a_changed_unit_restarts_once() {
     assert_eq!(starts.trim(), "2", "one start, and one more");
     let file = lab.user("parachute logs hub").code(0).out;
     assert!(file.contains("listening on"), "{file}");
-    // Without its file, what its manager kept is shown.
+    // Without its file, the manager's log is shown.
     let _ = lab.user("parachute stop && rm -r ~/.parachute/hub/logs").code(0);
     let journal = lab.user("parachute logs hub").code(0);
     assert!(journal.out.contains("listening on") && journal.err.contains("systemd (user)"), "{journal:?}");
 }
 
-/// Linger that cannot be had is told, and takes nothing else away.
+/// If linger is not permitted, that is reported, and everything else is done.
 #[test]
-fn without_polkit_everything_but_linger_is_there() {
+fn without_polkit_everything_but_linger_is_installed() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.root("systemctl mask --now polkit.service").code(0);
     let said = lab.user("parachute init --yes").code(0);

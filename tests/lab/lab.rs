@@ -1,4 +1,4 @@
-//! A machine of its own for one test.
+//! A separate machine for one test.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -8,35 +8,35 @@ use std::time::{Duration, Instant};
 use crate::host::{self, Turn};
 use crate::program::{self, BINARY, Outcome};
 
-/// How long anything may take before a test says that it never happens. Generous: it is no assertion about speed.
+/// How long to wait for a condition before a test fails. Generous: it is not an assertion about speed.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// Seconds after which a forgotten lab destroys itself.
 const TTL: &str = "7200";
-/// Where the cargo target directory is seen inside.
+/// The cargo target directory, as seen inside.
 pub const PROGRAMS: &str = "/opt/parachute";
-/// The program that plays modules, seen inside.
+/// The program that plays modules, as seen inside.
 pub const FIXTURE: &str = "/opt/parachute/examples/fixture";
-/// The person every lab has.
+/// The user that every lab has.
 pub const PERSON: &str = "lab";
 
-/// As whom something is done inside.
+/// The user of a command inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Root, in no session.
     Root,
-    /// This person, logged in: PAM, a session, their bus.
+    /// This user, logged in: PAM, a session, the user's bus.
     LoggedIn(String),
-    /// This person, as cron, `su` or `sudo -u` run things: no session, no `XDG_RUNTIME_DIR`.
+    /// This user, as with cron, `su` or `sudo -u`: no session, no `XDG_RUNTIME_DIR`.
     NoSession(String),
 }
 
-/// A booted systemd with `parachute` and [`FIXTURE`] in its PATH, a user [`PERSON`], and nothing else of ours.
+/// A booted systemd with `parachute` and [`FIXTURE`] in its PATH, a user [`PERSON`], and no other file of ours.
 pub struct Lab {
     name: String,
     _turn: Turn,
 }
 
-/// Somebody is logged in until this is dropped.
+/// A login that lasts until this is dropped.
 pub struct Login(Child);
 
 /// One process of a module.
@@ -46,18 +46,18 @@ pub struct Process {
     /// Clock ticks since boot: with the pid, its identity.
     pub started: u64,
     pub module: String,
-    /// Control groups it is in, as /proc/PID/cgroup has them.
+    /// Its control groups, as in /proc/PID/cgroup.
     pub cgroups: String,
 }
 
 impl Lab {
-    /// Boots one. `None` where the machine cannot, which has been said on stderr.
+    /// Boots one. `None` where the machine cannot, with a message on stderr.
     #[track_caller]
     pub fn up() -> Option<Self> {
         Self::boot(&[])
     }
 
-    /// One where `MemoryMax=` and the like are enforced for system units, also if the controllers are on cgroup v1.
+    /// One where `MemoryMax=` and the like are enforced for system units, even if the controllers are on cgroup v1.
     #[track_caller]
     pub fn with_limits() -> Option<Self> {
         Self::boot(&["--limits"])
@@ -71,7 +71,7 @@ impl Lab {
         let fixture = program::fixture();
         let built = fixture.ancestors().nth(2).unwrap();
         assert!(BINARY.starts_with(built.to_str().unwrap()), "{BINARY} is not below {}", built.display());
-        // The directory, not the files: cargo replaces them, and what an overlay has once looked up goes stale.
+        // The directory, not the files: cargo replaces them, and an overlay may keep a stale entry.
         let bind = format!("{}:{PROGRAMS}", built.display());
         let lab = Self { name, _turn: turn };
         let _ = lab.script("up").args(&["--ttl", TTL, "--bind", &bind]).args(options).run(b"").code(0);
@@ -79,7 +79,7 @@ impl Lab {
     }
 
     fn script(&self, verb: &str) -> Script {
-        // A command that hangs inside is a failure here, not a test run without end.
+        // A command that hangs inside fails the test, instead of blocking it for ever.
         let mut command = Command::new("timeout");
         command.args(["-k", "10", "600"]).arg(host::script()).args([verb, &self.name]);
         Script(command)
@@ -105,7 +105,7 @@ impl Lab {
         self.exec(who, script, &[], b"")
     }
 
-    /// The same, with its `$1 …` and its standard input.
+    /// The same, with arguments `$1 …` and standard input.
     pub fn exec(&self, who: &Who, script: &str, args: &[&str], stdin: &[u8]) -> Outcome {
         self.command(who, script, args).run(stdin)
     }
@@ -121,7 +121,7 @@ impl Lab {
         command.args(&["--", "sh", "-ec", &script, "sh"]).args(args)
     }
 
-    /// Logs [`PERSON`] in, and stays so.
+    /// Logs [`PERSON`] in until the value is dropped.
     pub fn login(&self) -> Login {
         let who = Who::LoggedIn(PERSON.to_owned());
         let mut child = self
@@ -143,7 +143,7 @@ impl Lab {
         let _ = self.exec(who, script, &[path], content.as_bytes()).code(0);
     }
 
-    /// A file as text; empty if it is not there.
+    /// A file as text; empty if it does not exist.
     pub fn read(&self, path: &str) -> String {
         self.exec(&Who::Root, r#"cat "$1""#, &[path], b"").out
     }
@@ -154,7 +154,7 @@ impl Lab {
         let _ = self.script("reboot").run(b"").code(0);
     }
 
-    /// The power fails, and comes back.
+    /// The power fails, and returns.
     #[track_caller]
     pub fn power_cut(&self) {
         let _ = self.script("reboot").args(&["--hard"]).run(b"").code(0);
@@ -168,17 +168,17 @@ impl Lab {
         self.eventually("the user's manager runs", || self.root(&asked).code == 0);
     }
 
-    /// Waits until `look` finds what it looks for; panics with `what` and the journal if it never does.
+    /// Waits until `look` returns a value; panics with `what` and the journal if it never does.
     #[track_caller]
     pub fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let began = Instant::now();
         loop {
-            // Asked before the last look: whoever was kept from running looks again before it says "never".
+            // Read before the last check: a test that was not scheduled checks once more before it fails.
             let late = began.elapsed() >= DEADLINE;
             if let Some(found) = look() {
                 return found;
             }
-            // The journal comes with the fall of the lab.
+            // Dropping the lab prints the journal.
             assert!(!late, "never happened: {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -227,7 +227,7 @@ impl Drop for Lab {
 
 impl Drop for Login {
     fn drop(&mut self) {
-        // End of its standard input: the shell inside ends, and the session with it.
+        // Closes its standard input: the shell inside ends, and the session with it.
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
@@ -252,7 +252,7 @@ impl Script {
         let mut child = piped.spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         std::thread::scope(|scope| {
-            // Who ends without reading it all has had enough.
+            // A program that ends without reading all its input needs no more.
             scope.spawn(move || drop(input.write_all(stdin)));
             Outcome::of(child.wait_with_output().unwrap())
         })

@@ -1,15 +1,15 @@
-//! The hub's life under systemd: start, hang, crash, memory, and when to give up.
+//! The hub under systemd: start, hang, crash, memory, and giving up.
 
 use crate::host;
 use crate::hub::{Hub, SERVICE, Scope, in_both_scopes};
 use crate::lab::{Lab, Who};
 
-/// In tests about something else: no pause before a restart.
+/// For tests of other behaviour: no pause before a restart.
 const AT_ONCE: &str = "[Service]\nRestartSec=100ms\n";
 
-/// `Type=notify`: `start` returns when the hub is ready; what it does is in `systemctl status`.
+/// `Type=notify`: `start` returns when the hub is ready; `systemctl status` shows what it does.
 #[test]
-fn systemd_is_told_when_the_hub_is_ready_and_what_it_does() {
+fn systemd_is_notified_when_the_hub_is_ready_and_of_its_status() {
     in_both_scopes(|_, hub| {
         hub.module("web", 1950, "");
         hub.install();
@@ -19,14 +19,14 @@ fn systemd_is_told_when_the_hub_is_ready_and_what_it_does() {
         let shown = ["ActiveState", "SubState", "Type", "NRestarts", "Result"].map(|p| hub.show(p));
         assert_eq!(shown, ["active", "running", "notify", "0", "success"]);
         assert!(hub.show("StatusText").starts_with("listening on 127.0.0.1:1939"));
-        assert_eq!(hub.show("WatchdogUSec"), "1min", "and that it will not hear from it for longer");
+        assert_eq!(hub.show("WatchdogUSec"), "1min", "the watchdog interval");
         hub.runs_once(&["web"]);
     });
 }
 
-/// What `systemd-analyze verify` says of what we render: nothing. It exits 0 with mere warnings, so words count.
+/// Messages of `systemd-analyze verify` about our units: none. It exits with 0 on warnings, so the output counts.
 #[test]
-fn systemd_has_nothing_to_say_against_our_units() {
+fn systemd_has_no_complaints_about_our_units() {
     in_both_scopes(|lab, hub| {
         hub.install();
         let files = hub.files().join(" ");
@@ -38,9 +38,9 @@ fn systemd_has_nothing_to_say_against_our_units() {
     });
 }
 
-/// A hub whose loop hangs is dead, though its process lives: the watchdog ends it, and its modules with it.
+/// A hub whose loop hangs is unusable, though its process exists: the watchdog kills it, and its modules with it.
 #[test]
-fn a_hub_that_hangs_is_restarted_and_its_modules_are_back_once() {
+fn a_hub_that_hangs_is_restarted_and_its_modules_run_again_once() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.module("deaf", 1951, "--ignore-term");
@@ -59,7 +59,7 @@ fn a_hub_that_hangs_is_restarted_and_its_modules_are_back_once() {
     });
 }
 
-/// As the out-of-memory killer or a person does it.
+/// Like the out-of-memory killer or a user.
 #[test]
 fn a_hub_that_is_killed_is_restarted_and_leaves_no_orphan() {
     in_both_scopes(|lab, hub| {
@@ -72,7 +72,7 @@ fn a_hub_that_is_killed_is_restarted_and_leaves_no_orphan() {
         hub.runs_once(&["web", "deaf"]);
         hub.ready("daemon");
         let daemons = || lab.processes().iter().filter(|p| p.module == "daemon").count();
-        // The shell that makes it may live on for a moment.
+        // The shell that starts it may still run for a moment.
         lab.eventually("the daemon and who waits for it", || daemons() == 2);
         let (pid, before) = (hub.pid(), lab.processes());
         let _ = lab.root(&format!("kill -KILL {pid}")).code(0);
@@ -90,10 +90,10 @@ fn none_lives_on(lab: &Lab, before: &[crate::lab::Process]) {
     let now = lab.processes();
     let left: Vec<_> =
         now.iter().filter(|p| before.iter().any(|b| (b.pid, b.started) == (p.pid, p.started))).collect();
-    assert!(left.is_empty(), "of the last hub's: {left:?}");
+    assert!(left.is_empty(), "processes of the last hub: {left:?}");
 }
 
-/// The ceiling of a crash loop is reached with the very numbers that we install, and a person gets over it.
+/// The limit of a crash loop is reached with the installed numbers, and a user can reset it.
 #[test]
 fn a_hub_that_cannot_start_is_given_up_after_five_starts_system() {
     let Some(lab) = Lab::up() else { return };
@@ -119,7 +119,7 @@ fn the_ceiling_is_reached(lab: &Lab, scope: Scope) {
     let starts = || hub.journal().matches("the start number").count();
     lab.eventually("all five lives are in the journal", || starts() >= 5);
     assert_eq!(starts(), 5);
-    // `failed` is where it stays: nothing is queued, and another start is refused until somebody has looked.
+    // It stays in `failed`: nothing is queued, and another start is refused until the limit is reset.
     assert_eq!(hub.systemctl("list-jobs --no-legend").code(0).out, "");
     assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0);
     assert_eq!(starts(), 5);
@@ -130,29 +130,30 @@ fn the_ceiling_is_reached(lab: &Lab, scope: Scope) {
     hub.runs_once(&["web"]);
 }
 
-/// 78: a person must act first. Starting again could not help, and five failures would only hide the first.
+/// 78: the user must act first. A restart would not help, and five failures would only hide the first.
 #[test]
-fn a_hub_that_needs_a_person_is_not_restarted() {
+fn a_hub_that_needs_the_user_is_not_restarted() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.install();
-        // Another hub of this home, in somebody's terminal.
+        // Another hub of this home, in a terminal.
         let other = "systemd-run --unit other --uid \"$1\" parachute --home \"$2\" serve --port 2000";
         let _ = lab.exec(&Who::Root, other, &[&hub.person, &hub.home], b"").code(0);
         let pid = hub.ready("web");
         assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0);
         let shown = ["SubState", "ExecMainStatus", "NRestarts"].map(|p| hub.show(p));
         assert_eq!(shown, ["failed", "78", "0"]);
-        assert_eq!(hub.ready("web"), pid, "the first is left alone");
+        assert_eq!(hub.ready("web"), pid, "the first is not touched");
         let _ = lab.root("systemctl stop other").code(0);
         hub.start();
         hub.runs_once(&["web"]);
     });
 }
 
-/// `OOMPolicy=continue`: the kernel kills one module of the unit; the hub and the others go on, and it is restarted.
+/// `OOMPolicy=continue`: the kernel kills one module of the unit; the hub and the others keep running, and it is
+/// restarted.
 #[test]
-fn a_module_that_is_killed_for_memory_is_the_hubs_business() {
+fn a_module_that_is_killed_for_memory_is_restarted_by_the_hub() {
     let Some(lab) = Lab::with_limits() else { return };
     let hub = Hub::new(&lab, Scope::System);
     hub.module("web", 1950, "");
@@ -167,10 +168,10 @@ fn a_module_that_is_killed_for_memory_is_the_hubs_business() {
         return host::skip("no limit of memory is enforced here");
     }
     let (pid, web, hungry) = (hub.pid(), hub.ready("web"), hub.ready("hungry"));
-    assert_ne!(lab.root("/opt/parachute/examples/fixture get 1951 /eat").code, 0, "it dies over it");
+    assert_ne!(lab.root("/opt/parachute/examples/fixture get 1951 /eat").code, 0, "it is killed");
     lab.eventually("the module is back", || hub.ready("hungry") != hungry);
     assert_eq!(hub.view("hungry")["last_exit"]["signal"]["signal"], 9);
-    assert_eq!((hub.pid(), hub.ready("web")), (pid, web), "nobody else has gone");
+    assert_eq!((hub.pid(), hub.ready("web")), (pid, web), "no other process was killed");
     assert_eq!(["ActiveState", "NRestarts"].map(|p| hub.show(p)), ["active", "0"]);
     hub.runs_once(&["web", "hungry"]);
 }

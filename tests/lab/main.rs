@@ -1,8 +1,8 @@
-//! The program under a real systemd: each test boots one of its own in private namespaces (`systemd-lab`), with its
-//! own `/`, users, cgroups, boot id and network, and throws it away. Nothing of the machine is touched.
+//! The program under a real systemd: each test boots its own in private namespaces (`systemd-lab`), with its
+//! own `/`, users, cgroups, boot id and network, and discards it. Nothing of the machine is touched.
 //!
-//! Needs root and a kernel that lets root make namespaces. Elsewhere every test says on stderr that it was skipped;
-//! with `PARACHUTE_LAB=required`, as `.ci/run` sets it, that is a failure.
+//! Needs root and a kernel that lets root create namespaces. Elsewhere every test reports on stderr that it was
+//! skipped; with `PARACHUTE_LAB=required`, as `.ci/run` sets it, that is a failure.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

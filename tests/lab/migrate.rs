@@ -1,4 +1,4 @@
-//! `migrate` under a real systemd: the cutover, the way back, and that there is never neither.
+//! `migrate` under a real systemd: the cutover, the way back, and that one of both models always runs.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use crate::lab::{FIXTURE, Lab, PERSON, Who};
 use crate::old::{ALL, HOME, Old};
 use crate::program::Outcome;
 
-/// Root as sudo leaves it, acting for [`PERSON`].
+/// Root under sudo, acting for [`PERSON`].
 const SUDO: &str = "export SUDO_UID=$(id -u lab) SUDO_GID=$(id -g lab) SUDO_USER=lab HOME=/root;";
-/// Nobody stands by: what kills the verb kills everything of it.
+/// No standby: a kill of the verb kills everything of it.
 const ALONE: &str = "PARACHUTE_STANDBY=none";
 pub const CUT_OVER: &str = "parachute migrate --to-supervised --yes";
 pub const BACK: &str = "parachute migrate --teardown --back-to-detached --yes";
-/// What changes whenever a daemon is started again: the number in its pidfile, and what it and the hub write.
+/// What changes with every restart of a daemon: the pid in its pidfile, and files that it and the hub write.
 pub const OWN: [&str; 5] = ["/run/", "/logs/", "/.parachute/run", "/install/lock", "operator.token"];
 
 pub fn json(outcome: Outcome) -> Value {
@@ -24,13 +24,13 @@ pub fn steps(lab: &Lab) -> usize {
 }
 
 #[test]
-fn a_detached_home_is_cut_over_and_brought_back() {
+fn a_detached_home_is_cut_over_and_restored() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let (first, before) = (old.recorded(), lab.snapshot());
     assert!(old.all_detached());
 
-    // Looking changes nothing, and tells no secret.
+    // Listing changes nothing, and reveals no secret.
     let list = lab.user("parachute migrate --list").code(0).out;
     for (name, pid) in &first {
         assert!(list.contains(&format!("{name}: pid {pid}, port ")), "{list}");
@@ -38,7 +38,7 @@ fn a_detached_home_is_cut_over_and_brought_back() {
     let dry = lab.user("parachute migrate --to-supervised --dry-run").code(0).out;
     assert!(dry.contains("stop 4 detached daemons") && dry.contains("+ExecStart="), "{dry}");
     assert!(!dry.contains("of vault"), "the environment of a daemon is not shown: {dry}");
-    // Verbs of the hub name the way, and act on nothing.
+    // Verbs of the hub name the command, and change nothing.
     for verb in ["start", "stop", "restart"] {
         let said = lab.user(&format!("parachute {verb}")).code(69).err;
         assert!(
@@ -61,16 +61,16 @@ fn a_detached_home_is_cut_over_and_brought_back() {
     let logs = lab.user("parachute logs vault").code(0).out;
     let at = |text: &str| logs.find(text).unwrap_or_else(|| panic!("{text} is not in {logs}"));
     assert!(at("listening on 1940") < at("[supervisor]"), "the old log comes before the new one: {logs}");
-    // Lesson DA11: of the hub as well, and not only what its older version wrote.
+    // Of the hub as well, and not only the lines of its detached version.
     let logs = lab.user("parachute logs hub").code(0).out;
     assert!(logs.contains("listening on 1939") && logs.lines().count() > 2, "{logs}");
-    // Lesson DA8: what listened on loopback listens there, and nowhere else.
+    // What listened on loopback listens there only.
     let open = lab.root("awk '$4 == \"0A\" && $2 ~ /:0793$/ { print $2 }' /proc/net/tcp /proc/net/tcp6").out;
     assert_eq!(open.trim(), "0100007F:0793", "port 1939, of 127.0.0.1 alone");
     let receipt = format!("{HOME}/install/receipt.json");
     assert_eq!(lab.root(&format!("stat -c %a {receipt}")).out.trim(), "600");
 
-    // Once is enough.
+    // A second run has nothing to do.
     let pids = old.listening();
     let again = json(lab.user(&format!("{CUT_OVER} --json")));
     assert_eq!((again["changed"].as_bool(), old.listening()), (Some(false), pids));
@@ -90,18 +90,18 @@ fn a_detached_home_is_cut_over_and_brought_back() {
         assert!(log.contains(&format!("{HOME}/{name}/logs/{name}.log")) && log.contains("02001"), "{log}");
     }
     assert_eq!(lab.read(&format!("{HOME}/hub/run/hub.port")).trim(), "1939");
-    // Nothing is left to take back, which has a code of its own.
+    // Nothing is left to undo, which has its own exit code.
     let none = lab.user("parachute migrate --teardown --yes");
     assert_eq!((none.code, none.out.contains("nothing is installed")), (3, true), "{none:?}");
     let _ = lab.user(CUT_OVER).code(0);
-    // Without that flag the daemons stay away.
+    // Without that flag the daemons are not restored.
     let _ = lab.user("parachute migrate --teardown --yes").code(0);
     assert!(old.listening().is_empty(), "{:?}", old.listening());
-    assert!(!lab.read(&receipt).contains("SECRET"), "what is known of the daemons goes with the hub");
+    assert!(!lab.read(&receipt).contains("SECRET"), "the record of the daemons is removed with the hub");
 }
 
 #[test]
-fn in_the_system_scope_daemons_of_a_person_are_theirs_again() {
+fn in_the_system_scope_daemons_of_a_user_are_restored_as_that_user() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let first = old.recorded();
@@ -130,7 +130,7 @@ fn a_step_that_fails_leaves_every_daemon_listening() {
     for step in 1..=steps(&lab) {
         let outcome = lab.user(&format!("PARACHUTE_FAULT='fail {step}' {CUT_OVER}"));
         if outcome.code == 0 {
-            // It was so already, or can be missed.
+            // It was already done, or is optional.
             let _ = lab.user(BACK).code(0);
         } else {
             failed += 1;
@@ -143,10 +143,10 @@ fn a_step_that_fails_leaves_every_daemon_listening() {
     assert!(failed >= 12, "only {failed} steps could be made to fail");
 }
 
-/// Everything killed before and after every step, whoever stands by included; then finished, undone, or simply run
+/// Everything killed before and after every step, the standby included; then finished, undone, or simply run
 /// again.
 #[test]
-fn killed_at_any_step_it_is_finished_or_undone() {
+fn a_cutover_killed_at_any_step_is_finished_or_undone() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let before = lab.snapshot();
@@ -171,9 +171,9 @@ fn killed_at_any_step_it_is_finished_or_undone() {
     assert!(killed >= 12, "only {killed} kills");
 }
 
-/// The power fails while nothing serves: the hub comes up by itself, and the plan is finished or undone.
+/// The power fails while nothing serves: the hub starts by itself, and the plan is finished or undone.
 #[test]
-fn a_power_cut_in_the_middle_ends_in_the_hub() {
+fn a_power_cut_in_the_middle_leads_to_the_hub() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let plan = json(lab.user("parachute migrate --to-supervised --dry-run --json"));
@@ -194,9 +194,9 @@ fn a_power_cut_in_the_middle_ends_in_the_hub() {
     }
 }
 
-/// Lessons DA4, DA7, U20, P-C14: each of these is said before anything is stopped.
+/// Each of these is refused before anything is stopped.
 #[test]
-fn what_could_fail_is_refused_before_anything_is_stopped() {
+fn possible_failures_are_refused_before_anything_is_stopped() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let owner = Who::NoSession(PERSON.to_owned());
@@ -208,7 +208,7 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
         assert_eq!(old.listening(), pids);
         before.same_as(&lab.snapshot());
     };
-    // A stranger on a module's port, and then on the hub's.
+    // A foreign process on a module's port, and then on the hub's.
     for (name, port) in [("scribe", 1943), ("hub", 1939)] {
         let pid = old.recorded()[name];
         let _ = lab.root(&format!("kill {pid}; while test -d /proc/{pid}; do sleep 0.02; done")).code(0);
@@ -229,7 +229,7 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
             .shell(&format!("{again}; until {FIXTURE} get {port} /health > /dev/null; do sleep 0.02; done"))
             .code(0);
     }
-    // A list of modules that is cut off.
+    // A truncated list of modules.
     let services = lab.read(&format!("{HOME}/services.json"));
     lab.write(&owner, &format!("{HOME}/services.json"), &services[..services.len() / 2]);
     refused("it cannot be told which modules there are");
@@ -240,7 +240,7 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
     lab.write(&owner, &manifest, &text.replace("./server", "no-such-server"));
     refused("vault would not start under the hub");
     lab.write(&owner, &manifest, &text);
-    // A program that is gone: vault could not be brought back.
+    // A missing program: vault could not be restored.
     let _ = lab.root(&format!("mv {HOME}-modules/scribe {HOME}-modules/moved")).code(0);
     refused("scribe");
     let _ = lab.root(&format!("mv {HOME}-modules/moved {HOME}-modules/scribe")).code(0);
@@ -248,15 +248,15 @@ fn what_could_fail_is_refused_before_anything_is_stopped() {
     let _ = lab.user(&format!("mkfifo {HOME}/hub.env")).code(0);
     refused("no module would start under the hub");
     let _ = lab.user(&format!("rm {HOME}/hub.env")).code(0);
-    // Settings that no hub takes.
+    // Settings that no hub accepts.
     lab.write(&owner, &format!("{HOME}/hub.toml"), "[hub]\nport = 0\n");
     refused("hub.toml");
 }
 
-/// Lesson DA6: a module that does not come up under the hub is a failure, and everything comes back. Nor is one up that
-/// serves for a moment and falls over, whenever somebody looks.
+/// A module that does not start under the hub is a failure, and everything is restored. The same for one that
+/// serves for a moment and crashes.
 #[test]
-fn a_module_that_does_not_come_up_brings_everything_back() {
+fn a_module_that_does_not_start_restores_everything() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let owner = Who::NoSession(PERSON.to_owned());
@@ -273,17 +273,17 @@ fn a_module_that_does_not_come_up_brings_everything_back() {
     }
 }
 
-/// One that ignores SIGTERM costs its own patience once; everybody else is stopped meanwhile.
+/// A daemon that ignores SIGTERM takes its own grace period once; all others are stopped meanwhile.
 #[test]
-fn a_deaf_daemon_is_ended_all_the_same() {
+fn a_daemon_that_ignores_sigterm_is_ended_all_the_same() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start_with(&lab, "--ignore-term");
     let _ = lab.user(CUT_OVER).code(0);
     assert!(old.all_supervised());
 }
 
-/// Lesson A1: a unit from before the supervisor, which would bring the module back, is silenced first; and it is
-/// awake again after the way back.
+/// A unit from before the supervisor, which would restart the module, is disabled first; and it is
+/// enabled again after the way back.
 #[test]
 fn a_stale_unit_is_disabled_before_anything_is_stopped() {
     let Some(lab) = Lab::up() else { return };
@@ -316,28 +316,28 @@ fn a_stale_unit_is_disabled_before_anything_is_stopped() {
     assert_eq!(old.listening().len(), 4);
 }
 
-/// How often the innocents are tried: `PARACHUTE_ROUNDS=100` for a whole trial.
+/// How often the foreign processes are tried: `PARACHUTE_ROUNDS=100` for a full run.
 fn rounds() -> usize {
     std::env::var("PARACHUTE_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
 
-/// Identities, one a line: pid and start time.
+/// Identities, one per line: pid and start time.
 fn identities(lab: &Lab, file: &str) -> Vec<String> {
     let script = format!("for pid in $(cat {file}); do echo $pid $(cut -d' ' -f22 /proc/$pid/stat); done");
     lab.root(&script).code(0).out.lines().map(ToOwned::to_owned).collect()
 }
 
-/// Everybody whom the original killed, or could have (lessons DA1 to DA3, A5, P-C2, P-C3, P-C9), around a home that is cut
-/// over and brought back: none of them notices.
+/// All processes that the original killed, or could have killed, around a home that is cut
+/// over and restored: none of them is affected.
 #[test]
-fn innocents_live_through_cutovers() {
+fn foreign_processes_survive_cutovers() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let _ = old
         .shell(&format!(
             "H={HOME}; others=/home/lab/others
              innocent() {{ echo $! >> $others; }}
-             # Numbers that were given to somebody else: a leader, and one that is no leader.
+             # Reused pids: of a leader, and of a process that is not one.
              setsid sh -c 'sleep 5000; :' > /dev/null 2>&1 < /dev/null & innocent
              echo $! > $H/vault/run/vault.pid; touch -d '1 hour ago' $H/vault/run/vault.pid
              sleep 5000 > /dev/null 2>&1 < /dev/null & innocent
@@ -347,7 +347,7 @@ fn innocents_live_through_cutovers() {
              (cd /tmp && PORT=2001 exec setsid $H-modules/vault/server server) > /dev/null 2>&1 < /dev/null & innocent
              mkdir -p /home/lab/parachute-site
              (cd /home/lab/parachute-site && exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent
-             # An editor and a reader with a log open, a shell in a module's directory, somebody who appends to a log.
+             # An editor and a reader with a log open, a shell in a module's directory, a process that appends to a log.
              (cd $H/vault/logs && exec setsid sh -c 'exec 5>> vault.log; sleep 5000; :') > /dev/null 2>&1 < /dev/null & innocent
              setsid tail -f $H/vault/logs/vault.log > /dev/null 2>&1 < /dev/null & innocent
              (cd $H-modules/vault && PARACHUTE_HOME=$H exec setsid sleep 5000) > /dev/null 2>&1 < /dev/null & innocent
@@ -369,9 +369,9 @@ fn innocents_live_through_cutovers() {
     }
 }
 
-/// Strangers on declared ports: nothing is stopped, and they never are.
+/// Foreign processes on declared ports: nothing is stopped, and they keep running.
 #[test]
-fn squatters_live_and_nothing_is_stopped() {
+fn foreign_processes_on_declared_ports_keep_running_and_nothing_is_stopped() {
     let Some(lab) = Lab::up() else { return };
     let old = Old::start(&lab);
     let owner = Who::NoSession(PERSON.to_owned());

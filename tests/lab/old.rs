@@ -1,14 +1,14 @@
-//! The detached model as it ran on people's machines: a hub and three modules that nobody supervises.
+//! The detached model as it ran on users' machines: an unsupervised hub and three modules.
 
 use std::collections::BTreeMap;
 
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
 
-/// What starts it all; the same text that a person can source.
+/// The script that starts it all; the same text can be sourced in a shell.
 const SHELL: &str = include_str!("../support/legacy.sh");
-/// Where it lives.
+/// Its home.
 pub const HOME: &str = "/home/lab/.parachute";
-/// Who there is, with the port it listens on.
+/// The daemons, each with the port it listens on.
 pub const ALL: [(&str, u16); 4] = [("hub", 1939), ("vault", 1940), ("scribe", 1943), ("wrapper", 1951)];
 
 /// Four daemons in one lab.
@@ -17,7 +17,7 @@ pub struct Old<'lab> {
 }
 
 impl<'lab> Old<'lab> {
-    /// Made and started, as a person who is not logged in any more.
+    /// Created and started as a user who has logged out since.
     #[track_caller]
     pub fn start(lab: &'lab Lab) -> Self {
         let old = Self { lab };
@@ -34,15 +34,15 @@ impl<'lab> Old<'lab> {
         old
     }
 
-    /// A script that can call what `legacy.sh` has.
+    /// A script that can call the functions of `legacy.sh`.
     pub fn shell(&self, script: &str) -> crate::program::Outcome {
-        // bash, for `local`; as from cron, so that no session of theirs is left.
+        // bash, for `local`; as from cron, so that no session is left.
         let script =
             format!("exec bash -ec '{}\n{}'", SHELL.replace('\'', r"'\''"), script.replace('\'', r"'\''"));
         self.lab.run(&Who::NoSession(PERSON.to_owned()), &script)
     }
 
-    /// The pid in each pidfile that is there.
+    /// The pid in each existing pidfile.
     pub fn recorded(&self) -> BTreeMap<String, u32> {
         let listed = self.lab.root(&format!("cd {HOME}; grep -s . */run/*.pid || true")).code(0).out;
         let line = |line: &str| {
@@ -52,8 +52,8 @@ impl<'lab> Old<'lab> {
         listed.lines().map(line).collect()
     }
 
-    /// Who listens; those whose port nobody has open are not in it. Of several the one with the highest pid: a manager
-    /// that holds a socket for its hub came before it.
+    /// The listeners by name; daemons whose port is not open are missing. Of several the one with the highest pid: a
+    /// manager that holds a socket for its hub is older.
     pub fn listening(&self) -> BTreeMap<String, u32> {
         let said = self.lab.root(&format!("{FIXTURE} listeners")).code(0).out;
         let line = |line: &str| {
@@ -66,7 +66,7 @@ impl<'lab> Old<'lab> {
         all.into_iter().collect()
     }
 
-    /// Whether all four listen, detached, under the pids that their pidfiles hold or below.
+    /// Whether all four listen, detached, under the pids in their pidfiles or below.
     pub fn all_detached(&self) -> bool {
         let (listening, recorded) = (self.listening(), self.recorded());
         listening.len() == ALL.len()
@@ -81,12 +81,12 @@ impl<'lab> Old<'lab> {
         said.trim().parse().unwrap_or(0)
     }
 
-    /// Whether a process is there.
+    /// Whether a process exists.
     pub fn lives(&self, pid: u32) -> bool {
         self.lab.root(&format!("test -d /proc/{pid}")).code == 0
     }
 
-    /// Whether the supervised hub has all three modules ready, and nobody else serves.
+    /// Whether the supervised hub has all three modules ready, and no other process serves.
     pub fn all_supervised(&self) -> bool {
         let status = self.lab.no_session("parachute status --json");
         let status: serde_json::Value = serde_json::from_str(&status.out).unwrap_or_default();

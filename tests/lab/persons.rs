@@ -1,11 +1,11 @@
-//! Several people, or several homes, on one machine: what is another's is named and left alone.
+//! Several users, or several homes, on one machine: another owner's installation is named and not touched.
 
 use crate::lab::{FIXTURE, Lab, Who};
 use crate::program::Outcome;
 
 const UNIT: &str = "/etc/systemd/system/parachute-hub.service";
 
-/// Verbs that act on the installation, as carol types them behind sudo.
+/// Verbs that act on the installation, as carol types them with sudo.
 const OF_CAROL: [&str; 11] = [
     "init --yes --port 23230",
     "init --yes --force",
@@ -20,7 +20,7 @@ const OF_CAROL: [&str; 11] = [
     "restart",
 ];
 
-/// Root as sudo leaves it, acting for this person.
+/// Root under sudo, acting for this user.
 fn sudo(lab: &Lab, name: &str, line: &str) -> Outcome {
     let id = format!("SUDO_UID=$(id -u {name}) SUDO_GID=$(id -g {name}) SUDO_USER={name}");
     lab.root(&format!("export {id} HOME=/root; parachute {line}"))
@@ -30,7 +30,7 @@ fn as_person(lab: &Lab, name: &str, line: &str) -> Outcome {
     lab.run(&Who::NoSession(name.to_owned()), line)
 }
 
-/// A machine whose hub is alice's, with one module, and a person who has none.
+/// A machine whose hub is alice's, with one module, and a user who has none.
 fn alices() -> Option<Lab> {
     let lab = Lab::up()?;
     let _ = lab.root("useradd -m alice; useradd -m carol").code(0);
@@ -40,7 +40,7 @@ fn alices() -> Option<Lab> {
     Some(lab)
 }
 
-/// The machine's hub is this person's, and runs with its module.
+/// The system hub is this user's, and runs with its module.
 #[track_caller]
 fn serves(lab: &Lab, name: &str) {
     assert!(lab.read(UNIT).contains(&format!("\nUser={name}\n")), "{}", lab.read(UNIT));
@@ -61,11 +61,11 @@ fn names(refused: Outcome, owner: &str) {
     assert!(refused.err.contains("hint: "), "{refused:?}");
 }
 
-/// A hub that runs writes its logs and its ledger meanwhile.
+/// A running hub writes its logs and its ledger meanwhile.
 const ITS_OWN: [&str; 3] = ["/.parachute/run", "/.parachute/hub/", "/.parachute/web/"];
 
 #[test]
-fn a_second_persons_verbs_name_the_owner_and_change_nothing() {
+fn a_second_users_verbs_name_the_owner_and_change_nothing() {
     let Some(lab) = alices() else { return };
     let (before, pid) = (lab.snapshot(), main_pid(&lab));
     for line in OF_CAROL {
@@ -79,7 +79,7 @@ fn a_second_persons_verbs_name_the_owner_and_change_nothing() {
         "{report}"
     );
 
-    // Without its receipt the unit alone says whose it is.
+    // Without its receipt the unit alone names its owner.
     let _ = lab.root("mv /var/lib/parachute /var/lib/kept").code(0);
     let lost = lab.snapshot();
     for line in OF_CAROL {
@@ -93,7 +93,7 @@ fn a_second_persons_verbs_name_the_owner_and_change_nothing() {
     }
     let _ = lab.root(&format!("mv /root/unit {UNIT}; systemctl daemon-reload")).code(0);
     assert_eq!(main_pid(&lab), pid);
-    // What the hints say, typed: hers is stopped by name, and removed by name.
+    // The commands of the hints: her hub is stopped by name, and removed by name.
     let _ = sudo(&lab, "carol", "--home /home/alice/.parachute stop").code(0);
     let _ = sudo(&lab, "carol", "--home /home/alice/.parachute start").code(0);
     serves(&lab, "alice");
@@ -104,7 +104,7 @@ fn a_second_persons_verbs_name_the_owner_and_change_nothing() {
 }
 
 #[test]
-fn root_as_the_first_person_and_a_second_home_are_respected_too() {
+fn root_as_the_first_user_and_a_second_home_are_respected_too() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.root("useradd -m carol").code(0);
     let empty = lab.snapshot();
@@ -126,10 +126,10 @@ fn root_as_the_first_person_and_a_second_home_are_respected_too() {
         before.same_but(&lab.snapshot(), &ITS_OWN);
     }
     assert_eq!(main_pid(&lab), pid);
-    // Each comes back when the one above it goes.
+    // Each is restored when the one above it is removed.
     let _ = sudo(&lab, "carol", "--home /srv/second init --yes --port 23230 --take-over").code(0);
     assert!(lab.read(UNIT).contains("PARACHUTE_HOME=/srv/second"));
-    // Whose home it is need not be typed to take it back.
+    // The home need not be typed to undo it.
     let said = sudo(&lab, "carol", "uninstall --yes").code(0).out;
     assert!(said.contains("the hub of carol (home /home/carol/.parachute) is back"), "{said}");
     assert_eq!(as_person(&lab, "carol", "parachute status").code, 0);
@@ -139,7 +139,7 @@ fn root_as_the_first_person_and_a_second_home_are_respected_too() {
 }
 
 #[test]
-fn a_take_over_says_who_stops_and_uninstall_brings_them_back() {
+fn a_take_over_names_what_stops_and_uninstall_restores_it() {
     let Some(lab) = alices() else { return };
     let (unit, before) = (lab.read(UNIT), lab.snapshot());
     let shown = sudo(&lab, "carol", "init --take-over --dry-run --port 23230").code(0).out;
@@ -152,7 +152,7 @@ fn a_take_over_says_who_stops_and_uninstall_brings_them_back() {
     assert!(said.contains(stops), "{said}");
     assert!(lab.read(UNIT).contains("\nUser=carol\n"));
     assert_eq!(lab.processes(), [], "alice's modules have stopped");
-    // It is carol's now, also for alice, and it is hers to change.
+    // It is carol's now, also for alice, and only carol may change it.
     for line in ["init --yes", "uninstall --yes", "doctor --fix --yes"] {
         names(sudo(&lab, "alice", line), "belongs to carol");
     }
@@ -174,9 +174,9 @@ fn a_take_over_says_who_stops_and_uninstall_brings_them_back() {
     assert_eq!(lab.root(&format!("ls {UNIT} /var/lib/parachute")).out, "");
 }
 
-/// Every step of a take-over made to fail, or killed: alice's hub is as it was, and serves.
+/// Every step of a take-over made to fail, or killed: alice's hub is as before, and serves.
 #[test]
-fn a_take_over_that_fails_brings_the_first_person_back() {
+fn a_failed_take_over_restores_the_first_users_hub() {
     let Some(lab) = alices() else { return };
     let unit = lab.read(UNIT);
     let plan = sudo(&lab, "carol", "init --take-over --dry-run --json --port 23230").code(0).out;
@@ -200,7 +200,7 @@ fn a_take_over_that_fails_brings_the_first_person_back() {
                 137 => {
                     killed += 1;
                     if lab.root("ls /var/lib/parachute/journal.jsonl").code == 0 {
-                        // Neither alice nor a plain `init` of hers ends what carol has begun.
+                        // Neither alice nor a plain `init` of hers ends carol's unfinished plan.
                         names(sudo(&lab, "alice", "init --yes --port 23220"), "belongs to carol");
                         let _ = sudo(&lab, "carol", "init --rollback").code(0);
                     }
@@ -214,7 +214,7 @@ fn a_take_over_that_fails_brings_the_first_person_back() {
     assert!(failed >= 4 && killed >= 4, "{failed} failed, {killed} killed");
 }
 
-/// A person's own manager has one place for the hub too: a second home of theirs meets the first.
+/// A user's own manager has one place for the hub too: a second home of the same user finds the first.
 #[test]
 fn a_second_home_in_ones_own_scope_is_respected_too() {
     let Some(lab) = Lab::up() else { return };
@@ -229,7 +229,7 @@ fn a_second_home_in_ones_own_scope_is_respected_too() {
     }
     let _ = lab.user("parachute --home ~/second init --yes --port 23230 --take-over").code(0);
     assert!(lab.read(unit).contains("PARACHUTE_HOME=/home/lab/second"));
-    // The receipt of the first home still tells of the unit, which is the second's by now.
+    // The receipt of the first home still names the unit, which is the second's by now.
     names(lab.user("parachute uninstall --yes"), "another home, /home/lab/second");
     let said = lab.user("parachute --home ~/second uninstall --yes --purge").code(0).out;
     assert!(said.contains("the hub of lab (home /home/lab/.parachute) is back"), "{said}");
@@ -238,9 +238,9 @@ fn a_second_home_in_ones_own_scope_is_respected_too() {
     let _ = lab.user("parachute uninstall --yes").code(0);
 }
 
-/// One's own hub beside that of the machine: on another port there is room for both.
+/// A user's own hub beside the system hub: on another port there is room for both.
 #[test]
-fn a_hub_of_ones_own_stands_beside_that_of_another_person() {
+fn a_users_own_hub_runs_beside_another_users() {
     let Some(lab) = alices() else { return };
     let _ = lab.root("loginctl enable-linger carol").code(0);
     let runs = "systemctl is-active user@$(id -u carol).service";

@@ -1,11 +1,11 @@
-//! `uninstall --purge` under a real systemd, with mounts, and against directories that were never a hub's.
+//! `uninstall --purge` under a real systemd, with mounts, and against directories that were never a home.
 
 use serde_json::Value;
 
 use crate::lab::{FIXTURE, Lab};
 
 const HOME: &str = "/home/lab/.parachute";
-/// A directory tree that belongs to something else and merely has an entry named `run`.
+/// A directory tree of another program that only has an entry named `run`.
 const APP: &str = "mkdir -p /opt/app/run /opt/app/src && echo theirs > /opt/app/src/data;";
 
 /// All names below a directory with their contents, as one text.
@@ -37,7 +37,7 @@ fn a_directory_that_was_never_a_home_is_never_deleted() {
     assert!(refused.contains("it held other files when it was first used"), "{refused}");
     assert!(tree(&lab, "/opt/app").contains("./src/data"));
 
-    // The installed hub is another home's: neither is touched.
+    // The installed hub belongs to another home: neither is touched.
     let _ = lab.root("parachute init --user root --yes").code(0);
     let refused = lab.root(&format!("parachute {purge}")).code(78).err;
     assert!(refused.contains("that of another home, /root/.parachute"), "{refused}");
@@ -46,7 +46,7 @@ fn a_directory_that_was_never_a_home_is_never_deleted() {
 }
 
 #[test]
-fn a_login_directory_is_refused_however_it_is_named() {
+fn a_login_directory_is_refused_by_any_name() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes && echo mine > ~/letter").code(0);
     let _ = lab.user("parachute uninstall --yes").code(0);
@@ -71,7 +71,7 @@ fn a_login_directory_is_refused_however_it_is_named() {
 }
 
 #[test]
-fn mounts_in_a_home_are_named_and_left() {
+fn mounts_in_a_home_are_named_and_not_touched() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user(&format!("parachute init --yes && parachute add web -- {FIXTURE} server")).code(0);
     let script = format!(
@@ -107,7 +107,7 @@ fn mounts_in_a_home_are_named_and_left() {
     assert_eq!(lab.root(&format!("ls -d {HOME} 2>&1 || true")).out.lines().count(), 1);
     assert_eq!(tree(&lab, "/srv"), before);
 
-    // A home that is itself a mount is no directory that we made.
+    // A home that is itself a mount is not a directory that we created.
     let script = format!("mkdir {HOME}; mount -t tmpfs none {HOME}; chown lab {HOME}");
     let _ = lab.root(&script).code(0);
     let refused = lab.user("parachute uninstall --purge --yes").code(78).err;
@@ -115,7 +115,7 @@ fn mounts_in_a_home_are_named_and_left() {
 }
 
 #[test]
-fn what_goes_is_listed_with_its_size_and_enter_alone_keeps_it() {
+fn deleted_entries_are_listed_with_their_size_and_enter_alone_keeps_them() {
     let Some(lab) = Lab::up() else { return };
     let script = format!(
         "parachute init --yes && parachute add web -- {FIXTURE} server && head -c 1000000 /dev/zero > {HOME}/web/data"
@@ -136,7 +136,7 @@ fn what_goes_is_listed_with_its_size_and_enter_alone_keeps_it() {
     );
     let _ = lab.user("parachute status").code(0);
 
-    // A hub in the foreground uses it: said before anything is taken back.
+    // A hub in the foreground uses it: refused before anything is undone.
     let _ = lab.user("parachute uninstall --yes").code(0);
     let shown = lab.user("parachute uninstall --purge --dry-run").code(0).out;
     assert!(shown.starts_with("nothing is installed\n") && shown.contains(&listed), "{shown}");
@@ -150,7 +150,7 @@ fn what_goes_is_listed_with_its_size_and_enter_alone_keeps_it() {
 
 /// At every step of the plan, and while the home is deleted.
 #[test]
-fn a_purge_that_is_killed_anywhere_is_finished_by_the_next_one() {
+fn a_purge_killed_anywhere_is_finished_by_the_next_one() {
     let Some(lab) = Lab::up() else { return };
     let before = lab.snapshot();
     let mut killed = 0;
@@ -159,7 +159,7 @@ fn a_purge_that_is_killed_anywhere_is_finished_by_the_next_one() {
         let _ = lab.user(&format!("parachute init --yes && parachute add web -- {FIXTURE} server")).code(0);
         let broken = lab.user(&format!("PARACHUTE_FAULT='{fault}' parachute uninstall --purge --yes"));
         killed += usize::from(broken.code == 137);
-        // A stand-by process may be taking the plan back at this moment.
+        // A standby may be undoing the plan right now.
         lab.eventually("the purge is finished", || {
             lab.user("parachute uninstall --purge --yes").code == 0
                 && lab.root(&format!("test ! -e {HOME}")).code == 0
@@ -171,10 +171,10 @@ fn a_purge_that_is_killed_anywhere_is_finished_by_the_next_one() {
 
 /// `PARACHUTE_ROUNDS=1000` for the long form; `PARACHUTE_SEED` for other targets.
 #[test]
-fn random_targets_with_mounts_lose_nothing_but_what_is_marked() {
+fn random_targets_with_mounts_lose_only_marked_homes() {
     let Some(lab) = Lab::up() else { return };
     let rounds = std::env::var("PARACHUTE_ROUNDS").unwrap_or_else(|_| "60".to_owned());
-    // Always the same ones, unless asked otherwise: among them are some of each kind.
+    // Always the same seed, unless set: its targets include some of each kind.
     let seed = std::env::var("PARACHUTE_SEED").unwrap_or_else(|_| "7".to_owned());
     lab.write(&crate::lab::Who::Root, "/root/purge_random.sh", include_str!("purge_random.sh"));
     let said = lab.root(&format!("bash /root/purge_random.sh {rounds} {seed}")).code(0).out;

@@ -1,5 +1,5 @@
 # Random purge targets with mounts, links, `..` and homes in homes: as root, in a lab. $1: how many; $2: the seed.
-# Prints a line for each target that became what it should not, and the counts.
+# Prints a line for each target with a wrong result, and the counts.
 RANDOM=$2
 bad=0 gone=0 left=0 refused=0
 mkdir -p /srv/outside /srv/m/dir/sub

@@ -1,4 +1,4 @@
-//! What an installer may have changed, to be compared: "as before", "leaves no trace".
+//! The files that an installer may change, for comparison: "as before", "leaves no trace".
 
 use similar::{ChangeTag, TextDiff};
 
@@ -6,15 +6,15 @@ use crate::lab::{Lab, PERSON, Who};
 
 /// Where we, systemd, and any installer of ours may write.
 const PLACES: &str = "/etc/systemd /etc/xdg/systemd /var/lib/systemd/linger /var/lib/parachute /home";
-/// There too, but much else is there that nobody reads for us: no content of these.
+/// There too, but with many other files that are not ours: their content is not compared.
 const CROWDED: &str = "/usr/local";
 
-/// Files with mode, owner and content, and the units both managers know.
+/// Files with mode, owner and content, and the units of both managers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(String);
 
 impl Lab {
-    /// Takes one. The units of [`PERSON`]'s manager are in it if that runs.
+    /// Takes one. The units of [`PERSON`]'s manager are included if it runs.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
         let files = format!(
@@ -35,20 +35,20 @@ impl Lab {
 }
 
 impl Snapshot {
-    /// Asserts that nothing has changed since; shows what has.
+    /// Asserts that nothing has changed since; shows the changes.
     #[track_caller]
     pub fn same_as(&self, now: &Self) {
         let changes = self.changes(now);
         assert!(changes.is_empty(), "not as before:\n{}", changes.join("\n"));
     }
 
-    /// The same, but for what a hub that came up meanwhile wrote into its own home.
+    /// The same, except for files that a started hub has written into its own home.
     #[track_caller]
     pub fn same_units_and_files(&self, now: &Self) {
         self.same_but(now, &["/.parachute/run", "/.parachute/hub/", "/.parachute/install/lock"]);
     }
 
-    /// The same, but for lines in which one of these stands.
+    /// The same, except for lines that contain one of these.
     #[track_caller]
     pub fn same_but(&self, now: &Self, own: &[&str]) {
         let changes = self.changes(now);
@@ -57,7 +57,7 @@ impl Snapshot {
         assert!(foreign.is_empty(), "not as before: {foreign:#?}");
     }
 
-    /// What has changed since: `-` and `+`, a line each.
+    /// The changes since: `-` and `+`, a line each.
     pub fn changes(&self, now: &Self) -> Vec<String> {
         let diff = TextDiff::from_lines(self.0.as_str(), now.0.as_str());
         let changed = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);

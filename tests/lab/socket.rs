@@ -1,4 +1,4 @@
-//! The port that systemd holds: nobody is turned away while the hub is exchanged.
+//! The port that systemd holds: no client is refused while the hub is replaced.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::hub::{SERVICE, SOCKET, in_both_scopes};
 use crate::lab::{FIXTURE, Who};
 
 #[test]
-fn nobody_is_refused_while_the_hub_restarts() {
+fn no_client_is_refused_while_the_hub_restarts() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.install();
@@ -18,7 +18,7 @@ fn nobody_is_refused_while_the_hub_restarts() {
             lab.eventually("the first answer", || lab.root("test -e /tmp/enough.began").code == 0);
             let mut restarts = Vec::new();
             for _ in 0..8 {
-                // As for every start that a person asks for: the ceiling is for crashes.
+                // As for every start that a user requests: the limit is for crashes.
                 let forgotten = hub.systemctl(&format!("reset-failed {SERVICE}"));
                 let before = hub.pid();
                 let restarted = hub.systemctl(&format!("restart {SERVICE}"));
@@ -28,7 +28,7 @@ fn nobody_is_refused_while_the_hub_restarts() {
             let said: Value = serde_json::from_str(&asking.join().unwrap().out).unwrap();
             for (forgotten, before, restarted, after) in restarts {
                 let _ = (forgotten.code(0), restarted.code(0));
-                assert_ne!(before, after, "a restart makes another hub");
+                assert_ne!(before, after, "a restart gives a new hub");
             }
             assert_eq!((&said["refused"], &said["cut"]), (&0.into(), &0.into()), "{said}");
         });

@@ -1,9 +1,9 @@
-//! An ordered stop under `KillMode=mixed`: systemd tells the hub, and the hub its modules.
+//! A stop under `KillMode=mixed`: systemd signals the hub, and the hub its modules.
 
 use crate::hub::{Hub, SERVICE, in_both_scopes};
 
-/// One deaf module holds up the stop. Had systemd signalled everybody, the hub would take the others' ends for
-/// crashes and start them again.
+/// One module that ignores SIGTERM delays the stop. If systemd had signalled all processes, the hub would take the
+/// others' exits for crashes and restart them.
 #[test]
 fn modules_that_end_during_a_stop_are_not_started_again() {
     in_both_scopes(|lab, hub| {
@@ -27,9 +27,9 @@ fn modules_that_end_during_a_stop_are_not_started_again() {
     });
 }
 
-/// Twenty modules that each take all the time they may: one after the other they would not fit into the unit's.
+/// Twenty modules that each use their whole grace period: in sequence they would not fit into the unit's.
 #[test]
-fn twenty_deaf_modules_stop_in_the_time_of_one() {
+fn twenty_modules_that_ignore_sigterm_stop_in_the_time_of_one() {
     let names: Vec<String> = (0..20).map(|n| format!("deaf{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     in_both_scopes(|lab, hub| {

@@ -11,13 +11,13 @@ use crate::hub::{Hub, Scope, in_both_scopes};
 use crate::lab::{FIXTURE, Lab, PERSON, Who};
 use crate::units::{Started, UnitFile, printer};
 
-/// Units for each of the two managers, and random values in each.
+/// Units for each of the two managers, with random values in each.
 const UNITS: usize = 55;
 const ARGS: usize = 60;
 const VARS: usize = 40;
 const _: () = assert!(2 * UNITS * (ARGS + VARS + 1) >= 10_000);
 
-/// Whatever has a meaning to systemd, a shell, or a reader of lines; alone and in pieces that only mean something
+/// Texts with a meaning to systemd, a shell, or a line reader; alone and in pieces that only have one
 /// together.
 const PIECES: [&str; 64] = [
     " ", "  ", "\t", "\r", "\x01", "\x1b", "\x7f", "\"", "'", "`", "\\", "\\\\", "\\x41", "\\n", "\\s",
@@ -26,7 +26,7 @@ const PIECES: [&str; 64] = [
     "#", "=", "!", "!!", "-", "+", "@", ":", ",", ".", "/", "a", "Z0", "é", "日本", "😀",
 ];
 
-/// One unit and what its program must get.
+/// One unit and the expected values of its program.
 struct Case {
     name: UnitName,
     program: String,
@@ -35,7 +35,7 @@ struct Case {
 }
 
 #[test]
-fn eleven_thousand_random_values_arrive_as_they_are() {
+fn eleven_thousand_random_values_are_passed_unchanged() {
     let seed = std::env::var("PARACHUTE_LAB_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("the same values again: PARACHUTE_LAB_SEED={seed}");
@@ -46,7 +46,7 @@ fn eleven_thousand_random_values_arrive_as_they_are() {
         prepare(lab, &hub, &cases, &files);
         let names: Vec<String> = cases.iter().map(|case| case.name.systemd()).collect();
         let _ = hub.systemctl("daemon-reload").code(0);
-        // Each is a task: `start` returns when its program has ended.
+        // Each is a oneshot: `start` returns when its program has ended.
         let _ = hub.systemctl(&format!("start {}", names.join(" "))).code(0);
         let got = printed(lab);
         for (case, file) in cases.iter().zip(&files) {
@@ -73,7 +73,7 @@ impl Case {
         fixed.into_iter().chain(self.args.iter().cloned()).collect()
     }
 
-    /// A task that prints what it gets.
+    /// A oneshot that prints its arguments and environment.
     fn rendered(&self, scope: Scope) -> String {
         let argv = self.argv().into_iter().map(Into::into).collect();
         let env = self.vars.iter().map(|(name, value)| (name.clone(), value.into())).collect();
@@ -87,7 +87,7 @@ impl Case {
         file.text
     }
 
-    /// The model of systemd's parser, which is asked in tests without a systemd, agrees.
+    /// The model of systemd's parser, used in tests without a systemd, agrees.
     #[track_caller]
     fn compare_with_model(&self, file: &str) {
         let model = UnitFile::parse(file);
@@ -107,7 +107,7 @@ impl Case {
     }
 }
 
-/// Makes programs and the units.
+/// Creates programs and the units.
 #[track_caller]
 fn prepare(lab: &Lab, hub: &Hub<'_>, cases: &[Case], files: &[String]) {
     let script = format!(
@@ -122,14 +122,14 @@ fn prepare(lab: &Lab, hub: &Hub<'_>, cases: &[Case], files: &[String]) {
     let _ = lab.exec(&hub.keeper(), script, &[&hub.units], units.collect::<String>().as_bytes()).code(0);
 }
 
-/// What one program got.
+/// The output of one program.
 #[derive(Default)]
 pub struct Printed {
     pub args: Vec<Vec<u8>>,
     pub vars: BTreeMap<String, Vec<u8>>,
 }
 
-/// What all programs got that printed into `/srv/out`, by the name of the file.
+/// The output of all programs in `/srv/out`, by the name of the file.
 #[track_caller]
 pub fn printed(lab: &Lab) -> BTreeMap<String, Printed> {
     let said = lab.root("cd /srv/out; for name in *; do echo \"unit $name\"; cat \"$name\"; done").code(0);
@@ -158,7 +158,7 @@ fn show(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
-/// Any text that a unit can hold; most of it in the hostile corners.
+/// Any text that a unit can hold; mostly with hostile characters.
 fn text(random: &mut Rng) -> String {
     let pieces = if random.u8(..) < 8 { 400 } else { random.usize(0..12) };
     let mut text = String::new();
@@ -168,7 +168,7 @@ fn text(random: &mut Rng) -> String {
         } else {
             text.push(random.char(..));
         }
-        // What is refused, and tested where it is: `unit::token`.
+        // Refused values, which `unit::token` tests.
         let none = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
         text.retain(|c| c != '\0' && c != '\n' && !none(c));
     }

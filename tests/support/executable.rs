@@ -1,10 +1,10 @@
-//! Programs and scripts that a test makes and has executed.
+//! Programs and scripts that a test creates and executes.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Puts a copy of a program there. Another process writes it: what another test starts at this moment would inherit our
-/// descriptor, and a file that anybody has open for writing cannot be executed (execve(2), ETXTBSY).
+/// Puts a copy of a program there. Another process writes it: a child of a parallel test would inherit our
+/// descriptor, and a file that is open for writing cannot be executed (execve(2), ETXTBSY).
 pub fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("--").args([from, to]).status().unwrap().success(), "{}", to.display());
 }

@@ -1,4 +1,4 @@
-//! A very small HTTP client: over the control socket and over TCP, so that tests see what is on the wire.
+//! A very small HTTP client: over the control socket and over TCP, so that tests see the bytes on the wire.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::DEADLINE;
 
-/// One answer.
+/// One response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// Status code.
@@ -28,14 +28,14 @@ impl Answer {
     }
 }
 
-/// Asks over a Unix socket. `None` if nobody answers.
+/// Sends a request over a Unix socket. `None` without a response.
 pub fn socket(path: &Path, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let stream = UnixStream::connect(path).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
     exchange(stream, method, target, headers)
 }
 
-/// Asks over TCP. A `host` header is only sent if it is among `headers`.
+/// Sends a request over TCP. A `host` header is only sent if it is among `headers`.
 pub fn tcp(port: u16, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Answer> {
     let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
@@ -63,7 +63,7 @@ fn exchange(
     parse(&String::from_utf8_lossy(&bytes))
 }
 
-/// Reads a whole answer.
+/// Parses a complete response.
 pub fn parse(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;

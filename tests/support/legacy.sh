@@ -1,10 +1,10 @@
-# A home of the detached model, as the fixture of a real one has it, and its daemons: sourced by tests, never by people.
+# A home of the detached model, like a real one, with the fixture as its daemons: sourced by tests only.
 #
 #   legacy_home HOME FIXTURE       three modules and a hub, nothing runs
-#   legacy_start HOME FIXTURE      starts all four as the older program did, and waits until they listen
+#   legacy_start HOME FIXTURE      starts all four as the original did, and waits until they listen
 #
-# The hub runs in the group of whoever started it; modules lead sessions of their own; the wrapper's child holds its
-# port; everybody appends to a raw log; pidfiles hold a number and nothing else.
+# The hub runs in the group of its starter; modules lead sessions of their own; the wrapper's child holds its
+# port; all append to a raw log; pidfiles contain a number only.
 
 legacy_home() {
     local home=$1 fixture=$2 short
@@ -12,7 +12,7 @@ legacy_home() {
         mkdir -p "$home/$short/run" "$home/$short/logs" "$home-modules/$short/.parachute"
     done
     mkdir -p "$home/hub/run" "$home/hub/logs"
-    # A program of its own, as a module has one.
+    # Each with its own program, like a module.
     cp "$fixture" "$home-modules/vault/server"
     cp "$fixture" "$home-modules/scribe/server"
     cp "$fixture" "$home-modules/wrapper/server"
@@ -46,7 +46,7 @@ legacy_daemon() {
     echo $! > "$home/$short/run/$short.pid"
 }
 
-# legacy_hub HOME FIXTURE: in the group of whoever starts it.
+# legacy_hub HOME FIXTURE: in the group of its starter.
 legacy_hub() {
     PORT=1939 "$2" server >> "$1/hub/logs/hub.log" 2>&1 < /dev/null &
     echo $! > "$1/hub/run/hub.pid"

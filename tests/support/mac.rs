@@ -1,7 +1,7 @@
-//! A world with a launchd: the model of `tests/fixture/launchd.rs`, behind a `launchctl` that is the only tool in
-//! reach. Nothing here has run on a Mac; what is proven is that the program and the model agree.
+//! A world with a launchd: the model of `tests/fixture/launchd.rs`, behind a `launchctl` that is the only
+//! usable tool. Nothing here has run on a Mac; the tests prove that the program and the model agree.
 //!
-//! Root has no agents, so where tests run as root the person of this world is `nobody`.
+//! Root has no agents, so where tests run as root the user of this world is `nobody`.
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
@@ -23,13 +23,13 @@ const NOBODY: u32 = 65_534;
 
 /// A world with a launchd.
 pub struct Mac {
-    /// What is in it beside.
+    /// The world.
     pub world: World,
     uid: u32,
 }
 
 impl Mac {
-    /// A new one, where nothing is installed.
+    /// A new one, without an installation.
     pub fn new() -> Self {
         let me = nix::unistd::getuid().as_raw();
         let mac = Self { world: World::new(), uid: if me == 0 { NOBODY } else { me } };
@@ -37,7 +37,8 @@ impl Mac {
         for dir in ["launchd", "person", "tools", "programs"] {
             std::fs::create_dir(world.file(dir)).unwrap();
         }
-        // The directories above the built ones may be closed to others; what a link cannot reach is copied.
+        // The directories above the built ones may be closed to other users; where a link does not work, a copy is
+        // used.
         for (from, name) in [(Path::new(BINARY), "parachute"), (&fixture(), "fixture")] {
             let to = world.file("programs").join(name);
             if std::fs::hard_link(from, &to).is_err() {
@@ -52,7 +53,7 @@ impl Mac {
         mac
     }
 
-    /// The fixture program, where the person of this world can reach it.
+    /// The fixture program, at a path that the user of this world can reach.
     pub fn fixture(&self) -> PathBuf {
         self.world.file("programs/fixture")
     }
@@ -66,7 +67,7 @@ impl Mac {
         self.give();
     }
 
-    /// What the test has written is the person's.
+    /// Gives the files of the test to the user.
     pub fn give(&self) {
         if nix::unistd::getuid().is_root() {
             chown(self.world.file(""), Some(self.uid), Some(self.uid)).unwrap();
@@ -86,12 +87,12 @@ impl Mac {
         format!("{}/{LABEL}", self.domain())
     }
 
-    /// Where the hub's plist goes.
+    /// The path of the hub's plist.
     pub fn plist(&self) -> PathBuf {
         self.world.file("person/Library/LaunchAgents").join(format!("{LABEL}.plist"))
     }
 
-    /// A command of the binary, as the person of this world.
+    /// A command of the binary, as the user of this world.
     pub fn parachute(&self, args: &[&str]) -> Command {
         let mut command = self.world.fenced(&self.world.file("programs/parachute"), args);
         self.person(&mut command);
@@ -116,13 +117,13 @@ impl Mac {
         Outcome::of(self.parachute(args).output().unwrap())
     }
 
-    /// The same, and it must have worked.
+    /// The same, and it must succeed.
     #[track_caller]
     pub fn does(&self, args: &[&str]) {
         let _ = self.run(args).code(0);
     }
 
-    /// [`Self::init`], and it must have worked.
+    /// [`Self::init`], and it must succeed.
     #[track_caller]
     pub fn installed(&self) {
         let _ = self.init().code(0);
@@ -140,7 +141,7 @@ impl Mac {
         Outcome::of(init.env("PARACHUTE_FAULT", fault).output().unwrap())
     }
 
-    /// Runs the model's `launchctl`, as another program of the person would.
+    /// Runs the model's `launchctl`, as another program of the user would.
     pub fn launchctl(&self, args: &[&str]) -> Outcome {
         let mut command = Command::new(self.world.tools().join("launchctl"));
         command.args(args).env_clear();
@@ -148,19 +149,19 @@ impl Mac {
         Outcome::of(command.output().unwrap())
     }
 
-    /// The same, and it must have worked.
+    /// The same, and it must succeed.
     #[track_caller]
     pub fn manager_does(&self, args: &[&str]) {
         let _ = self.launchctl(args).code(0);
     }
 
-    /// What goes wrong next: see `tests/fixture/launchctl.rs`.
+    /// The next faults: see `tests/fixture/launchctl.rs`.
     pub fn faults(&self, lines: &str) {
         std::fs::write(self.world.file("launchd/faults"), lines).unwrap();
         self.give();
     }
 
-    /// The calls so far that were to change something, by their verbs.
+    /// The calls so far that change something, by their verbs.
     pub fn changes(&self) -> String {
         let calls = std::fs::read_to_string(self.world.file("launchd/calls")).unwrap_or_default();
         let verbs = calls.lines().filter_map(|line| line.split(' ').next());
@@ -172,7 +173,7 @@ impl Mac {
         let _ = std::fs::remove_file(self.world.file("launchd/calls"));
     }
 
-    /// The hub's job as the model has it.
+    /// The hub's job in the model.
     pub fn job(&self) -> Option<Value> {
         let text = std::fs::read_to_string(self.world.file("launchd/jobs").join(LABEL)).ok()?;
         serde_json::from_str(&text).ok()
@@ -185,13 +186,13 @@ impl Mac {
         u32::try_from(pid).unwrap()
     }
 
-    /// Overrides, as the model has them.
+    /// The overrides in the model.
     pub fn overrides(&self) -> Value {
         let text = std::fs::read_to_string(self.world.file("launchd/disabled")).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
-    /// Every file and directory of the person and of the home, with mode and size.
+    /// Every file and directory of the user and of the home, with mode and size.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut dirs = vec![self.world.home(), self.world.file("person")];
@@ -209,7 +210,7 @@ impl Mac {
         found
     }
 
-    /// A screen without what differs between worlds.
+    /// A screen without values that differ between worlds.
     pub fn plain(&self, text: &str) -> String {
         let top = self.world.file("");
         let text = text.replace(top.to_str().unwrap().trim_end_matches('/'), "WORLD");
@@ -217,7 +218,7 @@ impl Mac {
     }
 }
 
-/// A tree, but for links.
+/// A tree, except for links.
 fn give(path: &Path, uid: u32) {
     if path.is_symlink() {
         return;
@@ -234,7 +235,7 @@ impl Drop for Mac {
         let _ = std::fs::write(dir.join("halt"), "");
         let began = Instant::now();
         let jobs = || std::fs::read_dir(dir.join("jobs")).map_or(0, Iterator::count);
-        // Not `until`: a panic within a panic would hide the first.
+        // Not `until`: a second panic would hide the first.
         while jobs() > 0 && began.elapsed() < DEADLINE {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }

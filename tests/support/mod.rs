@@ -1,8 +1,8 @@
-//! A world of its own for every test: a temporary home, ports nobody uses, a hub, and nothing of the real machine.
+//! A separate world for every test: a temporary home, free ports, a hub, and nothing of the real machine.
 //!
 //! No test can touch the real home: `HOME` points at a file, `PARACHUTE_HOME` into the temporary directory, and
-//! nothing else is inherited. Nor the service manager: `PARACHUTE_TOOLS_UNDER` lets the binary run no tool but a
-//! world's own.
+//! nothing else is inherited. The service manager is out of reach too: `PARACHUTE_TOOLS_UNDER` restricts the binary to
+//! the tools of its world.
 
 pub mod executable;
 pub mod http;
@@ -15,10 +15,10 @@ pub mod world;
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test says that it never happens. Generous: it is no assertion about speed.
+/// How long to wait for a condition before a test fails. Generous: it is not an assertion about speed.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Waits until `look` finds what it looks for; panics with `what` if it never does.
+/// Waits until `look` returns a value; panics with `what` if it never does.
 #[track_caller]
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -32,8 +32,8 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether its time is over. Asked before the last look: a test that was kept from running for so long looks
-/// again before it says "never".
+/// Whether its time is over. Read before the last check: a test that was not scheduled for this long checks
+/// once more before it fails.
 pub fn is_late(began: Instant) -> bool {
     began.elapsed() >= DEADLINE
 }

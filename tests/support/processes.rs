@@ -1,5 +1,4 @@
-//! The processes of a world, found by the mark that every process of a module carries, whatever group or session it
-//! is in.
+//! The processes of a world, found by the mark that every process of a module carries, in any group or session.
 
 use std::path::Path;
 
@@ -12,7 +11,7 @@ pub struct Process {
     pub started: u64,
     /// Short name of the module it belongs to.
     pub module: String,
-    /// Which life of it.
+    /// The run it belongs to.
     pub life: String,
     /// Process group.
     pub group: u32,
@@ -31,8 +30,8 @@ pub fn of_home(home: &Path) -> Vec<Process> {
     found
 }
 
-/// The same, of one moment: all of them lived when the search had ended. A plain search takes a while, and may see a
-/// process that ends and, later on its way, the one that follows it.
+/// The same, at one moment: all of them were alive when the search had ended. A plain search takes a while, and may
+/// see a process that ends and, later in the search, its successor.
 pub fn together(home: &Path) -> Vec<Process> {
     let mut found = of_home(home);
     found.retain(|process| alive(process.pid, process.started));
@@ -68,12 +67,12 @@ pub fn identity(pid: u32) -> Option<(u64, u32)> {
     Some((fields.get(19)?.parse().ok()?, fields.get(2)?.parse().ok()?))
 }
 
-/// Whether this very process lives.
+/// Whether exactly this process is alive.
 pub fn alive(pid: u32, started: u64) -> bool {
     identity(pid).is_some_and(|(now, _)| now == started)
 }
 
-/// Ends this very process, if it still is that one.
+/// Kills exactly this process, if it is still alive.
 pub fn kill(process: &Process) {
     if alive(process.pid, process.started) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(process.pid).unwrap());

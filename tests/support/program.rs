@@ -1,4 +1,4 @@
-//! The programs under test, and what a run of one of them said.
+//! The programs under test, and the output of a run.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub fn fixture() -> PathBuf {
     path
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Debug, Clone)]
 #[must_use = "look at the exit code at least"]
 pub struct Outcome {
@@ -30,7 +30,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// From a process that has ended. A signal's death reads as 128 + its number, as in a shell.
+    /// From a process that has ended. A signal is reported as 128 + its number, as in a shell.
     pub fn of(output: std::process::Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let signal = std::os::unix::process::ExitStatusExt::signal(&output.status).unwrap_or(0);

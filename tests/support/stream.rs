@@ -1,4 +1,4 @@
-//! What arrives bit by bit: a process's output, a followed answer.
+//! Streams that arrive in pieces: a process's output, a followed response.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{eventually, http, world::World};
 
-/// A stream that is read by a thread of its own as it comes.
+/// A stream that is read by its own thread.
 pub struct Live {
     seen: Arc<Mutex<(Vec<u8>, bool)>>,
     child: Option<Child>,
@@ -28,7 +28,7 @@ impl Live {
         Self { seen, child: None }
     }
 
-    /// Standard output of a command, which is killed at the end.
+    /// Standard output of a command, which is killed on drop.
     pub fn output(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
@@ -45,7 +45,7 @@ impl Live {
         Self::of(stream)
     }
 
-    /// All that came so far.
+    /// All text so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.seen.lock().unwrap().0).into_owned()
     }

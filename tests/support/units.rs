@@ -1,7 +1,7 @@
 //! Units for tests: a printer that any manager can run, and a model of how systemd reads a unit file.
 //!
 //! The model is written from systemd.syntax(7), systemd.service(5) and systemd.exec(5), and is stricter than systemd:
-//! whatever systemd would ignore with a log line, or expand, makes it panic. `tests/lab` asks the real one.
+//! anything that systemd would ignore with a log line, or expand, makes it panic. `tests/lab` uses the real systemd.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,8 +12,8 @@ use parachute::unit::descriptor::{Descriptor, Hardening, Oom, Ready};
 use parachute::unit::name::UnitName;
 use parachute::unit::overrides::Limits;
 
-/// A task with this program, these arguments and this environment: `render` it, let a manager run it, and compare
-/// what the program saw.
+/// A oneshot with this program, these arguments and this environment: `render` it, let a manager run it, and compare
+/// with the values the program saw.
 pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>) -> Unit {
     Unit {
         name: UnitName::new(name).unwrap(),
@@ -37,7 +37,7 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
 /// A unit file as systemd sees it: section, key, value, in order.
 pub struct UnitFile(pub Vec<(String, String, String)>);
 
-/// What `ExecStart=` and `Environment=` come to.
+/// The values of `ExecStart=` and `Environment=`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Started {
     pub argv: Vec<String>,
@@ -62,12 +62,12 @@ impl UnitFile {
         Self(found)
     }
 
-    /// The values of a key, wherever it stands.
+    /// The values of a key, in any section.
     pub fn all(&self, key: &str) -> Vec<&str> {
         self.0.iter().filter(|(_, k, _)| k == key).map(|(_, _, value)| value.as_str()).collect()
     }
 
-    /// The value of a key that is there once, in this section.
+    /// The value of a key that exists once, in this section.
     #[track_caller]
     pub fn one(&self, section: &str, key: &str) -> &str {
         let [value] = self.all(key)[..] else { panic!("{key} is there {} times", self.all(key).len()) };
@@ -75,7 +75,7 @@ impl UnitFile {
         value
     }
 
-    /// What the program is started with. The shell that stands in for a path that systemd refuses is seen through.
+    /// The values with which the program is started. A shell that stands in for a path that systemd refuses is skipped.
     pub fn started(&self) -> Started {
         let line = words(self.one("Service", "ExecStart"));
         let mut argv: Vec<String> = line.iter().map(|word| unspecified(word)).collect();

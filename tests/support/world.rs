@@ -16,7 +16,7 @@ use super::processes::{self, Process};
 pub use super::program::{BINARY, Outcome, fixture};
 use super::{eventually, until};
 
-/// The mouth of a worker.
+/// Controls the output of a worker.
 pub struct Speaker {
     path: PathBuf,
 }
@@ -30,7 +30,7 @@ impl Speaker {
     }
 }
 
-/// A home of its own.
+/// A separate home.
 pub struct World {
     dir: tempfile::TempDir,
     rows: RefCell<Vec<Value>>,
@@ -116,7 +116,7 @@ impl World {
         std::fs::rename(temp, self.home().join("services.json")).unwrap();
     }
 
-    /// A command of the binary that sees nothing but this world.
+    /// A command of the binary that sees only this world.
     pub fn parachute(&self, args: &[&str]) -> Command {
         self.fenced(BINARY.as_ref(), args)
     }
@@ -130,7 +130,7 @@ impl World {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", "/dev/null")
             .env("PARACHUTE_HOME", self.home())
-            // Tools of a service manager are run from there only; a world that has none has no manager.
+            // Tools of a service manager are run from there only; a world without one has no manager.
             .env("PARACHUTE_TOOLS_UNDER", self.tools())
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
@@ -165,7 +165,7 @@ impl World {
         *self.hub.borrow_mut() = Some(hub);
     }
 
-    /// Adds a worker that writes what is appended to the file that comes back.
+    /// Adds a worker that writes the lines appended to the returned file.
     pub fn speaker(&self, short: &str) -> Speaker {
         let path = self.file(&format!("{short}.says"));
         File::create(&path).unwrap();
@@ -197,14 +197,14 @@ impl World {
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
-    /// Waits for the hub's end.
+    /// Waits for the hub's exit.
     #[track_caller]
     pub fn hub_ends(&self) -> ExitStatus {
         let mut hub = self.hub.borrow_mut().take().expect("a hub");
         until("the hub ends", || hub.try_wait().unwrap())
     }
 
-    /// SIGTERM, and the end must be clean.
+    /// SIGTERM, and the exit must be clean.
     #[track_caller]
     pub fn stop_hub(&self) {
         self.signal_hub(Signal::SIGTERM);
@@ -212,7 +212,7 @@ impl World {
         assert_eq!(status.code(), Some(0), "{}", self.hub_log());
     }
 
-    /// SIGKILL, as the out-of-memory killer does it.
+    /// SIGKILL, like the out-of-memory killer.
     #[track_caller]
     pub fn kill_hub(&self) {
         self.signal_hub(Signal::SIGKILL);
@@ -223,7 +223,7 @@ impl World {
         self.file("hub.out")
     }
 
-    /// What all hubs of this world wrote.
+    /// The output of all hubs of this world.
     pub fn hub_log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.hub_log_path()).unwrap_or_default()).into_owned()
     }
@@ -255,7 +255,7 @@ impl World {
         self.get("/api/status").unwrap_or_else(|| panic!("no answer:\n{}", self.hub_log())).json()
     }
 
-    /// One module of the status; `null` if it is not there.
+    /// One module of the status; `null` if it does not exist.
     #[track_caller]
     pub fn view(&self, short: &str) -> Value {
         let status = self.status();
@@ -285,7 +285,7 @@ impl World {
         self.ready(short)
     }
 
-    /// A file of the home as text; empty if it is not there.
+    /// A file of the home as text; empty if it does not exist.
     pub fn read_or_empty(&self, path: impl AsRef<Path>) -> String {
         std::fs::read_to_string(self.home().join(path)).unwrap_or_default()
     }
@@ -303,14 +303,14 @@ impl World {
         processes::of_home(&self.home())
     }
 
-    /// Nothing of any module is left, now.
+    /// Asserts that no process of any module is left now.
     #[track_caller]
     pub fn expect_no_processes(&self) {
         let left = self.processes();
         assert!(left.is_empty(), "left: {left:#?}\n{}", self.hub_log());
     }
 
-    /// Waits until nothing of a module is left.
+    /// Waits until no process of a module is left.
     #[track_caller]
     pub fn gone(&self, short: &str) {
         let began = std::time::Instant::now();
@@ -353,15 +353,15 @@ impl Drop for World {
     }
 }
 
-/// The first of all ports of tests; the last is below the range the kernel hands out itself (32768, ip(7)).
+/// The first of all ports of tests; the last is below the kernel's ephemeral ports (32768, ip(7)).
 const PORTS: u16 = 12_000;
-/// So many test processes may run at once.
+/// How many test processes may run at once.
 const SLOTS: u16 = 20;
-/// So many ports each of them has.
+/// How many ports each of them has.
 const SLOT: u16 = 1_000;
 
-/// A port nobody listens on now. Handed out upwards, from those that are this process's alone: two tests do not
-/// get the same one, whoever else tests on this machine.
+/// A free port. Assigned upwards from the range of this process, so that two tests never
+/// get the same one, even of other test runs on this machine.
 pub fn free_port() -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -378,10 +378,10 @@ pub fn free_port() -> u16 {
 fn slot() -> u16 {
     static MINE: OnceLock<(u16, Flock<File>)> = OnceLock::new();
     MINE.get_or_init(|| {
-        until("nobody else has one of the slots", || {
+        until("a slot is free", || {
             (0..SLOTS).find_map(|n| {
                 let path = std::env::temp_dir().join(format!("parachute-tests-{n}.lock"));
-                // Not O_CREAT on what is there: in /tmp that is refused for somebody else's file
+                // Not O_CREAT on an existing file: in /tmp that is refused for another user's file
                 // (proc_sys_fs(5), protected_regular).
                 let file = File::open(&path).or_else(|_| File::create_new(&path)).ok()?;
                 Some((n, Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?))

@@ -1,4 +1,4 @@
-//! circus: a watcher each; files rotate at 10 MB.
+//! circus: one watcher per module; files rotate at 10 MB.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! horust: a TOML file each; output goes to files that are not rotated.
+//! horust: one TOML file per module; output goes to files that are not rotated.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ impl Peer for Horust {
     }
 
     fn version(&self) -> String {
-        // It does not say it itself; whoever installed it wrote it down.
+        // It does not print its version; cargo recorded it at the installation.
         let list = fs::read_to_string(installed().join("cargo/.crates.toml")).unwrap_or_default();
         list.split_once("\"horust ")
             .and_then(|(_, rest)| rest.split_whitespace().next())

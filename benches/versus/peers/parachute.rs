@@ -1,4 +1,4 @@
-//! parachute: workers that bind nothing, everything else as it comes.
+//! parachute: workers that bind nothing, everything else with defaults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::peer::{Module, Peer, Verb, command, first_line};
 
-/// The program that is measured.
+/// The measured program.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_parachute");
 
 pub struct Parachute;
 
 fn parachute(dir: &Path, args: &[&str]) -> Command {
     let mut command = command(BINARY, dir);
-    // No service manager is in reach.
+    // No service manager can be used.
     command
         .env("PARACHUTE_HOME", dir.join("home"))
         .env("PARACHUTE_TOOLS_UNDER", dir.join("tools"))

@@ -1,4 +1,4 @@
-//! pm2: programs without an interpreter; it rotates nothing by itself.
+//! pm2: programs without an interpreter; it does not rotate logs by itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! runit: runsvdir, a runsv each; where output counts an svlogd each, which rotates at 1 MB as by default.
+//! runit: runsvdir, one runsv per module; where output counts, one svlogd per module, which rotates at 1 MB by default.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ impl Peer for Runit {
     }
 
     fn stop(&self, dir: &Path) -> Option<Command> {
-        // Each service is told, and killed after a second; then runsvdir gets its SIGHUP.
+        // Each service is stopped, and killed after a second; then runsvdir gets SIGHUP.
         let mut command = command("/bin/sh", dir);
         let script = format!(
             "export PATH={}:$PATH SVDIR={}/sv; ls sv | xargs -r sv -w 1 force-shutdown > /dev/null 2>&1; \

@@ -1,4 +1,4 @@
-//! s6: s6-svscan, an s6-supervise each; where output counts an s6-log each, which rotates at 1 MB.
+//! s6: s6-svscan, one s6-supervise per module; where output counts, one s6-log per module, which rotates at 1 MB.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Peer for S6 {
 
     fn status(&self, dir: &Path) -> Option<Command> {
         let svstat = root().join("usr/bin/s6-svstat");
-        // An absolute name is joined as itself.
+        // Joining an absolute name gives that name.
         Some(run("/bin/sh", dir, &["-c", &format!("for s in sv/*; do {} $s; done", svstat.display())]))
     }
 

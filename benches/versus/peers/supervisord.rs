@@ -1,4 +1,4 @@
-//! supervisord: programs count as up at once (`startsecs=0`), files rotate at 50 MB as by default.
+//! supervisord: programs count as up at once (`startsecs=0`), files rotate at 50 MB by default.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

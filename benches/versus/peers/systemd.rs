@@ -1,5 +1,5 @@
 //! systemd: the system manager of a lab (`tests/lab/systemd-lab`), which runs before anything is measured and cannot be
-//! killed. Its cost is that of PID 1 and the journal; what it is given to start, it reads first.
+//! killed. Its cost is that of PID 1 and the journal; it reads new units before it starts them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

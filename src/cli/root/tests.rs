@@ -1,4 +1,4 @@
-//! What the command line promises as a whole: every flag, every exit code, every command a hint names.
+//! Tests of the whole command line: every flag, every exit code, every command that a hint names.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use super::Root;
 use crate::cli::error::ExitKind;
 
-/// Width of the help texts below, whatever terminal runs the tests.
+/// Width of the help texts below, for any terminal that runs the tests.
 const WIDTH: usize = 100;
 
 #[test]
@@ -31,7 +31,7 @@ fn below(command: &clap::Command, path: &str, text: &mut String) {
     }
 }
 
-/// The table of the README and the match in the code are one table. 130 is not ours: Ctrl-C ends a verb by the signal
+/// The table of the README and the match in the code must agree. 130 is not ours: Ctrl-C ends a verb by the signal
 /// itself, which shells report as 128 + 2.
 #[test]
 fn the_exit_codes_are_those_of_the_readme() {
@@ -43,7 +43,7 @@ fn the_exit_codes_are_those_of_the_readme() {
     assert_eq!(told, ours);
 }
 
-/// Every `parachute VERB` that a text of the program or of the README tells to type is a verb.
+/// Every `parachute VERB` in a text of the program or of the README is a verb.
 #[test]
 fn every_command_we_name_exists() {
     let root = Root::command();

@@ -18,7 +18,7 @@ use crate::process::ports;
 
 use super::start_stop::encoded;
 
-/// How long another writer of services.json is waited for.
+/// How long to wait for another writer of services.json.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Add a module: any command
@@ -54,7 +54,7 @@ pub struct AddArgs {
 }
 
 impl AddArgs {
-    /// Nothing but a name and a command.
+    /// Only a name and a command.
     pub(in crate::cli) fn of(name: &str, command: Vec<String>) -> Self {
         Self {
             name: name.to_owned(),
@@ -113,7 +113,7 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Output, CliError> {
         Ok(_) => start(cx, &short, added.replaced).await,
         Err(error) => Err(error),
     };
-    // From here on the module is on disk: whatever the hub says, that is told first.
+    // From here on the module is on disk: that is reported first, whatever the hub answers.
     let outcome = match asked {
         Ok(reply) => Outcome::of(Op::Start, occupied::renew_reply(cx, reply)),
         Err(ClientError::NoHub { .. }) => {

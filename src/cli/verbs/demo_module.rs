@@ -1,6 +1,6 @@
 //! The module of `serve --demo`: a very small web server on `$PORT` that can be made to crash.
 //!
-//! One task a client, so that a browser's idle connection does not keep the health check waiting.
+//! One task per client, so that a browser's idle connection does not delay the health check.
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
@@ -16,9 +16,9 @@ use crate::cli::error::{CliError, ExitKind};
 use crate::cli::output::Output;
 use crate::ui::terminal::Terminal;
 
-/// A client that says nothing for this long is left.
+/// A client that sends nothing for this long is disconnected.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two lines that say it lives, so that `logs -f` has something to show.
+/// Time between two log lines, so that `logs -f` has something to show.
 const BEAT: Duration = Duration::from_secs(2);
 /// Longest request head, bytes.
 const MAX_HEAD: u64 = 16 * 1024;
@@ -28,7 +28,7 @@ const PAGE: &str = "This is the demo module of parachute.\n\
     /crash    makes it exit with code 1; the hub restarts it\n\
     Then try: parachute why demo, parachute logs demo -f\n";
 
-/// What to do about a request.
+/// The reaction to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Page,
@@ -74,7 +74,7 @@ pub async fn run(cx: &Context) -> Result<Output, CliError> {
     loop {
         tokio::select! {
             stream = listener.accept() => {
-                // Too many open files, say: the beat goes on, and so does the next accept.
+                // For example too many open files: the log lines and the next accept continue.
                 let Ok((stream, _)) = stream else { continue };
                 let crash = crash.clone();
                 tokio::spawn(async move {
@@ -102,11 +102,11 @@ pub async fn run(cx: &Context) -> Result<Output, CliError> {
 }
 
 fn say(line: &str) {
-    // Without a reader there is nothing to say; the server goes on.
+    // Without a reader there is no output; the server continues.
     let _ = Terminal.out(format!("{line}\n").as_bytes());
 }
 
-/// Answers one request, and says what it was.
+/// Answers one request, and returns what it was.
 async fn answer(stream: TcpStream) -> std::io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let mut head = (&mut reader).take(MAX_HEAD);
@@ -117,7 +117,7 @@ async fn answer(stream: TcpStream) -> std::io::Result<Answer> {
         line.clear();
     }
     let answer = Answer::to(&request);
-    // Health checks, and probes that only connect, would drown what a person did.
+    // Health checks, and probes that only connect, would hide the user's requests.
     if answer != Answer::Health && !request.is_empty() {
         say(request.trim_end());
     }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_exact_path_makes_it_crash() {
+    fn only_the_exact_path_crashes_it() {
         let table = [
             ("GET /health HTTP/1.1\r\n", Answer::Health),
             ("GET /crash HTTP/1.1\r\n", Answer::Crash),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_client_does_not_keep_another_waiting() {
+    async fn an_idle_client_does_not_delay_another() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let idle = TcpStream::connect(at).await.unwrap();

@@ -1,4 +1,4 @@
-//! `parachute doctor`: everything that is looked at, what it means, what to type; and, if asked, a plan that mends it.
+//! `parachute doctor`: all checks, their results and the next commands; on request, a plan that repairs problems.
 
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// What is printed.
+/// The output.
 #[derive(Debug, Serialize)]
 struct Report {
     /// The worst of all checks.
@@ -57,17 +57,17 @@ struct Report {
     /// Steps of `--fix` that changed something.
     #[serde(skip_serializing_if = "Option::is_none")]
     mended: Option<usize>,
-    /// What a person should know about them.
+    /// Notes about them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<Note>,
-    /// One by one.
+    /// The results.
     checks: Vec<Check>,
 }
 
-/// Looks, and with `--fix` mends and looks again.
+/// Runs the checks, and with `--fix` repairs and checks again.
 ///
 /// # Errors
-/// With `--fix` only: nothing can be planned, questions nobody answers, steps that fail.
+/// With `--fix` only: no plan can be made, questions without an answer, steps that fail.
 pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Output, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let (cx, installation) = match find(cx, &asked).await {
@@ -83,7 +83,7 @@ pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Output, CliError> {
     Ok(output(cx, &args, Report { verdict: worst(&checks), mended: None, notes: Vec::new(), checks }))
 }
 
-/// The installation of this home, or where `init` would make one.
+/// The installation of this home, or the place where `init` would create one.
 async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Installation, InstallationFacts> {
     if asked.scope.is_none()
         && asked.user.is_none()
@@ -101,17 +101,17 @@ async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Installation, Installat
     }
 }
 
-/// The same, where the person has their home. Another's installation is looked at by whoever names that one: with these
-/// eyes all of it would be wrong.
+/// The same, at the user's own home. Another owner's installation is checked only if that owner is named: from here
+/// all its results would be wrong.
 ///
 /// # Errors
-/// It was to be mended.
+/// It was to be repaired.
 fn own(
     cx: &Context,
     installation: Installation,
     fix: bool,
 ) -> Result<(Context, Result<Installation, InstallationFacts>), CliError> {
-    // What cannot be read is said by whatever else is asked there.
+    // Other checks report what cannot be read.
     let Ok(owners) = owned::owners(&installation) else { return Ok((cx.clone(), Ok(installation))) };
     let (cx, installation) = owned::at_its_home(cx, installation, &owners);
     match owned::respect(&installation, &owners, owned::LOOK, false) {
@@ -132,7 +132,7 @@ fn no_manager(none: &NoManager) -> InstallationFacts {
     }
 }
 
-/// Asks everything, each thing once.
+/// Gathers all facts, each once.
 async fn look(cx: &Context, installation: &Result<Installation, InstallationFacts>) -> DoctorFacts {
     let glance = installation.as_ref().map(Installation::glance);
     gather::gather(Looking {
@@ -152,7 +152,7 @@ async fn look(cx: &Context, installation: &Result<Installation, InstallationFact
     .await
 }
 
-/// Daemons of the older model, in a sentence.
+/// Detached daemons, in a sentence.
 async fn older(cx: &Context, installation: &Installation<CachedRunner<Tools>>) -> Told<Option<String>> {
     detached::in_the_way(cx, installation)
         .await
@@ -178,7 +178,7 @@ async fn mend(
         return Ok(Output::report(args.json, &shown, ExitKind::Done, || apply::screen(&shown, cx.style)));
     }
     if shown.nothing_to_do {
-        // Somebody else has mended it meanwhile, or no step can.
+        // It was repaired meanwhile, or no step can repair it.
         let report = Report { verdict: worst(&checks), mended: Some(0), notes: plan.notes, checks };
         return Ok(output(cx, args, report));
     }
@@ -187,7 +187,7 @@ async fn mend(
             return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
     }
-    // Where it is installed, whatever was asked: whoever stands by would look elsewhere.
+    // The scope of the installation, not the requested one: the standby would look elsewhere.
     let is_system = installation.driver.manager.is_system();
     let asked = Asked {
         scope: Some(if is_system { installation::ScopeArg::System } else { installation::ScopeArg::User }),
@@ -201,7 +201,7 @@ async fn mend(
     Ok(output(cx, args, Report { verdict: worst(&checks), mended: Some(done.performed), notes, checks }))
 }
 
-/// Whether a plan could be run here, by whoever asks.
+/// Whether this user can run a plan here.
 fn may_mend(
     installation: Result<Installation, InstallationFacts>,
     facts: &DoctorFacts,
@@ -210,7 +210,7 @@ fn may_mend(
     let refused =
         |kind, because: &str| CliError::new(kind, format!("nothing can be repaired from here: {because}"));
     let installation = installation.map_err(|install| match install {
-        // A plan has its journal where the installation has its own; by hand it can be done all the same.
+        // A plan has its journal in the directory of the installation; without one the repair can still be typed.
         InstallationFacts::NoManager { why, .. } => {
             let mut error = refused(ExitKind::NoHub, &why.join("; "));
             error.next =
@@ -241,7 +241,7 @@ fn output(cx: &Context, args: &DoctorArgs, report: Report) -> Output {
     Output::report(args.json, &report, kind, || screen(&report, cx.style))
 }
 
-/// A line a check, its next command below it, and the sum at the end.
+/// One line per check, its next command below it, and the total at the end.
 fn screen(report: &Report, style: Style) -> String {
     let mut table = Table::default();
     for check in &report.checks {

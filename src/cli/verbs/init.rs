@@ -1,4 +1,4 @@
-//! `parachute init`: the front door. Looks, plans, shows, asks, applies, proves.
+//! `parachute init`: gathers, plans, shows, asks, applies, verifies.
 
 use serde::Serialize;
 
@@ -84,12 +84,12 @@ pub struct InitArgs {
     pub expose: Option<String>,
 }
 
-/// What `init --json` prints.
+/// The output of `init --json`.
 #[derive(Debug, Serialize)]
 struct Report {
     /// Whether anything had to be done.
     changed: bool,
-    /// Who keeps it.
+    /// The manager that runs it.
     manager: String,
     /// Its unit.
     unit: String,
@@ -97,14 +97,14 @@ struct Report {
     hub: Option<Health>,
     /// Whether it is enabled.
     survival: Autostart,
-    /// What a person should know.
+    /// Notes for the user.
     notes: Vec<Note>,
 }
 
-/// Where the hub answers.
+/// The address and state of the hub.
 #[derive(Debug, Serialize)]
 struct Health {
-    /// For a browser.
+    /// URL for a browser.
     url: String,
     /// Its pid.
     pid: u32,
@@ -114,18 +114,18 @@ struct Health {
     modules: usize,
 }
 
-/// How the installing part ended.
+/// The result of the installing part.
 pub enum Ended {
-    /// With this.
+    /// This output.
     Output(Output),
-    /// There is no manager: the hub runs here and now.
+    /// There is no manager: the hub runs in the foreground.
     Foreground(Option<u16>),
 }
 
-/// Installs the hub. Where nothing can keep it, says so, and leaves it to the caller to run it.
+/// Installs the hub. Without a usable manager it says so, and the caller runs the hub.
 ///
 /// # Errors
-/// [`crate::install::refusal::Refusal`]s, questions nobody answers, steps that fail.
+/// [`crate::install::refusal::Refusal`]s, questions without an answer, steps that fail.
 pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = match installation::find(cx, &asked).await? {
@@ -147,7 +147,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         if over(cx, args, &installation, &mut host, &verb).await? {
             return Ok(Ended::Output(Output::done("the interrupted plan is finished\n")));
         }
-        // Taken back: the machine is another one now.
+        // After an undo the facts have changed.
         glance = installation.glance();
         facts = glance.facts(cx, args.port).await?;
     }
@@ -214,8 +214,8 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     Ok(Ended::Output(output))
 }
 
-/// A plan that was broken off is never left lying: it is taken back, or finished if a person wants that. `true`: it is
-/// finished, and that is all there is to do.
+/// An interrupted plan is never kept: it is undone, or finished if the user wants that. `true`: it was
+/// finished, and nothing else has to be done.
 async fn over(
     cx: &Context,
     args: &InitArgs,
@@ -241,7 +241,7 @@ async fn over(
     Ok(!back)
 }
 
-/// Where the detached model still runs, `init` is the wrong verb: it stops nothing. Whoever can answer is led on.
+/// While the detached model runs, `init` is the wrong verb: it stops nothing. In a terminal the cutover is offered.
 async fn older(
     cx: &Context,
     args: &InitArgs,
@@ -275,7 +275,7 @@ fn client(installation: &Installation) -> Client {
     Client::new(installation.home.socket())
 }
 
-/// The end of it all: where it answers, where it writes, and whether it will be there tomorrow.
+/// The final screen: the address of the hub, its log, and whether it starts after a reboot.
 fn screen(report: &Report, installation: &Installation, style: Style) -> String {
     let mut out = apply::notes(&report.notes, style);
     let nothing = if report.changed { "" } else { "nothing to do: " };
@@ -296,7 +296,7 @@ fn screen(report: &Report, installation: &Installation, style: Style) -> String 
     out
 }
 
-/// Without a manager nothing is installed, and nothing pretends to be.
+/// Without a manager nothing is installed, and the output says so.
 async fn foreground(cx: &Context, args: &InitArgs, why: &[Why]) -> Result<Ended, CliError> {
     let mut out = String::from("no service manager can keep a hub here:\n");
     for why in why {
@@ -318,7 +318,7 @@ async fn foreground(cx: &Context, args: &InitArgs, why: &[Why]) -> Result<Ended,
     Ok(Ended::Foreground(args.port))
 }
 
-/// An empty hub is of no use: one question leads to the first module.
+/// An empty hub is useless: one question leads to the first module.
 async fn first_module(
     cx: &Context,
     args: &InitArgs,

@@ -1,5 +1,5 @@
-//! `parachute logs`: what modules wrote, from their files: the same whether the hub runs or not, and across restarts
-//! of both.
+//! `parachute logs`: the output of modules, from their files: the same with and without a running hub, and across
+//! restarts of both.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,13 +25,13 @@ use crate::ui::terminal::{Printed, Terminal};
 use crate::ui::text::printable;
 use crate::unit::name::UnitName;
 
-/// Lines shown when nobody says how many.
+/// Lines shown without an explicit number.
 const LINES: usize = 200;
-/// Lines of a manager about the last start.
+/// Lines of the manager about the last start.
 const LAST_START: usize = 10;
-/// Between two looks at growing files.
+/// Pause between two checks of growing files.
 const LOOK: Duration = Duration::from_millis(100);
-/// Output is written in pieces of about this size.
+/// Output is written in chunks of about this size.
 const PIECE: usize = 64 * 1024;
 
 /// Show what modules, or the hub itself, wrote
@@ -71,7 +71,7 @@ struct JsonLine<'a> {
     text: std::borrow::Cow<'a, str>,
 }
 
-/// Whose log it is.
+/// The source of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     Hub,
@@ -94,7 +94,7 @@ impl Source {
     }
 }
 
-/// How lines become bytes.
+/// The format of lines.
 struct Screen {
     sources: Vec<Source>,
     prefix: bool,
@@ -102,7 +102,7 @@ struct Screen {
     json: bool,
 }
 
-/// Prints by itself: a log may be larger than memory.
+/// Prints directly: a log may be larger than memory.
 ///
 /// # Errors
 /// An unknown module, a bad time, an unreadable file.
@@ -143,7 +143,7 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
         }
         return Ok(Output::done(""));
     }
-    // Ctrl-C ends this; the files are only read, so nothing has to be put in order.
+    // Ctrl-C ends this loop; the files are only read, so no cleanup is needed.
     loop {
         for follower in &mut followers {
             for entry in follower.poll().map_err(unreadable)? {
@@ -157,7 +157,7 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
     }
 }
 
-/// A hub that died before it had a log has spoken to its manager only. `false`: that has nothing either.
+/// A hub that exited before it had a log has printed only to its manager. `false`: the manager has no lines either.
 async fn from_manager(cx: &Context, lines: usize) -> Result<bool, CliError> {
     let Some(installation) = installation::installed(cx).await else { return Ok(false) };
     match installation.driver.logs(&UnitName::hub(), lines).await {
@@ -178,8 +178,8 @@ async fn from_manager(cx: &Context, lines: usize) -> Result<bool, CliError> {
     }
 }
 
-/// A hub that dies again before it could open its log leaves an older one behind, which tells nothing of it: then what
-/// its manager kept of the last start follows.
+/// A hub that exits again before it could open its log leaves an older log, which says nothing about that: then the
+/// manager's lines about the last start follow.
 async fn last_start(cx: &Context) -> Result<(), CliError> {
     if cx.client().get::<Health>("/health").await.is_ok() {
         return Ok(());
@@ -187,7 +187,7 @@ async fn last_start(cx: &Context) -> Result<(), CliError> {
     let Some(installation) = installation::installed(cx).await else { return Ok(()) };
     let state = installation.driver.state(&UnitName::hub()).await;
     let died = matches!(state.active.known(), Some(Active::Failed | Active::Restarting));
-    // Without a log of its manager this file is all there is, or the other one was named above.
+    // Without the manager's log this file is the only one, or the other one was named above.
     let Ok(told) = installation.driver.logs(&UnitName::hub(), LAST_START).await else { return Ok(()) };
     if !died || told.is_empty() {
         return Ok(());
@@ -198,7 +198,7 @@ async fn last_start(cx: &Context) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What a hub says before it has a log, and its last words in a panic, are in another file where launchd runs it.
+/// Under launchd the hub's output before it has a log, and that of a panic, are in another file.
 fn tell_of_launchds(cx: &Context, screen: &Screen) {
     let path = cx.home.launchd_log();
     let has_some = crate::home::fs::signature(&path).is_some_and(|seen| seen.len > 0);
@@ -243,7 +243,7 @@ impl Screen {
     }
 }
 
-/// What was asked for. A module without a row is still shown if it left a log.
+/// The requested logs. A module without a row is still shown if it has a log.
 fn sources(cx: &Context, names: &[String]) -> Result<Vec<Source>, CliError> {
     let rows: Vec<Short> = match services::read(&cx.home) {
         Ok(services) => services.rows.into_iter().map(|(short, _)| short).collect(),
@@ -278,7 +278,7 @@ fn one(cx: &Context, name: &str, rows: &[Short]) -> Result<Source, CliError> {
     if rows.contains(&short) || has_log { Ok(Source::Module(short)) } else { Err(unknown()) }
 }
 
-/// A point in time, or how long ago.
+/// A point in time, or a duration before now.
 fn when(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
     if let Some(stamp) = Timestamp::parse(text) {
         return Ok(stamp);

@@ -1,4 +1,4 @@
-//! `parachute migrate`: from what an older version left to the supervised hub.
+//! `parachute migrate`: from an older version's files and daemons to the supervised hub.
 
 mod sweep;
 
@@ -66,7 +66,7 @@ pub struct MigrateArgs {
 /// Runs it.
 ///
 /// # Errors
-/// Of the part that was asked for.
+/// Those of the selected mode.
 pub async fn run(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
     if args.list {
         return list(cx, &args).await;
@@ -94,10 +94,10 @@ pub async fn run(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
     sweep::run(cx, SweepArgs { dry_run, yes, unarchive, json }).await
 }
 
-/// What `migrate --list --json` prints.
+/// The output of `migrate --list --json`.
 #[derive(Debug, Serialize)]
 struct Everything {
-    /// Daemons and what belongs to them.
+    /// Daemons and their files.
     #[serde(flatten)]
     detached: detached::Listed,
     /// Leftovers and archives.
@@ -123,7 +123,7 @@ async fn list(cx: &Context, args: &MigrateArgs) -> Result<Output, CliError> {
     }))
 }
 
-/// Three endings: taken back (0), nothing there (3), failed (1).
+/// Three results: undone (0), nothing installed (3), failed (1).
 async fn teardown(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
     let undo_scope = if args.back_to_detached { UndoScope::Everything } else { UndoScope::OnlyAdded };
     let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;

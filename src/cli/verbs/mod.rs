@@ -1,6 +1,6 @@
-//! One file a verb: its arguments, what it asks, and its screen (pure) or JSON.
+//! One file per verb: its arguments, its requests, and its screen (pure) or JSON.
 //!
-//! A verb uses the helpers beside this folder, and other verbs. None of the helpers but `root` and `run` knows a verb.
+//! A verb uses the helpers beside this folder, and other verbs. Of the helpers only `root` and `run` use verbs.
 
 pub mod add;
 pub mod completions;

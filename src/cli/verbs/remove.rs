@@ -17,7 +17,7 @@ use crate::ui::prompt::{self, Question};
 
 use super::start_stop::encoded;
 
-/// How long another writer of services.json is waited for.
+/// How long to wait for another writer of services.json.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Remove a module
@@ -44,7 +44,7 @@ struct Report {
     kept: Vec<String>,
 }
 
-/// Stops the module, then takes its row back.
+/// Stops the module, then removes its row.
 ///
 /// # Errors
 /// No such module, no answer to the question, files that cannot be changed.
@@ -63,12 +63,13 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Output, CliError> {
             return Err(CliError::new(ExitKind::Failed, "nothing was changed").hint("parachute status"));
         }
     }
-    // A file that cannot be edited is found before the module is stopped, not after (contract W-M3).
+    // An unwritable file is found before the module is stopped, not after.
     let unreadable = |error| CliError::from_error(ExitKind::Failed, &error).hint("parachute status");
     let rows = services::read(&cx.home).map_err(unreadable)?;
     let meant = services::named(&cx.home, &args.name).map_err(unreadable)?;
     let client = cx.client();
-    // A row that lies beside the one the module is made of goes, and the module runs on.
+    // If another row with this short name is the running module, only this row is removed, and the module keeps
+    // running.
     let runs_another =
         rows.row(&short).is_some_and(|row| meant.as_ref().is_some_and(|name| row.name != *name));
     if !runs_another {
@@ -76,7 +77,7 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Output, CliError> {
     }
     let removed = registration::remove(&cx.home, &args.name, args.purge, PATIENCE)
         .map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint("parachute status"))?;
-    // The row is gone whatever the hub answers now; it also notices by itself, within a second.
+    // The row is removed whatever the hub answers; the hub also notices by itself, within a second.
     let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
@@ -103,14 +104,14 @@ async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliErr
                 return Err(orphans::unsupervised(&left));
             }
         }
-        // Unknown to the hub: the row is what counts. Any other refusal may mean that it still runs.
+        // Unknown to the hub: the row decides. After any other refusal it may still run.
         Err(ClientError::Refused(error, _)) if has_no_module(&error) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(())
 }
 
-/// The hub has nothing of that name that could run.
+/// The hub has no module with this name.
 fn has_no_module(error: &ApiError) -> bool {
     matches!(error.error.as_str(), "unknown_module" | "not_supervised")
 }

@@ -34,25 +34,25 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Nothing but a port.
+    /// Only a port.
     pub(in crate::cli) fn on(port: Option<u16>) -> Self {
         Self { port, host: None, demo: false, check: false, json: false }
     }
 }
 
-/// What `--check` says.
+/// The output of `--check`.
 #[derive(Debug, Serialize)]
 struct Report {
     /// Whether a hub would start.
     can_start: bool,
-    /// Every answer.
+    /// Every finding.
     findings: Vec<Finding>,
 }
 
 /// Runs until it is asked to stop.
 ///
 /// # Errors
-/// Everything that ends a hub otherwise.
+/// Any error that ends a hub.
 pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
     let options = ServeOptions {
         home: cx.home.clone(),
@@ -74,10 +74,10 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
         if !(error.needs_person() && service_manager.never_gives_up()) {
             return Err(refusal);
         }
-        // Any other code would start this hub again every ten seconds, until somebody acts: launchd.plist(5),
+        // With any other code launchd would restart this hub every ten seconds, until a user acts: launchd.plist(5),
         // KeepAlive, SuccessfulExit.
         let text = format!("not started; it needs you to act first: {}", refusal.screen(Style::PLAIN));
-        // Where that file cannot be written there is still launchd's own, which standard error goes to.
+        // If that file cannot be written, standard error still goes to launchd's own.
         let _ = own_log::leave(&cx.home, cx.now, &text);
         Terminal.err(&text);
         Ok(())
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_has_its_sign_and_one_failure_decides() {
+    fn every_finding_has_its_sign_and_one_failure_decides() {
         let finding = |id, verdict, text: &str, next: Option<&str>| Finding {
             id,
             verdict,

@@ -1,4 +1,4 @@
-//! `parachute start`, `stop`, `restart`: ask for all modules at once, wait, tell each outcome.
+//! `parachute start`, `stop`, `restart`: sends the requests for all modules at once, waits, and reports each result.
 
 mod hub;
 
@@ -55,10 +55,10 @@ pub struct RestartArgs {
     json: bool,
 }
 
-/// Whom a verb means.
+/// The target of a verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
-    /// Nobody was named, or `hub` was.
+    /// No name was given, or `hub`.
     Hub,
     /// Every module.
     All,
@@ -66,7 +66,7 @@ enum Target {
     Named(Vec<String>),
 }
 
-/// `hub` means the hub in every verb (contract A-141); it cannot be mixed with modules.
+/// `hub` means the hub in every verb; it cannot be mixed with modules.
 fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
     match names.as_slice() {
         _ if all => Ok(Target::All),
@@ -81,10 +81,10 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
     }
 }
 
-/// `parachute start`: a hub that a manager keeps is brought up first.
+/// `parachute start`: starts an installed hub first.
 ///
 /// # Errors
-/// No hub, and nothing that could start one.
+/// No hub, and none installed.
 pub async fn start(cx: &Context, args: StartArgs) -> Result<Output, CliError> {
     owned::respect_machines(cx, "start").await?;
     offer::before(cx).await?;
@@ -113,7 +113,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Output, CliError
 /// `parachute stop`
 ///
 /// # Errors
-/// The hub cannot be talked to. No hub at all is what was asked for.
+/// The hub cannot be reached. If no hub runs, that is not an error.
 pub async fn stop(cx: &Context, args: StopArgs) -> Result<Output, CliError> {
     owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
@@ -136,7 +136,7 @@ pub async fn stop(cx: &Context, args: StopArgs) -> Result<Output, CliError> {
     }
 }
 
-/// Whether a person who types this name means the module of that short name.
+/// Whether this typed name means the module with that short name.
 fn is_called(short: &str, typed: &str) -> bool {
     short_of(typed).is_ok_and(|typed| typed.as_str() == short)
 }
@@ -164,7 +164,7 @@ async fn modules(
     }))
 }
 
-/// Asks for one module. A refusal is an outcome of this module; no hub at all is an error for all.
+/// Sends the request for one module. A refusal is the result of this module; no hub is an error for all.
 async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
     let path = format!("/api/modules/{}/{}", encoded(name), op.word());
     match client.post::<OpReply>(&path, OP).await {
@@ -188,18 +188,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whom_a_verb_means() {
+    fn targets_of_a_verb() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let meant = |given: &[&str], all| target(names(given), all).map_err(|error| error.kind);
         assert_eq!(meant(&[], false), Ok(Target::Hub));
         assert_eq!(meant(&["hub"], false), Ok(Target::Hub));
         assert_eq!(meant(&[], true), Ok(Target::All));
         assert_eq!(meant(&["vault", "notes"], false), Ok(Target::Named(names(&["vault", "notes"]))));
-        assert_eq!(meant(&["vault", "hub"], false), Err(ExitKind::Usage), "half a hub cannot be stopped");
+        assert_eq!(meant(&["vault", "hub"], false), Err(ExitKind::Usage), "hub and modules cannot be mixed");
     }
 
     #[test]
-    fn a_name_cannot_leave_its_segment() {
+    fn a_name_is_encoded_as_one_path_segment() {
         assert_eq!(encoded("a/../b?c"), "a%2F..%2Fb%3Fc");
     }
 }

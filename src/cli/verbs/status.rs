@@ -25,31 +25,31 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// What is shown while a hub runs.
+/// The output while a hub runs.
 #[derive(Debug, Serialize)]
 struct Up {
     #[serde(flatten)]
     status: Status,
-    /// The manager's own view; null if nothing of this home is installed.
+    /// The manager's view; null if this home has no installation.
     manager: Option<ManagerView>,
 }
 
-/// What is shown when no hub runs: what disk knows.
+/// The output while no hub runs: from the files.
 #[derive(Debug, Serialize)]
 struct Down {
     /// Always null.
     hub: Option<HubView>,
-    /// The manager's own view; null if nothing of this home is installed.
+    /// The manager's view; null if this home has no installation.
     manager: Option<ManagerView>,
-    /// Daemons of the older, detached model that run instead, in a sentence; absent: there are none.
+    /// Detached daemons that run instead, in a sentence; absent: there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     older: Option<String>,
-    /// Modules that run although no hub does, in a sentence; absent: there are none, or it cannot be told.
+    /// Modules that run without a hub, in a sentence; absent: there are none, or it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<String>,
     /// Rows of services.json.
     modules: Vec<DownRow>,
-    /// What is wrong with the home's files.
+    /// Problems of the home's files.
     problems: Vec<FileProblem>,
 }
 
@@ -58,14 +58,14 @@ struct DownRow {
     short: String,
     name: String,
     port: u16,
-    /// Its oldest process, if it runs all the same.
+    /// Its oldest process, if it runs without a hub.
     pid: Option<u32>,
 }
 
-/// Asks the hub, or reads the disk if there is none.
+/// Asks the hub, or reads the files if there is none.
 ///
 /// # Errors
-/// It cannot be told whether a hub runs.
+/// It is unknown whether a hub runs.
 pub async fn run(cx: &Context, args: StatusArgs) -> Result<Output, CliError> {
     let client = cx.client();
     let (answer, manager) = tokio::join!(client.get::<Status>("/api/status"), manager_view::look(cx));
@@ -94,7 +94,7 @@ pub async fn run(cx: &Context, args: StatusArgs) -> Result<Output, CliError> {
     }
 }
 
-/// Failing: a module that should be of use and is not without help, or a file that cannot be read.
+/// Failing: a module that should be ready and needs the user's action, or a file that cannot be read.
 fn verdict(status: &Status) -> ExitKind {
     let failing = |module: &ModuleView| {
         module.state == State::Crashed
@@ -105,7 +105,7 @@ fn verdict(status: &Status) -> ExitKind {
 }
 
 impl Down {
-    /// Those that run all the same.
+    /// Adds the modules that run without a hub.
     fn with(mut self, left: &[Orphan]) -> Self {
         for row in &mut self.modules {
             row.pid = left.iter().find(|left| left.short == row.short).map(|left| left.id.pid);
@@ -239,7 +239,7 @@ fn cells(module: &ModuleView, style: Style) -> Vec<Cell> {
     ]
 }
 
-/// What is said under a row: the address of a well module, the reason and the way out of an ill one.
+/// The lines below a row: the address of a ready module, the reason and the hint of a failing one.
 fn under(module: &ModuleView, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     match &module.problem {

@@ -1,4 +1,4 @@
-//! `parachute uninstall`: the inverse of everything that was installed, from the receipt.
+//! `parachute uninstall`: the inverse of the installation, from the receipt.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -54,29 +54,29 @@ pub struct UninstallArgs {
     pub(in crate::cli) json: bool,
 }
 
-/// What `uninstall --json` prints.
+/// The output of `uninstall --json`.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// Whether there was anything to take back.
+    /// Whether there was an installation.
     installed: bool,
     /// Steps that changed something.
     performed: usize,
-    /// What stays: the person's own.
+    /// What stays: the user's own files.
     kept: Option<String>,
-    /// The command that deletes what stays.
+    /// The command that deletes them.
     #[serde(skip)]
     purge: String,
     /// The home that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<Purged>,
-    /// Whose hub it had been before, which is there again.
+    /// The owner of the restored earlier hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     restored: Option<String>,
-    /// What somebody changed since, and was left.
+    /// Files that were changed since, and left.
     notes: Vec<Note>,
 }
 
-/// What `uninstall --dry-run --json` prints.
+/// The output of `uninstall --dry-run --json`.
 #[derive(Debug, Serialize)]
 struct Preview<'a> {
     #[serde(flatten)]
@@ -86,15 +86,15 @@ struct Preview<'a> {
     delete: Option<Listing<'a>>,
 }
 
-/// Takes it back.
+/// Uninstalls.
 ///
 /// # Errors
-/// Questions nobody answers, steps that fail, a receipt that cannot be read.
+/// Questions without an answer, steps that fail, a receipt that cannot be read.
 pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Output, CliError> {
     take_back(cx, args, UndoScope::OnlyAdded).await.map(|(output, _)| output)
 }
 
-/// Takes back what is ours, or everything down to what was there before. Also says whether there was anything.
+/// Undoes our changes, or everything down to the state before. Also returns whether there was an installation.
 ///
 /// # Errors
 /// As [`run`].
@@ -123,13 +123,13 @@ pub async fn take_back(
         None
     };
     if let Some(log) = open.filter(|_| !args.dry_run) {
-        // Whatever it was doing: taking it back leads where this verb wants to go.
+        // Whatever the plan was: undoing it leads in the direction of this verb.
         Terminal.err(&format!("an earlier `{}` was interrupted; it is undone first\n", log.plan.verb));
         let output =
             standby::settle(cx, &asked, &mut host, &installation.layout.state, apply::Recovery::RollBack)
                 .await?;
         Terminal.err(&output.out);
-        // What comes to light below it may be another's.
+        // The installation beneath it may be another owner's.
         may_take_back(&installation, false, act, args.force)?;
     }
     let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
@@ -171,7 +171,7 @@ pub async fn take_back(
     }
     let mut performed = 0;
     let mut notes = plan.notes.clone();
-    // Also with no step: what needs no taking back is struck from the receipt.
+    // Also without steps: changes that need no undoing are removed from the receipt.
     if !receipt.is_empty() {
         let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
         let done = standby::watched(cx, &asked, &plan, work).await?;
@@ -199,8 +199,8 @@ pub async fn take_back(
     Ok((output, report.installed))
 }
 
-/// Refuses what is another's. A home of which nothing is installed has nothing to take back, whatever stands in its person's
-/// own manager.
+/// Refuses another owner's. A home without an installation has nothing to undo, whatever its user's own
+/// manager runs.
 fn may_take_back(
     installation: &Installation,
     open: bool,
@@ -214,14 +214,14 @@ fn may_take_back(
     Ok(())
 }
 
-/// Whose hub was there before ours, and comes back.
+/// The owner of the earlier hub, which is restored.
 fn restored(receipt: &Receipt, installation: &Installation) -> Option<String> {
     let record = receipt.get(&Key::File(installation.driver.manager.file(&UnitName::hub())))?;
     let text = record.before.entry()?.text()?;
     Owner::of_unit(text, &installation.driver.manager, &installation.person).map(|owner| owner.to_string())
 }
 
-/// Daemons that are to be started and could not be: who, and what is missing.
+/// Daemons that could not be started again: their names, and what is missing.
 fn missing(plan: &Plan, found: &[Observed]) -> Vec<(String, String)> {
     let mut missing = Vec::new();
     for (step, found) in plan.steps.iter().zip(found) {
@@ -235,7 +235,7 @@ fn missing(plan: &Plan, found: &[Observed]) -> Vec<(String, String)> {
     missing
 }
 
-/// Said before the hub is stopped: it would have to be started again.
+/// The error before the hub is stopped, because it would have to be started again.
 fn not_again(missing: &[(String, String)]) -> CliError {
     let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
     let text = format!("{} could not be started again; nothing was changed", names.join(", "));
@@ -246,7 +246,7 @@ fn not_again(missing: &[(String, String)]) -> CliError {
     cli
 }
 
-/// No receipt: nothing is touched, whatever lies there.
+/// No receipt: nothing is changed, whatever files exist.
 fn nothing_here(cx: &Context, args: &UninstallArgs, installation: &Installation, owners: &Owners) -> Output {
     let hub = UnitName::hub();
     let file = installation.driver.manager.file(&hub);
@@ -271,7 +271,7 @@ fn nothing_here(cx: &Context, args: &UninstallArgs, installation: &Installation,
     Output::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style))
 }
 
-/// The same command again, with `--purge`.
+/// The same command, with `--purge`.
 fn purging(cx: &Context, args: &UninstallArgs) -> String {
     let mut words = vec!["parachute".to_owned()];
     if cx.home_named {

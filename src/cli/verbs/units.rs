@@ -1,4 +1,4 @@
-//! `parachute units`: what we would hand to a service manager, shown without asking any.
+//! `parachute units`: the unit files for a service manager, shown without querying one.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::unit::target::{JobKind, Scope, Target};
 
 mod verify;
 
-/// The hub's port where nobody says otherwise.
+/// The hub's default port.
 const PORT: u16 = 1939;
 /// Largest `hub.toml` that is read.
 const LIMIT: u64 = 1024 * 1024;
@@ -93,14 +93,14 @@ struct File {
     text: String,
 }
 
-/// What would be handed over.
+/// The output of `render`.
 #[derive(Debug, Serialize)]
 struct Report {
     target: String,
     files: Vec<File>,
 }
 
-/// Shows.
+/// Runs the subcommand.
 ///
 /// # Errors
 /// No such unit, settings that cannot be used, or a value that a unit cannot hold.
@@ -184,7 +184,7 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
     Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report)))
 }
 
-/// The files alone if there is one; else each below its name, as `systemctl cat` shows them.
+/// A single file alone; several each below its name, as in `systemctl cat`.
 fn screen(report: &Report) -> String {
     match report.files.as_slice() {
         [only] => only.text.clone(),
@@ -202,7 +202,7 @@ fn file_name(file: &Rendered, target: &Target) -> String {
     }
 }
 
-/// The path that an installed unit starts: ours, so that an upgrade or a moved checkout does not strand it.
+/// The path that an installed unit starts: ours, so that it stays valid after an upgrade or a moved checkout.
 fn pinned(home: &Home, target: &Target) -> PathBuf {
     match target {
         Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => {
@@ -214,7 +214,7 @@ fn pinned(home: &Home, target: &Target) -> PathBuf {
     }
 }
 
-/// For whom the unit is. Who is not known here may still be known where it goes.
+/// The unit's user. A user that is unknown here may exist on the target machine.
 struct Who {
     name: Option<String>,
     home: Option<PathBuf>,

@@ -30,7 +30,7 @@ pub struct WhyArgs {
     json: bool,
 }
 
-/// A failure report larger than this is not ours.
+/// A larger failure report is not ours.
 const MAX_REPORT: u64 = 1024 * 1024;
 
 /// Asks the hub, or reads the report if there is none.
@@ -94,14 +94,14 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
         None => out.push_str(&format!("{} the hub is not running\n", style.bold(&printable(name)))),
     }
     if let Some(problem) = why.module.as_ref().and_then(|module| module.problem.as_ref()) {
-        // The same problem as the last failure is told once, below.
+        // A problem that equals the last failure is shown once, below.
         if why
             .failure
             .as_ref()
             .is_none_or(|failure| failure.problem.error_description != problem.error_description)
         {
             out.push_str(&format!("\n{}\n", indented(&problem.error_description)));
-            // What was typed just now is no way out.
+            // The command that was just typed is not a hint.
             let asked = format!("parachute why {}", printable(name));
             if let Some(next) = problem.next.as_ref().filter(|next| **next != asked) {
                 out.push_str(&format!("{} {}\n", style.good("hint:"), printable(next)));
@@ -147,10 +147,10 @@ fn screen(name: &str, why: &Why, holder: Option<&str>, style: Style) -> String {
     out
 }
 
-/// What to type where the failure itself names nothing.
+/// The hint if the failure itself has none.
 fn way_out(failure: &Failure) -> String {
     let short = &failure.short;
-    // Nothing ran, so there is nothing to read.
+    // Nothing ran, so there is no output to read.
     if failure.problem.error_type == ProblemKind::MissingDependency {
         return format!(
             "parachute add {short} --replace -- COMMAND   (or install the program: it is looked for again within 8 s)"
@@ -174,7 +174,7 @@ fn now(module: &ModuleView) -> String {
     }
 }
 
-/// What the description of the failure does not say yet.
+/// Details that the description of the failure does not contain.
 fn story(failure: &Failure) -> String {
     let mut parts = Vec::new();
     match failure.ended {
@@ -247,7 +247,7 @@ mod tests {
         insta::assert_snapshot!("never_failed", screen("vault", &never, None, Style::PLAIN));
     }
 
-    /// One screen for each kind, so that none loses its reason or its way out unseen.
+    /// One screen per kind, so that a lost reason or hint is noticed.
     #[test]
     fn every_kind_has_its_reason_and_a_hint() {
         use ProblemKind as K;

@@ -1,4 +1,4 @@
-//! Whether `init` would write the unit again as it is.
+//! Whether `init` would write the same unit again.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use crate::install::planner::{self, Request};
 use crate::install::refusal::Refusal;
 use crate::plan::step::Step;
 
-/// `None`: another check tells why it cannot be told.
+/// `None`: another check reports why it is unknown.
 pub(super) fn check(install: &Facts) -> Option<Check> {
     const ID: Id = Id::UnitCurrent;
-    // Whether it could be started now is another matter.
+    // Whether it could be started now is another question.
     Some(match planner::plan(install, &Request { start: false, ..fix::again(install) }) {
         Err(
             Refusal::Unfinished { .. }

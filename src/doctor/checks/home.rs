@@ -4,9 +4,9 @@ use crate::doctor::check::{Check, Id, Mend, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, Private};
 use crate::install::facts::OnDisk;
 
-/// More than this in logs is worth a word: by default one module keeps 50 MiB.
+/// More than this in logs is reported: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
-/// Bits with which every user of this machine can change something.
+/// Write permission for all users of the machine.
 const ANYBODY_WRITES: u32 = 0o002;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
@@ -24,7 +24,7 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     out
 }
 
-/// Whether modules of a hub that a manager keeps can be started. A running hub knows more than whoever only looks.
+/// Whether modules of a hub under a service manager can be started. A running hub knows more than this command.
 fn environment(facts: &DoctorFacts) -> Check {
     const ID: Id = Id::HomeEnv;
     let told = facts
@@ -43,7 +43,7 @@ fn environment(facts: &DoctorFacts) -> Check {
     if facts.install.known().is_some_and(is_kept) {
         Check::fail(ID, message, next)
     } else {
-        // It counts for nobody yet.
+        // It has no effect yet.
         Check::warn(ID, message, next)
     }
 }

@@ -1,4 +1,4 @@
-//! The manager, a plan that was broken off, the older model, the hub, its port, the room on disk.
+//! The manager, an interrupted plan, the detached model, the hub, its port, the free space on disk.
 
 use crate::doctor::check::{Check, Id, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, InstallationFacts};
@@ -6,7 +6,7 @@ use crate::install::facts::{Facts, OnDisk};
 use crate::install::refusal::Refusal;
 use crate::manager::state::Told;
 
-/// Below this little room a log or services.json may not be written.
+/// With less free space than this a log or services.json may not be written.
 const LITTLE: u64 = 100 * 1024 * 1024;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
@@ -24,7 +24,7 @@ fn manager(facts: &DoctorFacts) -> Check {
         InstallationFacts::Known(install) => {
             Check::ok(Id::Manager, format!("{} answers", install.manager.words()))
         }
-        // A container has none and needs none: the hub in the foreground is all there is.
+        // A container has none and needs none: the hub runs in the foreground.
         InstallationFacts::NoManager { why, next } => Check::cannot_tell(
             Id::Manager,
             format!("none: no service manager can be used here ({})", why.join("; ")),
@@ -64,12 +64,12 @@ fn hub(facts: &DoctorFacts) -> Vec<Check> {
                     "the service manager reports the hub running, but it does not answer on its socket";
                 vec![Check::fail(Id::Hub, text, "parachute logs hub")]
             }
-            // `unit.running` and `unit.installed` tell more.
+            // `unit.running` and `unit.installed` report more.
             Some(_) => Vec::new(),
             None => vec![Check::warn(Id::Hub, "no hub is running", "parachute serve")],
         };
     };
-    // Of these, checks of their own tell, whether a hub runs or not.
+    // Other checks report these, whether a hub runs or not.
     let is_own =
         |file: &str| !["/services.json", "/hub.toml", "/hub.env"].iter().any(|name| file.ends_with(name));
     let own = status.problems.iter().filter(|problem| is_own(&problem.file));

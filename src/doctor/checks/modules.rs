@@ -6,9 +6,9 @@ use crate::api::wire::{ModuleView, State};
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::{DoctorFacts, Start};
 
-/// A failure that is younger than this is news.
+/// A failure that is younger than this is reported.
 const NEWS: Duration = Duration::from_secs(60 * 60);
-/// What writes the unit's PATH anew.
+/// The command that writes the unit's PATH again.
 const ANEW: &str = "parachute init     (rewrites the unit's PATH)";
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
@@ -54,7 +54,7 @@ fn program(start: &Start) -> Option<Check> {
     }
 }
 
-/// Only what a person should know: what only the hub finds is found.
+/// Only differences that matter: a program that only the hub finds is fine.
 fn path(start: &Start) -> Option<Check> {
     match (&start.program, &start.in_shell, &start.in_hub) {
         (Ok(program), Some(shell), Some(hub)) if shell != hub => {
@@ -80,7 +80,7 @@ fn state(module: &ModuleView) -> Option<Check> {
     }
 }
 
-/// Whoever holds a module's port while no hub runs will be in its way.
+/// A process that holds a module's port while no hub runs will block the module.
 fn ports(facts: &DoctorFacts) -> Vec<Check> {
     const ID: Id = Id::ModulesPorts;
     if facts.hub.is_some() || facts.starts.is_empty() {

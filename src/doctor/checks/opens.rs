@@ -1,4 +1,4 @@
-//! Whether a unit has its manager open a path that a person controls.
+//! Whether a unit makes its manager open a path that a user controls.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::install::facts::{Facts, OnDisk, UnitFacts};
 use crate::manager::backend::Manager;
 use crate::unit::opens::{self, Opens};
 
-/// What would change, without changing it.
+/// Shows the changes without making them.
 const WOULD: &str = "parachute init --dry-run --force     (what would change)";
 
-/// Empty where no manager reads such lines.
+/// Empty for managers that have no such lines.
 pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
     let Manager::Systemd(_) = &install.manager else { return Vec::new() };
     let dirs = [install.person.home.as_path(), install.home.root.as_path()];
@@ -23,7 +23,7 @@ pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
         let opens = opens::below(text, &dirs);
         found.extend(opens.iter().map(|opens| of_unit(unit, opens, is_system, person)));
     }
-    // In their own manager a person may do as they like.
+    // In their own manager users may do as they like.
     if is_system {
         for (path, text) in &facts.drop_ins {
             found.extend(opens::below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
@@ -47,7 +47,7 @@ fn of_unit(unit: &UnitFacts, opens: &Opens, is_system: bool, person: &str) -> Ch
     if is_ours { check.mended_by(Mend::Install) } else { check }
 }
 
-/// A drop-in is a person's own way to change a unit, and no plan of ours touches it.
+/// A drop-in is the user's own change to a unit, and no plan of ours touches it.
 fn of_drop_in(path: &Path, opens: &Opens, person: &str) -> Check {
     let text = format!("{}; {}", place(path, opens), danger(person));
     Check::warn(

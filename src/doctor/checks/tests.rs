@@ -1,4 +1,4 @@
-//! Each check against a machine on which one thing is different.
+//! Each check against a machine with one difference.
 
 use std::path::{Path, PathBuf};
 
@@ -18,20 +18,20 @@ use crate::plan::step::Step;
 use crate::process::holder::tests::stranger;
 use crate::unit::opens;
 
-/// What these facts say of one check: verdict, and whether a plan mends it.
+/// The results of one check for these facts: verdict, and whether a plan repairs it.
 fn told(facts: &DoctorFacts, id: Id) -> Vec<(Verdict, bool)> {
     let of_it = all(facts).into_iter().filter(|check| check.id == id);
     of_it.map(|check| (check.verdict, check.mend.is_some())).collect()
 }
 
-/// One change of a fresh installation, and what one check makes of it.
+/// One change of a fresh installation, and the result of one check.
 type Row = (Id, Verdict, bool, fn(&mut DoctorFacts));
 
 fn service(facts: &mut DoctorFacts) -> &mut UnitFacts {
     &mut install(facts).units[0]
 }
 
-/// The unit as an earlier build wrote it, and whether it still is as it was written.
+/// The unit as an earlier build wrote it, unchanged or edited.
 fn old_line(facts: &mut DoctorFacts, is_ours: bool) {
     let text = include_str!("../../../tests/data/units/env-file-user.service").to_owned();
     service(facts).written = Some(if is_ours { text.clone() } else { String::new() });
@@ -54,7 +54,7 @@ fn refused() -> Refused {
 }
 
 #[test]
-fn a_fresh_installation_is_well() {
+fn a_fresh_installation_is_ok() {
     let checks = all(&well());
     let ill: Vec<&Check> = checks.iter().filter(|check| check.verdict != Verdict::Ok).collect();
     assert!(ill.is_empty(), "{ill:#?}");
@@ -66,9 +66,9 @@ fn a_fresh_installation_is_well() {
     );
 }
 
-/// Whatever was asked of `init`, it does not complain afterwards about what it was told to leave.
+/// After any options of `init`, doctor does not complain about what those options left out.
 #[test]
-fn what_was_asked_of_init_is_not_held_against_it() {
+fn options_of_init_are_not_reported_as_problems() {
     for request in [
         Request { socket: Some(false), ..Request::default() },
         Request { port: Some(2000), ..Request::default() },
@@ -83,7 +83,7 @@ fn what_was_asked_of_init_is_not_held_against_it() {
 }
 
 #[test]
-fn one_thing_at_a_time() {
+fn each_check_with_one_difference() {
     use Verdict::{CannotTell, Fail, Ok, Warn};
     let table: &[Row] = &[
         (Id::Manager, CannotTell, false, |f| {
@@ -223,9 +223,9 @@ fn one_thing_at_a_time() {
     }
 }
 
-/// The text of an earlier build, on disk and in the receipt, is ours: no `--force`, and only what changed is written.
+/// The text of an earlier build, on disk and in the receipt, is ours: no `--force`, and only changed files are written.
 #[test]
-fn a_unit_that_opens_a_path_below_the_home_is_written_anew() {
+fn a_unit_that_opens_a_path_below_the_home_is_rewritten() {
     let mut facts = well();
     old_line(&mut facts, true);
     let plan = fix::plan(&facts, &all(&facts));
@@ -249,15 +249,15 @@ fn a_unit_that_opens_a_path_below_the_home_is_written_anew() {
     assert!(told.message.ends_with("or a FIFO, which stops PID 1 for good"), "{told:?}");
     assert_eq!(told.next.as_deref(), Some("sudo parachute init"));
 
-    // A unit that a person has changed is theirs, as ever.
+    // A unit that a user has edited is never replaced without `--force`.
     old_line(&mut facts, false);
     let plan = fix::plan(&facts, &all(&facts));
     assert!(plan.steps.iter().all(|step| step.unit_text().is_none()), "{plan:?}");
 }
 
-/// What will keep modules down is said before the hub is restarted for a new unit, and hinders no plan.
+/// A file that will block modules is reported before the hub is restarted for a new unit, and blocks no plan.
 #[test]
-fn a_plan_says_that_hub_env_is_refused() {
+fn a_plan_notes_that_hub_env_is_refused() {
     let mut facts = well();
     install(&mut facts).home.hub_env = Some(refused());
     let plan = planner::plan(install(&mut facts), &Request::default()).unwrap();
@@ -266,9 +266,9 @@ fn a_plan_says_that_hub_env_is_refused() {
     assert_eq!(notes, [(text, "mv".to_owned())]);
 }
 
-/// One illness, one finding: what `init` would refuse because of it is not told again.
+/// One fault, one finding: a reason for which `init` would refuse is not reported again.
 #[test]
-fn nothing_is_told_twice() {
+fn no_fault_is_reported_twice() {
     let silent: [fn(&mut DoctorFacts); 4] = [
         |f| install(f).unfinished = Some("init".to_owned()),
         |f| service(f).on_disk = OnDisk::Text("mine".to_owned()),
@@ -283,7 +283,7 @@ fn nothing_is_told_twice() {
 }
 
 #[test]
-fn whoever_complains_says_what_to_type() {
+fn every_finding_has_a_next_command() {
     let mut facts = ill();
     let mut checks = all(&facts);
     facts.install = InstallationFacts::NoManager { why: Vec::new(), next: "parachute serve".to_owned() };
@@ -297,7 +297,7 @@ fn whoever_complains_says_what_to_type() {
 }
 
 #[test]
-fn without_a_manager_nothing_is_red() {
+fn without_a_manager_no_check_fails() {
     let mut facts = well();
     facts.install = InstallationFacts::NoManager {
         why: vec!["systemd: none".to_owned()],
@@ -309,7 +309,7 @@ fn without_a_manager_nothing_is_red() {
 }
 
 #[test]
-fn what_is_roots_is_mended_by_root() {
+fn a_system_installation_is_repaired_by_root() {
     let mut facts = well();
     as_system(&mut facts);
     service(&mut facts).state.active = Told::Known(Active::Stopped);
@@ -320,9 +320,9 @@ fn what_is_roots_is_mended_by_root() {
     }
 }
 
-/// An agent does not start at boot, and a job that is stopped is not loaded: neither is a fault of it.
+/// An agent does not start at boot, and a stopped job is not loaded: neither is a fault.
 #[test]
-fn an_agent_is_what_an_agent_is() {
+fn the_limits_of_an_agent_are_no_fault() {
     let mut facts = well();
     let here = install(&mut facts);
     here.manager = Manager::Launchd(Launchd { domain: Domain::Gui(501), dir: "/u".into() });

@@ -1,4 +1,4 @@
-//! The installation: disk = receipt = what the manager has loaded, and whether it will be there tomorrow.
+//! The installation: disk = receipt = what the manager has loaded, and whether it starts after a reboot.
 
 use super::{drift, opens};
 use crate::doctor::check::{Check, Id, Mend, found_or};
@@ -9,7 +9,7 @@ use crate::manager::backend::Manager;
 use crate::manager::state::{Active, Told};
 use crate::unit::name::Part;
 
-/// What would change, without changing it.
+/// Shows the changes without making them.
 const WOULD: &str = "parachute init --dry-run --force     (what would change)";
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
@@ -38,7 +38,7 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     out
 }
 
-/// There is, or was, a file of it.
+/// Whether a file of it exists, or existed.
 fn is_ours(unit: &UnitFacts) -> bool {
     unit.written.is_some() || unit.on_disk != OnDisk::Nothing
 }
@@ -72,7 +72,7 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
     const ID: Id = Id::UnitLoaded;
     let (state, name) = (&unit.state, &unit.unit);
     let anew = |check: Check| Some(check.mended_by(Mend::Install));
-    // Of what is not on disk, `unit.installed` tells.
+    // `unit.installed` reports a missing file.
     if unit.on_disk == OnDisk::Nothing {
         return None;
     }
@@ -82,7 +82,7 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
             format!("what the manager knows of {name}: {because}"),
             "parachute status",
         )),
-        // launchd forgets a job that is stopped: `unit.running` tells of that.
+        // launchd forgets a job that is stopped: `unit.running` reports that.
         Told::Known(false) if matches!(manager, Manager::Launchd(_)) => None,
         Told::Known(false) if state.masked => {
             Some(Check::fail(ID, format!("{name} is masked: it cannot be started"), "parachute status"))
@@ -108,7 +108,7 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
     }
 }
 
-/// A drop-in is a person's own way to change a unit.
+/// A drop-in is the user's own change to a unit.
 fn well_loaded(units: &[&UnitFacts]) -> String {
     let drop_ins: Vec<String> =
         units.iter().flat_map(|unit| &unit.state.drop_ins).map(|file| file.display().to_string()).collect();
@@ -183,7 +183,9 @@ fn linger(install: &Facts) -> Option<Check> {
     let name = &install.person.name;
     let command = format!("sudo loginctl enable-linger {name}");
     Some(match install.linger.as_ref()? {
-        Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login (linger)")),
+        Told::Known(true) => {
+            Check::ok(ID, format!("services of {name} run without a login (linger)"))
+        }
         Told::Known(false) => {
             let text = format!("services of {name} stop at logout and do not start at boot");
             Check::warn(ID, text, command).mended_by(Mend::Linger)
@@ -200,7 +202,7 @@ fn boot(install: &Facts, service: &UnitFacts) -> Check {
     let is_agent = matches!(install.manager, Manager::Launchd(_)) && !install.manager.is_system();
     match autostart(&install.manager, &service.state, &linger) {
         Autostart::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
-        // That is what an agent is, and what `init` has promised.
+        // That is normal for an agent, and as `init` has announced.
         Autostart::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
             Check::ok(ID, format!("as far as possible: {because}"))
         }

@@ -1,4 +1,4 @@
-//! Looks at files without opening them.
+//! Reads metadata of files without opening them.
 #![expect(clippy::disallowed_methods, reason = "edge: where files are looked at")]
 
 use std::fs::{File, Metadata};
@@ -8,26 +8,26 @@ use std::path::{Path, PathBuf};
 use super::FsError;
 use crate::module::timestamp::Timestamp;
 
-/// What changes when a file is written or replaced, or given to other readers.
+/// Changes when a file is written or replaced, or when its permissions change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
     /// Last modification, nanoseconds since the epoch.
     pub modified: i128,
-    /// Last change of anything about it, owner and mode included: a file that nobody could read may be readable now.
+    /// Last change of its metadata, owner and mode included: an unreadable file may be readable now.
     pub changed: i128,
-    /// Inode: another one after an atomic replacement.
+    /// Inode: changes with an atomic replacement.
     pub inode: u64,
     /// Length in bytes.
     pub len: u64,
 }
 
-/// The signature of what `path` leads to; `None` if nothing can be seen there.
+/// The signature of the file that `path` leads to; `None` if it cannot be seen.
 #[must_use]
 pub fn signature(path: &Path) -> Option<Signature> {
     std::fs::metadata(path).ok().map(|meta| signature_of(&meta))
 }
 
-/// The signature of what has this name, which may be a link.
+/// The signature of the file with this name, which may be a link.
 #[must_use]
 pub fn signature_of_name(path: &Path) -> Option<Signature> {
     std::fs::symlink_metadata(path).ok().map(|meta| signature_of(&meta))
@@ -43,7 +43,7 @@ fn signature_of(meta: &Metadata) -> Signature {
     }
 }
 
-/// Whether something, a dangling link included, has this name.
+/// Whether the name exists, even as a dangling link.
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
@@ -62,26 +62,26 @@ pub fn is_executable(path: &Path) -> bool {
         && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Permission bits of what `path` leads to.
+/// Permission bits of the file that `path` leads to.
 #[must_use]
 pub fn mode(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
 }
 
-/// Who owns what `path` leads to.
+/// Owner of the file that `path` leads to.
 #[must_use]
 pub fn owner(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.uid())
 }
 
-/// Bytes free for this user, and bytes in all, of the file system on which `path` lies.
+/// Bytes free for this user, and bytes in total, of the file system of `path`.
 #[must_use]
 pub fn space(path: &Path) -> Option<(u64, u64)> {
     let system = rustix::fs::statvfs(path).ok()?;
     Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
 }
 
-/// Device and inode of what `path` leads to, and of an open file: whether they are the same.
+/// Whether `path` and the open file have the same device and inode.
 #[must_use]
 pub fn is_same(path: &Path, file: &File) -> bool {
     let id = |m: &Metadata| (m.dev(), m.ino());
@@ -91,15 +91,15 @@ pub fn is_same(path: &Path, file: &File) -> bool {
     }
 }
 
-/// Where a symbolic link points.
+/// The target of a symbolic link.
 ///
 /// # Errors
-/// [`FsError`], also if it is none.
+/// [`FsError`], also if it is not a link.
 pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
     std::fs::read_link(path).map_err(FsError::io("read the link", path))
 }
 
-/// When what `path` leads to was last written.
+/// When the file that `path` leads to was last written.
 ///
 /// # Errors
 /// [`FsError`].
@@ -108,25 +108,25 @@ pub fn modified(path: &Path) -> Result<Timestamp, FsError> {
     time.map(Timestamp::of).map_err(FsError::io("look at", path))
 }
 
-/// The same place without links and dots, if it is there; else the same words.
+/// The path without links and dots, if it exists; else unchanged.
 #[must_use]
 pub fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.components().collect())
 }
 
-/// Whether this user may make and remove names in a directory.
+/// Whether this user may create and remove names in a directory.
 ///
 /// # Errors
-/// [`FsError`]: why not.
+/// [`FsError`]: the reason why not.
 pub fn may_write(dir: &Path) -> Result<(), FsError> {
     let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(dir, wanted).map_err(|errno| FsError::io("write to", dir)(errno.into()))
 }
 
-/// ST_NOEXEC of Linux (statvfs(3)). macOS reports only RDONLY and NOSUID there, so that nothing is said about it.
+/// ST_NOEXEC of Linux (statvfs(3)). macOS reports only RDONLY and NOSUID, so noexec is not detected there.
 const NOEXEC: u64 = 8;
 
-/// Whether the file system on which a directory lies is mounted noexec, where the system tells.
+/// Whether the file system of a directory is mounted noexec, where the system reports it.
 #[must_use]
 pub fn forbids_programs(dir: &Path) -> bool {
     rustix::fs::statvfs(dir).is_ok_and(|system| system.f_flag.bits() & NOEXEC != 0)
@@ -136,15 +136,15 @@ pub fn forbids_programs(dir: &Path) -> bool {
 mod tests {
     use super::*;
 
-    /// A file that nobody could read and now can was not written in between.
+    /// An unreadable file that becomes readable is not written in between.
     #[test]
-    fn who_may_read_a_file_is_part_of_what_it_is() {
+    fn a_change_of_permissions_changes_the_signature() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, "x").unwrap();
         let before = signature(&path);
         assert_eq!(signature(&path), before);
-        // The clock of a file system may stand still for some milliseconds.
+        // The clock of a file system may not advance for some milliseconds.
         let changed = (0..1_000_000).any(|_| {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             signature(&path) != before

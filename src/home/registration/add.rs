@@ -1,4 +1,4 @@
-//! Makes a command a module.
+//! Turns a command into a module.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::module::name::Short;
 use crate::module::port::{self, Source};
 use crate::module::row::{Row, RowError};
 
-/// Version of a row that no package stands behind, as the original writes it.
+/// Version of a row without a package, as the original writes it.
 const LINKED: &str = "0.0.0-linked";
 
 /// Names below the home that have another meaning.
@@ -39,16 +39,16 @@ const TAKEN: [&str; 14] = [
     "well-known",
 ];
 
-/// A command that shall become a module.
+/// A command that is to become a module.
 #[derive(Debug, Clone)]
 pub struct NewModule {
     /// Its short name, also the name of its row.
     pub short: Short,
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// Port, if the person chose one.
+    /// Port, if the user chose one.
     pub port: Option<u16>,
-    /// Health path. Given: it is also checked while the module runs.
+    /// Health path. If given, it is also checked while the module runs.
     pub health: Option<String>,
     /// Variables for its `.env`.
     pub env: Vec<(String, String)>,
@@ -56,16 +56,16 @@ pub struct NewModule {
     pub cwd: Option<PathBuf>,
     /// `false`: a worker that binds nothing.
     pub listens: bool,
-    /// Whether it may take the place of a module that `add` made.
+    /// Whether it may replace a module that `add` created.
     pub replace: bool,
 }
 
-/// Ports that no row says are taken.
+/// Ports that are taken although no row has them.
 #[derive(Debug, Clone, Copy)]
 pub struct Occupied<'a> {
-    /// Somebody listens on them now.
+    /// They are in use now.
     pub listening: &'a BTreeSet<u16>,
-    /// The hub's own.
+    /// The hub's port.
     pub hub: u16,
 }
 
@@ -76,7 +76,7 @@ pub struct Added {
     pub port: u16,
     /// How the port was found. `None`: it was given, or kept from the module that was replaced.
     pub source: Option<Source>,
-    /// Whether an older module was replaced.
+    /// Whether an existing module was replaced.
     pub replaced: bool,
     /// Its `module.json`.
     pub module_json: PathBuf,
@@ -105,7 +105,7 @@ pub enum AddError {
     /// A path is not UTF-8, which JSON cannot hold.
     #[error("{} is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// There is such a module.
+    /// The module exists.
     #[error("module `{short}` exists already (row `{row}` of services.json)")]
     Exists {
         /// Name.
@@ -113,10 +113,10 @@ pub enum AddError {
         /// Its row.
         row: String,
     },
-    /// The name means something else below the home.
+    /// The name has another meaning below the home.
     #[error("`{0}` cannot name a module: the home has a file or directory of that name")]
     Taken(Short),
-    /// A `module.json` that somebody else wrote lies where ours would.
+    /// A `module.json` that another program wrote is in the way.
     #[error("{} is there and `parachute add` did not write it", .0.display())]
     Foreign(PathBuf),
     /// Another row has the port.
@@ -130,15 +130,15 @@ pub enum AddError {
     /// The hub has the port.
     #[error("port {0} is the hub's own")]
     PortOfHub(u16),
-    /// Not one port is free.
+    /// No port is free.
     #[error("every port up to 65535 is taken")]
     NoPort,
 }
 
-/// Makes a command a module: `module.json` and `.env` below the home, then the row.
+/// Turns a command into a module: `module.json` and `.env` below the home, then the row.
 ///
 /// # Errors
-/// [`AddError`]; then there is no row.
+/// [`AddError`]; then no row was written.
 pub fn add(
     home: &Home,
     new: &NewModule,
@@ -149,7 +149,7 @@ pub fn add(
     if TAKEN.contains(&new.short.as_str()) || (fs::exists(&dir) && !fs::is_dir(&dir)) {
         return Err(AddError::Taken(new.short.clone()));
     }
-    // Port and row are chosen under the lock: of two adds at once the second sees the first.
+    // Port and row are chosen under the lock: of two concurrent adds the second sees the row of the first.
     services::edit(home, within, |document| {
         let replaced = may_write(home, new, document)?;
         let (port, source) = choose_port(new, replaced.as_ref(), document, occupied)?;
@@ -163,7 +163,7 @@ pub fn add(
         }
         let module_json = Home::manifest(&dir);
         fs::make_dir(module_json.parent().unwrap_or(&dir), fs::PRIVATE_DIR)?;
-        // Arguments may carry secrets, so it is as private as the `.env`.
+        // Arguments may contain secrets, so it is as private as the `.env`.
         fs::put(&module_json, fs::PRIVATE, text.as_bytes())?;
         let replaced = replaced.is_some();
         Ok(Added { port, source, replaced, module_json, env_file })
@@ -188,7 +188,7 @@ fn may_write(home: &Home, new: &NewModule, document: &Document) -> Result<Option
             Err(AddError::Exists { short: new.short.clone(), row: name })
         }
         None => match ours {
-            // Without a row ours is what an interrupted add or a removal left.
+            // A `module.json` of ours without a row is from an interrupted add or a removal.
             Ok(None | Some(true)) => Ok(None),
             Err(ModuleJsonError::File(error)) => Err(error.into()),
             Ok(Some(false)) | Err(ModuleJsonError::Bad { .. }) => {
@@ -227,7 +227,7 @@ fn choose_port(
 }
 
 fn row(port: u16, health: &str, dir: &Path) -> Result<Map<String, Value>, AddError> {
-    // No mount: what `add` runs serves its own root, and knows nothing of a path below a hub.
+    // No mount: the command serves its own root, and knows nothing of a path below a hub.
     let paths = json!([]);
     let fields = [
         ("port", port.into()),
@@ -263,7 +263,7 @@ fn module_json(new: &NewModule, port: u16, health: &str) -> Result<String, AddEr
     }
     file[ADDED_BY.0] = ADDED_BY.1.into();
     let text = format!("{file:#}\n");
-    // What could not be read back is not written.
+    // Checked: what could not be read back is not written.
     Manifest::parse(text.as_bytes())?;
     Ok(text)
 }
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_add_made_is_replaced_and_it_keeps_its_port() {
+    fn only_modules_of_add_are_replaced_and_keep_their_port() {
         let (dir, home) = home();
         let first = NewModule { port: Some(3000), ..new("web") };
         put(&home, &first).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_of_others_are_refused_by_name_and_bad_rows_hold_theirs_too() {
+    fn taken_ports_are_refused_by_name_and_ports_of_bad_rows_count() {
         let (_dir, home) = home();
         rows(&home, r#"{"services":[{"name":"bad","port":1948},{"port":1949}]}"#);
         let on = |port| put(&home, &NewModule { port: Some(port), ..new("web") }).unwrap_err().to_string();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_before_there_is_a_row() {
+    fn invalid_values_are_refused_before_a_row_is_written() {
         let (_dir, home) = home();
         for name in ["run", "services.json", "bin"] {
             assert!(matches!(put(&home, &new(name)), Err(AddError::Taken(_))), "{name}");

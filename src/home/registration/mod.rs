@@ -1,6 +1,6 @@
-//! `add` and `remove`: any command becomes a module, and back.
+//! `add` and `remove`: turn a command into a module, and undo it.
 //!
-//! The row is written last and removed first, so that a row never points at nothing.
+//! The row is written last and removed first, so that a row never points to missing files.
 
 mod add;
 mod remove;

@@ -1,4 +1,4 @@
-//! Takes a module back.
+//! Removes a module.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +15,11 @@ use crate::module::row::short_of;
 /// What [`remove`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
-    /// The row that is gone.
+    /// The row that was removed.
     pub row: String,
-    /// Files that are gone with it.
+    /// Files that were deleted with it.
     pub deleted: Vec<PathBuf>,
-    /// What is left of the module: `.env`, logs, a `module.json` of somebody else, its install directory.
+    /// Files of the module that stay: `.env`, logs, a `module.json` of another program, its install directory.
     pub kept: Vec<PathBuf>,
 }
 
@@ -29,16 +29,16 @@ pub enum RemoveError {
     /// services.json cannot be edited.
     #[error(transparent)]
     Services(#[from] ServicesError),
-    /// The row is gone, a file is not.
+    /// The row was removed, but a file was not.
     #[error("the row is removed, but not every file")]
     Files(#[source] FsError),
-    /// There is none.
+    /// No such module.
     #[error("services.json has no module `{0}`")]
     Unknown(String),
 }
 
-/// Takes a module back, by row name or short name: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and logs stay, unless `purge`.
-/// Whether it still runs is for the caller to look after.
+/// Removes a module by row name or short name: its row, and `module.json` if [`add`](super::add()) wrote it. `.env` and
+/// logs stay, unless `purge`. The caller stops the module.
 ///
 /// # Errors
 /// [`RemoveError`].
@@ -86,7 +86,7 @@ fn delete_files(home: &Home, short: &Short, purge: bool, deleted: &mut Vec<PathB
     Ok(())
 }
 
-/// The live log and its rotated files, nothing else that lies there.
+/// The current log and its rotated files, and no other file in the directory.
 fn logs(home: &Home, short: &Short) -> Result<Vec<PathBuf>, FsError> {
     let live = home.log_file(short);
     let (Some(dir), Some(name)) = (live.parent(), live.file_name()) else { return Ok(Vec::new()) };
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_becomes_a_module_and_goes_again() {
+    fn a_command_becomes_a_module_and_is_removed() {
         let (_dir, home) = home();
         let web = NewModule {
             health: Some("/up".to_owned()),
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(removed.deleted, [Home::manifest(&dir)]);
         assert_eq!(removed.kept, [home.env_file(&web.short)]);
         assert_eq!(services::read(&home).unwrap().rows, []);
-        // What is kept serves the next module of that name; purge leaves nothing.
+        // The kept files serve the next module with this name; purge leaves none.
         assert!(!put(&home, &web).unwrap().replaced);
         fs::make_dir(&dir.join("logs"), 0o700).unwrap();
         drop(fs::open_append(&home.log_file(&web.short)).unwrap());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_a_leftover_row_spares_the_files_of_the_live_one() {
+    fn removing_a_duplicate_row_keeps_the_files_of_the_other() {
         let (_dir, home) = home();
         rows(
             &home,
@@ -192,7 +192,7 @@ mod tests {
         assert!(fs::exists(&home.env_file(&scribe)));
         assert_eq!(take(&home, "scribe", true).row, "parachute-scribe");
         assert!(!fs::exists(&home.module(&scribe)));
-        // By its own name the other one goes, and the one of the plain name stays.
+        // Its row name removes the other row; the row with the plain name stays.
         rows(
             &home,
             r#"{"services":[{"name":"vault","port":1950,"paths":[],"health":"/","version":""},

@@ -22,17 +22,17 @@ fn a_copy_is_alike_and_replaces_nothing() {
     let at = |name: &str| dir.path().join(name);
     tree(&at("from"));
     across(&at("from"), &at("to")).unwrap();
-    assert_eq!(names(dir.path()), ["to"], "no litter");
+    assert_eq!(names(dir.path()), ["to"], "no temporary files");
     assert_eq!((fs::mode(&at("to/deep/er")), fs::mode(&at("to/deep/secret"))), (Some(0o500), Some(0o400)));
     assert_eq!(fs::read_link(&at("to/deep/up")).unwrap(), Path::new(".."));
-    // Killed between the new name and the end of the old one: the next run only takes the old one away.
+    // Killed between creating the new name and removing the old one: the next run only removes the old one.
     copy(&at("to"), &at("back"), None).unwrap();
     assert!(alike(&at("to"), &at("back")).unwrap());
     relocate(&at("to"), &at("back")).unwrap();
     assert_eq!(names(dir.path()), ["back"]);
-    // Already so.
+    // Already done.
     relocate(&at("to"), &at("back")).unwrap();
-    // Something else has the name: both stay, whatever it is.
+    // Another file has the name: both stay, of whatever kind.
     fs::put(&at("other"), 0o600, b"bytes").unwrap();
     symlink("/nowhere", at("link")).unwrap();
     for taken in ["other", "link"] {
@@ -46,7 +46,7 @@ fn a_copy_is_alike_and_replaces_nothing() {
 }
 
 #[test]
-fn what_changes_meanwhile_or_cannot_be_copied_stays() {
+fn changed_or_uncopiable_files_stay() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::make_dir(&at("from"), 0o700).unwrap();
@@ -58,7 +58,7 @@ fn what_changes_meanwhile_or_cannot_be_copied_stays() {
         )
     );
     assert_eq!(names(dir.path()), ["from"]);
-    // On one file system it goes as it is.
+    // Within one file system it is renamed.
     relocate(&at("from"), &at("to")).unwrap();
     assert_eq!(glimpse(&at("to/fifo")).unwrap().unwrap().kind, FileKind::Special);
     assert!(matches!(relocate(&at("none"), &at("none2")), Err(MoveError::File(error)) if error.is_absent()));
@@ -76,14 +76,14 @@ fn without_the_flag_nothing_is_replaced_either() {
     assert_eq!(place_plainly(&at("d"), &at("b")), Err(Errno::EXIST));
     place_plainly(&at("d"), &at("e")).unwrap();
     assert_eq!(names(dir.path()), ["b", "c", "e"]);
-    // Killed between link and unlink: two names of one file.
+    // Killed between link and unlink: one file has two names.
     std::fs::hard_link(at("c"), at("f")).unwrap();
     relocate(&at("c"), &at("f")).unwrap();
     assert_eq!(names(dir.path()), ["b", "e", "f"]);
 }
 
 #[test]
-fn litter_goes_and_the_last_of_its_kind_stays() {
+fn temporary_files_are_removed_and_the_last_copy_stays() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     tree(&at(".a.tmp-1-2"));

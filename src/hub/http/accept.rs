@@ -1,4 +1,4 @@
-//! Accepts connections and serves them, with a bound on everything a client can make the hub hold.
+//! Accepts connections and serves them, with a limit on everything that a client can make the hub hold.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,25 +20,25 @@ use tower_service::Service;
 use super::auth::Peer;
 use super::connection_limit::{ConnectionLimit, ConnectionPermit};
 
-/// Connections served at once on each listener. Beyond that the longest silent one makes room; while none is silent,
-/// more wait in the kernel's backlog.
+/// Connections served at once on each listener. Beyond that the one that has been idle longest is closed; while none is
+/// idle, more wait in the kernel's backlog.
 const CONNECTIONS: usize = 256;
 /// Request line and headers must arrive within this time; also the longest an idle connection is kept.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// Largest request head and read buffer, bytes.
 const BUFFER: usize = 16 * 1024;
-/// Whoever connects asks something within this long, on a busy machine too; a stop waits for it.
+/// A client sends its request within this time after connecting, even on a busy machine; a stop waits for it.
 const FIRST: Duration = Duration::from_secs(1);
-/// An ordered stop waits so long for connections that were accepted. More than `FIRST`: what was asked last is answered.
+/// A stop waits this long for accepted connections. More than `FIRST`, so that the last request is answered.
 const FAREWELL: Duration = Duration::from_millis(1500);
-/// After a failed accept (out of descriptors), the listener rests this long.
+/// Pause after a failed accept (out of descriptors).
 const REST: Duration = Duration::from_millis(100);
 
-/// Where connections come from.
+/// The source of connections.
 trait Door: Sync {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next one; `None`: somebody who is not let in.
+    /// The next connection; `None`: it was refused.
     fn accept(&self) -> impl Future<Output = io::Result<Option<(Self::Stream, Peer)>>> + Send;
 }
 
@@ -50,7 +50,7 @@ impl Door for Socket {
 
     async fn accept(&self) -> io::Result<Option<(UnixStream, Peer)>> {
         let (stream, _) = self.0.accept().await?;
-        // Dropping the stream is the answer: another user must not even learn what speaks here.
+        // Dropping the stream is the answer: another user must not even learn which program listens here.
         let known = stream.peer_cred().is_ok_and(|peer| peer.uid() == self.1 || peer.uid() == 0);
         Ok(known.then_some((stream, Peer::Socket)))
     }
@@ -63,13 +63,13 @@ impl Door for Tcp {
 
     async fn accept(&self) -> io::Result<Option<(TcpStream, Peer)>> {
         let (stream, addr) = self.0.accept().await?;
-        // Small answers must not wait for Nagle; a socket that refuses the option is still a socket.
+        // Small responses must not wait for Nagle; a socket that refuses the option is still usable.
         let _ = stream.set_nodelay(true);
         Ok(Some((stream, Peer::Tcp(addr))))
     }
 }
 
-/// Serves the control socket until `closing`. Peers of another user, root apart, are turned away.
+/// Serves the control socket until `closing`. Peers of other users, except root, are refused.
 pub async fn socket(listener: UnixListener, router: Router, uid: u32, closing: watch::Receiver<bool>) {
     serve(Socket(listener, uid), router, closing).await;
 }
@@ -89,7 +89,7 @@ async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<boo
         match accepted {
             Ok(Some((stream, peer))) => {
                 let permit = tokio::select! {
-                    // A stop that comes now is no reason to drop somebody for whom there is a place.
+                    // A stop at the same time is no reason to drop a connection for which there is room.
                     biased;
                     permit = limit.admit() => permit,
                     _ = closing.changed() => break,
@@ -100,7 +100,7 @@ async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<boo
             Err(_) => tokio::time::sleep(REST).await,
         }
     }
-    // Who was accepted gets the whole answer, unless it takes too long to fetch it: a stop is bounded.
+    // An accepted connection gets its complete response, unless the client reads too slowly: a stop has a time limit.
     let _ = tokio::time::timeout(FAREWELL, limit.gone()).await;
 }
 
@@ -116,7 +116,7 @@ fn connection(
     let activity = permit.activity();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let active = activity.begin_request();
-        // One is remembered if nobody waits yet.
+        // A notification is kept if no task waits yet.
         heard.notify_one();
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
@@ -135,14 +135,14 @@ fn connection(
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(serving, first);
-        // A client that breaks off or talks nonsense is its own problem; hyper has answered what could be answered.
+        // A client that disconnects or sends garbage has no claim to more; hyper has answered what it could.
         tokio::select! {
             _ = serving.as_mut() => return,
             () = permit.unwanted() => return,
             _ = closing.changed() => {}
         }
-        // hyper takes a connection on which nothing was asked yet for an idle one. Whoever has just connected has its
-        // request on the way, and would be cut off in the middle of it. Whoever connected long ago has had its time.
+        // hyper takes a connection without a request for an idle one. A new connection may have its
+        // request in transit, and would be cut off in the middle of it. An old connection has had its time.
         tokio::select! {
             _ = serving.as_mut() => return,
             () = asked.notified() => {}
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::sync::mutex::lock;
 
-    /// Lets one connection in, and the hub is told to stop at that very moment.
+    /// Accepts one connection while the hub is told to stop.
     struct LastConnection {
         stream: Mutex<Option<DuplexStream>>,
         close: watch::Sender<bool>,
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// What the last connection reads if it asks so long after it was accepted.
+    /// What the last connection reads if it sends its request this long after it was accepted.
     async fn answer(asks_after: Duration) -> String {
         let (mut client, server) = tokio::io::duplex(1024);
         let (close, closing) = watch::channel(false);
@@ -191,7 +191,7 @@ mod tests {
         let router = Router::new().route("/", axum::routing::get(|| async { "answer" }));
         let asking = async {
             tokio::time::sleep(asks_after).await;
-            // The door may be shut by now: then there is nothing to read.
+            // The listener may be closed by now: then there is nothing to read.
             let _ = client.write_all(b"GET / HTTP/1.1\r\nhost: hub\r\n\r\n").await;
             let mut text = String::new();
             client.read_to_string(&mut text).await.map(|_| text)
@@ -201,11 +201,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_came_in_when_the_hub_was_told_to_stop_is_answered() {
-        // Which of two ready branches runs is drawn by lot where nothing says which is first.
+    async fn a_connection_accepted_during_a_stop_is_answered() {
+        // Without an order, `select!` picks one of two ready branches at random.
         for _ in 0..50 {
             assert!(answer(Duration::from_millis(900)).await.ends_with("answer"));
         }
-        assert_eq!(answer(FIRST * 2).await, "", "a stop is bounded");
+        assert_eq!(answer(FIRST * 2).await, "", "a stop has a time limit");
     }
 }

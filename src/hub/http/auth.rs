@@ -1,9 +1,9 @@
-//! Who may ask what (design §5.1).
+//! Authorisation of requests.
 //!
-//! The socket lies in a 0700 directory and its peer's uid is checked when it connects: no token. On TCP the operator
-//! token is asked for. Without it only the public routes answer, and those only to a loopback peer that names a
-//! loopback host and carries no sign of a proxy: a page on another site, a neighbour on the network and a reverse
-//! proxy on this machine all look local otherwise.
+//! The socket is in a 0700 directory and its peer's uid is checked when it connects: no token. On TCP the operator
+//! token is required. Without it only the public routes answer, and those only to a loopback peer that names a
+//! loopback host and carries no sign of a proxy: otherwise a page on another site, a host on the network and a reverse
+//! proxy on this machine would all look local.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::hub::app::App;
 
 use super::error::Failure;
 
-/// Where a request came from. Every connection has one; set by `accept`.
+/// The source of a request. Every connection has one; set by `accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// The control socket, from this user or root.
@@ -25,7 +25,7 @@ pub enum Peer {
     Tcp(SocketAddr),
 }
 
-/// Headers that only a forwarder adds. Present counts, even when empty.
+/// Headers that only a proxy adds. Present counts, even when empty.
 const FORWARDED: [&str; 8] = [
     "forwarded",
     "x-forwarded-for",
@@ -44,11 +44,11 @@ pub enum Trust {
     Operator,
     /// The public routes.
     Public,
-    /// Nothing, because of this.
+    /// Nothing, for this reason.
     Nobody(&'static str),
 }
 
-/// Judges a request. Pure.
+/// Decides about a request. Pure.
 #[must_use]
 pub fn judge(peer: Peer, headers: &HeaderMap, expected: &str) -> Trust {
     let Peer::Tcp(addr) = peer else { return Trust::Operator };
@@ -79,14 +79,14 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 fn trust(parts: &Parts, app: &App) -> Trust {
-    // A connection without a peer cannot be: `accept` sets it. If it were, it is nobody.
+    // A connection always has a peer: `accept` sets it. Without one, the request may do nothing.
     match parts.extensions.get::<Peer>() {
         Some(peer) => judge(*peer, &parts.headers, &app.identity.token),
         None => Trust::Nobody("its origin is unknown"),
     }
 }
 
-/// In a handler's arguments: only the operator gets past.
+/// In a handler's arguments: requires the operator.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator;
 
@@ -105,7 +105,7 @@ impl FromRequestParts<App> for Operator {
     }
 }
 
-/// In a handler's arguments: anybody on this machine who shows no sign of speaking for another.
+/// In a handler's arguments: requires a client on this machine without a sign of a proxy.
 #[derive(Debug, Clone, Copy)]
 pub struct Local;
 
@@ -120,7 +120,7 @@ impl FromRequestParts<App> for Local {
     }
 }
 
-/// In a handler's arguments: only the control socket.
+/// In a handler's arguments: requires the control socket.
 #[derive(Debug, Clone, Copy)]
 pub struct OnSocket;
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_what() {
+    fn trust_of_each_kind_of_request() {
         let bearer = format!("Bearer {TOKEN}");
         let local = tcp("127.0.0.1:5000");
         type Row<'a> = (Peer, Vec<(&'static str, &'a str)>, &'static str);

@@ -1,5 +1,5 @@
-//! A bounded number of connections. When all are taken, the one that has been idle for longest is closed for the
-//! next, so that idle connections lock nobody out.
+//! A limited number of connections. When all are taken, the one that has been idle for longest is closed for the
+//! next, so that idle connections block no client.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::sync::mutex::lock;
 
-/// Who was asked to leave may have started to ask something: after so long the next one is asked.
+/// A connection that was asked to close may have started a request: after this time the next one is asked.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// How many connections one listener has at once.
@@ -25,12 +25,12 @@ pub struct ConnectionLimit {
 }
 
 impl ConnectionLimit {
-    /// So many at once.
+    /// At most this many at once.
     pub fn new(most: usize) -> Self {
         Self { most, slots: Arc::new(Semaphore::new(most)), idle: Arc::default() }
     }
 
-    /// A place for one more. Waits while everybody else is being served.
+    /// A permit for one more. Waits while all others are being served.
     pub async fn admit(&self) -> ConnectionPermit {
         loop {
             if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
@@ -55,15 +55,15 @@ impl ConnectionLimit {
         ConnectionPermit { activity: Arc::new(activity), _slot: slot }
     }
 
-    /// Until everybody has left.
+    /// Waits until all connections have ended.
     pub async fn gone(&self) {
         let all = u32::try_from(self.most).unwrap_or(u32::MAX);
-        // A semaphore that is never closed refuses nobody.
+        // The semaphore is never closed, so this does not fail.
         let _ = self.slots.acquire_many(all).await;
     }
 }
 
-/// One connection, for as long as it is served.
+/// One connection, while it is served.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     activity: Arc<Activity>,
@@ -71,12 +71,12 @@ pub struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// What its requests are counted on.
+    /// The counter of its requests.
     pub fn activity(&self) -> Arc<Activity> {
         Arc::clone(&self.activity)
     }
 
-    /// Until somebody else needs its place, and it asks for nothing.
+    /// Waits until another connection needs its place while it is idle.
     pub async fn unwanted(&self) {
         loop {
             self.activity.leave.notified().await;
@@ -98,14 +98,14 @@ impl Drop for ConnectionPermit {
 
 #[derive(Debug)]
 enum ActivityState {
-    /// Asks for nothing, since then.
+    /// Idle since then.
     Silent(u64),
-    /// So many requests of it are being answered.
+    /// This many of its requests are being answered.
     Asking(usize),
     Left,
 }
 
-/// What one connection does at the moment, for its requests.
+/// The activity of one connection, shared with its requests.
 #[derive(Debug)]
 pub struct Activity {
     idle: Arc<Mutex<IdleQueue<Arc<Notify>>>>,
@@ -114,7 +114,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// It asks for something, until what comes back is dropped.
+    /// Counts a request until the returned value is dropped.
     pub fn begin_request(self: &Arc<Self>) -> ActiveRequest {
         let mut state = lock(&self.state);
         match &mut *state {
@@ -129,7 +129,7 @@ impl Activity {
     }
 }
 
-/// A request that is not answered to its last byte yet.
+/// A request that is not completely answered yet.
 #[derive(Debug)]
 pub struct ActiveRequest(Arc<Activity>);
 
@@ -178,7 +178,7 @@ impl HttpBody for CountedBody {
     }
 }
 
-/// Those who say nothing, in the order in which they fell silent.
+/// The idle connections, in the order in which they became idle.
 #[derive(Debug)]
 struct IdleQueue<T> {
     next: u64,
@@ -192,19 +192,19 @@ impl<T> Default for IdleQueue<T> {
 }
 
 impl<T> IdleQueue<T> {
-    /// One more, by this number from now on.
+    /// Adds one, which is identified by the returned number.
     fn rest(&mut self, who: T) -> u64 {
         self.next += 1;
         self.since.insert(self.next, who);
         self.next
     }
 
-    /// It says something, or has left.
+    /// Removes one that has a request or has ended.
     fn speak(&mut self, since: u64) {
         self.since.remove(&since);
     }
 
-    /// Takes out who has been silent longest.
+    /// Removes the one that has been idle longest.
     fn longest(&mut self) -> Option<T> {
         self.since.pop_first().map(|(_, who)| who)
     }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_fell_silent_first_goes_first_and_who_speaks_stays() {
+    fn the_longest_idle_is_closed_first_and_an_active_one_stays() {
         let mut idle = IdleQueue::default();
         let [_, second, _] = ["first", "second", "third"].map(|who| idle.rest(who));
         assert_eq!(idle.longest(), Some("first"));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_house_makes_room_but_nobody_who_asks_is_sent_away() {
+    async fn a_full_limit_makes_room_but_closes_no_active_connection() {
         let limit = ConnectionLimit::new(2);
         let busy = limit.admit().await;
         let active = busy.activity().begin_request();
@@ -240,7 +240,7 @@ mod tests {
         let waits = tokio::time::timeout(Duration::from_secs(10), limit.admit()).await;
         assert!(waits.is_err(), "both are being served");
         drop(also.until_sent(Body::empty()));
-        // It is silent again, and the one who has been served longest is still there.
+        // It is idle again, and the one that has been served longest is still open.
         let (third, ()) = tokio::join!(limit.admit(), async {
             next.unwanted().await;
             drop(next);

@@ -1,4 +1,4 @@
-//! Every answer that is not 2xx: a code, a sentence, and what to type next.
+//! Every response that is not 2xx: a code, a sentence, and the next command.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::wire::ApiError;
 
-/// An error answer.
+/// An error response.
 #[derive(Debug, Clone)]
 pub struct Failure {
     status: StatusCode,
@@ -14,13 +14,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// An answer with this status, code and sentence.
+    /// A response with this status, code and sentence.
     pub fn new(status: StatusCode, error: &str, description: impl Into<String>) -> Self {
         let body = ApiError { error: error.to_owned(), error_description: description.into(), next: None };
         Self { status, body }
     }
 
-    /// The same with the next command.
+    /// Adds the next command.
     #[must_use]
     pub fn next(mut self, command: impl Into<String>) -> Self {
         self.body.next = Some(command.into());
@@ -34,7 +34,7 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "unknown_module", text).next("parachute status")
     }
 
-    /// 503: the hub is on its way out.
+    /// 503: the hub is stopping.
     #[must_use]
     pub fn shutting_down() -> Self {
         let text = "the hub is stopping: nothing is started any more";

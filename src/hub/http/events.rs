@@ -22,7 +22,7 @@ pub async fn events(_: Operator, State(app): State<App>) -> Response {
     let state = (app.supervisor.changes(), app.closing.clone(), true);
     let body = stream::unfold(state, |(mut changes, mut closing, first)| async move {
         if first {
-            // Something to read at once tells the client that it is connected before the first change.
+            // A first line shows the client that it is connected, before the first change.
             return Some((
                 Ok::<_, Infallible>(Bytes::from_static(b": connected\n\n")),
                 (changes, closing, false),

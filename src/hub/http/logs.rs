@@ -1,7 +1,7 @@
-//! A module's log: the last lines, a text stream as the contract has it, or server-sent events.
+//! A module's log: the last lines, a text stream as in the original, or server-sent events.
 //!
-//! The ring answers what it still has; more comes from the files. A follower that is too slow is told how many lines
-//! it missed (contract W-P4); it never slows a module.
+//! The ring provides recent lines; older ones come from the files. A follower that is too slow learns how many lines
+//! it missed; it never slows a module.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -32,11 +32,11 @@ use super::error::Failure;
 use super::events::{event, sse};
 use super::modules::{Name, member_to_read};
 
-/// Lines sent when nobody says how many.
+/// Lines sent if the request gives no number.
 const LINES: usize = 200;
-/// Most lines of one answer; more must be followed or read from the files.
+/// Most lines of one response; more must be followed or read from the files.
 const MOST: usize = 10_000;
-/// Most text of one answer, which is held several times over while it is made: the newest lines that fit.
+/// Most text of one response, which is held several times over while it is made: the newest lines that fit.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// `?n=…&since=…&follow=1&from=…`.
@@ -45,7 +45,7 @@ pub struct Wanted {
     n: Option<usize>,
     since: Option<String>,
     follow: Option<String>,
-    /// The next `seq` a client that comes back wants. `Last-Event-ID` means the one after it.
+    /// The next `seq` for a client that reconnects. `Last-Event-ID` means the one after it.
     from: Option<u64>,
 }
 
@@ -68,10 +68,10 @@ pub async fn logs(
     };
     let n = wanted.n.unwrap_or(LINES).min(MOST);
     if !matches!(wanted.follow.as_deref(), Some("1" | "true")) {
-        // Files of fifty MiB take a second, in which the thread that supervises would see no crash.
+        // Reading files of fifty MiB takes a second, in which the supervising thread would see no crash.
         let answer = move || last(&app, &short, &log, n, since).map(|reply| Json(reply).into_response());
         let answer = tokio::task::spawn_blocking(answer).await;
-        // A reading is neither cancelled nor does it panic; only a runtime that ends leaves it undone.
+        // The read is never cancelled and never panics; it fails only if the runtime ends.
         return answer.unwrap_or_else(|_| Err(Failure::shutting_down()));
     }
     let seen =
@@ -94,7 +94,7 @@ pub async fn logs(
     Ok((headers, body(follower, closing, move |followed| as_text(&short, followed))).into_response())
 }
 
-/// From the ring if it has all that is wanted, else from the files.
+/// From the ring if it has all requested lines, else from the files.
 fn last(
     app: &App,
     short: &Short,
@@ -111,7 +111,7 @@ fn last(
     };
     let entries: Vec<LogLine> = match ring.first() {
         Some(first) if whole && !reaches => {
-            // The ring has all of this hub; what an earlier one heard is in the files only.
+            // The ring has all lines of this hub; those of an earlier one are in the files only.
             let mut older = from_files(app, short, n, since)?;
             older.retain(|line| line.at < first.at);
             older.into_iter().chain(ring.iter().map(wire)).collect()
@@ -136,7 +136,7 @@ fn from_files(app: &App, short: &Short, n: usize, since: Option<Timestamp>) -> R
     newest(entries.map(|entry| entry.map(|entry| stored(&entry)).map_err(fail)), n, MOST_BYTES)
 }
 
-/// The last `n` of these lines, fewer if they have more than so many bytes.
+/// The last `n` of these lines, fewer if they have more than this many bytes.
 fn newest<E>(
     lines: impl Iterator<Item = Result<LogLine, E>>,
     n: usize,
@@ -183,7 +183,7 @@ fn stream_of(stream: Stream) -> WireStream {
     }
 }
 
-/// A body that goes on until the hub stops, the module is removed, or the client leaves.
+/// A body that continues until the hub stops, the module is removed, or the client disconnects.
 fn body(
     follower: Follower,
     closing: watch::Receiver<bool>,

@@ -13,7 +13,7 @@ use crate::hub::views;
 use super::auth::Operator;
 use super::error::Failure;
 
-/// The numbers of [`Status`], for a scraper.
+/// The numbers of [`Status`], for Prometheus.
 pub async fn metrics(_: Operator, State(app): State<App>) -> Result<Response, Failure> {
     let status = views::status(&app).await.ok_or_else(Failure::shutting_down)?;
     let text = render(&status);

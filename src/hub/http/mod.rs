@@ -1,4 +1,4 @@
-//! The control API over HTTP/1.1. One router for the socket and for TCP; what differs is who may ask.
+//! The control API over HTTP/1.1. One router for the socket and for TCP; they differ in who may send requests.
 
 pub mod accept;
 pub mod auth;

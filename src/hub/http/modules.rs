@@ -22,10 +22,10 @@ use crate::supervisor::supervisor::Member;
 use super::auth::{OnSocket, Operator};
 use super::error::Failure;
 
-/// A failure report larger than this is not ours.
+/// A larger failure report is not ours.
 const MAX_REPORT: u64 = 1024 * 1024;
 
-/// How long a failure report that is being written is waited for: its lines take 0.2 s at most, a busy disk longer.
+/// How long to wait for a failure report that is being written: its lines take 0.2 s at most, a busy disk longer.
 const WRITTEN: Duration = Duration::from_secs(5);
 
 /// The `<short>` of a path, decoded.
@@ -46,12 +46,12 @@ impl FromRequestParts<App> for Name {
     }
 }
 
-/// The module a request names, or why there is none.
+/// The module that a request names, or why there is none.
 pub fn member(app: &App, name: &str) -> Result<Member, Failure> {
     app.supervisor.find(name).ok_or_else(|| Failure::unknown_module(name))
 }
 
-/// A module of the known table that is simply not installed here.
+/// Whether a module is in the known table but not installed here.
 fn known_only(name: &str) -> bool {
     Short::new(name).is_ok_and(|short| known::by_short(short.as_str()).is_some())
 }
@@ -61,7 +61,7 @@ pub async fn status(_: Operator, State(app): State<App>) -> Result<Json<Status>,
     views::status(&app).await.map(Json).ok_or_else(Failure::shutting_down)
 }
 
-/// The contract's list, for every row.
+/// The original's list, for every row.
 pub async fn list(_: Operator, State(app): State<App>) -> Json<ModuleList> {
     Json(views::list(&app))
 }
@@ -105,7 +105,7 @@ pub async fn stop(_: Operator, State(app): State<App>, Name(name): Name) -> Resu
     }
 }
 
-/// Gives a module a new life and waits until it is ready or has failed.
+/// Restarts a module and waits until it is ready or has failed.
 pub async fn restart(
     _: Operator,
     State(app): State<App>,
@@ -124,7 +124,7 @@ pub async fn restart(
     }
 }
 
-/// 404: a known module without a row has never run here.
+/// 404: a known module without a row never ran here.
 pub fn not_supervised(name: &str) -> Failure {
     let text = format!("{name} has never run under this hub: services.json has no row for it");
     Failure::new(StatusCode::NOT_FOUND, "not_supervised", text).next("parachute status")
@@ -177,20 +177,20 @@ pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Resul
     Ok(Json(Why { module, failure }))
 }
 
-/// Reads services.json now and says what it found.
+/// Reads services.json now and returns what it found.
 pub async fn reload(_: Operator, State(app): State<App>) -> Json<serde_json::Value> {
     app.supervisor.reload().await;
     let problems = views::file_problems(&app);
     Json(serde_json::json!({ "modules": app.supervisor.members().len(), "problems": problems }))
 }
 
-/// Asks the hub itself to stop. The answer is sent before it does.
+/// Makes the hub itself stop. The response is sent before it does.
 pub async fn stop_hub(
     _: OnSocket,
     State(app): State<App>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), Failure> {
     app.stop.try_send(()).or_else(|error| match error {
-        // Somebody else asked a moment ago.
+        // Another client asked a moment ago.
         tokio::sync::mpsc::error::TrySendError::Full(()) => Ok(()),
         tokio::sync::mpsc::error::TrySendError::Closed(()) => Err(Failure::shutting_down()),
     })?;

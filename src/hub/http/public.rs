@@ -1,4 +1,4 @@
-//! What anybody on this machine may ask: does the hub live, are the modules ready.
+//! Routes for any client on this machine: whether the hub runs, and whether the modules are ready.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! A machine, or a place in it, that has a hub already which is not of whoever asks.
+//! A machine, or a scope, that already has a hub of another user or home.
 
 use super::*;
 use crate::install::facts::{Others, Twin};
@@ -12,7 +12,7 @@ fn person(uid: u32, name: &str) -> User {
     User { uid, gid: uid, name: name.to_owned(), home: format!("/home/{name}").into() }
 }
 
-/// The whole machine's manager, and nothing of ours.
+/// The system manager, and no files of ours.
 fn machine(person: &User) -> Facts {
     let mut facts = fresh();
     let dir = PathBuf::from("/etc/systemd/system");
@@ -27,7 +27,7 @@ fn machine(person: &User) -> Facts {
     facts
 }
 
-/// The same after `init` for alice, as carol meets it; her receipt is there or not.
+/// The same after `init` for alice, as seen by carol; with or without alice's receipt.
 fn alices(receipt: bool) -> Facts {
     let alice = machine(&person(1000, "alice"));
     let plan = plan(&alice, &Request::default()).unwrap();
@@ -49,9 +49,9 @@ fn alices(receipt: bool) -> Facts {
 }
 
 #[test]
-fn the_hub_of_another_person_is_named_and_kept() {
+fn another_users_hub_is_named_and_kept() {
     for receipt in [true, false] {
-        // To replace what was edited is not to replace what is another's.
+        // `--force` replaces an edited unit, but not another user's.
         for force in [true, false] {
             let refusal = plan(&alices(receipt), &Request { force, ..Request::default() }).unwrap_err();
             insta::allow_duplicates! {
@@ -67,7 +67,7 @@ fn the_hub_of_another_person_is_named_and_kept() {
 }
 
 #[test]
-fn another_home_of_the_same_person_is_named_and_kept() {
+fn another_home_of_the_same_user_is_named_and_kept() {
     let mut facts = alices(true);
     facts.person = person(1000, "alice");
     facts.home.root = "/srv/o p".into();
@@ -82,7 +82,7 @@ fn another_home_of_the_same_person_is_named_and_kept() {
 }
 
 #[test]
-fn a_take_over_says_who_stops_and_is_a_layer_of_its_own() {
+fn a_take_over_names_what_stops_and_is_its_own_layer() {
     for receipt in [true, false] {
         let request = Request { take_over: true, ..Request::default() };
         let taken = plan(&alices(receipt), &request).unwrap();
@@ -102,7 +102,7 @@ fn a_take_over_says_who_stops_and_is_a_layer_of_its_own() {
 }
 
 #[test]
-fn what_is_not_known_of_those_who_stop_is_not_made_up() {
+fn unknown_facts_about_the_replaced_hub_are_not_invented() {
     let others = |runs, modules: &[&str]| Others {
         owner: Owner { person: "alice".to_owned(), home: None },
         runs,
@@ -114,9 +114,9 @@ fn what_is_not_known_of_those_who_stop_is_not_made_up() {
     assert_eq!(others(false, &[]).ends(), "the hub of alice, which does not run now, is replaced");
 }
 
-/// A plan that another person has begun is theirs to end, whatever is asked for.
+/// A plan that another user has begun must be ended by that user, whatever is requested.
 #[test]
-fn the_broken_off_plan_of_another_is_left_to_them() {
+fn another_users_interrupted_plan_is_left_alone() {
     let mut facts = alices(true);
     facts.unfinished = Some("init".to_owned());
     facts.others.as_mut().unwrap().open = true;
@@ -128,9 +128,9 @@ fn the_broken_off_plan_of_another_is_left_to_them() {
     }
 }
 
-/// Beside the hub of another person there is room for one's own, on another port.
+/// A hub of one's own can run beside another user's, on another port.
 #[test]
-fn the_unit_of_another_person_is_a_twin_by_its_port_alone() {
+fn another_users_unit_conflicts_only_by_its_port() {
     let mut facts = fresh();
     facts.twins.push(Twin {
         path: "/etc/systemd/system/parachute-hub.service".into(),

@@ -8,7 +8,7 @@ use crate::logs::line::{Line, Stream};
 use crate::logs::pump::Pump;
 use crate::logs::ring::FollowFrom;
 
-/// Long enough that only a hang reaches it.
+/// Reached only if something hangs.
 const HANG: Duration = Duration::from_secs(20);
 
 struct World {
@@ -34,7 +34,7 @@ impl World {
         std::fs::read_to_string(self.dir.path().join(format!("{short}.log"))).unwrap()
     }
 
-    /// Everything stdout got until the end of the hub.
+    /// All output on stdout until the end of the hub.
     async fn end(&mut self) -> String {
         assert!(self.logs.shutdown(HANG).await, "flushed in time");
         let mut text = String::new();
@@ -57,7 +57,7 @@ fn texts(lines: &[Line]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_line_goes_three_ways_and_the_ring_outlives_a_restart() {
+async fn a_line_reaches_ring_file_and_stdout_and_the_ring_survives_a_restart() {
     let mut world = World::new();
     let log = world.module("vault");
     for run in ["first", "second"] {
@@ -78,7 +78,7 @@ async fn a_line_goes_three_ways_and_the_ring_outlives_a_restart() {
          [vault] second\n[vault] tail of second\n[supervisor] vault: ended second\n"
     );
     let mut stored: Vec<String> = world.file("vault").lines().map(|l| l[25..].to_owned()).collect();
-    // A note may reach the file a moment later than the lines after it: the time stamps tell.
+    // A note may reach the file slightly later than the lines after it: sort by time.
     stored.sort();
     assert_eq!(
         stored,
@@ -87,7 +87,7 @@ async fn a_line_goes_three_ways_and_the_ring_outlives_a_restart() {
 }
 
 #[tokio::test]
-async fn what_the_hub_says_is_kept_in_its_own_file_too() {
+async fn hub_lines_are_written_to_the_hubs_own_file_too() {
     let mut world = World::new();
     world.logs.hub_line("before it has a file");
     let limits = LogLimits { max_bytes: 400, keep: 2 };
@@ -124,7 +124,7 @@ async fn a_follower_gets_all_lines_and_then_the_end() {
         let Followed::Lines(lines) = follower.next().await else { panic!("lines expected") };
         got.extend(lines);
     }
-    // Still open when the hub stops: what the pipe holds is read, then the follower is told.
+    // Still open when the hub stops: the pipe is read to its end, then the follower is told.
     write!(err, "two").unwrap();
     let _ = world.end().await;
     while let Followed::Lines(lines) = follower.next().await {
@@ -137,7 +137,7 @@ async fn a_follower_gets_all_lines_and_then_the_end() {
 }
 
 #[tokio::test]
-async fn a_slow_follower_is_told_how_much_it_missed() {
+async fn a_slow_follower_learns_how_many_lines_it_missed() {
     let world = World::new();
     let log = world.module("vault");
     let mut follower = log.follow(FollowFrom::Tail(0));
@@ -175,7 +175,7 @@ async fn a_reader_that_stops_does_not_stop_the_modules() {
     assert_eq!(world.file("vault").lines().count(), 3_000, "the file has them all");
     assert!(!world.logs.shutdown(Duration::from_millis(50)).await, "a stop is bounded too");
 
-    // The reader comes back.
+    // The reader continues.
     let read = tokio::task::spawn_blocking(move || io::read_to_string(world.stdout));
     let text = read.await.unwrap().unwrap();
     let shown = text.lines().filter(|l| l.starts_with("[vault] x")).count();
@@ -184,7 +184,7 @@ async fn a_reader_that_stops_does_not_stop_the_modules() {
 }
 
 #[tokio::test]
-async fn lines_of_modules_never_interleave() {
+async fn lines_of_modules_are_never_mixed() {
     let mut world = World::new();
     let mut pumps = Vec::new();
     for short in ["a", "b"] {
@@ -192,7 +192,7 @@ async fn lines_of_modules_never_interleave() {
         pumps.push(pump);
         tokio::task::spawn_blocking(move || {
             for n in 0..200 {
-                // Torn writes on purpose.
+                // Split writes on purpose.
                 write!(out, "{short}{short}").unwrap();
                 writeln!(out, "{n}").unwrap();
             }
@@ -220,7 +220,7 @@ async fn a_forgotten_module_ends_its_followers() {
     let end = tokio::time::timeout(HANG, follower.next()).await;
     assert_eq!(end, Ok(Followed::Closed));
     drained(pump).await;
-    assert!(world.module("vault").tail(1).is_empty(), "opened again it is a new one");
+    assert!(world.module("vault").tail(1).is_empty(), "opened again, it is empty");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What waits for the hub's stdout, and what happens when its reader stops. Pure: the clock is an argument.
+//! The lines that wait for the hub's stdout, and what happens if its reader stops. Pure: the clock is an argument.
 //!
 //! ```text
 //! flowing ──full──► waiting (modules are held back) ──1 s without progress──► stalled (lines counted, not kept)
@@ -8,10 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Waiting bytes from which modules are held back. One batch more may be on top.
+/// Waiting bytes from which modules are held back. One more batch may be on top.
 pub(crate) const FULL: usize = 512 * 1024;
 
-/// Lines of the hub and the supervisor are kept up to so many bytes above [`FULL`]: neither of them can be held back.
+/// Lines of the hub and the supervisor are kept up to this many bytes above [`FULL`]: neither can be held back.
 const NOTES: usize = 64 * 1024;
 
 /// How long modules are held back when the reader of stdout has stopped.
@@ -27,15 +27,15 @@ pub(crate) struct Backlog {
 #[derive(Debug, PartialEq, Eq)]
 enum Flow {
     Flowing,
-    /// A batch was refused at this time, and nothing was written since.
+    /// A batch was refused at this time, and nothing has been written since.
     Waiting {
         since: Instant,
     },
-    /// The reader has stopped; this many lines were dropped since.
+    /// The reader has stopped; this many lines have been dropped since.
     Stalled {
         lost: u64,
     },
-    /// Stdout is gone for good: what comes is dropped.
+    /// Stdout is closed for good: new lines are dropped.
     Closed,
 }
 
@@ -43,9 +43,9 @@ enum Flow {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Admit {
-    /// Yes (it may still be counted instead of kept).
+    /// Yes (it may be counted instead of kept).
     Now,
-    /// Not before progress is made, or this time has come: ask again.
+    /// Not before there is progress, or before this time: ask again.
     NotBefore(Instant),
 }
 
@@ -68,7 +68,7 @@ impl Backlog {
         Admit::NotBefore(since + PATIENCE)
     }
 
-    /// Adds a batch of whole lines; `batch` is left empty, with some buffer. Call after [`Self::admit`].
+    /// Adds a batch of complete lines; `batch` is left empty, with some buffer. Call after [`Self::admit`].
     pub(crate) fn push(&mut self, batch: &mut Vec<u8>, lines: u64) {
         match &mut self.flow {
             Flow::Closed => {}
@@ -93,7 +93,7 @@ impl Backlog {
         }
     }
 
-    /// Gives everything that waits to the writer, and takes its empty buffer.
+    /// Moves all waiting bytes to the writer, and takes its empty buffer.
     pub(crate) fn take(&mut self, into: &mut Vec<u8>) {
         std::mem::swap(&mut self.bytes, into);
     }
@@ -102,7 +102,7 @@ impl Backlog {
         self.bytes.is_empty()
     }
 
-    /// The writer has written something.
+    /// The writer has written some bytes.
     pub(crate) fn progress(&mut self) {
         if let Flow::Stalled { lost: lost @ 1.. } = self.flow {
             let verb = if lost == 1 { "line was" } else { "lines were" };
@@ -114,7 +114,7 @@ impl Backlog {
         }
     }
 
-    /// Writing failed in a way that may pass (a full disk): no module is held back meanwhile.
+    /// Writing failed temporarily (a full disk): no module is held back meanwhile.
     pub(crate) fn failed(&mut self) {
         if matches!(self.flow, Flow::Flowing | Flow::Waiting { .. }) {
             self.flow = Flow::Stalled { lost: 0 };
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stops_holds_modules_back_for_a_second_only() {
+    fn a_reader_that_stops_holds_modules_back_for_one_second_only() {
         let (mut backlog, t) = (Backlog::new(), start());
         let half = || vec![b'x'; FULL / 2];
         for _ in 0..2 {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_disk_under_stdout_holds_no_module_back() {
+    fn a_failing_disk_under_stdout_blocks_no_module() {
         let (mut backlog, t) = (Backlog::new(), start());
         backlog.push(&mut vec![b'x'; FULL], 1);
         backlog.failed();

@@ -1,4 +1,4 @@
-//! Hosts as literals, and what is found on them.
+//! Hosts as literals, and the decision for each.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn no<T>(because: &str) -> Told<T> {
     Told::Unknown(because.to_owned())
 }
 
-/// A server: ann is logged in, her manager runs.
+/// A server: ann is logged in, and her manager runs.
 fn server() -> HostFacts {
     HostFacts {
         os: "linux".to_owned(),
@@ -59,7 +59,7 @@ fn not_booted() -> HostFacts {
     })
 }
 
-/// A laptop: ann sits before it.
+/// A laptop: ann is logged in at its screen.
 fn mac() -> HostFacts {
     let launchd = LaunchdFacts {
         launchctl: true,
@@ -85,7 +85,7 @@ fn with_launchd(change: impl FnOnce(&mut LaunchdFacts)) -> HostFacts {
 }
 
 #[test]
-fn every_host_has_its_manager_or_a_reason() {
+fn every_host_gets_a_manager_or_a_reason() {
     let root = |facts: HostFacts| HostFacts { uid: 0, name: Some("root".to_owned()), ..facts };
     let sudo = |facts: HostFacts| HostFacts { sudo_by: Some("ann".to_owned()), ..root(facts) };
     let silent_user = |systemd: &mut SystemdFacts| systemd.user = no("Failed to connect to bus: x");
@@ -161,14 +161,14 @@ fn every_host_has_its_manager_or_a_reason() {
                 why.next.as_deref().unwrap_or("-")
             ));
         }
-        // Whoever gets no manager is told why.
+        // Without a manager there is a reason.
         assert!(found.chosen.is_some() || !found.why_not.is_empty(), "{host}");
     }
     insta::assert_snapshot!(out);
 }
 
 #[test]
-fn units_go_where_the_manager_looks() {
+fn units_go_where_the_manager_searches() {
     let dir = |facts: &HostFacts| detect(facts).chosen.unwrap().dir().to_owned();
     assert_eq!(dir(&server()), Path::new("/home/ann/.config/systemd/user"));
     let elsewhere = |path: &str| {
@@ -177,7 +177,7 @@ fn units_go_where_the_manager_looks() {
             systemd.user = Told::Known(about);
         })
     };
-    // XDG_CONFIG_HOME of the manager, which need not be ours.
+    // XDG_CONFIG_HOME of the manager, which may differ from ours.
     assert_eq!(dir(&elsewhere("/home/ann/cfg/systemd/user")), Path::new("/home/ann/cfg/systemd/user"));
     assert_eq!(dir(&elsewhere("/etc/systemd/user")), Path::new("/home/ann/.config/systemd/user"));
     assert_eq!(dir(&HostFacts { uid: 0, ..server() }), Path::new("/etc/systemd/system"));
@@ -186,7 +186,7 @@ fn units_go_where_the_manager_looks() {
 }
 
 #[test]
-fn facts_are_read_back_as_they_were_written() {
+fn facts_survive_serialisation() {
     for facts in [server(), mac()] {
         assert_eq!(
             serde_json::from_str::<HostFacts>(&serde_json::to_string(&facts).unwrap()).unwrap(),

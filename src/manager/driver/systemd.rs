@@ -16,10 +16,10 @@ use crate::manager::systemd::{explain, parse, verbs};
 use crate::process::user;
 use crate::unit::name::UnitName;
 
-/// Where logind keeps who lingers: an empty file a name.
+/// logind's record of lingering users: an empty file per name.
 const LINGER: &str = "/var/lib/systemd/linger";
 
-/// Lines of the journal that are told with a failure.
+/// Journal lines that a failure includes.
 const LAST_WORDS: usize = 10;
 
 impl<R: Runner> Driver<R> {
@@ -47,7 +47,7 @@ impl<R: Runner> Driver<R> {
             Err(trouble) if operation.goal() != Goal::Gone && trouble.kind == FailureKind::Failed => {
                 Err(self.with_last_words(systemd, unit, begun, trouble).await)
             }
-            // Nothing but a look ever ends such an operation well.
+            // Only a check of the state ends such an operation with success.
             other => Ok(other?.as_ref().map(parse::state)),
         }
     }
@@ -81,7 +81,7 @@ impl<R: Runner> Driver<R> {
     ) -> Result<(), Trouble> {
         let invocation = verbs::set_enabled(systemd, unit, enabled);
         let output = self.run(&invocation).await?;
-        // `enable` writes links and succeeds even where no systemd runs; the manager's own word counts.
+        // `enable` writes links and succeeds even where no systemd runs; the manager's own state decides.
         let state = parse::state(&self.run(&verbs::show(systemd, unit)).await?);
         match state.enabled {
             Told::Known(now) if now == enabled => Ok(()),
@@ -96,7 +96,7 @@ impl<R: Runner> Driver<R> {
         if let Some(linger) = told.as_ref().ok().and_then(parse::linger) {
             return Told::Known(linger);
         }
-        // logind knows only who is logged in or lingers; the file is there before and after.
+        // logind knows only users who are logged in or linger; the file exists in all cases.
         if fs::exists(&Path::new(LINGER).join(user)) {
             return Told::Known(true);
         }
@@ -138,7 +138,7 @@ impl<R: Runner> Driver<R> {
         Ok(told)
     }
 
-    /// The cause, and what the unit said at the end. A journal that cannot be read takes nothing away from it.
+    /// The cause, and the unit's last lines. An unreadable journal does not hide the cause.
     async fn with_last_words(
         &self,
         systemd: &Systemd,
@@ -146,7 +146,7 @@ impl<R: Runner> Driver<R> {
         begun: Instant,
         mut trouble: Trouble,
     ) -> Trouble {
-        // What it said in an earlier life would mislead.
+        // Lines of an earlier run would mislead.
         let since = Some(begun.elapsed());
         let pages = verbs::Pages { lines: LAST_WORDS, since, form: verbs::Form::Bare };
         for line in self.journal(systemd, unit, pages).await.unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! Whole verbs against scripts, in virtual time: what is asked, in which order, and what is believed.
+//! Whole verbs against scripts, in virtual time: which commands run, in which order, and which result is accepted.
 
 use std::io;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const NOBODY: &str = "Failed to get user: User ID 4711 is not logged in or linge
 const JOB_FAILED: &str = "Job for parachute-hub.service failed because the control process exited with error code.\n\
     See \"systemctl --user status parachute-hub.service\" and so on for details.\n";
 
-/// The journal since so many seconds, or a page of it.
+/// The journal of the last seconds, or a page of it.
 fn journal(since: Option<u32>) -> String {
     let wanted = since.map_or("short-iso --lines=50".to_owned(), |s| format!("cat --lines=10 --since=-{s}s"));
     let uid = user::effective_uid();
@@ -38,7 +38,7 @@ fn driver(script: Script) -> Driver<Script> {
     Driver::new(Manager::Systemd(user()), script)
 }
 
-/// A look: `ActiveState`, and more properties.
+/// The output of `show`: `ActiveState`, and more properties.
 fn look(active: &str, more: &str) -> io::Result<Output> {
     says(&format!(
         "LoadState=loaded\nActiveState={active}\nSubState=x\nType=notify\nInvocationID=new\n{more}\n"
@@ -50,7 +50,7 @@ fn hub() -> UnitName {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_counts_anew_and_ends_when_it_is_seen_running() {
+async fn a_start_resets_the_counter_and_ends_when_it_runs() {
     let nothing_to_reset = "Failed to reset failed state of unit parachute-hub.service: Unit … not loaded.\n";
     let driver = driver(Script::new([
         (RESET, fails(1, nothing_to_reset)),
@@ -62,9 +62,9 @@ async fn a_start_counts_anew_and_ends_when_it_is_seen_running() {
     driver.runner.is_played();
 }
 
-/// While a hub is on its way up nothing serves, so what is known is not asked again.
+/// Until the hub is up nothing serves, so known facts are not queried again.
 #[tokio::test(start_paused = true)]
-async fn a_unit_that_was_never_started_has_nothing_to_forget() {
+async fn a_unit_that_was_never_started_needs_no_reset() {
     let driver = driver(Script::new([
         (SHOW, look("inactive", "InactiveExitTimestampMonotonic=0")),
         (START, says("")),
@@ -82,9 +82,9 @@ async fn a_unit_that_was_never_started_has_nothing_to_forget() {
     driver.runner.is_played();
 }
 
-/// systemd.socket(5): a socket cannot begin to listen for what runs already. A plan that is taken back meets that.
+/// systemd.socket(5): a socket cannot start while its service runs. A plan that is undone meets that.
 #[tokio::test(start_paused = true)]
-async fn a_socket_whose_service_runs_gets_room_and_the_service_runs_again() {
+async fn a_socket_whose_service_runs_stops_it_and_starts_it_again() {
     let of_socket = |line: &str| line.replace("parachute-hub.service", "parachute-hub.socket");
     let (reset, start, show) = (of_socket(RESET), of_socket(START), of_socket(SHOW));
     let words = of_socket(&journal(Some(1)))
@@ -109,7 +109,7 @@ async fn a_socket_whose_service_runs_gets_room_and_the_service_runs_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_failed_tells_why_with_the_last_words() {
+async fn a_failed_start_reports_the_last_lines() {
     let words = journal(Some(1));
     let driver = driver(Script::new([
         (RESET, says("")),
@@ -128,7 +128,7 @@ async fn a_start_that_failed_tells_why_with_the_last_words() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
+async fn a_start_reported_done_that_does_not_run_has_failed() {
     let words = journal(Some(1));
     let table = [
         (
@@ -151,9 +151,9 @@ async fn a_start_that_was_called_done_and_is_not_running_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_unit_that_cannot_be_started_is_not_one_whose_condition_fails() {
+async fn a_unit_that_cannot_be_started_is_told_from_a_failed_condition() {
     let words = journal(Some(1));
-    // ConditionResult is "no" as long as nobody asked (seen in the lab).
+    // ConditionResult is "no" until a start was tried (measured in the lab).
     let never = |name| {
         let Output { stdout, .. } = captured(name);
         says(&format!("{stdout}ConditionResult=no\n"))
@@ -179,7 +179,7 @@ async fn a_unit_that_cannot_be_started_is_not_one_whose_condition_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_whose_start_says_nothing_is_looked_at_twice() {
+async fn a_service_that_does_not_notify_is_checked_twice() {
     let simple = || look("active", "Type=simple");
     let crashed = look("failed", "Type=simple\nResult=exit-code\nExecMainCode=1\nExecMainStatus=203");
     let words = journal(Some(2));
@@ -198,7 +198,7 @@ async fn a_service_whose_start_says_nothing_is_looked_at_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_is_endless() {
+async fn every_wait_is_limited() {
     struct Stuck(&'static str);
     impl Runner for Stuck {
         async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
@@ -219,7 +219,7 @@ async fn no_wait_is_endless() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_when_nothing_is_left() {
+async fn a_stop_ends_when_no_process_is_left() {
     let waits = driver(Script::new([
         (STOP, says("")),
         (SHOW, look("deactivating", "MainPID=7")),
@@ -228,7 +228,7 @@ async fn a_stop_ends_when_nothing_is_left() {
     ]));
     assert_eq!(waits.stop(&hub()).await, Ok(()));
     waits.runner.is_played();
-    // Nothing to stop is stopped.
+    // A unit that does not exist counts as stopped.
     let absent = driver(Script::new([
         (STOP, fails(5, "Failed to stop x: Unit x not loaded.\n")),
         (SHOW, Ok(captured("not-found"))),
@@ -241,7 +241,7 @@ async fn a_stop_ends_when_nothing_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_must_give_another_life() {
+async fn a_restart_must_give_a_new_run() {
     let before = || look("active", "InvocationID=old");
     let ask = |after| {
         driver(Script::new([(SHOW, before()), (RESET, says("")), (RESTART, says("")), (SHOW, after)]))
@@ -287,7 +287,7 @@ async fn a_manager_that_does_not_answer_is_not_a_stopped_unit() {
 }
 
 #[tokio::test]
-async fn enabled_is_what_the_manager_says_and_not_an_exit_code() {
+async fn enabled_is_the_managers_state_and_not_an_exit_code() {
     let told = |enable, shown| async {
         let driver = driver(Script::new([(ENABLE, enable), (SHOW, shown)]));
         let done = driver.set_enabled(&hub(), true).await;
@@ -307,15 +307,15 @@ async fn enabled_is_what_the_manager_says_and_not_an_exit_code() {
 }
 
 #[tokio::test]
-async fn linger_is_asked_before_and_after_and_set_by_name() {
+async fn linger_is_checked_before_and_after_and_set_by_name() {
     let user = "no-such-user-here";
     let on = driver(Script::new([(LINGER, says("yes\n"))]));
-    assert_eq!(on.set_linger(user, true).await, Ok(()), "what is so already is not touched");
+    assert_eq!(on.set_linger(user, true).await, Ok(()), "nothing to change");
     let set =
         driver(Script::new([(LINGER, fails(1, NOBODY)), (SET_LINGER, says("")), (LINGER, says("yes\n"))]));
     assert_eq!(set.set_linger(user, true).await, Ok(()));
     set.runner.is_played();
-    // An error, and it is on all the same.
+    // An error, although linger is on.
     let odd =
         driver(Script::new([(LINGER, says("no\n")), (SET_LINGER, fails(1, "x\n")), (LINGER, says("yes\n"))]));
     assert_eq!(odd.set_linger(user, true).await, Ok(()));
@@ -345,7 +345,7 @@ async fn linger_is_yes_no_or_a_reason() {
 }
 
 #[tokio::test]
-async fn a_journal_that_cannot_be_read_says_so() {
+async fn an_unreadable_journal_is_reported() {
     let typed = journal(None);
     let logs = |answer| async {
         let driver = driver(Script::new([(&*typed, answer)]));
@@ -369,7 +369,7 @@ async fn every_line_of_the_checker_about_our_files_is_a_complaint() {
         driver.verify(&files).await.map_err(|error| error.kind)
     };
     assert_eq!(verify(says("")).await, Ok(vec![]));
-    // Measured: unknown keys are told with exit code 0.
+    // Measured: unknown keys are reported with exit code 0.
     let ours =
         "/u/parachute-hub.service:7: Unknown key 'StartLimitIntervalSec' in section [Service], ignoring.";
     let others = "/lib/systemd/system/x.service:3: Unit configured to use KillMode=none.";

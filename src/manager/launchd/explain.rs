@@ -1,15 +1,15 @@
-//! launchd's codes in words. `launchctl error N` prints launchd's own word for each; what they mean in practice is from
-//! a third party's measurements and has not been run on a Mac by us.
+//! launchd's codes as text. `launchctl error N` prints launchd's own text for each; the meaning in practice is from
+//! a third party's measurements and has not been tested by us on a Mac.
 
 use std::time::Duration;
 
 use crate::manager::explain::Cause;
 use crate::manager::invocation::{Invocation, Output};
 
-/// Something of an earlier life is still being torn down.
+/// The previous run is still being removed.
 const PASSES: Duration = Duration::from_millis(500);
 
-/// Why this invocation did not do what it should.
+/// Why this invocation failed.
 #[must_use]
 pub fn of(invocation: &Invocation, output: &Output) -> Cause {
     let Some(code) = output.code else {
@@ -65,7 +65,7 @@ fn code_of(code: i32) -> Cause {
     }
 }
 
-/// Whether the same may work a moment later.
+/// Whether a retry may succeed a moment later.
 #[must_use]
 pub fn passes(code: Option<i32>) -> bool {
     matches!(code, Some(5 | 17 | 36 | 37 | 124))
@@ -77,7 +77,7 @@ mod tests {
     use crate::manager::explain::Retry;
 
     #[test]
-    fn every_code_has_words_and_what_can_be_done_has_a_command() {
+    fn every_code_has_a_text_and_a_command_where_one_helps() {
         let invocation = Invocation::ask("launchctl", &["print", "gui/501/x"]);
         for code in [3, 5, 17, 36, 37, 64, 78, 110, 111, 112, 113, 119, 122, 124, 125, 133, 134, 155, 99] {
             let output = Output { code: Some(code), stderr: "Oops\n".to_owned(), ..Output::default() };

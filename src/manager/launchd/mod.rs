@@ -1,4 +1,4 @@
-//! launchd in words: what is typed to `launchctl`, what its answers mean, and how to wait for what it really did.
+//! launchd: the `launchctl` commands, the meaning of their output, and how to wait for their real effect.
 //!
 //! All of it is pure, and compiled and tested everywhere. It rests on launchctl(1), launchd.plist(5) and a third
 //! party's measurements on macOS 26; none of it has been run on a Mac by us.

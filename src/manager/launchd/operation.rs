@@ -1,7 +1,7 @@
-//! From a verb to its real outcome. Pure: see [`crate::manager::operation`].
+//! From a verb to its real effect. Pure: see [`crate::manager::operation`].
 //!
 //! ```text
-//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …    on its way out: wait, print, … (bounded)
+//!   start:    print ─running─► done       ─loaded─► kickstart ─► look …    being removed: wait, print, … (bounded)
 //!                   └113─► enable ─► bootstrap ─► look …            5, 17, 36, 37: wait, look, once more (bounded)
 //!   stop:     bootout ─► print until 113 (bounded): it returns before the job is gone
 //!   restart:  stop, then start: a label that is loaded keeps its old definition, silently
@@ -21,15 +21,15 @@ use crate::manager::operation::{Goal, Move, Operation};
 use crate::manager::state::{Active, Told};
 use crate::unit::name::UnitName;
 
-/// Between two looks.
+/// Pause between two checks.
 const LOOK: Duration = Duration::from_millis(250);
-/// A bootstrap that meets a teardown is tried again for so long.
+/// A bootstrap during a removal is retried for this long.
 const TRIES: Duration = Duration::from_secs(20);
-/// An old definition that is back so often is somebody else's doing.
+/// An old definition that is loaded again this often is loaded by another program.
 const OFTEN: u8 = 3;
-/// From a bootstrap or kickstart to a process.
+/// Longest time from a bootstrap or kickstart to a process.
 const SPAWN: Duration = Duration::from_secs(15);
-/// From a bootout to a job that is gone: above `ExitTimeOut` of our plist (45 s).
+/// Longest time from a bootout to a removed job: longer than `ExitTimeOut` of our plist (45 s).
 const GONE: Duration = Duration::from_secs(60);
 
 /// One verb on one job.
@@ -40,31 +40,31 @@ pub struct LaunchdOperation {
     plist: PathBuf,
     goal: Goal,
     at: At,
-    /// Starts of this job before our kickstart: what launchd says of an earlier run is no news of ours. `None`: it was
-    /// loaded anew, so there was none.
+    /// Starts of this job before our kickstart: launchd may still report an earlier run. `None`: it was
+    /// just loaded, so there was none.
     runs: Option<u32>,
-    /// How often an old definition was in the way and was taken out.
+    /// How often an old definition was loaded and was removed.
     taken_out: u8,
 }
 
 #[derive(Debug, Clone)]
 enum At {
     Begin,
-    /// Waiting for the look before a start.
+    /// Waiting for the check before a start.
     Before {
         since: Duration,
     },
-    /// Waiting for `bootout`; `then` the job is started again.
+    /// Waiting for `bootout`; `then` starts the job again.
     Leaving {
         since: Duration,
         then: bool,
     },
-    /// Waiting for the look whether it has gone.
+    /// Waiting for the check whether it is removed.
     Going {
         since: Duration,
         then: bool,
     },
-    /// Waiting for time to pass between two of those.
+    /// Waiting between two of those.
     GoingOn {
         since: Duration,
         then: bool,
@@ -77,7 +77,7 @@ enum At {
     Loading {
         since: Duration,
     },
-    /// Waiting before it is tried again, and for the look whether that is needed.
+    /// Waiting before the retry, and for the check whether it is needed.
     Retrying {
         since: Duration,
         cause: Cause,
@@ -90,22 +90,22 @@ enum At {
     Kicking {
         since: Duration,
     },
-    /// Waiting for time to pass, since it met a job that is on its way out.
+    /// Waiting, because the job is being removed.
     Rekicking {
         since: Duration,
     },
-    /// Waiting for a look whether it runs.
+    /// Waiting for a check whether it runs.
     Looking {
         since: Duration,
     },
-    /// Waiting for time to pass between two of those.
+    /// Waiting between two of those.
     Pausing {
         since: Duration,
     },
 }
 
 impl LaunchdOperation {
-    /// From where the job is to `goal`. `plist` is its file.
+    /// From the current state of the job to `goal`. `plist` is its file.
     #[must_use]
     pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
         Self {
@@ -145,7 +145,7 @@ impl LaunchdOperation {
         self.run(At::Loading { since }, bootstrap)
     }
 
-    /// An override would refuse the bootstrap, and `print` does not show it: taken back before each.
+    /// An override would refuse the bootstrap, and `print` does not show it: removed before each.
     fn enable(&mut self, since: Duration) -> Move {
         let enable = verbs::enable(&self.launchd, &self.unit);
         self.run(At::Enabling { since }, enable)
@@ -206,8 +206,8 @@ impl LaunchdOperation {
         self.wait(At::Retrying { since, cause })
     }
 
-    /// A look after a bootstrap that did not work. One that is loaded by now may be the old definition: it is taken
-    /// out, and loaded anew.
+    /// A check after a bootstrap that failed. A job that is loaded now may have the old definition: it is removed
+    /// and loaded again.
     fn meanwhile(&mut self, print: &Output, since: Duration, cause: Cause, elapsed: Duration) -> Move {
         if elapsed.saturating_sub(since) >= TRIES || self.taken_out >= OFTEN {
             return Move::Failed(cause);
@@ -230,7 +230,7 @@ impl LaunchdOperation {
         let ours = self.runs.is_none_or(|before| job.runs.is_some_and(|runs| runs > before));
         match job.active() {
             Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
-            // Also with code 0: a hub that a person must help ends so, or launchd would start it for ever.
+            // Also with code 0: a hub that needs the user's action exits so, or launchd would restart it for ever.
             Told::Known(Active::Idle | Active::Restarting) if ours && job.ended().is_some() => {
                 let how = job.ended().unwrap_or_default();
                 Move::Failed(
@@ -263,19 +263,19 @@ impl Operation for LaunchdOperation {
             },
             At::Before { since } => self.before(last, since, elapsed),
             At::Leaving { since, then } => match last.code {
-                // Not there, or on its way already: what counts is the look.
+                // Not loaded, or being removed already: the check decides.
                 Some(0 | 3 | 5 | 36 | 37 | NO_LABEL) => self.print(At::Going { since, then }),
                 _ => Move::Failed(explain::of(&verbs::bootout(&self.launchd, &self.unit), last)),
             },
             At::Going { since, then } => self.going(last, since, then, elapsed),
             At::GoingOn { since, then } => self.print(At::Going { since, then }),
-            // It may fail harmlessly; if it matters, the bootstrap says 119.
+            // It may fail harmlessly; if it matters, the bootstrap returns 119.
             At::Enabling { since } => self.load(since),
             At::Loading { since } => self.loaded(last, since, elapsed),
             At::Retrying { since, cause } => self.print(At::Meanwhile { since, cause }),
             At::Meanwhile { since, cause } => self.meanwhile(last, since, cause, elapsed),
             At::Kicking { .. } if last.ok() => self.print(At::Looking { since: elapsed }),
-            // Somebody has just booted it out.
+            // Another process has just booted it out.
             At::Kicking { since }
                 if (explain::passes(last.code) || matches!(last.code, Some(3 | NO_LABEL)))
                     && elapsed.saturating_sub(since) < TRIES =>

@@ -1,5 +1,5 @@
-//! Reads `launchctl print` and `print-disabled`. Tolerant on purpose: the text is no interface, so a line that is not
-//! there makes an answer unknown, never wrong.
+//! Parses `launchctl print` and `print-disabled`. Tolerant on purpose: the text is not an interface, so a missing line
+//! makes a value unknown, never wrong.
 
 use std::path::PathBuf;
 
@@ -9,30 +9,30 @@ use crate::manager::invocation::Output;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::unit::name::UnitName;
 
-/// `launchctl print`: the label is not in this domain. Never loaded, removed after a spawn that failed, or switched
-/// off by the person: launchd does not tell which.
+/// `launchctl print`: the label is not in this domain. Never loaded, removed after a failed spawn, or disabled
+/// by the user: launchd does not report which.
 pub const NO_LABEL: i32 = 113;
 
-/// What `launchctl print` says of a job.
+/// The output of `launchctl print` for a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Job {
     /// `running`, `not running`, `spawn scheduled`, …
     pub state: Option<String>,
     /// Main process.
     pub pid: Option<u32>,
-    /// Exit code of the last run; `None`: it has never ended, a signal ended it, or that is not said.
+    /// Exit code of the last run; `None`: it has never ended, a signal ended it, or it is not reported.
     pub last_exit: Option<i32>,
     /// The signal that ended the last run, in launchd's words: `Killed: 9`. Such a run has no exit code.
     pub last_signal: Option<String>,
     /// The plist it was loaded from.
     pub path: Option<PathBuf>,
-    /// The program it was loaded with: that of the plist as it was then.
+    /// The program it was loaded with: that of the plist at that time.
     pub program: Option<PathBuf>,
     /// Starts since it was loaded.
     pub runs: Option<u32>,
 }
 
-/// Reads the keys of the job itself. Those of the blocks within (`endpoints = {`, `environment = {`) are not its own.
+/// Reads the keys of the job itself, not those of nested blocks (`endpoints = {`, `environment = {`).
 #[must_use]
 pub fn job(text: &str) -> Job {
     let mut job = Job::default();
@@ -52,7 +52,7 @@ pub fn job(text: &str) -> Job {
                 "last exit code" => {
                     job.last_exit = value.split(':').next().and_then(|n| n.trim().parse().ok())
                 }
-                // In place of that line, not beside it (others' captures of macOS 14 to 26).
+                // In place of that line, not in addition (captures by others from macOS 14 to 26).
                 "last terminating signal" => job.last_signal = Some(value.to_owned()),
                 "path" => job.path = Some(value.into()),
                 "program" => job.program = Some(value.into()),
@@ -65,7 +65,7 @@ pub fn job(text: &str) -> Job {
 }
 
 impl Job {
-    /// What runs.
+    /// The state of the job.
     #[must_use]
     pub fn active(&self) -> Told<Active> {
         let Some(state) = &self.state else {
@@ -90,7 +90,7 @@ impl Job {
     }
 }
 
-/// Whether the person, or somebody for them, has disabled a label: `None` if the answer does not say.
+/// Whether a label is disabled: `None` if the output does not tell.
 #[must_use]
 pub fn is_disabled(output: &Output, label: &str) -> Option<bool> {
     if !output.ok() {
@@ -98,7 +98,7 @@ pub fn is_disabled(output: &Output, label: &str) -> Option<bool> {
     }
     let quoted = format!("\"{label}\"");
     let line = output.stdout.lines().map(str::trim).find_map(|line| line.strip_prefix(quoted.as_str()));
-    // A label that nobody ever enabled or disabled is not listed.
+    // A label that was never enabled or disabled is not listed.
     let Some(line) = line else { return Some(false) };
     match line.trim().trim_start_matches("=>").trim() {
         "disabled" | "true" => Some(true),
@@ -107,7 +107,7 @@ pub fn is_disabled(output: &Output, label: &str) -> Option<bool> {
     }
 }
 
-/// The state of a job, from `print` and `print-disabled`. `there`: its plist lies where it belongs.
+/// The state of a job, from `print` and `print-disabled`. `there`: its plist is in its place.
 #[must_use]
 pub fn state(
     print: &Output,
@@ -141,7 +141,7 @@ pub fn state(
         }
         Some(NO_LABEL) => {
             state.loaded = Told::Known(false);
-            // Whatever the reason: under this label nothing runs.
+            // For any reason: under this label nothing runs.
             state.active = Told::Known(Active::Stopped);
             if there {
                 state.file = Some(launchd.dir.join(format!("{}.plist", unit.label())));
@@ -157,10 +157,10 @@ pub fn state(
     state
 }
 
-/// Said of a plist that lies there and is not loaded.
+/// Text for a plist that exists and is not loaded.
 pub const NOT_LOADED: &str =
     "its plist is there and not loaded: stopped, or switched off in System Settings, General, Login Items";
-/// Said of one that is disabled.
+/// Text for one that is disabled.
 pub const DISABLED: &str = "its plist is there, and it is disabled by an override";
 
 #[cfg(test)]
@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(job("garbage").active().known(), None);
     }
 
-    /// A program that macOS kills before its first line (a bad signature) ends like that.
+    /// A program that macOS kills before its first instruction (a bad signature) ends like that.
     #[test]
-    fn a_run_that_a_signal_ended_has_no_exit_code_and_ended_badly() {
+    fn a_run_ended_by_a_signal_has_no_exit_code_and_failed() {
         let text = |state| format!("x = {{\n\tstate = {state}\n\tlast terminating signal = Killed: 9\n}}\n");
         let scheduled = read(&output(0, &text("spawn scheduled")), "", true);
         assert_eq!(scheduled.active, Told::Known(Active::Restarting));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_that_is_not_there_says_nothing_about_the_job() {
+    fn a_missing_domain_says_nothing_about_the_job() {
         for code in [112, 125, 1, 64] {
             let state = read(&output(code, ""), "", true);
             assert!(state.active.known().is_none() && state.loaded.known().is_none(), "{code}");
@@ -239,7 +239,7 @@ mod tests {
         let told = |label| is_disabled(&output(0, list), label);
         assert_eq!(told("computer.parachute.hub"), Some(true));
         assert_eq!((told("a.b"), told("c.d"), told("e.f")), (Some(true), Some(false), None));
-        assert_eq!(told("computer.parachute"), Some(false), "a label is not found by its beginning");
+        assert_eq!(told("computer.parachute"), Some(false), "a prefix of a label does not match");
         assert_eq!(is_disabled(&output(113, list), "a.b"), None);
         let state = read(&output(113, ""), list, true);
         assert_eq!((state.enabled, state.refused.as_deref()), (Told::Known(false), Some(DISABLED)));

@@ -1,7 +1,7 @@
-//! What is typed to launchd. The only place where its command lines are spelled.
+//! The commands for launchd. No other file writes its command lines.
 //!
-//! Never `load`, `unload`, `start` or `stop`: they are of the time before domains, and `load` returns 0 whatever
-//! happened (launchctl(1), LEGACY SUBCOMMANDS).
+//! Never `load`, `unload`, `start` or `stop`: they predate domains, and `load` always returns 0
+//! (launchctl(1), LEGACY SUBCOMMANDS).
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use crate::manager::backend::Launchd;
 use crate::manager::invocation::Invocation;
 use crate::unit::name::UnitName;
 
-/// `gui/501/computer.parachute.hub`: the label form. The path form fails when the file is gone.
+/// `gui/501/computer.parachute.hub`: the label form. The path form fails if the file is missing.
 #[must_use]
 pub fn target(launchd: &Launchd, unit: &UnitName) -> String {
     format!("{}/{}", launchd.domain.words(), unit.label())
 }
 
-/// `launchctl print`: what is known of a job. Its text is "not API in any sense at all": see [`super::parse`].
+/// `launchctl print`: the state of a job. Its text is "not API in any sense at all": see [`super::parse`].
 #[must_use]
 pub fn print(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::ask("launchctl", &["print", &target(launchd, unit)])
 }
 
-/// `launchctl print-disabled`: overrides, which outlive plists and reboots.
+/// `launchctl print-disabled`: overrides, which survive the plist and reboots.
 #[must_use]
 pub fn print_disabled(launchd: &Launchd) -> Invocation {
     Invocation::ask("launchctl", &["print-disabled", &launchd.domain.words()])
@@ -33,25 +33,25 @@ pub fn bootstrap(launchd: &Launchd, plist: &Path) -> Invocation {
     Invocation::change("launchctl", &["bootstrap", &launchd.domain.words()]).arg(plist)
 }
 
-/// `launchctl bootout`: begins to unload. It returns before the job is gone.
+/// `launchctl bootout`: starts to unload. It returns before the job is removed.
 #[must_use]
 pub fn bootout(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["bootout", &target(launchd, unit)])
 }
 
-/// `launchctl kickstart`: starts a loaded job that does not run. Without `-k`, which would kill one that does.
+/// `launchctl kickstart`: starts a loaded job that does not run. Without `-k`, which would kill a running one.
 #[must_use]
 pub fn kickstart(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["kickstart", &target(launchd, unit)])
 }
 
-/// `launchctl enable`: takes a disabling override back.
+/// `launchctl enable`: removes a disabling override.
 #[must_use]
 pub fn enable(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["enable", &target(launchd, unit)])
 }
 
-/// `launchctl disable`: an override that outlives the plist.
+/// `launchctl disable`: an override that survives the plist.
 #[must_use]
 pub fn disable(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["disable", &target(launchd, unit)])

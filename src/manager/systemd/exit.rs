@@ -1,17 +1,17 @@
-//! Exit codes that systemd itself gives to a process it could not start: systemd.exec(5), PROCESS EXIT CODES.
+//! Exit codes that systemd itself gives to a process that it could not start: systemd.exec(5), PROCESS EXIT CODES.
 
-/// One code: its name, what could not be done, and the keys of the unit that decide it.
+/// One code: its name, the step that failed, and the keys of the unit that control it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitCode {
     /// The number.
     pub code: i32,
     /// systemd's name for it.
     pub name: &'static str,
-    /// What could not be done.
+    /// The step that failed.
     pub what: &'static str,
 }
 
-/// What systemd means by an exit code from 200 on.
+/// systemd's meaning of an exit code from 200 on.
 #[must_use]
 pub fn of(code: i32) -> Option<ExitCode> {
     CODES.iter().find(|(number, ..)| *number == code).map(|&(code, name, what)| ExitCode { code, name, what })
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_ascend_and_lie_where_systemd_keeps_its_own() {
+    fn codes_are_sorted_and_in_systemds_range() {
         assert!(CODES.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(CODES.iter().all(|(code, ..)| (200..=245).contains(code)));
         assert_eq!(of(203).map(|code| code.name), Some("EXEC"));

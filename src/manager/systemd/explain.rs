@@ -1,4 +1,5 @@
-//! What systemd means: why a command was refused, why a unit ended. Its own words are kept where they tell more.
+//! The meaning of systemd's output: why a command was refused, why a unit ended. Its own text is kept where it adds
+//! facts.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::manager::state::{Active, Told, UnitState};
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
-/// Why there is nothing to read: the tool's own words.
+/// Why there is no output: the tool's own error text.
 #[must_use]
 pub fn no_answer(output: &Output) -> String {
     match (first_line(&output.stderr), output.code) {
@@ -21,7 +22,7 @@ pub fn no_answer(output: &Output) -> String {
     }
 }
 
-/// What a text of systemd's tools means. Ordered: the first that occurs counts.
+/// The meaning of a text of systemd's tools. Ordered: the first match counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     NotBooted,
@@ -41,14 +42,14 @@ enum Said {
 const SAYINGS: [(&str, Said); 22] = [
     ("has not been booted with systemd", Said::NotBooted),
     ("Host is down", Said::NotBooted),
-    // A manager's private socket refuses other users, root included.
+    // A user manager's private socket refuses other users, even root.
     ("connect to bus: Operation not permitted", Said::Elsewhere),
     ("connect to bus: Permission denied", Said::Elsewhere),
     ("connect to bus", Said::NoBus),
     ("scope bus", Said::NoBus),
     ("RuntimeDirectory path", Said::NoBus),
     ("create directory '/run/user/", Said::NoBus),
-    // Debian and others install polkit; where it was masked, nobody but root may do anything.
+    // Debian and others install polkit; if it is masked, only root has any rights.
     ("polkit.service is masked", Said::PolkitMasked),
     ("nteractive authentication required", Said::NeedsRoot),
     ("Access denied", Said::NeedsRoot),
@@ -69,13 +70,13 @@ fn said(stderr: &str) -> Option<Said> {
     SAYINGS.iter().find(|(text, _)| stderr.contains(text)).map(|(_, said)| *said)
 }
 
-/// Whether the manager was reached and simply does not know the unit: for `reset-failed` and `stop` that is no failure.
+/// Whether the manager was reached and does not know the unit: for `reset-failed` and `stop` that is not a failure.
 #[must_use]
 pub fn is_unknown_unit(output: &Output) -> bool {
     said(&output.stderr) == Some(Said::Unknown)
 }
 
-/// Why the checker could not look at any file; `None`: it did.
+/// Why the checker could not check any file; `None`: it did.
 #[must_use]
 pub fn cannot_check(systemd: &Systemd, output: &Output) -> Option<Cause> {
     match said(&output.stderr) {
@@ -141,7 +142,7 @@ fn masked(systemd: &Systemd, unit: &str, state: Option<&UnitState>) -> Cause {
         .hint(typed(systemd, "unmask", unit))
 }
 
-/// Why a unit does not run, as it stands after an attempt to start it.
+/// Why a unit does not run, from its state after an attempt to start it.
 #[must_use]
 pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     let name = unit.systemd();
@@ -160,7 +161,7 @@ pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
         (Told::Known(Active::Restarting), _) => {
             Cause { what: format!("{}; systemd keeps restarting it", cause.what), ..cause }
         }
-        // The limit stops an automatic restart with the result of the last run, not with start-limit-hit (measured).
+        // The limit ends an automatic restart with the result of the last run, not with start-limit-hit (measured).
         (Told::Known(Active::Failed), Some(restarts)) if restarts > 0 => {
             let times = if restarts == 1 { "once".to_owned() } else { format!("{restarts} times") };
             Cause { what: format!("{}; systemd restarted it {times} and stopped", cause.what), ..cause }
@@ -169,7 +170,7 @@ pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     }
 }
 
-/// Why `enable` or `disable` was accepted and is not so.
+/// Why `enable` or `disable` was accepted without effect.
 #[must_use]
 pub fn not_enabled(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     let name = unit.systemd();
@@ -215,7 +216,7 @@ fn result(state: &UnitState) -> (String, Retry) {
     }
 }
 
-/// How long memory may stay short.
+/// How long a shortage of memory may last.
 const MEMORY: Duration = Duration::from_secs(60);
 
 fn exit_code(code: i32) -> (String, Retry) {
@@ -223,7 +224,7 @@ fn exit_code(code: i32) -> (String, Retry) {
         return (format!("{} (exit code {code}, {})", systemd.what, systemd.name), Retry::Never);
     }
     match code {
-        // sysexits.h, EX_CONFIG: our word for "a person must act".
+        // sysexits.h, EX_CONFIG: our code for "a user must act".
         78 => ("it needs you to act first: its settings or its port (exit code 78)".to_owned(), Retry::Never),
         126 => ("its program cannot be run (exit code 126)".to_owned(), Retry::Never),
         127 => ("a program that it runs is not there (exit code 127)".to_owned(), Retry::Never),
@@ -236,7 +237,7 @@ fn signal(state: &UnitState) -> String {
     exit::signal(number).map_or_else(|| format!("signal {number}"), ToOwned::to_owned)
 }
 
-/// Why the linger of a person cannot be set.
+/// Why a user's linger cannot be set.
 #[must_use]
 pub fn linger(user: &str, on: bool, output: &Output) -> Cause {
     let verb = if on { "enable-linger" } else { "disable-linger" };
@@ -261,7 +262,8 @@ pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &Output) -> Ca
     let by_root = format!("sudo {}", journal(systemd, &unit.systemd()));
     let words = first_line(&output.stderr);
     match words {
-        // A journal in memory belongs to root and the group systemd-journal: systemd-journald.service(8), ACCESS CONTROL.
+        // A journal in memory belongs to root and the group systemd-journal: systemd-journald.service(8), ACCESS
+        // CONTROL.
         Some(words) if words.contains("insufficient permissions") => Cause::never(
             "this user may not read the journal: it is kept in memory only, or in the system's file",
         )
@@ -272,7 +274,7 @@ pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &Output) -> Ca
     }
 }
 
-/// The reason in a tool's text: of "Job for x failed because y." it is y.
+/// The reason in a tool's output: of "Job for x failed because y." it is y.
 fn said_words(invocation: &Invocation, output: &Output) -> String {
     let Some(line) = first_line(&output.stderr) else {
         return match output.code {
@@ -288,7 +290,7 @@ fn first_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
-/// As a person would type it.
+/// As typed in a shell.
 fn plainly(invocation: &Invocation) -> String {
     invocation.to_string().replace(" --no-ask-password", "")
 }
@@ -300,7 +302,7 @@ fn typed(systemd: &Systemd, verb: &str, unit: &str) -> String {
     }
 }
 
-/// What shows a person the state of a unit.
+/// The command that shows the state of a unit.
 #[must_use]
 pub fn status(systemd: &Systemd, unit: &UnitName) -> String {
     match systemd.scope {

@@ -1,4 +1,4 @@
-//! systemd: what is asked of it, what it answers, what its answers mean, and how long a verb is waited for. All pure.
+//! systemd: its commands, their output and its meaning, and how long to wait for a verb. All pure.
 
 pub mod exit;
 pub mod explain;

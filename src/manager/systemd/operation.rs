@@ -1,12 +1,12 @@
-//! From a verb to its real outcome: ask, then look until it is so, bounded.
+//! From a verb to its real effect: run it, then check until it is observed, with a limit.
 //!
 //! ```text
 //!   start:   (reset-failed →) start → look …         restart: look → reset-failed → restart → look …
 //!   stop:    stop → look …
 //! ```
 //!
-//! systemctl returns when the job is done, and its exit code is believed in one direction only: what is not seen
-//! afterwards did not happen. `Type=simple` is "started" when the fork worked, so it is looked at twice.
+//! systemctl returns when the job is done, and its exit code is trusted only for failures: an effect that is not
+//! observed afterwards did not happen. `Type=simple` is "started" when the fork worked, so it is checked twice.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::manager::operation::{Goal, Move, Operation};
 use crate::manager::state::{Active, Told};
 use crate::unit::name::{Part, UnitName};
 
-/// Between two looks.
+/// Pause between two checks.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long a process whose start says nothing must last to count as up. A program that cannot be run is found out
+/// How long a process without readiness notification must run to count as up. A program that cannot be run fails
 /// within milliseconds.
 const PROOF: Duration = Duration::from_secs(1);
-/// How long after its job a unit may take to be where the job left it.
+/// How long after its job a unit may take to reach the state.
 const SETTLE: Duration = Duration::from_secs(15);
 
 /// One verb on one unit.
@@ -32,7 +32,7 @@ pub struct SystemdOperation {
     systemd: Systemd,
     unit: UnitName,
     goal: Goal,
-    /// It was never started: there is no failure to forget.
+    /// It was never started: there is no failure to reset.
     untried: bool,
     at: At,
 }
@@ -40,7 +40,7 @@ pub struct SystemdOperation {
 #[derive(Debug, Clone)]
 enum At {
     Begin,
-    /// Waiting for the look before a restart.
+    /// Waiting for the check before a restart.
     Before,
     /// Waiting for reset-failed.
     Clearing {
@@ -51,39 +51,39 @@ enum At {
         life: Option<String>,
         invocation: Invocation,
     },
-    /// Waiting for a look after the verb.
+    /// Waiting for a check after the verb.
     Looking(Asked),
-    /// Waiting for time to pass.
+    /// Waiting between two checks.
     Pausing(Asked),
 }
 
 /// A verb that was run.
 #[derive(Debug, Clone)]
 struct Asked {
-    /// The unit's life before it.
+    /// The unit's run before it.
     life: Option<String>,
-    /// Why it did not work, if it did not.
+    /// Why it failed, if it did.
     refused: Option<Cause>,
     /// When it returned.
     at: Duration,
-    /// It was seen running once already.
+    /// It was already seen running once.
     seen: bool,
 }
 
 impl SystemdOperation {
-    /// From where the unit is to `goal`.
+    /// From the current state of the unit to `goal`.
     #[must_use]
     pub fn new(systemd: &Systemd, unit: &UnitName, goal: Goal) -> Self {
         Self { systemd: systemd.clone(), unit: unit.clone(), goal, untried: false, at: At::Begin }
     }
 
-    /// The same for a unit that was seen to be `untried`, or not.
+    /// Sets whether the unit is known to be `untried`.
     #[must_use]
     pub fn untried(self, untried: bool) -> Self {
         Self { untried, ..self }
     }
 
-    /// Where it leads.
+    /// The goal.
     #[must_use]
     pub fn goal(&self) -> Goal {
         self.goal
@@ -114,7 +114,7 @@ impl SystemdOperation {
         Move::Wait(wait)
     }
 
-    /// What a look after the verb means.
+    /// The meaning of a check after the verb.
     fn judge(&mut self, asked: Asked, output: &Output, elapsed: Duration) -> Move {
         let seen = parse::shown(output);
         let active = match &seen.state.active {
@@ -135,7 +135,7 @@ impl SystemdOperation {
         }
         match active {
             Active::Running => {
-                // The same life as before: the restart did not take place.
+                // The same run as before: the restart did not take place.
                 if self.goal == Goal::Restarted && asked.life.is_some() && asked.life == seen.life {
                     let cause =
                         asked.refused.unwrap_or_else(|| self.still("it runs as before", seen.state.pid));
@@ -152,7 +152,8 @@ impl SystemdOperation {
                 }
                 self.pause(asked, LOOK)
             }
-            // A unit that was never started says so too; only after a start that was called done it is the reason.
+            // A unit that was never started reports the same; it is the reason only after a start that was reported
+            // done.
             Active::Stopped if seen.held_back && asked.refused.is_none() => Move::Failed(
                 Cause::never("systemd did not start it: a condition of the unit does not hold (Condition…=)")
                     .hint(explain::status(&self.systemd, &self.unit)),
@@ -198,8 +199,8 @@ impl Operation for SystemdOperation {
                 let life = parse::shown(last).life;
                 self.clear(life)
             }
-            // It may fail harmlessly (a unit that was never loaded has nothing to reset); whatever else is wrong, the
-            // verb will say better.
+            // It may fail harmlessly (a unit that was never loaded has nothing to reset); other errors are reported
+            // better by the verb.
             At::Clearing { life } => self.ask(life),
             At::Asking { life, invocation } => {
                 let refused = (!last.ok()).then(|| explain::refused(&self.systemd, &invocation, last));

@@ -1,4 +1,4 @@
-//! What `systemctl show` answers. Its exit code says little; what counts is what stands there.
+//! Parses `systemctl show`. Its exit code says little; its properties count.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use super::explain;
 use crate::manager::invocation::Output;
 use crate::manager::state::{Active, Told, UnitState};
 
-/// One look at a unit.
+/// The parsed output for a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// Its state.
     pub state: UnitState,
     /// Its start job ends only when the service itself is up (`Type=` notify, forking, dbus, oneshot), so that
-    /// "running" is the service's word and not just a fork that worked.
+    /// "running" is confirmed by the service and not just a fork that worked.
     pub speaks: bool,
-    /// systemd did not start it, since a `Condition…=` did not hold. It calls that a success.
+    /// systemd did not start it, because a `Condition…=` failed. systemd reports that as a success.
     pub held_back: bool,
-    /// The number of this life, for telling one run from the next.
+    /// The id of this run, to tell one run from the next.
     pub life: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub fn state(output: &Output) -> UnitState {
     shown(output).state
 }
 
-/// The state of a unit, and what a wait needs to know besides.
+/// The state of a unit, and further values for a wait.
 #[must_use]
 pub fn shown(output: &Output) -> Shown {
     let keys = properties(&output.stdout);
@@ -111,7 +111,7 @@ fn active(active: &str, sub: &str) -> Told<Active> {
 fn enabled(load: &str, state: Option<&str>) -> Told<bool> {
     match state {
         Some("enabled" | "alias") => Told::Known(true),
-        // For this boot only; or there, and asked for by nothing.
+        // For this boot only; or it exists, and nothing starts it.
         Some(
             "enabled-runtime" | "linked" | "linked-runtime" | "static" | "indirect" | "disabled" | "masked"
             | "masked-runtime" | "generated" | "transient",
@@ -128,21 +128,21 @@ fn load_error(text: &str) -> String {
     sentence.unwrap_or(text).trim_end_matches('.').to_owned()
 }
 
-/// The manager itself.
+/// Facts about the manager itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// Version, first number.
     pub version: u32,
-    /// Where it looks for units, best first.
+    /// Its search path for units, best first.
     pub unit_path: Vec<PathBuf>,
-    /// Its word for how it is (`running`, `degraded`, `starting`, …).
+    /// Its own state (`running`, `degraded`, `starting`, …).
     pub state: String,
 }
 
-/// What a manager says about itself; else why it does not.
+/// Parses a manager's facts.
 ///
 /// # Errors
-/// The reason.
+/// The reason why there are none.
 pub fn about(output: &Output) -> Result<About, String> {
     let keys = properties(&output.stdout);
     let version = keys.get("Version").and_then(|text| version(text));
@@ -162,7 +162,7 @@ fn version(text: &str) -> Option<u32> {
     digits[..end].parse().ok()
 }
 
-/// Where a person's unit files go: the first directory of that manager that is below a home of theirs.
+/// The directory of a user's unit files: the first one in the manager's search path below a home of the user.
 #[must_use]
 pub fn unit_dir(about: &About, homes: &[&Path]) -> Option<PathBuf> {
     let below = |home: &&Path| {
@@ -171,7 +171,7 @@ pub fn unit_dir(about: &About, homes: &[&Path]) -> Option<PathBuf> {
     homes.iter().filter(|home| home.is_absolute()).find_map(below)
 }
 
-/// `Linger=` as `--value` prints it; `None` if the answer is none.
+/// `Linger=` as `--value` prints it; `None` if the output is neither yes nor no.
 #[must_use]
 pub fn linger(output: &Output) -> Option<bool> {
     match output.stdout.trim() {
@@ -181,14 +181,14 @@ pub fn linger(output: &Output) -> Option<bool> {
     }
 }
 
-/// Whether logind was reached and has nobody of that name logged in or lingering.
+/// Whether logind was reached and no user with that name is logged in or lingers.
 #[must_use]
 pub fn is_unknown_to_logind(output: &Output) -> bool {
     output.stderr.contains("not logged in or lingering")
 }
 
-/// What `systemd-analyze verify` has against these files. It reads what they depend on too; what it has against the
-/// files of others is not our matter.
+/// The messages of `systemd-analyze verify` about these files. It reads their dependencies too; messages about
+/// other files are dropped.
 #[must_use]
 pub fn complaints(output: &Output, files: &[PathBuf]) -> Vec<String> {
     let of_others = |line: &str| {
@@ -219,13 +219,13 @@ fn no_reason(output: &Output) -> String {
     )
 }
 
-/// Lines of `KEY=VALUE`. A value with line breaks has only its first line; none that we ask for has.
+/// Lines of `KEY=VALUE`. Only the first line of a value is kept; none that we request has more.
 fn properties(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter_map(|line| line.split_once('=')).collect()
 }
 
-/// Words as systemctl prints lists: apart by spaces, in double quotes where the shell would need them, and as `$'…'`
-/// where there are control characters (`shell_maybe_quote` in systemd's src/basic/escape.c).
+/// Words as systemctl prints lists: separated by spaces, in double quotes where the shell would need them, and as
+/// `$'…'` with control characters (`shell_maybe_quote` in systemd's src/basic/escape.c).
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
     let (mut out, mut chars) = (Vec::new(), text.chars().peekable());
@@ -264,7 +264,7 @@ mod tests {
     use crate::manager::systemd::testing::{answer, captured};
 
     #[test]
-    fn a_checker_that_fails_without_a_word_has_a_complaint_all_the_same() {
+    fn a_checker_that_fails_without_output_still_gives_a_message() {
         let said = |code: i32, stderr: &str| {
             let output = Output { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() };
             complaints(&output, &["/u/a.service".into()])
@@ -273,7 +273,7 @@ mod tests {
         for blank in ["", "\t \n", "\n\n"] {
             assert_eq!(said(1, blank), ["systemd-analyze ended with exit code 1"]);
         }
-        assert_eq!(said(1, " \n/u/b.service:1: bad\n"), ["/u/b.service:1: bad"], "the only reason there is");
+        assert_eq!(said(1, " \n/u/b.service:1: bad\n"), ["/u/b.service:1: bad"], "the only reason");
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_said() {
+    fn other_properties() {
         let running = state(&captured("running"));
         assert_eq!(running.says.as_deref(), Some("serving 3 modules"));
         assert_eq!(running.drop_ins, [Path::new("/home/lab/.config/systemd/user/m-ok.service.d/10 my.conf")]);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_for_a_state_has_its_meaning_and_others_have_none() {
+    fn every_known_state_word_has_a_meaning_and_others_are_unknown() {
         let told = |active: &str, sub: &str| {
             state(&answer(0, &format!("LoadState=loaded\nActiveState={active}\nSubState={sub}\n"), "")).active
         };
@@ -377,13 +377,13 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_tells_its_version_and_where_it_looks() {
+    fn the_managers_version_and_search_path() {
         let about = about(&captured("unit-path")).unwrap();
         assert_eq!((about.version, about.state.as_str()), (252, "running"));
         let dir = |homes: &[&str]| unit_dir(&about, &homes.iter().map(Path::new).collect::<Vec<_>>());
         let found = Some(PathBuf::from("/home/my op/.config/systemd/user"));
         assert_eq!(dir(&["/home/my op"]), found);
-        // $HOME is somewhere else; the manager keeps to the home that it was started with.
+        // $HOME is elsewhere; the manager uses the home it was started with.
         assert_eq!((dir(&["/tmp/x", "/home/my op"]), dir(&["/home/my"]), dir(&[""])), (found, None, None));
         let silent = super::about(&answer(1, "", "Failed to connect to bus: Host is down\n"));
         assert_eq!(silent.unwrap_err(), "Failed to connect to bus: Host is down");
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_read_as_they_are_printed() {
+    fn lists_are_parsed_as_printed() {
         let table: [(&str, &[&str]); 7] = [
             ("", &[]),
             ("/a /b", &["/a", "/b"]),

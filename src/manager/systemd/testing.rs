@@ -1,11 +1,11 @@
-//! What the tests of this folder share.
+//! Shared by the tests of this folder.
 #![expect(clippy::disallowed_methods, reason = "test: reads captured answers")]
 
 use crate::manager::backend::Systemd;
 use crate::manager::invocation::Output;
 use crate::unit::target::Scope;
 
-/// A person's manager.
+/// A user's manager.
 pub(crate) fn user() -> Systemd {
     Systemd {
         scope: Scope::User,
@@ -20,7 +20,7 @@ pub(crate) fn system() -> Systemd {
     Systemd { scope: Scope::System, runtime_dir: None, dir: "/etc/systemd/system".into(), version: 252 }
 }
 
-/// An answer.
+/// An output.
 pub(crate) fn answer(code: i32, stdout: &str, stderr: &str) -> Output {
     Output { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! What is typed to systemd. The only place where its command lines are spelled.
+//! The commands for systemd. No other file writes its command lines.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::manager::invocation::Invocation;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 
-/// What is asked about a unit. Unknown names are left out of the answer, so that old versions do no harm.
+/// The requested properties of a unit. Unknown names are left out of the output, so old versions work.
 const ASKED: [&str; 21] = [
     "LoadState",
     "LoadError",
@@ -60,13 +60,13 @@ pub fn set_enabled(systemd: &Systemd, unit: &UnitName, enabled: bool) -> Invocat
     change(systemd, if enabled { "enable" } else { "disable" }).arg(unit.systemd())
 }
 
-/// `systemctl reset-failed`: starts are counted anew (systemd.unit(5), StartLimitIntervalSec=).
+/// `systemctl reset-failed`: resets the start counter (systemd.unit(5), StartLimitIntervalSec=).
 #[must_use]
 pub fn reset_failed(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "reset-failed").arg(unit.systemd())
 }
 
-/// `systemctl start`: returns when the job is done; for `Type=notify` that is when the service says that it is ready.
+/// `systemctl start`: returns when the job is done; for `Type=notify` that is when the service reports readiness.
 #[must_use]
 pub fn start(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "start").arg(unit.systemd())
@@ -84,7 +84,7 @@ pub fn restart(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "restart").arg(unit.systemd())
 }
 
-/// `loginctl show-user`: whether the person's manager runs without a login.
+/// `loginctl show-user`: whether the user's manager runs without a login.
 #[must_use]
 pub fn linger(user: &str) -> Invocation {
     Invocation::ask("loginctl", &["show-user", user, "--property=Linger", "--value"])
@@ -97,7 +97,7 @@ pub fn set_linger(user: &str, on: bool) -> Invocation {
     Invocation::change("loginctl", &["--no-ask-password", verb, user])
 }
 
-/// How a journal entry is printed.
+/// The format of a journal entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Time, host, program, message.
@@ -106,22 +106,22 @@ pub enum Form {
     Bare,
 }
 
-/// What of a unit's journal is wanted.
+/// The part of a unit's journal to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pages {
-    /// The last lines, at most.
+    /// At most this many last lines.
     pub lines: usize,
-    /// No older than this; `None`: however old.
+    /// No older than this; `None`: any age.
     pub since: Option<Duration>,
-    /// How a line is printed.
+    /// The format of a line.
     pub form: Form,
 }
 
-/// The last lines of a unit in the journal, as the person of `uid` may read it.
+/// The last lines of a unit in the journal, as the user `uid` may read it.
 ///
-/// These are the matches of `--unit` and `--user-unit` (journalctl(1)), and one more: the last words of a program that
-/// dies at once may lack their unit's name (measured: 2 of 30), but never the program's. `--user -u` would read only
-/// the person's own journal file, which often is not there (systemd#7772).
+/// These are the matches of `--unit` and `--user-unit` (journalctl(1)), and one more: the last lines of a program that
+/// exits at once may lack the name of their unit (measured: 2 of 30), but never the program's. `--user -u` would read
+/// only the user's own journal file, which often does not exist (systemd#7772).
 #[must_use]
 pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> Invocation {
     let form = match pages.form {
@@ -135,7 +135,7 @@ pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> In
         Some(since) => ask.arg(format!("--since=-{}s", since.as_secs() + 1)),
         None => ask,
     };
-    // What every unit of ours is called in the journal, see the templates.
+    // The identifier of every unit of ours in the journal, see the templates.
     let (unit, program) = (unit.systemd(), format!("SYSLOG_IDENTIFIER=parachute-{}", unit.plain()));
     match systemd.scope {
         Scope::System => ask
@@ -153,8 +153,8 @@ pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> In
     }
 }
 
-/// `systemd-analyze verify`: what systemd has to say about unit files. Its exit code is 0 with warnings; only silence
-/// is consent.
+/// `systemd-analyze verify`: systemd's messages about unit files. Its exit code is 0 with warnings; a file is valid
+/// only if there is no output.
 #[must_use]
 pub fn verify(systemd: &Systemd, files: &[PathBuf]) -> Invocation {
     let ask = Invocation::ask("systemd-analyze", &[]);
@@ -186,7 +186,7 @@ mod tests {
     use crate::manager::systemd::testing::{system, user};
 
     #[test]
-    fn what_is_typed() {
+    fn command_lines() {
         let (hub, user, system) = (UnitName::hub(), user(), system());
         let bare = Pages { lines: 20, since: Some(Duration::from_millis(1500)), form: Form::Bare };
         let dated = Pages { lines: 20, since: None, form: Form::Dated };
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn each_run_for_a_person_says_where_their_manager_is() {
+    fn commands_for_a_user_manager_set_its_runtime_directory() {
         let (hub, user, system) = (UnitName::hub(), user(), system());
         let for_user = [
             show(&user, &hub),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changes_the_machine_says_so() {
+    fn only_changing_commands_are_marked_as_such() {
         let (hub, user) = (UnitName::hub(), user());
         assert!([reload(&user), start(&user, &hub), set_linger("ann", false)].iter().all(|i| i.changes));
         let asks = [show(&user, &hub), manager(&user), linger("ann"), verify(&user, &[])];

@@ -19,9 +19,9 @@ fn shown(moves: &[Move]) -> String {
     moves.iter().map(|step| format!("{} > {}\n", step.from.display(), step.to.display())).collect()
 }
 
-/// Acceptance 49: every name of the contract, and names that only look like one.
+/// Every known name, and names that only look like one.
 #[test]
-fn what_each_name_is() {
+fn labels_of_all_names() {
     use Kind::{Dir, File, Link, Special};
     use Label::{LiveDb, Safe, Unknown};
     let rows: &[(&str, Kind, Option<Label>)] = &[
@@ -68,13 +68,13 @@ fn what_each_name_is() {
     }
     let odd = |bytes: &[u8]| label(&OsString::from_vec(bytes.to_vec()), File, Some(&modules()));
     assert_eq!((odd(b"daily.db-\xff"), odd(b".\xff"), odd(b"\xff")), (Some(Unknown), None, Some(Unknown)));
-    // Rows that cannot be read: any directory may be a module's.
+    // If the rows cannot be read, any directory may be a module's.
     assert_eq!(label(OsStr::new("logs"), Dir, None), Some(Unknown));
     assert_eq!(label(OsStr::new("daily.db"), File, None), Some(LiveDb));
 }
 
 #[test]
-fn what_can_be_moved_comes_first_each_by_name() {
+fn movable_files_come_first_sorted_by_name() {
     let mut all = vec![
         left("zz", Label::Unknown),
         left("logs", Label::Safe),
@@ -88,7 +88,7 @@ fn what_can_be_moved_comes_first_each_by_name() {
 }
 
 #[test]
-fn a_database_goes_whole_and_a_taken_name_gets_a_number() {
+fn a_database_is_moved_as_a_set_and_a_taken_name_gets_a_number() {
     let (root, to) = (Path::new("/h"), dir(Path::new("/h"), "2026-03-01"));
     let all = [
         left("daily.db", Label::LiveDb),
@@ -120,7 +120,7 @@ fn a_database_goes_whole_and_a_taken_name_gets_a_number() {
 }
 
 #[test]
-fn what_comes_back_and_what_stays() {
+fn restored_and_kept_files() {
     let (root, from) = (Path::new("/h"), dir(Path::new("/h"), "2026-03-01"));
     let inside = |all: &[(&str, Kind)]| -> Vec<(OsString, Kind)> {
         all.iter().map(|(name, kind)| (OsString::from(name), *kind)).collect()
@@ -147,7 +147,7 @@ fn what_comes_back_and_what_stays() {
 }
 
 #[test]
-fn a_database_never_comes_to_lie_beside_the_log_of_another() {
+fn a_database_is_never_placed_beside_the_log_of_another() {
     let (root, to) = (Path::new("/h"), dir(Path::new("/h"), "2026-03-01"));
     // Today's database has no log of its own; an earlier one left its in the archive.
     let moves = away(root, &to, &[left("daily.db", Label::LiveDb)], &names(&["daily.db-wal"]));

@@ -12,7 +12,7 @@ use crate::unit::name::UnitName;
 
 const HOME: &str = "/home/op/.parachute";
 
-/// The pids of the original's own trial: hub 13 in the group of a shell, vault 26, scribe 44, and a wrapper 52 whose
+/// The pids of a real home of the original: hub 13 in the group of a shell, vault 26, scribe 44, and a wrapper 52 whose
 /// child 53 listens.
 struct Scene(Legacy);
 
@@ -33,7 +33,7 @@ fn role(name: &str, port: u16, start: Option<(&str, &str)>) -> Role {
     Role { name: name.to_owned(), ports: vec![port], log: log_of(name), start, grace_ms: 5000 }
 }
 
-/// A process as the older program started it: leader of its session, output to its log.
+/// A process as the original started it: leader of its session, output to its log.
 fn seen(pid: u32, log: Option<&str>, command: &str, cwd: &str) -> Seen {
     let stream = log.map(|name| Stream { path: log_of(name), append: true, deleted: false });
     Seen {
@@ -147,7 +147,7 @@ fn names(stopped: &[(String, u32)]) -> Vec<&str> {
 }
 
 #[test]
-fn a_whole_detached_home() {
+fn a_complete_detached_home() {
     let scene = Scene::new();
     let all = [("hub", 13), ("vault", 26), ("scribe", 44), ("wrapper", 52)];
     assert_eq!(scene.stopped(), all.map(|(name, pid)| (name.to_owned(), pid)));
@@ -184,13 +184,13 @@ fn a_whole_detached_home() {
     insta::assert_snapshot!(wrapper.line(), @"wrapper: pid 52, port 1951, /usr/bin/bash start.sh (its pidfile names it, its output goes to its log, it runs its start command, it works in its directory)");
 }
 
-/// Each of these is somebody's: none is ever stopped (lessons DA1 to DA3, A5, P-C2, P-C3, P-C9).
+/// Each of these belongs to another user or program: none is ever stopped.
 #[test]
-fn innocents() {
+fn foreign_processes_are_not_stopped() {
     let garbage =
         [Garbage::Recycled, Garbage::OtherBoot, Garbage::Reserved("1".into()), Garbage::Junk("x".into())];
     for why in garbage {
-        // vault's process is gone; its pidfile names somebody who has the number now, or nobody.
+        // vault's process has ended; its pidfile names a process that reused the pid, or none.
         let mut scene = Scene::new();
         scene.forget(26);
         scene.0.ports.retain(|port| port.of != "vault");
@@ -198,7 +198,7 @@ fn innocents() {
         scene.add(seen(27, None, "vim notes.txt", "/home/op"));
         assert_eq!(names(&scene.stopped()), ["hub", "scribe", "wrapper"]);
     }
-    // A recycled number in a file that somebody touched: it is named, and nothing else speaks for it.
+    // A reused pid in a touched file: it is named, and there is no other clue.
     let mut scene = Scene::new();
     scene.forget(26);
     scene.0.ports.retain(|port| port.of != "vault");
@@ -208,7 +208,7 @@ fn innocents() {
     let notes: Vec<String> = scene.plan().unwrap().notes.into_iter().map(|note| note.text).collect();
     assert!(notes.iter().any(|note| note.contains("pid 27 (-bash) is left alone")), "{notes:?}");
 
-    // An editor with the log open, a look-alike elsewhere, somebody who appends to the log by hand.
+    // An editor with the log open, a similar process elsewhere, a user's process that appends to the log.
     let mut scene = Scene::new();
     let mut editor = seen(70, None, "vim vault.log", "/home/op/.parachute/vault/logs");
     editor.streams = [None, Some(Stream { path: "/dev/pts/1".into(), append: false, deleted: false }), None];
@@ -218,7 +218,7 @@ fn innocents() {
     assert_eq!(names(&scene.stopped()), ["hub", "vault", "scribe", "wrapper"]);
     assert_eq!(scene.stopped()[1].1, 26);
 
-    // Another user's, another home's, one that is supervised, and we ourselves: whatever else speaks for it.
+    // Another user's, another home's, a supervised one, and this process: never stopped, with any clues.
     let changes: [fn(&mut Seen); 4] = [
         |seen| seen.uid = 1001,
         |seen| seen.home = Some("/home/op/other".into()),
@@ -232,9 +232,9 @@ fn innocents() {
     }
 }
 
-/// A stranger on any declared port, the hub's own included, stops everything before anything is stopped.
+/// A foreign process on any declared port, the hub's own included, refuses the plan before anything is stopped.
 #[test]
-fn strangers_on_ports() {
+fn foreign_processes_on_declared_ports_refuse_the_plan() {
     for (of, port) in [("hub", 1939), ("vault", 1940)] {
         let mut scene = Scene::new();
         scene.add(seen(80, None, "python3 -m http.server --directory /srv/parachute-site", "/srv"));
@@ -243,41 +243,41 @@ fn strangers_on_ports() {
         assert!(said.contains(&format!("port {port} of {of} is held by")), "{said}");
         assert!(!scene.stopped().iter().any(|(_, pid)| *pid == 80));
     }
-    // Where the older hub once was, and no hub will be, anybody may listen.
+    // On a port of the detached hub that the new hub will not use, any process may listen.
     let mut scene = Scene::new();
     scene.add(seen(80, None, "python3 -m http.server", "/srv"));
     scene.listen("hub", 2939, 80);
     assert!(scene.plan().is_ok() && !scene.stopped().iter().any(|(_, pid)| *pid == 80));
-    // Where the hub will be according to its settings, nobody of the older model is: who listens there is in its way.
+    // The hub's configured port is not used by the detached model: a process that listens there is in the way.
     let mut facts = fresh();
     facts.settings.port = 2000;
     facts.holder = Some(PortHolder { occupant: stranger(1939, Some(80), "nginx"), ours: false });
     let refused = plan(&Scene::new().0, &facts, &Request::default()).unwrap_err().to_string();
     assert!(refused.contains("port 2000"), "{refused}");
-    // One whose process cannot be seen.
+    // A holder that cannot be seen.
     let mut scene = Scene::new();
     scene.0.ports[1].holders.clear();
     assert!(scene.refused().starts_with("port 1940 of vault"));
-    // The sibling's daemon on the wrong port goes as the sibling.
+    // A sibling's daemon on the wrong port is stopped as the sibling.
     let mut scene = Scene::new();
     scene.listen("scribe", 1943, 26);
     assert_eq!(names(&scene.stopped()), ["hub", "vault", "scribe", "wrapper"]);
     assert!(scene.plan().is_ok());
 }
 
-/// Lesson DA10: a grandchild whose wrapper and pidfile are lost is ours all the same.
+/// A grandchild whose wrapper and pidfile are lost is ours all the same.
 #[test]
-fn orphans() {
+fn orphans_are_found() {
     let mut scene = Scene::new();
     scene.forget(52);
     scene.0.pidfiles.retain(|pidfile| pidfile.of != "wrapper");
     scene.at(53).above = vec![1];
     assert_eq!(scene.stopped().last().unwrap(), &("wrapper".to_owned(), 53));
     assert_eq!(findings(&scene.0).daemons.last().unwrap().number, None);
-    // The pidfile still names the dead leader: its group is the daemon's.
+    // The pidfile still names the leader that has ended: its group is the daemon's.
     scene.0.pidfiles.push(pidfile("wrapper", 52, Worth::Garbage { why: Garbage::Dead }));
     assert_eq!(findings(&scene.0).daemons.last().unwrap().number, Some(52));
-    // A wrapper without a pidfile, known by what it started.
+    // A wrapper without a pidfile, recognised by its child.
     let mut scene = Scene::new();
     scene.0.pidfiles.retain(|pidfile| pidfile.of != "wrapper");
     scene.at(52).argv = None;
@@ -285,23 +285,23 @@ fn orphans() {
 }
 
 #[test]
-fn no_module_list_no_cutover() {
+fn without_a_valid_module_list_there_is_no_cutover() {
     let mut scene = Scene::new();
     scene.0.broken = Some("services.json is cut off".to_owned());
     assert_eq!(scene.refused(), "the list of modules is unknown: services.json is cut off");
 }
 
 #[test]
-fn from_inside_of_a_daemon_nothing_is_stopped() {
+fn a_command_started_by_a_daemon_stops_nothing() {
     let mut scene = Scene::new();
     scene.at(26).ourselves = true;
     scene.add(Seen { above: vec![26, 1], session: 26, ourselves: true, ..seen(99, None, "parachute", "/") });
     assert_eq!(scene.refused(), "this command was started by vault, which it would stop");
 }
 
-/// Lesson A1: what would bring a daemon back is silenced first; what we may not touch is named.
+/// Units that would restart a daemon are disabled first; those we may not change are named.
 #[test]
-fn stale_units() {
+fn stale_units_are_disabled_or_named() {
     let unit = |state, by_hand: Option<&str>| StaleUnit {
         unit: UnitName::new("vault").unwrap(),
         path: "/u/parachute-vault.service".into(),
@@ -321,11 +321,11 @@ fn stale_units() {
             .iter()
             .any(|word| word.starts_with("wait until scribe, vault, wrapper is ready again and stays so"))
     );
-    // It is there and does nothing.
+    // It exists and is inactive.
     scene.0.units = vec![unit(Some(unheard()), None)];
     let plan = scene.plan().unwrap();
     assert!(!plan.steps.iter().any(|step| step.describe().starts_with("have vault")));
-    // Another manager's.
+    // A unit of another manager.
     scene.0.units =
         vec![unit(Some(running(26)), Some("sudo systemctl disable --now parachute-vault.service"))];
     assert!(scene.refused().contains("keeps vault running and belongs to another service manager"));
@@ -347,7 +347,7 @@ impl UnitStateEnabled {
 }
 
 #[test]
-fn nothing_of_the_older_model() {
+fn nothing_of_the_detached_model() {
     let mut scene = Scene::new();
     scene.0.seen.clear();
     scene.0.ports.clear();
@@ -357,9 +357,9 @@ fn nothing_of_the_older_model() {
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::StopDaemons { .. })));
 }
 
-/// All sixty-four combinations of what may speak for a process, with and without something that speaks against it. One
-/// clue never is enough; a command, a directory and a home without pidfile and log never are; and whatever is excluded is
-/// never stopped.
+/// All sixty-four combinations of clues for a process, with and without a proof against it. One
+/// clue is never enough; a command, a directory and a home without pidfile and log never are; and an excluded process
+/// is never stopped.
 #[test]
 fn every_combination_of_clues() {
     let mut proven = 0;
@@ -384,13 +384,13 @@ fn every_combination_of_clues() {
         }
         let ours = !scene.stopped().is_empty();
         proven += usize::from(ours);
-        assert!(!ours || clues.count_ones() >= 2, "one clue is none: {clues:06b}");
-        assert!(!ours || recorded || log, "looks alone are nothing: {clues:06b}");
+        assert!(!ours || clues.count_ones() >= 2, "one clue is not enough: {clues:06b}");
+        assert!(!ours || recorded || log, "command and directory alone are not enough: {clues:06b}");
         assert_eq!(
             ours,
             recorded && (listens || log || command) || log && (listens || command && (directory || home))
         );
-        // Nobody but a proven one may be stopped, and a port that is held by anybody else stops the plan.
+        // Only a proven process may be stopped, and a port held by any other process refuses the plan.
         assert_eq!(scene.plan().is_ok(), ours || !listens, "{clues:06b}");
         let changes: [fn(&mut Seen); 3] =
             [|seen| seen.uid = 0, |seen| seen.ourselves = true, |seen| seen.mark = Some("x".into())];

@@ -15,9 +15,9 @@ fn put(home: &Home, name: &str, len: usize) {
     fs::put(&path, 0o600, &vec![b'x'; len]).unwrap();
 }
 
-/// Acceptance 50, lesson U12: links that dangle, run in a circle or lead out are links, also deep inside.
+/// Dangling links, loops and links out of the tree are links, also deep inside.
 #[test]
-fn links_are_looked_at_and_never_followed() {
+fn links_are_not_followed() {
     let (dir, home) = home();
     let outside = tempfile::tempdir().unwrap();
     fs::put(&outside.path().join("large"), 0o600, &[0; 100_000]).unwrap();
@@ -60,7 +60,7 @@ fn links_are_looked_at_and_never_followed() {
 }
 
 #[test]
-fn directories_of_modules_are_theirs() {
+fn directories_of_modules_are_not_leftovers() {
     let (_dir, home) = home();
     put(&home, "lens/x", 1);
     put(&home, "logs/x", 1);
@@ -73,7 +73,7 @@ fn directories_of_modules_are_theirs() {
     fs::put(&home.services(), 0o600, rows.to_string().as_bytes()).unwrap();
     assert_eq!(leftovers(&home).unwrap(), [], "{:?}", modules(&home));
     assert_eq!(notice(&home), None);
-    // A file that cannot be read is not one without modules.
+    // A file that cannot be read does not mean "no modules".
     fs::put(&home.services(), 0o600, b"{").unwrap();
     let all = leftovers(&home).unwrap();
     assert!(all.iter().all(|leftover| leftover.label == Label::Unknown) && all.len() == 3, "{all:?}");

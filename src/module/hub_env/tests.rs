@@ -1,4 +1,4 @@
-//! Each rule of systemd's, and what is said about a line. The real systemd is asked in `tests/lab/hub_env.rs`.
+//! Each of systemd's rules, and the remarks on lines. `tests/lab/hub_env.rs` compares with the real systemd.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -42,7 +42,7 @@ fn quotes_and_backslashes() {
     );
     reads("A=one\\\n two\nB=1\n", &[("A", "one two"), ("B", "1")]);
     reads("A=\\\"x\\ \\\\\\n \n", &[("A", "\"x \\n")]);
-    // Only what begins a value is a quote; what follows a closed one is joined to it.
+    // A quote counts only at the beginning of a value; what follows a closed quote is joined to it.
     reads("A=x\"y\" 'z'\nB='a' \"b\"c \nC=\"a\" # b\n", &[("A", "x\"y\" 'z'"), ("B", "abc"), ("C", "a# b")]);
     reads("A=$HOME ${X} %h `id`\n", &[("A", "$HOME ${X} %h `id`")]);
     reads("A=x\\", &[("A", "x")]);
@@ -55,9 +55,9 @@ fn bytes_are_bytes() {
     assert_eq!(variables.get(OsStr::new("K")).unwrap().as_bytes(), b"\xff\xfe");
 }
 
-/// From the field: under systemd half of such a file was dropped and only the journal said so.
+/// A file from a user's machine: systemd dropped half of it, and only the journal said so.
 #[test]
-fn a_file_of_the_field_is_read_and_what_is_dropped_is_said() {
+fn a_users_file_is_parsed_and_dropped_lines_are_reported() {
     let parsed = parse(include_bytes!("../../../tests/data/hub-env/field.env"));
     let get =
         |name: &str| parsed.variables.get(OsStr::new(name)).map(|value| value.to_str().unwrap().to_owned());
@@ -77,7 +77,7 @@ fn a_file_of_the_field_is_read_and_what_is_dropped_is_said() {
 }
 
 #[test]
-fn odd_lines_are_named_and_their_text_is_not() {
+fn remarks_name_lines_and_never_their_text() {
     let text = "\u{feff}A=1\nno assignment\n1A=2\nexport\tB=3\nC= x #y\nD=\"x #y\"\nE=\\#\nF='open\n";
     let parsed = parse(text.as_bytes());
     assert_eq!(
@@ -122,7 +122,7 @@ fn the_hub_takes_its_own_settings_and_no_other() {
 }
 
 proptest! {
-    /// No bytes make it fail, and no name comes out that a program could not be given.
+    /// No input makes it fail, and every name that comes out can be given to a program.
     #[test]
     fn any_bytes_are_read(
         text in proptest::collection::vec(proptest::sample::select(b"AB1=\"'\\\r\n#; $\xff".to_vec()), 0..80),
@@ -132,9 +132,9 @@ proptest! {
         prop_assert!(parsed.remarks.len() <= 6);
     }
 
-    /// What a person puts in single quotes arrives, whatever it is.
+    /// A value in single quotes is read back unchanged.
     #[test]
-    fn what_is_quoted_arrives(value in proptest::collection::vec(any::<u8>(), 0..40)) {
+    fn single_quoted_values_are_read_unchanged(value in proptest::collection::vec(any::<u8>(), 0..40)) {
         let value: Vec<u8> = value.into_iter().filter(|byte| !matches!(byte, b'\'' | 0)).collect();
         let text = [b"# x\nA='", value.as_slice(), b"' \nB=1"].concat();
         let parsed = parse(&text);

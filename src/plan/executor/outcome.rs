@@ -1,4 +1,4 @@
-//! How a run of a plan ended: done, failed, rolled back.
+//! The result of a run of a plan: done, failed, rolled back.
 
 use crate::plan::host::HostError;
 use crate::plan::journal::JournalError;
@@ -12,7 +12,7 @@ pub struct Done {
     pub performed: usize,
     /// Steps whose goal was reached already, and optional steps that failed.
     pub skipped: usize,
-    /// What a person should know about it.
+    /// Notes for the user.
     pub notes: Vec<Note>,
 }
 
@@ -27,7 +27,7 @@ pub struct Failed {
     /// Why it failed.
     #[source]
     pub error: StepError,
-    /// How the plan was taken back; `None` if it was not, because a person must decide first.
+    /// How the plan was undone; `None` if it was not, because the user must decide first.
     pub rollback: Option<Rollback>,
 }
 
@@ -40,21 +40,21 @@ pub enum StepError {
     /// An error of the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Something that no step replaces has the name that the step needs.
+    /// A kind of file that no step replaces is in the way.
     #[error("{what} is in the way")]
     InTheWay {
-        /// What, with its path.
+        /// Its kind and path.
         what: String,
     },
-    /// The step was performed, and its goal is not reached.
+    /// The step was performed, but its goal was not reached.
     #[error("it was done, but the result is: {found}")]
     NotReached {
-        /// What was found instead.
+        /// The state found instead.
         found: String,
         /// The command to type about it.
         hint: Option<String>,
     },
-    /// Something else changed what the step is about since the plan was made.
+    /// The target of the step was changed from outside since the plan was made.
     #[error("{subject} is not what it was when the plan was made: another program changed it")]
     Changed {
         /// Path or unit.
@@ -63,7 +63,7 @@ pub enum StepError {
     /// The run was interrupted on request.
     #[error("it was interrupted")]
     Interrupted,
-    /// The step failed in an earlier run, which was cut off while it took the plan back.
+    /// The step failed in an earlier run, which was interrupted while it undid the plan.
     #[error("{0}")]
     Earlier(String),
 }
@@ -81,29 +81,29 @@ impl StepError {
     }
 }
 
-/// How a plan was taken back.
+/// How a plan was undone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rollback {
-    /// How many steps were taken back.
+    /// How many steps were undone.
     pub undone: usize,
-    /// What was not taken back.
+    /// Steps that were not undone.
     pub remaining: Vec<Remaining>,
-    /// The journal is kept, and the next run tries again what failed now.
+    /// The journal is kept, and the next run tries the failed steps again.
     pub retry: bool,
 }
 
-/// Something that was not taken back.
+/// A step that was not undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remaining {
     /// Path or unit.
     pub subject: String,
-    /// Why it remains.
+    /// Why it was not undone.
     pub because: String,
     /// The command to type about it, if one helps.
     pub hint: Option<String>,
 }
 
-/// What to do about a step that cannot be taken back.
+/// What to do about a step that cannot be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStuck {
     /// Keep the journal: the next run tries again.

@@ -1,4 +1,4 @@
-//! Performs one step of a plan, or what is left of it.
+//! Performs one step of a plan, or the rest of it.
 
 use super::{Done, StepError};
 use crate::error_chain;
@@ -12,12 +12,12 @@ use crate::plan::recovery::{FinishAction, Recorded, StepState};
 use crate::plan::run_options::{Progress, RunOptions, Stage, stopped};
 use crate::plan::step::Step;
 
-/// One step, and what is needed to perform it.
+/// One step, and the state needed to perform it.
 pub(super) struct StepRun<'a, 'w, H> {
     pub(super) host: &'a mut H,
     pub(super) journal: &'a mut Journal,
     pub(super) options: &'a mut RunOptions<'w>,
-    /// Sums up the run of the plan.
+    /// The totals of the run.
     pub(super) done: &'a mut Done,
     pub(super) step: &'a Step,
     /// Index of the step in its plan.
@@ -99,7 +99,7 @@ impl<H: Host> StepRun<'_, '_, H> {
         if self.options.is_stopped() {
             return Err(StepError::Interrupted);
         }
-        // Waiting can be interrupted; a change is made to its end.
+        // Waiting can be interrupted; a change is completed.
         let stop = self.options.stop.clone().filter(|_| self.step.only_waits());
         let notes = tokio::select! {
             notes = self.host.perform(self.step) => notes?,
@@ -114,7 +114,7 @@ impl<H: Host> StepRun<'_, '_, H> {
         match self.step.state(before, &now) {
             StepState::Done => Ok(()),
             StepState::Unchanged | StepState::Partial | StepState::Diverged => {
-                // A unit that was started and ended again has logged why.
+                // A unit that was started and exited has logged the reason.
                 let hint = match self.step {
                     Step::SetRunning { unit, running: true } => {
                         Some(format!("parachute logs {}", unit.plain()))
@@ -145,7 +145,7 @@ impl<H: Host> StepRun<'_, '_, H> {
     }
 }
 
-/// What has the name that the step needs, if no step replaces it.
+/// The file that is in the way of the step, if the step does not replace it.
 fn obstacle(step: &Step, before: &Observed) -> Option<String> {
     match before {
         Observed::File { entry: Entry::Other { what } }

@@ -1,4 +1,4 @@
-//! Takes a plan back, in reverse order. A step that cannot be taken back does not stop the others.
+//! Undoes a plan, in reverse order. A step that cannot be undone does not stop the others.
 
 use super::{OnStuck, Remaining, Rollback};
 use crate::error_chain;
@@ -11,19 +11,19 @@ use crate::plan::recovery::{Recorded, StepState, UndoAction};
 use crate::plan::run_options::{Progress, RunOptions, Stage};
 use crate::plan::step::Step;
 
-/// How taking back one step ended.
+/// The result of undoing one step.
 enum Outcome {
-    /// It was taken back.
+    /// It was undone.
     Undone,
-    /// There was nothing to take back.
+    /// There was nothing to undo.
     NothingToDo,
-    /// Something else changed it: it is left, because of this.
+    /// It was changed from outside: it is left, for this reason.
     Diverged(String),
     /// It failed: the error, and a hint.
     Failed(String, Option<String>),
 }
 
-/// Takes back the plan in the journal.
+/// Undoes the plan in the journal.
 pub(super) async fn take_back<H: Host>(
     host: &mut H,
     journal: &mut Journal,
@@ -68,7 +68,7 @@ pub(super) async fn take_back<H: Host>(
     rollback
 }
 
-/// Leaves a step that is not taken back: keeps the previous content, and returns the command that shows both.
+/// Leaves a step that is not undone: keeps the previous content, and returns the command that shows both.
 fn leave(journal: &Journal, step: &Step, before: &Observed, rollback: &mut Rollback) -> String {
     let kept = before.entry().map_or(Ok(None), |entry| journal.set_aside(entry));
     rollback.retry |= kept.is_err();

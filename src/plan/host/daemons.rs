@@ -27,15 +27,15 @@ use crate::process::unknown::Unknown;
 
 /// Pause between two observations.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long a daemon that is started again may take to listen. On a slow machine detached daemons took ten seconds.
+/// How long a restarted daemon may take to listen. On a slow machine detached daemons took ten seconds.
 const LISTENING: Duration = Duration::from_secs(30);
-/// From SIGTERM to SIGKILL for a daemon that may already have been asked to end.
+/// Time between SIGTERM and SIGKILL for a daemon that may already have been asked to end.
 const ENDING: Duration = Duration::from_secs(5);
-/// Mode of a file that holds a pid or a port: clients of the detached model read it too.
+/// Mode of a pid or port file: clients of the detached model read it too.
 const NUMBER: u32 = 0o644;
 
-/// Those of these that run, each with what is needed to start it again. A daemon whose leader has ended still runs if
-/// one of the processes does that it has started.
+/// Those of these that run, each with the data needed to start it again. A daemon whose leader has ended still runs if
+/// one of its child processes does.
 pub(super) fn running(daemons: &[Daemon]) -> Result<Vec<RunningDaemon>, HostError> {
     let mut running = Vec::new();
     for daemon in daemons {
@@ -69,7 +69,7 @@ fn first_alive(daemon: &Daemon) -> Result<Option<&ProcessId>, Unknown> {
     Ok(None)
 }
 
-/// Those of these that were started again, and listen. One that is still the process from before does not count: it
+/// Those of these that were started again, and listen. A process from before the stop does not count: it
 /// may be about to end.
 pub(super) fn restarted_and_listening(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>, HostError> {
     let mut running = Vec::new();
@@ -85,7 +85,7 @@ pub(super) fn restarted_and_listening(daemons: &[RunningDaemon]) -> Result<Vec<R
     Ok(running)
 }
 
-/// Those of these that were started again, whether they listen or not.
+/// Those of these that were started again, listening or not.
 pub(super) fn restarted(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>, HostError> {
     let mut running = Vec::new();
     for daemon in daemons {
@@ -96,7 +96,7 @@ pub(super) fn restarted(daemons: &[RunningDaemon]) -> Result<Vec<RunningDaemon>,
     Ok(running)
 }
 
-/// The process as which a daemon was started again.
+/// The process of a daemon that was started again.
 fn restarted_as(daemon: &RunningDaemon) -> Result<Option<ProcessId>, HostError> {
     let found = daemon.record.find().map_err(|unsure| unsure_of(&daemon.name, unsure))?;
     Ok(found.filter(|id| *id != daemon.id))
@@ -125,7 +125,7 @@ async fn end_one(daemon: &RunningDaemon) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Ends all of them at once, each with its own time from SIGTERM to SIGKILL. Returns when the first signal was sent.
+/// Ends all of them at once, each with its own time between SIGTERM and SIGKILL. Returns the time of the first signal.
 pub(super) async fn stop(daemons: &[Daemon]) -> Result<Instant, HostError> {
     let begun = Instant::now();
     let all = daemons.iter().map(|daemon| {
@@ -154,8 +154,8 @@ async fn end(name: &str, kin: Kin, grace: Duration) -> Result<(), HostError> {
     }
 }
 
-/// Starts those that do not run, writes their pidfiles, and waits until they listen on the ports that they had. One
-/// that was asked to end and still runs is ended first: else it would end later, unnoticed.
+/// Starts those that do not run, writes their pidfiles, and waits until they listen on their previous ports. One
+/// that was asked to end and still runs is ended first: otherwise it would end later, unnoticed.
 pub(super) async fn start(daemons: &[RunningDaemon]) -> Result<(), HostError> {
     let outcomes = join_all(daemons.iter().map(start_one)).await;
     let failed: Vec<String> =
@@ -204,12 +204,12 @@ fn write_number(path: &Path, number: u32, daemon: &RunningDaemon) -> Result<(), 
     Ok(nofollow::put_for(owner, path, NUMBER, &numeral(number))?)
 }
 
-/// A number as it is written into its file.
+/// A number in the format of its file.
 fn numeral(number: u32) -> Vec<u8> {
     format!("{number}\n").into_bytes()
 }
 
-/// Whether this process, or one that it started, listens on every port that the daemon had; on any address, not only on
+/// Whether this process, or one that it started, listens on every port of the daemon; on any address, not only on
 /// loopback.
 fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unknown> {
     if daemon.ports.is_empty() {
@@ -225,8 +225,8 @@ fn listens(daemon: &RunningDaemon, id: &ProcessId) -> Result<bool, Unknown> {
     Ok(true)
 }
 
-/// Waits until no process listens on any of these ports. If the hub runs already (the plan was cut off after this
-/// step, or a boot came in between), it uses the ports and checks for itself which other process does.
+/// Waits until no process listens on any of these ports. If the hub runs already (the plan was interrupted after this
+/// step, or the machine rebooted), it uses the ports and checks for itself which other process does.
 pub(super) async fn await_ports_free(
     wanted: &[u16],
     within: Duration,
@@ -269,7 +269,7 @@ mod tests {
     use crate::process::os_bytes::OsBytes;
 
     #[tokio::test]
-    async fn a_daemon_that_was_started_again_and_does_not_listen_is_ended_too() {
+    async fn a_restarted_daemon_that_does_not_listen_is_ended_too() {
         let dir = tempfile::tempdir().unwrap();
         let cwd = dir.path().canonicalize().unwrap();
         let raw = |text: &str| OsBytes(text.into());

@@ -11,10 +11,10 @@ use crate::api::client::{Client, ClientError};
 use crate::api::wire::Ready;
 use crate::plan::Note;
 
-/// Pause between two requests: the measurement is exact to this.
+/// Pause between two requests, and so the precision of the measurement.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Asks the hub again and again, beginning with the first signal: a measurement that began when the hub answers would
+/// Polls the hub, beginning with the first signal: a measurement that begins when the hub answers would
 /// come too late.
 #[derive(Debug)]
 pub(super) struct Downtime {

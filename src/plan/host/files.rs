@@ -13,7 +13,7 @@ use crate::plan::journal::missing;
 use crate::plan::observed::{Dir, Entry, FileIdentity, INLINE_LIMIT, Kept};
 use crate::plan::step::Step;
 
-/// What has this name. Content that is too long for the journal will be kept below `saved`.
+/// The file with this name. Content that is too long for the journal will be kept below `saved`.
 pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
     let other = |what: &str| Entry::Other { what: what.to_owned() };
     Ok(match nofollow::look(path)? {
@@ -39,7 +39,7 @@ pub(super) fn entry(path: &Path, saved: &Path) -> Result<Entry, HostError> {
     })
 }
 
-/// What has the two names of a move.
+/// The identities of the files with the two names of a move.
 pub(super) fn identities(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, FileIdentity>, HostError> {
     let mut at = BTreeMap::new();
     for path in names {
@@ -50,7 +50,7 @@ pub(super) fn identities(names: [&PathBuf; 2]) -> Result<BTreeMap<PathBuf, FileI
     Ok(at)
 }
 
-/// Moves a file or directory, or finishes a move that was cut off.
+/// Moves a file or directory, or finishes an interrupted move.
 pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
     rename::relocate(from, to).map_err(|error| match error {
         MoveError::File(error) => error.into(),
@@ -61,7 +61,7 @@ pub(super) fn relocate(from: &Path, to: &Path) -> Result<(), HostError> {
     })
 }
 
-/// A directory, or what is in its place. A link to a directory counts as occupied: it is not removed.
+/// A directory, or the file in its place. A link to a directory counts as occupied: it is not removed.
 pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
     match nofollow::look(path)? {
         Found::Dir { mode, empty: true } => return Ok(Dir::Empty { mode }),
@@ -82,7 +82,7 @@ pub(super) fn dir(path: &Path) -> Result<Dir, HostError> {
     })
 }
 
-/// Makes a directory, and those above it that are missing.
+/// Creates a directory, and those above it that are missing.
 pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     for level in missing(path)? {
         nofollow::make_dir(&level, mode)?;
@@ -94,7 +94,7 @@ pub(super) fn make_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     Ok(())
 }
 
-/// Writes a file: the whole content, or nothing.
+/// Writes a file: the complete content, or nothing.
 pub(super) fn put(path: &Path, mode: u32, content: &Content) -> Result<(), HostError> {
     let mut incoming = Incoming::beside(path, mode, None)?;
     match content {
@@ -119,7 +119,7 @@ pub(super) fn keep(path: &Path, to: &Path, fingerprint: &Fingerprint) -> Result<
     Ok(incoming.commit()?)
 }
 
-/// Copies a file piece by piece, and checks that its content is the one that is wanted.
+/// Copies a file in chunks, and checks that its content is the expected one.
 fn copy(
     file: &mut std::fs::File,
     from: &Path,
@@ -143,7 +143,7 @@ fn copy(
     }
 }
 
-/// Puts back what had this name before.
+/// Restores the previous file of this name.
 pub(super) fn restore(path: &Path, was: &Entry) -> Result<(), HostError> {
     match was {
         Entry::Absent => {

@@ -18,14 +18,14 @@ use crate::unit::name::UnitName;
 /// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What one request shows about the hub.
+/// The state of the hub according to one request.
 #[derive(Debug, PartialEq, Eq)]
 enum HubHealth {
-    /// It is healthy, and is the hub that was installed. With the problems that it reports.
+    /// It is healthy, and is the installed hub. With the problems that it reports.
     Healthy(Vec<Note>),
-    /// It is not healthy yet, because of this.
+    /// It is not healthy yet, for this reason.
     NotYet(String),
-    /// It will not become healthy, because of this: the manager has given up.
+    /// It will not become healthy, for this reason: the manager has given up.
     Never(String),
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn await_hub<R: Runner>(
     Err(HostError::refused(because, Some(&commands::log(&unit, &driver.manager))))
 }
 
-/// What the hub answers on its control socket, and on its port.
+/// The hub's answers on its control socket and on its port.
 struct Answer {
     health: Health,
     status: Status,
@@ -80,7 +80,7 @@ fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) 
         );
     }
     if let (Told::Known(Active::Idle), Some(code)) = (&state.active, state.exit) {
-        // A hub that needs the help of a person ends with a code after which launchd does not start it again.
+        // A hub that needs the user's action exits with a code after which launchd does not start it again.
         return HubHealth::Never(format!(
             "it exited with code {code}, and the service manager does not restart it"
         ));
@@ -88,7 +88,7 @@ fn judge(answer: Result<Answer, ClientError>, state: &UnitState, version: &str) 
     let Answer { health, status, port } = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            // launchd never gives up: only this says that the hub ends again and again.
+            // launchd never gives up: only this shows that the hub exits again and again.
             let how = state.result.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
             let died = format!("it failed{how} and is being restarted");
             let restarting = state.active == Told::Known(Active::Restarting);
@@ -182,8 +182,8 @@ pub(super) async fn await_ready(hub: &Client, wanted: &[String], within: Duratio
     Err(HostError::refused(reasons.join("; "), hint.as_deref()))
 }
 
-/// Whether the hub has given this module up. One that runs and has not bound its port in time is only late: on a slow
-/// machine that took ten seconds.
+/// Whether the hub has given up on this module. One that runs and has not bound its port in time is only late: on a
+/// slow machine that took ten seconds.
 fn is_given_up(short: &str, ready: &Ready, modules: &[ModuleView]) -> bool {
     let runs = |module: &ModuleView| module.short == short && module.state == State::Running;
     ready.persistent_modules.iter().any(|name| name == short) && !modules.iter().any(runs)

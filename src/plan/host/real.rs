@@ -1,7 +1,7 @@
 //! The real machine: files through `home::nofollow` and `home::rename`, units through the driver of the service
 //! manager, the hub through its API.
 //!
-//! Nothing is decided here: the step says what to do, and whether it worked is observed afterwards.
+//! Nothing is decided here: the step defines what to do, and the result is observed afterwards.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ use crate::unit::name::UnitName;
 pub struct RealHost<R> {
     /// The driver of the service manager; `None` for plans without units.
     driver: Option<Driver<R>>,
-    /// Where previous content is copied to.
+    /// The directory for copies of previous content.
     saved: PathBuf,
     /// The hub that the plan installs.
     hub: Client,
-    /// Measures from the moment when detached daemons were asked to end.
+    /// Measures from the time when detached daemons were asked to end.
     downtime: Option<Downtime>,
     /// The last state of a unit, until a step is performed or the unit is observed again: modules are down while the
     /// hub starts, so the manager is not asked twice.
@@ -54,7 +54,7 @@ impl<R: Runner> RealHost<R> {
         self.driver.as_ref().ok_or_else(none)
     }
 
-    /// Whether a unit runs. The state that a start returned counts once; after that the manager is asked.
+    /// Whether a unit runs. The state that a start returned is used once; after that the manager is asked.
     async fn running(&self, unit: &UnitName) -> Result<Observed, HostError> {
         let known = self.seen.take().filter(|(seen, state)| seen == unit && state.running().is_true());
         let state = match known {
@@ -75,7 +75,7 @@ impl<R: Runner> RealHost<R> {
         Ok(())
     }
 
-    /// What has the name of a unit's file, what the manager has read of it, and whether it runs.
+    /// The file of a unit, what the manager has read of it, and whether it runs.
     async fn unit(&self, unit: &UnitName, path: &Path) -> Result<Observed, HostError> {
         let driver = self.driver()?;
         let entry = files::entry(path, &self.saved)?;

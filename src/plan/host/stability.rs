@@ -1,25 +1,25 @@
 //! Whether a module that is ready stays ready: one that binds its port and crashes at once looks ready for a moment.
-//! Pure: each status report of the hub is passed in with its time, counted from where the wait began.
+//! Pure: each status report of the hub is an argument with its time, counted from the start of the wait.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::wire::ModuleView;
 
-/// How long a module that served before has to be ready: the default of supervisord's `startsecs`.
+/// How long a module that served before must be ready: the default of supervisord's `startsecs`.
 pub(super) const SERVED_BEFORE: Duration = Duration::from_secs(1);
-/// How long any other module has to be ready: enough to notice a crash right after the start, and short enough for a
-/// person who has just installed a hub.
+/// How long any other module must be ready: enough to notice a crash right after the start, and short enough for a
+/// user who has just installed a hub.
 pub(super) const ANY_OTHER: Duration = Duration::from_millis(250);
-/// How long a module has to be ready that has crashed within the window of its restart budget: longer than any pause
+/// How long a module must be ready that has crashed within the window of its restart budget: longer than any pause
 /// between two restarts of a crash loop.
 const AFTER_A_CRASH: Duration = Duration::from_secs(10);
 
-/// What the status reports so far have shown.
+/// The summary of the status reports so far.
 pub(super) struct Stability {
-    /// How long a module that has not crashed has to be ready.
+    /// How long a module that has not crashed must be ready.
     least: Duration,
-    /// Whether the uptime of a module counts that is ready in the next report.
+    /// Whether the uptime counts of a module that is ready in the next report.
     uptime_counts: bool,
     /// The modules that were ready in the last report.
     ready: BTreeMap<String, ReadyModule>,
@@ -31,7 +31,7 @@ struct ReadyModule {
     since: Duration,
     /// Its uptime at that time, if that counts.
     uptime: Duration,
-    /// How long it has to be ready.
+    /// How long it must be ready.
     least: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Stability {
         Self { uptime_counts: true, ..Self::new(least) }
     }
 
-    /// Takes in one report. `now` is when it arrived.
+    /// Adds one report. `now` is when it arrived.
     pub(super) fn record(&mut self, modules: &[ModuleView], now: Duration) {
         let mut earlier = std::mem::take(&mut self.ready);
         let uptime_counts = std::mem::replace(&mut self.uptime_counts, false);
@@ -67,8 +67,8 @@ impl Stability {
         }
     }
 
-    /// Whether this module is ready, and has been for long enough. `now` is when the last report was asked for: a
-    /// report that took long says nothing about the time that it took.
+    /// Whether this module is ready, and has been for long enough. `now` is when the last report was requested: a
+    /// slow report says nothing about the time that it took.
     pub(super) fn is_stable(&self, short: &str, now: Duration) -> bool {
         self.ready
             .get(short)
@@ -112,7 +112,7 @@ pub(super) mod tests {
         );
     }
 
-    /// A module that has run for long is not waited for; one that starts while the verb waits is.
+    /// A module that has run for long is not waited for; one that starts during the wait is.
     #[test]
     fn the_uptime_of_a_module_that_was_ready_before_counts() {
         let at = Duration::from_millis;
@@ -150,7 +150,7 @@ pub(super) mod tests {
         }
         stability.record(&[vault(99, true, 1)], at(99 * 3_000 + 9_000));
         assert!(stability.is_stable("vault", at(99 * 3_000 + 10_000)), "the last process keeps running");
-        // Without a crash there is no wait beyond the one that was asked for.
+        // Without a crash there is no wait beyond the requested one.
         stability.record(&[vault(100, true, 0)], at(400_000));
         assert!(stability.is_stable("vault", at(400_000)));
     }

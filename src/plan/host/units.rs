@@ -1,4 +1,4 @@
-//! What a service manager says about a unit, as an observation of a plan.
+//! A service manager's report about a unit, as an observation of a plan.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::plan::observed::{Entry, Observed, UnitRead};
 use crate::process::table;
 use crate::unit::name::UnitName;
 
-/// A unit, with what has the name of its file.
+/// A unit, with the file that has its name.
 pub(super) fn unit(
     manager: &Manager,
     unit: &UnitName,
@@ -59,7 +59,7 @@ fn same_place(one: &Path, other: &Path) -> bool {
 /// Whether the manager accepts a unit whose file it has just read.
 ///
 /// # Errors
-/// [`HostError::Refused`] with the reason that the manager gives.
+/// [`HostError::Refused`] with the manager's reason.
 pub(super) fn accepted(
     manager: &Manager,
     unit: &UnitName,
@@ -94,8 +94,8 @@ pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Observed, Ho
     Ok(Observed::Running { active, process: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
 }
 
-/// Makes systemd forget that a unit failed. Else the unit stays in its lists, even without a file: systemctl(1),
-/// reset-failed. The unit has stopped in any case, so an error here does not count.
+/// Resets the failed state of a unit. Otherwise systemd keeps it in its lists, even without a file: systemctl(1),
+/// reset-failed. The unit has stopped in any case, so an error here is ignored.
 pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitName) {
     let Manager::Systemd(systemd) = &driver.manager else { return };
     if driver.state(unit).await.active == Told::Known(Active::Failed) {

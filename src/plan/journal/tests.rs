@@ -8,7 +8,7 @@ fn installation() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn a_second_command_is_refused_and_the_first_is_named() {
+fn a_second_command_is_refused_and_names_the_first() {
     let (_temp, dir) = installation();
     let held = Journal::open(&dir).unwrap();
     let error = Journal::open(&dir).unwrap_err();

@@ -22,7 +22,7 @@ fn systemd(scope: Scope) -> Manager {
 fn diff(old: Option<&str>, new: Option<&str>, label: &str) -> String {
     let name = |side: Option<&str>| if side.is_some() { label } else { "/dev/null" }.to_owned();
     let diff = TextDiff::from_lines(old.unwrap_or_default(), new.unwrap_or_default());
-    // What the real one does for whole texts.
+    // The same as the real one for whole texts.
     diff.unified_diff().header(&name(old), &name(new)).to_string().replace('\u{1b}', "\\u{1b}")
 }
 
@@ -31,7 +31,7 @@ fn file(mode: u32, text: &str) -> Entry {
     Entry::File { mode, uid: 7, gid: 7, fingerprint, kept: Kept::Text(text.to_owned()) }
 }
 
-/// An installation over one of an earlier time: every kind of step, and a planted secret of every kind.
+/// An installation over an earlier one: every kind of step, and a planted secret of every kind.
 fn plan() -> (Plan, Vec<Observed>) {
     let hub = UnitName::hub();
     let old = "[Service]\nExecStart=/old serve\nEnvironment=\"A=1\" \"HUB_TOKEN=planted\"\nRestart=always\n";
@@ -128,7 +128,7 @@ fn everything_is_shown_but_secrets() {
 }
 
 #[test]
-fn what_is_so_already_is_said_to_be_so() {
+fn steps_that_are_already_done_are_marked() {
     let hub = UnitName::hub();
     let steps = vec![
         Step::SetEnabled { unit: hub.clone(), enabled: true },
@@ -146,7 +146,7 @@ fn what_is_so_already_is_said_to_be_so() {
 }
 
 #[test]
-fn every_step_that_can_be_typed_can_be_typed() {
+fn every_step_that_can_be_typed_has_a_command() {
     let (plan, _) = plan();
     let manager = systemd(Scope::User);
     let typed: Vec<String> = plan
@@ -158,7 +158,7 @@ fn every_step_that_can_be_typed_can_be_typed() {
 }
 
 #[test]
-fn launchd_is_told_what_its_driver_tells_it() {
+fn launchd_commands_are_those_of_the_driver() {
     let manager =
         Manager::Launchd(Launchd { domain: Domain::Gui(501), dir: "/Users/a b/Library/LaunchAgents".into() });
     let (plan, _) = plan();

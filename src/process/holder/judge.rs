@@ -1,7 +1,7 @@
-//! What has the port? Pure: everything that can be seen is an argument.
+//! Decides what kind of process has the port. Pure: all observations are arguments.
 //!
-//! Names and command lines are chosen by whoever runs a process, so they decide only towards caution: one that calls
-//! itself a service manager gets a hint that ends nothing.
+//! A process chooses its own name and command line, so these only make the result more careful: a process that
+//! calls itself a service manager gets a hint that ends nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::module::problem::Holder;
 use crate::process::ports::printable;
 use crate::unit::name::UnitName;
 
-/// One process, as far as it can be seen.
+/// One process, as far as it can be observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looks {
     /// Its pid: of the process, never of a thread.
@@ -25,15 +25,15 @@ pub struct Looks {
     pub uid: u32,
     /// Its short name (`comm`).
     pub name: String,
-    /// Its command line, as text; empty if it has none, or it cannot be read.
+    /// Its command line as text; empty if it has none or it cannot be read.
     pub argv: Vec<String>,
     /// The file it executes.
     pub exe: Option<PathBuf>,
     /// Its working directory.
     pub cwd: Option<PathBuf>,
-    /// Its control group in the hierarchy of systemd.
+    /// Its control group in systemd's hierarchy.
     pub cgroup: Option<String>,
-    /// The module and the home that it is marked with.
+    /// The module and the home in its marks.
     pub marks: Option<(String, PathBuf)>,
     /// `PARACHUTE_HOME` in its environment.
     pub home: Option<PathBuf>,
@@ -41,59 +41,59 @@ pub struct Looks {
     pub login: Option<PathBuf>,
 }
 
-/// Whoever asks.
+/// The asking process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asker {
     /// This process.
     pub pid: u32,
     /// Its effective user.
     pub uid: u32,
-    /// It, and all above it; `None`: that cannot be told.
+    /// It and all its ancestors; `None`: unknown.
     pub line: Option<BTreeSet<u32>>,
     /// Its control group.
     pub cgroup: Option<String>,
-    /// The home that is meant, if one is.
+    /// The home that the caller asks about, if any.
     pub home: Option<PathBuf>,
     /// The hub of that home, if one runs.
     pub hub: Option<u32>,
-    /// The pid that the older, detached hub of that home wrote down.
+    /// The pid that the detached hub of that home recorded.
     pub detached: Option<u32>,
 }
 
-/// A unit of ours that has this port, as its files say.
+/// A unit of ours that has this port, according to its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnUnit {
-    /// Its socket has it.
+    /// Its socket has the port.
     pub socket: bool,
-    /// Its service has it.
+    /// Its service has the port.
     pub service: bool,
-    /// The home that it is for.
+    /// The home that it serves.
     pub home: Option<PathBuf>,
-    /// The user that it runs as, if it says one.
+    /// The user it runs as, if it names one.
     pub uid: Option<u32>,
 }
 
-/// Everything that is judged.
+/// All observations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scene {
-    /// As it is told on the wire: the process that is named is the first below.
+    /// As on the wire: the named process is the first of those below.
     pub holder: Holder,
     /// All processes that have the socket open, nearest socket and oldest process first.
     pub processes: Vec<Looks>,
-    /// Those above the first of them that is no service manager, nearest first.
+    /// Ancestors of the first of them that is not a service manager, nearest first.
     pub above: Vec<Looks>,
     /// Who asks.
     pub asker: Asker,
-    /// The unit of ours that has this port: in a service manager among them; where none can be seen, in the machine's.
+    /// The unit of ours that has this port: in a service manager among them; if none can be seen, in the system's.
     pub unit: Option<OwnUnit>,
-    /// Login name of the user of the process that is named, and of a user's service manager among them.
+    /// Login names of the user of the named process, and of users whose service manager is among them.
     pub names: Vec<(u32, String)>,
     /// launchd manages services here.
     pub mac: bool,
 }
 
 impl Scene {
-    /// The process that a person is told of: what a service manager holds the port for, where that runs.
+    /// The process shown to the user: if a service manager holds the port, the process it holds it for, if that runs.
     #[must_use]
     pub fn named(&self) -> Option<&Looks> {
         hub(self)
@@ -107,7 +107,7 @@ impl Scene {
         self.processes.iter().filter_map(|process| manager(self, process)).collect()
     }
 
-    /// Users whose names a hint may need: of those who have it, and of managers that keep them.
+    /// Users whose names a hint may need: of the holders, and of the managers they run under.
     #[must_use]
     pub fn users(&self) -> BTreeSet<u32> {
         let of_group = |looks: &Looks| looks.cgroup.as_deref().and_then(user_of_cgroup);
@@ -115,7 +115,7 @@ impl Scene {
     }
 }
 
-/// Judges.
+/// Decides.
 #[must_use]
 pub fn judge(scene: &Scene) -> Occupant {
     let main = scene.named();
@@ -134,7 +134,7 @@ fn kind(scene: &Scene) -> Kind {
     if hub(scene).is_some() {
         return Kind::Hub(of_hub(scene, main));
     }
-    // What was handed a socket is started again by the next client.
+    // A service with a passed socket is started again by the next client.
     if let Some(manager) = scene.managers().into_iter().next() {
         return match scene.unit.as_ref().filter(|unit| unit.socket) {
             Some(unit) => Kind::Socket(of(scene, unit.home.clone(), Some(manager))),
@@ -153,7 +153,7 @@ fn kind(scene: &Scene) -> Kind {
     if asker.line.is_none() {
         return Kind::Unknown;
     }
-    // Before the service that it is in: to stop dockerd for one container would stop all of them.
+    // Before the service that it is in: stopping dockerd for one container would stop all containers.
     if let Some((by, tell)) = keeper(scene, main) {
         return Kind::Kept { by, tell };
     }
@@ -167,14 +167,14 @@ fn kind(scene: &Scene) -> Kind {
     if let Some((unit, manager)) = service {
         return Kind::Within { unit, manager };
     }
-    // Threads of the kernel are children of kthreadd, process 2, and have neither program nor arguments.
+    // Kernel threads are children of kthreadd, process 2, and have neither program nor arguments.
     if !scene.mac && (main.ppid == 2 || main.pid == 2) && main.argv.is_empty() && main.exe.is_none() {
         return Kind::Kernel;
     }
     Kind::Stranger
 }
 
-/// Whom nobody but root may see: by the user of the socket, and by the unit of the machine that has this port.
+/// Only root may see the holder: decides by the user of the socket, and by the system unit that has this port.
 fn unseen(scene: &Scene) -> Kind {
     let of = |unit: &OwnUnit| of(scene, unit.home.clone(), Some(ServiceManager::System));
     match (&scene.unit, scene.holder.uid) {
@@ -208,7 +208,7 @@ impl Looks {
     }
 }
 
-/// Whether it runs a program of this name, by whatever can be seen of it.
+/// Whether it runs a program of this name, by any of its observations.
 fn is_program(looks: &Looks, name: &str) -> bool {
     let base = |path: &str| path.rsplit('/').next() == Some(name);
     looks.name == name
@@ -216,7 +216,7 @@ fn is_program(looks: &Looks, name: &str) -> bool {
         || looks.exe.as_ref().is_some_and(|exe| base(exe.to_string_lossy().trim_end_matches(" (deleted)")))
 }
 
-/// A manager of systemd is in a scope of its own, `init.scope`, below what it manages: systemd.special(7).
+/// A systemd manager runs in its own scope, `init.scope`, below the group that it manages: systemd.special(7).
 fn in_init_scope(looks: &Looks) -> bool {
     looks.cgroup.as_deref().is_some_and(|cgroup| cgroup.ends_with("/init.scope"))
 }
@@ -245,7 +245,7 @@ fn of(scene: &Scene, home: Option<PathBuf>, manager: Option<ServiceManager>) -> 
     Of { home, ours, manager }
 }
 
-/// As a hub finds its home: `--home`, `PARACHUTE_HOME`, `~/.parachute`.
+/// A hub finds its home by: `--home`, `PARACHUTE_HOME`, `~/.parachute`.
 fn home_of_hub(hub: &Looks) -> Option<PathBuf> {
     let typed = hub.argv.iter().enumerate().find_map(|(at, word)| {
         let after = hub.argv.get(at + 1).map(String::as_str);
@@ -253,14 +253,14 @@ fn home_of_hub(hub: &Looks) -> Option<PathBuf> {
     });
     let typed = match typed {
         Some(typed) if Path::new(typed).is_absolute() => Some(PathBuf::from(typed)),
-        // Where that counts from is where the hub was started, which it may have left.
+        // A relative home counts from the directory where the hub was started, which may not be its current one.
         Some(_) => return None,
         None => None,
     };
     typed.or_else(|| hub.home.clone()).or_else(|| hub.login.as_ref().map(|login| login.join(".parachute")))
 }
 
-/// The module that it is, or was started by.
+/// The module that it is, or that started it.
 fn module(scene: &Scene, main: &Looks) -> Option<Kind> {
     let family = || std::iter::once(main).chain(&scene.above);
     let kept = unit_of(scene, main).filter(|(unit, _)| is_own_unit(unit)).map(|(_, manager)| manager);
@@ -277,10 +277,10 @@ fn module(scene: &Scene, main: &Looks) -> Option<Kind> {
     Some(Kind::Module { short: None, of: Of { home: None, ours, manager: Some(manager) } })
 }
 
-/// The supervisor that it is, or that keeps it.
+/// The supervisor that it is, or that it runs under.
 fn keeper(scene: &Scene, main: &Looks) -> Option<(String, String)> {
     let asker = &scene.asker;
-    // One that this command runs under too keeps more than the port.
+    // A supervisor that is also an ancestor of this command runs more than the holder.
     let apart = |looks: &&Looks| !asker.line.as_ref().is_some_and(|line| line.contains(&looks.pid));
     std::iter::once(main).chain(&scene.above).filter(apart).find_map(|looks| {
         let sudo = if asker.uid == 0 || asker.uid == looks.uid { "" } else { "sudo " };
@@ -288,7 +288,7 @@ fn keeper(scene: &Scene, main: &Looks) -> Option<(String, String)> {
     })
 }
 
-/// The service that it belongs to: none of ours, none that this command is in, and no application of a desktop, which
+/// The service that it belongs to: not ours, not one that this command is in, and not a desktop application, which
 /// may be the terminal that it was started in (systemd.io, "Desktop Environments").
 fn service(scene: &Scene, main: &Looks) -> Option<(String, ServiceManager)> {
     let own = unit_of_cgroup(scene.asker.cgroup.as_deref());
@@ -304,15 +304,15 @@ fn unit_of(scene: &Scene, looks: &Looks) -> Option<(String, ServiceManager)> {
     Some((unit, manager))
 }
 
-/// A unit of ours, whatever its name is beyond that.
+/// A unit of ours, with any suffix.
 fn is_own_unit(unit: &str) -> bool {
     let hub = UnitName::hub().systemd();
     let plain = hub.strip_suffix(".service").unwrap_or(&hub);
     unit == hub || unit.strip_prefix(plain).is_some_and(|rest| rest.starts_with('@'))
 }
 
-/// Whether the service ends with it: its session is led by the process that the manager started. A shell in a terminal has
-/// a session of its own, and so does a job of cron.
+/// Whether it ends with the service: the leader of its session is the process that the manager started. A shell in a
+/// terminal has its own session, and so does a cron job.
 fn is_main(scene: &Scene, main: &Looks) -> bool {
     let mut line = std::iter::once(main).chain(&scene.above);
     let Some(leader) = line.by_ref().find(|looks| looks.pid == main.session) else { return false };
@@ -320,7 +320,7 @@ fn is_main(scene: &Scene, main: &Looks) -> bool {
     by_manager && leader.cgroup == main.cgroup
 }
 
-/// The user whose manager it is below, and the service, of a control group such as
+/// The user in whose manager it runs, and the service, from a control group such as
 /// `/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/payload`: systemd.unit(5).
 fn unit_of_cgroup(cgroup: Option<&str>) -> Option<(Option<u32>, String)> {
     let mut user = None;

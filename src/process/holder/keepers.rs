@@ -1,24 +1,24 @@
-//! Supervisors other than systemd and launchd: what they keep is started again when it is killed. Pure.
+//! Supervisors other than systemd and launchd: they restart a process that is killed. Pure.
 
 use super::judge::Looks;
 use crate::module::shell::quote as quoted;
 
-/// How a supervisor is told to stop what it keeps.
+/// How to make a supervisor stop a process.
 #[derive(Clone, Copy)]
 enum How {
-    /// By the name that is its first argument: before it, and after it.
+    /// By the name in its first argument: text before it, and after it.
     Named(&'static str, &'static str),
-    /// By the directory in which it works.
+    /// By its working directory.
     Directory(&'static str),
-    /// By a command that shows what it keeps.
+    /// By a command that lists its processes.
     Listed(&'static str),
-    /// By a command that shows which container has this port.
+    /// By a command that shows which container publishes this port.
     Published(&'static str),
     /// It has no command of its own.
     Seen,
 }
 
-/// By the first 15 bytes of its name, which is all that the kernel keeps (proc_pid_comm(5)).
+/// By the first 15 bytes of the name, which is all that the kernel keeps (proc_pid_comm(5)).
 const KEEPERS: [(&str, How); 24] = [
     ("circusd", How::Listed("circusctl status")),
     ("conmon", How::Listed("podman ps")),
@@ -46,13 +46,13 @@ const KEEPERS: [(&str, How); 24] = [
     ("xinetd", How::Seen),
 ];
 
-/// Sessions of people, which hold ports to forward or to show something.
+/// Sessions of users, which hold ports to forward them or to show something.
 const SESSIONS: [&str; 9] =
     ["login", "mosh-server", "screen", "SCREEN", "sshd", "sshd-auth", "sshd-session", "tmux: server", "ttyd"];
 
-/// The supervisor's name, and what to type about what it keeps on this port; `None`: it is none.
+/// The supervisor's name, and the command about its process on this port; `None`: it is no supervisor.
 pub(super) fn tell(looks: &Looks, port: u16, sudo: &str) -> Option<(String, String)> {
-    // A title of its own: "PM2 v5.3.0: God Daemon (/root/.pm2)".
+    // PM2 sets its own title: "PM2 v5.3.0: God Daemon (/root/.pm2)".
     if looks.name.starts_with("PM2 v") {
         return Some(("pm2".to_owned(), "pm2 list".to_owned()));
     }
@@ -76,19 +76,19 @@ pub(super) fn tell(looks: &Looks, port: u16, sudo: &str) -> Option<(String, Stri
     Some(((*name).to_owned(), tell))
 }
 
-/// Whether it is a session of a person.
+/// Whether it is a user's session.
 pub(super) fn is_session(looks: &Looks) -> bool {
     SESSIONS.contains(&looks.name.as_str())
 }
 
-/// By its name as the kernel has it, or by the program that it runs: `python3 /usr/bin/supervisord`.
+/// By the kernel's name of it, or by the program that it runs: `python3 /usr/bin/supervisord`.
 fn is_called(looks: &Looks, name: &str) -> bool {
     let base =
         |word: &String| word.rsplit('/').next().unwrap_or_default().chars().take(15).collect::<String>();
     looks.name == name || looks.argv.iter().take(2).any(|word| base(word) == name)
 }
 
-/// A name that a shell takes as it is, and that is no option.
+/// A name that needs no quoting in a shell and is not an option.
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn each_supervisor_has_a_command_that_stops_or_shows() {
         assert!(KEEPERS.iter().map(|(name, _)| name).is_sorted());
-        assert!(KEEPERS.iter().all(|(name, _)| name.len() <= 15), "the kernel keeps no more");
+        assert!(KEEPERS.iter().all(|(name, _)| name.len() <= 15), "the kernel keeps 15 bytes");
         let keeper = |name: &str, argv: &[&str], cwd: Option<&str>| {
             let argv = argv.iter().map(|word| (*word).to_owned()).collect();
             let looks =

@@ -1,4 +1,4 @@
-//! Looks at who holds a port, and at what is around it. Reads only; decides nothing.
+//! Reads what holds a port, and the processes around it. Reads only; decides nothing.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,26 +11,26 @@ use crate::process::table::Census;
 use crate::process::unknown::Unknown;
 use crate::process::{kin, ports, table, user};
 
-/// Whom whoever asks means.
+/// What the caller asks about.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asking<'a> {
     /// The home.
     pub home: Option<&'a Path>,
     /// The hub of that home, if one is known to run.
     pub hub: Option<u32>,
-    /// The pid that the older, detached hub of that home wrote down.
+    /// The pid that the detached hub of that home recorded.
     pub detached: Option<u32>,
 }
 
 impl<'a> Asking<'a> {
-    /// About this home; whether a hub of it runs is not known.
+    /// About this home; whether a hub of it runs is unknown.
     #[must_use]
     pub fn about(home: &'a Path) -> Self {
         Self { home: Some(home), ..Self::default() }
     }
 }
 
-/// Who has the port; `None`: nobody.
+/// The holder of the port; `None`: the port is free.
 ///
 /// # Errors
 /// [`Unknown`]: the port may be free or not.
@@ -38,7 +38,7 @@ pub fn occupant(port: u16, asking: &Asking<'_>) -> Result<Option<Occupant>, Unkn
     Ok(ports::holding(port)?.map(|(holder, ids)| Looker::new(asking).of(holder, &ids)))
 }
 
-/// Looks at several ports, with one look at what is common to all.
+/// Looks at several ports; what all have in common is read once.
 #[derive(Debug)]
 pub struct Looker {
     census: Census,
@@ -46,10 +46,10 @@ pub struct Looker {
 }
 
 impl Looker {
-    /// Looks at whoever asks: this process, and all above it.
+    /// Reads about the asking process: itself and all its ancestors.
     #[must_use]
     pub fn new(asking: &Asking<'_>) -> Self {
-        // Without it nothing is known of those above, and no hint ends anything.
+        // Without a census the ancestors are unknown, and no hint ends anything.
         let census = Census::take().unwrap_or_default();
         let own = table::own_pid();
         let asker = Asker {
@@ -64,7 +64,7 @@ impl Looker {
         Self { census, asker }
     }
 
-    /// What has a port, as [`ports::holding`] found it.
+    /// The occupant of a port, as [`ports::holding`] found it.
     #[must_use]
     pub fn of(&self, holder: Holder, ids: &[ProcessId]) -> Occupant {
         let mut scene = Scene {

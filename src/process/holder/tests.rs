@@ -5,7 +5,7 @@ use super::judge::{Asker, Looks, OwnUnit, Scene, judge};
 use super::{Kind, Occupant, Of, ServiceManager};
 use crate::module::problem::Holder;
 
-/// A process of that pid and user that nothing is known of, for tests of planners.
+/// A foreign process with this pid and user and no other facts, for tests of planners.
 pub(crate) fn stranger(port: u16, pid: Option<u32>, command: &str) -> Occupant {
     let holder = Holder { port, pid, uid: Some(1000), command: command.to_owned() };
     let kind = if pid.is_some() { Kind::Stranger } else { Kind::Unseen };
@@ -29,7 +29,7 @@ fn looks(pid: u32, ppid: u32, command: &str, cgroup: &str) -> Looks {
     }
 }
 
-/// Somebody (uid 1000) asks in a terminal: 1 → 50 (their systemd), 1 → 60 sshd → 61 bash → 62 this command.
+/// A user (uid 1000) asks in a terminal: 1 → 50 (the user's systemd), 1 → 60 sshd → 61 bash → 62 this command.
 fn asking(processes: Vec<Looks>) -> Scene {
     let first = processes.first().map(|looks| looks.pid);
     Scene {
@@ -57,7 +57,7 @@ fn socket_of(home: Option<PathBuf>) -> OwnUnit {
 
 fn hints(scene: &Scene) -> Vec<String> {
     let hints = judge(scene).hints();
-    // What is commented is behind five blanks, as everywhere.
+    // Remarks follow five blanks, as in every hint.
     hints.into_iter().map(|hint| hint.split("     (").next().unwrap().to_owned()).collect()
 }
 
@@ -75,21 +75,21 @@ fn hub(pid: u32, command: &str, home: Option<&str>) -> Looks {
     Looks { home: home.map(PathBuf::from), ..looks(pid, 50, command, &unit) }
 }
 
-/// Every way in which a process that keeps more than a port can come to hold one.
+/// Every case in which a process that must not be killed holds a port.
 fn dangerous() -> Vec<Scene> {
     let mut scenes = vec![
         asking(vec![systemd(1, 0)]),
         asking(vec![systemd(50, 1000)]),
         asking(vec![systemd(51, 1001)]),
         asking(vec![systemd(1, 0), looks(70, 1, "sshd", "/system.slice/ssh.service")]),
-        // By one of its marks alone.
+        // Recognised by one of its marks alone.
         asking(vec![Looks { argv: Vec::new(), ..systemd(50, 1000) }]),
         asking(vec![Looks { name: "init".to_owned(), cgroup: None, ..systemd(1, 0) }]),
         asking(vec![looks(50, 1, "x", "/user.slice/user-1000.slice/user@1000.service/init.scope")]),
         asking(vec![looks(1, 0, "tini", "/")]),
         asking(vec![hub(80, "/h/bin/parachute serve --port 1939", Some("/home/op/.parachute"))]),
         asking(vec![systemd(50, 1000), hub(80, "/h/bin/parachute serve", Some("/srv/other"))]),
-        // What this command runs under, nearer and farther.
+        // Ancestors of this command, near and far.
         asking(vec![looks(60, 1, "code-server", "/system.slice/code.service")]),
         asking(vec![looks(61, 60, "bash", "/user.slice/user-1000.slice/session-1.scope")]),
         asking(vec![looks(62, 61, "parachute serve", "/")]),
@@ -127,7 +127,7 @@ fn dangerous() -> Vec<Scene> {
 }
 
 #[test]
-fn no_hint_ends_what_keeps_more_than_the_port() {
+fn no_hint_ends_a_process_that_does_more_than_listen() {
     for scene in dangerous() {
         for uid in [1000, 0] {
             let asker = Asker { uid, ..scene.asker.clone() };
@@ -141,7 +141,7 @@ fn no_hint_ends_what_keeps_more_than_the_port() {
 }
 
 #[test]
-fn a_stranger_may_be_killed_by_whoever_may() {
+fn a_foreign_process_may_be_killed_by_a_user_with_the_rights() {
     let scene = asking(vec![looks(812, 61, "nc -l", "/user.slice/user-1000.slice/session-1.scope")]);
     assert_eq!(hints(&scene), ["kill 812"]);
     let mut other = scene.clone();
@@ -154,7 +154,7 @@ fn a_stranger_may_be_killed_by_whoever_may() {
     unseen.asker.uid = 0;
     assert_eq!(hints(&unseen), ["ss -ltnp 'sport = :1939'"]);
 
-    // What only root may see is known by the machine's unit, and by the user of the socket.
+    // A holder that only root may see is known by the system unit, and by the user of the socket.
     let mut machines = asking(Vec::new());
     machines.holder.uid = Some(0);
     machines.unit = Some(socket_of(Some("/home/op/.parachute".into())));
@@ -162,12 +162,12 @@ fn a_stranger_may_be_killed_by_whoever_may() {
     machines.holder.uid = Some(1001);
     assert_eq!(hints(&machines), ["sudo parachute stop"], "the hub itself");
     machines.holder.uid = Some(1002);
-    assert_eq!(hints(&machines), ["sudo ss -ltnp 'sport = :1939'"], "a stranger in its place");
+    assert_eq!(hints(&machines), ["sudo ss -ltnp 'sport = :1939'"], "a foreign process in its place");
 }
 
-/// Lesson of the field: `kill 82` was the hint, and 82 was the manager of everything that the person ran.
+/// Reported by a user: the hint was `kill 82`, and 82 was the manager of all of that user's services.
 #[test]
-fn a_socket_that_a_manager_holds_for_us_is_called_by_its_unit() {
+fn a_socket_held_by_a_manager_for_us_is_named_by_its_unit() {
     let mut scene = asking(vec![systemd(50, 1000)]);
     scene.unit = Some(socket_of(Some("/home/op/.parachute".into())));
     let occupant = judge(&scene);
@@ -183,7 +183,7 @@ fn a_socket_that_a_manager_holds_for_us_is_called_by_its_unit() {
     machines.unit = Some(socket_of(Some("/home/op/.parachute".into())));
     assert_eq!(hints(&machines), ["sudo parachute start", "sudo parachute stop"]);
     machines.unit = Some(socket_of(Some("/home/carol/.parachute".into())));
-    assert_eq!(hints(&machines), [] as [&str; 0], "it is another person's");
+    assert_eq!(hints(&machines), [] as [&str; 0], "it is another user's");
     assert!(judge(&machines).words().contains("the hub of /home/carol/.parachute, in systemd (system)"));
     machines.asker.uid = 0;
     assert_eq!(hints(&machines), ["parachute --home /home/carol/.parachute stop"]);
@@ -197,7 +197,7 @@ fn a_manager_that_holds_it_for_another_unit_shows_which() {
     assert_eq!(hints(&carols), ["sudo systemctl --user --machine=carol@ list-sockets"]);
     carols.names.clear();
     assert_eq!(hints(&carols), [] as [&str; 0]);
-    assert_eq!(hints(&asking(vec![looks(1, 0, "tini", "/")])), [] as [&str; 0], "the first of a container");
+    assert_eq!(hints(&asking(vec![looks(1, 0, "tini", "/")])), [] as [&str; 0], "process 1 of a container");
     let mut mac = asking(vec![looks(1, 0, "/sbin/launchd", "")]);
     mac.mac = true;
     assert_eq!(judge(&mac).kind, Kind::Manager(ServiceManager::Launchd));
@@ -222,7 +222,7 @@ fn a_hub_and_its_modules_are_stopped_by_this_program() {
     (carols.uid, carols.cgroup) =
         (1001, Some("/user.slice/user@1001.service/app.slice/parachute-hub.service".to_owned()));
     let mut carols = asking(vec![carols]);
-    assert_eq!(hints(&carols), [] as [&str; 0], "it is another person's");
+    assert_eq!(hints(&carols), [] as [&str; 0], "it is another user's");
     carols.asker.uid = 0;
     assert_eq!(hints(&carols), ["su - carol -c 'parachute --home /home/carol/.parachute stop'"]);
 
@@ -262,7 +262,7 @@ fn what_a_service_runs_is_stopped_with_its_service() {
     let mut own = asking(vec![looks(70, 50, "node", &format!("{APP}/web.service/payload"))]);
     own.above = vec![systemd(50, 1000), systemd(1, 0)];
     assert_eq!(hints(&own), ["systemctl --user stop web.service"]);
-    // A wrapper in between is of its session; a shell of a terminal in the service is not.
+    // A wrapper in between has the service's session; a shell in a terminal does not.
     let mut wrapped = own.clone();
     let wrapper = looks(69, 50, "sh", &format!("{APP}/web.service/payload"));
     (wrapped.processes[0].session, wrapped.processes[0].ppid) = (69, 69);
@@ -271,19 +271,19 @@ fn what_a_service_runs_is_stopped_with_its_service() {
     let mut shells = wrapped;
     shells.processes[0].session = 70;
     assert_eq!(hints(&shells), ["systemctl --user status 70"], "to stop the service would end the terminal");
-    // Started in a terminal of a desktop, which is in the control group of the application.
+    // Started in a desktop terminal, which is in the control group of the application.
     let desktop = format!("{APP}/app-org.kde.konsole-1.service");
     assert_eq!(hints(&asking(vec![looks(70, 61, "nc", &desktop)])), ["kill 70"]);
     assert_eq!(hints(&asking(vec![looks(70, 61, "nc", &format!("{APP}/vte-1.scope"))])), ["kill 70"]);
-    // And one that this command is in too.
+    // A service that this command is in too.
     let mut same = own;
     same.asker.cgroup = same.processes[0].cgroup.clone();
     assert_eq!(hints(&same), ["kill 70"]);
 }
 
-/// The proxy of one container is in the service, and in the session, of what keeps all of them.
+/// The proxy of one container is in the service and the session of dockerd, which runs all containers.
 #[test]
-fn a_supervisor_is_not_stopped_for_one_of_those_that_it_keeps() {
+fn a_supervisor_is_not_stopped_for_one_of_its_processes() {
     let dockerd = Looks { uid: 0, ..looks(70, 1, "dockerd", "/system.slice/docker.service") };
     let proxy = Looks {
         session: 70,
@@ -298,9 +298,9 @@ fn a_supervisor_is_not_stopped_for_one_of_those_that_it_keeps() {
     assert_eq!(hints(&kept), ["sudo sv stop web"]);
 }
 
-/// An earlier instance that the hub has ended and that is there again is not stopped by its module's name.
+/// An earlier instance that the hub has ended and that runs again is not stopped by its module's name.
 #[test]
-fn what_starts_a_module_behind_the_hub_is_looked_for() {
+fn the_parent_that_restarts_a_module_behind_the_hub_is_shown() {
     let marks = Some(("web".to_owned(), PathBuf::from("/home/op/.parachute")));
     let back = asking(vec![Looks { marks, ..looks(90, 30, "node", "/") }]);
     assert!(judge(&back).hint_for("web").starts_with("ps -fp 90 "));
@@ -308,7 +308,7 @@ fn what_starts_a_module_behind_the_hub_is_looked_for() {
 }
 
 #[test]
-fn each_kind_survives_being_written_down() {
+fn each_kind_survives_serialisation() {
     let of = Of { home: Some("/h".into()), ours: true, manager: Some(ServiceManager::System) };
     let manager = ServiceManager::User { uid: 7, name: None, own: false };
     for kind in [Kind::Hub(of), Kind::Manager(manager), Kind::Stranger] {

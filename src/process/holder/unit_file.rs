@@ -1,4 +1,4 @@
-//! The hub's unit, as its files have it: for which port, which home, and whom.
+//! The hub's unit, as its files define it: its port, its home, and its user.
 #![expect(clippy::disallowed_methods, reason = "edge: reads the files of our own unit")]
 
 use std::io::Read;
@@ -11,11 +11,11 @@ use crate::unit::name::UnitName;
 use crate::unit::recognise;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope, Target};
 
-/// A unit larger than this is none of ours.
+/// A larger file is not a unit of ours.
 const MAX_UNIT: u64 = 256 * 1024;
 
-/// The hub's unit in this manager, if it is for this port. Files of another user are not opened: where they lie, and what
-/// they lead to, is that user's to choose.
+/// The hub's unit in this manager, if it is for this port. Files of another user are not opened: their place and the
+/// target of a link are under that user's control.
 pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
     let (dir, scope) = match manager {
         ServiceManager::System => (PathBuf::from("/etc/systemd/system"), Scope::System),
@@ -51,7 +51,7 @@ fn drop_ins(unit: &Path) -> Vec<PathBuf> {
 }
 
 fn text(path: &Path) -> Option<String> {
-    // A FIFO in the place of a unit would never end.
+    // Reading a FIFO in the place of a unit would block forever.
     let is_file = std::fs::metadata(path).is_ok_and(|meta| meta.is_file());
     let file = std::fs::File::open(path).ok().filter(|_| is_file)?;
     let mut text = String::new();

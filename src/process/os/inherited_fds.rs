@@ -1,4 +1,4 @@
-//! Takes descriptors that whoever started this process left open for it.
+//! Takes descriptors that the parent process left open for this one.
 #![expect(unsafe_code, reason = "a descriptor known by its number alone must be vouched for")]
 
 use std::io;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
-/// They are taken once: a second taker would close what the first one uses.
+/// They are taken once: taking them again would close those in use.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Takes the descriptors from `first` on, `count` of them. No child inherits them from here on.
+/// Takes `count` descriptors from `first` on. From here on no child inherits them.
 pub(in crate::process) fn take(first: RawFd, count: u16) -> io::Result<Vec<OwnedFd>> {
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Err(io::Error::other("they were taken already"));
@@ -19,7 +19,7 @@ pub(in crate::process) fn take(first: RawFd, count: u16) -> io::Result<Vec<Owned
     if let Some(closed) = numbers.clone().find(|raw| !is_open(*raw)) {
         return Err(io::Error::other(format!("descriptor {closed} is not open")));
     }
-    // SAFETY: each is open, as was just seen. Nobody else in this process owns it: it was open before `main`, this
+    // SAFETY: each is open, as was just checked. No other code in this process owns it: it was open before `main`, this
     // runs at most once, and the caller promises that it runs before anything of ours is opened and kept.
     let taken: Vec<OwnedFd> = numbers.map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }).collect();
     for fd in &taken {

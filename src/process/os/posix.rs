@@ -1,4 +1,4 @@
-//! What Linux and macOS share: children of `std::process`, groups, `waitid`, SIGCHLD.
+//! Code that Linux and macOS share: children of `std::process`, groups, `waitid`, SIGCHLD.
 #![expect(
     clippy::disallowed_methods,
     reason = "edge: starts what spawn orders; callers in group have proven their target"
@@ -33,7 +33,7 @@ pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     }
 }
 
-/// Starts what is ordered.
+/// Starts a child.
 pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
     let mut command = Command::new(order.program);
     if let Some((first, rest)) = order.argv.split_first() {
@@ -61,7 +61,7 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
     }
 }
 
-/// Starts a daemon: leader of a session of its own, with the files it was given and nothing on its input.
+/// Starts a daemon: leader of its own session, with the given output files and no input.
 pub(in crate::process) fn detach(order: &Detach<'_>) -> Result<u32, NotDetached> {
     let mut command = Command::new(order.exe);
     if let Some((first, rest)) = order.argv.split_first() {
@@ -76,7 +76,7 @@ pub(in crate::process) fn detach(order: &Detach<'_>) -> Result<u32, NotDetached>
     }
     let umask = order.umask.map(|bits| Mode::from_bits_truncate(libc_mode(bits)));
     let person = order.identity.clone();
-    // std tells us the errno of what failed in the child, and not of what.
+    // std returns the errno of what failed in the child, but not which call it was.
     let (mut told, tell) = std::io::pipe().map_err(NotDetached::Start)?;
     // SAFETY: between fork and exec only what is async-signal-safe may run. Each of these is a few system calls on
     // values that were made before the fork; nothing allocates and nothing takes a lock (signal-safety(7)).
@@ -99,7 +99,7 @@ pub(in crate::process) fn detach(order: &Detach<'_>) -> Result<u32, NotDetached>
         });
     }
     let started = command.spawn();
-    // Its end of the pipe with it.
+    // This also closes the command's end of the pipe.
     drop(command);
     started.map(|child| child.id()).map_err(|error| {
         let mut place = [0];
@@ -110,9 +110,9 @@ pub(in crate::process) fn detach(order: &Detach<'_>) -> Result<u32, NotDetached>
     })
 }
 
-/// Has standard output, or standard error, go to the end of this file.
+/// Redirects standard output, or standard error, to the end of this file.
 fn write_to(path: &CStr, out: bool) -> io::Result<()> {
-    // O_NONBLOCK: a FIFO without a reader would keep us waiting for ever.
+    // O_NONBLOCK: opening a FIFO without a reader would block forever.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
     let flags = flags | OFlags::NOCTTY | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::from_bits_truncate(0o644))?;
@@ -129,7 +129,7 @@ fn libc_mode(bits: u32) -> rustix::fs::RawMode {
     (bits & 0o777) as rustix::fs::RawMode
 }
 
-/// Gives up root for somebody: groups before the user, or the right to set them would be gone (setgroups(2)).
+/// Drops root for a user: groups before the user, or the right to set them would be lost (setgroups(2)).
 fn become_person((uid, gid, groups): &(u32, u32, Vec<u32>)) -> io::Result<()> {
     // SAFETY: plain system calls; `groups` is as long as said, and gid_t is a u32 on both systems.
     let done = unsafe {
@@ -139,13 +139,13 @@ fn become_person((uid, gid, groups): &(u32, u32, Vec<u32>)) -> io::Result<()> {
     if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Ends and reaps a child of which nobody has heard yet.
+/// Kills and reaps a child that no caller knows of.
 pub(in crate::process) fn discard(child: Pid) {
     let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
     wait_for(child);
 }
 
-/// Reaps a child that ends at once.
+/// Reaps a child that exits at once.
 pub(super) fn wait_for(child: Pid) {
     while matches!(waitid(WaitId::Pid(child), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
 }
@@ -162,18 +162,18 @@ fn target(pid: u32) -> Result<Pid, SignalError> {
     i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw).ok_or(SignalError::Refused { pid })
 }
 
-/// To one pid, its identity checked a moment ago by the caller.
+/// Signals one pid, whose identity the caller has just checked.
 pub(super) fn send_unchecked(pid: Pid, signal: Signal) -> Result<(), SignalError> {
     rustix::process::kill_process(pid, number(signal))
         .map_err(|errno| explain(pid.as_raw_nonzero().get().unsigned_abs(), errno))
 }
 
-/// To a whole group, of which the caller has proven that it is ours.
+/// Signals a group that the caller has proven to be ours.
 pub(in crate::process) fn send_group(pgid: u32, signal: Signal) -> Result<(), SignalError> {
     rustix::process::kill_process_group(target(pgid)?, number(signal)).map_err(|errno| explain(pgid, errno))
 }
 
-/// Whether the group has any member, zombies included. Only ESRCH is a no: kill(2), ERRORS.
+/// Whether the group has any member, zombies included. Only ESRCH means no: kill(2), ERRORS.
 pub(in crate::process) fn group_exists(pgid: u32) -> bool {
     target(pgid).is_ok_and(|pgid| !matches!(rustix::process::test_kill_process_group(pgid), Err(Errno::SRCH)))
 }
@@ -191,7 +191,7 @@ fn wait(pid: Pid, options: WaitIdOptions) -> Option<ExitStatus> {
         match waitid(WaitId::Pid(pid), options | WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
             Ok(status) => return status.as_ref().map(decode),
             Err(Errno::INTR) => {}
-            // ECHILD: not our child, or somebody else reaped it. It is gone and nobody can say how.
+            // ECHILD: not our child, or it was already reaped. It has ended, and its status is unknown.
             Err(_) => return Some(ExitStatus::Unknown),
         }
     }
@@ -207,17 +207,17 @@ pub(in crate::process) fn end_if_any(pid: Pid) -> Option<ExitStatus> {
     wait(pid, WaitIdOptions::empty())
 }
 
-/// Whether this is a child of ours that nobody has reaped, alive or zombie. Needs no descriptor.
+/// Whether this is a child of ours that is not yet reaped, alive or zombie. Needs no descriptor.
 pub(in crate::process) fn is_child(pid: u32) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     target(pid).is_ok_and(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(_) | Err(Errno::INTR)))
 }
 
-/// Whether this process was told at its start to ignore SIGHUP, as nohup(1) tells it: what is ignored stays so across
-/// an exec (signal(7)). To be asked before anybody installs a handler.
+/// Whether this process was started with SIGHUP ignored, as nohup(1) does: an ignored signal stays ignored across
+/// an exec (signal(7)). To be called before a handler is installed.
 pub(in crate::process) fn ignores_hangup() -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action sigaction(2) only writes the present one to where it is told, which is ours and large
+    // SAFETY: without a new action sigaction(2) only writes the current one to the given place, which is ours and large
     // enough; all zeroes is a valid value of the structure if it fails and writes nothing.
     let now = unsafe {
         libc::sigaction(libc::SIGHUP, std::ptr::null(), now.as_mut_ptr());
@@ -234,7 +234,7 @@ pub(in crate::process) fn zombie_child() -> bool {
 
 /// Waits for SIGCHLD until this child has ended.
 pub(super) async fn ended_by_sigchld(pid: Pid) -> ExitStatus {
-    // Listen first, then look: no end can fall between.
+    // Listen first, then look: no exit can be missed in between.
     let mut signals = tokio::signal::unix::signal(SignalKind::child()).ok();
     loop {
         if let Some(ended) = peek(pid) {
@@ -242,7 +242,7 @@ pub(super) async fn ended_by_sigchld(pid: Pid) -> ExitStatus {
         }
         match &mut signals {
             Some(signals) => drop(signals.recv().await),
-            // No signal driver (out of descriptors): look now and then rather than never.
+            // No signal driver (out of descriptors): poll instead.
             None => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

@@ -1,8 +1,8 @@
-//! What this process was told about the end of its terminal.
+//! Whether a hang-up of the terminal ends this process.
 
 use crate::process::os;
 
-/// Whether it was started to outlive it, by nohup(1). To be asked before a handler is installed.
+/// Whether it was started with nohup(1). To be called before a handler is installed.
 #[must_use]
 pub fn is_ignored() -> bool {
     os::ignores_hangup()

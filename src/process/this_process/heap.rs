@@ -1,21 +1,21 @@
-//! How much memory the allocator may keep for itself.
+//! Limits the memory that the allocator keeps.
 
 use crate::process::os;
 
-/// Makes the allocator give back what is freed, for a process that runs for months. To be called before the first
-/// thread starts. Says whether it could be done; nothing but memory depends on it.
+/// Makes the allocator return freed memory to the system, for a process that runs for months. To be called before the
+/// first thread starts. Returns whether it was possible; only memory usage depends on it.
 ///
-/// Left alone, glibc gives each thread an arena of its own and lets its thresholds grow with every large block that
-/// is freed (up to 32 MiB), so that a hub that once had to do with 1 MiB of log lines keeps several MiB for good. One
-/// arena is no loss: the hub's threads allocate seldom and wait mostly. A macOS allocator gives back by itself.
+/// By default glibc gives each thread an arena of its own and raises its thresholds with every large block that
+/// is freed (up to 32 MiB), so that a hub that once handled 1 MiB of log lines keeps several MiB for good. One
+/// arena costs nothing: the hub's threads allocate rarely and mostly wait. macOS returns freed memory by itself.
 pub fn settle() -> bool {
     os::settle_heap()
 }
 
-/// Gives back what lies free between what is in use: the allocator by itself gives back only what is free at the end
-/// of its heap, and in a process that runs for months something always lies there. Says whether it could be done.
+/// Returns free memory between used blocks to the system: the allocator by itself returns only free memory at the end
+/// of its heap, where a process that runs for months nearly always has a used block. Returns whether it was possible.
 ///
-/// Takes about a millisecond for a hub of twenty modules. A macOS allocator gives back by itself.
+/// Takes about a millisecond for a hub of twenty modules. macOS returns freed memory by itself.
 pub fn trim() -> bool {
     os::trim_heap()
 }
@@ -27,10 +27,10 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    fn what_lies_free_between_what_is_in_use_is_given_back() {
+    fn free_memory_between_used_blocks_is_returned() {
         const BLOCK: usize = 1000;
         let mut blocks: Vec<Option<Vec<u8>>> = (0..100_000).map(|_| Some(vec![1; BLOCK])).collect();
-        // Every hundredth stays, so that nothing is free at the end of the heap.
+        // Every hundredth block stays, so that the end of the heap is not free.
         for (n, block) in blocks.iter_mut().enumerate().filter(|(n, _)| n % 100 != 99) {
             assert!(block.take().is_some(), "{n}");
         }

@@ -1,4 +1,4 @@
-//! This process itself: what the system may take from it and give to it. Everything else in this room looks at others.
+//! Resources of this process itself. Everything else in this room is about other processes.
 
 pub mod hangup;
 pub mod heap;

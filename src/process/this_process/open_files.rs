@@ -1,23 +1,23 @@
-//! Room for descriptors. Most login shells allow a process 1,024 of them, for the sake of programs that use
+//! The limit on descriptors. Most login shells allow a process 1,024 of them, because of programs that use
 //! select(2); a hub of three hundred modules needs more. So the hub raises its own limit as far as it needs, and its
-//! children are given back what the hub was started with.
+//! children get the limit that the hub was started with.
 
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a hub uses itself: connections on both listeners, the ledger, and so on.
+/// Descriptors of the hub itself: connections on both listeners, the ledger, and so on.
 const OWN: u64 = 600;
-/// What a module costs: two pipes, its pidfd, its log file, and a probe of its port now and then.
+/// Descriptors per module: two pipes, its pidfd, its log file, and sometimes a probe of its port.
 const EACH: u64 = 5;
 
-/// The limit this process was started with, once it has been raised.
+/// The limit at the start of this process, once it has been raised.
 static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 
-/// Makes room for this many modules.
+/// Raises the limit for this many modules.
 ///
 /// # Errors
-/// The number of modules there is room for, if the hard limit is too low.
+/// The number of modules that the limit allows, if the hard limit is too low.
 pub fn make_room(modules: usize) -> Result<(), u64> {
     let now = getrlimit(Resource::Nofile);
     let needed = OWN + EACH * modules as u64;
@@ -34,7 +34,7 @@ pub fn make_room(modules: usize) -> Result<(), u64> {
     }
 }
 
-/// What a child is to be given back. `None` until the limit was raised: then it inherits the right one.
+/// The limit for a child. `None` until the limit was raised: until then it inherits the right one.
 pub(in crate::process) fn started_with() -> Option<Rlimit> {
     STARTED_WITH.get().copied()
 }

@@ -1,4 +1,4 @@
-//! Ends a run: signals its group, then whatever is left of it, and watches until nothing is.
+//! Ends a run: signals its group, then the remaining processes, and watches until none is left.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::super::event::Event;
 use super::super::state::Generation;
 use super::{AbortOnDrop, Actor, HostEvent};
 
-/// Pauses between two searches for what is left: the first one, doubled up to the last.
+/// Pauses between two searches for remnants: the first one, doubled up to the last.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 const LOOK_LAST: Duration = Duration::from_millis(50);
 
@@ -36,7 +36,8 @@ impl Actor {
         }
     }
 
-    /// Signals what is left of a run whose leader has ended. If nothing is, that is known at once, without waiting.
+    /// Signals the remnants of a run whose leader has ended. If there are none, that is reported at once, without
+    /// waiting.
     pub(super) fn drain(&mut self, generation: Generation, signal: EndSignal, thorough: bool) {
         let (host, context) = (self.host.clone(), Arc::clone(&self.context));
         let Some(run) = self.current(generation) else { return };
@@ -56,7 +57,7 @@ impl Actor {
         let left = if thorough && group::is_empty(&processes) {
             Ok(Vec::new())
         } else {
-            // Adopted zombies would keep the group's number taken and make the next search a long one.
+            // Adopted zombies would keep the group's number in use and slow down the next search.
             context.remnants.reap_adopted();
             context.remnants.of(&processes, Depth::Kin)
         };
@@ -64,7 +65,7 @@ impl Actor {
             self.pending.push_back(Event::GroupEmpty { generation });
             return;
         }
-        // What the system did not tell is asked again below.
+        // If the system gave no answer, it is asked again below.
         let left = left.unwrap_or_default();
         let missed = signal_all(&left, signal.into());
         let depth = if thorough { Depth::Marks } else { Depth::Kin };

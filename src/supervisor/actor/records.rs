@@ -1,4 +1,4 @@
-//! What the actor puts on disk: entries of the ledger, and the last failure.
+//! The actor's writes to disk: entries of the ledger, and the last failure.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::Actor;
 const LAST_LINES: usize = 20;
 /// Lines that are searched for them: the supervisor's own lines are left out.
 const LAST_LOOK: usize = 200;
-/// How long the last lines of an ended module may take to arrive.
+/// How long to wait for the last lines of an ended module.
 const LOG_DRAIN: Duration = Duration::from_millis(200);
 
 impl Actor {
@@ -41,7 +41,7 @@ impl Actor {
                     pump.drained().await;
                 }
             };
-            // A descendant may hold the pipe open: that is not waited for.
+            // A descendant may hold the pipe open: there is no further wait for that.
             let _ = tokio::time::timeout(LOG_DRAIN, drained).await;
             let mut lines: Vec<String> = log
                 .tail(LAST_LOOK)
@@ -49,7 +49,7 @@ impl Actor {
                 .filter(|line| line.stream != Stream::Hub)
                 .map(|line| String::from_utf8_lossy(&line.text).into_owned())
                 .collect();
-            // A start that was refused wrote nothing: the lines are those of an earlier run.
+            // A start that was refused printed nothing: the lines would be those of an earlier run.
             let kept = if facts.ended.is_some() { LAST_LINES } else { 0 };
             lines.drain(..lines.len().saturating_sub(kept));
             let failure = Failure {

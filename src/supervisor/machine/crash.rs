@@ -1,4 +1,4 @@
-//! Crashes: counted, reported, and what follows.
+//! Crashes: counting, reporting, and restarting.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What happened on the host: it changes the current state, never the desired one. An event of an older generation
+//! Host events: they change the current state, never the desired one. An event of an older generation
 //! changes nothing.
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -54,7 +54,7 @@ impl Machine {
         }
     }
 
-    /// A refusal for the same reason as the one before is not reported again, and the pause after it is twice as long.
+    /// A refusal for the same reason as the one before is not reported again, and the pause after it is doubled.
     fn block(&mut self, problem: Problem, now: Moment, out: &mut Vec<Effect>) {
         let same = match &self.state {
             State::Checking { was: Some(was), .. } | State::Spawning { was: Some(was), .. }
@@ -234,7 +234,7 @@ impl Machine {
     }
 }
 
-/// Whether a person would read the same words about both problems.
+/// Whether both problems have the same text on screens.
 fn same_problem(a: &Problem, b: &Problem) -> bool {
     a.error_type == b.error_type && a.error_description == b.error_description
 }

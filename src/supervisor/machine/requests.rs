@@ -50,7 +50,7 @@ impl Machine {
             | State::Stopping { .. }
             | State::Draining { .. } => {
                 self.starters.push(ticket);
-                // A person may have changed the module's `.env` before this request, and that file is not watched.
+                // A user may have changed the module's `.env` before this request, and that file is not watched.
                 if kind != StartKind::Boot {
                     self.check_again();
                 }
@@ -80,7 +80,7 @@ impl Machine {
                 self.state = State::Down;
                 out.push(Effect::Reply(ticket, Outcome::Stopped { had: self.started.is_some() }));
             }
-            // The start checks may be ending what an earlier hub left: it is stopped when they have answered.
+            // The start checks may be ending processes of an earlier hub: the stop is answered when they have ended.
             State::Checking { .. } | State::Spawning { .. } => self.stoppers.push(ticket),
             State::Up { .. } => {
                 self.stoppers.push(ticket);

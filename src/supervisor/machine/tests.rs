@@ -1,4 +1,4 @@
-//! The laws of the machine under random event orders against a model host, and races that once had a wrong end.
+//! The machine's invariants under random event orders against a model host, and races that were once handled wrongly.
 #![expect(clippy::disallowed_methods, reason = "test: any instant serves as the origin of virtual time")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ struct Processes {
     drained_asked: bool,
 }
 
-/// A host that performs effects in memory and checks the laws after every event.
+/// A host that performs effects in memory and checks the invariants after every event.
 struct Model {
     machine: Machine,
     origin: Instant,
@@ -93,14 +93,14 @@ impl Model {
         match effect {
             Effect::Check(generation) => self.checking = Some(generation),
             Effect::Spawn(generation) => {
-                assert_eq!(self.machine.desired(), Desired::Up, "nothing spawns while it is to be down");
+                assert_eq!(self.machine.desired(), Desired::Up, "spawned while it should be down");
                 assert!(self.runs.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
                 self.spawning = Some(generation);
                 self.spawns.push(self.elapsed);
             }
             Effect::Signal(generation, signal) => {
                 let processes = self.runs.get_mut(&generation).expect("signals name a known run");
-                assert!(processes.leader_alive || processes.rest_alive, "signal to a run that is over");
+                assert!(processes.leader_alive || processes.rest_alive, "signal to a run that has ended");
                 hit(processes, signal);
             }
             Effect::Drain { generation, signal, .. } => {
@@ -124,21 +124,21 @@ impl Model {
     fn laws(&self) {
         if let State::Blocked { refusal, retry_at } = self.machine.state() {
             assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&refusal.pause), "{refusal:?}");
-            assert!(*retry_at <= self.now().mono + refusal.pause, "a pause is longer than was said");
+            assert!(*retry_at <= self.now().mono + refusal.pause, "a pause is longer than announced");
         }
         let live = self.runs.values().filter(|l| l.leader_alive || l.rest_alive).count();
         assert!(live <= 1, "{live} live groups");
         if matches!(self.machine.state(), State::Down | State::Crashed { .. } | State::Backoff { .. }) {
-            assert_eq!(live, 0, "at rest with a live group");
+            assert_eq!(live, 0, "down with a live group");
         }
         if matches!(self.machine.state(), State::Down) {
             for ticket in &self.asked {
-                assert!(self.answered.contains_key(ticket), "{ticket:?} waits for nothing");
+                assert!(self.answered.contains_key(ticket), "{ticket:?} was never answered");
             }
         }
     }
 
-    /// Lets the host answer one thing it owes, chosen by `pick`.
+    /// Lets the host answer one pending effect, chosen by `pick`.
     fn host(&mut self, pick: u8) {
         if let Some(generation) = self.checking.take() {
             let event = if pick.is_multiple_of(5) {
@@ -185,7 +185,7 @@ impl Model {
         }
     }
 
-    /// Runs the host and the clock, without crashes, until nothing is owed.
+    /// Runs the host and the clock, without crashes, until nothing is pending.
     fn settle(&mut self) {
         for _ in 0..200 {
             if let Some(generation) = self.checking.take() {
@@ -218,7 +218,7 @@ impl Model {
         panic!("does not settle: {:?}", self.machine.state());
     }
 
-    /// The run that was told to end and can: its leader takes the signal, or the rest has ended.
+    /// The run that was told to end and can: its leader gets the signal, or the rest has ended.
     fn dying(&self) -> Option<Generation> {
         match self.machine.state() {
             State::Stopping { run, .. } => {
@@ -273,7 +273,7 @@ fn leader(generation: Generation) -> ProcessId {
     }
 }
 
-/// KILL ends all; TERM ends the rest of the group unless it ignores it. Leaders die through `Exited`.
+/// KILL ends all; TERM ends the rest of the group unless it ignores it. Leaders end through `Exited`.
 fn hit(processes: &mut Processes, signal: EndSignal) {
     match signal {
         EndSignal::Term if processes.ignores_term => {}
@@ -289,7 +289,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn laws_hold_in_any_order(steps in prop::collection::vec((0_u8..10, any::<u8>()), 1..120)) {
+    fn invariants_hold_for_any_order_of_events(steps in prop::collection::vec((0_u8..10, any::<u8>()), 1..120)) {
         let mut model = Model::new();
         for (what, pick) in steps {
             match what {
@@ -306,7 +306,7 @@ proptest! {
                     model.feed(Event::Tick);
                 }
                 5 => {
-                    // Events of an older generation, or of one that never was.
+                    // Events of an older generation, or of one that never existed.
                     let generation = Generation(u32::from(pick) % 3 + 90_000);
                     let before = model.machine.state().clone();
                     for event in [
@@ -330,7 +330,7 @@ proptest! {
         let ticket = model.stop();
         model.settle();
         prop_assert!(matches!(model.machine.state(), State::Down), "{:?}", model.machine.state());
-        // Only when processes survived SIGKILL may the answer not be "stopped".
+        // The answer may be other than "stopped" only if processes survived SIGKILL.
         let stopped = match model.outcome(ticket) {
             Some(Outcome::Stopped { .. }) => true,
             Some(Outcome::Failed(p)) => p.error_type == ProblemKind::StopFailed,
@@ -341,7 +341,7 @@ proptest! {
     }
 
     #[test]
-    fn crashes_bound_the_spawns(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
+    fn crashes_limit_the_number_of_spawns(picks in prop::collection::vec(0_u64..15_000, 1..60)) {
         let mut model = Model::new();
         model.start();
         model.settle();
@@ -377,7 +377,7 @@ fn start_and_stop_are_answered() {
 }
 
 #[test]
-fn start_during_backoff_gives_one_child_and_forgets_the_crashes() {
+fn start_during_backoff_gives_one_child_and_resets_the_crash_count() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -423,7 +423,7 @@ fn a_start_during_a_stop_waits_and_the_stop_is_superseded() {
 }
 
 #[test]
-fn a_module_that_ignores_term_is_killed_and_said_so() {
+fn a_module_that_ignores_term_is_killed_and_that_is_logged() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -435,7 +435,7 @@ fn a_module_that_ignores_term_is_killed_and_said_so() {
 }
 
 #[test]
-fn a_stuck_group_is_never_called_stopped() {
+fn a_stuck_group_is_never_reported_as_stopped() {
     let mut model = Model::new();
     model.start();
     model.settle();
@@ -483,14 +483,14 @@ fn a_foreign_holder_of_the_port_counts_as_no_crash_and_is_checked_again() {
     }
     assert!(matches!(model.outcome(ticket), Some(Outcome::Failed(_))));
     assert_eq!(model.machine.crashes(model.now().mono), 0);
-    assert_eq!(model.notes.len(), 1, "said once, not at every check");
+    assert_eq!(model.notes.len(), 1, "reported once, not at every check");
     model.settle();
-    assert!(matches!(model.machine.state(), State::Up { .. }), "comes back by itself");
+    assert!(matches!(model.machine.state(), State::Up { .. }), "starts by itself");
 }
 
 #[test]
-fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
-    /// Fails the checks under way; how long until the next ones, in seconds.
+fn a_blocked_module_is_checked_less_and_less_often_until_something_changes() {
+    /// Fails the current checks; returns the seconds until the next ones.
     fn refused(model: &mut Model, kind: ProblemKind) -> u64 {
         let generation = model.checking.take().expect("the checks run");
         model.feed(Event::ChecksFailed { generation, problem: problem(kind) });
@@ -520,12 +520,12 @@ fn a_blocked_module_is_checked_more_and_more_rarely_until_something_changes() {
     waits(&mut model, ProblemKind::MissingDependency, &[1, 2], "an edit");
     model.feed(Event::Edited);
     waits(&mut model, ProblemKind::MissingDependency, &[1, 2], "an edit while the checks run");
-    assert_eq!(model.notes.len(), notes, "the same reason is not told again");
+    assert_eq!(model.notes.len(), notes, "the same reason is not reported again");
 }
 
 /// The checks read the definition first and may then wait long for an earlier run to end.
 #[test]
-fn what_changes_while_the_checks_run_is_checked_before_a_spawn() {
+fn changes_during_the_checks_are_checked_before_a_spawn() {
     type Happens = fn(&mut Model);
     let requests: [(Happens, &str); 3] = [
         (|model| model.feed(Event::Edited), "an edit"),
@@ -549,11 +549,11 @@ fn what_changes_while_the_checks_run_is_checked_before_a_spawn() {
     model.host(1);
     model.feed(Event::Edited);
     model.settle();
-    assert!(model.machine.edited(), "the run that was being spawned is of the old row");
+    assert!(model.machine.edited(), "the new run uses the old row");
 }
 
 #[test]
-fn no_room_for_a_process_counts_as_no_crash_and_is_told_once() {
+fn a_lack_of_resources_counts_as_no_crash_and_is_reported_once() {
     let mut model = Model::new();
     model.start();
     for pause in [1, 2, 4, 8, 8, 8] {
@@ -597,18 +597,18 @@ fn a_late_bind_clears_the_note_and_every_restart_is_checked() {
 }
 
 #[test]
-fn a_minute_of_readiness_forgets_the_crashes() {
+fn a_minute_of_readiness_resets_the_crash_count() {
     let mut model = Model::new();
     model.start();
     model.settle();
     model.crash();
     model.settle();
     assert_eq!(model.machine.crashes(model.now().mono), 1);
-    let due = model.machine.deadline().expect("waits to forgive");
+    let due = model.machine.deadline().expect("waits to reset the count");
     model.elapsed = due - model.origin;
     model.feed(Event::Tick);
     assert_eq!(model.machine.crashes(model.now().mono), 0);
-    assert_eq!(model.machine.deadline(), None, "nothing to wait for any more");
+    assert_eq!(model.machine.deadline(), None, "nothing left to wait for");
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Machine {
     }
 }
 
-/// What follows when a run has not ended in time.
+/// The next step for a run that has not ended in time.
 enum Escalated {
     /// This signal is due.
     Signal(EndSignal),

@@ -1,4 +1,4 @@
-//! Who holds a module's port before a start: no process, an earlier instance of the module, or another one.
+//! The holder of a module's port before a start: no process, an earlier instance of the module, or another process.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::process::{ports, table, terminate};
 
 use super::{CheckInput, not_ended, unknown};
 
-/// An earlier instance that comes back on the port is ended so often; after that another manager restarts it.
+/// An earlier instance that comes back on the port is ended this often; after that another manager is restarting it.
 const TRIES: usize = 3;
 
 /// Makes sure that the port is free: ends an earlier instance of this module that holds it, and names any other holder.
@@ -49,7 +49,7 @@ pub(super) async fn free(
     }
 }
 
-/// A mark or the ledger proves that a process is ours. The same program with the same arguments does not: a person may
+/// A mark or the ledger proves that a process is ours. The same program with the same arguments does not: a user may
 /// have started that command by hand. It counts only with this home in the environment of the process.
 fn may_end(verdict: &Attribution, evidence: &Evidence) -> bool {
     match verdict {

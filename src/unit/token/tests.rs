@@ -1,4 +1,4 @@
-//! How each kind of value looks in each place, and what is refused. The round trip through a model of systemd's
+//! Each kind of value in each place, and what is refused. The round trip through a model of systemd's
 //! parser and through a property list library is in `tests/it/unit_values.rs`.
 
 use super::*;

@@ -1,4 +1,4 @@
-//! Plans that fail, are cut off, are taken back, on the model.
+//! Plans that fail, are interrupted, are undone, on the model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::model_host::{ModelHost, daemon, running_daemon};
 use super::testing::{Program, file, hub, install, node, plan, running, unit};
 
 #[test]
-fn a_step_that_fails_takes_the_plan_back_and_is_named() {
+fn a_step_that_fails_undoes_the_plan_and_is_named() {
     for at in 1..=7 {
         for in_the_middle in [false, true] {
             let mut program = Program::new();
@@ -44,7 +44,7 @@ fn a_step_that_fails_takes_the_plan_back_and_is_named() {
 }
 
 #[test]
-fn a_step_that_cannot_be_taken_back_is_named_and_tried_again() {
+fn a_step_that_cannot_be_undone_is_named_and_tried_again() {
     let mut program = Program::new();
     let mut host = ModelHost::new().with_unit(&hub(), None, false, false);
     let before = host.view();
@@ -59,9 +59,9 @@ fn a_step_that_cannot_be_taken_back_is_named_and_tried_again() {
     assert_eq!(rollback.remaining[0].subject, "/u/parachute-hub.service");
     assert_eq!(rollback.remaining[0].because, "cannot remove the unit /u/parachute-hub.service: it broke");
     assert_eq!(rollback.remaining[0].hint.as_deref(), Some("true"));
-    assert!(!host.nodes.contains_key(Path::new("/f")), "the others are taken back");
+    assert!(!host.nodes.contains_key(Path::new("/f")), "the others are undone");
     assert!(peek_unfinished(&program.dir()).unwrap().unwrap().undoing);
-    // No other plan begins before this one is ended. To finish it is to take it back.
+    // No other plan begins before this one has ended. Finishing it means undoing it.
     let other = program.run(&mut host, &plan(vec![file("/g", "x")])).unwrap().unwrap_err();
     let said = other.error.to_string();
     assert!(said.ends_with("init` was interrupted: finish or undo it first"), "{said}");
@@ -81,7 +81,7 @@ fn torn_down() -> (ModelHost, Vec<Step>) {
 }
 
 #[test]
-fn a_daemon_that_was_started_again_is_ended_when_another_one_fails() {
+fn a_restarted_daemon_is_ended_when_another_one_fails() {
     let (mut host, steps) = torn_down();
     let before = host.view();
     let mut program = Program::new();
@@ -90,7 +90,7 @@ fn a_daemon_that_was_started_again_is_ended_when_another_one_fails() {
     assert_eq!(failed.error.to_string(), "cannot start notes");
     assert_eq!(failed.rollback.unwrap().remaining, []);
     assert_eq!(host.view(), before, "vault does not run beside the hub");
-    // Cut off at any point, and taken back.
+    // Interrupted at any point, and undone.
     for cut in 0..40 {
         let (mut host, steps) = torn_down();
         let mut program = Program::new();
@@ -110,7 +110,7 @@ fn a_daemon_that_was_started_again_is_ended_when_another_one_fails() {
 }
 
 #[test]
-fn a_daemon_whose_program_is_gone_does_not_stop_the_others_from_being_started_again() {
+fn a_daemon_whose_program_is_missing_does_not_prevent_the_restart_of_the_others() {
     let mut host = ModelHost::new().with_unit(&hub(), None, false, false);
     host.daemons =
         [("vault", Some(1)), ("notes", Some(2))].map(|(name, process)| (name.to_owned(), process)).into();
@@ -126,7 +126,7 @@ fn a_daemon_whose_program_is_gone_does_not_stop_the_others_from_being_started_ag
     assert_eq!((rollback.remaining.len(), rollback.retry), (1, true));
     assert_eq!(rollback.remaining[0].because, "cannot start notes");
     assert_eq!(host.view().daemons, ["vault".to_owned()].into());
-    // It can never be started: a person leaves it, and then other plans are possible again.
+    // It can never be started: the user leaves it, and then other plans are possible again.
     assert!(program.roll_back(&mut host).unwrap().retry);
     let rollback = program.roll_back_and_leave(&mut host).unwrap();
     let remaining = (rollback.remaining[0].because.as_str(), rollback.remaining[0].hint.as_deref());
@@ -136,7 +136,7 @@ fn a_daemon_whose_program_is_gone_does_not_stop_the_others_from_being_started_ag
     assert!(program.run(&mut host, &plan(vec![file("/g", "x")])).unwrap().is_ok());
 }
 
-/// The journal may hold the only copy of a person's file.
+/// The journal may have the only copy of a user's file.
 #[test]
 fn the_previous_content_is_kept_when_a_step_is_left() {
     let (mut program, mut host) = (Program::new(), ModelHost::new());
@@ -156,7 +156,7 @@ fn the_previous_content_is_kept_when_a_step_is_left() {
 }
 
 #[test]
-fn a_file_that_was_changed_after_the_plan_was_shown_stops_the_plan() {
+fn a_file_changed_after_the_plan_was_shown_stops_the_plan() {
     let mut program = Program::new();
     let mut host = ModelHost::new();
     host.nodes.insert("/f".into(), node("seen"));
@@ -180,7 +180,7 @@ fn a_file_that_was_changed_after_the_plan_was_shown_stops_the_plan() {
 }
 
 #[test]
-fn a_file_that_was_changed_meanwhile_is_left_and_the_previous_content_is_kept() {
+fn a_file_changed_meanwhile_is_left_and_the_previous_content_is_kept() {
     let mut program = Program::new();
     let mut host = ModelHost::new();
     host.nodes.insert("/f".into(), node("from before"));

@@ -1,4 +1,4 @@
-//! Plans on the real host, in a process of its own that is killed with SIGKILL or that may not write any more.
+//! Plans on the real host, in a separate process that is killed with SIGKILL or that cannot write any more.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,7 @@ use super::real_place::{self, Place, Systemctl};
 
 /// SIGKILL before each step and after each.
 #[tokio::test]
-async fn the_next_run_finishes_a_plan_that_was_killed_or_takes_it_back() {
+async fn the_next_run_finishes_a_killed_plan_or_undoes_it() {
     for fault in (1..=6).flat_map(|step| [format!("kill {step}"), format!("kill-after {step}")]) {
         for finish in [false, true] {
             let place = Place::new();
@@ -83,8 +83,8 @@ fn steps_on_files(dir: &Path) -> Plan {
     Plan { steps, ..Plan::new(Verb::Init) }
 }
 
-/// A limit on the size of files stands for a full disk: any write may fail. The limit is of a process, so each try is a
-/// process.
+/// A limit on the size of files stands for a full disk: any write may fail. The limit applies to a process, so each
+/// attempt is a process.
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let mut ends = BTreeSet::new();
@@ -105,7 +105,7 @@ fn a_full_disk_leaves_nothing_half_written() {
         let end = said.lines().find_map(|line| line.split_once("steps taken back: ")).map(|(_, end)| end);
         ends.insert(end.unwrap_or("?").to_owned());
     }
-    // From "not even begun" over some steps in the middle to "every step is done".
+    // From "not even begun" through steps in the middle to "every step is done".
     assert!(ends.contains("none") && ends.contains("all done"), "{ends:?}");
     assert!(ends.len() >= 5, "{ends:?}");
 }

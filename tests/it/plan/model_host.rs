@@ -1,5 +1,5 @@
 //! A model of a machine, in maps: files, links and directories, a service manager that reads a unit only when it is
-//! told to, and detached daemons. The power can be cut at any point: then a future never ends, as a killed process
+//! told to, and detached daemons. The power can be cut at any point: then a future never completes, as a killed process
 //! never returns.
 
 mod daemons;
@@ -27,7 +27,8 @@ const INLINE_LIMIT: usize = 12;
 /// Mode of the file of a unit.
 const UNIT_MODE: u32 = 0o644;
 
-/// What has a name. The identity of a file is computed from its debug form: stored journals contain such identities.
+/// The file with a name. The identity of a file is computed from its debug form: stored journals contain such
+/// identities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     File { mode: u32, text: String },
@@ -69,13 +70,13 @@ pub struct ModelHost {
     performed: usize,
     /// A step was begun after the last observation.
     performing: Cell<bool>,
-    /// The steps that fail, counted from 1 as they are performed: in the middle, or else at once.
+    /// The steps that fail, counted from 1 as they are performed: in the middle, or at once.
     pub fails: BTreeMap<usize, bool>,
-    /// Daemons whose program is gone.
+    /// Daemons whose program is missing.
     pub gone: BTreeSet<String>,
 }
 
-/// A unit as a person sees it.
+/// A unit as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitView {
     pub enabled: bool,
@@ -86,7 +87,7 @@ pub struct UnitView {
     pub is_current: bool,
 }
 
-/// What two states of a machine are compared by: everything but process ids.
+/// The compared part of a machine's state: everything except process ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     pub nodes: BTreeMap<PathBuf, Node>,
@@ -116,7 +117,7 @@ impl ModelHost {
         }
     }
 
-    /// With a unit that the manager knows; without a text there is no file of it yet.
+    /// With a unit that the manager knows; without a text it has no file yet.
     pub fn with_unit(mut self, unit: &UnitName, text: Option<&str>, enabled: bool, up: bool) -> Self {
         let path = PathBuf::from("/u").join(unit.systemd());
         if let Some(text) = text {
@@ -137,7 +138,7 @@ impl ModelHost {
         self
     }
 
-    /// Cuts the power after so many points.
+    /// Cuts the power after this many points.
     pub fn cut_after(&mut self, points: Option<usize>) {
         self.cut.set(points);
     }
@@ -163,7 +164,7 @@ impl ModelHost {
         }
     }
 
-    /// Ends every process, and starts what is enabled.
+    /// Ends every process, and starts the enabled units.
     pub fn reboot(&mut self) {
         self.boots += 1;
         self.reload();

@@ -13,7 +13,7 @@ use super::model_host::{ModelHost, Node};
 use super::testing::{Program, describe, plan, uninstall};
 
 #[test]
-fn a_move_is_taken_back_unless_it_was_of_a_sweep() {
+fn a_move_is_undone_unless_it_was_of_a_sweep() {
     for verb in [Verb::Sweep, Verb::Migrate] {
         let mut program = Program::new();
         let mut host = ModelHost::new();
@@ -64,7 +64,7 @@ fn a_move_replaces_nothing_and_moves_only_what_was_shown() {
         .unwrap_err();
     assert!(matches!(&failed.error, StepError::Changed { subject } if subject == "/m or /n"), "{failed:?}");
     assert_eq!(host.text(Path::new("/m")).as_deref(), Some("another"));
-    // A file that is gone needs no move.
+    // A missing file needs no move.
     host.nodes.remove(Path::new("/m"));
     assert_eq!(program.run(&mut host, &plan(step())).unwrap().unwrap().skipped, 1);
 }

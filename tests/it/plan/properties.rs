@@ -1,5 +1,5 @@
-//! What must hold for any machine and any plan: cut off anywhere and taken back, the machine is as before; cut off
-//! anywhere and finished, the goal is reached; what another program changed is never overwritten.
+//! Invariants for any machine and any plan: interrupted anywhere and undone, the machine is as before; interrupted
+//! anywhere and finished, the goal is reached; changes of another program are never overwritten.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,7 @@ fn sensible(host: &ModelHost, choices: &[Choice]) -> Vec<Step> {
             Choice::Linger(yes) => Step::SetLinger { user: "op".to_owned(), on: *yes },
             Choice::Mode(mode) => Step::SetMode { path: "/mode".into(), mode: *mode },
             Choice::Daemons => Step::StopDaemons {
-                // One runs, one does not, one has been started anew since the plan was made.
+                // One runs, one does not, one was restarted since the plan was made.
                 daemons: vec![daemon("hub", 1001), daemon("vault", 1002), daemon("notes", 1)],
                 replaced_by: Vec::new(),
             },
@@ -155,7 +155,8 @@ prop_compose! {
     }
 }
 
-/// Runs a plan until the power is cut, which may tear a few bytes off the last line. Returns whether it was cut off.
+/// Runs a plan until the power is cut, which may remove a few bytes of the last line. Returns whether it was
+/// interrupted.
 fn cut_off(host: &mut ModelHost, program: &mut Program, plan: &Plan, cut: usize, torn: usize) -> bool {
     host.cut_after(Some(cut));
     let outcome = program.run(host, plan);
@@ -166,7 +167,7 @@ fn cut_off(host: &mut ModelHost, program: &mut Program, plan: &Plan, cut: usize,
     outcome.is_none()
 }
 
-/// A unit that failed is as good as one that was stopped: neither runs.
+/// A unit that failed equals one that was stopped: neither runs.
 fn view(host: &ModelHost) -> View {
     let mut view = host.view();
     for unit in view.units.values_mut() {
@@ -180,9 +181,9 @@ fn view(host: &ModelHost) -> View {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
-    /// Cut off anywhere, perhaps once more while it is taken back.
+    /// Interrupted anywhere, perhaps once more while it is undone.
     #[test]
-    fn a_plan_that_is_cut_off_and_taken_back_leaves_the_machine_as_before(
+    fn a_plan_that_is_interrupted_and_undone_leaves_the_machine_as_before(
         mut host in host(),
         choices in proptest::collection::vec(choice(), 1..9),
         cut in 0..60_usize,
@@ -212,7 +213,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 800, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_plan_that_is_cut_off_and_finished_ends_as_one_that_was_not_cut_off(
+    fn a_plan_that_is_interrupted_and_finished_ends_like_an_uninterrupted_one(
         mut host in host(),
         choices in proptest::collection::vec(choice(), 1..9),
         cut in 0..60_usize,
@@ -232,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn a_receipt_takes_back_every_plan_at_once(
+    fn a_receipt_undoes_every_plan_at_once(
         mut host in host(),
         plans in proptest::collection::vec(proptest::collection::vec(choice(), 1..5), 1..4),
     ) {
@@ -250,10 +251,10 @@ proptest! {
         prop_assert!(!program.dir().exists(), "{:?}", program.receipt());
     }
 
-    /// The installation that was taken over comes back when the one above is taken back, killed on the way there or not;
-    /// and then it can be taken back itself.
+    /// The installation that was taken over is restored when the one above is undone, killed on the way or not;
+    /// and then it can be undone itself.
     #[test]
-    fn what_was_taken_over_comes_back_whole(
+    fn an_installation_that_was_taken_over_is_restored_completely(
         mut host in host(),
         first in proptest::collection::vec(choice(), 1..6),
         second in proptest::collection::vec(choice(), 1..6),
@@ -290,9 +291,9 @@ proptest! {
         prop_assert!(!program.dir().exists());
     }
 
-    /// After a reboot files and enablement are exact, and a unit that runs was started from its file as it is now.
+    /// After a reboot files and enablement are exact, and a running unit was started from its current file.
     #[test]
-    fn no_unit_runs_from_a_file_that_was_taken_back_after_a_power_cut(
+    fn no_unit_runs_from_an_undone_file_after_a_power_cut(
         mut host in host(),
         choices in proptest::collection::vec(choice(), 1..9),
         cut in 0..60_usize,
@@ -327,7 +328,7 @@ proptest! {
         }
     }
 
-    /// After the program was killed, and before it finishes the plan or takes it back.
+    /// After the program was killed, and before it finishes the plan or undoes it.
     #[test]
     fn a_file_that_another_program_changed_is_never_overwritten(
         mut host in host(),

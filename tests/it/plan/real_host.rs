@@ -17,7 +17,7 @@ use super::real_place::{Place, Systemctl, make_dir, mode, put};
 use super::testing::sentence;
 
 #[tokio::test]
-async fn files_and_units_are_installed_and_taken_back() {
+async fn files_and_units_are_installed_and_undone() {
     let place = Place::new();
     place.put_program();
     let before = place.all();
@@ -48,7 +48,7 @@ async fn a_step_that_fails_leaves_the_machine_as_it_was() {
     for at in 2..=7 {
         let place = Place::new();
         place.put_program();
-        // An installation of another program: a file that is no text, a link, a unit that runs.
+        // An installation of another program: a file that is not UTF-8, a link, a running unit.
         make_dir(&place.at("home/bin"), 0o700);
         put(&place.at("home/bin/parachute"), 0o711, &[0xff; 100_000]);
         symlink("/nowhere", place.at("home/conf")).unwrap();
@@ -101,7 +101,7 @@ async fn a_source_that_changed_after_the_plan_was_made_is_not_installed() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_of_a_step_is_named() {
+async fn an_obstacle_of_a_step_is_named() {
     let place = Place::new();
     make_dir(&place.at("d/x"), 0o755);
     put(&place.at("f"), 0o644, b"");

@@ -156,7 +156,7 @@ impl Place {
         host(&self.systemctl, self.temp.path())
     }
 
-    /// A program to be installed: not UTF-8, and longer than one piece that is copied.
+    /// A program to be installed: not UTF-8, and longer than one chunk of a copy.
     pub fn put_program(&self) {
         let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
         put(&self.at("program"), 0o755, &bytes);
@@ -206,7 +206,7 @@ impl Place {
         plan
     }
 
-    /// Every file below, with mode, owner and content, and what systemd knows: to compare two states.
+    /// Every file below, with mode, owner and content, and systemd's state: to compare two states.
     pub fn all(&self) -> Vec<String> {
         let mut all = Vec::new();
         let mut dirs = vec![self.temp.path().to_owned()];

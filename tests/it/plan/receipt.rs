@@ -1,4 +1,4 @@
-//! Receipts, on the model: plans add up, and are taken back at once.
+//! Receipts, on the model: plans are added up, and undone at once.
 
 use parachute::manager::state::Active;
 use parachute::plan::content::Fingerprint;
@@ -12,7 +12,7 @@ use super::model_host::{ModelHost, Node};
 use super::testing::{Program, describe, hub, install, plan, running, uninstall, unit, unit_path};
 
 #[test]
-fn the_receipt_takes_back_everything_that_was_installed() {
+fn the_receipt_undoes_the_whole_installation() {
     let mut program = Program::new();
     let mut host = ModelHost::new().with_unit(&hub(), None, false, false);
     let before = host.view();
@@ -26,7 +26,7 @@ fn the_receipt_takes_back_everything_that_was_installed() {
     let again = program.run(&mut host, &plan(install())).unwrap().unwrap();
     assert_eq!((again.performed, again.skipped), (1, 6));
     assert_eq!(host.view(), installed);
-    // An upgrade adds up.
+    // An upgrade is added.
     let upgrade = vec![running(&hub(), false), unit(&hub(), "two"), running(&hub(), true)];
     program.run(&mut host, &plan(upgrade)).unwrap().unwrap();
     assert_eq!(host.view().units[&hub()].runs.as_deref(), Some("two"));
@@ -51,7 +51,7 @@ fn the_receipt_takes_back_everything_that_was_installed() {
 }
 
 #[test]
-fn a_file_that_was_changed_after_the_installation_is_left_unless_forced() {
+fn a_file_changed_after_the_installation_is_left_unless_forced() {
     let mut program = Program::new();
     let mut host = ModelHost::new().with_unit(&hub(), None, false, false);
     program.run(&mut host, &plan(install())).unwrap().unwrap();

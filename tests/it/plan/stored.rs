@@ -1,5 +1,5 @@
-//! Receipts and journals of earlier programs can still be read, taken back and finished: `tests/data/plan`. They may be
-//! the only record of what has to be taken back.
+//! Receipts and journals of earlier programs can still be read, undone and finished: `tests/data/plan`. They may be
+//! the only record of what must be undone.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn reviver() -> UnitName {
     UnitName::new("reviver").unwrap()
 }
 
-/// A machine with detached daemons, and something at every name where a step is going to write.
+/// A machine with detached daemons, and a file at every path that a step will write.
 fn host() -> ModelHost {
     let mut host = ModelHost::new()
         .with_unit(&hub(), Some("a unit that a person edited by hand"), false, false)
@@ -114,7 +114,7 @@ fn migrate() -> Plan {
 struct Stored {
     name: &'static str,
     text: &'static str,
-    /// The plan in it is the one that takes [`migrate`] back.
+    /// The plan in it is the one that undoes [`migrate`].
     uninstalls: bool,
 }
 
@@ -141,7 +141,7 @@ impl Stored {
         self.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The machine when the plan was cut off, before its last step or after it; and what it was like before the plan.
+    /// The machine when the plan was interrupted, before or after its last step; and its state before the plan.
     fn cut_off(&self, last_is_performed: bool) -> (ModelHost, Program, View) {
         let (mut host, program) = (host(), Program::new());
         if self.uninstalls {
@@ -185,7 +185,7 @@ fn perform(host: &mut ModelHost, step: &Step, before: &Observed) {
 }
 
 #[test]
-fn what_was_read_is_written_the_same() {
+fn stored_files_are_written_unchanged() {
     for stored in JOURNALS {
         for (event, line) in stored.events().iter().zip(stored.text.lines()) {
             assert_eq!(serde_json::to_string(event).unwrap(), line, "{}", stored.name);
@@ -196,7 +196,7 @@ fn what_was_read_is_written_the_same() {
 }
 
 #[test]
-fn a_stored_receipt_equals_the_one_that_is_written_now_and_takes_the_plan_back() {
+fn a_stored_receipt_equals_the_current_format_and_undoes_the_plan() {
     let (mut host, mut program) = (host(), Program::new());
     let before = host.view();
     program.run(&mut host, &migrate()).unwrap().unwrap();
@@ -211,7 +211,7 @@ fn a_stored_receipt_equals_the_one_that_is_written_now_and_takes_the_plan_back()
 }
 
 #[test]
-fn a_stored_journal_is_taken_back() {
+fn a_stored_journal_is_undone() {
     for (stored, last) in JOURNALS.iter().flat_map(|stored| [(stored, false), (stored, true)]) {
         let (mut host, mut program, before) = stored.cut_off(last);
         let rollback = program.roll_back(&mut host).unwrap();
@@ -227,7 +227,7 @@ fn a_stored_journal_is_finished() {
         let outcome = program.resume(&mut host).unwrap();
         if stored.events().iter().any(|event| matches!(event, Event::Failed { .. })) {
             assert_eq!(outcome.unwrap_err().error.to_string(), "it broke");
-            assert_eq!(host.view(), before, "to finish a plan that failed is to take it back");
+            assert_eq!(host.view(), before, "finishing a failed plan undoes it");
             continue;
         }
         outcome.unwrap();
@@ -241,7 +241,7 @@ fn a_stored_journal_is_finished() {
 }
 
 #[test]
-fn the_first_receipt_and_journal_are_read_and_taken_back() {
+fn the_first_receipt_and_journal_are_read_and_undone() {
     let text = include_str!("../../data/plan/receipt-1.json");
     let receipt = Receipt::read(text.as_bytes()).unwrap();
     assert_eq!(serde_json::to_string_pretty(&receipt).unwrap() + "\n", text);

@@ -1,4 +1,4 @@
-//! What the tests of plans share: short names for steps, and a program that runs plans on a [`ModelHost`].
+//! Shared by the tests of plans: short names for steps, and a program that runs plans on a [`ModelHost`].
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub fn sentence(error: &dyn Error) -> String {
     sentence
 }
 
-/// The plan that takes back everything in this receipt.
+/// The plan that undoes everything in this receipt.
 pub fn uninstall(host: &ModelHost, receipt: &Receipt) -> Plan {
     let now = observe_all(host, &receipt.steps()).now_or_never().unwrap().unwrap();
     undo_plan(receipt, &now, UndoScope::Everything, false)

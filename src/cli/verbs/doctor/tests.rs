@@ -8,17 +8,17 @@ fn report(facts: &DoctorFacts) -> Report {
 }
 
 #[test]
-fn a_fresh_installation_reads_well() {
+fn screen_of_a_fresh_installation() {
     let report = report(&well());
     insta::assert_snapshot!("well", screen(&report, Style::PLAIN));
     insta::assert_snapshot!("well_json", serde_json::to_string_pretty(&report).unwrap());
 }
 
 #[test]
-fn an_ill_one_says_of_each_what_to_type() {
+fn every_problem_has_a_next_command() {
     let report = report(&ill());
     let text = screen(&report, Style::PLAIN);
-    assert!(!text.contains('\u{1b}'), "nothing acts on the terminal");
+    assert!(!text.contains('\u{1b}'), "control characters are escaped");
     insta::assert_snapshot!("ill", text);
     insta::assert_snapshot!("ill_json", serde_json::to_string_pretty(&report).unwrap());
     let painted = screen(&report, Style::COLOUR);
@@ -29,7 +29,7 @@ fn an_ill_one_says_of_each_what_to_type() {
 }
 
 #[test]
-fn afterwards_it_is_said_what_was_done() {
+fn the_result_of_a_repair_is_reported() {
     let after = |mended, notes| screen(&Report { mended, notes, ..report(&well()) }, Style::PLAIN);
     let note =
         Note { text: "the unit is not repaired: it was changed".to_owned(), hint: Some("x".to_owned()) };
@@ -41,14 +41,14 @@ fn afterwards_it_is_said_what_was_done() {
 }
 
 #[test]
-fn a_plan_mends_what_can_be_mended_and_leaves_the_rest() {
+fn a_plan_repairs_what_it_can_and_leaves_the_rest() {
     let plan = |facts: &DoctorFacts| {
         let plan = fix::plan(facts, &checks::all(facts));
         let steps: Vec<String> = plan.steps.iter().map(Step::describe).collect();
         (steps, plan.notes.into_iter().map(|note| note.text).collect::<Vec<_>>())
     };
     assert_eq!(plan(&well()), (Vec::new(), Vec::new()));
-    // The unit is a person's by now, and there is a twin: what `init` refuses stays refused.
+    // The unit was edited, and there is a twin: what `init` refuses stays refused.
     let (steps, notes) = plan(&ill());
     assert_eq!(
         steps,

@@ -1,4 +1,4 @@
-//! `parachute migrate` without a mode: leftovers at the root of the home go into the archive of the day, and come back.
+//! `parachute migrate` without a mode: moves leftovers at the root of the home into the archive of the day, and back.
 
 use std::path::{Path, PathBuf};
 
@@ -26,40 +26,40 @@ use crate::unit::name::UnitName;
 
 mod screen;
 
-/// A sweep that was asked for.
+/// The options of a sweep.
 #[derive(Debug)]
 pub(super) struct SweepArgs {
     /// Only show it.
     pub(super) dry_run: bool,
     /// Do not ask.
     pub(super) yes: bool,
-    /// Bring back what was moved on that day.
+    /// Restore the files that were moved on that day.
     pub(super) unarchive: Option<String>,
     /// As JSON.
     pub(super) json: bool,
 }
 
-/// A day, as it is typed.
+/// Parses a day.
 pub(super) fn day(text: &str) -> Result<String, String> {
     if archive::is_day(text) { Ok(text.to_owned()) } else { Err("a day looks like 2026-03-01".to_owned()) }
 }
 
-/// What `migrate --json` prints.
+/// The output of `migrate --json`.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Report {
     /// Whether anything was moved.
     done: bool,
-    /// Everything at the root that this version does not use, as it was found.
+    /// Every file at the root that this version does not use, before the moves.
     leftovers: Vec<Leftover>,
-    /// The archive that it is about.
+    /// The archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     archive: Option<PathBuf>,
-    /// What was moved, or would be.
+    /// The moves, done or planned.
     moves: Vec<Move>,
-    /// What does not come back.
+    /// Files that are not restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Stay>,
-    /// An earlier sweep was broken off: the next one finishes it.
+    /// An earlier sweep was interrupted: the next one finishes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unfinished: bool,
     /// All archives of this home.
@@ -67,10 +67,10 @@ pub(super) struct Report {
     archives: Vec<Archive>,
 }
 
-/// Does it.
+/// Runs it.
 ///
 /// # Errors
-/// The home is in use, nobody answers a question, a step fails.
+/// The home is in use, a question has no answer, a step fails.
 pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Output, CliError> {
     if !args.dry_run {
         finish_earlier(cx).await?;
@@ -81,10 +81,10 @@ pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Output, CliErro
     }
 }
 
-/// What there is.
+/// The leftovers and archives.
 ///
 /// # Errors
-/// It cannot be read.
+/// They cannot be read.
 pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
     let log = peek_unfinished(&cx.home.install_dir()).map_err(|error| apply::unopened(&error))?;
     Ok(Report {
@@ -95,13 +95,13 @@ pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
     })
 }
 
-/// What there is, for people.
+/// The same as text.
 #[must_use]
 pub(super) fn screen(cx: &Context, report: &Report) -> String {
     screen::list(report, cx.home.root(), cx.style)
 }
 
-/// Into the archive of the day.
+/// Moves leftovers into the archive of the day.
 async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
     let root = cx.home.root();
     let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
@@ -133,7 +133,7 @@ async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
     Ok(Output::report(args.json, &report, ExitKind::Done, || show(&report)))
 }
 
-/// Out of an archive.
+/// Restores files from an archive.
 async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Output, CliError> {
     let root = cx.home.root();
     let from = archive::dir(root, day);
@@ -169,7 +169,7 @@ async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Output, CliEr
     Ok(Output::report(args.json, &report, kind, || show(&report)))
 }
 
-/// No is what Enter alone means: nothing here is urgent. Where nobody can answer, the flag is named.
+/// Enter alone means no: a sweep is not urgent. Without a terminal the error names the flag.
 fn ask(cx: &Context, text: &str) -> Result<bool, CliError> {
     let question = Question { text, flag: "--yes", interactive: cx.interactive, style: cx.style };
     prompt::confirm(&question, false).map_err(|error| {
@@ -182,7 +182,7 @@ fn ask(cx: &Context, text: &str) -> Result<bool, CliError> {
     })
 }
 
-/// Nobody uses the home, and no hub begins to as long as the lock is held.
+/// Checks that no process uses the home; no hub starts on it while the lock is held.
 async fn unused(cx: &Context) -> Result<Option<Lock>, CliError> {
     let mut users = Vec::new();
     let lock = match cx.client().get::<Status>("/api/status").await {
@@ -216,7 +216,7 @@ async fn unused(cx: &Context) -> Result<Option<Lock>, CliError> {
     Err(cli)
 }
 
-/// A hub that its manager runs, or is about to. What cannot be asked proves nothing.
+/// A hub that its manager runs, or is about to start. A manager that does not answer proves nothing.
 async fn kept(cx: &Context) -> Option<HomeUser> {
     let installation = installation::installed(cx).await?;
     let hub = UnitName::hub();
@@ -230,7 +230,7 @@ async fn kept(cx: &Context) -> Option<HomeUser> {
     }
 }
 
-/// The machine as sweeps see it: they know files only.
+/// The machine for sweeps: they change files only.
 fn real_host(cx: &Context) -> RealHost<Tools> {
     RealHost::without_manager(&cx.home.install_dir(), cx.client())
 }
@@ -241,8 +241,8 @@ async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
     apply::run(cx, plan, &found, &mut host, &cx.home.install_dir()).await.map(|_| ())
 }
 
-/// A sweep that was broken off was agreed to: it is finished, or, where somebody was at the same things meanwhile, taken
-/// back. Any other plan is a matter of its own verb.
+/// An interrupted sweep was already agreed to: it is finished, or, if its files were changed meanwhile,
+/// undone. Any other plan is left to its own verb.
 async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let state = cx.home.install_dir();
     let Some(log) = peek_unfinished(&state).map_err(|error| apply::unopened(&error))? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `start`, `stop` and `restart` of the hub itself: through its manager where it has one, never by a pid.
+//! `start`, `stop` and `restart` of the hub itself: through its manager if it has one, never by a pid.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ use crate::manager::driver::ManagerError;
 use crate::manager::state::{Active, UnitState};
 use crate::unit::name::UnitName;
 
-/// Between two looks whether the hub is there, or gone.
+/// Pause between two checks whether the hub runs, or has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// A hub that its manager calls running answers on its socket within this long.
+/// A hub that its manager reports as running answers on its socket within this time.
 const ANSWERS: Duration = Duration::from_secs(10);
-/// One that its manager calls stopped answers no more within this long.
+/// A hub that its manager reports as stopped stops answering within this time.
 const SILENT: Duration = Duration::from_secs(5);
-/// `mode` of a hub that nobody keeps.
+/// `mode` of a hub without a manager.
 const FOREGROUND: &str = "foreground";
 
-/// What became of the hub itself.
+/// The result for the hub itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct HubOutcome {
-    /// Whether what was asked for is true now.
+    /// Whether the request was fulfilled.
     ok: bool,
     /// Whether a hub runs now.
     running: bool,
@@ -57,7 +57,7 @@ impl HubOutcome {
 /// `parachute start`
 ///
 /// # Errors
-/// It does not start, or nothing is installed that could be started.
+/// It does not start, or no installed hub could be started.
 pub(super) async fn start(cx: &Context, json: bool) -> Result<Output, CliError> {
     let client = cx.client();
     match answering(&client).await? {
@@ -70,7 +70,7 @@ pub(super) async fn start(cx: &Context, json: bool) -> Result<Output, CliError> 
     }
 }
 
-/// The hub, if one answers. One that breaks the connection off is on its way out: its end is waited for.
+/// The hub, if one answers. A hub that closes the connection is stopping: its end is waited for.
 async fn answering(client: &Client) -> Result<Option<HubView>, ClientError> {
     let look = async {
         loop {
@@ -85,7 +85,7 @@ async fn answering(client: &Client) -> Result<Option<HubView>, ClientError> {
     tokio::time::timeout(OP, look).await.unwrap_or(Err(ClientError::Timeout(OP)))
 }
 
-/// Starts an installed hub if none runs; where none is installed, the error of the verb itself tells.
+/// Starts an installed hub if none runs; if none is installed, the verb itself reports the error.
 ///
 /// # Errors
 /// It does not start.
@@ -102,7 +102,7 @@ pub(super) async fn bring_up(cx: &Context) -> Result<(), CliError> {
 /// `parachute restart`
 ///
 /// # Errors
-/// It does not come back, or nobody could start it again.
+/// It does not start again, or nothing could start it again.
 pub(super) async fn restart(cx: &Context, json: bool) -> Result<Output, CliError> {
     let client = cx.client();
     let old = answering(&client).await?;
@@ -119,8 +119,8 @@ pub(super) async fn restart(cx: &Context, json: bool) -> Result<Output, CliError
     Ok(HubOutcome::running(&hub, "has restarted").output(json))
 }
 
-/// Has the manager start it, or give it a new life, and waits until it answers. `not` is the instance that it must
-/// not be.
+/// Makes the manager start or restart it, and waits until it answers. `not` is the previous instance, which does not
+/// count.
 async fn up(client: &Client, installation: &Installation, not: Option<String>) -> Result<HubView, CliError> {
     let hub = UnitName::hub();
     let driver = &installation.driver;
@@ -128,7 +128,7 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
         driver.restart(&hub).await.map_err(|error| managers(&error))?;
     } else {
         let runs = driver.state(&hub).await.running().is_true();
-        // systemd refuses a socket whose service runs already; started first, it holds the port from then on.
+        // systemd refuses to start a socket whose service runs; started first, it holds the port from then on.
         if has_socket(installation) && !runs {
             driver.start(&hub.socket()).await.map_err(|error| managers(&error))?;
         }
@@ -140,7 +140,7 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
                 Ok(status) if Some(&status.hub.instance) != not.as_ref() => return Ok(status.hub),
                 _ => tokio::time::sleep(LOOK).await,
             }
-            // launchd knows nothing of readiness: what it has just called running may have ended since.
+            // launchd has no readiness: a hub that it has just reported as running may have exited since.
             if let Some(how) = over(&driver.state(&hub).await) {
                 return Err(format!("the hub was started by {}, and {how}", driver.manager.words()));
             }
@@ -151,12 +151,12 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
     answer.map_err(|text| CliError::new(ExitKind::Failed, text).hint("parachute logs hub"))
 }
 
-/// How a hub that was started has ended; `None`: it has not, or that cannot be told.
+/// How a started hub has ended; `None`: it has not, or that is unknown.
 fn over(state: &UnitState) -> Option<String> {
     let code = state.exit.map(|code| format!("exit code {code}"));
     let how = state.result.clone().or(code).map_or_else(String::new, |how| format!(" ({how})"));
     match state.active.known()? {
-        // One that has never run is only on its way.
+        // A hub that has never run is still starting.
         Active::Idle if how.is_empty() => None,
         Active::Idle | Active::Failed | Active::Restarting => Some(format!("ended at once{how}")),
         Active::Stopped => Some("is gone".to_owned()),
@@ -167,7 +167,7 @@ fn over(state: &UnitState) -> Option<String> {
 /// `parachute stop`
 ///
 /// # Errors
-/// It does not stop, or its manager cannot be asked.
+/// It does not stop, or its manager cannot be queried.
 pub(super) async fn stop(cx: &Context, json: bool) -> Result<Output, CliError> {
     let client = cx.client();
     match answering(&client).await? {
@@ -175,7 +175,7 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<Output, CliError> {
         Some(hub) => {
             let installation = installation::installed(cx).await.ok_or_else(unseen)?;
             down(&installation).await?;
-            // Whoever answered may be kept by another unit than the one that was found.
+            // The hub that answered may run under another unit than the one that was found.
             if !ends(&client, &hub, SILENT).await {
                 return Err(unseen());
             }
@@ -239,7 +239,7 @@ async fn stop_foreground(
     stopped(cx, hub, json)
 }
 
-/// Whether this hub answers no more.
+/// Whether this hub no longer answers.
 async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
     let gone = async {
         while still_there(client.get::<Health>("/health").await, &hub.instance) {
@@ -249,7 +249,7 @@ async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
     tokio::time::timeout(within, gone).await.is_ok()
 }
 
-/// Says so, if it is true of the modules too: one that no signal reaches outlives its hub.
+/// Reports a stop, if it is true of the modules too: one that no signal reaches survives its hub.
 fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<Output, CliError> {
     let left = orphans::running(cx)?;
     if !left.is_empty() {
@@ -261,7 +261,7 @@ fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<Output, CliError> 
     Ok(HubOutcome { ok: true, running: false, pid, port, message }.output(json))
 }
 
-/// That is what was asked for.
+/// The report that no hub runs.
 pub(super) fn already_stopped(json: bool) -> Output {
     let message = "already stopped: no hub is running".to_owned();
     HubOutcome { ok: true, running: false, pid: None, port: None, message }.output(json)
@@ -284,12 +284,12 @@ fn managers(error: &ManagerError) -> CliError {
     cli.hint("parachute doctor")
 }
 
-/// Whether the hub that was asked to stop is still on its way out. Another one on the same home is not that hub.
+/// Whether the hub that was asked to stop is still stopping. Another one on the same home is not that hub.
 fn still_there(health: Result<Health, ClientError>, instance: &str) -> bool {
     match health {
         Ok(health) => health.instance == instance,
         Err(ClientError::NoHub { .. }) => false,
-        // A connection that breaks off belongs to the stopping.
+        // A lost connection is part of the stop.
         Err(_) => true,
     }
 }
@@ -311,7 +311,7 @@ mod tests {
         let killed = over(Active::Restarting, None, Some("signal Killed: 9")).unwrap();
         assert_eq!(killed, "ended at once (signal Killed: 9)");
         assert_eq!(over(Active::Stopped, None, None).unwrap(), "is gone");
-        assert_eq!(super::over(&UnitState::unknown("nobody asked")), None);
+        assert_eq!(super::over(&UnitState::unknown("not queried")), None);
     }
 
     #[test]

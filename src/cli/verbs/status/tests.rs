@@ -49,7 +49,7 @@ fn status(modules: Vec<ModuleView>) -> Status {
 }
 
 #[test]
-fn well() {
+fn screen_without_problems() {
     let mut worker = module("mailer", State::Running);
     worker.listens = false;
     worker.url = None;
@@ -62,12 +62,12 @@ fn well() {
         at: Timestamp(0),
     });
     let status = status(vec![vault, worker, stopped]);
-    assert_eq!(verdict(&status), ExitKind::Done, "stopped on purpose is well");
+    assert_eq!(verdict(&status), ExitKind::Done, "stopped on purpose is no failure");
     insta::assert_snapshot!(screen(&status, None, Style::PLAIN));
 }
 
 #[test]
-fn ill() {
+fn screen_with_problems() {
     let mut crashed = module("vault", State::Crashed);
     crashed.problem = Some(
         Problem::new(
@@ -98,7 +98,7 @@ fn ill() {
 }
 
 #[test]
-fn what_hinders_nothing_is_told_and_all_is_well() {
+fn notes_are_shown_and_do_not_fail() {
     let mut status = status(vec![module("vault", State::Running)]);
     status.notes.push("a second socket was closed\u{1b}".to_owned());
     assert_eq!(verdict(&status), ExitKind::Done);
@@ -125,14 +125,14 @@ fn empty_and_down() {
 }
 
 #[test]
-fn nothing_a_module_says_acts_on_the_terminal() {
+fn control_characters_of_a_module_are_escaped() {
     let mut evil = module("vault", State::Crashed);
     evil.problem = Some(Problem::new(Why::Exited, "\u{1b}]0;owned\u{7}", Timestamp(0)));
     assert!(!screen(&status(vec![evil]), None, Style::PLAIN).contains('\u{1b}'));
 }
 
 #[test]
-fn whoever_reads_about_trouble_is_told_what_to_type() {
+fn each_failure_prints_the_next_command() {
     let mut crashed = module("ghost", State::Crashed);
     crashed.problem = Some(Problem::new(Why::MissingDependency, "`x` is not on PATH", Timestamp(0)));
     let mut status = status(vec![crashed]);

@@ -1,4 +1,4 @@
-//! `parachute units verify`: what `init` would install here, read by the manager's own checker before it is installed.
+//! `parachute units verify`: the files that `init` would install here, checked with the manager's own checker before.
 
 use std::path::{Path, PathBuf};
 
@@ -28,18 +28,18 @@ pub(super) struct VerifyArgs {
     json: bool,
 }
 
-/// What `units verify --json` prints.
+/// The output of `units verify --json`.
 #[derive(Debug, Serialize)]
 struct Verified {
-    /// Whose checker.
+    /// The manager whose checker was used.
     manager: String,
     /// Files that were read.
     files: Vec<PathBuf>,
-    /// What it has to say, a line each; none if they are good.
+    /// Its complaints, a line each; none if the files are valid.
     complaints: Vec<String>,
 }
 
-/// Renders, and has it read.
+/// Renders the files and runs the checker.
 pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = match installation::find(cx, &asked).await? {
@@ -47,7 +47,7 @@ pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliErr
         Found::NoManager(none) => return Err(installation::no_manager(&none)),
     };
     let facts = installation.facts(cx, None).await?;
-    // What is there, or runs, is no matter here.
+    // Existing files and running units do not matter here.
     let request = Request { force: true, take_over: true, start: false, ..Request::default() };
     let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();

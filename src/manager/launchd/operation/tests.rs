@@ -1,4 +1,4 @@
-//! Answers of launchd in a row, and what was typed.
+//! Sequences of launchd's answers, and the resulting commands.
 
 use super::*;
 use crate::manager::backend::Domain;
@@ -14,7 +14,7 @@ fn operation(goal: Goal) -> LaunchdOperation {
     LaunchdOperation::new(&launchd, &UnitName::hub(), "/l/hub.plist".into(), goal)
 }
 
-/// Plays answers; gives what was typed, in short, and how it ended.
+/// Plays the answers; returns the commands, abbreviated, and the result.
 fn played(goal: Goal, answers: &[(i32, &str)]) -> (Vec<String>, Result<(), String>) {
     let mut operation = operation(goal);
     let mut answers = answers.iter();
@@ -35,7 +35,7 @@ fn played(goal: Goal, answers: &[(i32, &str)]) -> (Vec<String>, Result<(), Strin
 }
 
 #[test]
-fn a_start_loads_what_is_not_loaded_and_never_kills_what_runs() {
+fn a_start_loads_an_unloaded_job_and_never_kills_a_running_one() {
     let (typed, end) = played(Goal::Running, &[(113, ""), (0, ""), (0, ""), (0, NEW), (0, UP)]);
     assert_eq!((typed.join(" "), end), ("print enable bootstrap print print".to_owned(), Ok(())));
     let (typed, end) = played(Goal::Running, &[(0, UP), (0, UP)]);
@@ -50,7 +50,7 @@ fn a_start_loads_what_is_not_loaded_and_never_kills_what_runs() {
     assert!(played(Goal::Running, &stuck).1.unwrap_err().contains("still busy"));
 }
 
-/// Exit code 0 is how a hub ends that a person must help; and the end of an earlier run is not that of ours.
+/// A hub that needs the user's action exits with code 0; and the exit of an earlier run is not that of ours.
 #[test]
 fn a_job_that_ended_is_told_apart_from_one_that_has_not_started() {
     let down = |runs, how| format!("x = {{\n\tstate = not running\n\truns = {runs}\n\t{how}\n}}\n");
@@ -68,7 +68,7 @@ fn a_job_that_ended_is_told_apart_from_one_that_has_not_started() {
 }
 
 #[test]
-fn a_teardown_is_waited_for_and_an_old_definition_is_taken_out() {
+fn a_removal_is_waited_for_and_an_old_definition_is_removed() {
     let race =
         [(113, ""), (0, ""), (5, ""), (113, ""), (37, ""), (0, DOWN), (0, ""), (0, UP), (113, ""), (0, "")];
     let answers = [&race[..], &[(0, ""), (0, UP)]].concat();
@@ -84,7 +84,7 @@ fn a_teardown_is_waited_for_and_an_old_definition_is_taken_out() {
 }
 
 #[test]
-fn a_stop_is_over_when_the_label_is_gone() {
+fn a_stop_ends_when_the_label_is_gone() {
     let (typed, end) = played(Goal::Gone, &[(0, ""), (0, UP), (0, UP), (113, "")]);
     assert_eq!((typed.join(" "), end), ("bootout print print print".to_owned(), Ok(())));
     for benign in [3, 113, 36, 5] {
@@ -96,7 +96,7 @@ fn a_stop_is_over_when_the_label_is_gone() {
 }
 
 #[test]
-fn what_no_retry_helps_is_told_at_once() {
+fn permanent_errors_are_reported_at_once() {
     for (answers, said) in [
         (vec![(125, "")], "no gui domain"),
         (vec![(112, "")], "no user is logged in"),
@@ -111,16 +111,16 @@ fn what_no_retry_helps_is_told_at_once() {
     }
     let never = [vec![(113, ""), (0, "")], [(5, ""), (113, "")].repeat(200)].concat();
     assert!(played(Goal::Running, &never).1.unwrap_err().contains("torn down"));
-    // bootstrap, print, bootout, print, enable: somebody loads it again each time.
+    // bootstrap, print, bootout, print, enable: another program loads it again each time.
     let always = [(5, ""), (0, UP), (0, ""), (113, ""), (0, "")].repeat(9);
     let always = [vec![(113, ""), (0, "")], always].concat();
     assert!(played(Goal::Running, &always).1.unwrap_err().contains("loaded already"));
 }
 
 proptest! {
-    /// Whatever launchd answers, in whatever order: an end is reached.
+    /// For any answers of launchd, in any order, the operation ends.
     #[test]
-    fn no_answer_makes_it_endless(
+    fn every_sequence_of_answers_ends(
         goal in proptest::sample::select(vec![Goal::Running, Goal::Gone, Goal::Restarted]),
         answers in proptest::collection::vec(
             (
@@ -134,10 +134,10 @@ proptest! {
         let (mut last, mut elapsed, mut moves) = (None, Duration::ZERO, 0);
         loop {
             moves += 1;
-            prop_assert!(moves < 20_000, "it goes on for ever");
+            prop_assert!(moves < 20_000, "it loops for ever");
             match operation.next(last.take().as_ref(), elapsed) {
                 Move::Run(_) => {
-                    // Tools take time too: without that a fault that repeats would never be given up.
+                    // Tools take time too: without that a repeated error would never reach the limit.
                     elapsed += Duration::from_millis(10);
                     let (code, stdout) = answers[moves % answers.len()];
                     last = Some(Output { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() });

@@ -1,4 +1,4 @@
-//! Every reason of systemd, with its words, what to type next, and whether to try again.
+//! Every reason of systemd, with its text, the next command, and whether to retry.
 
 use super::*;
 use crate::manager::systemd::parse;
@@ -97,7 +97,7 @@ fn every_result_of_systemd_has_words() {
         );
         told(&ended(&system(), &UnitName::hub(), &parse::state(&answer(0, &text, ""))))
     };
-    // org.freedesktop.systemd1(5), Service Unit Objects, Result; `success` with a unit that is down is the last.
+    // org.freedesktop.systemd1(5), Service Unit Objects, Result; `success` with a stopped unit is the last.
     let results = [
         "core-dump",
         "watchdog",

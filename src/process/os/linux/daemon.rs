@@ -1,4 +1,4 @@
-//! What /proc tells about a daemon that is to be started again: its streams, its user, its age.
+//! Reads from /proc what is needed to start a daemon again: its streams, its user, its age.
 #![expect(clippy::disallowed_methods, reason = "edge: /proc is read")]
 
 use std::ffi::OsStr;
@@ -21,12 +21,12 @@ pub(in crate::process) fn age(started: Started) -> Duration {
     Duration::from_millis(now().0.saturating_sub(started.0).saturating_mul(1000 / TICKS))
 }
 
-/// How long ago the machine began.
+/// How long ago the machine booted.
 pub(in crate::process) fn uptime() -> Option<Duration> {
     Some(age(Started(0)))
 }
 
-/// Where the three standard streams lead. `None`: closed, or not for this user to see.
+/// The files behind the three standard streams. `None`: closed, or not visible to this user.
 pub(in crate::process) fn streams(pid: u32) -> [Option<Stream>; 3] {
     [0, 1, 2].map(|fd| {
         let link = std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
@@ -39,7 +39,7 @@ pub(in crate::process) fn streams(pid: u32) -> [Option<Stream>; 3] {
     })
 }
 
-/// The flags a descriptor was opened with.
+/// The flags with which a descriptor was opened.
 fn flags(info: &[u8]) -> Option<u32> {
     let value = field(info, b"flags:")?;
     u32::from_str_radix(std::str::from_utf8(value).ok()?, 8).ok()
@@ -49,7 +49,7 @@ fn field<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     text.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(key)).map(<[u8]>::trim_ascii)
 }
 
-/// Who runs: the effective ids of `status` (proc_pid_status(5)).
+/// The effective ids of `status` (proc_pid_status(5)).
 pub(in crate::process) fn identity(pid: u32) -> Option<Identity> {
     parse(&std::fs::read(format!("/proc/{pid}/status")).ok()?)
 }

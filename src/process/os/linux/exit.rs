@@ -1,4 +1,4 @@
-//! Waits for the end of a child without reaping it.
+//! Waits for the exit of a child without reaping it.
 #![expect(unsafe_code, reason = "tokio asks its caller to vouch that a registered descriptor stays open")]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,11 +10,11 @@ use tokio::io::unix::AsyncFd;
 use super::posix;
 use crate::module::exit_status::ExitStatus;
 
-/// A child whose end we await.
+/// A child whose exit is awaited.
 #[derive(Debug)]
 pub(in crate::process) struct ExitWatch {
     pid: Pid,
-    /// `None` where the kernel has no pidfd: SIGCHLD serves then.
+    /// `None` where the kernel has no pidfd: SIGCHLD is used then.
     pidfd: Option<OwnedFd>,
 }
 
@@ -23,7 +23,7 @@ impl ExitWatch {
         Self { pid, pidfd: pidfd_open(pid, PidfdFlags::empty()).ok() }
     }
 
-    /// Its end; it stays a zombie. Cancel-safe: nothing is consumed before it returns.
+    /// Its exit status; it stays a zombie. Cancel-safe: nothing is consumed before it returns.
     pub(in crate::process) async fn ended(&self) -> ExitStatus {
         // A pidfd polls as readable once the process is a zombie: pidfd_open(2), "Use cases for PID file descriptors".
         if let Some(pidfd) = &self.pidfd
@@ -42,6 +42,6 @@ impl ExitWatch {
 }
 
 fn register(pidfd: BorrowedFd<'_>) -> Result<AsyncFd<BorrowedFd<'_>>, impl std::error::Error> {
-    // SAFETY: the borrow keeps the descriptor open, and always the same one, for as long as the `AsyncFd` lives.
+    // SAFETY: the borrow keeps the descriptor open, and always the same one, until the `AsyncFd` is dropped.
     unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }
 }

@@ -17,7 +17,7 @@ mod inherited_fds;
 #[path = "../posix.rs"]
 mod posix;
 
-// Pure, and of macOS: compiled here so that its tests run on both systems.
+// Pure, and for macOS: compiled here so that its tests run on both systems.
 #[cfg(test)]
 #[path = "../macos/layout.rs"]
 mod layout;

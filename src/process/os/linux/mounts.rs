@@ -1,4 +1,4 @@
-//! Which mount a name lies on. Not `st_dev`: a bind mount of the same file system has the same.
+//! Which mount a name lies on. Not `st_dev`: a bind mount of the same file system has the same value.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,16 +9,16 @@ use rustix::io::Errno;
 
 use crate::process::system::MountId;
 
-/// open(2): needs only the right to search.
+/// open(2): needs only the permission to search.
 pub(in crate::process) const SEARCH: OFlags = OFlags::PATH;
 
-/// Of an open file.
+/// The mount of an open file.
 pub(in crate::process) fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
     let known = statx(file, OsStr::new(""), AtFlags::EMPTY_PATH)?;
     known.map_or_else(|| of_fdinfo(file), Ok)
 }
 
-/// Of what has this name in a directory; a link is a link.
+/// The mount of this name in a directory; a symbolic link is not followed.
 pub(in crate::process) fn of_name(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<MountId> {
     if let Some(known) = statx(dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT)? {
         return Ok(known);
@@ -27,7 +27,7 @@ pub(in crate::process) fn of_name(dir: BorrowedFd<'_>, name: &OsStr) -> io::Resu
     of_fdinfo(rustix::fs::openat(dir, name, flags, Mode::empty())?.as_fd())
 }
 
-/// `None`: this kernel (before 5.8, statx(2)) or its seccomp filter does not tell.
+/// `None`: this kernel (before 5.8, statx(2)) or its seccomp filter does not report it.
 fn statx(dir: BorrowedFd<'_>, name: &OsStr, flags: AtFlags) -> io::Result<Option<MountId>> {
     match rustix::fs::statx(dir, name, flags, StatxFlags::MNT_ID) {
         Ok(stat) if StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::MNT_ID) => {

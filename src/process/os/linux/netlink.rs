@@ -1,8 +1,8 @@
 //! Asks the kernel for its listening TCP sockets over NETLINK_SOCK_DIAG (sock_diag(7)).
 //!
-//! Why not /proc/net/tcp: that file lists every connection, not only listeners, and costs milliseconds a read;
+//! Not by /proc/net/tcp: that file lists every connection, not only listeners, and costs milliseconds a read;
 //! a dump filtered by state costs tens of microseconds. A question about one port lets the kernel filter by that, too:
-//! a thousand modules that ask about their ports would otherwise read a thousand listeners each.
+//! otherwise each of a thousand modules that ask about their port would read a thousand listeners.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -54,7 +54,7 @@ pub(super) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Refused> {
         // Unconnected and unaddressed, a netlink message goes to the kernel: netlink(7), "nl_pid".
         rustix::net::send(&socket, &request(family, seq, port), SendFlags::empty()).map_err(|_| Refused)?;
         loop {
-            // The answer is queued before `send` returns, and the next part as soon as one is read: never wait.
+            // The reply is queued before `send` returns, and the next part as soon as one is read: never wait.
             let (len, whole) =
                 rustix::net::recv(&socket, &mut buffer[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC)
                     .map_err(|_| Refused)?;
@@ -83,10 +83,10 @@ fn request(family: u8, seq: u32, port: Option<u16>) -> Vec<u8> {
     message
 }
 
-/// `sport >= port && sport <= port`, as ss(8) says it: the one operator for equality is younger than these two.
+/// `sport >= port && sport <= port`, as ss(8) writes it: the operator for equality is newer than these two.
 ///
-/// An operator (code, where to go on if it holds, where if not, both counted in bytes from itself) is followed by its
-/// operand. The end of the program accepts; four bytes past it refuse (inet_diag_bc_run in net/ipv4/inet_diag.c).
+/// An operator (code, where to continue if it holds, where if not, both in bytes from itself) is followed by its
+/// operand. The end of the program accepts; four bytes past it rejects (inet_diag_bc_run in net/ipv4/inet_diag.c).
 fn filter(port: u16) -> [u8; FILTER] {
     let mut bytes = [0; FILTER];
     let operator = |code: u8, yes: u8, no: u16| {
@@ -114,7 +114,7 @@ fn parse(mut datagram: &[u8], seq: u32, found: &mut Vec<Listener>) -> Result<Par
         let length = u32_at(datagram, 0).and_then(|n| usize::try_from(n).ok()).ok_or(Refused)?;
         let message = datagram.get(..length).filter(|m| m.len() >= HEADER).ok_or(Refused)?;
         match (u16_at(message, 4).ok_or(Refused)?, u32_at(message, 8)) {
-            (_, number) if number != Some(seq) => {} // the tail of an older dump
+            (_, number) if number != Some(seq) => {} // the tail of an earlier dump
             (NLMSG_DONE, _) => return Ok(Part::Last),
             (NLMSG_ERROR, _) => return Err(Refused),
             (SOCK_DIAG_BY_FAMILY, _) => found.extend(listener(&message[HEADER..]).ok_or(Refused)?),
@@ -126,7 +126,7 @@ fn parse(mut datagram: &[u8], seq: u32, found: &mut Vec<Listener>) -> Result<Par
     Ok(Part::More)
 }
 
-/// One `inet_diag_msg`. `Some(None)`: a socket that is not listening or of no family we know.
+/// One `inet_diag_msg`. `Some(None)`: a socket that is not listening or of an unknown family.
 fn listener(body: &[u8]) -> Option<Option<Listener>> {
     let body = body.get(..MESSAGE)?;
     let (family, state) = (body[0], body[1]);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_refused() {
+    fn broken_dumps_are_refused() {
         let error = message(NLMSG_ERROR, 7, &[0xfe, 0xff, 0xff, 0xff]);
         assert_eq!(parse(&error, 7, &mut Vec::new()), Err(Refused));
         let short = message(SOCK_DIAG_BY_FAMILY, 7, &[0; MESSAGE - 1]);
@@ -203,12 +203,12 @@ mod tests {
         let mut beyond = message(SOCK_DIAG_BY_FAMILY, 7, &[0; MESSAGE]);
         beyond.truncate(40);
         assert_eq!(parse(&beyond, 7, &mut Vec::new()), Err(Refused));
-        assert_eq!(parse(&[0; HEADER], 0, &mut Vec::new()), Err(Refused), "length 0 would never end");
+        assert_eq!(parse(&[0; HEADER], 0, &mut Vec::new()), Err(Refused), "length 0 would loop forever");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>, seq: u32) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>, seq: u32) {
             let _ = parse(&bytes, seq, &mut Vec::new());
         }
     }

@@ -9,10 +9,10 @@ use super::proc::info;
 use crate::process::id::ProcessId;
 use crate::process::signal::{Signal, SignalError};
 
-/// Sends to the process of this identity, or to nobody.
+/// Sends to the process of this identity, or to none.
 ///
-/// Opening comes first, then the check: the descriptor stays bound to whatever had the pid when it was opened, and
-/// if the pid's present owner is older than our record of it, nobody else can have had it in between.
+/// Opening comes first, then the check: the descriptor stays bound to the process that had the pid when it was opened,
+/// and if that process is not newer than our record, no other process can have had the pid in between.
 pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     let gone = SignalError::Gone { pid: id.pid };
     let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
@@ -23,7 +23,7 @@ pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), Sig
     }
     match opened {
         Ok(fd) => pidfd_send_signal(fd, posix::number(signal)).map_err(|e| posix::explain(id.pid, e)),
-        // Before Linux 5.3, or a seccomp filter: then as close to the check as can be.
+        // Before Linux 5.3, or a seccomp filter: then right after the check.
         Err(Errno::NOSYS | Errno::PERM) => posix::send_unchecked(pid, signal),
         Err(errno) => Err(posix::explain(id.pid, errno)),
     }

@@ -1,4 +1,4 @@
-//! Reads /proc. One `openat`, one `read` and one `close` a process where the answer is that short.
+//! Reads /proc. Short files take one `openat`, one `read` and one `close` per process.
 #![expect(clippy::disallowed_methods, reason = "edge: /proc is read here and nowhere else")]
 
 use std::ffi::{OsStr, OsString};
@@ -21,11 +21,11 @@ use crate::process::unknown::Unknown;
 
 /// `stat` is at most 52 numbers of 20 digits and a name: one read always gets all of it.
 const STAT_BYTES: usize = 2048;
-/// A command line or an environment longer than this is read up to here. The kernel's own bound for both together
+/// A longer command line or environment is read up to here. The kernel's own limit for both together
 /// is a quarter of the stack limit, 2 MiB by default (execve(2), "Limits on size of arguments and environment").
 const BLOCK_BYTES: u64 = 4 << 20;
 
-/// The running boot. Empty if the kernel will not say: then identities rest on pid and start time alone.
+/// The current boot. Empty if the kernel does not report it: then identities rest on pid and start time alone.
 fn boot() -> &'static BootId {
     static BOOT: OnceLock<BootId> = OnceLock::new();
     BOOT.get_or_init(|| {
@@ -37,31 +37,31 @@ fn boot() -> &'static BootId {
 /// Clock ticks a second in /proc: USER_HZ, 100 on every architecture Rust's std supports for Linux.
 const TICKS: u64 = 100;
 
-/// This moment on the scale of `ProcessId::started`, which counts suspended time. From the clock and not from
-/// /proc/uptime, which is the same clock (proc_uptime(5)) and needs a descriptor: a wrong moment would disown what
-/// a dead leader left.
+/// The current time on the scale of `ProcessId::started`, which counts suspended time. From the clock and not from
+/// /proc/uptime, which is the same clock (proc_uptime(5)) and needs a descriptor: with a wrong time the processes of
+/// a dead leader would not count as ours.
 pub(in crate::process) fn now() -> Started {
     let now = clock_gettime(ClockId::Boottime);
     let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
     Started(seconds * TICKS + nanos / (1_000_000_000 / TICKS))
 }
 
-/// What a failed look at something of a process means: it is not there, or that cannot be told.
+/// What a failed read about a process means: the process does not exist, or nothing is known.
 fn absent(errno: Errno) -> Result<(), Unknown> {
     match errno {
-        // ESRCH: it ended between `open` and `read`. ENOENT: it was not there, or /proc hides it (hidepid).
+        // ESRCH: it ended between `open` and `read`. ENOENT: it does not exist, or /proc hides it (hidepid).
         Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Ok(()),
         other => Err(Unknown { errno: other.raw_os_error() }),
     }
 }
 
-/// Whether a refusal is about this one process only: another user's, or hidden by a security module. What asks about
-/// all processes passes over it, as it passes over those that /proc hides.
+/// Whether a refusal is about this one process only: another user's, or hidden by a security module. A scan of
+/// all processes skips it, as it skips those that /proc hides.
 pub(super) fn is_private(unknown: Unknown) -> bool {
     matches!(Errno::from_raw_os_error(unknown.errno), Errno::ACCESS | Errno::PERM)
 }
 
-/// Opens a directory below (or) /proc. `None`: there is none.
+/// Opens /proc or a directory below it. `None`: it does not exist.
 fn directory(path: &str) -> Result<Option<OwnedFd>, Unknown> {
     match openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(dir) => Ok(Some(dir)),
@@ -69,12 +69,12 @@ fn directory(path: &str) -> Result<Option<OwnedFd>, Unknown> {
     }
 }
 
-/// /proc itself. Where it is not mounted nothing can be told.
+/// /proc itself. Where it is not mounted nothing is known.
 fn all_of_proc() -> Result<OwnedFd, Unknown> {
     directory("/proc")?.ok_or(Unknown { errno: Errno::NOENT.raw_os_error() })
 }
 
-/// Calls `each` with every numeric name in a directory. One that vanishes meanwhile has no more names.
+/// Calls `each` with every numeric name in a directory. A directory that vanishes meanwhile ends the list.
 pub(super) fn numbers_in(dir: impl AsFd, mut each: impl FnMut(u32)) -> Result<(), Unknown> {
     let mut buffer = [const { MaybeUninit::<u8>::uninit() }; 16 * 1024];
     let mut entries = RawDir::new(dir, &mut buffer);
@@ -105,7 +105,7 @@ pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unknown> {
     pids()?.into_iter().filter_map(look).collect()
 }
 
-/// One process. `None`: it is gone, or /proc hides it.
+/// One process. `None`: it has ended, or /proc hides it.
 pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     read_info(all_of_proc()?, pid, &mut String::with_capacity(24))
 }
@@ -124,10 +124,10 @@ fn read_info(proc: impl AsFd, pid: u32, path: &mut String) -> Result<Option<Proc
         Ok(read) => read,
         Err(errno) => return absent(errno).map(|()| None),
     };
-    // A process that is being reaped has -1 for its group and session (do_task_stat in fs/proc/array.c): it is gone.
+    // A process that is being reaped has -1 for its group and session (do_task_stat in fs/proc/array.c): it has ended.
     let Some(stat) = Stat::parse(&buffer[..len]) else { return Ok(None) };
     Ok(Some(ProcInfo {
-        // In a pid namespace /proc may belong to another one; the name of the directory is what we can signal.
+        // In a pid namespace /proc may belong to another one; the name of the directory is the pid that we can signal.
         id: ProcessId { pid, started: Started(stat.started), boot: boot().clone() },
         ppid: stat.ppid,
         pgrp: stat.pgrp,
@@ -152,8 +152,8 @@ pub(in crate::process) fn command_line(pid: u32) -> Option<Vec<OsString>> {
         .then(|| bytes.split(|b| *b == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
-/// The environment block it was started with; a later `setenv` does not show (proc_pid_environ(5)). `None`: it is
-/// gone, or not for this user to read, which is how all processes of other users are.
+/// The environment with which it was started; a later `setenv` does not show (proc_pid_environ(5)). `None`: it
+/// has ended, or this user may not read it, as with all processes of other users.
 pub(in crate::process) fn environ(pid: u32) -> Result<Option<Vec<u8>>, Unknown> {
     let read = || {
         let file = std::fs::File::open(format!("/proc/{pid}/environ"))?;
@@ -177,12 +177,12 @@ pub(in crate::process) fn exe(pid: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
-/// Its control group in the hierarchy of systemd (proc_pid_cgroup(5)).
+/// Its control group in systemd's hierarchy (proc_pid_cgroup(5)).
 pub(in crate::process) fn cgroup(pid: u32) -> Option<String> {
     stat::cgroup(&block(pid, "cgroup")?)
 }
 
-/// Whether it has something below this directory open (proc_pid_fd(5)). What this user may not see counts as nothing.
+/// Whether it has a file below this directory open (proc_pid_fd(5)). What this user may not see is not counted.
 pub(in crate::process) fn has_open_below(pid: u32, dir: &Path) -> bool {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|path| path.starts_with(dir))
@@ -196,7 +196,7 @@ pub(in crate::process) fn own_memory() -> Option<u64> {
     kilobytes(&block(std::process::id(), "smaps_rollup")?, "Pss:")
 }
 
-/// What the kernel says of one of our own open files: proc_pid_fdinfo(5).
+/// The kernel's information on one of our own open files: proc_pid_fdinfo(5).
 pub(super) fn fdinfo(fd: std::os::fd::RawFd) -> std::io::Result<String> {
     std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))
 }
@@ -207,7 +207,7 @@ fn socket_inode(link: &[u8]) -> Option<u64> {
 }
 
 /// Calls `each` with the inode of every socket a process has open, until it returns `false`. Descriptors that this
-/// user may not see are passed over.
+/// user may not see are skipped.
 pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) -> Result<(), Unknown> {
     let dir = match directory(&format!("/proc/{pid}/fd")) {
         Ok(Some(dir)) => dir,
@@ -231,16 +231,16 @@ pub(super) fn sockets_of(pid: u32, mut each: impl FnMut(u64) -> bool) -> Result<
     Ok(())
 }
 
-/// Our children, among them every orphan we adopted, if the kernel lists them (CONFIG_PROC_CHILDREN); `None` means
+/// Our children, including every orphan we adopted, if the kernel lists them (CONFIG_PROC_CHILDREN); `None` means
 /// "take a census".
 ///
-/// proc_tid_children(5) calls the list reliable only while no child is *reaped* during the reading. So it is asked
-/// only by the hub about itself, from the thread that reaps.
+/// proc_tid_children(5) calls the list reliable only while no child is *reaped* during the reading. So only the hub
+/// asks, only about itself, and from the thread that reaps.
 pub(in crate::process) fn possible_orphans(hub: u32) -> Option<Vec<u32>> {
     children(hub)
 }
 
-/// The children of a process, of all its threads. `None`: it is gone, the kernel has no such list, or it cannot be
+/// The children of a process, of all its threads. `None`: it has ended, the kernel has no such list, or it cannot be
 /// read; then a census decides.
 pub(in crate::process) fn children(pid: u32) -> Option<Vec<u32>> {
     let mut tids = Vec::new();
@@ -249,7 +249,7 @@ pub(in crate::process) fn children(pid: u32) -> Option<Vec<u32>> {
     for tid in tids {
         match std::fs::read(format!("/proc/{pid}/task/{tid}/children")) {
             Ok(text) => children.extend(text.split(|b| *b == b' ').filter_map(number::<u32>)),
-            // A thread that ended handed its children to another one, which may have been read already.
+            // A thread that ended passed its children to another one, which may have been read already.
             Err(_) => return None,
         }
     }

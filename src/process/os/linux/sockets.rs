@@ -9,7 +9,7 @@ use super::{netlink, proc, tcp_table};
 use crate::process::system::Listener;
 use crate::process::unknown::Unknown;
 
-/// The listening TCP sockets of our network namespace, whoever owns them: all, or those of one port.
+/// The listening TCP sockets of our network namespace, of all users: all, or those of one port.
 pub(in crate::process) fn listeners(port: Option<u16>) -> Result<Vec<Listener>, Unknown> {
     netlink::listeners(port).or_else(|netlink::Refused| from_proc(port))
 }
@@ -28,7 +28,7 @@ fn from_proc(port: Option<u16>) -> Result<Vec<Listener>, Unknown> {
     Ok(found)
 }
 
-/// The pids that have each of these sockets open, as far as this user may look.
+/// The pids that have each of these sockets open, as far as this user may see.
 pub(in crate::process) fn holders(inodes: &BTreeSet<u64>) -> Result<BTreeMap<u64, BTreeSet<u32>>, Unknown> {
     let mut held: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
     for pid in proc::pids()? {

@@ -1,6 +1,6 @@
 //! The text of `/proc/<pid>/stat` and its neighbours (proc_pid_stat(5)). Pure.
 
-/// What we need of one line.
+/// The fields that we need of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat<'a> {
     pub(super) pid: u32,
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"1 (x"), None);
         assert_eq!(Stat::parse(b"1 )x( S 1"), None);
-        assert_eq!(Stat::parse(b"1 (x) S 1 2 3"), None, "a cut line is no line");
+        assert_eq!(Stat::parse(b"1 (x) S 1 2 3"), None, "a truncated line is refused");
         let reaped = b"7 (sh) X 1 -1 -1 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 34512 0 0\n";
         assert_eq!(Stat::parse(reaped), None, "a process that is being reaped is in no group");
     }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a process calls itself, its numbers are read from behind its name.
+        /// A process can choose its name, but its numbers are read after the name.
         #[test]
         fn names_cannot_forge_fields(
             comm in proptest::collection::vec(1_u8.., 0..=15),
@@ -135,7 +135,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = Stat::parse(&bytes);
             let _ = uptime_ticks(&bytes);
             let _ = kilobytes(&bytes, "Pss:");

@@ -8,7 +8,7 @@ use crate::process::system::Listener;
 /// State column of a listening socket, `TCP_LISTEN` in hex.
 const LISTEN: &[u8] = b"0A";
 
-/// Listening sockets of one table. Lines that make no sense are passed over, as is the head.
+/// Listening sockets of one table. Lines that cannot be parsed are skipped, as is the header.
 pub(super) fn parse(table: &[u8]) -> Vec<Listener> {
     table.split(|b| *b == b'\n').filter_map(line).collect()
 }
@@ -30,7 +30,7 @@ fn line(line: &[u8]) -> Option<Listener> {
     Some(Listener { port, addr: address(&local[..colon])?, inode, uid })
 }
 
-/// 8 or 32 hex digits: words of 32 bits, each printed as a number in the machine's own order.
+/// 8 or 32 hex digits: words of 32 bits, each printed as a number in the machine's byte order.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let mut words = text.chunks(8).map(|word| hex(word).map(u32::to_ne_bytes));
     match text.len() {
@@ -73,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
         }
     }

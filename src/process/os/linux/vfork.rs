@@ -1,9 +1,9 @@
-//! Starts a child with another limit on descriptors than ours, without copying the hub.
+//! Starts a child with another descriptor limit than ours, without copying the hub.
 //!
 //! Limits are inherited, and posix_spawn(3) has no attribute for them. prlimit(2) afterwards would come too late for a
-//! program that looks at its limit at once, or raises it. What is left for std is to set it between fork(2) and
-//! execve(2), and a fork copies the page tables of the hub: for a thousand modules that was more than half of all
-//! the time their boot took. So this does what posix_spawn(3) does itself: the child runs on a stack of its own in
+//! program that reads its limit at once, or raises it. std would have to set it between fork(2) and
+//! execve(2), and a fork copies the page tables of the hub: for a thousand modules that was more than half of
+//! their boot time. So this does what posix_spawn(3) does itself: the child runs on its own stack in
 //! our memory, while the thread that started it sleeps (`CLONE_VM | CLONE_VFORK`, clone(2)).
 #![expect(unsafe_code, reason = "a child that shares our memory until it executes must be vouched for")]
 
@@ -27,21 +27,21 @@ use crate::process::system::{Born, Order};
 /// The child makes a few dozen system calls, each a few frames deep.
 const STACK: usize = 64 * 1024;
 
-/// All that the child needs, made before it exists: it may allocate nothing and take no lock.
+/// All that the child needs, prepared before it exists: it may not allocate and may take no lock.
 struct Script {
     program: *const c_char,
     argv: *const *const c_char,
     env: *const *const c_char,
-    /// Null: ours.
+    /// Null: the hub's own.
     cwd: *const c_char,
-    /// What becomes its descriptors 0, 1 and 2.
+    /// Its descriptors 0, 1 and 2.
     fds: [c_int; 3],
     limit: libc::rlimit,
-    /// errno of what failed; zero if it executes.
+    /// errno of the call that failed; zero if it executes.
     failed: c_int,
 }
 
-/// Starts what is ordered, with this limit. The program is not looked for: it is a path.
+/// Starts the child with this limit. The program is not searched for: it is a path.
 pub(super) fn spawn(order: &Order<'_>, limit: Rlimit) -> io::Result<Born> {
     let program = text(order.program.as_os_str())?;
     let argv = order.argv.iter().map(|word| text(word)).collect::<io::Result<Vec<_>>>()?;
@@ -64,7 +64,7 @@ pub(super) fn spawn(order: &Order<'_>, limit: Rlimit) -> io::Result<Born> {
     };
     let pid = begin(&mut script)?;
     if script.failed != 0 {
-        // It has ended without executing anything, and is ours to reap.
+        // It has exited without executing a program, and we have to reap it.
         posix::wait_for(pid);
         return Err(io::Error::from_raw_os_error(script.failed));
     }
@@ -74,7 +74,7 @@ pub(super) fn spawn(order: &Order<'_>, limit: Rlimit) -> io::Result<Born> {
 /// Returns when the child has executed its program, or has failed to.
 fn begin(script: &mut Script) -> io::Result<Pid> {
     let mut stack = vec![MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
-    // A handler of ours that ran in the child would act on our memory: a stop meant for the child would stop the hub.
+    // A handler of ours that ran in the child would change our memory: a stop meant for the child would stop the hub.
     let ours = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: clone(2). The stack grows down from its end, which is aligned for any value, and it and the script
     // outlive the child's use of them: with CLONE_VFORK this thread sleeps until the child has executed or ended.
@@ -90,13 +90,14 @@ fn begin(script: &mut Script) -> io::Result<Pid> {
 
 /// What runs in the child.
 extern "C" fn child(script: *mut c_void) -> c_int {
-    // SAFETY: `begin` passes its script, which nobody else touches while this runs.
+    // SAFETY: `begin` passes its script, which no other code touches while this runs.
     let script = unsafe { &mut *script.cast::<Script>() };
     script.failed = execute(script);
     127
 }
 
-/// Executes the program; returns errno of what failed. Only async-signal-safe calls (signal-safety(7)), no allocation.
+/// Executes the program; returns the errno of a failed call. Only async-signal-safe calls (signal-safety(7)), no
+/// allocation.
 fn execute(script: &Script) -> c_int {
     for signal in 1..=libc::SIGRTMAX() {
         reset(signal);
@@ -118,8 +119,8 @@ fn execute(script: &Script) -> c_int {
     Errno::last_raw()
 }
 
-/// Back to the default if we handle this signal; an ignored one stays ignored, as in every other child of ours.
-/// SIGPIPE alone is ignored by Rust's own choice, and std gives it back to children too.
+/// Resets a signal that we handle to its default; an ignored one stays ignored, as in every other child of ours.
+/// Only SIGPIPE is ignored by Rust's own choice, and std resets it for children too.
 fn reset(signal: c_int) {
     // SAFETY: sigaction(2); all zeros is a valid action, which handles nothing by default (`SIG_DFL` is 0). libc
     // refuses its own signals. The dispositions are the child's own: CLONE_SIGHAND is not set.
@@ -142,7 +143,7 @@ fn pair(key: &OsStr, value: &OsStr) -> io::Result<CString> {
     Ok(CString::new([key.as_bytes(), b"=", value.as_bytes()].concat())?)
 }
 
-/// Ends with a null, as execve(2) wants it.
+/// Null-terminated, as execve(2) requires.
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {
     texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }

@@ -1,4 +1,4 @@
-//! The two kernel answers of macOS that no crate decodes. Pure, so they are tested on every system.
+//! The two kernel structures of macOS that no crate decodes. Pure, so they are tested on every system.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -62,7 +62,7 @@ pub(super) fn listening(info: &[u8]) -> Option<Socket> {
     Some(Socket {
         handle: u64::from_ne_bytes(info.get(SOI_SO..SOI_SO + 8)?.try_into().ok()?),
         addr,
-        // An int that holds 16 bits in network order, in its first two bytes on the little-endian machines macOS runs on.
+        // An int that holds 16 bits in network order, in its first two bytes on macOS's little-endian machines.
         port: u16::from_be_bytes(info.get(INSI_LPORT..INSI_LPORT + 2)?.try_into().ok()?),
     })
 }
@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn any_bytes_are_parsed_without_a_panic(bytes: Vec<u8>) {
             let _ = procargs(&bytes);
             let _ = listening(&bytes);
         }

@@ -1,4 +1,4 @@
-//! macOS: libproc and sysctl. Type-checked on every change, run on nothing: kept thin.
+//! macOS: libproc and sysctl. Type-checked on every change, never run in tests: kept thin.
 
 mod daemon;
 mod layout;
@@ -25,7 +25,7 @@ pub(super) use proc::{
 pub(super) use send::{ExitWatch, send};
 pub(super) use sockets::{holders, holds, listeners, listens};
 
-/// Nothing to set: this allocator gives back what is freed.
+/// Nothing to set: this allocator returns freed memory to the system.
 pub(super) fn settle_heap() -> bool {
     true
 }
@@ -35,7 +35,7 @@ pub(super) fn trim_heap() -> bool {
     true
 }
 
-/// There are no such groups.
+/// macOS has no control groups.
 pub(super) fn cgroup(_pid: u32) -> Option<String> {
     None
 }

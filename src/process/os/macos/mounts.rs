@@ -8,15 +8,15 @@ use rustix::fs::{AtFlags, OFlags};
 
 use crate::process::system::MountId;
 
-/// There is no `O_PATH`.
+/// macOS has no `O_PATH`.
 pub(in crate::process) const SEARCH: OFlags = OFlags::RDONLY;
 
-/// Of an open file.
+/// The mount of an open file.
 pub(in crate::process) fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
     Ok(MountId(u64::from(rustix::fs::fstat(file)?.st_dev.cast_unsigned())))
 }
 
-/// Of what has this name in a directory; a link is a link.
+/// The mount of this name in a directory; a symbolic link is not followed.
 pub(in crate::process) fn of_name(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<MountId> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(MountId(u64::from(stat.st_dev.cast_unsigned())))

@@ -1,5 +1,5 @@
-//! Processes by libproc(3) and sysctl(3). Not by the `libproc` crate: it runs bindgen, and so needs a clang and an SDK
-//! wherever it is built, for structures that the `libc` crate has.
+//! Processes by libproc(3) and sysctl(3). Not by the `libproc` crate: it runs bindgen, and so needs clang and an SDK
+//! to build, for structures that the `libc` crate has.
 #![expect(unsafe_code, reason = "libproc and sysctl fill buffers that the caller describes")]
 #![expect(clippy::disallowed_methods, reason = "edge: start times are wall-clock times here")]
 
@@ -39,13 +39,13 @@ fn boot() -> &'static BootId {
     })
 }
 
-/// Whether it has something below this directory open. libproc tells of one descriptor at a time, and nobody asks yet:
-/// working directory, program and environment have to do.
+/// Whether it has a file below this directory open. libproc reports one descriptor at a time, and no caller needs it
+/// yet: working directory, program and environment must do.
 pub(in crate::process) fn has_open_below(_pid: u32, _dir: &Path) -> bool {
     false
 }
 
-/// This moment on the scale of `ProcessId::started`.
+/// The current time on the scale of `ProcessId::started`.
 pub(in crate::process) fn now() -> Started {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Started(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
@@ -80,12 +80,12 @@ pub(super) fn pids() -> Vec<u32> {
     }
 }
 
-/// All processes this user may see.
+/// All processes that this user may see.
 pub(in crate::process) fn all() -> Result<Vec<ProcInfo>, Unknown> {
     Ok(pids().into_iter().filter_map(look).collect())
 }
 
-/// One process. Nothing here needs a descriptor, so there is always an answer.
+/// One process. Nothing here needs a descriptor, so the result is always known.
 pub(in crate::process) fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     Ok(look(pid))
 }
@@ -162,7 +162,7 @@ fn usage(pid: u32) -> Option<libc::rusage_info_v0> {
     const RUSAGE_INFO_V0: c_int = 0;
     let mut usage = MaybeUninit::<libc::rusage_info_v0>::zeroed();
     let pid = c_int::try_from(pid).ok()?;
-    // SAFETY: flavor 0 fills a `rusage_info_v0`; the pointer's odd type is the header's.
+    // SAFETY: flavor 0 fills a `rusage_info_v0`; the pointer's odd type is the one of the header.
     let done = unsafe { libc::proc_pid_rusage(pid, RUSAGE_INFO_V0, usage.as_mut_ptr().cast()) };
     // SAFETY: zeroed before and filled now; numbers only.
     (done == 0).then(|| unsafe { usage.assume_init() })
@@ -176,17 +176,17 @@ pub(in crate::process) fn own_memory() -> Option<u64> {
     usage(std::process::id()).map(|usage| usage.ri_phys_footprint)
 }
 
-/// Not asked here: a census costs one system call.
+/// Not read here: a census costs one system call.
 pub(in crate::process) fn children(_pid: u32) -> Option<Vec<u32>> {
     None
 }
 
-/// None: orphans go to launchd here, never to us.
+/// None: launchd adopts orphans here, never this process.
 pub(in crate::process) fn possible_orphans(_hub: u32) -> Option<Vec<u32>> {
     Some(Vec::new())
 }
 
-/// There is no such thing here; marks find escapees.
+/// macOS has no subreaper; marks find processes that left their group.
 pub(in crate::process) fn become_subreaper() -> std::io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A signal to one process, and the end of a child, without pidfd.
+//! A signal to one process, and the exit of a child, without pidfd.
 
 use rustix::process::Pid;
 
@@ -8,7 +8,7 @@ use crate::module::exit_status::ExitStatus;
 use crate::process::id::ProcessId;
 use crate::process::signal::{Signal, SignalError};
 
-/// Sends to the process of this identity: there is nothing closer here than checking right before.
+/// Sends to the process of this identity: macOS offers nothing better than a check right before.
 pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     let gone = SignalError::Gone { pid: id.pid };
     let pid = i32::try_from(id.pid).ok().and_then(Pid::from_raw).ok_or(gone)?;
@@ -19,7 +19,7 @@ pub(in crate::process) fn send(id: &ProcessId, signal: Signal) -> Result<(), Sig
     posix::send_unchecked(pid, signal)
 }
 
-/// A child whose end we await.
+/// A child whose exit is awaited.
 #[derive(Debug)]
 pub(in crate::process) struct ExitWatch {
     pid: Pid,
@@ -30,7 +30,7 @@ impl ExitWatch {
         Self { pid }
     }
 
-    /// Its end; it stays a zombie. Cancel-safe.
+    /// Its exit status; it stays a zombie. Cancel-safe.
     pub(in crate::process) async fn ended(&self) -> ExitStatus {
         posix::ended_by_sigchld(self.pid).await
     }

@@ -35,7 +35,7 @@ fn descriptors(pid: c_int) -> Vec<libc::proc_fdinfo> {
     }
 }
 
-/// The listening sockets a process has open; none if this user may not look.
+/// The listening sockets that a process has open; none if this user may not see them.
 fn sockets_of(pid: u32) -> Vec<Socket> {
     let Ok(pid) = c_int::try_from(pid) else { return Vec::new() };
     let is_socket = |fd: &libc::proc_fdinfo| i64::from(fd.proc_fdtype) == i64::from(libc::PROX_FDTYPE_SOCKET);
@@ -79,7 +79,7 @@ pub(in crate::process) fn holds(pids: &[u32], handles: &BTreeSet<u64>) -> Result
     Ok(pids.iter().any(|pid| sockets_of(*pid).iter().any(|socket| handles.contains(&socket.handle))))
 }
 
-/// macOS declares `SO_ACCEPTCONN` and does not answer it. Nothing there hands sockets over in systemd's way either;
+/// macOS declares `SO_ACCEPTCONN` and does not report it. Nothing there passes sockets in systemd's way either;
 /// on one that does not listen the first accept(2) fails.
 #[expect(clippy::unnecessary_wraps, reason = "as on Linux, where it may fail")]
 pub(in crate::process) fn listens(_: BorrowedFd<'_>) -> io::Result<bool> {

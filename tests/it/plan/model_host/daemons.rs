@@ -5,7 +5,7 @@ use parachute::process::detached::Record;
 use parachute::process::id::{BootId, ProcessId, Started};
 use parachute::process::os_bytes::OsBytes;
 
-/// A daemon of this model: its process is known by its start time.
+/// A daemon of this model: its process is identified by its start time.
 pub fn daemon(name: &str, started: u64) -> Daemon {
     let leader = ProcessId { pid: 200, started: Started(started), boot: BootId("b".into()) };
     Daemon {

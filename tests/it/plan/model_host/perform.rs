@@ -202,7 +202,7 @@ impl ModelHost {
         Ok(())
     }
 
-    /// As between two file systems: makes a copy, gives it the name, removes the original.
+    /// As between two file systems: makes a copy, renames it, removes the original.
     async fn relocate(&mut self, from: &Path, to: &Path) -> Result<(), HostError> {
         let below = |path: &Path, nodes: &BTreeMap<PathBuf, Node>| -> Vec<(PathBuf, Node)> {
             let all = nodes.iter().filter(|(name, _)| name.starts_with(path));

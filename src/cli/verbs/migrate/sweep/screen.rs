@@ -1,4 +1,4 @@
-//! What `parachute migrate` shows. Names come from a disk, so each is made harmless for a terminal.
+//! The screens of `parachute migrate`. Names come from the disk, so control characters in them are escaped.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::ui::text::{bytes, printable};
 
 use super::Report;
 
-/// `--list`: what is there, and the archives.
+/// `--list`: the leftovers, and the archives.
 pub(super) fn list(report: &Report, root: &Path, style: Style) -> String {
     let mut out = leftovers(&report.leftovers, root, style);
     if archive::movable(&report.leftovers).next().is_some() {
@@ -29,7 +29,7 @@ pub(super) fn list(report: &Report, root: &Path, style: Style) -> String {
     out
 }
 
-/// The way into the archive: before, or when it is done.
+/// The moves into the archive: before, or when they are done.
 pub(super) fn away(report: &Report, root: &Path, style: Style) -> String {
     if !report.done {
         let mut out = leftovers(&report.leftovers, root, style);
@@ -44,7 +44,7 @@ pub(super) fn away(report: &Report, root: &Path, style: Style) -> String {
     out
 }
 
-/// The way back: before, or when it is done.
+/// The moves back: before, or when they are done.
 pub(super) fn back(report: &Report, root: &Path, style: Style) -> String {
     let mut out = String::new();
     if report.done {

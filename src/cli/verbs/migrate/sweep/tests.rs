@@ -27,7 +27,7 @@ fn report() -> Report {
 }
 
 #[test]
-fn screens_are_harmless_and_name_the_way_back() {
+fn screens_escape_names_and_name_the_way_back() {
     let root = Path::new("/h");
     let mut report = report();
     let mut all = format!("--- list\n{}", screen::list(&report, root, Style::PLAIN));
