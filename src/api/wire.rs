@@ -1,4 +1,4 @@
-//! The control API as types. Paths, methods and status codes are in `README.md` and `hub::http::router`.
+//! The control API as types. Paths, methods and status codes are in `docs/api.md` and `hub::http::router`.
 //!
 //! Two dialects share one server. The contract's shapes (`GET /api/modules`, `POST /api/modules/<short>/<op>`,
 //! camelCase `state`) are kept for clients of the original; [`Status`] and the events are ours and carry more.

@@ -58,7 +58,8 @@ fn file(name: &str) -> String {
 
 /// The documents by their path, without recordings.
 fn documents() -> Vec<(String, String)> {
-    let mut names = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let beside = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "units/README.md", "templates/README.md"];
+    let mut names: Vec<String> = beside.map(str::to_owned).into();
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         names.extend(name.ends_with(".md").then(|| format!("docs/{name}")));

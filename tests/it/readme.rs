@@ -60,8 +60,10 @@ A stop ends the module's process group and every daemonised child that kept the 
     a_stop_reaches_wrappers_daemons_and_the_deaf a_stop_leaves_the_processes_of_other_modules_alone
 It is done when they are gone and the port is free.
     a_stop_reaches_wrappers_daemons_and_the_deaf a_stuck_group_is_never_called_stopped
-If a hub in the foreground is killed with `kill -9`, its modules keep running, and the next hub ends exactly those processes
-and starts the modules again.
+If a hub in the foreground is killed with `kill -9`, its modules keep running, but for one that then writes to its output.
+    a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none
+    a_module_that_writes_after_its_hub_was_killed_is_ended_by_sigpipe
+The next hub ends them, by pid and start time, and starts the modules again.
     a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none a_recycled_pid_in_the_ledger_is_left_alone
     hub_killed_at_random_instants
 If the hub of a systemd unit is killed, systemd ends its modules and starts the hub, which starts them again.
@@ -143,11 +145,13 @@ An error ends with a `hint:`, the next command to type; an error about the comma
 
 | 0 | done |
     wrong_usage_is_two_and_help_is_zero the_exit_codes_of_the_readme_are_those_of_the_program
-| 1 | failed; `status`: a module crashed or is not ready in time, or `services.json` or `hub.toml` is broken; `doctor`: a check
-failed; `units verify`: the checker complains |
+| 1 | failed; `status`: a module crashed or is not ready in time, `services.json`, `hub.toml` or `hub.env` cannot be used, or
+the hub is in safe mode; `doctor`: a check failed; `units verify`: the checker complains |
     status_as_json_is_the_wire_type_and_as_a_screen_has_every_module
     a_broken_services_json_is_loud_while_modules_go_on_and_heals_by_itself
     a_typo_in_hub_toml_keeps_no_module_down_and_is_told_until_it_is_mended
+    refused_it_blocks_every_module_is_named_everywhere_and_once_mended_they_start
+    five_deaths_lead_to_it_and_it_says_so_everywhere
     a_module_that_cannot_be_defined_says_so_with_a_hint what_is_wrong_on_disk_is_found_without_a_hub
     units_are_read_by_the_checker_of_the_manager
 | 2 | the command line is wrong, or a question needs a terminal or `--yes` |
