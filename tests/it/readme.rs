@@ -29,7 +29,9 @@ Both need Rust 1.88 or newer.
 `parachute uninstall` undoes what `init` did: see [docs/install.md](docs/install.md).
     a_person_installs_starts_again_and_leaves_no_trace the_receipt_takes_back_everything_that_was_installed
 
-After `init`, from the same directory:
+At the end `init` offers to add a first module; answer `3`, nothing now.
+    the_first_five_minutes_print_what_the_readme_shows
+Then, from the same directory:
     the_first_five_minutes_print_what_the_readme_shows
 Any command can be a module.
     an_added_command_runs_at_once_and_remove_stops_it_and_says_what_it_kept

@@ -2,6 +2,18 @@
 
 use crate::lab::{Lab, PERSON, Who};
 
+/// `init` on a terminal, with keys that are typed when their question is there: yes, and no first module.
+const INIT: &str = r#"
+    cd /tmp; mkfifo keys; : > screen
+    script -qefc 'parachute init' screen < keys > /dev/null 2>&1 & pid=$!
+    exec 3> keys
+    until grep -q 'do this?' screen; do kill -0 $pid; sleep 0.05; done; printf 'y
+' >&3
+    until grep -q 'add a first module?' screen; do kill -0 $pid; sleep 0.05; done; printf '3
+' >&3
+    code=0; wait $pid || code=$?; cat screen; exit $code
+"#;
+
 /// A command line and what the README shows as its output; `…` stands for lines that are left out.
 struct Shown {
     command: String,
@@ -71,7 +83,8 @@ fn ready(lab: &Lab, name: &str) -> Option<String> {
 #[test]
 fn the_first_five_minutes_print_what_the_readme_shows() {
     let Some(lab) = Lab::up() else { return };
-    let _ = lab.user("parachute init --yes").code(0);
+    let said = lab.user(INIT).code(0);
+    assert!(said.out.contains("3) nothing now") && said.out.contains("there are no modules yet"), "{said:?}");
     let [first, own, demo] = &blocks()[..] else { panic!("three blocks: {}", blocks().len()) };
     assert!(first.len() > 8, "only {} commands", first.len());
     for Shown { command, output } in first {
