@@ -6,6 +6,31 @@ use crate::support::world::{World, fixture};
 use crate::support::{eventually, until};
 
 #[test]
+#[cfg(target_os = "linux")]
+fn each_module_is_a_child_of_the_hub_in_a_process_group_of_its_own() {
+    let world = World::new();
+    world.module("one", &[]);
+    world.module("two", &[]);
+    world.start_hub();
+    for short in ["one", "two"] {
+        let pid = world.ready(short);
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        // State, parent, process group: proc_pid_stat(5).
+        let fields: Vec<u32> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap()
+            .split(' ')
+            .skip(1)
+            .take(2)
+            .map(|n| n.parse().unwrap())
+            .collect();
+        assert_eq!(fields, [world.hub_pid(), pid], "{short}: {stat}");
+    }
+    world.stop_hub();
+}
+
+#[test]
 fn a_stop_leaves_the_processes_of_other_modules_alone() {
     let world = World::new();
     for short in ["one", "two", "three"] {

@@ -16,6 +16,7 @@ mod circles;
 mod corpora;
 mod descriptors;
 mod doctor;
+mod documents;
 mod edges;
 mod environment;
 mod files;

@@ -68,6 +68,28 @@ fn a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none() {
     }
 }
 
+/// The reader of its output is gone with the hub.
+#[test]
+fn a_module_that_writes_after_its_hub_was_killed_is_ended_by_sigpipe() {
+    let world = World::new();
+    world.module("quiet", &[]);
+    world.define(
+        "talker",
+        &["sh", "-c", "while sleep 0.05; do echo line; done"],
+        serde_json::json!({ "listen": false }),
+    );
+    world.start_hub();
+    world.ready("quiet");
+    world.ready("talker");
+    world.kill_hub();
+    world.gone("talker");
+    assert_eq!(alive(&world.processes()), 1, "{:#?}", world.processes());
+    world.start_hub();
+    world.ready("talker");
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
 #[test]
 fn processes_without_a_row_are_ended_by_the_next_hub() {
     let world = World::new();

@@ -163,6 +163,23 @@ fn a_module_without_a_valid_definition_is_reported_with_a_hint() {
 }
 
 #[test]
+fn init_runs_the_hub_in_the_foreground_without_a_service_manager() {
+    let world = World::new();
+    world.module("web", &[]);
+    let dry = world.run(&["init", "--dry-run"]).code(0);
+    assert!(dry.out.contains("no service manager can keep a hub here"), "{dry:?}");
+    let _ = world.run(&["status"]).code(3);
+    world.spawn(world.parachute(&["init", "--port", &world.port().to_string()]));
+    world.hub_answers();
+    world.ready("web");
+    for installed in ["install", "bin"] {
+        assert!(!world.home().join(installed).exists(), "{installed}");
+    }
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+#[test]
 fn stop_ends_a_foreground_hub_and_waits() {
     let world = World::new();
     world.module("web", &[]);

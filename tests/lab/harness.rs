@@ -1,5 +1,6 @@
 //! Properties that the other tests rely on.
 
+use crate::host;
 use crate::lab::{Lab, Who};
 
 #[test]
@@ -14,6 +15,12 @@ fn a_command_runs_as_the_given_user() {
     );
     assert_eq!(none, "lab none /home/lab /home/lab /opt/parachute/parachute\n");
     assert_eq!(lab.root("exit 7").code, 7);
+}
+
+#[test]
+fn a_test_without_a_lab_says_that_it_is_skipped() {
+    assert_eq!(host::skipped(None, "x", "no root"), Ok("SKIPPED x: no root\n".to_owned()));
+    assert!(host::skipped(Some("required"), "x", "no root").is_err());
 }
 
 /// Tests of an installer rely on this: a change that is not seen here would not count as a trace there.

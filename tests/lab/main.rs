@@ -33,6 +33,7 @@ mod life;
 mod migrate;
 mod persons;
 mod purge;
+mod readme;
 mod socket;
 mod stop;
 mod words;

@@ -43,13 +43,15 @@ fn the_exit_codes_are_those_of_the_readme() {
     assert_eq!(told, ours);
 }
 
-/// Every `parachute VERB` in a text of the program or of the README is a verb.
+/// Every `parachute VERB` that a text of the program, the README or docs/ tells to type is a verb.
 #[test]
 fn every_command_we_name_exists() {
     let root = Root::command();
     let verbs: BTreeSet<&str> = root.get_subcommands().map(clap::Command::get_name).collect();
     let mut texts = vec![("README.md".to_owned(), include_str!("../../../README.md").to_owned())];
-    gather(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut texts);
+    let root_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    gather(&root_dir.join("src"), "rs", &mut texts);
+    gather(&root_dir.join("docs"), "md", &mut texts);
     let mut named = BTreeSet::new();
     for (file, text) in &texts {
         for (verb, line) in text.lines().flat_map(commands) {
@@ -75,12 +77,12 @@ fn commands(line: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "test: reads the sources")]
-fn gather(dir: &Path, texts: &mut Vec<(String, String)>) {
+fn gather(dir: &Path, extension: &str, texts: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            gather(&path, texts);
-        } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("root/tests.rs") {
+            gather(&path, extension, texts);
+        } else if path.extension().is_some_and(|e| e == extension) && !path.ends_with("root/tests.rs") {
             texts.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
         }
     }
