@@ -266,8 +266,8 @@ mod tests {
         assert_eq!(health_on("0.0.0.0", port).await.unwrap().instance, "x");
         let asked = server.await.unwrap();
         assert!(asked.contains(&format!("host: 127.0.0.1:{port}")), "{asked}");
-        let nobody = health_on("127.0.0.1", port).await.unwrap_err();
-        assert_eq!(nobody.to_string(), format!("nothing answers on 127.0.0.1:{port}"));
+        let unanswered = health_on("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(unanswered.to_string(), format!("nothing answers on 127.0.0.1:{port}"));
     }
 
     #[tokio::test]

@@ -103,8 +103,8 @@ pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
     if detected.candidates.is_empty() {
         return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: true }));
     }
-    let acting = user::by_uid(user::effective_uid()).map_err(|error| nobody(&error))?;
-    let named = asked.user.map(user::by_name).transpose().map_err(|error| nobody(&error))?;
+    let acting = user::by_uid(user::effective_uid()).map_err(|error| unknown_user(&error))?;
+    let named = asked.user.map(user::by_name).transpose().map_err(|error| unknown_user(&error))?;
     let sudo = caller(cx)?;
     let scope = asked.scope.map(|scope| match scope {
         ScopeArg::User => Scope::User,
@@ -240,7 +240,7 @@ pub(super) fn refused(refusal: &Refusal) -> CliError {
     cli
 }
 
-fn nobody(error: &UserError) -> CliError {
+fn unknown_user(error: &UserError) -> CliError {
     CliError::from_error(ExitKind::Failed, error).hint("getent passwd")
 }
 
@@ -248,7 +248,7 @@ fn nobody(error: &UserError) -> CliError {
 fn caller(cx: &Context) -> Result<Option<User>, CliError> {
     let uid = cx.env.get(OsStr::new("SUDO_UID")).and_then(|uid| uid.to_str()?.parse().ok());
     match uid.filter(|_| user::effective_uid() == 0) {
-        Some(uid) => user::by_uid(uid).map(Some).map_err(|error| nobody(&error)),
+        Some(uid) => user::by_uid(uid).map(Some).map_err(|error| unknown_user(&error)),
         None => Ok(None),
     }
 }

@@ -23,7 +23,7 @@ pub struct User {
 pub enum UserError {
     /// The database has no such entry.
     #[error("there is no user {0}")]
-    Nobody(String),
+    Unknown(String),
     /// The database cannot be read.
     #[error("the user {who} cannot be looked up")]
     Database {
@@ -59,7 +59,7 @@ pub fn by_name(name: &str) -> Result<User, UserError> {
 
 fn found(answer: nix::Result<Option<nix::unistd::User>>, who: &str) -> Result<User, UserError> {
     let entry = answer.map_err(|source| UserError::Database { who: who.to_owned(), source })?;
-    let entry = entry.ok_or_else(|| UserError::Nobody(who.to_owned()))?;
+    let entry = entry.ok_or_else(|| UserError::Unknown(who.to_owned()))?;
     Ok(User { uid: entry.uid.as_raw(), gid: entry.gid.as_raw(), name: entry.name, home: entry.dir })
 }
 

@@ -247,8 +247,8 @@ fn a_home_that_is_in_use_is_refused_and_its_lock_stays_taken() {
     assert!(refusal.to_string().contains("a hub is using it (pid "), "{refusal}");
     assert!(refusal.hints()[0].ends_with(" stop"));
     drop(hub);
-    let (nobody, lock) = user(&tree, home.root());
-    assert!(nobody.is_none() && lock.is_some());
+    let (user, lock) = user(&tree, home.root());
+    assert!(user.is_none() && lock.is_some());
     assert!(Lock::try_take(&home.hub_lock()).is_err(), "no hub starts meanwhile");
 }
 

@@ -7,7 +7,7 @@ use crate::install::facts::OnDisk;
 /// More than this in logs is reported: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
 /// Write permission for all users of the machine.
-const ANYBODY_WRITES: u32 = 0o002;
+const WORLD_WRITES: u32 = 0o002;
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let open = facts.private.iter().filter_map(private).collect();
@@ -57,7 +57,7 @@ fn private(file: &Private) -> Option<Check> {
     let (bits, shut) = (mode & 0o777, mode & !excess);
     let path = path.display();
     let next = format!("chmod {shut:o} {path}");
-    let check = if excess & ANYBODY_WRITES != 0 {
+    let check = if excess & WORLD_WRITES != 0 {
         Check::fail(
             Id::HomePrivate,
             format!("every user of this machine can change {path} (mode {bits:04o})"),

@@ -183,9 +183,7 @@ fn linger(install: &Facts) -> Option<Check> {
     let name = &install.person.name;
     let command = format!("sudo loginctl enable-linger {name}");
     Some(match install.linger.as_ref()? {
-        Told::Known(true) => {
-            Check::ok(ID, format!("services of {name} run without a login (linger)"))
-        }
+        Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login (linger)")),
         Told::Known(false) => {
             let text = format!("services of {name} stop at logout and do not start at boot");
             Check::warn(ID, text, command).mended_by(Mend::Linger)

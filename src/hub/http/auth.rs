@@ -45,7 +45,7 @@ pub enum Trust {
     /// The public routes.
     Public,
     /// Nothing, for this reason.
-    Nobody(&'static str),
+    Untrusted(&'static str),
 }
 
 /// Decides about a request. Pure.
@@ -57,14 +57,14 @@ pub fn judge(peer: Peer, headers: &HeaderMap, expected: &str) -> Trust {
         return Trust::Operator;
     }
     if !addr.ip().to_canonical().is_loopback() {
-        return Trust::Nobody("it comes from another machine");
+        return Trust::Untrusted("it comes from another machine");
     }
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-        return Trust::Nobody("it carries a proxy's headers");
+        return Trust::Untrusted("it carries a proxy's headers");
     }
     match headers.get(header::HOST).map(|value| value.to_str().unwrap_or("")) {
         Some(host) if is_loopback_host(host) => Trust::Public,
-        _ => Trust::Nobody("its Host header does not name this machine's loopback"),
+        _ => Trust::Untrusted("its Host header does not name this machine's loopback"),
     }
 }
 
@@ -82,7 +82,7 @@ fn trust(parts: &Parts, app: &App) -> Trust {
     // A connection always has a peer: `accept` sets it. Without one, the request may do nothing.
     match parts.extensions.get::<Peer>() {
         Some(peer) => judge(*peer, &parts.headers, &app.identity.token),
-        None => Trust::Nobody("its origin is unknown"),
+        None => Trust::Untrusted("its origin is unknown"),
     }
 }
 
@@ -97,10 +97,10 @@ impl FromRequestParts<App> for Operator {
         match trust(parts, app) {
             Trust::Operator => Ok(Self),
             Trust::Public => Err(unauthenticated(parts, app)),
-            Trust::Nobody(_) if parts.headers.contains_key(header::AUTHORIZATION) => {
+            Trust::Untrusted(_) if parts.headers.contains_key(header::AUTHORIZATION) => {
                 Err(unauthenticated(parts, app))
             }
-            Trust::Nobody(why) => Err(refused(why)),
+            Trust::Untrusted(why) => Err(refused(why)),
         }
     }
 }
@@ -115,7 +115,7 @@ impl FromRequestParts<App> for Local {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         match trust(parts, app) {
             Trust::Operator | Trust::Public => Ok(Self),
-            Trust::Nobody(why) => Err(refused(why)),
+            Trust::Untrusted(why) => Err(refused(why)),
         }
     }
 }
@@ -177,14 +177,14 @@ mod tests {
             (local, vec![("host", "LOCALHOST")], "public"),
             (tcp("[::1]:9"), vec![("host", "[::1]:1939")], "public"),
             (tcp("[::ffff:127.0.0.1]:9"), vec![("host", "[::ffff:127.0.0.1]:1939")], "public"),
-            (local, vec![("host", "evil.example")], "nobody"),
-            (local, vec![("host", "127.0.0.1.evil.example")], "nobody"),
-            (local, vec![("host", "localhost.evil.example:1939")], "nobody"),
-            (local, vec![], "nobody"),
-            (local, vec![("host", "localhost"), ("x-forwarded-for", "")], "nobody"),
-            (local, vec![("host", "localhost"), ("forwarded", "for=10.0.0.1")], "nobody"),
-            (local, vec![("host", "localhost"), ("cf-ray", "x")], "nobody"),
-            (tcp("192.168.1.7:5000"), vec![("host", "localhost")], "nobody"),
+            (local, vec![("host", "evil.example")], "untrusted"),
+            (local, vec![("host", "127.0.0.1.evil.example")], "untrusted"),
+            (local, vec![("host", "localhost.evil.example:1939")], "untrusted"),
+            (local, vec![], "untrusted"),
+            (local, vec![("host", "localhost"), ("x-forwarded-for", "")], "untrusted"),
+            (local, vec![("host", "localhost"), ("forwarded", "for=10.0.0.1")], "untrusted"),
+            (local, vec![("host", "localhost"), ("cf-ray", "x")], "untrusted"),
+            (tcp("192.168.1.7:5000"), vec![("host", "localhost")], "untrusted"),
             (local, vec![("host", "localhost"), ("authorization", "Bearer wrong")], "public"),
             (tcp("192.168.1.7:5000"), vec![("host", "evil.example"), ("authorization", &bearer)], "operator"),
         ];
@@ -192,7 +192,7 @@ mod tests {
             let word = match judge(peer, &headers(&pairs), TOKEN) {
                 Trust::Operator => "operator",
                 Trust::Public => "public",
-                Trust::Nobody(_) => "nobody",
+                Trust::Untrusted(_) => "untrusted",
             };
             assert_eq!(word, expected, "{peer:?} {pairs:?}");
         }
