@@ -1,4 +1,4 @@
-//! The control API as types. Paths, methods and status codes are in `docs/api.md` and `hub::http::router`.
+//! The control API as types. Paths, methods and status codes are in `docs/api.md` and `hub::http::router`. Pure.
 //!
 //! Two formats share one server. The original's format (`GET /api/modules`, `POST /api/modules/<short>/<op>`,
 //! camelCase `state`) is kept for its clients; [`Status`] and the events are our own and carry more.

@@ -1,7 +1,7 @@
 //! The context of a verb: read once from the process, then passed as an argument.
 #![expect(
     clippy::disallowed_methods,
-    reason = "edge: environment, directory, clock and program path are read here, once"
+    reason = "edge: reads environment, directory, clock and program path, once a run"
 )]
 
 use std::collections::BTreeMap;

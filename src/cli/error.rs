@@ -1,4 +1,4 @@
-//! The error of a verb: a kind, a sentence with its causes, and the next commands.
+//! The error of a verb: a kind, a sentence with its causes, and the next commands. Pure.
 
 use std::error::Error;
 

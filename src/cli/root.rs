@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line. Pure.
 
 use std::path::PathBuf;
 

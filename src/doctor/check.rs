@@ -1,4 +1,4 @@
-//! One check: its stable id, its result, the next command, and its repair.
+//! One check: its stable id, its result, the next command, and its repair. Pure.
 
 use std::fmt;
 use std::path::PathBuf;

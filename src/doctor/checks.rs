@@ -1,4 +1,4 @@
-//! The checks, in display order. All pure.
+//! The checks, in display order. Pure: every file of this folder. Pure.
 
 mod drift;
 mod home;

@@ -1,4 +1,4 @@
-//! The inputs of doctor, as plain data.
+//! The inputs of doctor, as plain data. Pure.
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 //!
 //! A reader never blocks on a FIFO and never reads a device without limit; after a crash a writer leaves the old file
 //! or the new one. Every error names the operation and the file.
-#![expect(clippy::disallowed_methods, reason = "edge: where files are touched")]
+#![expect(clippy::disallowed_methods, reason = "edge: reads, writes, renames and removes files of the home")]
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};

@@ -2,7 +2,7 @@
 //!
 //! The lock belongs to the open file, so it ends with its process in any case. The pid inside is for screens; no
 //! decision rests on it.
-#![expect(clippy::disallowed_methods, reason = "edge: waits for a lock")]
+#![expect(clippy::disallowed_methods, reason = "edge: takes file locks and waits for them")]
 
 use std::fs::File;
 use std::io::{Read, Write};

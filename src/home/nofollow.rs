@@ -3,7 +3,10 @@
 //! [`fs`](super::fs) writes through links, which is right for files of the home that a user may have moved. A file
 //! that an installer replaces must be restored exactly, so here a link is read, replaced and restored as a link. Links
 //! among the directories above are followed, as everywhere.
-#![expect(clippy::disallowed_methods, reason = "edge: where an installer touches files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: sees, replaces and removes the files of an installation, links as links"
+)]
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! The paths of everything below the home. They are written nowhere else.
+//! The paths of everything below the home. They are written nowhere else. Pure.
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,10 @@
 //! Within a file system this is one rename. Across two it is a copy beside the new name, synced and then renamed; the
 //! old name is set aside and removed only after both were compared. So at every moment one of the two
 //! names has the complete tree, and other files that a killed move leaves are temporary: [`tidy`].
-#![expect(clippy::disallowed_methods, reason = "edge: moves names and trees, links as links")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: moves files and trees, also between file systems; removes what it has copied"
+)]
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;

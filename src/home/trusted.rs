@@ -2,10 +2,7 @@
 //!
 //! The checks apply to the data that is read: the file is opened once, and owner, mode, kind and size are those of that
 //! descriptor. Links are not followed: a user who can replace the link can replace the file.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "edge: where a file is judged and read through one descriptor"
-)]
+#![expect(clippy::disallowed_methods, reason = "edge: judges and reads a file through one descriptor")]
 
 use std::fs::{FileType, Metadata, OpenOptions};
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! The facts about this machine, as plain data: a bug report can contain them, a test is a literal of them.
+//! The facts about this machine, as plain data: a bug report can contain them, a test is a literal of them. Pure.
 
 use std::path::PathBuf;
 

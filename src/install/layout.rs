@@ -1,5 +1,5 @@
 //! The directories of an installation. In the system scope root writes nothing inside a user's home: a link there
-//! could lead anywhere.
+//! could lead anywhere. Pure.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 //! Decisions and actions of the user that an installation needs first. When one of these is returned, nothing was
-//! changed.
+//! changed. Pure.
 
 use std::path::{Path, PathBuf};
 

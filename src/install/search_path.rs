@@ -1,5 +1,5 @@
 //! PATH of the unit: a fixed list, plus what modules need. Never the PATH of the user who ran `init`, which would
-//! make the unit differ from shell to shell.
+//! make the unit differ from shell to shell. Pure.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,4 +1,4 @@
-//! The user and the scope of a hub. Root is never chosen implicitly.
+//! The user and the scope of a hub. Root is never chosen implicitly. Pure.
 
 use crate::process::user::User;
 use crate::unit::target::Scope;

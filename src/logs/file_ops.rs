@@ -1,6 +1,6 @@
 //! Operations on log files. Edge: opens, renames, removes, reads metadata. Decides nothing.
 
-#![expect(clippy::disallowed_methods, reason = "edge: the files of the logs room")]
+#![expect(clippy::disallowed_methods, reason = "edge: opens, rotates and reads log files")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;

@@ -1,4 +1,4 @@
-//! One line of a module's output, its format in a log file, and its format on screens.
+//! One line of a module's output, its format in a log file, and its format on screens. Pure.
 //!
 //! ```text
 //! 2026-03-01T10:04:09.120Z | a line of standard output

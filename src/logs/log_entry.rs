@@ -1,4 +1,4 @@
-//! One line read from a log file, and code that `file_reader` and `file_follower` share.
+//! One line read from a log file, and code that `file_reader` and `file_follower` share. Pure.
 
 use std::io;
 use std::path::PathBuf;

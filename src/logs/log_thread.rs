@@ -2,7 +2,10 @@
 //!
 //! It has its own single-threaded runtime: a slow disk delays log lines, but not supervision.
 
-#![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped, retries are timed")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: owns the thread that pumps; stamps the hub's lines and times retries"
+)]
 
 use std::io;
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! The log of one module, for the supervisor and the API: attach streams, add notes, read, follow. Edge: the
 //! clock, for the supervisor's notes.
 
-#![expect(clippy::disallowed_methods, reason = "edge: a note of the supervisor is stamped when it is made")]
+#![expect(clippy::disallowed_methods, reason = "edge: stamps the supervisor's lines")]
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! All pumps are tasks of one thread and share one `Scratch`. The pump that holds it may wait for room in the
 //! backlog of stdout; the others then wait for it, as they would for the room.
 
-#![expect(clippy::disallowed_methods, reason = "edge: the logs thread: lines are stamped when they are read")]
+#![expect(clippy::disallowed_methods, reason = "edge: stamps lines of modules")]
 
 use std::io;
 use std::os::fd::OwnedFd;

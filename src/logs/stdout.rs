@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "edge: the stdout thread: patience is measured with the clock"
+    reason = "edge: owns the thread that writes to standard output; measures patience"
 )]
 
 use std::fs::File;

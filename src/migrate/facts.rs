@@ -1,4 +1,4 @@
-//! Facts about the detached model, as plain data. A test is a literal of them.
+//! Facts about the detached model, as plain data. A test is a literal of them. Pure.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! What the user must decide or do before anything is stopped. When one of these is returned, nothing was changed.
+//! Pure.
 
 use std::path::PathBuf;
 

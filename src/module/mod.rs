@@ -1,7 +1,7 @@
 //! What a module is: names, ports, rows, the known table, `module.json`, and everything one start needs.
 //!
-//! Rank 0 and pure: no file, process, clock or socket is touched here. `home` reads the bytes, this
-//! room interprets them.
+//! Pure: every file of this room. Rank 0: no file, process, clock or socket is touched here. `home` reads the bytes,
+//! this room interprets them.
 //!
 //! ```text
 //! row ─► rows (which become modules) ─┐

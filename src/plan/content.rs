@@ -1,4 +1,4 @@
-//! The content of a file, and the fingerprint that tells one content from another.
+//! The content of a file, and the fingerprint that tells one content from another. Pure.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The target of a step, as it is found on the machine: before the step, after it, and after a crash.
+//! The target of a step, as it is found on the machine: before the step, after it, and after a crash. Pure.
 //!
 //! One type serves all three cases, so that the observations can be compared. The observation before a step goes into
 //! the journal, with all data needed to restore it.

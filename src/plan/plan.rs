@@ -1,4 +1,4 @@
-//! A plan: everything that a verb will do to the machine, as data.
+//! A plan: everything that a verb will do to the machine, as data. Pure.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! One step of a plan: performed as a whole and undone as a whole. It is complete: performing it needs no
-//! decision.
+//! decision. Pure.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

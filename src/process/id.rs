@@ -1,4 +1,4 @@
-//! The identity of a process: pid, start time and boot, never a bare pid.
+//! The identity of a process: pid, start time and boot, never a bare pid. Pure.
 
 use std::fmt;
 

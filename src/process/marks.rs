@@ -1,4 +1,4 @@
-//! The marks every process of a module carries in its environment, and inherits to whatever it starts.
+//! The marks every process of a module carries in its environment, and inherits to whatever it starts. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

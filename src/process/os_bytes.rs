@@ -1,4 +1,4 @@
-//! Arguments, variables and paths of the system: mostly UTF-8, but any bytes survive serialisation.
+//! Arguments, variables and paths of the system: mostly UTF-8, but any bytes survive serialisation. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

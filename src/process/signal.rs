@@ -1,4 +1,4 @@
-//! The signals a supervisor sends, and why one could not be sent.
+//! The signals a supervisor sends, and why one could not be sent. Pure.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! Reads the clocks for the running side. Everything else gets the time as an argument.
 
-#![expect(clippy::disallowed_methods, reason = "edge: the monotonic and the wall clock are read here")]
+#![expect(clippy::disallowed_methods, reason = "edge: reads both clocks for the running side")]
 
 use std::time::{Instant, SystemTime};
 

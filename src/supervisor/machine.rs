@@ -1,4 +1,4 @@
-//! One module as a pure function: the desired state, the current state, an event and the time in, effects out.
+//! One module as a pure function: the desired state, the current state, an event and the time in, effects out. Pure.
 //!
 //! Requests change the desired state and take one step towards it. What happens on the host changes the current state
 //! only. What follows from both:

@@ -1,5 +1,5 @@
 //! Locks within this process. Files are locked in `home::lock`.
 //!
-//! Rank 0. It must not know what is guarded.
+//! Pure: every file of this room. Rank 0. It must not know what is guarded.
 
 pub(crate) mod mutex;

@@ -1,4 +1,4 @@
-//! Colours. They never carry meaning alone: words or a sign say the same.
+//! Colours. They never carry meaning alone: words or a sign say the same. Pure.
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

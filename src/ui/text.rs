@@ -1,4 +1,4 @@
-//! Durations, sizes and strings for screens.
+//! Durations, sizes and strings for screens. Pure.
 
 use std::time::Duration;
 

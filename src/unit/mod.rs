@@ -1,5 +1,5 @@
-//! What to keep running, and how a service manager writes it down. Everything here is pure: names, descriptors,
-//! tokens, text.
+//! What to keep running, and how a service manager writes it down. Names, descriptors, tokens, text. Pure: every
+//! file of this room.
 //!
 //! ```text
 //!   units/hub.toml ──descriptor──► Descriptor ──bind(Binding, Overrides)──► Unit

@@ -1,4 +1,4 @@
-//! Whether `init` would write the same unit again.
+//! Whether `init` would write the same unit again. Pure.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The home: permissions, files, logs.
+//! The home: permissions, files, logs. Pure.
 
 use crate::doctor::check::{Check, Id, Mend, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, Private};

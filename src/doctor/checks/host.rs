@@ -1,4 +1,4 @@
-//! The manager, an interrupted plan, the detached model, the hub, its port, the free space on disk.
+//! The manager, an interrupted plan, the detached model, the hub, its port, the free space on disk. Pure.
 
 use crate::doctor::check::{Check, Id, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, InstallationFacts};

@@ -1,4 +1,4 @@
-//! The modules: their programs, their state, their last failures.
+//! The modules: their programs, their state, their last failures. Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whether a unit makes its manager open a path that a user controls.
+//! Whether a unit makes its manager open a path that a user controls. Pure.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The installation: disk = receipt = what the manager has loaded, and whether it starts after a reboot.
+//! The installation: disk = receipt = what the manager has loaded, and whether it starts after a reboot. Pure.
 
 use super::{drift, opens};
 use crate::doctor::check::{Check, Id, Mend, found_or};

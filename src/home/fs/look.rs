@@ -1,5 +1,5 @@
 //! Reads metadata of files without opening them.
-#![expect(clippy::disallowed_methods, reason = "edge: where files are looked at")]
+#![expect(clippy::disallowed_methods, reason = "edge: looks at files of the home")]
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

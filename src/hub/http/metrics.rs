@@ -1,4 +1,4 @@
-//! Prometheus text format, version 0.0.4.
+//! Prometheus text format, version 0.0.4. Pure.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! The result of a run of a plan: done, failed, rolled back.
+//! The result of a run of a plan: done, failed, rolled back. Pure.
 
 use crate::plan::host::HostError;
 use crate::plan::journal::JournalError;

@@ -1,7 +1,7 @@
 //! Code that Linux and macOS share: children of `std::process`, groups, `waitid`, SIGCHLD.
 #![expect(
     clippy::disallowed_methods,
-    reason = "edge: starts what spawn orders; callers in group have proven their target"
+    reason = "edge: starts modules, and daemons with the files they write to; signals a group whose leader was proven"
 )]
 #![expect(unsafe_code, reason = "what runs between fork and exec must be vouched for")]
 

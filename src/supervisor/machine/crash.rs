@@ -1,4 +1,4 @@
-//! Crashes: counting, reporting, and restarting.
+//! Crashes: counting, reporting, and restarting. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;

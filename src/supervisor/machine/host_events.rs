@@ -1,5 +1,5 @@
 //! Host events: they change the current state, never the desired one. An event of an older generation
-//! changes nothing.
+//! changes nothing. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::module::exit_status::ExitStatus;

@@ -1,4 +1,4 @@
-//! Requests to start, stop and restart, and edits of the row.
+//! Requests to start, stop and restart, and edits of the row. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;

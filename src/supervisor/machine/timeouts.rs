@@ -1,4 +1,4 @@
-//! What happens when a deadline of the current state has passed.
+//! What happens when a deadline of the current state has passed. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Transitions that several events share.
+//! Transitions that several events share. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::super::clock::Moment;

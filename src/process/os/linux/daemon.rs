@@ -1,5 +1,5 @@
 //! Reads from /proc what is needed to start a daemon again: its streams, its user, its age.
-#![expect(clippy::disallowed_methods, reason = "edge: /proc is read")]
+#![expect(clippy::disallowed_methods, reason = "edge: reads what /proc tells of a daemon")]
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,5 @@
 //! A signal to exactly one process (pidfd_open(2), pidfd_send_signal(2)).
-#![expect(clippy::disallowed_methods, reason = "edge: the identity is checked between open and send")]
+#![expect(clippy::disallowed_methods, reason = "edge: signals one process whose identity was proven")]
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};

@@ -1,5 +1,5 @@
 //! Reads /proc. Short files take one `openat`, one `read` and one `close` per process.
-#![expect(clippy::disallowed_methods, reason = "edge: /proc is read here and nowhere else")]
+#![expect(clippy::disallowed_methods, reason = "edge: reads /proc")]
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! Processes by libproc(3) and sysctl(3). Not by the `libproc` crate: it runs bindgen, and so needs clang and an SDK
 //! to build, for structures that the `libc` crate has.
 #![expect(unsafe_code, reason = "libproc and sysctl fill buffers that the caller describes")]
-#![expect(clippy::disallowed_methods, reason = "edge: start times are wall-clock times here")]
+#![expect(clippy::disallowed_methods, reason = "edge: asks libproc and sysctl")]
 
 use std::ffi::{CStr, OsStr, OsString, c_int, c_void};
 use std::mem::MaybeUninit;

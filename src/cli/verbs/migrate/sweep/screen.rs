@@ -1,4 +1,4 @@
-//! The screens of `parachute migrate`. Names come from the disk, so control characters in them are escaped.
+//! The screens of `parachute migrate`. Names come from the disk, so control characters in them are escaped. Pure.
 
 use std::path::Path;
 
