@@ -117,7 +117,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
         Terminal.err(&format!(
             "an earlier `{}` was interrupted; it is {}\n",
             log.plan.verb,
-            if back { "taken back" } else { "finished" }
+            if back { "undone" } else { "finished" }
         ));
         let output = standby::settle(
             cx,

@@ -180,9 +180,9 @@ fn unit_words(unit: &StaleUnit) -> String {
                 None => "may run",
             };
             let starts = match state.enabled.known() {
-                Some(true) => "starts by itself",
-                Some(false) => "does not start by itself",
-                None => "may start by itself",
+                Some(true) => "enabled",
+                Some(false) => "not enabled",
+                None => "may be enabled",
             };
             format!("{runs}, {starts}")
         }

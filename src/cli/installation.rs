@@ -195,7 +195,7 @@ impl<R: Runner + Clone> Installation<R> {
         })
     }
 
-    /// Whether the hub starts by itself.
+    /// Whether the hub is enabled.
     pub async fn autostart(&self) -> Autostart {
         self.view().await.1
     }

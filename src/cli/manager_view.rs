@@ -20,7 +20,7 @@ pub struct ManagerView {
     pub unit: String,
     /// The state of its process.
     pub active: Told<Active>,
-    /// Whether it is set to start by itself.
+    /// Whether it is enabled.
     pub enabled: Told<bool>,
     /// Restarts by the manager since the last requested start.
     #[serde(skip_serializing_if = "Option::is_none")]

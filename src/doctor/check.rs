@@ -24,7 +24,7 @@ pub enum Id {
     UnitInstalled,
     /// The manager has loaded exactly this unit.
     UnitLoaded,
-    /// It is set to start by itself.
+    /// It is enabled.
     UnitEnabled,
     /// It runs.
     UnitRunning,

@@ -74,7 +74,7 @@ pub struct UnitState {
     pub loaded: Told<bool>,
     /// The state of its process.
     pub active: Told<Active>,
-    /// Whether it is set to start by itself (systemd: enabled; launchd: no disabled override).
+    /// Whether it is enabled (systemd: enabled; launchd: no disabled override).
     pub enabled: Told<bool>,
     /// The file the manager read it from.
     pub file: Option<PathBuf>,

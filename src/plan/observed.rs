@@ -381,7 +381,7 @@ impl Observed {
                 if there.is_empty() { "neither name exists".to_owned() } else { there.join(", ") }
             }
             Self::Enabled { enabled: true, .. } => "it is enabled".to_owned(),
-            Self::Enabled { enabled: false, .. } => "it does not start by itself".to_owned(),
+            Self::Enabled { enabled: false, .. } => "it is not enabled".to_owned(),
             Self::Running { active, .. } => match active {
                 Active::Running => "it runs",
                 Active::Starting => "it is still starting",

@@ -192,7 +192,7 @@ fn the_offer_is_made_once_a_day() {
         script.push_str("code=0; wait $pid || code=$?; cat screen; exit $code\n");
         lab.user(&script)
     };
-    let offer = "look at a cutover";
+    let offer = "show what a cutover";
     let said = typed(&[(offer, "n\\n")]);
     assert!(said.code == 69 && said.out.contains("parachute migrate --to-supervised"), "{said:?}");
     let again = typed(&[]);
@@ -205,7 +205,7 @@ fn the_offer_is_made_once_a_day() {
     let said = typed(&[(offer, "n\\n")]);
     assert_eq!((said.code, old.listening()), (69, before.clone()), "{said:?}");
     lab.write(&owner, &file, "2026-01-01T00:00:00.000Z\n");
-    let said = typed(&[(offer, "y\\n"), ("do this?", "y\\n")]);
+    let said = typed(&[(offer, "y\\n"), ("continue?", "y\\n")]);
     assert!(said.code == 0 && old.all_supervised(), "{said:?}");
     // Nothing is left to be offered.
     let said = typed(&[]);
@@ -241,7 +241,7 @@ fn a_teardown_that_cannot_start_every_daemon_leaves_the_hub() {
     let before = lab.snapshot();
     let said = lab.user(BACK).code(78).err;
     assert!(
-        said.contains("scribe could not be started again") && said.contains("nothing was touched"),
+        said.contains("scribe could not be started again") && said.contains("nothing was changed"),
         "{said}"
     );
     assert_eq!(old.listening(), pids);
@@ -280,7 +280,7 @@ fn a_step_that_can_never_be_undone_is_dropped() {
         assert_eq!(old.listening().len(), 3, "{verb}: the others run, and once");
     }
     let said = lab.user("parachute migrate --rollback --force").code(1).err;
-    assert!(said.contains("scribe") && said.contains("that is over"), "{said}");
+    assert!(said.contains("scribe") && said.contains("the plan is closed"), "{said}");
     assert!(!said.contains("parachute migrate --rollback"), "{said}");
     let none = lab.user("parachute migrate --rollback").code(0).out;
     assert!(none.contains("no plan was interrupted"), "{none}");

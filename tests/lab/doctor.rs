@@ -53,7 +53,7 @@ fn a_fresh_installation_is_ok_and_faults_are_repaired() {
     let _ = lab.user("parachute init --yes").code(0);
     well(&lab);
     let _ = lab.user(&format!("parachute add web -- {FIXTURE} server")).code(0);
-    lab.eventually("the module is ready", || lab.user("parachute doctor").out.contains("all is well"));
+    lab.eventually("the module is ready", || lab.user("parachute doctor").out.contains("all ok"));
 
     mends(
         &lab,
@@ -74,11 +74,11 @@ fn a_fresh_installation_is_ok_and_faults_are_repaired() {
     let mended = doctor(&lab, "--fix --yes", 0);
     assert_eq!(complaints(&mended), ["unit.running warn"], "{mended:#}");
     let _ = lab.user("parachute start").code(0);
-    lab.eventually("the module is ready", || lab.user("parachute doctor").out.contains("all is well"));
+    lab.eventually("the module is ready", || lab.user("parachute doctor").out.contains("all ok"));
     well(&lab);
     lab.reboot();
     lab.eventually("the hub is back", || lab.no_session("parachute status").code == 0);
-    lab.eventually("and ok", || lab.user("parachute doctor").out.contains("all is well"));
+    lab.eventually("and ok", || lab.user("parachute doctor").out.contains("all ok"));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn decisions_of_the_user_are_reported_and_not_made() {
     let report = doctor(&lab, "", 0);
     assert_eq!(complaints(&report), ["unit.installed warn"], "{report:#}");
     let left = lab.user("parachute doctor --fix --yes").code(0).out;
-    assert!(left.contains("nothing that a plan could mend"), "{left}");
+    assert!(left.contains("nothing that --fix can repair"), "{left}");
     assert_eq!(lab.read(UNIT), edited);
     let _ = lab.user("parachute init --yes --force --port 2000").code(0);
     well(&lab);
@@ -126,7 +126,7 @@ fn doctor_reports_roots_hub_to_other_users_as_far_as_permitted() {
     assert!(none.contains("cannot tell: the hub and all its modules would run as root"), "{none}");
     let _ = lab.root(&format!("{SUDO} parachute init --yes")).code(0);
     let said = lab.root(&format!("{SUDO} parachute doctor")).code(0).out;
-    assert!(said.contains("all is well"), "{said}");
+    assert!(said.contains("all ok"), "{said}");
     let said = lab.user("parachute doctor").code(0).out;
     assert!(said.contains("sudo parachute doctor") && said.contains("✓  hub"), "{said}");
     let _ = lab.root("systemctl disable parachute-hub.service").code(0);
@@ -138,7 +138,7 @@ fn doctor_reports_roots_hub_to_other_users_as_far_as_permitted() {
     assert_eq!(lab.user("stat -c %a ~/.parachute").out, "777\n");
     let _ = lab.user("chmod 700 ~/.parachute").code(0);
     let said = lab.root(&format!("{SUDO} parachute doctor")).code(0).out;
-    assert!(said.contains("all is well"), "{said}");
+    assert!(said.contains("all ok"), "{said}");
     let none = lab.no_session("parachute doctor").code(0).out;
     assert!(none.contains("✓  hub"), "{none}");
 }
@@ -178,5 +178,5 @@ fn the_log_of_the_hub_mentions_a_later_crash() {
     let _ = lab.user(&format!("chmod 755 {program}")).code(0);
     assert_ne!(lab.user("parachute start").code, 0);
     let said = lab.user("parachute logs hub").code(0);
-    assert!(said.err.contains("it died since") && said.out.contains("no more of this"), "{said:?}");
+    assert!(said.err.contains("it has crashed since") && said.out.contains("no more of this"), "{said:?}");
 }

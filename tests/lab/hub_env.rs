@@ -281,7 +281,7 @@ fn an_older_unit_is_reported_as_dangerous_and_rewritten() {
         let _ = lab.user(&format!("parachute add web -- {FIXTURE} server")).code(0);
         let ours = lab.read(unit);
         assert!(!ours.contains("EnvironmentFile"), "{ours}");
-        lab.eventually("all is well", || verb("doctor").out.contains("all is well"));
+        lab.eventually("all ok", || verb("doctor").out.contains("all ok"));
         for mends in ["doctor --fix --yes", "init --yes"] {
             with_older_unit(&lab, scope);
             assert!(lab.read(unit).contains(&format!("EnvironmentFile=-{ENV}")));
@@ -295,7 +295,7 @@ fn an_older_unit_is_reported_as_dangerous_and_rewritten() {
             assert_eq!(lab.read(unit), ours, "{mended:?}");
             let _ = lab.root("timeout 20 systemctl list-units > /dev/null").code(0);
             let _ = lab.user(&format!("rm {ENV}")).code(0);
-            lab.eventually("all is well again", || {
+            lab.eventually("all ok again", || {
                 let said = verb("doctor").out;
                 said.contains("✓  unit.opens")
                     && said.contains("✓  home.env")

@@ -55,7 +55,7 @@ fn root_installs_for_the_acting_user_and_never_implicitly_for_itself() {
     let before = lab.snapshot();
     for (script, said) in [
         ("parachute init --yes", "would run as root"),
-        ("SUDO_UID=$(id -u lab) parachute init --scope user --yes", "installed by that person, not by root"),
+        ("SUDO_UID=$(id -u lab) parachute init --scope user --yes", "installed by that user, not by root"),
     ] {
         let refused = lab.root(script).code(78);
         assert!(refused.err.contains(said) && refused.err.contains("hint:"), "{refused:?}");

@@ -84,7 +84,7 @@ fn ready(lab: &Lab, name: &str) -> Option<String> {
 fn the_first_five_minutes_print_what_the_readme_shows() {
     let Some(lab) = Lab::up() else { return };
     let said = lab.user(INIT).code(0);
-    assert!(said.out.contains("3) nothing now") && said.out.contains("there are no modules yet"), "{said:?}");
+    assert!(said.out.contains("3) nothing now") && said.out.contains("no modules yet"), "{said:?}");
     let [first, own, demo] = &blocks()[..] else { panic!("three blocks: {}", blocks().len()) };
     assert!(first.len() > 8, "only {} commands", first.len());
     for Shown { command, output } in first {

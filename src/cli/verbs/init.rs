@@ -232,7 +232,7 @@ async fn over(
     }
     Terminal.err(&format!(
         "an earlier `{verb}` was interrupted; it is {}\n",
-        if back { "taken back" } else { "finished" }
+        if back { "undone" } else { "finished" }
     ));
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let output =
