@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::duration;
 use crate::module::exit_status::ExitStatus;
 use crate::module::problem::{Problem, ProblemKind};
 
@@ -41,7 +42,7 @@ impl Machine {
         out.push(Effect::SaveFailure(self.failure_facts(&problem, run, now, is_crashed)));
         match next {
             AfterCrash::Crashed => {
-                let window = humantime::format_duration(self.policy.window);
+                let window = duration::words(self.policy.window);
                 out.push(Effect::Note(format!(
                     "crashed too often: {crashes} crashes within {window}; `parachute start {}` tries again",
                     self.short
@@ -57,7 +58,7 @@ impl Machine {
             AfterCrash::RestartAt(until) => {
                 let wait =
                     Duration::from_millis(u64::try_from((until - now.mono).as_millis()).unwrap_or(u64::MAX));
-                let wait = humantime::format_duration(wait);
+                let wait = duration::words(wait);
                 out.push(Effect::Note(format!("starting it again in {wait} (crash {crashes} of {max})")));
                 self.state = State::Backoff { until, problem };
             }
@@ -72,8 +73,7 @@ impl Machine {
         now: Moment,
     ) -> Problem {
         let lived = now.mono.saturating_duration_since(run.since.mono);
-        let lived =
-            humantime::format_duration(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
+        let lived = duration::words(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
         let before = match ready {
             Readiness::Ready { .. } => "",
             Readiness::Waiting { .. } | Readiness::Unbound { .. } => " before it was ready",

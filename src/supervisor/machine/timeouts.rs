@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::duration;
 use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 
@@ -56,7 +57,7 @@ impl Machine {
     /// Its port is late: requests are answered, and it is left running.
     fn unbound(&mut self, now: Moment, out: &mut Vec<Effect>) {
         let State::Up { run, ready, .. } = &mut self.state else { return };
-        let window = humantime::format_duration(self.policy.ready_within);
+        let window = duration::words(self.policy.ready_within);
         let text = format!(
             "{} runs ({}) and has not bound its port within {window}; it is left running and watched",
             self.short, run.leader
@@ -97,7 +98,7 @@ fn escalate(
 ) -> Escalated {
     match escalation {
         Escalation::Term { .. } => {
-            let grace = humantime::format_duration(grace);
+            let grace = duration::words(grace);
             out.push(Effect::Note(format!("did not end within {grace} of SIGTERM; escalating to SIGKILL")));
             *escalation = Escalation::Kill { give_up_at: now.mono + KILL_WAIT };
             Escalated::Signal(EndSignal::Kill)
