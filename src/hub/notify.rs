@@ -64,6 +64,12 @@ impl Notifier {
 
     fn send(&self, states: &[NotifyState<'_>]) {
         if self.enabled {
+            match states {
+                // Every few seconds, for as long as it lives.
+                [NotifyState::Watchdog] => tracing::trace!("the manager is told that the hub lives"),
+                [first, ..] => tracing::debug!(state = %first, "the manager is told"),
+                [] => {}
+            }
             // A manager that has gone cannot be told; the watchdog is its own answer to silence.
             let _ = sd_notify::notify(false, states);
         }

@@ -4,8 +4,8 @@
 //!  a module's pipes ──► pump ──► formatter ─┬─► ring ──► tail · follower    (never held back)
 //!    (thread `logs`)      line_splitter     ├─► <short>.log, rotate         (a failing disk is counted)
 //!                                           └─► stdout/backlog ──► stdout   (thread `stdout`)
-//!  notes of the supervisor (module_log) ────┘ the same three ways
-//!  lines of the hub itself (collector) ──► hub_log, rotate · stdout
+//!  notes of the supervisor (module_log) ────┘ ring and file
+//!  lines of the hub itself (collector) ──► hub_log, rotate · stdout, with its priority in the journal
 //!  files ──► file_reader: the last lines, since a time · file_follower: as they grow     (no hub needed)
 //! ```
 //!
@@ -14,7 +14,8 @@
 //! slow follower misses lines and is told how many (`follower.rs`). A terminal gets no control characters
 //! (`sanitize.rs`). How a line looks on disk and on screen: `line.rs`.
 //!
-//! Must not: know what state a module is in, start or stop anything, decide what a person is told about a crash.
+//! Events of `tracing` end here (`hub::diagnostics`), so this room emits none: what it has to say of its own failures it
+//! writes itself. Must not: know what state a module is in, start or stop anything, decide what a person is told about a crash.
 
 pub mod collector;
 pub(crate) mod file_follower;
@@ -29,6 +30,7 @@ pub(crate) mod log_entry;
 mod log_thread;
 pub mod module_log;
 mod module_state;
+pub mod priority;
 pub mod pump;
 pub(crate) mod ring;
 mod rotate;

@@ -12,6 +12,10 @@
 //! `supervisor` keeps all actors in step with services.json. Must not: know HTTP, print, or leave a child that is not
 //! in the `ledger`: that is how the next hub finds it.
 
+/// The target of events that are the supervisor's words about one module; the field `module` names it. They are written as
+/// `[supervisor] web: …`.
+pub const MODULE: &str = "parachute::module";
+
 mod actor;
 mod actor_context;
 pub mod clock;

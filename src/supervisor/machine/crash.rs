@@ -8,7 +8,7 @@ use crate::module::exit_status::ExitStatus;
 use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
-use super::super::effect::{Effect, FailureFacts, Outcome, Record};
+use super::super::effect::{Effect, FailureFacts, Outcome, Record, Severity};
 use super::super::restart_policy::AfterCrash;
 use super::super::state::{Readiness, Run, State};
 use super::Machine;
@@ -43,7 +43,7 @@ impl Machine {
         match next {
             AfterCrash::Crashed => {
                 let window = duration::words(self.policy.window);
-                out.push(Effect::Note(format!(
+                out.push(Effect::Note(Severity::Error, format!(
                     "crashed too often: {crashes} crashes within {window}; `parachute start {}` tries again",
                     self.short
                 )));
@@ -51,7 +51,10 @@ impl Machine {
                 self.state = State::Crashed { problem };
             }
             AfterCrash::RestartAt(until) if until <= now.mono => {
-                out.push(Effect::Note(format!("starting it again at once (crash {crashes} of {max})")));
+                out.push(Effect::Note(
+                    Severity::Info,
+                    format!("starting it again at once (crash {crashes} of {max})"),
+                ));
                 self.respawns = self.respawns.saturating_add(1);
                 self.check(None, out);
             }
@@ -59,7 +62,10 @@ impl Machine {
                 let wait =
                     Duration::from_millis(u64::try_from((until - now.mono).as_millis()).unwrap_or(u64::MAX));
                 let wait = duration::words(wait);
-                out.push(Effect::Note(format!("starting it again in {wait} (crash {crashes} of {max})")));
+                out.push(Effect::Note(
+                    Severity::Info,
+                    format!("starting it again in {wait} (crash {crashes} of {max})"),
+                ));
                 self.state = State::Backoff { until, problem };
             }
         }

@@ -8,7 +8,7 @@ use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
-use super::super::effect::{Effect, EndSignal, Outcome};
+use super::super::effect::{Effect, EndSignal, Outcome, Severity};
 use super::super::state::{Escalation, Readiness, State};
 use super::transitions::answer;
 use super::{KILL_WAIT, Machine};
@@ -64,7 +64,7 @@ impl Machine {
         );
         let problem = Problem::new(ProblemKind::StartedButUnbound, text, now.wall)
             .next(format!("parachute logs {}", self.short));
-        out.push(Effect::Note(format!("has not bound its port within {window}")));
+        out.push(Effect::Note(Severity::Warning, format!("has not bound its port within {window}")));
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
         *ready = Readiness::Unbound { problem };
     }
@@ -99,14 +99,17 @@ fn escalate(
     match escalation {
         Escalation::Term { .. } => {
             let grace = duration::words(grace);
-            out.push(Effect::Note(format!("did not end within {grace} of SIGTERM; escalating to SIGKILL")));
+            out.push(Effect::Note(
+                Severity::Warning,
+                format!("did not end within {grace} of SIGTERM; escalating to SIGKILL"),
+            ));
             *escalation = Escalation::Kill { give_up_at: now.mono + KILL_WAIT };
             Escalated::Signal(EndSignal::Kill)
         }
         Escalation::Kill { .. } | Escalation::Stuck { .. } => {
             let text = format!("{short} has processes that survive SIGKILL; it cannot be called stopped");
             let problem = Problem::new(ProblemKind::StopFailed, text, now.wall).next("parachute status");
-            out.push(Effect::Note("processes survive SIGKILL; still watching".to_owned()));
+            out.push(Effect::Note(Severity::Error, "processes survive SIGKILL; still watching".to_owned()));
             *escalation = Escalation::Stuck { problem: problem.clone() };
             Escalated::Stuck(problem)
         }
