@@ -79,6 +79,16 @@ impl LogFilter {
     }
 }
 
+/// What `-v` and `-vv` mean for a hub, unless the environment says something itself.
+pub fn ask(env: &mut Env, verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "debug",
+        _ => "trace",
+    };
+    env.entry(VARIABLE.into()).or_insert_with(|| level.into());
+}
+
 /// The filter of this environment. A value that cannot be used is told, and the default counts.
 #[must_use]
 pub fn of(env: &Env) -> (LogFilter, Option<String>) {
@@ -123,6 +133,21 @@ mod tests {
         }
         assert!(!writes("off", supervisor, Most::ERROR));
         assert_eq!(LogFilter::parse("warn,parachute::hub=debug").unwrap().most, Most::DEBUG);
+    }
+
+    #[test]
+    fn the_environment_counts_more_than_an_option() {
+        let most = |env: &Env, verbose| {
+            let mut env = env.clone();
+            ask(&mut env, verbose);
+            of(&env).0.most
+        };
+        let (none, set) = (Env::new(), Env::from([(VARIABLE.into(), "warn".into())]));
+        assert_eq!([0, 1, 2].map(|verbose| most(&none, verbose)), [Most::INFO, Most::DEBUG, Most::TRACE]);
+        assert_eq!(most(&set, 2), Most::WARN);
+        let (filter, note) = of(&Env::from([(VARIABLE.into(), "loud".into())]));
+        assert_eq!(filter, LogFilter::default());
+        assert!(note.unwrap().starts_with("PARACHUTE_LOG is not used: \"loud\" is no level"));
     }
 
     #[test]

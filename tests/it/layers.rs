@@ -13,7 +13,7 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
     (1, "home", &["module"]),
     (2, "logs", &["module", "home", "sync"]),
     (2, "api", &["module"]),
-    (2, "manager", &["unit", "home", "process"]),
+    (2, "manager", &["module", "unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs", "sync"]),
     (3, "plan", &["module", "unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor", "sync"]),
