@@ -38,7 +38,8 @@ struct HubEvents {
 
 impl Subscriber for HubEvents {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && self.filter.targets.would_enable(metadata.target(), metadata.level())
+        // Not only events: `enabled!` asks too.
+        !metadata.is_span() && self.filter.targets.would_enable(metadata.target(), metadata.level())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

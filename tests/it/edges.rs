@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::layers::sources;
+use crate::layers::{code, sources};
 
 /// File, and what it may do to the world or learn from it.
 const EDGES: [(&str, &str); 28] = [
@@ -39,6 +39,25 @@ const EDGES: [(&str, &str); 28] = [
     ("supervisor/clock.rs", "reads both clocks for the running side"),
 ];
 
+/// The only files that emit events of `tracing`, or receive them, and what they say. A pure file emits none (`layers.rs`): it
+/// returns what is to be said. The room `logs` emits none either: events end there.
+const EVENTS: [(&str, &str); 14] = [
+    ("cli/verbose.rs", "shows what `-v` asks for"),
+    ("hub/app.rs", "the end of safe mode"),
+    ("hub/diagnostics.rs", "gives events to the logs"),
+    ("hub/http/accept.rs", "requests, and connections that are not let in"),
+    ("hub/notify.rs", "what the service manager is told"),
+    ("hub/run_loop.rs", "signals, files that changed, notes of the start"),
+    ("hub/serve.rs", "begin and end of the hub"),
+    ("manager/runner.rs", "commands to tools, and their answers"),
+    ("supervisor/actor/diagnostics.rs", "the supervisor's words about a module"),
+    ("supervisor/actor/watchers.rs", "readiness"),
+    ("supervisor/actor.rs", "spawns, exits, checks, health"),
+    ("supervisor/actor_context.rs", "a ledger that cannot be written"),
+    ("supervisor/failure_file.rs", "a failure that cannot be written"),
+    ("supervisor/supervisor.rs", "services.json, and what an earlier hub left"),
+];
+
 /// The only files with `unsafe`.
 const UNSAFE: [&str; 8] = [
     "process/os/inherited_fds.rs",
@@ -67,6 +86,16 @@ fn every_edge_says_what_it_may_do() {
     for (file, effect) in EDGES {
         assert!(effect.split(' ').count() > 1, "{file}: {effect:?} tells nothing");
     }
+}
+
+#[test]
+fn events_come_from_the_listed_files_only() {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| code(text).contains("tracing::"))
+        .map(|(file, _)| file.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(found, EVENTS.map(|(file, _)| file), "left: files that use tracing, right: the list");
 }
 
 #[test]
