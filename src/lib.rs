@@ -21,13 +21,14 @@
 //! sync               0   locks within the process
 //! ```
 //!
-//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Only [`error_chain`] is not a
-//! room, and any may use it. Decisions are pure functions over plain data; effects live in the few files that
+//! A room imports only rooms of a lower rank; `tests/it/layers.rs` holds the table. Only [`error_chain`] and
+//! [`duration`] are not rooms, and any may use them. Decisions are pure functions over plain data; effects live in the few files that
 //! `tests/it/edges.rs` lists.
 
 pub mod api;
 pub mod cli;
 pub mod doctor;
+pub mod duration;
 pub mod error_chain;
 pub mod home;
 pub mod hub;

@@ -221,7 +221,7 @@ struct Screen {
 
 impl Screen {
     fn new(cx: &Context) -> Self {
-        Self { progress: Progress::new(cx.style, cx.interactive) }
+        Self { progress: Progress::new(cx.style, cx.interactive && cx.verbose == 0) }
     }
 
     fn on(&mut self, step: Stepping<'_>) {

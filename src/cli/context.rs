@@ -54,6 +54,8 @@ pub struct Context {
     pub has_terminal: bool,
     /// The time at the start of the verb.
     pub now: Timestamp,
+    /// How often `-v` was typed.
+    pub verbose: u8,
 }
 
 impl Context {
@@ -61,7 +63,7 @@ impl Context {
     ///
     /// # Errors
     /// No home can be found.
-    pub fn read(home: Option<&Path>, color: Color) -> Result<Self, CliError> {
+    pub fn read(home: Option<&Path>, color: Color, verbose: u8) -> Result<Self, CliError> {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let root = home_root(home, &env, &cwd)?;
@@ -80,6 +82,7 @@ impl Context {
                 && open("/dev/tty", OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
                     .is_ok(),
             now: Timestamp::of(SystemTime::now()),
+            verbose,
             env,
             cwd,
         })

@@ -21,4 +21,5 @@ mod purge;
 pub mod root;
 pub mod run;
 pub mod standby;
+mod verbose;
 pub mod verbs;

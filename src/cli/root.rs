@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
 use super::context::Color;
 use super::standby;
@@ -24,6 +24,9 @@ pub struct Root {
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
+    /// Show each command that is given to a service manager or another tool; twice: its output too
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     /// The verb
     #[command(subcommand)]
     pub verb: Verb,

@@ -1,9 +1,11 @@
 //! From arguments to an exit code.
 
+use std::ffi::OsStr;
 use std::future::Future;
 
 use clap::{CommandFactory, Parser};
 
+use crate::logs::priority::{Priority, is_journal};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
@@ -17,7 +19,7 @@ use super::verbs::{
     add, completions, demo_module, doctor, init, logs, man, migrate, remove, serve, start_stop, status,
     uninstall, units, why,
 };
-use super::{installation, standby};
+use super::{installation, standby, verbose};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -37,14 +39,22 @@ pub fn main() -> u8 {
             return code;
         }
     };
-    let (error, style) = match Context::read(root.home.as_deref(), root.color) {
+    let is_hub = matches!(root.verb, Verb::Serve(_));
+    let (error, style, journal) = match Context::read(root.home.as_deref(), root.color, root.verbose) {
         Ok(cx) => match verb(&cx, root.verb) {
             Ok(output) => return print(terminal, &output),
-            Err(error) => (error, cx.style),
+            Err(error) => (error, cx.style, cx.env.get(OsStr::new("JOURNAL_STREAM")).cloned()),
         },
-        Err(error) => (error, Style::PLAIN),
+        Err(error) => (error, Style::PLAIN, None),
     };
-    terminal.err(&error.screen(style));
+    let text = error.screen(style);
+    // The last words of a hub have a priority, as its others do.
+    let text = if is_hub && is_journal(std::io::stderr(), journal.as_deref()) {
+        Priority::Error.before_each_line(&text)
+    } else {
+        text
+    };
+    terminal.err(&text);
     error.kind.code()
 }
 
@@ -62,36 +72,38 @@ fn print(terminal: Terminal, output: &Output) -> u8 {
 fn verb(cx: &Context, verb: Verb) -> Result<Output, CliError> {
     match verb {
         Verb::Init(args) => init(cx, &args),
-        Verb::Migrate(args) => block_on(migrate::run(cx, args)),
-        Verb::Uninstall(args) => block_on(uninstall::run(cx, args)),
+        Verb::Migrate(args) => block_on(cx, migrate::run(cx, args)),
+        Verb::Uninstall(args) => block_on(cx, uninstall::run(cx, args)),
         Verb::Serve(args) => serve::run(cx, args),
-        Verb::Start(args) => block_on(start_stop::start(&installation::of_caller(cx), args)),
-        Verb::Stop(args) => block_on(start_stop::stop(&installation::of_caller(cx), args)),
-        Verb::Restart(args) => block_on(start_stop::restart(&installation::of_caller(cx), args)),
-        Verb::Status(args) => block_on(status::run(&installation::of_caller(cx), args)),
-        Verb::Logs(args) => block_on(logs::run(&installation::of_caller(cx), args)),
-        Verb::Doctor(args) => block_on(doctor::run(&installation::of_caller(cx), args)),
-        Verb::Why(args) => block_on(why::run(&installation::of_caller(cx), args)),
-        Verb::Add(args) => block_on(add::run(cx, args)),
-        Verb::Remove(args) => block_on(remove::run(cx, args)),
-        Verb::Units(args) => block_on(units::run(cx, args)),
+        Verb::Start(args) => block_on(cx, start_stop::start(&installation::of_caller(cx), args)),
+        Verb::Stop(args) => block_on(cx, start_stop::stop(&installation::of_caller(cx), args)),
+        Verb::Restart(args) => block_on(cx, start_stop::restart(&installation::of_caller(cx), args)),
+        Verb::Status(args) => block_on(cx, status::run(&installation::of_caller(cx), args)),
+        Verb::Logs(args) => block_on(cx, logs::run(&installation::of_caller(cx), args)),
+        Verb::Doctor(args) => block_on(cx, doctor::run(&installation::of_caller(cx), args)),
+        Verb::Why(args) => block_on(cx, why::run(&installation::of_caller(cx), args)),
+        Verb::Add(args) => block_on(cx, add::run(cx, args)),
+        Verb::Remove(args) => block_on(cx, remove::run(cx, args)),
+        Verb::Units(args) => block_on(cx, units::run(cx, args)),
         Verb::Completions(args) => Ok(completions::run(args, Root::command())),
         Verb::Man(args) => man::run(args, Root::command()),
-        Verb::StandBy(args) => block_on(standby::run(cx, args)),
-        Verb::DemoModule => block_on(demo_module::run(cx)),
+        Verb::StandBy(args) => block_on(cx, standby::run(cx, args)),
+        Verb::DemoModule => block_on(cx, demo_module::run(cx)),
     }
 }
 
 /// A hub has its own event loop, so it runs outside the verb's.
 fn init(cx: &Context, args: &InitArgs) -> Result<Output, CliError> {
-    match block_on(init::run(cx, args))? {
+    match block_on(cx, init::run(cx, args))? {
         Ended::Output(output) => Ok(output),
         Ended::Foreground(port) => serve::run(cx, ServeArgs::on(port)),
     }
 }
 
-fn block_on<T>(verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+fn block_on<T>(cx: &Context, verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::from_error(ExitKind::Failed, &error))?;
+    // Only for the verb: a hub that it goes on to be has events of its own.
+    let _shown = verbose::show(cx.verbose);
     runtime.block_on(verb)
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tokio::sync::watch;
+use tracing::info;
 
 use crate::home::paths::Home;
 use crate::logs::collector::LogCollector;
@@ -66,7 +67,7 @@ impl App {
         if self.boots.asked() {
             self.supervisor.let_go();
             let others = "modules that are off stay off until they are started";
-            self.logs.hub_line(&format!("safe mode ends: a start was requested for {module}; {others}"));
+            info!(module, "safe mode ends: a start was requested for {module}; {others}");
         }
     }
 

@@ -64,6 +64,12 @@ impl Notifier {
 
     fn send(&self, states: &[NotifyState<'_>]) {
         if self.enabled {
+            match states {
+                // Every few seconds.
+                [NotifyState::Watchdog] => tracing::trace!("the service manager gets a watchdog message"),
+                [first, ..] => tracing::debug!(state = %first, "the service manager gets a message"),
+                [] => {}
+            }
             // A manager that has gone cannot be notified; its watchdog reacts to the silence.
             let _ = sd_notify::notify(false, states);
         }

@@ -1,5 +1,6 @@
 //! The hub's own log lines: always to its own rotated file, and to standard output unless that file is never rotated.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 
 use crate::home::fs;
@@ -11,6 +12,7 @@ use crate::logs::stdout::StdoutSink;
 use crate::module::launch::LogLimits;
 use crate::module::timestamp::Timestamp;
 
+use super::options::ServeOptions;
 use super::service_manager::ServiceManager;
 
 /// launchd opens the file of a job for appending and never rotates it; newsyslog would rename it under the job. A
@@ -21,12 +23,13 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// Standard output is closed, or a thread cannot be created.
-pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) -> io::Result<LogCollector> {
+pub fn start(options: &ServeOptions, settings: &Settings) -> io::Result<LogCollector> {
+    let journal_stream = options.env.get(OsStr::new("JOURNAL_STREAM")).map(OsString::as_os_str);
     // launchd's file is for lines before this point and for a panic; all other lines would make it grow
     // without limit.
-    let sink = match service_manager {
+    let sink = match options.service_manager() {
         ServiceManager::Launchd => StdoutSink::nowhere()?,
-        ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process()?,
+        ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process(journal_stream)?,
     };
     let logs = LogCollector::start(sink)?;
     let usual = LogLimits::default();
@@ -34,7 +37,7 @@ pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) 
         max_bytes: settings.logs.max_bytes.unwrap_or(usual.max_bytes),
         keep: settings.logs.keep.unwrap_or(usual.keep),
     };
-    logs.keep_hub_log(home.hub_log(), limits);
+    logs.keep_hub_log(options.home.hub_log(), limits);
     Ok(logs)
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tracing::{error, info, warn};
 
 use crate::process::this_process::heap;
 use crate::supervisor::effect::Outcome;
@@ -40,7 +41,7 @@ impl RunLoop<'_> {
     /// Starts the modules, or not in safe mode; processes of earlier hubs are ended.
     pub async fn begin(&self) {
         for note in self.app.notes() {
-            self.app.logs.hub_line(&note);
+            warn!("{note}");
         }
         self.reload().await;
         let supervisor = self.app.supervisor.clone();
@@ -50,17 +51,16 @@ impl RunLoop<'_> {
     async fn reload(&self) {
         self.app.supervisor.reload().await;
         for problem in views::file_problems(self.app) {
-            self.app.logs.hub_line(&problem.message);
+            error!("{}", problem.message);
         }
     }
 
     /// Modules blocked by the refused file are checked again; running ones get it at their next start.
     async fn hub_env_changed(&self) {
-        let told = match self.app.hub_env.refused() {
-            Some(refused) => refused.to_string(),
-            None => "hub.env changed: modules get it when they are next started".to_owned(),
-        };
-        self.app.logs.hub_line(&told);
+        match self.app.hub_env.refused() {
+            Some(refused) => error!("{refused}"),
+            None => info!("hub.env changed: modules get it when they are next started"),
+        }
         self.app.supervisor.ask_blocked_again().await;
     }
 
@@ -75,7 +75,7 @@ impl RunLoop<'_> {
                 wish = self.signals.next() => match wish {
                     Wish::Stop(reason) => return reason,
                     Wish::Reload => {
-                        self.app.logs.hub_line("reading services.json: SIGHUP");
+                        info!("reading services.json: SIGHUP");
                         self.notifier.reloading();
                         self.reload().await;
                         self.notifier.ready(&format!("listening on {}", self.listening));
@@ -84,7 +84,7 @@ impl RunLoop<'_> {
                 Some(()) = stops.recv() => return "`parachute stop`",
                 changed = self.watch.changed() => match changed {
                     Changed::Services => {
-                        self.app.logs.hub_line("services.json changed");
+                        info!("services.json changed");
                         self.reload().await;
                     }
                     Changed::HubEnv => self.hub_env_changed().await,
@@ -110,7 +110,7 @@ impl RunLoop<'_> {
     /// Stops all modules in parallel and returns those that could not be stopped. Every actor limits its own stop;
     /// meanwhile the watchdog is notified, and further signals are acknowledged.
     pub async fn stop_modules(&mut self) -> Vec<String> {
-        let (supervisor, logs) = (&self.app.supervisor, &self.app.logs);
+        let supervisor = &self.app.supervisor;
         self.notifier.stopping();
         let ending = supervisor.shutdown();
         tokio::pin!(ending);
@@ -124,7 +124,7 @@ impl RunLoop<'_> {
                 }
                 _ = self.signals.next() => {
                     let alive = supervisor.members().iter().filter(|m| m.snapshot().alive).count();
-                    logs.hub_line(&format!("already stopping; {alive} modules still run and are killed in time"));
+                    warn!(alive, "already stopping; {alive} modules still run and are killed in time");
                 }
                 _ = beat.tick() => self.notifier.alive(),
             }

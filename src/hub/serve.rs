@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tracing::{debug, info, warn};
 
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
@@ -26,7 +27,7 @@ use super::run_loop::RunLoop;
 use super::serve_error::ServeError;
 use super::signals::Signals;
 use super::watch::Watch;
-use super::{own_log, safe_mode};
+use super::{diagnostics, log_filter, own_log, safe_mode};
 
 /// How long the last lines of stopped modules may take to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
@@ -72,8 +73,19 @@ async fn serve(
     let (boots, note) = BootLog::begin(&home, service_manager, started.wall);
     notes.extend(note);
     notes.extend(own_log::cut_launchds(&home, service_manager));
-    let logs = own_log::start(&home, service_manager, &settings)
-        .map_err(system("the log threads cannot be started"))?;
+    let logs = own_log::start(&options, &settings).map_err(system("the log threads cannot be started"))?;
+    let (filter, note) = log_filter::of(&options.env);
+    notes.extend(note);
+    diagnostics::start(filter, logs.clone());
+    debug!(
+        pid = std::process::id(),
+        mode = service_manager.mode(),
+        version = env!("CARGO_PKG_VERSION"),
+        "a hub begins"
+    );
+    if let Some(holder) = door.held_by {
+        debug!(holder, host = door.host, port = door.port, "a socket was handed over and is used");
+    }
 
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
@@ -109,7 +121,7 @@ async fn serve(
     let routes = router::build(app.clone());
     let on_socket = tokio::spawn(accept::socket(socket, routes.clone(), uid, closing.clone()));
     let on_tcp = tokio::spawn(accept::tcp(door.tcp, routes, closing));
-    logs.hub_line(&format!("listening on http://{listening}, home {}", home.root().display()));
+    info!(port = app.identity.port, "listening on http://{listening}, home {}", home.root().display());
     notifier.ready(&format!("listening on {listening}"));
 
     // Only now may modules be started or stopped.
@@ -125,24 +137,24 @@ async fn serve(
     };
     if let Some(deaths) = boots.safe() {
         supervisor.hold();
-        logs.hub_line(&format!("{}; {} leaves it", safe_mode::message(deaths), safe_mode::NEXT));
+        warn!("{}; {} leaves it", safe_mode::message(deaths), safe_mode::NEXT);
     }
     let watch = Watch::begin(home.clone(), app.hub_env.reads_as().is_some());
     let mut run_loop = RunLoop { app: &app, signals: &mut signals, notifier: &notifier, watch, listening };
     run_loop.begin().await;
     for line in demo.iter().flat_map(Demo::lines) {
-        logs.hub_line(&line);
+        info!("{line}");
     }
     let reason = run_loop.until_asked_to_stop(&mut stops).await;
 
-    logs.hub_line(&format!("stopping: {reason}"));
+    info!("stopping: {reason}");
     // Before the modules end: a stop that takes too long is not a crash of the hub.
     boots.end_in_order();
     let left = run_loop.stop_modules().await;
     if let Some(demo) = &demo
         && let Err(error) = demo::remove(&home, demo)
     {
-        logs.hub_line(&format!("{error}"));
+        warn!("{error}");
     }
     // Streams end before sockets close, so that an open follower delays nothing.
     let _ = close.send(true);
@@ -156,6 +168,6 @@ async fn serve(
 }
 
 async fn finish(logs: &LogCollector) {
-    logs.hub_line("stopped");
+    info!("stopped");
     logs.shutdown(LOG_FLUSH).await;
 }

@@ -10,6 +10,7 @@ use super::hub_log::HubLog;
 use super::log_thread::LogThread;
 use super::module_log::ModuleLog;
 use super::module_state::ModuleState;
+use super::priority::Priority;
 use super::stdout::StdoutSink;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
@@ -61,8 +62,14 @@ impl LogCollector {
     }
 
     /// Writes a line of the hub itself: `[hub] text` on stdout, and to the hub's log. Never waits.
-    pub(crate) fn hub_line(&self, text: &str) {
-        self.thread.hub_line(text);
+    pub(crate) fn hub_line(&self, priority: Priority, text: &str) {
+        self.thread.hub_line(priority, text);
+    }
+
+    /// Writes lines of the supervisor about a module: `[supervisor] web: text` on stdout, and to the hub's log. Never waits.
+    /// The module's own log has them from [`ModuleLog::note`].
+    pub(crate) fn module_line(&self, priority: Priority, module: &str, text: &str) {
+        self.thread.module_line(priority, module, text);
     }
 
     /// Ends all logging: the pipes are read to their end, followers are told, stdout is flushed. Takes no longer

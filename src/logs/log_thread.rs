@@ -18,6 +18,7 @@ use super::formatter::Batch;
 use super::hub_log::HubLog;
 use super::line::{Stream, stored_line};
 use super::module_state::ModuleState;
+use super::priority::Priority;
 use super::rotate::AppendOutcome;
 use super::stdout::{Stdout, StdoutSink};
 use crate::module::launch::LogLimits;
@@ -66,13 +67,21 @@ impl LogThread {
     }
 
     /// Writes a line of the hub itself to stdout and to the hub's log. Never waits.
-    pub(crate) fn hub_line(self: &Arc<Self>, text: &str) {
-        self.stdout.line(&format!("[hub] {text}"));
+    pub(crate) fn hub_line(self: &Arc<Self>, priority: Priority, text: &str) {
+        self.stdout.line(priority, &format!("[hub] {text}"));
         self.to_hub_log(Stream::Out, text);
     }
 
+    /// Writes lines of the supervisor about a module to stdout and to the hub's log. Never waits.
+    pub(crate) fn module_line(self: &Arc<Self>, priority: Priority, module: &str, text: &str) {
+        for line in text.lines() {
+            self.stdout.line(priority, &format!("[supervisor] {module}: {line}"));
+            self.to_hub_log(Stream::Hub, &format!("{module}: {line}"));
+        }
+    }
+
     /// Writes a line to the hub's log only. Never waits.
-    pub(crate) fn to_hub_log(self: &Arc<Self>, stream: Stream, text: &str) {
+    fn to_hub_log(self: &Arc<Self>, stream: Stream, text: &str) {
         let at = Timestamp::of(SystemTime::now());
         if self.hub_log.get().is_some_and(|log| log.queue(at, stream, text)) {
             let thread = Arc::clone(self);
@@ -93,12 +102,12 @@ impl LogThread {
         match file.append(&lines, log.limits, Instant::now()) {
             AppendOutcome::Quiet => {}
             AppendOutcome::Failed(error) => {
-                self.stdout
-                    .line(&format!("[hub] {path} cannot be written: {error}; its lines are printed here"));
+                let text = format!("[hub] {path} cannot be written: {error}; its lines are printed here");
+                self.stdout.line(Priority::Error, &text);
             }
             AppendOutcome::Recovered(missing) => {
-                self.stdout
-                    .line(&format!("[hub] {path} is writable again; {missing} lines are missing in it"));
+                let text = format!("[hub] {path} is writable again; {missing} lines are missing in it");
+                self.stdout.line(Priority::Warning, &text);
             }
         }
     }
@@ -109,15 +118,19 @@ impl LogThread {
         let mut file = lock(&module.file);
         match file.append(lines, limits, Instant::now()) {
             AppendOutcome::Quiet => {}
-            AppendOutcome::Failed(error) => self.hub_line(&format!(
-                "{}: {} cannot be written: {error}; its lines are printed here",
-                module.short,
-                file.path().display()
-            )),
+            AppendOutcome::Failed(error) => {
+                let path = file.path().display();
+                let text = format!(
+                    "{}: {path} cannot be written: {error}; its lines are printed here",
+                    module.short
+                );
+                self.hub_line(Priority::Error, &text);
+            }
             AppendOutcome::Recovered(missing) => {
                 let text = format!("{missing} lines are missing here: the file could not be written");
                 let path = file.path().display();
-                self.hub_line(&format!("{}: {path} is writable again; {text}", module.short));
+                let told = format!("{}: {path} is writable again; {text}", module.short);
+                self.hub_line(Priority::Warning, &told);
                 let line = stored_line(Timestamp::of(SystemTime::now()), Stream::Hub, &text);
                 // A second failure in a row is reported with the next batch.
                 let _ = file.append(&line, limits, Instant::now());

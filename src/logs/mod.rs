@@ -4,8 +4,8 @@
 //!  a module's pipes ──► pump ──► formatter ─┬─► ring ──► tail · follower    (never held back)
 //!    (thread `logs`)      line_splitter     ├─► <short>.log, rotate         (a failing disk is counted)
 //!                                           └─► stdout/backlog ──► stdout   (thread `stdout`)
-//!  notes of the supervisor (module_log) ────┘ the same three ways
-//!  lines of the hub itself (collector) ──► hub_log, rotate · stdout
+//!  notes of the supervisor (module_log) ────┘ ring and file
+//!  lines of the hub itself (collector) ──► hub_log, rotate · stdout, with its priority in the journal
 //!  files ──► file_reader: the last lines, since a time · file_follower: as they grow     (no hub needed)
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! slow follower misses lines and learns how many (`follower.rs`). A terminal gets no control characters
 //! (`sanitize.rs`). The format of a line on disk and on screens: `line.rs`.
 //!
+//! Events of `tracing` end here (`hub::diagnostics`), so this room emits none: it writes its own failures itself.
 //! This room must not know a module's state, start or stop anything, or decide what is shown about a crash.
 
 pub mod collector;
@@ -29,6 +30,7 @@ pub(crate) mod log_entry;
 mod log_thread;
 pub mod module_log;
 mod module_state;
+pub mod priority;
 pub mod pump;
 pub(crate) mod ring;
 mod rotate;

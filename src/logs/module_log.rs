@@ -33,14 +33,12 @@ impl ModuleLog {
         Pump::start(&self.thread, &self.module, stream, fd)
     }
 
-    /// Adds lines of the supervisor about this module: to stdout, ring, followers and file. Never waits.
+    /// Adds lines of the supervisor about this module: to ring, followers and file. Never waits.
     pub(crate) fn note(&self, text: &str) {
         let at = Timestamp::of(SystemTime::now());
         let mut stored = Vec::new();
         let mut lines = 0;
         for line in text.lines() {
-            self.thread.stdout.line(&format!("[supervisor] {}: {line}", self.module.short));
-            self.thread.to_hub_log(Stream::Hub, &format!("{}: {line}", self.module.short));
             stored.extend(stored_line(at, Stream::Hub, line));
             lines += 1;
         }

@@ -17,6 +17,7 @@ use super::formatter::{Batch, Formatter};
 use super::line::Stream;
 use super::log_thread::{LogThread, Scratch};
 use super::module_state::ModuleState;
+use super::priority::Priority;
 use crate::module::timestamp::Timestamp;
 
 /// One stream that is being read. Dropping it has no effect: the stream is read until its end.
@@ -39,7 +40,10 @@ impl Pump {
         let ending = module.ending.subscribe();
         thread.handle.spawn(async move {
             if let Err(error) = pump(&on_thread, &module, stream, fd, ending).await {
-                on_thread.hub_line(&format!("{}: its output cannot be read: {error}", module.short));
+                on_thread.hub_line(
+                    Priority::Error,
+                    &format!("{}: its output cannot be read: {error}", module.short),
+                );
             }
             // The receiver may have been dropped: then no caller waits.
             let _ = done.send(());

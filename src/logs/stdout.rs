@@ -8,6 +8,7 @@
     reason = "edge: owns the thread that writes to standard output; measures patience"
 )]
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::Notify;
 
+use super::priority::{Priority, is_journal};
 use super::sanitize::sanitize;
 use crate::sync::mutex::{lock, wait, wait_timeout};
 
@@ -39,13 +41,23 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Where the hub's lines go.
 #[derive(Debug)]
-pub struct StdoutSink(File);
+pub struct StdoutSink {
+    file: File,
+    /// The journal, which takes priorities.
+    is_journal: bool,
+}
 
 impl StdoutSink {
     /// Any writable descriptor.
     #[must_use]
     pub fn new(fd: OwnedFd) -> Self {
-        Self(File::from(fd))
+        Self { file: File::from(fd), is_journal: false }
+    }
+
+    /// The same, with the hub's own lines written as the journal wants them, or not.
+    #[must_use]
+    pub(crate) fn in_journal(self, is_journal: bool) -> Self {
+        Self { is_journal, ..self }
     }
 
     /// Discards the output: for a hub whose standard output would grow without limit.
@@ -53,15 +65,17 @@ impl StdoutSink {
     /// # Errors
     /// No descriptor is left.
     pub(crate) fn nowhere() -> io::Result<Self> {
-        Ok(Self(File::options().write(true).open("/dev/null")?))
+        Ok(Self::new(File::options().write(true).open("/dev/null")?.into()))
     }
 
-    /// This process's standard output.
+    /// This process's standard output. `journal_stream`: `$JOURNAL_STREAM`.
     ///
     /// # Errors
     /// It is closed, or no descriptor is left.
-    pub(crate) fn of_this_process() -> io::Result<Self> {
-        Ok(Self::new(io::stdout().as_fd().try_clone_to_owned()?))
+    pub(crate) fn of_this_process(journal_stream: Option<&OsStr>) -> io::Result<Self> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        let is_journal = is_journal(&stdout, journal_stream);
+        Ok(Self::new(stdout).in_journal(is_journal))
     }
 }
 
@@ -72,6 +86,7 @@ pub(crate) struct Stdout(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
+    is_journal: bool,
     /// The writer waits here for lines.
     work: Condvar,
     /// A pump waits here for room. One at a time: the one that holds the scratch.
@@ -97,12 +112,15 @@ impl Stdout {
             State { backlog: Backlog::new(), asleep: false, writing: false, stop: false, closed: false };
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
+            is_journal: sink.is_journal,
             work: Condvar::new(),
             room: Notify::new(),
             flushed: Notify::new(),
         });
         let of_thread = Arc::clone(&inner);
-        std::thread::Builder::new().name("stdout".to_owned()).spawn(move || of_thread.write_all(&sink.0))?;
+        std::thread::Builder::new()
+            .name("stdout".to_owned())
+            .spawn(move || of_thread.write_all(&sink.file))?;
         Ok(Self(inner))
     }
 
@@ -130,9 +148,11 @@ impl Stdout {
     }
 
     /// Queues a line of the hub itself, given without newline. Never waits.
-    pub(crate) fn line(&self, line: &str) {
+    pub(crate) fn line(&self, priority: Priority, line: &str) {
+        let line = format!("{line}\n");
+        let line = if self.0.is_journal { priority.before_each_line(&line) } else { line };
         let mut state = lock(&self.0.state);
-        state.backlog.note(format!("{line}\n").as_bytes());
+        state.backlog.note(line.as_bytes());
         self.wake(state);
     }
 
@@ -299,7 +319,7 @@ mod tests {
     async fn queued_lines_are_written_before_the_end() {
         let (mut reader, writer) = io::pipe().unwrap();
         let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
-        stdout.line("[hub] up");
+        stdout.line(Priority::Info, "[hub] up");
         assert!(stdout.offer(&mut b"[a] 1\n[a] 2\n".to_vec(), 2));
         stdout.flush().await;
         stdout.stop();
@@ -313,7 +333,7 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let stdout = Stdout::start(StdoutSink::new(writer.into())).unwrap();
-        stdout.line("[hub] up");
+        stdout.line(Priority::Info, "[hub] up");
         stdout.flush().await;
         assert!(lock(&stdout.0.state).closed);
         assert!(stdout.offer(&mut vec![b'x'; 4 * backlog::FULL], 1));
@@ -325,7 +345,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "test: a device that is always full, full(4)")]
         let Ok(full) = File::options().write(true).open("/dev/full") else { return };
         let stdout = Stdout::start(StdoutSink::new(full.into())).unwrap();
-        stdout.line("[hub] up");
+        stdout.line(Priority::Info, "[hub] up");
         while stdout.stalled().is_none() {
             tokio::task::yield_now().await;
         }

@@ -6,6 +6,9 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use crate::duration;
+use crate::module::shell;
+
 /// A command to run. No shell is involved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -68,16 +71,52 @@ impl Invocation {
 impl fmt::Display for Invocation {
     /// As typed in a shell; our arguments need quotes only for a space.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.program)?;
+        f.write_str(&shell::quote(self.program))?;
         for arg in &self.args {
-            let arg = arg.to_string_lossy();
-            if arg.is_empty() || arg.contains(|c: char| c.is_whitespace() || "'\"\\$`*?".contains(c)) {
-                write!(f, " '{}'", arg.replace('\'', "'\\''"))?;
-            } else {
-                write!(f, " {arg}")?;
-            }
+            write!(f, " {}", shell::quote(&arg.to_string_lossy()))?;
         }
         Ok(())
+    }
+}
+
+/// The target of the events of [`Ran`] (`debug`) and [`Answered`] (`trace`): what `-v` and `-vv` show.
+pub const COMMAND: &str = "parachute::command";
+
+/// A command that has ended, in one line: `+ systemctl --user show x.service (12 ms, exit 0)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// What was run.
+    pub invocation: &'a Invocation,
+    /// How long it took.
+    pub took: Duration,
+    /// The result of a tool.
+    pub end: &'a io::Result<Output>,
+}
+
+impl fmt::Display for Ran<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+ {} ({}, ", self.invocation, duration::lived(self.took))?;
+        match self.end {
+            Ok(Output { code: Some(code), .. }) => write!(f, "exit {code})"),
+            Ok(Output { code: None, .. }) => f.write_str("killed by a signal)"),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => f.write_str("timed out)"),
+            Err(error) => write!(f, "not run: {error})"),
+        }
+    }
+}
+
+/// What a tool answered, line by line: `  | ` its standard output, `  ! ` its standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a>(pub &'a Output);
+
+impl fmt::Display for Answered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let streams = [("  | ", &self.0.stdout), ("  ! ", &self.0.stderr)];
+        let mut lines = streams.iter().flat_map(|(mark, text)| text.lines().map(move |line| (mark, line)));
+        if let Some((mark, line)) = lines.next() {
+            write!(f, "{mark}{line}")?;
+        }
+        lines.try_for_each(|(mark, line)| write!(f, "\n{mark}{line}"))
     }
 }
 
@@ -125,5 +164,37 @@ mod tests {
         let invocation = Invocation::change("launchctl", &["bootstrap", "gui/501"]).arg("/a b/it's.plist");
         assert_eq!(invocation.to_string(), r"launchctl bootstrap gui/501 '/a b/it'\''s.plist'");
         assert!(invocation.changes && !Invocation::ask("systemctl", &["show"]).changes);
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        let invocation = Invocation::ask("systemctl", &["--user", "show", "a b.service", "$x"]);
+        let line = |ms, end: io::Result<Output>| {
+            Ran { invocation: &invocation, took: Duration::from_millis(ms), end: &end }.to_string()
+        };
+        let ended = |code| Ok(Output { code, ..Output::default() });
+        let failed = |kind, text: &str| Err(io::Error::new(kind, text.to_owned()));
+        for (line, tail) in [
+            (line(12, ended(Some(0))), "(12 ms, exit 0)"),
+            (line(1_234, ended(Some(5))), "(1.2 s, exit 5)"),
+            (line(0, ended(None)), "(0 ms, killed by a signal)"),
+            (line(15_000, failed(io::ErrorKind::TimedOut, "late")), "(15.0 s, no answer in time)"),
+            (
+                line(0, failed(io::ErrorKind::NotFound, "there is no systemctl")),
+                "(0 ms, not run: there is no systemctl)",
+            ),
+        ] {
+            assert_eq!(line, format!("+ systemctl --user show 'a b.service' '$x' {tail}"));
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_mark_before_each_line() {
+        let said = |stdout: &str, stderr: &str| {
+            Answered(&Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() })
+                .to_string()
+        };
+        assert_eq!(said("a\nb\n", "c"), "  | a\n  | b\n  ! c");
+        assert_eq!(said("", ""), "");
     }
 }

@@ -8,11 +8,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+use tracing::{debug, trace};
 
-use super::invocation::{Invocation, Output, Runner};
+use super::invocation::{Answered, COMMAND, Invocation, Output, Ran, Runner};
 use crate::home::fs;
 
 /// Most bytes kept of one stream. The longest output that we request is a page of the journal.
@@ -85,6 +87,18 @@ fn is_below(file: &Path, guard: &Path) -> bool {
 
 impl Runner for Tools {
     async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+        let begun = Instant::now();
+        let end = self.run_untold(invocation).await;
+        debug!(target: COMMAND, "{}", Ran { invocation, took: begun.elapsed(), end: &end });
+        if let Ok(output) = &end {
+            trace!(target: COMMAND, "{}", Answered(output));
+        }
+        end
+    }
+}
+
+impl Tools {
+    async fn run_untold(&self, invocation: &Invocation) -> io::Result<Output> {
         let file = self.resolve(invocation)?;
         let mut command = Command::new(file);
         command

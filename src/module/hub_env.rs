@@ -15,7 +15,7 @@ use super::env::{self, Env};
 use super::launch::{MARK_HOME, MARK_INCARNATION, MARK_MODULE};
 
 /// The settings that the hub itself takes from the file at its start. Everything else is for modules.
-pub const SETTINGS: [&str; 2] = ["PARACHUTE_BIND_HOST", "PORT"];
+pub const SETTINGS: [&str; 3] = ["PARACHUTE_BIND_HOST", "PARACHUTE_LOG", "PORT"];
 
 /// Set by the hub for each module, so that a line for them would have no effect.
 const SET_BY_THE_HUB: [&str; 3] = [MARK_HOME, MARK_MODULE, MARK_INCARNATION];

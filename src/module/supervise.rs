@@ -9,6 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::duration;
+
 use super::launch::{Liveness, Policy};
 
 /// Longest accepted duration: far above any use, far below what overflows a clock.
@@ -132,7 +134,7 @@ impl Log {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        match humantime::parse_duration(&text) {
+        match duration::parse(&text) {
             Ok(duration) if duration <= LONGEST => Ok(Self(duration)),
             Ok(_) => Err(D::Error::custom(format!("duration {text:?} is longer than a year"))),
             Err(error) => Err(D::Error::custom(format!("{text:?} is not a duration like \"5s\": {error}"))),

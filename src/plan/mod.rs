@@ -27,7 +27,7 @@ pub mod observed;
 mod plan;
 pub mod receipt;
 pub mod recovery;
-mod redact;
+pub(crate) mod redact;
 pub mod run_options;
 pub mod show;
 pub mod step;

@@ -10,9 +10,9 @@ const SECRET: [&str; 6] = ["TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL", "AUT
 const REDACTED: &str = "[hidden]";
 
 /// The text with every secret value hidden: `NAME=value` of units and environment files, and
-/// `<key>NAME</key><string>value</string>` of property lists.
+/// `<key>NAME</key><string>value</string>` of property lists, `NAME => value` of `launchctl print`.
 #[must_use]
-pub(super) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let mut key_is_secret = false;
     text.split_inclusive('\n').map(|line| assignments(&strings(line, &mut key_is_secret))).collect()
 }
@@ -50,6 +50,12 @@ fn assignments(line: &str) -> String {
     while let Some(at) = rest.find('=') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if let Some(value) = after.strip_prefix("> ")
+            && is_secret(before.trim())
+        {
+            out.push_str(&format!("{before}=> {REDACTED}{}", if value.ends_with('\n') { "\n" } else { "" }));
+            return out;
+        }
         let name = &before[before.trim_end_matches(is_name).len()..];
         out.push_str(before);
         out.push('=');
@@ -110,6 +116,7 @@ mod tests {
             ),
             ("<key>PATH</key><string>/bin</string>", "<key>PATH</key><string>/bin</string>"),
             ("<key>A_KEY</key><string>abc", "<key>A_KEY</key><string>[hidden]"),
+            ("\t\tMY_TOKEN => a b\n\t\tPATH => /bin\n", "\t\tMY_TOKEN => [hidden]\n\t\tPATH => /bin\n"),
             ("KillMode=mixed\nKEY=", "KillMode=mixed\nKEY="),
             ("KeyringMode=private\nPrivateTmp=yes\n", "KeyringMode=private\nPrivateTmp=yes\n"),
         ] {

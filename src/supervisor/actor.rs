@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tracing::debug;
 
 use crate::logs::line::Stream;
 use crate::logs::module_log::ModuleLog;
@@ -21,7 +22,7 @@ use crate::process::spawn::{self, Child, SpawnErrorKind};
 
 use super::actor_context::ActorContext;
 use super::clock::{moment, sleep_until};
-use super::effect::{Effect, Outcome};
+use super::effect::{Effect, Outcome, Severity};
 use super::event::{Event, Ticket};
 use super::handle::{Ask, Command, Handle};
 use super::machine::Machine;
@@ -29,7 +30,9 @@ use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
 use super::start_checks::{self, CheckInput, Startable};
 use super::state::Generation;
+use diagnostics::millis;
 
+mod diagnostics;
 mod ending;
 mod records;
 mod watchers;
@@ -160,10 +163,10 @@ impl Actor {
             HostEvent::Checks { generation, answer } => match answer {
                 Ok(startable) => {
                     for id in &startable.ended {
-                        self.log.note(&format!("ended {id}, left by an earlier instance"));
+                        self.note(Severity::Info, &format!("ended {id}, left by an earlier instance"));
                     }
                     for note in &startable.notes {
-                        self.log.note(note);
+                        self.note(Severity::Warning, note);
                     }
                     self.forget_earlier();
                     let (policy, listens) = (startable.launch.policy.clone(), startable.launch.listens);
@@ -171,9 +174,13 @@ impl Actor {
                     self.startable = Some((generation, *startable));
                     Event::ChecksPassed { generation, policy, listens }
                 }
-                Err(problem) => Event::ChecksFailed { generation, problem },
+                Err(problem) => {
+                    debug!(module = %self.machine.short(), kind = ?problem.error_type, "its start checks have failed");
+                    Event::ChecksFailed { generation, problem }
+                }
             },
             HostEvent::Exited { generation, ended, child } => {
+                debug!(module = %self.machine.short(), pid = child.id().pid, ended = ended.phrase(), "its process has ended");
                 if let Some(run) = self.current(generation) {
                     run.ended_leader = Some(child);
                     run.watch = None;
@@ -182,6 +189,7 @@ impl Actor {
                 Event::Exited { generation, ended }
             }
             HostEvent::Health { generation, verdict, sample } => {
+                debug!(module = %self.machine.short(), ok = sample.ok, ms = sample.latency.map(millis), answer = sample.detail, "its health was asked");
                 self.health = Some(sample);
                 Event::Health { generation, verdict }
             }
@@ -198,7 +206,7 @@ impl Actor {
             Effect::Drain { generation, signal, thorough } => self.drain(generation, signal, thorough),
             Effect::Record(record) => self.record(record),
             Effect::SaveFailure(facts) => self.save_failure(facts),
-            Effect::Note(text) => self.log.note(&text),
+            Effect::Note(severity, text) => self.note(severity, &text),
             Effect::Reply(ticket, outcome) => {
                 if let Some(reply) = self.tickets.remove(&ticket) {
                     // The caller may have gone; its request counts all the same.
@@ -237,8 +245,14 @@ impl Actor {
         let Startable { launch, program, .. } = startable;
         let incarnation = self.incarnation(generation);
         self.log = self.context.log(self.machine.short(), launch.policy.log);
+        let asked = moment().mono;
         match spawn::spawn(&launch, &program, &incarnation) {
-            Ok(child) => self.begin_run(generation, child, incarnation, launch),
+            Ok(child) => {
+                let ms = millis(moment().mono.saturating_duration_since(asked));
+                let program = program.display();
+                debug!(module = %self.machine.short(), %program, pid = child.id().pid, port = launch.port, ms, "spawned");
+                self.begin_run(generation, child, incarnation, launch);
+            }
             Err(error) => {
                 let problem = resolve_program::spawn_failed(&error, self.machine.short(), moment().wall);
                 let no_room = error.kind == SpawnErrorKind::NoRoom;

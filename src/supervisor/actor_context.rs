@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::broadcast;
+use tracing::error;
 
 use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
@@ -66,7 +67,7 @@ impl ActorContext {
         Ok(Self {
             config: ConfigCache::new(home.clone()),
             remnants: Remnants::new(),
-            failures: Arc::new(FailureFile::new(home.clone(), logs.clone())),
+            failures: Arc::new(FailureFile::new(home.clone())),
             home,
             base,
             logs,
@@ -97,7 +98,7 @@ impl ActorContext {
     pub(super) fn record(&self, entry: &Entry) {
         if let Err(error) = lock(&self.ledger).record(entry) {
             let path = self.home.ledger();
-            self.logs.hub_line(&format!("the ledger {} cannot be written: {error}", path.display()));
+            error!(path = %path.display(), %error, "the ledger {} cannot be written: {error}", path.display());
         }
     }
 

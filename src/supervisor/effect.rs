@@ -35,10 +35,21 @@ pub enum Effect {
     Record(Record),
     /// Save this as the last failure, for `why`.
     SaveFailure(FailureFacts),
-    /// Write a line for users to the module's log.
-    Note(String),
+    /// Write a line for users to the module's log and the hub's.
+    Note(Severity, String),
     /// Answer a request.
     Reply(Ticket, Outcome),
+}
+
+/// How much a note matters, to whoever looks for trouble: `journalctl -p warning`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// What happens when all is well.
+    Info,
+    /// It is not as it should be, and the supervisor goes on.
+    Warning,
+    /// The module is down, or cannot be brought down, until something changes.
+    Error,
 }
 
 /// A signal that ends processes.

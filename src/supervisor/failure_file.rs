@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tracing::error;
 
 use crate::home::fs;
 use crate::home::paths::Home;
-use crate::logs::collector::LogCollector;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
 
@@ -23,7 +23,6 @@ const WRITERS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct FailureFile {
     home: Home,
-    logs: LogCollector,
     turns: Semaphore,
     /// Modules with a failure that is not written yet.
     under_way: watch::Sender<BTreeMap<Short, UnderWay>>,
@@ -46,8 +45,8 @@ pub(super) struct Pending {
 }
 
 impl FailureFile {
-    pub(super) fn new(home: Home, logs: LogCollector) -> Self {
-        Self { home, logs, turns: Semaphore::new(WRITERS), under_way: watch::Sender::new(BTreeMap::new()) }
+    pub(super) fn new(home: Home) -> Self {
+        Self { home, turns: Semaphore::new(WRITERS), under_way: watch::Sender::new(BTreeMap::new()) }
     }
 
     /// Announces a failure, in the order of failures.
@@ -81,7 +80,7 @@ impl FailureFile {
             fs::put(&path, fs::PRIVATE, &bytes).map_err(|e| e.to_string())
         });
         if let Err(error) = written {
-            self.logs.hub_line(&format!("{} cannot be written: {error}", path.display()));
+            error!(path = %path.display(), %error, "{} cannot be written: {error}", path.display());
         }
     }
 }
@@ -119,7 +118,6 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::logs::stdout::StdoutSink;
     use crate::module::problem::{Problem, ProblemKind};
     use crate::module::timestamp::Timestamp;
 
@@ -144,9 +142,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         let short = Short::new("web").unwrap();
-        let (_console, sink) = std::io::pipe().unwrap();
-        let logs = LogCollector::start(StdoutSink::new(sink.into())).unwrap();
-        let files = Arc::new(FailureFile::new(home.clone(), logs));
+        let files = Arc::new(FailureFile::new(home.clone()));
         let is_written = || files.written(&short, Duration::from_secs(60)).now_or_never().is_some();
         assert!(is_written(), "nothing has failed");
 

@@ -9,13 +9,15 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::duration;
+
 use super::readiness::LOOPBACK;
 
 /// One answer, or the reason why there was none.
 pub(super) async fn ask(port: u16, path: &str, timeout: Duration) -> Result<StatusCode, String> {
     match tokio::time::timeout(timeout, get(port, path)).await {
         Ok(answer) => answer,
-        Err(_) => Err(format!("no answer within {}", humantime::format_duration(timeout))),
+        Err(_) => Err(format!("no answer within {}", duration::words(timeout))),
     }
 }
 

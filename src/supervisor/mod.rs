@@ -12,6 +12,10 @@
 //! processes left of it. `supervisor` keeps all actors in step with services.json. This room must not know HTTP,
 //! print, or leave a child that is not in the `ledger`: the next hub finds it there.
 
+/// The target of events that are the supervisor's words about one module; the field `module` names it. They are written as
+/// `[supervisor] web: …`.
+pub const MODULE: &str = "parachute::module";
+
 mod actor;
 mod actor_context;
 pub mod clock;

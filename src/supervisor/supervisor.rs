@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::broadcast;
+use tracing::{debug, error, info, warn};
 
 use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
@@ -192,11 +193,12 @@ impl Supervisor {
             };
             (services.rows.clone(), condition)
         });
+        debug!(rows = rows.len(), broken = condition.broken.is_some(), "services.json is read");
         if let Some(message) = &condition.broken {
             self.complain(message);
         } else {
             if self.condition().broken.is_some() {
-                self.context.logs.hub_line("services.json is valid again");
+                info!("services.json is valid again");
             }
             for handle in self.reconcile(&rows) {
                 handle.edited().await;
@@ -226,16 +228,14 @@ impl Supervisor {
     /// Writes a line about services.json once, not at every read.
     fn complain(&self, message: &str) {
         if lock(&self.condition).broken.as_deref() != Some(message) {
-            self.context.logs.hub_line(message);
+            error!("{message}");
         }
     }
 
     /// Starts new modules, stops removed ones, and returns the actors that must be notified of a change.
     fn reconcile(&self, rows: &[(Short, Row)]) -> Vec<Handle> {
         if let Err(room) = open_files::make_room(rows.len()) {
-            let line =
-                format!("the limit on open files leaves room for about {room} modules; raise it: ulimit -Hn");
-            self.context.logs.hub_line(&line);
+            warn!(room, "the limit on open files leaves room for about {room} modules; raise it: ulimit -Hn");
         }
         let mut members = lock(&self.members);
         let mut old: Vec<Member> = std::mem::take(&mut *members);
@@ -261,7 +261,7 @@ impl Supervisor {
     }
 
     fn leave(&self, member: Member) {
-        self.context.logs.hub_line(&format!("{} has no row any more: stopping it", member.short));
+        info!(module = %member.short, "{} has no row any more: stopping it", member.short);
         lock(&self.leaving).push(member.clone());
         let this = self.clone();
         tokio::spawn(async move {
@@ -325,18 +325,17 @@ impl Supervisor {
         let (mut runs, _) = self.context.past(short);
         // It may have been started meanwhile: that run is ours, and stays.
         runs.retain(|run| !run.incarnation.starts_with(&self.context.nonce));
+        debug!(module = %short, runs = runs.len(), "looking for what an earlier hub left");
         let grace = Policy::default().kill_timeout;
         match terminate::end(|| remnants::of_earlier_hub(&runs), grace).await {
             Ok(ended) => {
                 for id in &ended {
-                    let line = format!("ended {id}, left by {short}, {why}");
-                    self.context.logs.hub_line(&line);
+                    info!(module = %short, pid = id.pid, "ended {id}, left by {short}, {why}");
                 }
                 self.context.earlier_gone(short);
             }
             Err(error) => {
-                let line = format!("processes left by {short}, {why}, were not ended: {error}");
-                self.context.logs.hub_line(&line);
+                error!(module = %short, %error, "processes left by {short}, {why}, were not ended: {error}");
             }
         }
     }

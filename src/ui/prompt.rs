@@ -1,13 +1,13 @@
 //! Questions to the user. Each has a flag that answers it, so that none is asked without a terminal.
 //!
 //! An answer is a line that ends with Enter, edited by the terminal itself: type-ahead and pasting work as usual,
-//! and a screen reader can follow. Ctrl-C and Ctrl-D mean "no answer". `dialoguer` formats the questions; it
-//! does not read the answers: version 0.12 ignores Ctrl-D, and Ctrl-C ends it with the cursor hidden.
+//! and a screen reader can follow. Ctrl-C and Ctrl-D mean "no answer". An invalid answer is refused at
+//! once, with the reason, and the same question is asked again: answers to earlier questions are kept.
+//!
+//! No crate does this: dialoguer 0.12 ignores Ctrl-D, and Ctrl-C ends it with the cursor hidden.
 
 use std::io;
 
-use dialoguer::console::Term;
-use dialoguer::theme::{SimpleTheme, Theme};
 use nix::libc::_POSIX_VDISABLE;
 use nix::sys::termios::{
     InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
@@ -60,10 +60,8 @@ pub enum PromptError {
 /// # Errors
 /// [`PromptError`].
 pub fn confirm(question: &Question<'_>, default: bool) -> Result<bool, PromptError> {
-    let prompt = worded(|out| {
-        SimpleTheme.format_confirm_prompt(out, &question.shown(), Some(default)).map(|()| out.push(' '))
-    });
-    ask(question, prompt.trim_end(), &|answer| yes_or_no(answer, default))
+    let prompt = format!("{} {}", question.shown(), if default { "[Y/n]" } else { "[y/N]" });
+    ask(question, &prompt, &|answer| yes_or_no(answer, default))
 }
 
 /// What [`confirm_plan`] is answered.
@@ -101,9 +99,8 @@ pub fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result
         prompt.push_str(&format!("  {}) {}\n", index + 1, printable(item)));
     }
     let default = default.min(items.len().saturating_sub(1));
-    let number = (default + 1).to_string();
-    prompt += &worded(|out| SimpleTheme.format_input_prompt(out, &question.shown(), Some(&number)));
-    ask(question, prompt.trim_end(), &|answer| number_of(answer, items, default))
+    prompt.push_str(&question.asking_for(Some(&(default + 1).to_string())));
+    ask(question, &prompt, &|answer| number_of(answer, items, default))
 }
 
 /// A line of text that `validate` accepts; Enter alone is `default`, if there is one. The message of `validate` about a
@@ -116,9 +113,8 @@ pub fn line(
     default: Option<&str>,
     validate: &dyn Fn(&str) -> Result<(), String>,
 ) -> Result<String, PromptError> {
-    let shown = default.map(printable);
-    let prompt = worded(|out| SimpleTheme.format_input_prompt(out, &question.shown(), shown.as_deref()));
-    ask(question, prompt.trim_end(), &|answer| text(answer, default, validate))
+    let prompt = question.asking_for(default.map(printable).as_deref());
+    ask(question, &prompt, &|answer| text(answer, default, validate))
 }
 
 impl Question<'_> {
@@ -126,24 +122,45 @@ impl Question<'_> {
         self.style.bold(&printable(self.text))
     }
 
+    /// `its name?:`, `which one? [1]:`
+    fn asking_for(&self, default: Option<&str>) -> String {
+        let default = default.map_or_else(String::new, |default| format!(" [{default}]"));
+        format!("{}{default}:", self.shown())
+    }
+
     fn aborted(&self) -> PromptError {
         PromptError::Aborted { question: self.text.to_owned() }
     }
 
     /// Where the question is shown: standard error, which is not data, unless it is not a terminal.
-    fn terminal(&self) -> Result<Term, PromptError> {
-        let there = [Term::stderr(), Term::stdout()].into_iter().find(Term::is_term);
+    fn terminal(&self) -> Result<Stream, PromptError> {
+        let there = match (Terminal.err_is_terminal(), Terminal.out_is_terminal()) {
+            (true, _) => Some(Stream::Err),
+            (false, true) => Some(Stream::Out),
+            (false, false) => None,
+        };
         there.filter(|_| self.interactive && Terminal.in_is_terminal()).ok_or_else(|| {
             PromptError::NoTerminal { question: self.text.to_owned(), flag: self.flag.to_owned() }
         })
     }
 }
 
-fn worded(write: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
-    let mut out = String::new();
-    // Writing into a String cannot fail.
-    let _ = write(&mut out);
-    out
+/// The stream of this process that leads to the terminal.
+#[derive(Debug, Clone, Copy)]
+enum Stream {
+    Err,
+    Out,
+}
+
+impl Stream {
+    fn write(self, text: &str) -> io::Result<()> {
+        match self {
+            // Where nobody can read it, nobody answers either.
+            Self::Err => Terminal.err(text),
+            Self::Out => drop(Terminal.out(text.as_bytes())?),
+        }
+        Ok(())
+    }
 }
 
 /// Asks until the answer is valid.
@@ -155,16 +172,16 @@ fn ask<T>(
     let term = question.terminal()?;
     let _mode = Mode::set().map_err(PromptError::Terminal)?;
     loop {
-        term.write_str(&format!("{prompt} ")).map_err(PromptError::Terminal)?;
+        term.write(&format!("{prompt} ")).map_err(PromptError::Terminal)?;
         let Some(answer) = read().map_err(PromptError::Terminal)? else {
             // Later text starts on a new line. A terminal that has gone away needs none.
-            let _ = term.write_line("");
+            let _ = term.write("\n");
             return Err(question.aborted());
         };
         match parse(&answer) {
             Ok(answer) => return Ok(answer),
             Err(why) => term
-                .write_line(&format!("  {} {}", question.style.warn("!"), printable(&why)))
+                .write(&format!("  {} {}\n", question.style.warn("!"), printable(&why)))
                 .map_err(PromptError::Terminal)?,
         }
     }
@@ -292,6 +309,13 @@ mod tests {
         assert_eq!(text(" x ", Some("abc"), &short), Ok("x".to_owned()));
         assert_eq!(text("", None, &short), Err("an answer is needed".to_owned()));
         assert_eq!(text("abcd", None, &short), Err("too long".to_owned()));
+    }
+
+    #[test]
+    fn a_question_shows_its_default() {
+        let question = Question { text: "which one?", flag: "", interactive: true, style: Style::PLAIN };
+        assert_eq!(question.asking_for(Some("1")), "which one? [1]:");
+        assert_eq!(question.asking_for(None), "which one?:");
     }
 
     #[test]

@@ -1,28 +1,4 @@
-//! Durations, sizes and strings for screens. Pure.
-
-use std::time::Duration;
-
-/// `12s`, `3m`, `4h 5m`, `6d 7h`.
-#[must_use]
-pub fn uptime(span: Duration) -> String {
-    let secs = span.as_secs();
-    match secs {
-        0..60 => format!("{secs}s"),
-        60..3600 => format!("{}m", secs / 60),
-        3600..86_400 => format!("{}h {}m", secs / 3600, secs / 60 % 60),
-        _ => format!("{}d {}h", secs / 86_400, secs / 3600 % 24),
-    }
-}
-
-/// `350ms`, `2.3s`, and from a minute on as [`uptime`].
-#[must_use]
-pub fn lived(span: Duration) -> String {
-    match span.as_millis() {
-        ms @ 0..1000 => format!("{ms} ms"),
-        1000..60_000 => format!("{:.1} s", span.as_secs_f64()),
-        _ => uptime(span),
-    }
-}
+//! Sizes and strings for screens. Pure.
 
 /// `512 B`, `12.4 MiB`.
 #[must_use]
@@ -55,11 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_sizes() {
-        let spans = [0, 59, 60, 3599, 3600, 86_399, 86_400, 200_000].map(|s| uptime(Duration::from_secs(s)));
-        assert_eq!(spans, ["0s", "59s", "1m", "59m", "1h 0m", "23h 59m", "1d 0h", "2d 7h"]);
-        assert_eq!(lived(Duration::from_millis(999)), "999 ms");
-        assert_eq!(lived(Duration::from_millis(2340)), "2.3 s");
+    fn sizes() {
         assert_eq!([0, 1023, 1024, 13_002_342].map(bytes), ["0 B", "1023 B", "1.0 KiB", "12.4 MiB"]);
         assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::duration;
+
 use super::embedded;
 use super::name::UnitName;
 
@@ -269,7 +271,7 @@ impl<'de> Deserialize<'de> for Pattern {
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match humantime::parse_duration(&text) {
+        match duration::parse(&text) {
             Ok(span) if span.as_secs() > 0 && span == Duration::from_secs(span.as_secs()) => {
                 Ok(Self(span.as_secs()))
             }

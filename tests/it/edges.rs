@@ -2,10 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use crate::layers::sources;
+use crate::layers::{code, sources};
 
 /// What an effect's `expect` says: where it is lifted for a test, or what the file does to the outside.
 const WHO: [&str; 2] = ["edge: ", "test: "];
+
+/// The only files that emit events of `tracing`, or receive them, and what they say. A pure file emits none (`layers.rs`): it
+/// returns what is to be said. The room `logs` emits none either: events end there.
+const EVENTS: [(&str, &str); 14] = [
+    ("cli/verbose.rs", "shows what `-v` asks for"),
+    ("hub/app.rs", "the end of safe mode"),
+    ("hub/diagnostics.rs", "gives events to the logs"),
+    ("hub/http/accept.rs", "requests, and connections that are not let in"),
+    ("hub/notify.rs", "what the service manager is told"),
+    ("hub/run_loop.rs", "signals, files that changed, notes of the start"),
+    ("hub/serve.rs", "begin and end of the hub"),
+    ("manager/runner.rs", "commands to tools, and their answers"),
+    ("supervisor/actor/diagnostics.rs", "the supervisor's words about a module"),
+    ("supervisor/actor/watchers.rs", "readiness"),
+    ("supervisor/actor.rs", "spawns, exits, checks, health"),
+    ("supervisor/actor_context.rs", "a ledger that cannot be written"),
+    ("supervisor/failure_file.rs", "a failure that cannot be written"),
+    ("supervisor/supervisor.rs", "services.json, and what an earlier hub left"),
+];
 
 #[test]
 fn every_effect_states_what_it_is_for() {
@@ -39,6 +58,16 @@ fn effects_happen_at_these_edges() {
         })
         .collect();
     insta::assert_snapshot!("edges", edges.join("\n"));
+}
+
+#[test]
+fn events_come_from_the_listed_files_only() {
+    let found: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| code(text).contains("tracing::"))
+        .map(|(file, _)| file.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(found, EVENTS.map(|(file, _)| file), "left: files that use tracing, right: the list");
 }
 
 #[test]

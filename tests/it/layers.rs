@@ -13,7 +13,7 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
     (1, "home", &["module"]),
     (2, "logs", &["module", "home", "sync"]),
     (2, "api", &["module"]),
-    (2, "manager", &["unit", "home", "process"]),
+    (2, "manager", &["module", "unit", "home", "process"]),
     (3, "supervisor", &["module", "process", "home", "logs", "sync"]),
     (3, "plan", &["module", "unit", "process", "home", "manager", "api"]),
     (4, "hub", &["module", "process", "home", "logs", "api", "supervisor", "sync"]),
@@ -45,13 +45,13 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
 ];
 
 /// Files beside the rooms, which every room may use. They use no room.
-const SHARED: [&str; 1] = ["error_chain"];
+const SHARED: [&str; 2] = ["duration", "error_chain"];
 
 /// Said by the header of a room or folder of which every file is pure.
 const ALL_PURE: &str = "Pure: every";
 
 /// Crates and modules through which a file would have effects.
-const EFFECTS: [&str; 6] = ["tokio", "std::fs", "std::process", "std::net::Tcp", "nix", "rustix"];
+const EFFECTS: [&str; 7] = ["tokio", "tracing", "std::fs", "std::process", "std::net::Tcp", "nix", "rustix"];
 
 #[test]
 fn a_room_uses_only_rooms_of_a_lower_rank() {

@@ -15,6 +15,7 @@ mod check;
 mod circles;
 mod corpora;
 mod descriptors;
+mod diagnostics;
 mod doctor;
 mod documents;
 mod edges;

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 
+use crate::support::mac::Mac;
 use crate::support::stream::Live;
-use crate::support::until;
 use crate::support::world::World;
+use crate::support::{eventually, until};
 
 /// A verb in its own terminal.
 struct Terminal {
@@ -39,10 +40,14 @@ fn pty() -> (File, File) {
 
 impl Terminal {
     fn of(world: &World, args: &[&str]) -> Self {
+        Self::with(world.parachute(args))
+    }
+
+    fn with(mut verb: Command) -> Self {
         let (master, slave) = pty();
         let end = || Stdio::from(slave.try_clone().unwrap());
         let before = tcgetattr(&slave).unwrap();
-        let child = world.parachute(args).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        let child = verb.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let screen = Live::of(master.try_clone().unwrap());
         Self { child, keys: master, screen, slave, before }
     }
@@ -151,6 +156,42 @@ fn a_sweep_asks_about_databases_by_themselves() {
     terminal.types("y\r");
     assert!(terminal.ends(0).contains("2 things moved into .archive-"));
     assert!(!world.home().join("daily.db").exists());
+}
+
+/// An invalid answer is refused at its question, with the reason; the name is kept when the command is wrong.
+#[test]
+fn the_first_module_is_asked_for_until_it_is_valid() {
+    let mac = Mac::new();
+    let mut terminal = Terminal::with(mac.parachute(&["init", "--port", &mac.world.port().to_string()]));
+    terminal.screen.sees("[Y/n]");
+    terminal.types("\r");
+    terminal.screen.sees("add a first module?");
+    terminal.types("2\r");
+    // The style's codes stand between a question and its colon.
+    for (name, refused) in [
+        ("\r", "an answer is needed"),
+        ("my web\r", "\"my web\" is not plain"),
+        ("hub\r", "`hub` is the hub itself"),
+        ("run\r", "`run` cannot name a module"),
+    ] {
+        terminal.screen.sees("its name?");
+        terminal.types(name);
+        terminal.screen.sees(refused);
+    }
+    terminal.types("web\r");
+    terminal.screen.sees("its command?");
+    terminal.types(" \r");
+    eventually("the command is asked for again", || {
+        terminal.screen.text().matches("its command?").count() == 2
+    });
+    terminal.types("exec sleep 1000\r");
+    terminal.screen.sees("✓ web added");
+    let names = terminal.screen.text().matches("its name?").count();
+    assert_eq!(names, 5);
+    // It binds no port; this test is about the questions only.
+    terminal.types("\u{3}");
+    until("the verb ends", || terminal.child.try_wait().unwrap());
+    assert!(rows(&mac.world).contains("web"));
 }
 
 /// A terminal that disappears gives no answer, and nothing hangs.

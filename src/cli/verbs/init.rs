@@ -14,12 +14,15 @@ use crate::cli::manager_view::autostart_line;
 use crate::cli::output::Output;
 use crate::cli::owned;
 use crate::cli::standby;
+use crate::home::registration;
 use crate::install::planner::{self, Request};
 use crate::manager::autostart::Autostart;
 use crate::manager::cached_runner::CachedRunner;
 use crate::manager::detect::Why;
 use crate::manager::runner::Tools;
 use crate::migrate::sweep;
+use crate::module::name::Short;
+use crate::module::shell::quote;
 use crate::plan::Note;
 use crate::plan::host::real::RealHost;
 use crate::ui::prompt::{self, Question};
@@ -343,11 +346,23 @@ async fn first_module(
     let add = match prompt::choose(&question, &items, 0)? {
         0 => AddArgs::of("demo", vec![program, "demo-module".to_owned()]),
         1 => {
-            let ask = |text| prompt::line(&Question { text, ..question }, None, &|_| Ok(()));
-            let (name, command) = (ask("its name?")?, ask("its command?")?);
-            AddArgs::of(&name, vec!["sh".to_owned(), "-c".to_owned(), command])
+            let ask = |text, check: &dyn Fn(&str) -> Result<(), String>| {
+                prompt::line(&Question { text, ..question }, None, check)
+            };
+            let name = ask("its name?", &|name| is_free(cx, name))?;
+            let command = ask("its command?", &|_| Ok(()))?;
+            let typed = format!("parachute add {} -- sh -c {}", quote(&name), quote(&command));
+            let add = AddArgs::of(&name, vec!["sh".to_owned(), "-c".to_owned(), command]);
+            // What was typed is not lost with it.
+            return add::run(cx, add).await.map_err(|error| error.hint(typed));
         }
         _ => return Ok(Output::done(NOTHING)),
     };
     add::run(cx, add).await
+}
+
+/// Whether a module of this name can be added, said at the question.
+fn is_free(cx: &Context, name: &str) -> Result<(), String> {
+    let short = Short::new(name).map_err(|error| error.to_string())?;
+    registration::available(&cx.home, &short).map_err(|error| error.to_string())
 }

@@ -12,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation;
 use crate::cli::output::Output;
+use crate::duration;
 use crate::home::services;
 use crate::logs::file_reader::{self, Selection};
 use crate::logs::line::{Shown, Stream};
@@ -283,7 +284,7 @@ fn when(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
     if let Some(stamp) = Timestamp::parse(text) {
         return Ok(stamp);
     }
-    match humantime::parse_duration(text) {
+    match duration::parse(text) {
         Ok(span) => Ok(Timestamp(now.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))),
         Err(error) => Err(CliError::new(
             ExitKind::Usage,

@@ -6,6 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::output::Output;
 use crate::hub::check::{self, CheckStatus, Finding};
+use crate::hub::log_filter;
 use crate::hub::options::ServeOptions;
 use crate::hub::own_log;
 use crate::hub::serve;
@@ -54,12 +55,14 @@ struct Report {
 /// # Errors
 /// Any error that ends a hub.
 pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
+    let mut env = cx.env.clone();
+    log_filter::ask(&mut env, cx.verbose);
     let options = ServeOptions {
         home: cx.home.clone(),
         port: args.port,
         host: args.host,
         demo: args.demo,
-        env: cx.env.clone(),
+        env,
         exe: cx.exe.clone(),
         has_terminal: cx.has_terminal,
     };

@@ -12,10 +12,11 @@ use crate::cli::manager_view::{self, ManagerView};
 use crate::cli::orphans::{self, Orphan};
 use crate::cli::output::Output;
 use crate::cli::{occupied, offer};
+use crate::duration::uptime;
 use crate::home::services;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
-use crate::ui::text::{bytes, printable, uptime};
+use crate::ui::text::{bytes, printable};
 
 /// Show the hub and every module
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::occupied;
 use crate::cli::output::Output;
+use crate::duration::lived;
 use crate::home::fs;
 use crate::module::failure::Failure;
 use crate::module::name::Short;
@@ -15,7 +16,7 @@ use crate::module::problem::ProblemKind;
 use crate::module::row::short_of;
 use crate::process::holder::look::{self, Asking};
 use crate::ui::style::Style;
-use crate::ui::text::{lived, printable};
+use crate::ui::text::printable;
 
 use super::start_stop::encoded;
 

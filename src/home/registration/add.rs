@@ -7,37 +7,22 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::home::document::Document;
-use crate::home::env_file::{self, EnvFileError};
-use crate::home::fs::{self, FsError};
-use crate::home::module_json::{self, ModuleJsonError};
+use crate::home::env_file;
+use crate::home::fs;
+use crate::home::module_json;
 use crate::home::paths::Home;
-use crate::home::services::{self, ServicesError};
+use crate::home::services;
 use crate::module::known;
-use crate::module::manifest::{ADDED_BY, Manifest, ManifestError};
+use crate::module::manifest::{ADDED_BY, Manifest};
 use crate::module::name::Short;
 use crate::module::port::{self, Source};
-use crate::module::row::{Row, RowError};
+use crate::module::row::Row;
+
+use super::add_error::AddError;
+use super::available;
 
 /// Version of a row without a package, as the original writes it.
 const LINKED: &str = "0.0.0-linked";
-
-/// Names below the home that have another meaning.
-const TAKEN: [&str; 14] = [
-    "bin",
-    "cloudflared",
-    "cloudflared-state.json",
-    "expose-state.json",
-    "hub.db",
-    "hub.db-shm",
-    "hub.db-wal",
-    "hub.env",
-    "hub.toml",
-    "operator.token",
-    "run",
-    "services.json",
-    "services.json.lock",
-    "well-known",
-];
 
 /// A command that is to become a module.
 #[derive(Debug, Clone)]
@@ -84,57 +69,6 @@ pub struct Added {
     pub env_file: Option<PathBuf>,
 }
 
-/// Why [`add`] did nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum AddError {
-    /// services.json cannot be edited.
-    #[error(transparent)]
-    Services(#[from] ServicesError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// The `.env` cannot be written.
-    #[error(transparent)]
-    Env(#[from] EnvFileError),
-    /// The row would break a rule.
-    #[error("the row would not be valid: {0}")]
-    Row(#[from] RowError),
-    /// The `module.json` would break a rule.
-    #[error("its module.json would not be valid: {0}")]
-    Manifest(#[from] ManifestError),
-    /// A path is not UTF-8, which JSON cannot hold.
-    #[error("{} is not UTF-8", .0.display())]
-    NotText(PathBuf),
-    /// The module exists.
-    #[error("module `{short}` exists already (row `{row}` of services.json)")]
-    Exists {
-        /// Name.
-        short: Short,
-        /// Its row.
-        row: String,
-    },
-    /// The name has another meaning below the home.
-    #[error("`{0}` cannot name a module: the home has a file or directory of that name")]
-    Taken(Short),
-    /// A `module.json` that another program wrote is in the way.
-    #[error("{} is there and `parachute add` did not write it", .0.display())]
-    Foreign(PathBuf),
-    /// Another row has the port.
-    #[error("port {port} is taken by row `{row}`")]
-    PortTaken {
-        /// Port.
-        port: u16,
-        /// Row.
-        row: String,
-    },
-    /// The hub has the port.
-    #[error("port {0} is the hub's own")]
-    PortOfHub(u16),
-    /// No port is free.
-    #[error("every port up to 65535 is taken")]
-    NoPort,
-}
-
 /// Turns a command into a module: `module.json` and `.env` below the home, then the row.
 ///
 /// # Errors
@@ -146,9 +80,7 @@ pub fn add(
     within: Duration,
 ) -> Result<Added, AddError> {
     let dir = home.module(&new.short);
-    if TAKEN.contains(&new.short.as_str()) || (fs::exists(&dir) && !fs::is_dir(&dir)) {
-        return Err(AddError::Taken(new.short.clone()));
-    }
+    available::as_name(home, &new.short)?;
     // Port and row are chosen under the lock: of two concurrent adds the second sees the row of the first.
     services::edit(home, within, |document| {
         let replaced = may_write(home, new, document)?;
@@ -177,24 +109,18 @@ struct Replaced {
 
 fn may_write(home: &Home, new: &NewModule, document: &Document) -> Result<Option<Replaced>, AddError> {
     let dir = home.module(&new.short);
-    let ours = module_json::read(&dir).map(|m| m.map(|m| m.added));
     match document.row_of(&new.short) {
         Some((name, port)) => {
             let elsewhere = |row: Row| row.name == name && row.install_dir.as_ref() != Some(&dir);
             let other = document.rows().flatten().any(elsewhere);
-            if new.replace && name == new.short.as_str() && matches!(ours, Ok(Some(true))) && !other {
+            let is_ours =
+                || module_json::read(&dir).is_ok_and(|found| found.is_some_and(|found| found.added));
+            if new.replace && name == new.short.as_str() && is_ours() && !other {
                 return Ok(Some(Replaced { port }));
             }
             Err(AddError::Exists { short: new.short.clone(), row: name })
         }
-        None => match ours {
-            // A `module.json` of ours without a row is from an interrupted add or a removal.
-            Ok(None | Some(true)) => Ok(None),
-            Err(ModuleJsonError::File(error)) => Err(error.into()),
-            Ok(Some(false)) | Err(ModuleJsonError::Bad { .. }) => {
-                Err(AddError::Foreign(Home::manifest(&dir)))
-            }
-        },
+        None => available::below_the_home(home, &new.short).map(|()| None),
     }
 }
 

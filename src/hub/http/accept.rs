@@ -16,6 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, watch};
 use tower_service::Service;
+use tracing::{Level, debug};
+
+use crate::supervisor::clock::moment;
 
 use super::auth::Peer;
 use super::connection_limit::{ConnectionLimit, ConnectionPermit};
@@ -96,8 +99,11 @@ async fn serve(door: impl Door, router: Router, mut closing: watch::Receiver<boo
                 };
                 connection(stream, peer, router.clone(), permit, closing.clone());
             }
-            Ok(None) => {}
-            Err(_) => tokio::time::sleep(REST).await,
+            Ok(None) => debug!("a connection of another user was turned away"),
+            Err(error) => {
+                debug!(%error, "a connection could not be accepted");
+                tokio::time::sleep(REST).await;
+            }
         }
     }
     // An accepted connection gets its complete response, unless the client reads too slowly: a stop has a time limit.
@@ -120,11 +126,20 @@ fn connection(
         heard.notify_one();
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
+        // The path alone: a query or a header may hold a secret.
+        let asked = tracing::enabled!(Level::DEBUG)
+            .then(|| (moment().mono, request.method().clone(), request.uri().path().to_owned()));
         async move {
-            match router.call(request.map(Body::new)).await {
-                Ok(response) => Ok::<_, Infallible>(response.map(|body| active.until_sent(body))),
+            let response = match router.call(request.map(Body::new)).await {
+                Ok(response) => response,
                 Err(never) => match never {},
+            };
+            if let Some((begun, method, path)) = asked {
+                let ms = moment().mono.saturating_duration_since(begun).as_millis();
+                let status = response.status().as_u16();
+                debug!(%method, path, status, ms, by = peer.word(), "a request was answered");
             }
+            Ok::<_, Infallible>(response.map(|body| active.until_sent(body)))
         }
     });
     tokio::spawn(async move {

@@ -25,6 +25,16 @@ pub enum Peer {
     Tcp(SocketAddr),
 }
 
+impl Peer {
+    /// As an event of the hub names it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Socket => "socket",
+            Self::Tcp(_) => "tcp",
+        }
+    }
+}
+
 /// Headers that only a proxy adds. Present counts, even when empty.
 const FORWARDED: [&str; 8] = [
     "forwarded",

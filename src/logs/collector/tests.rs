@@ -29,6 +29,12 @@ impl World {
         self.logs.open(&Short::new(short).unwrap(), file, LogLimits::default())
     }
 
+    /// As an actor of the supervisor says it, and `hub::diagnostics` writes it.
+    fn note(&self, short: &str, text: &str) {
+        self.module(short).note(text);
+        self.logs.module_line(Priority::Info, short, text);
+    }
+
     #[expect(clippy::disallowed_methods, reason = "test: looks at what was written")]
     fn file(&self, short: &str) -> String {
         std::fs::read_to_string(self.dir.path().join(format!("{short}.log"))).unwrap()
@@ -65,7 +71,7 @@ async fn a_line_reaches_ring_file_and_stdout_and_the_ring_survives_a_restart() {
         write!(out, "{run}\ntail of {run}").unwrap();
         drop(out);
         drained(pump).await;
-        log.note(&format!("ended {run}"));
+        world.note("vault", &format!("ended {run}"));
     }
     let want = ["first", "tail of first", "ended first", "second", "tail of second", "ended second"];
     assert_eq!(texts(&log.tail(99)), want);
@@ -89,15 +95,15 @@ async fn a_line_reaches_ring_file_and_stdout_and_the_ring_survives_a_restart() {
 #[tokio::test]
 async fn hub_lines_are_written_to_the_hubs_own_file_too() {
     let mut world = World::new();
-    world.logs.hub_line("before it has a file");
+    world.logs.hub_line(Priority::Info, "before it has a file");
     let limits = LogLimits { max_bytes: 400, keep: 2 };
     world.logs.keep_hub_log(world.dir.path().join("hub").join("hub.log"), limits);
-    world.logs.hub_line("listening");
-    world.module("vault").note("started\nready");
+    world.logs.hub_line(Priority::Info, "listening");
+    world.note("vault", "started\nready");
     for n in 0..100 {
-        world.logs.hub_line(&format!("line {n}"));
+        world.logs.hub_line(Priority::Info, &format!("line {n}"));
     }
-    world.logs.hub_line("stopped");
+    world.logs.hub_line(Priority::Info, "stopped");
     assert!(
         world.end().await.starts_with("[hub] before it has a file\n[hub] listening\n[supervisor] vault: ")
     );

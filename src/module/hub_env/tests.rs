@@ -100,7 +100,7 @@ fn remarks_name_lines_and_never_their_text() {
 
 #[test]
 fn the_hub_takes_its_own_settings_and_no_other() {
-    let text = "PORT=2000\nPARACHUTE_BIND_HOST=0.0.0.0\nPARACHUTE_HUB_ORIGIN=https://a\nKEY=1\n\
+    let text = "PORT=2000\nPARACHUTE_BIND_HOST=0.0.0.0\nPARACHUTE_HUB_ORIGIN=https://a\nKEY=1\nPARACHUTE_LOG=debug\n\
                 PARACHUTE_EXTRA_PATH=/x\nPATH=/y\nNOTIFY_SOCKET=/n\nLISTEN_FDS=1\nWATCHDOG_USEC=1\n\
                 PARACHUTE_HOME=/h\nPARACHUTE_INITIAL_ADMIN_PASSWORD=p\nXPC_SERVICE_NAME=x\nLD_PRELOAD=/l\n";
     let parsed = parse(text.as_bytes());

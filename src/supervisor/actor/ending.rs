@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::process::group::{self, Depth, Signal, SignalError};
 use crate::process::terminate::signal_all;
 
-use super::super::effect::EndSignal;
+use super::super::effect::{EndSignal, Severity};
 use super::super::event::Event;
 use super::super::state::Generation;
 use super::{AbortOnDrop, Actor, HostEvent};
@@ -32,7 +32,9 @@ impl Actor {
         match group::signal_group(&processes, signal.into()) {
             // Gone: the event of its end is on the way.
             Ok(()) | Err(SignalError::Gone { .. }) => {}
-            Err(error) => self.log.note(&format!("could not signal its process group: {error}")),
+            Err(error) => {
+                self.note(Severity::Warning, &format!("could not signal its process group: {error}"));
+            }
         }
     }
 

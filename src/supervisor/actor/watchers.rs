@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::process::group::Depth;
 
+use tracing::debug;
+
 use super::super::clock::moment;
 use super::super::event::Event;
 use super::super::snapshot::HealthSample;
 use super::super::state::Generation;
 use super::super::{health, readiness};
+use super::diagnostics::millis;
 use super::{AbortOnDrop, Actor, HostEvent};
 
 impl Actor {
@@ -24,7 +27,10 @@ impl Actor {
                 let kin = context.remnants.of(&processes, Depth::Kin).unwrap_or_default();
                 kin.into_iter().map(|id| id.pid).collect()
             };
+            let asked = moment().mono;
             readiness::wait_until_bound(&processes, port, members).await;
+            let ms = millis(moment().mono.saturating_duration_since(asked));
+            debug!(module = %processes.module, port, ms, "its port is bound");
             let _ = host.send(HostEvent::Plain(Event::Bound { generation })).await;
         })));
     }

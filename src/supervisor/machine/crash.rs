@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::duration;
 use crate::module::exit_status::ExitStatus;
 use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
-use super::super::effect::{Effect, FailureFacts, Outcome, Record};
+use super::super::effect::{Effect, FailureFacts, Outcome, Record, Severity};
 use super::super::restart_policy::AfterCrash;
 use super::super::state::{Readiness, Run, State};
 use super::Machine;
@@ -41,24 +42,33 @@ impl Machine {
         out.push(Effect::SaveFailure(self.failure_facts(&problem, run, now, is_crashed)));
         match next {
             AfterCrash::Crashed => {
-                let window = humantime::format_duration(self.policy.window);
-                out.push(Effect::Note(format!(
-                    "crashed: {crashes} times within {window}; `parachute start {}` tries again",
-                    self.short
-                )));
+                let window = duration::words(self.policy.window);
+                out.push(Effect::Note(
+                    Severity::Error,
+                    format!(
+                        "crashed: {crashes} times within {window}; `parachute start {}` tries again",
+                        self.short
+                    ),
+                ));
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.state = State::Crashed { problem };
             }
             AfterCrash::RestartAt(until) if until <= now.mono => {
-                out.push(Effect::Note(format!("restarting it at once (crash {crashes} of {max})")));
+                out.push(Effect::Note(
+                    Severity::Info,
+                    format!("restarting it at once (crash {crashes} of {max})"),
+                ));
                 self.respawns = self.respawns.saturating_add(1);
                 self.check(None, out);
             }
             AfterCrash::RestartAt(until) => {
                 let wait =
                     Duration::from_millis(u64::try_from((until - now.mono).as_millis()).unwrap_or(u64::MAX));
-                let wait = humantime::format_duration(wait);
-                out.push(Effect::Note(format!("restarting it in {wait} (crash {crashes} of {max})")));
+                let wait = duration::words(wait);
+                out.push(Effect::Note(
+                    Severity::Info,
+                    format!("restarting it in {wait} (crash {crashes} of {max})"),
+                ));
                 self.state = State::Backoff { until, problem };
             }
         }
@@ -72,8 +82,7 @@ impl Machine {
         now: Moment,
     ) -> Problem {
         let lived = now.mono.saturating_duration_since(run.since.mono);
-        let lived =
-            humantime::format_duration(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
+        let lived = duration::words(Duration::from_millis(u64::try_from(lived.as_millis()).unwrap_or(0)));
         let before = match ready {
             Readiness::Ready { .. } => "",
             Readiness::Waiting { .. } | Readiness::Unbound { .. } => ", before it was ready",

@@ -8,7 +8,7 @@ use crate::module::problem::{Problem, ProblemKind};
 use crate::process::id::ProcessId;
 
 use super::super::clock::Moment;
-use super::super::effect::{Effect, EndSignal, Outcome, Record};
+use super::super::effect::{Effect, EndSignal, Outcome, Record, Severity};
 use super::super::state::{Cause, Desired, Escalation, Generation, Readiness, Refusal, Run, State};
 use super::transitions::answer;
 use super::{LastExit, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
@@ -74,7 +74,7 @@ impl Machine {
         };
         if same.is_none() {
             let first = problem.error_description.lines().next().unwrap_or_default();
-            out.push(Effect::Note(format!("not started: {first}")));
+            out.push(Effect::Note(Severity::Error, format!("not started: {first}")));
             out.push(Effect::SaveFailure(self.failure_facts(&problem, None, now, false)));
         }
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
@@ -95,7 +95,7 @@ impl Machine {
         let run = Run { generation, leader, since: now, was_ready: false };
         self.started = Some(now.wall);
         out.push(Effect::Record(Record::Born(run.clone())));
-        out.push(Effect::Note(format!("started, {}", run.leader)));
+        out.push(Effect::Note(Severity::Info, format!("started, {}", run.leader)));
         let patience = if self.listens { self.policy.ready_within } else { WORKER_READY };
         let until = now.mono + patience;
         self.state = State::Up { run, ready: Readiness::Waiting { until }, sick: 0 };
@@ -134,7 +134,7 @@ impl Machine {
         }
         run.was_ready = true;
         *ready = Readiness::Ready { since: now.mono };
-        out.push(Effect::Note("ready".to_owned()));
+        out.push(Effect::Note(Severity::Info, "ready".to_owned()));
         if self.policy.liveness.is_some() {
             out.push(Effect::WatchHealth(generation));
         }
@@ -168,7 +168,7 @@ impl Machine {
             now.wall,
         )
         .next(format!("parachute logs {}", self.short));
-        out.push(Effect::Note(format!("{text}; it is restarted")));
+        out.push(Effect::Note(Severity::Warning, format!("{text}; it is restarted")));
         self.count_crash(now, out);
         self.end(Cause::Crash { problem }, now, out);
     }
@@ -186,7 +186,7 @@ impl Machine {
         match std::mem::replace(&mut self.state, State::Down) {
             State::Up { run, ready, .. } => {
                 let problem = self.exit_problem(&run, &ready, ended, now);
-                out.push(Effect::Note(ended.phrase()));
+                out.push(Effect::Note(Severity::Warning, ended.phrase()));
                 answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
                 self.count_crash(now, out);
                 let escalation = Escalation::Term { kill_at: now.mono + self.policy.kill_timeout };
@@ -194,7 +194,7 @@ impl Machine {
                 self.state = State::Draining { run, cause: Cause::Crash { problem }, escalation };
             }
             State::Stopping { run, cause, escalation } => {
-                out.push(Effect::Note(format!("stopped: {}", ended.phrase())));
+                out.push(Effect::Note(Severity::Info, format!("stopped: {}", ended.phrase())));
                 let signal = match &escalation {
                     Escalation::Term { .. } => EndSignal::Term,
                     Escalation::Kill { .. } | Escalation::Stuck { .. } => EndSignal::Kill,

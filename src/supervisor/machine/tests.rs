@@ -116,7 +116,7 @@ impl Model {
                 let processes = &self.runs[&generation];
                 assert!(!processes.leader_alive && !processes.rest_alive, "recorded as gone while alive");
             }
-            Effect::Note(text) => self.notes.push(text),
+            Effect::Note(_, text) => self.notes.push(text),
             Effect::Record(_) | Effect::SaveFailure(_) | Effect::WatchReady(_) | Effect::WatchHealth(_) => {}
         }
     }

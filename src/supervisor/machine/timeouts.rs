@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::duration;
 use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 
 use super::super::clock::Moment;
-use super::super::effect::{Effect, EndSignal, Outcome};
+use super::super::effect::{Effect, EndSignal, Outcome, Severity};
 use super::super::state::{Escalation, Readiness, State};
 use super::transitions::answer;
 use super::{KILL_WAIT, Machine};
@@ -56,14 +57,14 @@ impl Machine {
     /// Its port is late: requests are answered, and it is left running.
     fn unbound(&mut self, now: Moment, out: &mut Vec<Effect>) {
         let State::Up { run, ready, .. } = &mut self.state else { return };
-        let window = humantime::format_duration(self.policy.ready_within);
+        let window = duration::words(self.policy.ready_within);
         let text = format!(
             "{} runs ({}) and has not bound its port within {window}; it is left running and watched",
             self.short, run.leader
         );
         let problem = Problem::new(ProblemKind::StartedButUnbound, text, now.wall)
             .next(format!("parachute logs {}", self.short));
-        out.push(Effect::Note(format!("has not bound its port within {window}")));
+        out.push(Effect::Note(Severity::Warning, format!("has not bound its port within {window}")));
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
         *ready = Readiness::Unbound { problem };
     }
@@ -97,15 +98,18 @@ fn escalate(
 ) -> Escalated {
     match escalation {
         Escalation::Term { .. } => {
-            let grace = humantime::format_duration(grace);
-            out.push(Effect::Note(format!("did not end within {grace} of SIGTERM; sending SIGKILL")));
+            let grace = duration::words(grace);
+            out.push(Effect::Note(
+                Severity::Warning,
+                format!("did not end within {grace} of SIGTERM; sending SIGKILL"),
+            ));
             *escalation = Escalation::Kill { give_up_at: now.mono + KILL_WAIT };
             Escalated::Signal(EndSignal::Kill)
         }
         Escalation::Kill { .. } | Escalation::Stuck { .. } => {
             let text = format!("{short} has processes that survive SIGKILL: it is not stopped");
             let problem = Problem::new(ProblemKind::StopFailed, text, now.wall).next("parachute status");
-            out.push(Effect::Note("processes survive SIGKILL; still watching".to_owned()));
+            out.push(Effect::Note(Severity::Error, "processes survive SIGKILL; still watching".to_owned()));
             *escalation = Escalation::Stuck { problem: problem.clone() };
             Escalated::Stuck(problem)
         }
