@@ -178,7 +178,7 @@ mod tests {
             (line(12, ended(Some(0))), "(12 ms, exit 0)"),
             (line(1_234, ended(Some(5))), "(1.2 s, exit 5)"),
             (line(0, ended(None)), "(0 ms, killed by a signal)"),
-            (line(15_000, failed(io::ErrorKind::TimedOut, "late")), "(15.0 s, no answer in time)"),
+            (line(15_000, failed(io::ErrorKind::TimedOut, "late")), "(15.0 s, timed out)"),
             (
                 line(0, failed(io::ErrorKind::NotFound, "there is no systemctl")),
                 "(0 ms, not run: there is no systemctl)",
