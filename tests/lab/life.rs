@@ -24,6 +24,25 @@ fn systemd_is_told_when_the_hub_is_ready_and_what_it_does() {
     });
 }
 
+/// journald takes the priority off each line, so that trouble can be asked for alone: sd-daemon(3).
+#[test]
+fn the_journal_knows_the_priority_of_each_line() {
+    in_both_scopes(|_, hub| {
+        hub.install();
+        hub.edit("[Service]\nEnvironment=PARACHUTE_LOG=loud\n");
+        hub.start();
+        let warnings = hub.journal_from("warning");
+        assert!(warnings.contains("[hub] PARACHUTE_LOG is not used: \"loud\" is no level"), "{warnings}");
+        assert!(!warnings.contains("listening on"), "{warnings}");
+        hub.edit("[Service]\nEnvironment=PARACHUTE_LOG=debug\n");
+        let _ = hub.systemctl(&format!("restart {SERVICE}")).code(0);
+        let (info, all) = (hub.journal_from("info"), hub.journal());
+        assert!(info.contains("[hub] listening on") && !info.contains("[hub] debug "), "{info}");
+        assert!(all.contains("[hub] debug parachute::hub::notify: the manager is told"), "{all}");
+        assert!(!all.lines().any(|line| line.starts_with('<')), "{all}");
+    });
+}
+
 /// What `systemd-analyze verify` says of what we render: nothing. It exits 0 with mere warnings, so words count.
 #[test]
 fn systemd_has_nothing_to_say_against_our_units() {
