@@ -149,7 +149,7 @@ fn a_socket_of_another_name_is_closed_and_the_hub_binds_its_own() {
     assert!(note.contains("\"syslog\", which is not the hub's: closed"), "{status:#}");
     // It is harmless: `status` exits with 0.
     let said = world.run(&["status"]).code(0);
-    assert!(said.out.contains("note: systemd handed over") && !said.out.contains("problem:"), "{}", said.out);
+    assert!(said.out.contains("note: systemd passed") && !said.out.contains("problem:"), "{}", said.out);
     assert_eq!(world.get("/health").unwrap().json()["status"], "ok");
     world.stop_hub();
 }

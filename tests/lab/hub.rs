@@ -88,11 +88,16 @@ impl<'lab> Hub<'lab> {
 
     /// The messages of systemd and the hub about it in this boot.
     pub fn journal(&self) -> String {
+        self.journal_from("debug")
+    }
+
+    /// The same, of this priority or a higher one.
+    pub fn journal_from(&self, priority: &str) -> String {
         // By the identifier too: the last lines of a program that exits at once are not assigned to the unit yet.
         // Until then, lines may still be on the way into the file: journalctl(1).
         let script = "journalctl --sync
-            journalctl -b --no-pager -o cat UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
-        self.lab.exec(&Who::Root, script, &[SERVICE], b"").code(0).out
+            journalctl -b --no-pager -o cat -p $2 UNIT=$1 + USER_UNIT=$1 + SYSLOG_IDENTIFIER=parachute-hub";
+        self.lab.exec(&Who::Root, script, &[SERVICE, priority], b"").code(0).out
     }
 
     /// Files of the unit: name and text, as `parachute units render` prints them.

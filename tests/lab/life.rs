@@ -24,6 +24,28 @@ fn systemd_is_notified_when_the_hub_is_ready_and_of_its_status() {
     });
 }
 
+/// journald takes the priority off each line, so that trouble can be asked for alone: sd-daemon(3).
+#[test]
+fn the_journal_knows_the_priority_of_each_line() {
+    in_both_scopes(|_, hub| {
+        hub.install();
+        hub.edit("[Service]\nEnvironment=PARACHUTE_LOG=loud\n");
+        hub.start();
+        let warnings = hub.journal_from("warning");
+        assert!(warnings.contains("[hub] PARACHUTE_LOG is not used: \"loud\" is no level"), "{warnings}");
+        assert!(!warnings.contains("listening on"), "{warnings}");
+        hub.edit("[Service]\nEnvironment=PARACHUTE_LOG=debug\n");
+        let _ = hub.systemctl(&format!("restart {SERVICE}")).code(0);
+        let (info, all) = (hub.journal_from("info"), hub.journal());
+        assert!(info.contains("[hub] listening on") && !info.contains("[hub] debug "), "{info}");
+        assert!(
+            all.contains("[hub] debug parachute::hub::notify: the service manager gets a message"),
+            "{all}"
+        );
+        assert!(!all.lines().any(|line| line.starts_with('<')), "{all}");
+    });
+}
+
 /// Messages of `systemd-analyze verify` about our units: none. It exits with 0 on warnings, so the output counts.
 #[test]
 fn systemd_has_no_complaints_about_our_units() {
