@@ -163,7 +163,7 @@ fn a_sweep_asks_about_databases_by_themselves() {
 fn the_first_module_is_asked_for_until_it_is_valid() {
     let mac = Mac::new();
     let mut terminal = Terminal::with(mac.parachute(&["init", "--port", &mac.world.port().to_string()]));
-    terminal.screen.sees("[Y/n]");
+    terminal.screen.sees("[Y/n");
     terminal.types("\r");
     terminal.screen.sees("add a first module?");
     terminal.types("2\r");
