@@ -14,7 +14,6 @@ use crate::module::hub_env as text;
 use crate::process::user;
 
 use super::options::ServeOptions;
-use super::service_manager::ServiceManager;
 
 /// Of the hub's own settings, the one that a unit gives as an option too.
 const PORT: &str = "PORT";
@@ -36,11 +35,8 @@ impl HubEnv {
     /// refused nothing is taken, and [`Self::refused`] says so for as long as it is.
     #[must_use]
     pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
-        let reads_as = match options.service_manager() {
-            // A person in a terminal gives the hub an environment of their own.
-            ServiceManager::None => None,
-            ServiceManager::Systemd | ServiceManager::Launchd => Some(user::effective_uid()),
-        };
+        // A person in a terminal gives the hub an environment of their own.
+        let reads_as = options.service_manager().is_there().then(user::effective_uid);
         let home = options.home.clone();
         let read = reads_as.and_then(|me| file::read(&home, me).ok()).unwrap_or_default();
         let settings = text::settings(&read.variables);

@@ -24,10 +24,8 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) -> io::Result<LogCollector> {
     // launchd's file is for what is said before this point and for last words; everything else would grow in it
     // without bound.
-    let sink = match service_manager {
-        ServiceManager::Launchd => StdoutSink::nowhere()?,
-        ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process()?,
-    };
+    let sink =
+        if service_manager.output_grows() { StdoutSink::nowhere()? } else { StdoutSink::of_this_process()? };
     let logs = LogCollector::start(sink)?;
     let usual = LogLimits::default();
     let limits = LogLimits {
@@ -42,10 +40,8 @@ pub fn start(home: &Home, service_manager: ServiceManager, settings: &Settings) 
 pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
     let path = home.launchd_log();
     let aside = path.with_extension("log.1");
-    match service_manager {
-        ServiceManager::Launchd => fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string()),
-        ServiceManager::None | ServiceManager::Systemd => None,
-    }
+    let grows = service_manager.output_grows();
+    grows.then(|| fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string())).flatten()
 }
 
 /// Leaves a line in the hub's file without a hub: for one that refuses to start. Several at once cannot mix: each is

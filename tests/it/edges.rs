@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::layers::sources;
 
 /// File, and what it may do to the world or learn from it.
-const EDGES: [(&str, &str); 28] = [
+const EDGES: [(&str, &str); 29] = [
     ("cli/context.rs", "reads environment, directory, clock and program path, once a run"),
     ("home/nofollow.rs", "sees, replaces and removes the files of an installation, links as links"),
     ("home/fs.rs", "reads, writes, renames and removes files of the home"),
@@ -18,9 +18,10 @@ const EDGES: [(&str, &str); 28] = [
     ("logs/module_log.rs", "stamps the supervisor's lines"),
     ("logs/pump.rs", "stamps lines of modules"),
     ("logs/stdout.rs", "owns the thread that writes to standard output; measures patience"),
-    ("manager/driver.rs", "measures how long a manager takes"),
-    ("manager/gather.rs", "looks at what manages the services of this host"),
+    ("manager/launchd/gather.rs", "looks at whose the screen is"),
     ("manager/runner.rs", "runs the tools of service managers"),
+    ("manager/systemd/gather.rs", "looks at the directories in which a manager answers"),
+    ("manager/tool.rs", "measures how long a manager takes"),
     ("plan/host/daemons.rs", "measures how long a daemon is waited for"),
     ("plan/host/health.rs", "measures how long a module stays ready"),
     ("process/holder/unit_file.rs", "reads the files of our own unit"),

@@ -48,7 +48,7 @@ const ROOMS: [(u8, &str, &[&str]); 17] = [
 const SHARED: [&str; 1] = ["error_chain"];
 
 /// Files and folders that decide and never do. A folder ends with a slash.
-const PURE: [&str; 93] = [
+const PURE: [&str; 106] = [
     "api/wire.rs",
     "cli/error.rs",
     "cli/verbs/migrate/sweep/screen.rs",
@@ -63,6 +63,7 @@ const PURE: [&str; 93] = [
     "error_chain.rs",
     "hub/http/metrics.rs",
     "hub/safe_mode.rs",
+    "hub/service_manager.rs",
     "install/facts.rs",
     "install/search_path.rs",
     "install/layout.rs",
@@ -76,16 +77,27 @@ const PURE: [&str; 93] = [
     "logs/ring.rs",
     "logs/sanitize.rs",
     "logs/stdout/backlog.rs",
+    "manager/capabilities.rs",
     "manager/detect.rs",
     "manager/explain.rs",
     "manager/invocation.rs",
-    "manager/launchd/",
+    "manager/host.rs",
+    "manager/launchd/autostart.rs",
+    "manager/launchd/detect.rs",
+    "manager/launchd/explain.rs",
+    "manager/launchd/mod.rs",
+    "manager/launchd/operation.rs",
+    "manager/launchd/parse.rs",
+    "manager/launchd/verbs.rs",
     "manager/operation.rs",
     "manager/state.rs",
     "manager/autostart.rs",
+    "manager/systemd/autostart.rs",
+    "manager/systemd/detect.rs",
     "manager/systemd/exit.rs",
     "manager/systemd/explain.rs",
     "manager/systemd/parse.rs",
+    "manager/systemd/mod.rs",
     "manager/systemd/operation.rs",
     "manager/systemd/verbs.rs",
     "manager/backend.rs",
@@ -117,6 +129,7 @@ const PURE: [&str; 93] = [
     "process/holder.rs",
     "process/holder/judge.rs",
     "process/holder/keepers.rs",
+    "process/holder/manager.rs",
     "process/id.rs",
     "process/kin.rs",
     "process/membership.rs",
@@ -142,6 +155,39 @@ const PURE: [&str; 93] = [
     "ui/table.rs",
     "ui/text.rs",
     "unit/",
+];
+
+/// The only files that may tell service managers apart: each room's dispatch, and what lies in a manager's own folder
+/// (which ends with a slash). Whoever else wants to know something about a manager asks it for a capability.
+const DISPATCH: [&str; 10] = [
+    "hub/service_manager.rs",
+    "manager/backend.rs",
+    "manager/detect.rs",
+    "manager/gather.rs",
+    "manager/launchd/",
+    "manager/systemd/",
+    "process/holder/manager.rs",
+    "unit/launchd/",
+    "unit/systemd/",
+    "unit/target.rs",
+];
+
+/// What tells managers apart in code: a variant of one of the enums of managers, a manager's own type or module, or what
+/// one manager calls a unit.
+const IDENTITY: [&str; 13] = [
+    "Manager::Systemd",
+    "Manager::Launchd",
+    "ServiceManager::System",
+    "ServiceManager::User",
+    "ServiceManager::Init",
+    "ServiceManager::None",
+    "Target::Systemd",
+    "Target::Launchd",
+    "JobKind::",
+    "systemd::",
+    "launchd::",
+    ".systemd()",
+    ".label()",
 ];
 
 /// Crates and modules through which a file would reach the world.
@@ -219,6 +265,36 @@ fn pure_files_reach_nothing() {
 }
 
 #[test]
+fn only_a_dispatch_tells_service_managers_apart() {
+    let mut wrong = Vec::new();
+    let files = sources();
+    for entry in DISPATCH {
+        assert!(files.iter().any(|(file, _)| covers(entry, file)), "{entry} may dispatch and does not exist");
+    }
+    for (file, text) in &files {
+        if DISPATCH.iter().any(|entry| covers(entry, file)) || is_for_tests(file) {
+            continue;
+        }
+        let text = code(text.split("\n#[cfg(test)]\n").next().unwrap());
+        wrong.extend(identities(&text).into_iter().map(|found| format!("{}: {found}", file.display())));
+    }
+    assert!(wrong.is_empty(), "ask for a capability instead:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_identity_is_found_in_every_form() {
+    for (code, found) in [
+        ("match m { Manager::Systemd(_) => 1, _ => 2 }", 1),
+        ("matches!(manager, Manager::Launchd(_))", 1),
+        ("use crate::manager::systemd::verbs;", 1),
+        ("manager.holds_sockets()", 0),
+        ("cgroup::systemd_unit()", 0),
+    ] {
+        assert_eq!(identities(code).len(), found, "{code}");
+    }
+}
+
+#[test]
 fn the_scanner_sees_every_form_of_an_import() {
     let text = "use crate::{api::wire, home::{fs, paths}, logs};\npub(in crate::hub) fn x() {}\n\
         // crate::nothing\nlet y = crate::ui::text::bytes(1); // crate::neither\n\
@@ -249,6 +325,15 @@ pub fn sources() -> Vec<(PathBuf, String)> {
     found.sort();
     assert!(found.len() > 50, "only {} source files found", found.len());
     found
+}
+
+fn is_for_tests(file: &Path) -> bool {
+    file.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "testing.rs")
+}
+
+/// The lines of code that name one manager.
+fn identities(code: &str) -> Vec<&str> {
+    code.lines().map(str::trim).filter(|line| IDENTITY.iter().any(|word| line.contains(word))).collect()
 }
 
 fn room_of(file: &Path) -> Option<String> {

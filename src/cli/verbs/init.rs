@@ -17,7 +17,7 @@ use crate::cli::standby;
 use crate::install::planner::{self, Request};
 use crate::manager::autostart::Autostart;
 use crate::manager::cached_runner::CachedRunner;
-use crate::manager::detect::Why;
+use crate::manager::host::Why;
 use crate::manager::runner::Tools;
 use crate::migrate::sweep;
 use crate::plan::Note;

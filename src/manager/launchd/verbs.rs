@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use crate::manager::backend::Launchd;
 use crate::manager::invocation::Invocation;
+use crate::manager::launchd::Launchd;
 use crate::unit::name::UnitName;
 
 /// `gui/501/computer.parachute.hub`: the label form. The path form fails when the file is gone.

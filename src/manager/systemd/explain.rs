@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::exit;
-use crate::manager::backend::Systemd;
 use crate::manager::explain::{Cause, Retry};
 use crate::manager::invocation::{Invocation, Output};
 use crate::manager::state::{Active, Told, UnitState};
+use crate::manager::systemd::Systemd;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::manager::backend::Systemd;
 use crate::manager::invocation::Invocation;
+use crate::manager::systemd::Systemd;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 

@@ -3,21 +3,11 @@
 //! The manager opens such a path with its own rights, before the unit's program runs as anybody: in the system's manager
 //! that is PID 1, or a child of it that is still root (systemd.exec(5)). Whoever controls the path then decides what root
 //! reads or writes, by a link, and whether PID 1 ever goes on, by a FIFO. None of our units has such a line; the one that
-//! they had, `EnvironmentFile=`, and what a drop-in adds are found here. launchd is no case of it: it opens the files of a
-//! job in the job's own process, as its user (launchd's core.c, `job_setup_attributes`).
+//! they had, `EnvironmentFile=`, and what a drop-in adds are found here.
 
 use std::path::Path;
 
-/// One such line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opens {
-    /// Line of the file, from 1.
-    pub line: usize,
-    /// `EnvironmentFile`, `StandardOutput` …
-    pub key: String,
-    /// What it opens, as it is written.
-    pub path: String,
-}
+use crate::unit::format::Opens;
 
 /// Keys of which the value is a path, after these words before it.
 const KEYS: [(&str, &[&str]); 7] = [
@@ -31,8 +21,7 @@ const KEYS: [(&str, &[&str]); 7] = [
 ];
 
 /// The lines of a unit or drop-in that open something below one of these directories.
-#[must_use]
-pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
+pub(super) fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
     let mut found: Vec<Opens> = Vec::new();
     for (line, text) in logical(text) {
         let Some((key, value)) = text.split_once('=') else { continue };
