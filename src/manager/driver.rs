@@ -59,7 +59,9 @@ impl<R: Runner> Driver<R> {
     /// [`ManagerError`].
     pub async fn reload(&self) -> Result<(), ManagerError> {
         let done = with!(&self.manager, here => here.reload(&self.tool()).await);
-        done.map_err(|trouble| trouble.doing("make systemd read its unit files".to_owned()))
+        done.map_err(|trouble| {
+            trouble.doing(format!("make {} read its unit files", self.manager.target().family()))
+        })
     }
 
     /// Whether a unit starts by itself. It is so when this returns, and was looked at.
