@@ -12,12 +12,13 @@ use crate::install::gather::{self, Seed};
 use crate::install::layout::{Layout, layout};
 use crate::install::refusal::Refusal;
 use crate::install::who::{self, Asking};
-use crate::manager::autostart::{Autostart, autostart};
+use crate::manager::autostart::Autostart;
 use crate::manager::backend::Manager;
 use crate::manager::cached_runner::CachedRunner;
-use crate::manager::detect::{self, Detected, Why};
+use crate::manager::detect::{self, Detected};
 use crate::manager::driver::Driver;
 use crate::manager::gather as host;
+use crate::manager::host::Why;
 use crate::manager::invocation::Runner;
 use crate::manager::runner::Tools;
 use crate::manager::state::{Told, UnitState};
@@ -25,7 +26,7 @@ use crate::plan::host::real::RealHost;
 use crate::process::user::{self, User, UserError};
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
-use crate::unit::target::Scope;
+use crate::unit::target::{Scope, Target};
 
 use super::context::Context;
 use super::error::{CliError, ExitKind};
@@ -129,18 +130,14 @@ pub async fn installed(cx: &Context) -> Option<Installation> {
     let acting = user::by_uid(user::effective_uid()).ok()?;
     let person = caller(cx).ok().flatten().unwrap_or_else(|| acting.clone());
     let hub = UnitName::hub();
-    let quick = [person.home.join(".config/systemd/user"), "/etc/systemd/system".into()];
-    let mac = [person.home.join("Library/LaunchAgents"), "/Library/LaunchDaemons".into()];
-    let plist = format!("{}.plist", hub.label());
-    let there = quick.iter().any(|dir| fs::exists(&dir.join(hub.systemd())))
-        || mac.iter().any(|dir| fs::exists(&dir.join(&plist)))
-        || fs::exists(&cx.home.install_dir());
+    let has_file = |target: &Target| fs::exists(&target.dir(&person.home).join(target.file_name(&hub)));
+    let there = Target::ALL.iter().any(has_file) || fs::exists(&cx.home.install_dir());
     if !there {
         return None;
     }
     let detected = look(cx).await;
     let mut managers = detected.candidates;
-    managers.sort_by_key(Manager::is_system);
+    managers.sort_by_key(|manager| manager.is_system());
     let home = home_of(cx, &acting, &person);
     let serves = |manager: &Manager| {
         let text = fs::read_if_there(&manager.file(&hub), MAX_UNIT).ok().flatten().unwrap_or_default();
@@ -159,7 +156,7 @@ async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
     let first = managers.first()?.clone();
     let rivals = managers
         .into_iter()
-        .filter(|manager| matches!(manager, Manager::Launchd(_)) && manager.file(&hub) == first.file(&hub));
+        .filter(|manager| manager.shares_files() && manager.file(&hub) == first.file(&hub));
     let rivals: Vec<Manager> = rivals.collect();
     for manager in rivals.iter().filter(|_| rivals.len() > 1) {
         let state = Driver::new(manager.clone(), tools(cx)).state(&hub).await;
@@ -204,16 +201,15 @@ impl<R: Runner + Clone> Installation<R> {
     pub async fn view(&self) -> (UnitState, Autostart) {
         let hub = UnitName::hub();
         let (state, linger) = tokio::join!(self.driver.state(&hub), self.linger());
-        let survival = autostart(&self.driver.manager, &state, &linger);
+        let survival = self.driver.manager.autostart(&state, &linger);
         (state, survival)
     }
 
     async fn linger(&self) -> Told<bool> {
-        match &self.driver.manager {
-            Manager::Systemd(_) if !self.driver.manager.is_system() => {
-                self.driver.linger(&self.person.name).await
-            }
-            Manager::Systemd(_) | Manager::Launchd(_) => Told::Unknown("it means nothing here".to_owned()),
+        if self.driver.manager.lingers() {
+            self.driver.linger(&self.person.name).await
+        } else {
+            Told::Unknown("it means nothing here".to_owned())
         }
     }
 
@@ -264,7 +260,7 @@ fn home_of(cx: &Context, acting: &User, person: &User) -> Home {
 
 /// The system manager, and the asking user: the one who called sudo, else root. `None`: there is no such manager.
 pub(super) async fn machines(cx: &Context) -> Option<(Manager, User)> {
-    let manager = managers(cx).await.into_iter().find(Manager::is_system)?;
+    let manager = managers(cx).await.into_iter().find(|manager| manager.is_system())?;
     let acting = user::by_uid(user::effective_uid()).ok()?;
     Some((manager, caller(cx).ok().flatten().unwrap_or(acting)))
 }

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_for_more_gets_fields_too() {
+    async fn fields_are_shown_from_debug_on() {
         assert_eq!(
             written("debug", false, events).await,
             "[hub] listening on 127.0.0.1:1939 home=/h\n[supervisor] web: did not end\n\

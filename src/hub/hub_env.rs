@@ -15,7 +15,6 @@ use crate::module::hub_env as text;
 use crate::process::user;
 
 use super::options::ServeOptions;
-use super::service_manager::ServiceManager;
 
 /// Of the hub's own settings, the one that a unit also passes as an option.
 const PORT: &str = "PORT";
@@ -37,11 +36,8 @@ impl HubEnv {
     /// from a refused file, and [`Self::refused`] gives the reason as long as it is.
     #[must_use]
     pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
-        let reads_as = match options.service_manager() {
-            // A hub in a terminal gets its environment from the user.
-            ServiceManager::None => None,
-            ServiceManager::Systemd | ServiceManager::Launchd => Some(user::effective_uid()),
-        };
+        // A hub in a terminal gets its environment from the user.
+        let reads_as = options.service_manager().is_there().then(user::effective_uid);
         let home = options.home.clone();
         let read = reads_as.and_then(|me| file::read(&home, me).ok()).unwrap_or_default();
         let settings = text::settings(&read.variables);

@@ -38,10 +38,10 @@ impl ServeOptions {
     /// Where it runs, which decides about SIGHUP.
     #[must_use]
     pub fn seat(&self) -> Seat {
-        match (self.service_manager(), self.has_terminal) {
-            (ServiceManager::Systemd | ServiceManager::Launchd, _) => Seat::Managed,
-            (ServiceManager::None, true) => Seat::Terminal,
-            (ServiceManager::None, false) => Seat::Detached,
+        match (self.service_manager().is_there(), self.has_terminal) {
+            (true, _) => Seat::Managed,
+            (false, true) => Seat::Terminal,
+            (false, false) => Seat::Detached,
         }
     }
 }

@@ -27,9 +27,10 @@ pub fn start(options: &ServeOptions, settings: &Settings) -> io::Result<LogColle
     let journal_stream = options.env.get(OsStr::new("JOURNAL_STREAM")).map(OsString::as_os_str);
     // launchd's file is for lines before this point and for a panic; all other lines would make it grow
     // without limit.
-    let sink = match options.service_manager() {
-        ServiceManager::Launchd => StdoutSink::nowhere()?,
-        ServiceManager::None | ServiceManager::Systemd => StdoutSink::of_this_process(journal_stream)?,
+    let sink = if options.service_manager().output_grows() {
+        StdoutSink::nowhere()?
+    } else {
+        StdoutSink::of_this_process(journal_stream)?
     };
     let logs = LogCollector::start(sink)?;
     let usual = LogLimits::default();
@@ -45,10 +46,8 @@ pub fn start(options: &ServeOptions, settings: &Settings) -> io::Result<LogColle
 pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
     let path = home.launchd_log();
     let aside = path.with_extension("log.1");
-    match service_manager {
-        ServiceManager::Launchd => fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string()),
-        ServiceManager::None | ServiceManager::Systemd => None,
-    }
+    let grows = service_manager.output_grows();
+    grows.then(|| fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string())).flatten()
 }
 
 /// Writes a line to the hub's file without a hub: for one that refuses to start. Several at once do not mix: each is

@@ -1,4 +1,5 @@
-//! The service manager of this hub, according to its environment.
+//! Who keeps this hub running, as far as its own environment tells, and what follows from it: the one place of this room
+//! that tells managers apart. Pure.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -30,26 +31,56 @@ impl ServiceManager {
         }
     }
 
-    /// As shown by `status`.
-    #[must_use]
-    pub fn mode(self) -> &'static str {
+    fn capabilities(self) -> &'static Capabilities {
         match self {
-            Self::None => "foreground",
-            Self::Systemd => "managed by systemd",
-            Self::Launchd => "managed by launchd",
+            Self::None => &NONE,
+            Self::Systemd => &SYSTEMD,
+            Self::Launchd => &LAUNCHD,
         }
     }
 
-    /// Whether it restarts a hub after any exit except exit code 0. launchd's `SuccessfulExit` knows no code
-    /// that means "a user must act first", and it never gives up (launchd.plist(5), KeepAlive).
+    /// As `status` says it.
+    #[must_use]
+    pub fn mode(self) -> &'static str {
+        self.capabilities().mode
+    }
+
+    /// Whether there is one: it starts the hub, and starts it again.
+    #[must_use]
+    pub fn is_there(self) -> bool {
+        self.capabilities().is_there
+    }
+
+    /// Whether it starts a hub again however it ended, exit code 0 apart.
     #[must_use]
     pub fn never_gives_up(self) -> bool {
-        match self {
-            Self::Launchd => true,
-            Self::None | Self::Systemd => false,
-        }
+        self.capabilities().never_gives_up
+    }
+
+    /// Whether standard output is a file that grows without bound.
+    #[must_use]
+    pub fn output_grows(self) -> bool {
+        self.capabilities().output_grows
     }
 }
+
+/// What a hub does differently under each.
+struct Capabilities {
+    mode: &'static str,
+    is_there: bool,
+    never_gives_up: bool,
+    output_grows: bool,
+}
+
+const NONE: Capabilities =
+    Capabilities { mode: "foreground", is_there: false, never_gives_up: false, output_grows: false };
+
+const SYSTEMD: Capabilities = Capabilities { mode: "managed by systemd", is_there: true, ..NONE };
+
+/// `SuccessfulExit` knows no code that means "a person must act first", and launchd never gives up (launchd.plist(5),
+/// KeepAlive). It opens the file of a job for appending and never rotates it.
+const LAUNCHD: Capabilities =
+    Capabilities { mode: "managed by launchd", is_there: true, never_gives_up: true, output_grows: true };
 
 #[cfg(test)]
 mod tests {

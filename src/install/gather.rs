@@ -21,7 +21,7 @@ use crate::home::nofollow;
 use crate::home::paths::Home;
 use crate::home::services;
 use crate::home::settings;
-use crate::manager::backend::{Domain, Launchd, Manager, Systemd};
+use crate::manager::backend::Manager;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::module::port;
@@ -39,7 +39,7 @@ use crate::unit::name::UnitName;
 use crate::unit::overrides;
 use crate::unit::recognise;
 use crate::unit::search;
-use crate::unit::target::{OLDEST_SYSTEMD, Scope};
+use crate::unit::target::Target;
 
 /// A larger file is not a unit of ours.
 const MAX_UNIT: u64 = 256 * 1024;
@@ -72,7 +72,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
     let owners = owners_of(manager, seed.person, &receipt, open.as_ref());
     let settings = settings_of(seed.home, seed.port);
     // All at once: each query of a manager takes a few milliseconds.
-    let units = join_all(units_of(manager).into_iter().map(async |unit| {
+    let units = join_all(manager.units().into_iter().map(async |unit| {
         let path = manager.file(&unit);
         UnitFacts {
             on_disk: on_disk(&path),
@@ -82,12 +82,8 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
             unit,
         }
     }));
-    let linger = async {
-        match manager {
-            Manager::Systemd(_) if !manager.is_system() => Some(driver.linger(&seed.person.name).await),
-            Manager::Systemd(_) | Manager::Launchd(_) => None,
-        }
-    };
+    let linger =
+        async { if manager.lingers() { Some(driver.linger(&seed.person.name).await) } else { None } };
     let (units, linger) = tokio::join!(units, linger);
     let hub = Client::new(seed.home.socket()).get::<Status>("/api/status").await.ok();
     let hub = hub.map(|status| status.hub);
@@ -110,7 +106,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
             let runs = units.iter().find(|unit| unit.unit == UnitName::hub());
             Others {
                 runs: runs.is_some_and(|unit| !unit.state.running().is_false()),
-                modules: modules_of(owner),
+                modules: modules_of(owner, &manager.name_of(&UnitName::hub())),
                 open: owners.is_anothers_plan(seed.person, seed.home.root()),
                 owner: owner.clone(),
             }
@@ -118,7 +114,7 @@ pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Fa
         linger,
         holder,
         hub: hub.map(|hub| RunningHub { pid: hub.pid, port: hub.port, version: hub.version }),
-        search: search::candidates(Some(&seed.person.home), &manager.target())
+        search: search::candidates(Some(&seed.person.home), manager.target().program_dirs())
             .into_iter()
             .filter(|dir| fs::is_dir(dir))
             .collect(),
@@ -167,16 +163,6 @@ fn fingerprint_of(path: &Path) -> Result<Fingerprint, FsError> {
     Ok(fingerprinter.finish())
 }
 
-/// The hub's units in this manager: the service first.
-#[must_use]
-pub fn units_of(manager: &Manager) -> Vec<UnitName> {
-    let hub = UnitName::hub();
-    match manager {
-        Manager::Systemd(_) => vec![hub.clone(), hub.socket()],
-        Manager::Launchd(_) => vec![hub],
-    }
-}
-
 fn on_disk(path: &Path) -> OnDisk {
     if fs::read_link(path).is_ok() {
         return OnDisk::Other("a symbolic link".to_owned());
@@ -201,7 +187,7 @@ pub fn owners(manager: &Manager, person: &User, home: &Home) -> Result<Owners, J
 
 fn owners_of(manager: &Manager, person: &User, receipt: &Receipt, open: Option<&UnfinishedPlan>) -> Owners {
     let path = manager.file(&UnitName::hub());
-    let of = |text: &str| Owner::of_unit(text, manager, person);
+    let of = |text: &str| Owner::of_unit(text, &manager.target(), person);
     let receipt = receipt.text(&path).and_then(of);
     Owners {
         // A plan that writes no unit belongs to the owner in the receipt.
@@ -216,11 +202,10 @@ fn owners_of(manager: &Manager, person: &User, receipt: &Receipt, open: Option<&
 
 /// Modules that run under another user's hub: from the marks of the processes in its unit, so that no file of that
 /// home is opened. Their names are chosen by that user, and are only shown.
-fn modules_of(owner: &Owner) -> Vec<String> {
+fn modules_of(owner: &Owner, unit: &str) -> Vec<String> {
     let Some(home) = &owner.home else { return Vec::new() };
     let uid = owner.person.parse().ok().or_else(|| Some(user::by_name(&owner.person).ok()?.uid));
     let Some(uid) = uid else { return Vec::new() };
-    let unit = UnitName::hub().systemd();
     let is_kept = |pid| table::cgroup(pid).is_none_or(|cgroup| cgroup.split('/').any(|part| part == unit));
     let marked = group::marked_of(uid, home).unwrap_or_default().into_iter();
     let names = marked.filter(|(process, _)| is_kept(process.id.pid));
@@ -232,34 +217,20 @@ fn modules_of(owner: &Owner) -> Vec<String> {
 fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
     let hub = UnitName::hub();
     let person = seed.person;
-    let name = &person.name;
-    let places: [(PathBuf, String, bool); 4] = [
-        (
-            Path::new("/etc/systemd/system").join(hub.systemd()),
-            "sudo parachute uninstall --scope system".to_owned(),
-            true,
-        ),
-        (
-            person.home.join(".config/systemd/user").join(hub.systemd()),
-            format!("as {name}: parachute uninstall"),
-            false,
-        ),
-        (
-            Path::new("/Library/LaunchDaemons").join(format!("{}.plist", hub.label())),
-            "sudo parachute uninstall --scope system".to_owned(),
-            true,
-        ),
-        (
-            person.home.join("Library/LaunchAgents").join(format!("{}.plist", hub.label())),
-            format!("as {name}: parachute uninstall"),
-            false,
-        ),
-    ];
-    places
+    let remove = |target: &Target| {
+        if target.is_system() {
+            "sudo parachute uninstall --scope system".to_owned()
+        } else {
+            format!("as {}: parachute uninstall", person.name)
+        }
+    };
+    Target::ALL
         .into_iter()
-        .filter(|(path, _, system)| *system != manager.is_system() && fs::exists(path))
-        .filter_map(|(path, remove, system)| match if system { others_twin(&path, seed) } else { None } {
-            None => Some(Twin { path, remove, owner: None }),
+        .filter(|target| target.is_system() != manager.is_system())
+        .map(|target| (target, target.dir(&person.home).join(target.file_name(&hub))))
+        .filter(|(_, path)| fs::exists(path))
+        .filter_map(|(target, path)| match others_twin(&target, &path, seed) {
+            None => Some(Twin { path, remove: remove(&target), owner: None }),
             // A hub of one's own can run beside another user's, on another port.
             Some((owner, port)) if port == hub_port => {
                 Some(Twin { path, remove: "parachute init --port N".to_owned(), owner: Some(owner) })
@@ -270,17 +241,11 @@ fn twins(manager: &Manager, seed: &Seed<'_>, hub_port: u16) -> Vec<Twin> {
 }
 
 /// The owner of the system unit, and its port, if it is another user's.
-fn others_twin(path: &Path, seed: &Seed<'_>) -> Option<(Owner, u16)> {
+fn others_twin(target: &Target, path: &Path, seed: &Seed<'_>) -> Option<(Owner, u16)> {
     let OnDisk::Text(text) = on_disk(path) else { return None };
-    let dir = path.parent()?.to_owned();
-    let manager = if path.extension().is_some_and(|ext| ext == "plist") {
-        Manager::Launchd(Launchd { domain: Domain::System, dir })
-    } else {
-        Manager::Systemd(Systemd { scope: Scope::System, version: OLDEST_SYSTEMD, dir, runtime_dir: None })
-    };
-    let owner = Owner::of_unit(&text, &manager, seed.person)?;
+    let owner = Owner::of_unit(&text, target, seed.person).filter(|_| target.is_system())?;
     let other = owner.kinship(seed.person, seed.home.root()) == Kinship::OtherPerson;
-    other.then(|| (owner, recognise::port(&text, &manager.target()).unwrap_or(port::HUB)))
+    other.then(|| (owner, recognise::port(&text, target).unwrap_or(port::HUB)))
 }
 
 fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::home::paths::Home;
 use crate::manager::backend::Manager;
 use crate::unit::bind::SYSTEM_BINARY;
+use crate::unit::target::Target;
 
 /// Directories of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     if manager.is_system() {
         let program = PathBuf::from(SYSTEM_BINARY);
         dirs.extend(program.parent().map(|dir| (dir.to_owned(), 0o755)));
-        if let Manager::Launchd(_) = manager {
+        if manager.target().writes_log_file() {
             dirs.push((PathBuf::from(SYSTEM_LOGS), 0o755));
         }
         return Layout { state: SYSTEM_STATE.into(), program, dirs };
@@ -47,7 +48,7 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     }
     dirs.push((home.root().to_owned(), 0o700));
     dirs.push((home.bin_dir(), 0o700));
-    if let Manager::Launchd(_) = manager {
+    if manager.target().writes_log_file() {
         dirs.push((home.hub_dir(), 0o700));
         dirs.push((home.hub_logs(), 0o700));
     }
@@ -55,8 +56,14 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     Layout { state: home.install_dir(), program: home.bin_dir().join("parachute"), dirs }
 }
 
-/// launchd's log directory of a daemon.
-pub const SYSTEM_LOGS: &str = "/Library/Logs/Parachute";
+/// Where a manager writes what a hub prints, if it writes that to a file.
+#[must_use]
+pub fn log_dir(target: &Target, home: &Home) -> PathBuf {
+    if target.is_system() { SYSTEM_LOGS.into() } else { home.hub_logs() }
+}
+
+/// launchd's own log of a daemon.
+const SYSTEM_LOGS: &str = "/Library/Logs/Parachute";
 
 #[cfg(test)]
 mod tests {

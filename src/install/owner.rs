@@ -14,6 +14,7 @@ use crate::plan::step::Step;
 use crate::process::user::User;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
+use crate::unit::target::Target;
 
 /// The owner of an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +50,13 @@ pub struct Owners {
 impl Owner {
     /// By the text of the hub's service. `None`: it is not a unit of a hub, since it names neither a user nor a home.
     #[must_use]
-    pub fn of_unit(text: &str, manager: &Manager, whose_manager: &User) -> Option<Self> {
-        let target = manager.target();
-        let (person, home) = (recognise::person(text, &target), recognise::home(text, &target));
+    pub fn of_unit(text: &str, target: &Target, whose_manager: &User) -> Option<Self> {
+        let (person, home) = (recognise::person(text, target), recognise::home(text, target));
         if person.is_none() && home.is_none() {
             return None;
         }
         // Without a user the system manager runs a unit as root, and a user's manager runs it as that user.
-        let by_itself = if manager.is_system() { "root" } else { whose_manager.name.as_str() };
+        let by_itself = if target.is_system() { "root" } else { whose_manager.name.as_str() };
         Some(Self { person: person.unwrap_or_else(|| by_itself.to_owned()), home })
     }
 
@@ -66,7 +66,7 @@ impl Owner {
         let file = manager.file(&UnitName::hub());
         let texts = plan.steps.iter().filter_map(Step::unit_text);
         let (_, text) = texts.rev().find(|(path, _)| *path == file)?;
-        Self::of_unit(text, manager, whose_manager)
+        Self::of_unit(text, &manager.target(), whose_manager)
     }
 
     /// How it relates to this user and home.
@@ -137,19 +137,20 @@ mod tests {
     #[test]
     fn a_unit_names_its_owner() {
         let root = person(0, "root");
-        let of = |text: &str| Owner::of_unit(text, &system(), &root).map(|owner| owner.to_string());
+        let of = |text: &str| Owner::of_unit(text, &system().target(), &root).map(|owner| owner.to_string());
         assert_eq!(of(ALICES).unwrap(), "alice (home /home/alice/.parachute)");
         assert_eq!(of("User=1000\nExecStart=/x\n").unwrap(), "1000");
         assert_eq!(of("Environment=PARACHUTE_HOME=/r\n").unwrap(), "root (home /r)");
         assert_eq!(of("ExecStart=/bin/other\n"), None, "it is no unit of a hub");
         let own =
-            Owner::of_unit("Environment=PARACHUTE_HOME=/h\n", &fresh().manager, &person(7, "op")).unwrap();
+            Owner::of_unit("Environment=PARACHUTE_HOME=/h\n", &fresh().manager.target(), &person(7, "op"))
+                .unwrap();
         assert_eq!(own.person, "op");
     }
 
     #[test]
-    fn another_user_and_another_home_are_others() {
-        let owner = Owner::of_unit(ALICES, &system(), &person(0, "root")).unwrap();
+    fn another_person_and_another_home_are_others() {
+        let owner = Owner::of_unit(ALICES, &system().target(), &person(0, "root")).unwrap();
         let home = Path::new("/home/alice/.parachute");
         assert_eq!(owner.kinship(&person(1000, "alice"), home), Kinship::Same);
         assert_eq!(owner.kinship(&person(1000, "alice"), Path::new("/srv")), Kinship::OtherHome);

@@ -1,6 +1,5 @@
 //! From facts and a request to the plan that installs the hub. Pure.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::facts::{Facts, OnDisk, UnitFacts};
@@ -8,7 +7,6 @@ use super::layout::{self, Layout, layout};
 use super::refusal::{Asker, Refusal};
 use super::search_path::{SearchPath, search_path};
 use crate::home::paths::Home;
-use crate::manager::backend::Manager;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::unit::bind::Binding;
@@ -213,11 +211,6 @@ fn rendered(
     if let Some(socket) = request.socket {
         overrides.socket = socket;
     }
-    let logs = if facts.manager.is_system() {
-        PathBuf::from(layout::SYSTEM_LOGS)
-    } else {
-        Home::at(facts.home.root.clone()).hub_logs()
-    };
     let binding = Binding {
         bin: layout.program.clone(),
         home: facts.home.root.clone(),
@@ -225,7 +218,7 @@ fn rendered(
         person_home: Some(facts.person.home.clone()),
         port,
         path,
-        log_dir: logs,
+        log_dir: layout::log_dir(&facts.manager.target(), &Home::at(facts.home.root.clone())),
     };
     let unit = Descriptor::embedded("hub")
         .ok_or_else(|| Refusal::Settings("this build has no descriptor of the hub".to_owned()))?
@@ -265,17 +258,12 @@ fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
         facts.person.name
     ));
     promise(format!("it answers on http://127.0.0.1:{port}, from this machine only"));
-    match (&facts.manager, &facts.linger) {
+    match &facts.linger {
         _ if facts.manager.is_system() => promise("it starts when the machine boots".to_owned()),
-        (Manager::Systemd(_), Some(linger)) if request.linger || linger.is_true() => {
+        Some(linger) if request.linger || linger.is_true() => {
             promise("it starts when the machine boots, and stays when you log out".to_owned());
         }
-        (Manager::Systemd(_), _) => {
-            promise("it starts when you log in, and stops when you log out".to_owned());
-        }
-        (Manager::Launchd(_), _) => {
-            promise("it starts when you log in, and stops when you log out".to_owned())
-        }
+        _ => promise("it starts when you log in, and stops when you log out".to_owned()),
     }
     match &facts.others {
         None => promise("`parachute uninstall` undoes all of this".to_owned()),

@@ -1,4 +1,4 @@
-//! Why a manager did not do what was requested: the reason, the next command, and whether a retry helps.
+//! Why a manager did not do what was requested: the reason, the next command, and whether a retry helps. Pure.
 
 use std::fmt;
 use std::io;

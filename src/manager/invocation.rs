@@ -1,4 +1,4 @@
-//! A tool's invocation as a value, its output, and the only trait through which tools are run.
+//! A tool's invocation as a value, its output, and the only trait through which tools are run. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

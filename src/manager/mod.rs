@@ -7,10 +7,12 @@
 pub mod autostart;
 pub mod backend;
 pub mod cached_runner;
+pub mod capabilities;
 pub mod detect;
 pub mod driver;
 pub mod explain;
 pub mod gather;
+pub mod host;
 pub mod invocation;
 pub mod launchd;
 pub mod operation;
@@ -19,3 +21,4 @@ pub mod state;
 pub mod systemd;
 #[cfg(test)]
 mod testing;
+mod tool;

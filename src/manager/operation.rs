@@ -1,4 +1,5 @@
 //! Waiting for the real effect of a verb, as values: an operation returns the next action, a driver performs it.
+//! Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a manager reports about a unit. Every value has three cases: yes, no, or unknown with the reason.
+//! What a manager reports about a unit. Every value has three cases: yes, no, or unknown with the reason. Pure.
 
 use std::path::{Path, PathBuf};
 

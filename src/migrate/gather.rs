@@ -16,7 +16,6 @@ use crate::home::fs;
 use crate::home::paths::Home;
 use crate::home::services;
 use crate::home::settings;
-use crate::install::gather::units_of;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::module::name::Short;
@@ -99,7 +98,7 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
 
 /// Asks which port the supervised hub of this home, or its manager's socket, has.
 pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
-    for unit in units_of(&driver.manager) {
+    for unit in driver.manager.units() {
         if driver.state(&unit).await.running().is_true() {
             legacy.kept = Some(port_of(&Home::at(legacy.home.clone())).await);
             return;

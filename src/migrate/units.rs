@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::module::known::KNOWN;
 use crate::unit::name::UnitName;
+use crate::unit::target::Target;
 
 /// A possible path of such a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,30 +30,11 @@ pub fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
 }
 
 /// The paths in all managers, those of users first.
-#[must_use]
-pub fn places(unit: &UnitName, person_home: &Path) -> [Place; 4] {
-    let (service, label) = (unit.systemd(), unit.label());
-    let plist = format!("{label}.plist");
-    [
-        Place {
-            path: person_home.join(".config/systemd/user").join(&service),
-            by_hand: format!("systemctl --user disable --now {service}"),
-        },
-        Place {
-            path: Path::new("/etc/systemd/system").join(&service),
-            by_hand: format!("sudo systemctl disable --now {service}"),
-        },
-        Place {
-            path: person_home.join("Library/LaunchAgents").join(&plist),
-            by_hand: format!(
-                "launchctl bootout gui/$(id -u)/{label}; launchctl disable gui/$(id -u)/{label}"
-            ),
-        },
-        Place {
-            path: Path::new("/Library/LaunchDaemons").join(&plist),
-            by_hand: format!("sudo launchctl bootout system/{label}; sudo launchctl disable system/{label}"),
-        },
-    ]
+pub fn places(unit: &UnitName, person_home: &Path) -> impl Iterator<Item = Place> {
+    Target::ALL.into_iter().map(move |target| Place {
+        path: target.dir(person_home).join(target.file_name(unit)),
+        by_hand: target.disable_by_hand(unit),
+    })
 }
 
 #[cfg(test)]
@@ -66,7 +48,7 @@ mod tests {
         assert!(names.contains(&"wrapper") && names.contains(&"scribe"));
         assert_eq!(names.iter().filter(|name| **name == "vault").count(), 1);
         assert!(!names.iter().any(|name| name.starts_with("cloudflared") || *name == "hub"));
-        let places = places(&UnitName::new("vault").unwrap(), Path::new("/home/op"));
+        let places: Vec<Place> = places(&UnitName::new("vault").unwrap(), Path::new("/home/op")).collect();
         assert_eq!(places[0].path, Path::new("/home/op/.config/systemd/user/parachute-vault.service"));
         assert_eq!(places[1].by_hand, "sudo systemctl disable --now parachute-vault.service");
         assert!(places[2].path.ends_with("LaunchAgents/computer.parachute.vault.plist"));

@@ -8,8 +8,6 @@ use super::observed::Entry;
 use super::step::{Key, Step};
 use crate::manager::backend::Manager;
 use crate::manager::invocation::Invocation;
-use crate::manager::launchd::verbs as launchd;
-use crate::manager::systemd::verbs as systemd;
 use crate::module::shell::quote_path as quoted;
 use crate::unit::name::UnitName;
 
@@ -20,55 +18,28 @@ pub(super) fn of_manager(step: &Step, manager: &Manager) -> Vec<String> {
 }
 
 fn invocations(step: &Step, manager: &Manager) -> Vec<Invocation> {
-    match (step, manager) {
-        (
-            Step::PutUnit { .. } | Step::RemoveUnit { .. } | Step::Restore { unit: Some(_), .. },
-            Manager::Systemd(here),
-        ) => vec![systemd::reload(here)],
-        (Step::SetEnabled { unit, enabled }, Manager::Systemd(here)) => {
-            vec![systemd::set_enabled(here, unit, *enabled)]
+    match step {
+        Step::PutUnit { .. } | Step::RemoveUnit { .. } | Step::Restore { unit: Some(_), .. } => {
+            manager.reload_commands()
         }
-        (Step::SetRunning { unit, running: true }, Manager::Systemd(here)) => {
-            vec![systemd::reset_failed(here, unit), systemd::start(here, unit)]
-        }
-        (Step::SetRunning { unit, running: false }, Manager::Systemd(here)) => {
-            vec![systemd::stop(here, unit)]
-        }
-        (Step::SetLinger { user, on }, Manager::Systemd(_)) => vec![systemd::set_linger(user, *on)],
-        (Step::SetEnabled { unit, enabled: true }, Manager::Launchd(here)) => {
-            vec![launchd::enable(here, unit)]
-        }
-        (Step::SetEnabled { unit, enabled: false }, Manager::Launchd(here)) => {
-            vec![launchd::disable(here, unit)]
-        }
-        // A service that was disabled earlier cannot be loaded until it is enabled again (launchctl(1)).
-        (Step::SetRunning { unit, running: true }, Manager::Launchd(here)) => {
-            vec![launchd::enable(here, unit), launchd::bootstrap(here, &manager.file(unit))]
-        }
-        (Step::SetRunning { unit, running: false }, Manager::Launchd(here)) => {
-            vec![launchd::bootout(here, unit)]
-        }
-        (
-            // launchd reads a plist when it loads the job, and has no linger.
-            Step::PutUnit { .. }
-            | Step::RemoveUnit { .. }
-            | Step::Restore { .. }
-            | Step::SetLinger { .. }
-            | Step::MakeDir { .. }
-            | Step::RemoveDir { .. }
-            | Step::PutFile { .. }
-            | Step::RemoveFile { .. }
-            | Step::SetMode { .. }
-            | Step::StopDaemons { .. }
-            | Step::StartDaemons { .. }
-            | Step::EndStarted { .. }
-            | Step::AwaitPortsFree { .. }
-            | Step::AwaitReady { .. }
-            | Step::Move { .. }
-            | Step::AwaitHealthy { .. }
-            | Step::AwaitModules { .. },
-            _,
-        ) => Vec::new(),
+        Step::SetEnabled { unit, enabled } => manager.enable_commands(unit, *enabled),
+        Step::SetRunning { unit, running: true } => manager.start_commands(unit),
+        Step::SetRunning { unit, running: false } => manager.stop_commands(unit),
+        Step::SetLinger { user, on } => manager.linger_commands(user, *on),
+        Step::Restore { unit: None, .. }
+        | Step::MakeDir { .. }
+        | Step::RemoveDir { .. }
+        | Step::PutFile { .. }
+        | Step::RemoveFile { .. }
+        | Step::SetMode { .. }
+        | Step::StopDaemons { .. }
+        | Step::StartDaemons { .. }
+        | Step::EndStarted { .. }
+        | Step::AwaitPortsFree { .. }
+        | Step::AwaitReady { .. }
+        | Step::Move { .. }
+        | Step::AwaitHealthy { .. }
+        | Step::AwaitModules { .. } => Vec::new(),
     }
 }
 
@@ -128,17 +99,11 @@ pub(super) fn inspect(step: &Step, was: Option<&Path>) -> String {
 /// A command that shows the state of a unit.
 #[must_use]
 pub(super) fn status(unit: &UnitName, manager: &Manager) -> String {
-    match manager {
-        Manager::Systemd(here) => crate::manager::systemd::explain::status(here, unit),
-        Manager::Launchd(here) => launchd::print(here, unit).to_string(),
-    }
+    manager.status_command(unit)
 }
 
 /// A command that shows the last log lines of a unit.
 #[must_use]
 pub(super) fn log(unit: &UnitName, manager: &Manager) -> String {
-    match manager {
-        Manager::Systemd(_) => status(unit, manager),
-        Manager::Launchd(_) => "parachute logs hub".to_owned(),
-    }
+    if manager.keeps_log() { status(unit, manager) } else { "parachute logs hub".to_owned() }
 }

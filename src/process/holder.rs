@@ -14,12 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::module::problem::Holder;
 use crate::module::shell::quote as quoted;
-use crate::unit::name::UnitName;
 
 pub mod judge;
 mod keepers;
 pub mod look;
+mod manager;
 mod unit_file;
+
+pub use manager::ServiceManager;
 
 /// The holder of a port, as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,27 +101,6 @@ pub struct Of {
     pub manager: Option<ServiceManager>,
 }
 
-/// A service manager.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "manager", rename_all = "snake_case")]
-pub enum ServiceManager {
-    /// systemd as process 1.
-    System,
-    /// A user's systemd.
-    User {
-        /// The user's id.
-        uid: u32,
-        /// Login name, if the password database has one.
-        name: Option<String>,
-        /// It is the manager of the asking user.
-        own: bool,
-    },
-    /// launchd.
-    Launchd,
-    /// Process 1 of a container, or of another init system.
-    Init,
-}
-
 impl Occupant {
     /// `pid 812 (node server.js)`, with its kind where that adds something.
     #[must_use]
@@ -130,11 +111,11 @@ impl Occupant {
             Kind::Module { short: Some(short), of } => format!("{process}, module {short}{}", of.words()),
             Kind::Module { short: None, of } => format!("{process}, started by the hub{}", of.words()),
             Kind::Socket(of) => {
-                let socket = UnitName::hub().socket().systemd();
+                let socket = manager::hub_socket();
                 let manager = of.manager.as_ref().map_or_else(String::new, ServiceManager::words);
                 format!("{socket}, the socket of the hub{}, in {manager} ({process})", of.words())
             }
-            Kind::Manager(ServiceManager::Init) => format!("{process}, process 1"),
+            Kind::Manager(manager) if !manager.has_units() => format!("{process}, process 1"),
             Kind::Manager(manager) => format!("{process}, {}, for one of its units", manager.words()),
             Kind::Above => format!("{process}, which this command runs under"),
             Kind::Service { unit, .. } | Kind::Within { unit, .. } => format!("{process}, of {unit}"),
@@ -235,17 +216,15 @@ impl Occupant {
             None => return None,
         };
         let command = format!("parachute {home}{verb}");
-        match &of.manager {
-            // A user's manager accepts commands from that user only.
-            Some(ServiceManager::User { own: false, name, .. }) => {
-                let name = name.as_ref().filter(|_| self.root)?;
-                Some(format!("su - {} -c {}", quoted(name), quoted(&command)))
-            }
-            Some(ServiceManager::System) if of.ours || self.own => {
-                Some(format!("{}{command}", if self.root { "" } else { "sudo " }))
-            }
-            _ => (self.own || self.root).then_some(command),
+        let manager = of.manager.as_ref();
+        if let Some(person) = manager.and_then(ServiceManager::other_person) {
+            let name = person.as_ref().filter(|_| self.root)?;
+            return Some(format!("su - {} -c {}", quoted(name), quoted(&command)));
         }
+        if manager.is_some_and(ServiceManager::takes_root) && (of.ours || self.own) {
+            return Some(format!("{}{command}", if self.root { "" } else { "sudo " }));
+        }
+        (self.own || self.root).then_some(command)
     }
 
     fn about_socket(&self, of: &Of) -> Vec<String> {
@@ -253,9 +232,9 @@ impl Occupant {
         let start = start.map(|start| format!("{start}     (the hub that it is kept for)"));
         let free = self.verb(of, "stop").or_else(|| {
             // If the home is unknown, by the unit itself; never another user's unit.
-            let may = self.root || matches!(of.manager, Some(ServiceManager::User { own: true, .. }));
+            let may = self.root || of.manager.as_ref().is_some_and(ServiceManager::is_own);
             let systemctl = of.manager.as_ref().filter(|_| may)?.systemctl(self.root, false)?;
-            Some(format!("{systemctl} stop {}", UnitName::hub().socket().systemd()))
+            Some(format!("{systemctl} stop {}", manager::hub_socket()))
         });
         start.into_iter().chain(free.map(|free| format!("{free}     (frees the port)"))).collect()
     }
@@ -266,36 +245,6 @@ impl Of {
         match (&self.home, self.ours) {
             (_, true) | (None, false) => String::new(),
             (Some(home), false) => format!(" of {}", home.display()),
-        }
-    }
-}
-
-impl ServiceManager {
-    fn words(&self) -> String {
-        match self {
-            Self::System => "systemd (system)".to_owned(),
-            Self::User { own: true, .. } => "systemd (user)".to_owned(),
-            Self::User { uid, name, .. } => {
-                format!("systemd of {}", name.clone().unwrap_or_else(|| format!("user {uid}")))
-            }
-            Self::Launchd => "launchd".to_owned(),
-            Self::Init => "process 1".to_owned(),
-        }
-    }
-
-    /// How to call it; `reading`: the command only shows something, which needs no root rights.
-    fn systemctl(&self, root: bool, reading: bool) -> Option<String> {
-        let sudo = if root { "" } else { "sudo " };
-        match self {
-            Self::System if reading => Some("systemctl".to_owned()),
-            Self::System => Some(format!("{sudo}systemctl")),
-            Self::User { own: true, .. } => Some("systemctl --user".to_owned()),
-            // systemctl(1), --machine=: `USER@` is that user's manager on this host.
-            Self::User { name, .. } => {
-                let name = name.as_ref()?;
-                Some(format!("{sudo}systemctl --user --machine={}@", quoted(name)))
-            }
-            Self::Launchd | Self::Init => None,
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum Effect {
     Reply(Ticket, Outcome),
 }
 
-/// How much a note matters, to whoever looks for trouble: `journalctl -p warning`.
+/// The severity of a note, so that `journalctl -p warning` finds the serious ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// What happens when all is well.

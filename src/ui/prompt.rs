@@ -155,7 +155,7 @@ enum Stream {
 impl Stream {
     fn write(self, text: &str) -> io::Result<()> {
         match self {
-            // Where nobody can read it, nobody answers either.
+            // A question that cannot be shown is not answered.
             Self::Err => Terminal.err(text),
             Self::Out => drop(Terminal.out(text.as_bytes())?),
         }

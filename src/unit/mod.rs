@@ -3,22 +3,25 @@
 //!
 //! ```text
 //!   units/hub.toml ──descriptor──► Descriptor ──bind(Binding, Overrides)──► Unit
-//!                                                                            │ view_systemd, view_launchd
-//!   templates/*.tera ◄──embedded── render ◄── a view, which holds only tokens ◄┘
+//!                                                                            │ systemd/view, launchd/view
+//!   templates/*.tera ◄── embedded ── template ◄── a view, which holds only tokens ◄┘
 //! ```
 //!
-//! A value from outside reaches a template only as a type of [`token`], whose constructor escapes or refuses.
+//! A value from outside reaches a template only as a token of its manager's folder, whose constructor escapes or
+//! refuses. What differs between managers is a method of [`format::Format`], answered in the manager's folder.
 
 pub mod bind;
 pub mod descriptor;
 pub mod embedded;
+pub mod format;
+pub mod launchd;
 pub mod name;
-pub mod opens;
 pub mod overrides;
 pub mod recognise;
 pub mod render;
+pub mod scope;
 pub mod search;
+pub mod systemd;
 pub mod target;
+pub mod template;
 pub mod token;
-mod view_launchd;
-mod view_systemd;

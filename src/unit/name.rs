@@ -77,22 +77,6 @@ impl UnitName {
     pub fn part(&self) -> Part {
         self.part
     }
-
-    /// Its name for systemd: `parachute-hub.service`, `parachute-hub.socket`.
-    #[must_use]
-    pub fn systemd(&self) -> String {
-        let suffix = match self.part {
-            Part::Service => "service",
-            Part::Socket => "socket",
-        };
-        format!("parachute-{}.{suffix}", self.name)
-    }
-
-    /// Its name for launchd: `computer.parachute.hub`. The plist has this name and `.plist`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("computer.parachute.{}", self.name)
-    }
 }
 
 impl fmt::Display for UnitName {

@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::target::Target;
 use super::token::Refused;
 
 /// Below the user's home directory: where users and their tool managers put programs.
@@ -23,42 +22,10 @@ const OWN: [&str; 11] = [
     "go/bin",
 ];
 
-/// systemd's hosts. The last six are systemd's own default: systemd.exec(5), `$PATH`.
-const LINUX: [&str; 11] = [
-    "/run/wrappers/bin",
-    "/run/current-system/sw/bin",
-    "/nix/var/nix/profiles/default/bin",
-    "/home/linuxbrew/.linuxbrew/bin",
-    "/snap/bin",
-    "/usr/local/sbin",
-    "/usr/local/bin",
-    "/usr/sbin",
-    "/usr/bin",
-    "/sbin",
-    "/bin",
-];
-
-/// launchd's hosts. The last four are launchd's own default.
-const MACOS: [&str; 10] = [
-    "/opt/homebrew/bin",
-    "/opt/homebrew/sbin",
-    "/run/current-system/sw/bin",
-    "/nix/var/nix/profiles/default/bin",
-    "/usr/local/bin",
-    "/usr/local/sbin",
-    "/usr/bin",
-    "/bin",
-    "/usr/sbin",
-    "/sbin",
-];
-
-/// Where programs may be, in search order.
+/// Where programs may be, in the order in which they are looked for: the person's own directories, then `host`, which
+/// its manager's format knows.
 #[must_use]
-pub fn candidates(person_home: Option<&Path>, target: &Target) -> Vec<PathBuf> {
-    let host: &[&str] = match target {
-        Target::Systemd { .. } => &LINUX,
-        Target::Launchd { .. } => &MACOS,
-    };
+pub fn candidates(person_home: Option<&Path>, host: &[&str]) -> Vec<PathBuf> {
     let own = person_home.into_iter().flat_map(|home| OWN.map(|dir| home.join(dir)));
     own.chain(host.iter().map(PathBuf::from)).collect()
 }
@@ -93,12 +60,10 @@ mod tests {
 
     #[test]
     fn own_directories_come_first_and_each_once() {
-        let agent: Target = "launchd-agent".parse().unwrap();
-        let found = candidates(Some(Path::new("/Users/op")), &agent);
+        let found = candidates(Some(Path::new("/Users/op")), &["/opt/homebrew/bin", "/bin"]);
         assert_eq!(found[0], Path::new("/Users/op/.local/bin"));
         assert_eq!(found[OWN.len()], Path::new("/opt/homebrew/bin"));
-        let system: Target = "systemd-system".parse().unwrap();
-        assert_eq!(candidates(None, &system).len(), LINUX.len());
+        assert_eq!(candidates(None, &["/bin"]), [Path::new("/bin")]);
         let joined = joined(&["/x".into(), "/bin".into()], OsStr::new("/usr/bin::/bin:/x")).unwrap();
         assert_eq!(joined, "/x:/bin:/usr/bin");
     }

@@ -1,78 +1,72 @@
 //! The manager for which a unit is written.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use super::format::Format;
+use super::launchd::Launchd;
+use super::systemd::Systemd;
 
-/// systemd's two managers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// PID 1: `/etc/systemd/system`, needs root.
-    System,
-    /// One for each user: `systemctl --user`.
-    User,
-}
+pub use super::launchd::JobKind;
+pub use super::scope::Scope;
+pub use super::systemd::OLDEST_SYSTEMD;
 
-/// launchd's two kinds of jobs, by the directory of their plist: launchctl(1), launchd(8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobKind {
-    /// `~/Library/LaunchAgents`: runs from login to logout.
-    Agent,
-    /// `/Library/LaunchDaemons`: runs from boot on, needs root.
-    Daemon,
-}
-
-/// The format of a unit.
+/// The format of a unit. What differs between them is asked of its [`Format`], to which it dereferences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Unit files for this scope, without keys that this version does not know.
-    Systemd {
-        /// The system's manager or a user's.
-        scope: Scope,
-        /// `systemctl --version`, first number.
-        version: u32,
-    },
+    /// Unit files.
+    Systemd(Systemd),
     /// A property list.
-    Launchd {
-        /// Agent or daemon.
-        kind: JobKind,
-    },
+    Launchd(Launchd),
 }
 
-/// The oldest systemd that units are written for.
-pub const OLDEST_SYSTEMD: u32 = 252;
+impl Target {
+    /// Every format, for any version of its manager; those of one manager side by side, those of people first.
+    pub const ALL: [Self; 4] = [
+        Self::Systemd(Systemd::oldest(Scope::User)),
+        Self::Systemd(Systemd::oldest(Scope::System)),
+        Self::Launchd(Launchd { kind: JobKind::Agent }),
+        Self::Launchd(Launchd { kind: JobKind::Daemon }),
+    ];
+
+    /// The same for this version of systemd; `None`: it is not systemd's.
+    #[must_use]
+    pub fn for_systemd(self, version: u32) -> Option<Self> {
+        match self {
+            Self::Systemd(systemd) => Some(Self::Systemd(Systemd { version, ..systemd })),
+            Self::Launchd(_) => None,
+        }
+    }
+}
+
+impl Deref for Target {
+    type Target = dyn Format;
+
+    fn deref(&self) -> &(dyn Format + 'static) {
+        match self {
+            Self::Systemd(systemd) => systemd,
+            Self::Launchd(launchd) => launchd,
+        }
+    }
+}
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Systemd { scope: Scope::System, .. } => "systemd-system",
-            Self::Systemd { scope: Scope::User, .. } => "systemd-user",
-            Self::Launchd { kind: JobKind::Agent } => "launchd-agent",
-            Self::Launchd { kind: JobKind::Daemon } => "launchd-daemon",
-        })
+        f.write_str(self.name())
     }
 }
 
 /// The text names no target.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no target {0:?}: systemd-user, systemd-system, launchd-agent, launchd-daemon")]
+#[error("there is no target {0:?}: {names}", names = Target::ALL.map(|target| target.name()).join(", "))]
 pub struct NoTarget(pub String);
 
 impl FromStr for Target {
     type Err = NoTarget;
 
     fn from_str(text: &str) -> Result<Self, NoTarget> {
-        let systemd = |scope| Ok(Self::Systemd { scope, version: OLDEST_SYSTEMD });
-        match text {
-            "systemd-system" => systemd(Scope::System),
-            "systemd-user" => systemd(Scope::User),
-            "launchd-agent" => Ok(Self::Launchd { kind: JobKind::Agent }),
-            "launchd-daemon" => Ok(Self::Launchd { kind: JobKind::Daemon }),
-            _ => Err(NoTarget(text.to_owned())),
-        }
+        Self::ALL.into_iter().find(|target| target.name() == text).ok_or_else(|| NoTarget(text.to_owned()))
     }
 }
 
@@ -85,6 +79,9 @@ mod tests {
         for name in ["systemd-system", "systemd-user", "launchd-agent", "launchd-daemon"] {
             assert_eq!(name.parse::<Target>().unwrap().to_string(), name);
         }
-        assert!("systemd".parse::<Target>().is_err());
+        assert_eq!(
+            "systemd".parse::<Target>().unwrap_err().to_string(),
+            "there is no target \"systemd\": systemd-user, systemd-system, launchd-agent, launchd-daemon"
+        );
     }
 }

@@ -163,7 +163,7 @@ fn a_hub_that_needs_the_user_is_reported_and_undone() {
     assert!(ways.iter().any(|way| told.contains(way)), "{told}");
     assert!(told.contains("hint: parachute logs hub"), "{told}");
     let log = mac.run(&["logs", "hub"]);
-    assert!(log.out.contains("not started, until a person acts"), "{log:?}");
+    assert!(log.out.contains("not started; it needs you to act first"), "{log:?}");
 }
 
 /// A loaded job would be started from the definition with which it was loaded.

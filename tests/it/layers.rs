@@ -50,6 +50,39 @@ const SHARED: [&str; 2] = ["duration", "error_chain"];
 /// Said by the header of a room or folder of which every file is pure.
 const ALL_PURE: &str = "Pure: every";
 
+/// The only files that may tell service managers apart: each room's dispatch, and what lies in a manager's own folder
+/// (which ends with a slash). All other files ask a manager for a capability.
+const DISPATCH: [&str; 10] = [
+    "hub/service_manager.rs",
+    "manager/backend.rs",
+    "manager/detect.rs",
+    "manager/gather.rs",
+    "manager/launchd/",
+    "manager/systemd/",
+    "process/holder/manager.rs",
+    "unit/launchd/",
+    "unit/systemd/",
+    "unit/target.rs",
+];
+
+/// What tells managers apart in code: a variant of one of the enums of managers, a manager's own type or module, or what
+/// one manager calls a unit.
+const IDENTITY: [&str; 13] = [
+    "Manager::Systemd",
+    "Manager::Launchd",
+    "ServiceManager::System",
+    "ServiceManager::User",
+    "ServiceManager::Init",
+    "ServiceManager::None",
+    "Target::Systemd",
+    "Target::Launchd",
+    "JobKind::",
+    "systemd::",
+    "launchd::",
+    ".systemd()",
+    ".label()",
+];
+
 /// Crates and modules through which a file would have effects.
 const EFFECTS: [&str; 7] = ["tokio", "tracing", "std::fs", "std::process", "std::net::Tcp", "nix", "rustix"];
 
@@ -146,6 +179,36 @@ fn a_header_says_whether_a_file_is_pure() {
 }
 
 #[test]
+fn only_a_dispatch_tells_service_managers_apart() {
+    let mut wrong = Vec::new();
+    let files = sources();
+    for entry in DISPATCH {
+        assert!(files.iter().any(|(file, _)| covers(entry, file)), "{entry} may dispatch and does not exist");
+    }
+    for (file, text) in &files {
+        if DISPATCH.iter().any(|entry| covers(entry, file)) || is_for_tests(file) {
+            continue;
+        }
+        let text = code(text.split("\n#[cfg(test)]\n").next().unwrap());
+        wrong.extend(identities(&text).into_iter().map(|found| format!("{}: {found}", file.display())));
+    }
+    assert!(wrong.is_empty(), "ask for a capability instead:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_identity_is_found_in_every_form() {
+    for (code, found) in [
+        ("match m { Manager::Systemd(_) => 1, _ => 2 }", 1),
+        ("matches!(manager, Manager::Launchd(_))", 1),
+        ("use crate::manager::systemd::verbs;", 1),
+        ("manager.holds_sockets()", 0),
+        ("cgroup::systemd_unit()", 0),
+    ] {
+        assert_eq!(identities(code).len(), found, "{code}");
+    }
+}
+
+#[test]
 fn the_scanner_sees_every_form_of_an_import() {
     let text = "use crate::{api::wire, home::{fs, paths}, logs};\npub(in crate::hub) fn x() {}\n\
         // crate::nothing\nlet y = crate::ui::text::bytes(1); // crate::neither\n\
@@ -178,9 +241,24 @@ pub fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
+fn is_for_tests(file: &Path) -> bool {
+    file.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "testing.rs")
+}
+
+/// The lines of code that name one manager.
+fn identities(code: &str) -> Vec<&str> {
+    code.lines().map(str::trim).filter(|line| IDENTITY.iter().any(|word| line.contains(word))).collect()
+}
+
 fn room_of(file: &Path) -> Option<String> {
     let first = file.components().next()?.as_os_str().to_str()?;
     (file.components().count() > 1).then(|| first.to_owned())
+}
+
+/// Whether an entry is this file, or a folder (which ends with a slash) that it is in.
+fn covers(entry: &str, file: &Path) -> bool {
+    let file = file.to_str().unwrap();
+    if entry.ends_with('/') { file.starts_with(entry) } else { file == entry }
 }
 
 /// The lines at the top of a file that describe it.

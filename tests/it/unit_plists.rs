@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parachute::unit::bind::Unit;
+use parachute::unit::launchd::Launchd;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::render;
 use parachute::unit::target::{JobKind, Target};
@@ -46,7 +47,7 @@ fn a_property_list_has_the_keys_and_types_of_the_manual() {
         value.as_dictionary().is_some_and(|inner| inner.values().all(is))
     }
     let mut seen = BTreeSet::new();
-    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Launchd { .. })) {
+    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Launchd(_))) {
         for overrides in [Overrides::default(), everything(&target)] {
             let text = files(HOSTILE, &target, &overrides).remove(0).text;
             assert!(text.starts_with("<?xml "), "nothing may stand before it");
@@ -80,7 +81,7 @@ fn a_property_list_has_the_keys_and_types_of_the_manual() {
             for name in ["HOME", "PATH", "LANG", "PARACHUTE_HOME"] {
                 assert!(env[name].as_string().is_some_and(|value| !value.is_empty()), "{name}");
             }
-            let daemon = matches!(target, Target::Launchd { kind: JobKind::Daemon });
+            let daemon = matches!(target, Target::Launchd(Launchd { kind: JobKind::Daemon }));
             assert_eq!(plist.get("UserName").and_then(Value::as_string), daemon.then_some("op"));
             assert_eq!(plist.contains_key("LimitLoadToSessionType"), !daemon);
             let log = format!("{HOSTILE}/hub/logs/launchd.log");

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::{Descriptor, Hardening};
-use parachute::unit::opens;
+use parachute::unit::launchd::Launchd;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
+use parachute::unit::systemd::Systemd;
 use parachute::unit::target::{JobKind, Scope, Target};
 
 use crate::support::executable;
@@ -22,7 +23,8 @@ const TARGETS: [&str; 4] = ["systemd-user", "systemd-system", "launchd-agent", "
 fn binding(home: &str, target: &Target) -> Binding {
     let system = matches!(
         target,
-        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon }
+        Target::Systemd(Systemd { scope: Scope::System, .. })
+            | Target::Launchd(Launchd { kind: JobKind::Daemon })
     );
     Binding {
         bin: if system {
@@ -50,10 +52,8 @@ pub fn files(home: &str, target: &Target, overrides: &Overrides) -> Vec<Rendered
 /// Everything that a user can set and this target can express.
 pub fn everything(target: &Target) -> Overrides {
     let rest = match target {
-        Target::Systemd { .. } => {
-            "hardening = 'strict'\nlimits = { nofile = 4096, memory = '2G', tasks = 500 }"
-        }
-        Target::Launchd { .. } => "hardening = 'off'\nlimits = { nofile = 4096 }",
+        Target::Systemd(_) => "hardening = 'strict'\nlimits = { nofile = 4096, memory = '2G', tasks = 500 }",
+        Target::Launchd(_) => "hardening = 'off'\nlimits = { nofile = 4096 }",
     };
     let text = r#"[unit]
         path = ["/opt/my node/bin"]
@@ -68,13 +68,13 @@ fn no_socket() -> Overrides {
 
 pub fn all_targets() -> Vec<Target> {
     let mut all: Vec<Target> = TARGETS.iter().map(|name| name.parse().unwrap()).collect();
-    all.extend([Scope::User, Scope::System].map(|scope| Target::Systemd { scope, version: 259 }));
+    all.extend([Scope::User, Scope::System].map(|scope| Target::Systemd(Systemd { scope, version: 259 })));
     all
 }
 
 fn services() -> Vec<(Target, UnitFile, String)> {
     let mut found = Vec::new();
-    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Systemd { .. })) {
+    for target in all_targets().into_iter().filter(|target| matches!(target, Target::Systemd(_))) {
         for overrides in [Overrides::default(), no_socket(), everything(&target)] {
             for home in ["/home/op/.parachute", HOSTILE] {
                 let text = files(home, &target, &overrides).remove(0).text;
@@ -90,8 +90,8 @@ fn services() -> Vec<(Target, UnitFile, String)> {
 fn golden() {
     for target in all_targets() {
         let version = match target {
-            Target::Systemd { version, .. } => format!("-{version}"),
-            Target::Launchd { .. } => String::new(),
+            Target::Systemd(Systemd { version, .. }) => format!("-{version}"),
+            Target::Launchd(_) => String::new(),
         };
         let cases = [
             ("plain", "/home/op/.parachute", Overrides::default()),
@@ -100,7 +100,7 @@ fn golden() {
             ("hostile", HOSTILE, Overrides::default()),
         ];
         for (case, home, overrides) in cases {
-            if case == "no_socket" && matches!(target, Target::Launchd { .. }) {
+            if case == "no_socket" && matches!(target, Target::Launchd(_)) {
                 continue;
             }
             let files = files(home, &target, &overrides);
@@ -137,7 +137,7 @@ fn stop_readiness_and_memory_settings() {
         assert_eq!((service("Type"), service("NotifyAccess")), ("notify".into(), "main".into()));
         assert_eq!((service("OOMPolicy"), service("WatchdogSec")), ("continue".into(), "60".into()));
         assert_eq!((service("UMask"), service("TimeoutStartSec")), ("0077".into(), "60".into()));
-        let newer = matches!(target, Target::Systemd { version: 254.., .. });
+        let newer = matches!(target, Target::Systemd(Systemd { version: 254.., .. }));
         assert_eq!(file.all("RestartSteps").len(), usize::from(newer));
         assert_eq!(file.all("RestartMaxDelaySec").len(), usize::from(newer));
     }
@@ -151,10 +151,10 @@ fn the_hub_is_bound_to_loopback_everywhere() {
     for target in all_targets() {
         let files = files(HOSTILE, &target, &Overrides::default());
         match target {
-            Target::Systemd { .. } => {
+            Target::Systemd(_) => {
                 assert_eq!(UnitFile::parse(&files[1].text).one("Socket", "ListenStream"), "127.0.0.1:1939");
             }
-            Target::Launchd { .. } => {
+            Target::Launchd(_) => {
                 assert_eq!(environment(&files[0].text)["PARACHUTE_BIND_HOST"], "127.0.0.1");
             }
         }
@@ -169,7 +169,7 @@ fn a_hostile_home_is_passed_unchanged() {
         let home = if text.contains("my op") { HOSTILE } else { "/home/op/.parachute" };
         assert_eq!(started.env["PARACHUTE_HOME"], home);
         assert_eq!(started.argv[1..], ["serve", "--port", "1939"]);
-        if matches!(target, Target::Systemd { scope: Scope::User, .. }) {
+        if matches!(target, Target::Systemd(Systemd { scope: Scope::User, .. })) {
             assert_eq!(started.argv[0], format!("{home}/bin/parachute"));
         }
     }
@@ -180,12 +180,12 @@ fn a_hostile_home_is_passed_unchanged() {
 fn no_manager_opens_a_path_below_a_users_home() {
     let dirs = ["/home", "/Users"].map(Path::new);
     for (target, file, text) in services() {
-        assert_eq!(opens::below(&text, &dirs), [], "{text}");
+        assert_eq!(target.opens_below(&text, &dirs), [], "{text}");
         let names_home = file.0.iter().filter(|(_, _, value)| value.contains("/home/"));
         let keys: BTreeSet<&str> = names_home.map(|(_, key, _)| key.as_str()).collect();
         let wanted: &[&str] = match target {
             // The program of a system unit is owned by root.
-            Target::Systemd { scope: Scope::System, .. } => &["Environment"],
+            Target::Systemd(Systemd { scope: Scope::System, .. }) => &["Environment"],
             _ => &["Environment", "ExecStart"],
         };
         assert_eq!(keys.into_iter().collect::<Vec<_>>(), wanted, "{text}");
@@ -233,7 +233,7 @@ fn a_line_break_in_a_path_adds_no_line() {
             Err(error) => assert_eq!(error.because, "it holds a line break"),
             // A property list can hold it.
             Ok(files) => {
-                assert!(matches!(target, Target::Launchd { .. }));
+                assert!(matches!(target, Target::Launchd(_)));
                 let home = &environment(&files[0].text)["PARACHUTE_HOME"];
                 assert_eq!(home, "/home/a\nExecStartPre=/bin/evil");
             }
@@ -273,7 +273,7 @@ fn a_user_unit_has_no_setting_that_a_user_manager_cannot_apply() {
     ];
     for version in [252, 254, 259] {
         for hardening in [Hardening::Off, Hardening::ModulesSafe, Hardening::Strict] {
-            let target = Target::Systemd { scope: Scope::User, version };
+            let target = Target::Systemd(Systemd { scope: Scope::User, version });
             let overrides = Overrides { hardening: Some(hardening), ..everything(&target) };
             for file in files(HOSTILE, &target, &overrides) {
                 let parsed = UnitFile::parse(&file.text);
@@ -291,7 +291,7 @@ fn a_user_unit_has_no_setting_that_a_user_manager_cannot_apply() {
 #[test]
 fn the_scope_decides_the_user_and_the_target() {
     for (target, file, _) in services() {
-        let Target::Systemd { scope, .. } = target else { continue };
+        let Target::Systemd(Systemd { scope, .. }) = target else { continue };
         let (user, wanted) = match scope {
             Scope::System => (vec!["op"], "multi-user.target"),
             Scope::User => (vec![], "default.target"),
@@ -312,7 +312,7 @@ fn the_socket_is_wanted_and_outlives_the_service() {
     for target in all_targets() {
         let with = files("/h", &target, &Overrides::default());
         let without = files("/h", &target, &no_socket());
-        let Target::Systemd { .. } = target else {
+        let Target::Systemd(_) = target else {
             assert_eq!((with.len(), without.len()), (1, 1));
             continue;
         };
@@ -342,7 +342,7 @@ fn systemd_analyze_has_no_complaints() {
     let runtime = dir.path().join("runtime");
     std::fs::create_dir(&runtime).unwrap();
     for scope in [Scope::User, Scope::System] {
-        let target = Target::Systemd { scope, version };
+        let target = Target::Systemd(Systemd { scope, version });
         for (case, overrides) in [Overrides::default(), no_socket(), everything(&target)].iter().enumerate() {
             for home in ["plain", r#"my op/100% $x "q" 'é\"#] {
                 let home = dir.path().join(home);

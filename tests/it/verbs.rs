@@ -216,7 +216,7 @@ fn why_reports_the_last_failure_with_the_hub_up_and_down() {
             "it had been ready",
             "crash 1 of 5",
             "| last words",
-            "last 20 lines",
+            " lines:",
             "hint:",
         ] {
             assert!(out.contains(part), "{part:?} is not in:\n{out}");

@@ -306,7 +306,7 @@ fn a_stale_unit_is_disabled_before_anything_is_stopped() {
     let list = lab.user("parachute migrate --list").code(0).out;
     assert!(list.contains("parachute-vault.service") && list.contains("enabled"), "{list}");
     let said = lab.user(CUT_OVER).code(0);
-    assert!(said.err.contains("enable vault not at boot"), "{said:?}");
+    assert!(said.err.contains("disable vault"), "{said:?}");
     assert!(old.all_supervised(), "{said:?}");
     let state = lab.user("systemctl --user is-enabled parachute-vault.service || true; systemctl --user is-active parachute-vault.service || true").out;
     assert_eq!(state.split_whitespace().collect::<Vec<_>>(), ["disabled", "inactive"]);

@@ -22,7 +22,7 @@ fn a_directory_that_was_never_a_home_is_never_deleted() {
     let purge = "--home /opt/app uninstall --purge --yes --user root --scope system";
     for dry in ["", " --dry-run"] {
         let refused = lab.root(&format!("parachute {purge}{dry}")).code(78).err;
-        assert!(refused.contains("/opt/app is not deleted: it bears no mark"), "{refused}");
+        assert!(refused.contains("/opt/app is not deleted: it has no mark file"), "{refused}");
         assert_eq!(tree(&lab, "/opt/app"), app);
     }
 

@@ -18,7 +18,7 @@ use crate::home::registration;
 use crate::install::planner::{self, Request};
 use crate::manager::autostart::Autostart;
 use crate::manager::cached_runner::CachedRunner;
-use crate::manager::detect::Why;
+use crate::manager::host::Why;
 use crate::manager::runner::Tools;
 use crate::migrate::sweep;
 use crate::module::name::Short;

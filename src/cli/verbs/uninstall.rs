@@ -218,7 +218,8 @@ fn may_take_back(
 fn restored(receipt: &Receipt, installation: &Installation) -> Option<String> {
     let record = receipt.get(&Key::File(installation.driver.manager.file(&UnitName::hub())))?;
     let text = record.before.entry()?.text()?;
-    Owner::of_unit(text, &installation.driver.manager, &installation.person).map(|owner| owner.to_string())
+    Owner::of_unit(text, &installation.driver.manager.target(), &installation.person)
+        .map(|owner| owner.to_string())
 }
 
 /// Daemons that could not be started again: their names, and what is missing.

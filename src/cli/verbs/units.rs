@@ -1,5 +1,6 @@
 //! `parachute units`: the unit files for a service manager, shown without querying one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,17 +10,18 @@ use crate::cli::error::{CliError, ExitKind};
 use crate::cli::output::Output;
 use crate::home::paths::Home;
 use crate::home::{fs, settings};
-use crate::install::layout::SYSTEM_LOGS;
+use crate::install::layout::log_dir;
 use crate::process::user::{self, User};
 use crate::ui::table::{Cell, Table};
 use crate::ui::text::printable;
 use crate::unit::bind::{Binding, SYSTEM_BINARY};
 use crate::unit::descriptor::Descriptor;
 use crate::unit::embedded;
+use crate::unit::name::UnitName;
 use crate::unit::overrides::{self, Overrides};
-use crate::unit::render::{Rendered, render};
+use crate::unit::render::render;
 use crate::unit::search;
-use crate::unit::target::{JobKind, Scope, Target};
+use crate::unit::target::Target;
 
 mod verify;
 
@@ -82,8 +84,9 @@ struct RenderArgs {
 struct Listed {
     name: String,
     description: String,
-    systemd: Vec<String>,
-    launchd: Vec<String>,
+    /// By manager, which is also the key in JSON.
+    #[serde(flatten)]
+    files: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// One file of a unit.
@@ -121,20 +124,36 @@ fn list() -> Vec<Listed> {
         .map(|unit| Listed {
             name: unit.name.plain().to_owned(),
             description: unit.description,
-            systemd: std::iter::once(unit.name.systemd())
-                .chain(unit.socket.map(|_| unit.name.socket().systemd()))
+            files: managers()
+                .map(|target| (target.family(), files(&unit.name, unit.socket.is_some(), &target)))
                 .collect(),
-            launchd: vec![format!("{}.plist", unit.name.label())],
         })
         .collect()
 }
 
+/// One format of each manager: the names of its files are those of the others.
+fn managers() -> impl Iterator<Item = Target> {
+    let mut seen = BTreeSet::new();
+    Target::ALL.into_iter().filter(move |target| seen.insert(target.family()))
+}
+
+fn files(unit: &UnitName, has_socket: bool, target: &Target) -> Vec<String> {
+    let socket = (has_socket && target.holds_sockets()).then(|| unit.socket());
+    std::iter::once(unit.clone()).chain(socket).map(|unit| target.file_name(&unit)).collect()
+}
+
 fn list_screen(all: &[Listed]) -> String {
     let mut table = Table::default();
-    table.row(["NAME", "WHAT", "SYSTEMD", "LAUNCHD"].map(Cell::new).into(), vec![]);
+    let families: Vec<&str> = managers().map(|target| target.family()).collect();
+    let head = ["NAME", "WHAT"].map(str::to_owned).into_iter();
+    let head = head.chain(families.iter().map(|family| family.to_uppercase()));
+    table.row(head.map(Cell::new).collect(), vec![]);
     for unit in all {
-        let cells = [&unit.name, &unit.description, &unit.systemd.join(", "), &unit.launchd.join(", ")];
-        table.row(cells.map(Cell::new).into(), vec![]);
+        let files = families
+            .iter()
+            .map(|family| unit.files.get(family).map_or_else(String::new, |all| all.join(", ")));
+        let cells = [unit.name.clone(), unit.description.clone()].into_iter().chain(files);
+        table.row(cells.map(Cell::new).collect(), vec![]);
     }
     table.render()
 }
@@ -144,13 +163,12 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
         let message = format!("there is no unit {:?}", args.name);
         CliError::new(ExitKind::Usage, message).hint("parachute units list")
     })?;
-    let target = match (args.target, args.systemd_version) {
-        (Target::Systemd { scope, .. }, Some(version)) => Target::Systemd { scope, version },
-        (Target::Launchd { .. }, Some(_)) => {
+    let target = match args.systemd_version {
+        Some(version) => args.target.for_systemd(version).ok_or_else(|| {
             let message = "--systemd-version is for systemd's targets";
-            return Err(CliError::new(ExitKind::Usage, message).hint("parachute units render --help"));
-        }
-        (target, None) => target,
+            CliError::new(ExitKind::Usage, message).hint("parachute units render --help")
+        })?,
+        None => args.target,
     };
     let who = who(args.user.as_deref(), &target)?;
     let port = match args.port {
@@ -161,7 +179,7 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
             .port
             .map_or(PORT, Into::into),
     };
-    let dirs = search::candidates(who.home.as_deref(), &target);
+    let dirs = search::candidates(who.home.as_deref(), target.program_dirs());
     let there: Vec<PathBuf> = dirs.into_iter().filter(|dir| fs::is_dir(dir)).collect();
     let refused =
         |error| CliError::from_error(ExitKind::Failed, &error).hint("parachute units render --help");
@@ -172,14 +190,11 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
         person_home: who.home,
         port,
         path: search::joined(&there, "".as_ref()).map_err(refused)?,
-        log_dir: match target {
-            Target::Launchd { kind: JobKind::Daemon } => SYSTEM_LOGS.into(),
-            Target::Launchd { kind: JobKind::Agent } | Target::Systemd { .. } => cx.home.hub_logs(),
-        },
+        log_dir: log_dir(&target, &cx.home),
     };
     let unit = descriptor.bind(&binding, &overrides(&cx.home)?).map_err(refused)?;
     let files = render(&unit, &target).map_err(refused)?;
-    let files = files.into_iter().map(|file| File { name: file_name(&file, &target), text: file.text });
+    let files = files.into_iter().map(|file| File { name: target.file_name(&file.unit), text: file.text });
     let report = Report { target: target.to_string(), files: files.collect() };
     Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report)))
 }
@@ -195,23 +210,9 @@ fn screen(report: &Report) -> String {
     }
 }
 
-fn file_name(file: &Rendered, target: &Target) -> String {
-    match target {
-        Target::Systemd { .. } => file.unit.systemd(),
-        Target::Launchd { .. } => format!("{}.plist", file.unit.label()),
-    }
-}
-
 /// The path that an installed unit starts: ours, so that it stays valid after an upgrade or a moved checkout.
 fn pinned(home: &Home, target: &Target) -> PathBuf {
-    match target {
-        Target::Systemd { scope: Scope::User, .. } | Target::Launchd { kind: JobKind::Agent } => {
-            home.bin_dir().join("parachute")
-        }
-        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon } => {
-            Path::new(SYSTEM_BINARY).to_owned()
-        }
-    }
+    if target.is_system() { Path::new(SYSTEM_BINARY).to_owned() } else { home.bin_dir().join("parachute") }
 }
 
 /// The unit's user. A user that is unknown here may exist on the target machine.
@@ -229,11 +230,7 @@ fn who(asked: Option<&str>, target: &Target) -> Result<Who, CliError> {
         return Ok(Who { name: Some(name.to_owned()), home });
     }
     let me = user::effective_uid();
-    let system = matches!(
-        target,
-        Target::Systemd { scope: Scope::System, .. } | Target::Launchd { kind: JobKind::Daemon }
-    );
-    if me == 0 && system {
+    if me == 0 && target.is_system() {
         let message = "every module of this unit would run as root; name the user";
         return Err(CliError::new(ExitKind::Usage, message)
             .hint(format!("parachute units render hub --target {target} --user NAME")));

@@ -5,28 +5,30 @@ use std::path::Path;
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
-use crate::manager::backend::Manager;
-use crate::unit::opens::{self, Opens};
+use crate::unit::format::Opens;
 
 /// Shows the changes without making them.
 const WOULD: &str = "parachute init --dry-run --force     (what would change)";
 
 /// Empty for managers that have no such lines.
 pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
-    let Manager::Systemd(_) = &install.manager else { return Vec::new() };
+    let target = install.manager.target();
+    if !target.opens_paths() {
+        return Vec::new();
+    }
     let dirs = [install.person.home.as_path(), install.home.root.as_path()];
     let is_system = install.manager.is_system();
     let person = &install.person.name;
     let mut found = Vec::new();
     for unit in &install.units {
         let OnDisk::Text(text) = &unit.on_disk else { continue };
-        let opens = opens::below(text, &dirs);
+        let opens = target.opens_below(text, &dirs);
         found.extend(opens.iter().map(|opens| of_unit(unit, opens, is_system, person)));
     }
     // In their own manager users may do as they like.
     if is_system {
         for (path, text) in &facts.drop_ins {
-            found.extend(opens::below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
+            found.extend(target.opens_below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
         }
     }
     found_or(found, Id::UnitOpens, "no unit line makes the manager open a path below the home")

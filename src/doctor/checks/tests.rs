@@ -16,7 +16,6 @@ use crate::manager::backend::{Domain, Launchd, Manager};
 use crate::manager::state::{Active, Told};
 use crate::plan::step::Step;
 use crate::process::holder::tests::stranger;
-use crate::unit::opens;
 
 /// The results of one check for these facts: verdict, and whether a plan repairs it.
 fn told(facts: &DoctorFacts, id: Id) -> Vec<(Verdict, bool)> {
@@ -234,7 +233,12 @@ fn a_unit_that_opens_a_path_below_the_home_is_rewritten() {
         let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
         assert_eq!(texts.len(), 2, "the service and its socket");
         for (path, text) in texts {
-            assert_eq!(opens::below(text, &[Path::new("/home/op")]), [], "{}", path.display());
+            assert_eq!(
+                install(&mut facts).manager.target().opens_below(text, &[Path::new("/home/op")]),
+                [],
+                "{}",
+                path.display()
+            );
         }
         assert_eq!(plan.notes, []);
     }

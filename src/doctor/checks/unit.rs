@@ -4,7 +4,7 @@ use super::{drift, opens};
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
-use crate::manager::autostart::{Autostart, autostart};
+use crate::manager::autostart::Autostart;
 use crate::manager::backend::Manager;
 use crate::manager::state::{Active, Told};
 use crate::unit::name::Part;
@@ -83,7 +83,7 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
             "parachute status",
         )),
         // launchd forgets a job that is stopped: `unit.running` reports that.
-        Told::Known(false) if matches!(manager, Manager::Launchd(_)) => None,
+        Told::Known(false) if !manager.keeps_definitions() => None,
         Told::Known(false) if state.masked => {
             Some(Check::fail(ID, format!("{name} is masked: it cannot be started"), "parachute status"))
         }
@@ -197,11 +197,12 @@ fn linger(install: &Facts) -> Option<Check> {
 fn boot(install: &Facts, service: &UnitFacts) -> Check {
     const ID: Id = Id::Boot;
     let linger = install.linger.clone().unwrap_or_else(|| Told::Unknown("it means nothing here".to_owned()));
-    let is_agent = matches!(install.manager, Manager::Launchd(_)) && !install.manager.is_system();
-    match autostart(&install.manager, &service.state, &linger) {
+    match install.manager.autostart(&service.state, &linger) {
         Autostart::Yes { because } => Check::ok(ID, format!("it comes back after a reboot ({because})")),
         // That is normal for an agent, and as `init` has announced.
-        Autostart::No { because, .. } if is_agent && !service.state.enabled.is_false() => {
+        Autostart::No { because, .. }
+            if install.manager.ends_with_login() && !service.state.enabled.is_false() =>
+        {
             Check::ok(ID, format!("as far as possible: {because}"))
         }
         Autostart::No { because, next } => {

@@ -41,7 +41,7 @@ pub enum AddError {
     /// The name means something else below the home.
     #[error("`{0}` cannot name a module: the home has a file or directory of that name")]
     Taken(Short),
-    /// A `module.json` that somebody else wrote lies where ours would.
+    /// A `module.json` that another program wrote is in the way.
     #[error("{} is there and `parachute add` did not write it", .0.display())]
     Foreign(PathBuf),
     /// Another row has the port.

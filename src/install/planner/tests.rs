@@ -1,10 +1,12 @@
 //! A machine, or a scope, that already has a hub of another user or home.
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::install::facts::{Others, Twin};
 use crate::install::owner::Owner;
 use crate::install::testing::{fresh, running};
-use crate::manager::backend::Systemd;
+use crate::manager::backend::{Manager, Systemd};
 use crate::process::user::User;
 use crate::unit::target::Scope;
 

@@ -1,8 +1,10 @@
 //! Hosts as literals, and the decision for each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::manager::state::Told;
+use crate::manager::systemd::parse::About;
 
 fn about() -> Told<About> {
     Told::Known(About {
@@ -24,7 +26,7 @@ fn no<T>(because: &str) -> Told<T> {
 
 /// A server: ann is logged in, and her manager runs.
 fn server() -> HostFacts {
-    HostFacts {
+    let host = Host {
         os: "linux".to_owned(),
         asked: None,
         uid: 1000,
@@ -35,6 +37,9 @@ fn server() -> HostFacts {
         container: None,
         wsl: false,
         init: Some("systemd".to_owned()),
+    };
+    HostFacts {
+        host,
         systemd: Some(SystemdFacts {
             systemctl: true,
             system: about(),
@@ -67,15 +72,14 @@ fn mac() -> HostFacts {
         user: Told::Known(true),
         console_uid: Some(501),
     };
-    HostFacts {
+    let host = Host {
         os: "macos".to_owned(),
         uid: 501,
         homes: vec!["/Users/ann".into()],
         init: None,
-        systemd: None,
-        launchd: Some(launchd),
-        ..server()
-    }
+        ..server().host
+    };
+    HostFacts { host, systemd: None, launchd: Some(launchd) }
 }
 
 fn with_launchd(change: impl FnOnce(&mut LaunchdFacts)) -> HostFacts {
@@ -84,10 +88,18 @@ fn with_launchd(change: impl FnOnce(&mut LaunchdFacts)) -> HostFacts {
     facts
 }
 
+/// The same host, but for this.
+fn but(facts: HostFacts, change: impl FnOnce(&mut Host)) -> HostFacts {
+    let mut facts = facts;
+    change(&mut facts.host);
+    facts
+}
+
 #[test]
 fn every_host_gets_a_manager_or_a_reason() {
-    let root = |facts: HostFacts| HostFacts { uid: 0, name: Some("root".to_owned()), ..facts };
-    let sudo = |facts: HostFacts| HostFacts { sudo_by: Some("ann".to_owned()), ..root(facts) };
+    let root = |facts: HostFacts| but(facts, |h| (h.uid, h.name) = (0, Some("root".to_owned())));
+    let sudo = |facts: HostFacts| but(root(facts), |h| h.sudo_by = Some("ann".to_owned()));
+    let docker = |h: &mut Host| (h.container, h.init) = (Some("docker".to_owned()), Some("sh".to_owned()));
     let silent_user = |systemd: &mut SystemdFacts| systemd.user = no("Failed to connect to bus: x");
     let table = [
         ("server", server()),
@@ -100,34 +112,21 @@ fn every_host_gets_a_manager_or_a_reason() {
         ("the person's manager is silent", with_systemd(silent_user)),
         ("root", root(with_systemd(|s| (s.runtime_dir, s.user) = (None, no("x"))))),
         ("sudo", sudo(with_systemd(|s| (s.runtime_dir, s.user) = (None, no("x"))))),
-        (
-            "docker",
-            HostFacts { container: Some("docker".to_owned()), init: Some("sh".to_owned()), ..not_booted() },
-        ),
-        (
-            "docker without systemctl",
-            HostFacts {
-                container: Some("docker".to_owned()),
-                init: Some("sh".to_owned()),
-                ..with_systemd(|s| s.systemctl = false)
-            },
-        ),
-        ("runit", HostFacts { init: Some("runit".to_owned()), ..not_booted() }),
-        ("wsl", HostFacts { wsl: true, init: Some("init".to_owned()), ..not_booted() }),
+        ("docker", but(not_booted(), docker)),
+        ("docker without systemctl", but(with_systemd(|s| s.systemctl = false), docker)),
+        ("runit", but(not_booted(), |h| h.init = Some("runit".to_owned()))),
+        ("wsl", but(not_booted(), |h| (h.wsl, h.init) = (true, Some("init".to_owned())))),
         ("systemd that does not answer", not_booted()),
         ("no systemctl", with_systemd(|s| s.systemctl = false)),
         ("laptop", mac()),
-        ("laptop over ssh, same person at the screen", HostFacts { ssh: true, ..mac() }),
+        ("laptop over ssh, same person at the screen", but(mac(), |h| h.ssh = true)),
         (
             "laptop over ssh, another at the screen",
-            HostFacts { ssh: true, ..with_launchd(|l| l.console_uid = Some(502)) },
+            but(with_launchd(|l| l.console_uid = Some(502)), |h| h.ssh = true),
         ),
         (
             "headless",
-            HostFacts {
-                ssh: true,
-                ..with_launchd(|l| (l.gui, l.console_uid) = (Told::Known(false), Some(0)))
-            },
+            but(with_launchd(|l| (l.gui, l.console_uid) = (Told::Known(false), Some(0))), |h| h.ssh = true),
         ),
         (
             "no domain",
@@ -138,12 +137,12 @@ fn every_host_gets_a_manager_or_a_reason() {
         ("mac, sudo", sudo(mac())),
         ("mac, root", root(mac())),
         ("no launchctl", with_launchd(|l| l.launchctl = false)),
-        ("freebsd", HostFacts { os: "freebsd".to_owned(), systemd: None, ..server() }),
-        ("asked for none", HostFacts { asked: Some("none".to_owned()), ..server() }),
-        ("asked for upstart", HostFacts { asked: Some("upstart".to_owned()), ..server() }),
+        ("freebsd", but(HostFacts { systemd: None, ..server() }, |h| h.os = "freebsd".to_owned())),
+        ("asked for none", but(server(), |h| h.asked = Some("none".to_owned()))),
+        ("asked for upstart", but(server(), |h| h.asked = Some("upstart".to_owned()))),
         (
             "asked for launchd on linux",
-            HostFacts { os: "linux".to_owned(), asked: Some("launchd".to_owned()), ..mac() },
+            but(mac(), |h| (h.os, h.asked) = ("linux".to_owned(), Some("launchd".to_owned()))),
         ),
     ];
     let mut out = String::new();
@@ -180,9 +179,9 @@ fn units_go_where_the_manager_searches() {
     // XDG_CONFIG_HOME of the manager, which may differ from ours.
     assert_eq!(dir(&elsewhere("/home/ann/cfg/systemd/user")), Path::new("/home/ann/cfg/systemd/user"));
     assert_eq!(dir(&elsewhere("/etc/systemd/user")), Path::new("/home/ann/.config/systemd/user"));
-    assert_eq!(dir(&HostFacts { uid: 0, ..server() }), Path::new("/etc/systemd/system"));
+    assert_eq!(dir(&but(server(), |h| h.uid = 0)), Path::new("/etc/systemd/system"));
     assert_eq!(dir(&mac()), Path::new("/Users/ann/Library/LaunchAgents"));
-    assert_eq!(dir(&HostFacts { uid: 0, ..mac() }), Path::new("/Library/LaunchDaemons"));
+    assert_eq!(dir(&but(mac(), |h| h.uid = 0)), Path::new("/Library/LaunchDaemons"));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Whole verbs against scripts, in virtual time: which commands run, in which order, and which result is accepted.
+#![expect(clippy::disallowed_methods, reason = "test: reads virtual time")]
 
 use std::io;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::manager::explain::Retry;
+use crate::manager::invocation::{Invocation, Output};
 use crate::manager::systemd::testing::{captured, system, user};
 use crate::manager::testing::{Script, fails, says};
 use crate::process::user;

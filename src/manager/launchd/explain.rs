@@ -1,5 +1,5 @@
 //! launchd's codes as text. `launchctl error N` prints launchd's own text for each; the meaning in practice is from
-//! a third party's measurements and has not been tested by us on a Mac.
+//! a third party's measurements and has not been tested by us on a Mac. Pure.
 
 use std::time::Duration;
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::parse::{self, NO_LABEL};
 use super::{explain, verbs};
-use crate::manager::backend::Launchd;
 use crate::manager::explain::Cause;
 use crate::manager::invocation::{Invocation, Output};
+use crate::manager::launchd::Launchd;
 use crate::manager::operation::{Goal, Move, Operation};
 use crate::manager::state::{Active, Told};
 use crate::unit::name::UnitName;

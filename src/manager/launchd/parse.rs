@@ -1,11 +1,11 @@
 //! Parses `launchctl print` and `print-disabled`. Tolerant on purpose: the text is not an interface, so a missing line
-//! makes a value unknown, never wrong.
+//! makes a value unknown, never wrong. Pure.
 
 use std::path::PathBuf;
 
 use super::explain;
-use crate::manager::backend::Launchd;
 use crate::manager::invocation::Output;
+use crate::manager::launchd::Launchd;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::unit::name::UnitName;
 
@@ -166,7 +166,7 @@ pub const DISABLED: &str = "its plist is there, and it is disabled by an overrid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manager::backend::Domain;
+    use crate::manager::launchd::Domain;
 
     const RUNNING: &str = "gui/501/computer.parachute.hub = {\n\tactive count = 1\n\tpath = /Users/op/Library/LaunchAgents/computer.parachute.hub.plist\n\ttype = LaunchAgent\n\tstate = running\n\n\tprogram = /Users/op/.parachute/bin/parachute\n\targuments = {\n\t\t/Users/op/.parachute/bin/parachute\n\t\tserve\n\t}\n\n\tinherited environment = {\n\t\tpid = 7\n\t}\n\truns = 3\n\tpid = 4321\n\tlast exit code = 78: EX_CONFIG\n\n\tendpoints = {\n\t\t\"x\" = {\n\t\t\tstate = gone\n\t\t}\n\t}\n}\n";
 

@@ -1,12 +1,12 @@
-//! The commands for launchd. No other file writes its command lines.
+//! The commands for launchd. No other file writes its command lines. Pure.
 //!
 //! Never `load`, `unload`, `start` or `stop`: they predate domains, and `load` always returns 0
 //! (launchctl(1), LEGACY SUBCOMMANDS).
 
 use std::path::Path;
 
-use crate::manager::backend::Launchd;
 use crate::manager::invocation::Invocation;
+use crate::manager::launchd::Launchd;
 use crate::unit::name::UnitName;
 
 /// `gui/501/computer.parachute.hub`: the label form. The path form fails if the file is missing.

@@ -1,4 +1,5 @@
 //! Exit codes that systemd itself gives to a process that it could not start: systemd.exec(5), PROCESS EXIT CODES.
+//! Pure.
 
 /// One code: its name, the step that failed, and the keys of the unit that control it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

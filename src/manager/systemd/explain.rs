@@ -1,13 +1,13 @@
 //! The meaning of systemd's output: why a command was refused, why a unit ended. Its own text is kept where it adds
-//! facts.
+//! facts. Pure.
 
 use std::time::Duration;
 
 use super::exit;
-use crate::manager::backend::Systemd;
 use crate::manager::explain::{Cause, Retry};
 use crate::manager::invocation::{Invocation, Output};
 use crate::manager::state::{Active, Told, UnitState};
+use crate::manager::systemd::Systemd;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 

@@ -1,4 +1,4 @@
-//! From a verb to its real effect: run it, then check until it is observed, with a limit.
+//! From a verb to its real effect: run it, then check until it is observed, with a limit. Pure.
 //!
 //! ```text
 //!   start:   (reset-failed →) start → look …         restart: look → reset-failed → restart → look …
@@ -11,11 +11,11 @@
 use std::time::Duration;
 
 use super::{explain, parse, verbs};
-use crate::manager::backend::Systemd;
 use crate::manager::explain::Cause;
 use crate::manager::invocation::{Invocation, Output};
 use crate::manager::operation::{Goal, Move, Operation};
 use crate::manager::state::{Active, Told};
+use crate::manager::systemd::Systemd;
 use crate::unit::name::{Part, UnitName};
 
 /// Pause between two checks.

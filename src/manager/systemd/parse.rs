@@ -1,4 +1,4 @@
-//! Parses `systemctl show`. Its exit code says little; its properties count.
+//! Parses `systemctl show`. Its exit code says little; its properties count. Pure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

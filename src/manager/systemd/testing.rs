@@ -1,8 +1,8 @@
 //! Shared by the tests of this folder.
 #![expect(clippy::disallowed_methods, reason = "test: reads captured answers")]
 
-use crate::manager::backend::Systemd;
 use crate::manager::invocation::Output;
+use crate::manager::systemd::Systemd;
 use crate::unit::target::Scope;
 
 /// A user's manager.

@@ -1,10 +1,10 @@
-//! The commands for systemd. No other file writes its command lines.
+//! The commands for systemd. No other file writes its command lines. Pure.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::manager::backend::Systemd;
 use crate::manager::invocation::Invocation;
+use crate::manager::systemd::Systemd;
 use crate::unit::name::UnitName;
 use crate::unit::target::Scope;
 

@@ -7,7 +7,6 @@ use crate::manager::backend::Manager;
 use crate::manager::driver::Driver;
 use crate::manager::invocation::Runner;
 use crate::manager::state::{Active, Told, UnitState};
-use crate::manager::systemd::verbs;
 use crate::plan::commands;
 use crate::plan::host::HostError;
 use crate::plan::observed::{Entry, Observed, UnitRead};
@@ -23,11 +22,7 @@ pub(super) fn unit(
     state: &UnitState,
 ) -> Result<Observed, HostError> {
     let active = known(&format!("whether {unit} runs"), state.active.clone())?;
-    let read = match manager {
-        Manager::Systemd(_) => Some(read(unit, path, state)?),
-        // launchd reads a plist when it loads the job, which is part of a start.
-        Manager::Launchd(_) => None,
-    };
+    let read = if manager.keeps_definitions() { Some(read(unit, path, state)?) } else { None };
     Ok(Observed::Unit { entry, read, active })
 }
 
@@ -66,8 +61,8 @@ pub(super) fn accepted(
     path: &Path,
     state: &UnitState,
 ) -> Result<(), HostError> {
-    match (manager, &state.loaded) {
-        (Manager::Systemd(_), Told::Known(false)) => {
+    match &state.loaded {
+        Told::Known(false) if manager.keeps_definitions() => {
             let why = match &state.refused {
                 Some(why) => why.clone(),
                 None if state.masked => "it is masked".to_owned(),
@@ -97,9 +92,9 @@ pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Observed, Ho
 /// Resets the failed state of a unit. Otherwise systemd keeps it in its lists, even without a file: systemctl(1),
 /// reset-failed. The unit has stopped in any case, so an error here is ignored.
 pub(super) async fn forget_failure<R: Runner>(driver: &Driver<R>, unit: &UnitName) {
-    let Manager::Systemd(systemd) = &driver.manager else { return };
+    let Some(forget) = driver.manager.forget_failure(unit) else { return };
     if driver.state(unit).await.active == Told::Known(Active::Failed) {
-        let _ = driver.runner.run(&verbs::reset_failed(systemd, unit)).await;
+        let _ = driver.runner.run(&forget).await;
     }
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::keepers;
+use super::manager::hub_service;
 use super::{Kind, Occupant, Of, ServiceManager};
 use crate::module::problem::Holder;
 use crate::process::ports::printable;
-use crate::unit::name::UnitName;
 
 /// One process, as far as it can be observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -176,7 +176,7 @@ fn kind(scene: &Scene) -> Kind {
 
 /// Only root may see the holder: decides by the user of the socket, and by the system unit that has this port.
 fn unseen(scene: &Scene) -> Kind {
-    let of = |unit: &OwnUnit| of(scene, unit.home.clone(), Some(ServiceManager::System));
+    let of = |unit: &OwnUnit| of(scene, unit.home.clone(), Some(ServiceManager::of_machine()));
     match (&scene.unit, scene.holder.uid) {
         (Some(unit), Some(0)) if unit.socket => Kind::Socket(of(unit)),
         (Some(unit), uid) if unit.service && uid.is_some() && unit.uid == uid => Kind::Hub(of(unit)),
@@ -187,19 +187,15 @@ fn unseen(scene: &Scene) -> Kind {
 /// The manager that this process is.
 fn manager(scene: &Scene, looks: &Looks) -> Option<ServiceManager> {
     let is_systemd = is_program(looks, "systemd") || in_init_scope(looks);
-    match looks.pid {
-        1 if scene.mac || is_program(looks, "launchd") => Some(ServiceManager::Launchd),
-        1 if is_systemd => Some(ServiceManager::System),
-        1 => Some(ServiceManager::Init),
-        _ if is_program(looks, "launchd") && scene.mac => Some(ServiceManager::Launchd),
-        _ if is_systemd => Some(user_manager(scene, looks.uid_of_manager())),
-        _ => None,
-    }
+    let is_launchd = is_program(looks, "launchd");
+    ServiceManager::of(looks.pid, is_systemd, is_launchd, scene.mac, || {
+        user_manager(scene, looks.uid_of_manager())
+    })
 }
 
 fn user_manager(scene: &Scene, uid: u32) -> ServiceManager {
     let name = scene.names.iter().find(|(of, _)| *of == uid).map(|(_, name)| name.clone());
-    ServiceManager::User { uid, name, own: uid == scene.asker.uid }
+    ServiceManager::of_user(uid, name, uid == scene.asker.uid)
 }
 
 impl Looks {
@@ -300,13 +296,13 @@ fn service(scene: &Scene, main: &Looks) -> Option<(String, ServiceManager)> {
 
 fn unit_of(scene: &Scene, looks: &Looks) -> Option<(String, ServiceManager)> {
     let (user, unit) = unit_of_cgroup(looks.cgroup.as_deref())?;
-    let manager = user.map_or(ServiceManager::System, |uid| user_manager(scene, uid));
+    let manager = user.map_or_else(ServiceManager::of_machine, |uid| user_manager(scene, uid));
     Some((unit, manager))
 }
 
 /// A unit of ours, with any suffix.
 fn is_own_unit(unit: &str) -> bool {
-    let hub = UnitName::hub().systemd();
+    let hub = hub_service();
     let plain = hub.strip_suffix(".service").unwrap_or(&hub);
     unit == hub || unit.strip_prefix(plain).is_some_and(|rest| rest.starts_with('@'))
 }

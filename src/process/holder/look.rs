@@ -84,7 +84,7 @@ impl Looker {
         let port = scene.holder.port;
         let mut managers = scene.managers();
         if scene.processes.is_empty() {
-            managers.push(ServiceManager::System);
+            managers.push(ServiceManager::of_machine());
         }
         scene.unit = managers.iter().find_map(|manager| unit_file::find(manager, port));
         judge(&scene)

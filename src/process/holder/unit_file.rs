@@ -9,7 +9,6 @@ use super::judge::OwnUnit;
 use crate::process::user;
 use crate::unit::name::UnitName;
 use crate::unit::recognise;
-use crate::unit::target::{OLDEST_SYSTEMD, Scope, Target};
 
 /// A larger file is not a unit of ours.
 const MAX_UNIT: u64 = 256 * 1024;
@@ -17,21 +16,17 @@ const MAX_UNIT: u64 = 256 * 1024;
 /// The hub's unit in this manager, if it is for this port. Files of another user are not opened: their place and the
 /// target of a link are under that user's control.
 pub(super) fn find(manager: &ServiceManager, port: u16) -> Option<OwnUnit> {
-    let (dir, scope) = match manager {
-        ServiceManager::System => (PathBuf::from("/etc/systemd/system"), Scope::System),
-        ServiceManager::User { uid, own: true, .. } => {
-            (user::by_uid(*uid).ok()?.home.join(".config/systemd/user"), Scope::User)
-        }
-        ServiceManager::User { .. } | ServiceManager::Launchd | ServiceManager::Init => return None,
-    };
+    let (target, user) = manager.readable_units()?;
+    let home = user.map(|uid| user::by_uid(uid).map(|user| user.home)).transpose().ok()?;
+    let dir = target.dir(&home.unwrap_or_default());
     let hub = UnitName::hub();
-    let target = Target::Systemd { scope, version: OLDEST_SYSTEMD };
-    let socket = dir.join(hub.socket().systemd());
+    let socket = dir.join(target.file_name(&hub.socket()));
     let texts = std::iter::once(socket.clone()).chain(drop_ins(&socket)).filter_map(|path| text(&path));
     let texts: Vec<String> = texts.collect();
-    let service = text(&dir.join(hub.systemd())).unwrap_or_default();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let service = text(&dir.join(target.file_name(&hub))).unwrap_or_default();
     let unit = OwnUnit {
-        socket: recognise::listens(texts.iter().map(String::as_str)).contains(&port),
+        socket: target.listens(&texts).contains(&port),
         service: recognise::port(&service, &target) == Some(port),
         home: recognise::home(&service, &target),
         uid: recognise::person(&service, &target).and_then(|name| user::by_name(&name).ok()).map(|p| p.uid),

@@ -9,7 +9,7 @@ use super::super::effect::Severity;
 use super::Actor;
 
 impl Actor {
-    /// Lines for people. The module's log has them always; whoever filters the hub's events may leave them out there.
+    /// Lines for users. The module's log always has them; a filter of the hub's events can leave them out of the hub's log.
     pub(super) fn note(&self, severity: Severity, text: &str) {
         self.log.note(text);
         let module = self.machine.short();

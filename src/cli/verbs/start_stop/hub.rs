@@ -12,7 +12,6 @@ use crate::cli::installation::{self, Installation};
 use crate::cli::orphans;
 use crate::cli::output::Output;
 use crate::home::fs;
-use crate::manager::backend::Manager;
 use crate::manager::driver::ManagerError;
 use crate::manager::state::{Active, UnitState};
 use crate::unit::name::UnitName;
@@ -219,10 +218,8 @@ async fn asleep(installation: &Installation) -> bool {
 }
 
 fn has_socket(installation: &Installation) -> bool {
-    match &installation.driver.manager {
-        Manager::Systemd(_) => fs::exists(&installation.driver.manager.file(&UnitName::hub().socket())),
-        Manager::Launchd(_) => false,
-    }
+    let manager = &installation.driver.manager;
+    manager.holds_sockets() && fs::exists(&manager.file(&UnitName::hub().socket()))
 }
 
 async fn stop_foreground(

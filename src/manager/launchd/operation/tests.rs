@@ -1,7 +1,7 @@
 //! Sequences of launchd's answers, and the resulting commands.
 
 use super::*;
-use crate::manager::backend::Domain;
+use crate::manager::launchd::Domain;
 use proptest::prelude::*;
 
 const UP: &str = "x = {\n\tstate = running\n\tpid = 7\n}\n";

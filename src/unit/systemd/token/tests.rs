@@ -57,20 +57,12 @@ fn assignments_and_text() {
 }
 
 #[test]
-fn xml() {
-    let xml = |value: &str| XmlText::new("k", os(value)).unwrap().0;
-    assert_eq!(xml("a&b<c>\"d' --> ]]>"), "a&amp;b&lt;c&gt;\"d' --&gt; ]]&gt;");
-    assert_eq!(xml("\r\n\t\u{7f}\u{85}\u{fdd0}\u{1_fffe}"), "&#13;\n\t\u{7f}\u{85}\u{fdd0}\u{1_fffe}");
-}
-
-#[test]
 fn what_cannot_be_written_is_refused_with_its_key_and_value() {
     let ffff = "\u{ffff}";
     let refused = |error: Result<String, Refused>| error.unwrap_err().to_string();
     let word = |raw: &OsStr| SystemdWord::new("argv[2]", raw).map(|token| token.0);
     let env = |raw: &OsStr| SystemdAssignment::new("A", raw).map(|token| token.0);
     let text = |raw: &OsStr| SystemdText::new("user", raw).map(|token| token.0);
-    let xml = |raw: &OsStr| XmlText::new("log_dir", raw).map(|token| token.0);
     for (error, said) in [
         (word(os("a\nExecStartPre=/x")), r#"argv[2] cannot be "a\nExecStartPre=/x": it holds a line break"#),
         (word(os("a\0b")), r#"argv[2] cannot be "a\0b": it holds a NUL byte"#),
@@ -85,8 +77,6 @@ fn what_cannot_be_written_is_refused_with_its_key_and_value() {
         ),
         (text(os(" a")), "user cannot be \" a\": systemd would drop the blank or the backslash at its end"),
         (text(os("a\tb")), r#"user cannot be "a\tb": it holds a control character"#),
-        (xml(os("\u{8}")), r#"log_dir cannot be "\u{8}": XML has no way to write a control character"#),
-        (xml(OsStr::from_bytes(b"\xc3")), r#"log_dir cannot be "\\xc3": it is not UTF-8"#),
     ] {
         assert_eq!(refused(error), said);
     }

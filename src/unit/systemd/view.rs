@@ -5,11 +5,13 @@ use std::ffi::OsStr;
 
 use serde::Serialize;
 
-use super::bind::Unit;
-use super::descriptor::{First, Hardening, Oom, Ready, Restart, RestartOn, Signal};
-use super::overrides::Limits;
-use super::target::Scope;
-use super::token::{Refused, SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
+use crate::unit::bind::Unit;
+use crate::unit::descriptor::{First, Hardening, Oom, Ready, Restart, RestartOn, Signal};
+use crate::unit::overrides::Limits;
+use crate::unit::scope::Scope;
+use crate::unit::token::Refused;
+
+use super::token::{SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
 
 /// How long a unit with `Type=notify` may take to become ready, seconds.
 const START_WITHIN: u64 = 60;

@@ -9,16 +9,7 @@
 
 use std::path::Path;
 
-/// One such line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opens {
-    /// Line of the file, from 1.
-    pub line: usize,
-    /// `EnvironmentFile`, `StandardOutput` …
-    pub key: String,
-    /// The path, as written.
-    pub path: String,
-}
+use crate::unit::format::Opens;
 
 /// Keys whose value is a path, and the words that may stand before it.
 const KEYS: [(&str, &[&str]); 7] = [
@@ -32,8 +23,7 @@ const KEYS: [(&str, &[&str]); 7] = [
 ];
 
 /// The lines of a unit or drop-in that open a path below one of these directories.
-#[must_use]
-pub fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
+pub(super) fn below(text: &str, dirs: &[&Path]) -> Vec<Opens> {
     let mut found: Vec<Opens> = Vec::new();
     for (line, text) in logical(text) {
         let Some((key, value)) = text.split_once('=') else { continue };

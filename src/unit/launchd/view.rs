@@ -5,10 +5,12 @@ use std::ffi::{OsStr, OsString};
 
 use serde::Serialize;
 
-use super::bind::Unit;
-use super::descriptor::{Hardening, Signal};
-use super::target::JobKind;
-use super::token::{Refused, XmlText, env_key};
+use crate::unit::bind::Unit;
+use crate::unit::descriptor::{Hardening, Signal};
+use crate::unit::token::{Refused, env_key};
+
+use super::JobKind;
+use super::token::XmlText;
 
 /// launchd's own default, written out so that it is visible.
 const THROTTLE: u64 = 10;
