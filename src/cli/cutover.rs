@@ -192,10 +192,8 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation)
     let changed = !shown.nothing_to_do;
     let mut notes = plan.notes.clone();
     if changed {
-        if !args.yes {
-            if !apply::agreed(cx, &shown, "continue?", "")? {
-                return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
-            }
+        if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
+            return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
         let work = apply::run(cx, &plan, &observed, &mut host, &installation.layout.state);
         notes = standby::watched(cx, &asked(args), &plan, work).await?.notes;

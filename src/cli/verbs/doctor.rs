@@ -182,10 +182,8 @@ async fn mend(
         let report = Report { verdict: worst(&checks), mended: Some(0), notes: plan.notes, checks };
         return Ok(output(cx, args, report));
     }
-    if !args.yes {
-        if !apply::agreed(cx, &shown, "continue?", "")? {
-            return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
-        }
+    if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
+        return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
     }
     // The scope of the installation, not the requested one: the standby would look elsewhere.
     let is_system = installation.driver.manager.is_system();

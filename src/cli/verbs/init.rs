@@ -177,13 +177,11 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let mut notes = Vec::new();
     let changed = !shown.nothing_to_do;
     if changed {
-        if !args.yes {
-            if !apply::agreed(cx, &shown, "continue?", "")? {
-                return Ok(Ended::Output(Output {
-                    out: "nothing was changed\n".to_owned(),
-                    kind: ExitKind::Failed,
-                }));
-            }
+        if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
+            return Ok(Ended::Output(Output {
+                out: "nothing was changed\n".to_owned(),
+                kind: ExitKind::Failed,
+            }));
         }
         let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
         let done = standby::watched(cx, &asked, &plan, work).await?;
