@@ -53,7 +53,7 @@ pub enum Kind {
     },
     /// The detached hub of the home.
     Detached,
-    /// A service manager that holds the port for a hub: [`UnitName::socket`].
+    /// A service manager that holds the port for a hub: [`UnitName::socket`](crate::unit::name::UnitName::socket).
     Socket(Of),
     /// A service manager that holds the port for another unit.
     Manager(ServiceManager),

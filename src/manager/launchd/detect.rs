@@ -1,4 +1,4 @@
-//! Which of launchd's domains a host has for us, and why not another. Pure: [`gather`](super::gather) looks.
+//! Which of launchd's domains a host has for us, and why not another. Pure: `gather` looks.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Which of systemd's managers a host has for us, and why not another. Pure: [`gather`](super::gather) looks.
+//! Which of systemd's managers a host has for us, and why not another. Pure: `gather` looks.
 
 use std::path::PathBuf;
 
