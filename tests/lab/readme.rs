@@ -7,7 +7,7 @@ const INIT: &str = r#"
     cd /tmp; mkfifo keys; : > screen
     script -qefc 'parachute init' screen < keys > /dev/null 2>&1 & pid=$!
     exec 3> keys
-    until grep -q 'do this?' screen; do kill -0 $pid; sleep 0.05; done; printf 'y
+    until grep -q 'continue?' screen; do kill -0 $pid; sleep 0.05; done; printf 'y
 ' >&3
     until grep -q 'add a first module?' screen; do kill -0 $pid; sleep 0.05; done; printf '3
 ' >&3
