@@ -4,7 +4,7 @@
 use parachute::home::document::Document;
 use parachute::logs::formatter::{Batch, Formatter};
 use parachute::logs::line::{self, MAX_TEXT, Stream};
-use parachute::manager::invocation::Output;
+use parachute::manager::invocation::ToolOutput;
 use parachute::manager::{launchd, systemd};
 use parachute::migrate::pidfile as pidfiles;
 use parachute::module::env as envs;
@@ -216,9 +216,9 @@ fn lines(bytes: &[u8], sizes: &[usize]) -> Lines {
     all
 }
 
-fn said(bytes: &[u8]) -> Output {
+fn said(bytes: &[u8]) -> ToolOutput {
     let (code, rest) = bytes.split_first().map_or((0, bytes), |(code, rest)| (*code, rest));
     let mut streams = rest.splitn(2, |byte| *byte == 0);
     let mut text = || String::from_utf8_lossy(streams.next().unwrap_or_default()).into_owned();
-    Output { code: Some(i32::from(code)), stdout: text(), stderr: text() }
+    ToolOutput { code: Some(i32::from(code)), stdout: text(), stderr: text() }
 }

@@ -9,7 +9,7 @@ use crate::plan::host::{Host, HostError, observe_all};
 use crate::plan::journal::{Journal, JournalError};
 use crate::plan::observed::Observed;
 use crate::plan::run_options::{Progress as Stepping, RunOptions, Stage};
-use crate::plan::show::{self, Shown};
+use crate::plan::show::{self, PlanView};
 use crate::plan::{Note, OnStuck, Plan, Remaining, Rollback};
 use crate::ui::diff::unified;
 use crate::ui::progress::{Mark, Progress};
@@ -21,7 +21,7 @@ use crate::ui::text::printable;
 use super::context::Context;
 use super::error::{CliError, ExitKind};
 use super::interrupt::interrupts;
-use super::output::Output;
+use super::output::VerbOutput;
 
 /// A plan, compared with the machine.
 ///
@@ -31,14 +31,14 @@ pub async fn look<H: Host>(
     plan: &Plan,
     host: &H,
     manager: &Manager,
-) -> Result<(Shown, Vec<Observed>), CliError> {
+) -> Result<(PlanView, Vec<Observed>), CliError> {
     let found = observe_all(host, &plan.steps).await.map_err(|error| unseen(&error))?;
     Ok((show::show(plan, &found, manager), found))
 }
 
 /// A plan as text.
 #[must_use]
-pub fn screen(shown: &Shown, style: Style) -> String {
+pub fn screen(shown: &PlanView, style: Style) -> String {
     shown.text(&|old, new, label| unified(old, new, label, style))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn unseen(error: &HostError) -> CliError {
 ///
 /// # Errors
 /// Not a terminal, or the question was not answered.
-pub fn agreed(cx: &Context, shown: &Shown, text: &str, beside: &str) -> Result<bool, CliError> {
+pub fn agreed(cx: &Context, shown: &PlanView, text: &str, beside: &str) -> Result<bool, CliError> {
     agreed_or(cx, text, true, &(shown.brief() + beside), &|| screen(shown, cx.style) + beside)
 }
 
@@ -63,11 +63,11 @@ pub fn agreed(cx: &Context, shown: &Shown, text: &str, beside: &str) -> Result<b
 /// As [`agreed`].
 pub(super) fn agreed_to_delete(
     cx: &Context,
-    shown: Option<&Shown>,
+    shown: Option<&PlanView>,
     text: &str,
     beside: &str,
 ) -> Result<bool, CliError> {
-    let brief = shown.map_or_else(String::new, Shown::brief) + beside;
+    let brief = shown.map_or_else(String::new, PlanView::brief) + beside;
     agreed_or(cx, text, false, &brief, &|| {
         shown.map_or_else(String::new, |shown| screen(shown, cx.style)) + beside
     })
@@ -141,16 +141,16 @@ impl Recovery {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn settle<H: Host>(
+pub async fn resume_or_undo<H: Host>(
     cx: &Context,
     host: &mut H,
     state: &Path,
     recovery: Recovery,
-) -> Result<Output, CliError> {
+) -> Result<VerbOutput, CliError> {
     let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
     if journal.unfinished().is_none() {
         journal.close().map_err(|error| unopened(&error))?;
-        return Ok(Output::done("no plan was interrupted: nothing to finish or undo\n"));
+        return Ok(VerbOutput::done("no plan was interrupted: nothing to finish or undo\n"));
     }
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
@@ -164,13 +164,13 @@ pub async fn settle<H: Host>(
         let done = crate::plan::resume(host, &mut journal, &mut options).await;
         journal.close().map_err(|error| unopened(&error))?;
         let done = done.map_err(|failed| broken(&failed))?;
-        Output::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
+        VerbOutput::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
     } else {
         let on_stuck = if recovery == Recovery::RollBack { OnStuck::Retry } else { OnStuck::Leave };
         let rollback = crate::plan::roll_back(host, &mut journal, &mut options, on_stuck).await;
         journal.close().map_err(|error| unopened(&error))?;
         if rollback.remaining.is_empty() {
-            Output::done(format!("✓ undone: everything is as it was ({} steps)\n", rollback.undone))
+            VerbOutput::done(format!("✓ undone: everything is as it was ({} steps)\n", rollback.undone))
         } else {
             let over =
                 if rollback.retry { "" } else { "; the plan is closed, and what is named here is left" };

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use crate::hub::check::{self, CheckStatus};
 use crate::hub::options::ServeOptions;
-use crate::install::planner::Request as Install;
+use crate::install::planner::InstallRequest as Install;
 use crate::manager::autostart::Autostart;
 use crate::migrate::gather::{HUB, Seed};
-use crate::migrate::planner::{self, Findings, Request, findings};
+use crate::migrate::planner::{self, CutoverRequest, Findings, findings};
 use crate::migrate::preflight;
-use crate::migrate::refusal::Refusal;
+use crate::migrate::refusal::CutoverRefusal;
 use crate::plan::journal::peek_unfinished;
 use crate::plan::{Note, Verb};
 use crate::ui::prompt::{self, Question};
@@ -24,7 +24,7 @@ use super::detached;
 use super::error::{CliError, ExitKind};
 use super::installation::{self, Asked, Found, Installation, ScopeArg};
 use super::manager_view::autostart_line;
-use super::output::Output;
+use super::output::VerbOutput;
 use super::owned::{self, Act};
 use super::standby;
 
@@ -98,8 +98,8 @@ struct Stopped {
 /// Performs the cutover.
 ///
 /// # Errors
-/// [`Refusal`]s, with nothing changed; steps that fail, with everything undone.
-pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
+/// [`CutoverRefusal`]s, with nothing changed; steps that fail, with everything undone.
+pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<VerbOutput, CliError> {
     let installation = installation_of(cx, args).await?;
     owned::respect_plan(&installation)?;
     let mut host = installation.host();
@@ -109,7 +109,8 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
             (true, true) => Recovery::RollBackAndLeave,
             (back, _) => Recovery::roll_back_if(back),
         };
-        return standby::settle(cx, &asked(args), &mut host, &installation.layout.state, recovery).await;
+        return standby::resume_or_undo(cx, &asked(args), &mut host, &installation.layout.state, recovery)
+            .await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // A plan that was not being undone is finished: undoing it would stop everything twice.
@@ -119,7 +120,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<Output, CliError> {
             log.plan.verb,
             if back { "undone" } else { "finished" }
         ));
-        let output = standby::settle(
+        let output = standby::resume_or_undo(
             cx,
             &asked(args),
             &mut host,
@@ -157,7 +158,11 @@ pub(super) async fn installation_of(cx: &Context, args: &CutoverArgs) -> Result<
 }
 
 /// A cutover never replaces the hub of another user.
-async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation) -> Result<Output, CliError> {
+async fn cut_over(
+    cx: &Context,
+    args: &CutoverArgs,
+    installation: &Installation,
+) -> Result<VerbOutput, CliError> {
     owned::respect(installation, &owned::owners(installation)?, CUTOVER, false).map_err(|error| {
         let (name, may) = (
             &installation.person.name,
@@ -172,13 +177,14 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation)
     let port = other_port(&found);
     let mut facts = glance.facts(cx, port).await?;
     preflight::find_needs(&legacy, &found.daemons, &mut facts);
-    let request = Request { install: Install { force: args.force, port, ..Install::default() } };
+    let request = CutoverRequest { install: Install { force: args.force, port, ..Install::default() } };
     let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
     let seed = Seed { person: &installation.person, home: &installation.home, env: &cx.env, now: cx.now };
     let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &installation.driver).await;
     refusals.extend(hub_would_not_start(cx, installation, port));
     refusals.retain(|refusal| {
-        !(args.force && matches!(refusal, Refusal::NoWayBack { .. } | Refusal::Elsewhere { .. }))
+        !(args.force
+            && matches!(refusal, CutoverRefusal::NoWayBack { .. } | CutoverRefusal::Elsewhere { .. }))
     });
     if !refusals.is_empty() {
         return Err(refused(&refusals));
@@ -187,13 +193,13 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation)
     let (shown, observed) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
     if args.dry_run {
         let screen = || apply::screen(&shown, cx.style);
-        return Ok(Output::report(args.json, &shown, ExitKind::Done, screen));
+        return Ok(VerbOutput::report(args.json, &shown, ExitKind::Done, screen));
     }
     let changed = !shown.nothing_to_do;
     let mut notes = plan.notes.clone();
     if changed {
         if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
-            return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
+            return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
         let work = apply::run(cx, &plan, &observed, &mut host, &installation.layout.state);
         notes = standby::watched(cx, &asked(args), &plan, work).await?.notes;
@@ -206,7 +212,7 @@ async fn cut_over(cx: &Context, args: &CutoverArgs, installation: &Installation)
         survival: installation.autostart().await,
         notes,
     };
-    Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style)))
+    Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style)))
 }
 
 fn stopped(found: &Findings) -> Vec<Stopped> {
@@ -220,7 +226,7 @@ fn other_port(found: &Findings) -> Option<u16> {
 }
 
 /// The findings of `serve --check`, except ports held by the daemons that will be stopped.
-fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u16>) -> Vec<Refusal> {
+fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u16>) -> Vec<CutoverRefusal> {
     let options = ServeOptions {
         home: installation.home.clone(),
         port,
@@ -233,12 +239,12 @@ fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u
     check::check(&options)
         .into_iter()
         .filter(|finding| finding.verdict == CheckStatus::Fail && !matches!(finding.id, "port" | "hub"))
-        .map(|finding| Refusal::HubWouldNotStart { because: finding.text, next: finding.next })
+        .map(|finding| CutoverRefusal::HubWouldNotStart { because: finding.text, next: finding.next })
         .collect()
 }
 
 /// All of them at once, so that the user can handle them together.
-fn refused(refusals: &[Refusal]) -> CliError {
+fn refused(refusals: &[CutoverRefusal]) -> CliError {
     let mut all = refusals.iter();
     let Some(first) = all.next() else { return CliError::new(ExitKind::NeedsPerson, "refused") };
     let mut cli = CliError::from_error(ExitKind::NeedsPerson, first);

@@ -10,7 +10,7 @@ use crate::home::paths::Home;
 use crate::install::facts::Facts;
 use crate::install::gather::{self, Seed};
 use crate::install::layout::{Layout, layout};
-use crate::install::refusal::Refusal;
+use crate::install::refusal::InstallRefusal;
 use crate::install::who::{self, Asking};
 use crate::manager::autostart::Autostart;
 use crate::manager::backend::Manager;
@@ -18,7 +18,7 @@ use crate::manager::cached_runner::CachedRunner;
 use crate::manager::detect::{self, Detected};
 use crate::manager::driver::Driver;
 use crate::manager::gather as host;
-use crate::manager::host::Why;
+use crate::manager::host::Unavailable;
 use crate::manager::invocation::Runner;
 use crate::manager::runner::Tools;
 use crate::manager::state::{Told, UnitState};
@@ -78,7 +78,7 @@ pub enum Found {
 #[derive(Debug)]
 pub struct NoManager {
     /// The reason, for each manager that was checked.
-    pub why: Vec<Why>,
+    pub why: Vec<Unavailable>,
     /// This host has none at all: no command here would change that.
     pub at_all: bool,
 }
@@ -230,7 +230,7 @@ pub(super) fn no_manager(none: &NoManager) -> CliError {
 }
 
 /// No plan can be made before the user has decided something.
-pub(super) fn refused(refusal: &Refusal) -> CliError {
+pub(super) fn refused(refusal: &InstallRefusal) -> CliError {
     let mut cli = CliError::from_error(ExitKind::NeedsPerson, refusal);
     cli.next = refusal.next();
     cli

@@ -32,7 +32,7 @@ impl Op {
 
 /// The result for one module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
+pub struct ModuleOutcome {
     /// The name as it was typed, or its short name.
     pub module: String,
     /// Whether the request was fulfilled.
@@ -50,7 +50,7 @@ pub struct Outcome {
     pub next: Option<String>,
 }
 
-impl Outcome {
+impl ModuleOutcome {
     /// From the hub's answer. `ok` decides, not the mere presence of an answer.
     #[must_use]
     pub fn of(op: Op, reply: OpReply) -> Self {
@@ -79,7 +79,7 @@ impl Outcome {
 
 /// One line per module, `✓` or `✗`; below it the rest of a longer reason and the hint.
 #[must_use]
-pub fn screen(outcomes: &[Outcome], style: Style) -> String {
+pub fn screen(outcomes: &[ModuleOutcome], style: Style) -> String {
     let mut out = String::new();
     for outcome in outcomes {
         let (sign, colon) = if outcome.ok { (style.good("✓"), "") } else { (style.bad("✗"), ":") };
@@ -123,20 +123,23 @@ mod tests {
             Problem::new(ProblemKind::MissingDependency, "`x` is not on PATH.\n\nInstall it", Timestamp(0))
                 .next("apt x");
         let outcomes = [
-            Outcome::of(Op::Start, reply(true, None)),
-            Outcome::of(Op::Restart, reply(false, Some(problem))),
+            ModuleOutcome::of(Op::Start, reply(true, None)),
+            ModuleOutcome::of(Op::Restart, reply(false, Some(problem))),
         ];
         assert_eq!(
             screen(&outcomes, Style::PLAIN),
             "✓ vault ready (pid 4711)\n✗ vault: `x` is not on PATH.\n    Install it\n  hint: apt x\n"
         );
-        assert_eq!(screen(&[Outcome::of(Op::Stop, reply(true, None))], Style::PLAIN), "✓ vault stopped\n");
+        assert_eq!(
+            screen(&[ModuleOutcome::of(Op::Stop, reply(true, None))], Style::PLAIN),
+            "✓ vault stopped\n"
+        );
     }
 
     #[test]
     fn a_failure_without_a_reason_still_has_a_hint() {
         for op in [Op::Start, Op::Stop, Op::Restart] {
-            let text = screen(&[Outcome::of(op, reply(false, None))], Style::PLAIN);
+            let text = screen(&[ModuleOutcome::of(op, reply(false, None))], Style::PLAIN);
             assert!(text.starts_with("✗ vault: not "), "{text}");
             assert!(text.ends_with("hint: parachute why vault\n"), "{text}");
         }

@@ -6,7 +6,7 @@ use super::error::ExitKind;
 
 /// The output of a verb, and its exit kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct VerbOutput {
     /// For standard output.
     pub out: String,
     /// The exit kind. A verb that reports a bad state has done its work: it is not a
@@ -14,7 +14,7 @@ pub struct Output {
     pub kind: ExitKind,
 }
 
-impl Output {
+impl VerbOutput {
     /// Done, with this text.
     pub fn done(out: impl Into<String>) -> Self {
         Self { out: out.into(), kind: ExitKind::Done }

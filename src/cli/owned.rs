@@ -4,7 +4,7 @@ use crate::home::paths::Home;
 use crate::install::gather;
 use crate::install::layout::layout;
 use crate::install::owner::{Kinship, Owners};
-use crate::install::refusal::{self, Asker, Refusal};
+use crate::install::refusal::{self, Asker, InstallRefusal};
 use crate::plan::journal::peek_unfinished;
 use crate::process::user;
 
@@ -73,7 +73,7 @@ pub(super) fn respect<R>(
     let Some(owner) = owners.other(person, home).filter(|_| !(force && is_mine())) else { return Ok(()) };
     let asking = Asker::new(person, home, &installation.driver.manager, owner);
     let instead = refusal::instead(owner, &asking, act.verb);
-    let refusal = Refusal::Others { owner: owner.clone(), asking: Box::new(asking) };
+    let refusal = InstallRefusal::Others { owner: owner.clone(), asking: Box::new(asking) };
     Err(CliError::new(ExitKind::NeedsPerson, format!("{refusal}; {}", act.left)).hint(instead))
 }
 
@@ -91,7 +91,7 @@ pub(super) fn respect_plan<R>(installation: &Installation<R>) -> Result<(), CliE
     }
     let asking = Asker::new(person, home, &installation.driver.manager, owner);
     let (owner, verb) = (owner.clone(), log.plan.verb.to_string());
-    Err(installation::refused(&Refusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
+    Err(installation::refused(&InstallRefusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
 }
 
 /// Before a verb that root runs about a hub: if the given home has none, and the machine has one of another
@@ -112,7 +112,7 @@ pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), Cli
         return Ok(());
     };
     let asking = Asker::new(&person, cx.home.root(), &manager, owner);
-    let refusal = Refusal::Others { owner: owner.clone(), asking: Box::new(asking) };
+    let refusal = InstallRefusal::Others { owner: owner.clone(), asking: Box::new(asking) };
     let text = format!("{} has no hub that runs; {refusal}, which is left alone", cx.home.root().display());
     let hint = match &owner.home {
         Some(home) => format!("sudo parachute {}{verb}", refusal::option_home(home)),

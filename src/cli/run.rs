@@ -11,7 +11,7 @@ use crate::ui::terminal::Terminal;
 
 use super::context::Context;
 use super::error::{CliError, ExitKind};
-use super::output::Output;
+use super::output::VerbOutput;
 use super::root::{Root, Verb};
 use super::verbs::init::{Ended, InitArgs};
 use super::verbs::serve::ServeArgs;
@@ -58,7 +58,7 @@ pub fn main() -> u8 {
     error.kind.code()
 }
 
-fn print(terminal: Terminal, output: &Output) -> u8 {
+fn print(terminal: Terminal, output: &VerbOutput) -> u8 {
     match terminal.out(output.out.as_bytes()) {
         // A closed pipe is not an error of the verb.
         Ok(_) => output.kind.code(),
@@ -69,7 +69,7 @@ fn print(terminal: Terminal, output: &Output) -> u8 {
     }
 }
 
-fn verb(cx: &Context, verb: Verb) -> Result<Output, CliError> {
+fn verb(cx: &Context, verb: Verb) -> Result<VerbOutput, CliError> {
     match verb {
         Verb::Init(args) => init(cx, &args),
         Verb::Migrate(args) => block_on(cx, migrate::run(cx, args)),
@@ -93,7 +93,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<Output, CliError> {
 }
 
 /// A hub has its own event loop, so it runs outside the verb's.
-fn init(cx: &Context, args: &InitArgs) -> Result<Output, CliError> {
+fn init(cx: &Context, args: &InitArgs) -> Result<VerbOutput, CliError> {
     match block_on(cx, init::run(cx, args))? {
         Ended::Output(output) => Ok(output),
         Ended::Foreground(port) => serve::run(cx, ServeArgs::on(port)),

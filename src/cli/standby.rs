@@ -16,7 +16,7 @@ use super::apply::{self, Recovery};
 use super::context::Context;
 use super::error::{CliError, ExitKind};
 use super::installation::{Asked, Found, Installation, find, no_manager};
-use super::output::Output;
+use super::output::VerbOutput;
 
 /// Variables that apply only to the process that posts it.
 const OWN: [&str; 1] = ["PARACHUTE_FAULT"];
@@ -65,16 +65,16 @@ fn leaves_a_gap(steps: &[Step]) -> bool {
 /// Finishes, or undoes, an unfinished plan of an earlier run, with a standby if needed.
 ///
 /// # Errors
-/// As [`apply::settle`].
-pub(super) async fn settle<H: Host>(
+/// As [`apply::resume_or_undo`].
+pub(super) async fn resume_or_undo<H: Host>(
     cx: &Context,
     asked: &Asked<'_>,
     host: &mut H,
     state: &Path,
     recovery: Recovery,
-) -> Result<Output, CliError> {
+) -> Result<VerbOutput, CliError> {
     let log = peek_unfinished(state).map_err(|error| apply::unopened(&error))?;
-    let work = apply::settle(cx, host, state, recovery);
+    let work = apply::resume_or_undo(cx, host, state, recovery);
     match log {
         Some(log) => watched(cx, asked, &log.plan, work).await,
         None => work.await,
@@ -117,25 +117,26 @@ pub struct StandByArgs {
 ///
 /// # Errors
 /// Neither was possible; the next run of the verb tries again.
-pub async fn run(cx: &Context, args: StandByArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: StandByArgs) -> Result<VerbOutput, CliError> {
     let call = stand_by().map_err(|error| {
         CliError::from_error(ExitKind::Usage, &error).hint("parachute migrate --to-supervised")
     })?;
     if call == Call::Dismissed {
-        return Ok(Output::done(String::new()));
+        return Ok(VerbOutput::done(String::new()));
     }
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = installation(cx, &asked).await?;
     let Some(log) = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?
     else {
-        return Ok(Output::done(String::new()));
+        return Ok(VerbOutput::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; another process finished it\n", log.plan.verb));
     let output =
-        apply::settle(cx, &mut installation.host(), &installation.layout.state, Recovery::Finish).await?;
+        apply::resume_or_undo(cx, &mut installation.host(), &installation.layout.state, Recovery::Finish)
+            .await?;
     // Standard output belongs to the process that posted us.
     Terminal.err(&output.out);
-    Ok(Output { out: String::new(), ..output })
+    Ok(VerbOutput { out: String::new(), ..output })
 }
 
 async fn installation(cx: &Context, asked: &Asked<'_>) -> Result<Box<Installation>, CliError> {

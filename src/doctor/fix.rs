@@ -3,7 +3,7 @@
 use super::check::{Check, Mend};
 use super::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk};
-use crate::install::planner::{self, Request};
+use crate::install::planner::{self, InstallRequest};
 use crate::manager::state::{Active, Told};
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Verb};
@@ -22,7 +22,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     let Some(install) = facts.install.known() else { return plan };
     let mut linger = mends.contains(&&Mend::Linger);
     if mends.contains(&&Mend::Install) {
-        match planner::plan(install, &Request { linger, ..again(install) }) {
+        match planner::plan(install, &InstallRequest { linger, ..again(install) }) {
             Ok(init) => {
                 plan.steps.extend(init.steps);
                 plan.promises = init.promises;
@@ -44,7 +44,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
 /// The options of `init` that reproduce the present installation: a stopped hub stays stopped, and a port that its
 /// hub opens itself stays so.
 #[must_use]
-pub fn again(install: &Facts) -> Request {
+pub fn again(install: &Facts) -> InstallRequest {
     let of = |part: Part| install.units.iter().find(|unit| unit.unit.part() == part);
     let is_there = of(Part::Service).is_some_and(|unit| unit.on_disk != OnDisk::Nothing);
     let is_down = install.units.iter().all(|unit| {
@@ -53,9 +53,9 @@ pub fn again(install: &Facts) -> Request {
     let never_had = |unit: &crate::install::facts::UnitFacts| {
         is_there && unit.on_disk == OnDisk::Nothing && unit.written.is_none()
     };
-    Request {
+    InstallRequest {
         start: !(is_there && is_down),
         socket: of(Part::Socket).filter(|unit| never_had(unit)).map(|_| false),
-        ..Request::default()
+        ..InstallRequest::default()
     }
 }

@@ -3,7 +3,7 @@
 use super::facts::{Disk, DoctorFacts, InstallationFacts, Private, Start, Trouble};
 use crate::api::wire::{FileProblem, HubView, ModuleView, State, Status};
 use crate::install::facts::{Facts, OnDisk, Twin};
-use crate::install::planner::{self, Request};
+use crate::install::planner::{self, InstallRequest};
 use crate::install::testing;
 use crate::manager::state::{Active, Told};
 use crate::module::failure::Failure;
@@ -15,7 +15,7 @@ use crate::plan::step::Step;
 const NOW: Timestamp = Timestamp(1_772_359_200_000);
 
 /// The result of `init`.
-pub(crate) fn installed(request: &Request) -> Facts {
+pub(crate) fn installed(request: &InstallRequest) -> Facts {
     let mut facts = testing::fresh();
     facts.settings.port = request.port.unwrap_or(facts.settings.port);
     let plan = planner::plan(&facts, request).unwrap();
@@ -90,7 +90,7 @@ fn start(module: &str, shell: Option<&str>, hub: Option<&str>) -> Start {
 
 /// Right after `init`, with one module.
 pub(crate) fn well() -> DoctorFacts {
-    let install = installed(&Request::default());
+    let install = installed(&InstallRequest::default());
     DoctorFacts {
         program_is_there: true,
         older: Some(Told::Known(None)),

@@ -33,7 +33,7 @@ pub const LIMIT: u64 = 1024 * 1024;
 /// The file. Inside a known table an unknown key is an error; other tables belong to other readers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct HubSettings {
     /// The hub itself.
     pub hub: Hub,
     /// Every module's log.
@@ -75,7 +75,7 @@ pub enum SettingsError {
     },
 }
 
-impl Settings {
+impl HubSettings {
     /// The settings of one module.
     #[must_use]
     pub fn of(&self, short: &Short) -> compose::Settings<'_> {
@@ -91,9 +91,9 @@ impl Settings {
 ///
 /// # Errors
 /// [`SettingsError`], which names the file, and the line and key where it can.
-pub fn read(home: &Home) -> Result<Settings, SettingsError> {
+pub fn read(home: &Home) -> Result<HubSettings, SettingsError> {
     let path = home.settings();
-    let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(Settings::default()) };
+    let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(HubSettings::default()) };
     let Ok(text) = String::from_utf8(bytes) else { return Err(SettingsError::NotText(path)) };
     toml::from_str(&text).map_err(|error| SettingsError::Bad {
         path,
@@ -110,7 +110,7 @@ pub struct LastGood {
     read: Option<Option<fs::Signature>>,
     /// Whether the file was ever valid.
     was_good: bool,
-    settings: Settings,
+    settings: HubSettings,
     broken: Option<String>,
 }
 
@@ -145,7 +145,7 @@ impl LastGood {
 
     /// The settings in effect.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &HubSettings {
         &self.settings
     }
 
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn with(text: &[u8]) -> Result<Settings, String> {
+    fn with(text: &[u8]) -> Result<HubSettings, String> {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
         fs::put(&home.settings(), 0o600, text).unwrap();
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!((span.0, vault.logs.unwrap().keep), (Duration::from_secs(9), Some(2)));
         assert_eq!(settings.of(&Short::new("scribe").unwrap()).own, None);
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read(&Home::at(dir.path().to_owned())).unwrap(), Settings::default());
+        assert_eq!(read(&Home::at(dir.path().to_owned())).unwrap(), HubSettings::default());
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         let put = |text: &str| fs::put(&home.settings(), 0o600, text.as_bytes()).unwrap();
         put("[hub]\nprot = 1\n");
         let mut kept = LastGood::of(&home);
-        assert_eq!(kept.settings(), &Settings::default());
+        assert_eq!(kept.settings(), &HubSettings::default());
         let told = kept.broken().unwrap();
         assert!(
             told.contains("line 2: unknown field `prot`") && told.contains("the defaults apply"),
@@ -204,7 +204,7 @@ mod tests {
         assert!(kept.broken().unwrap().contains("the last valid settings apply"), "{kept:?}");
         fs::remove(&home.settings()).unwrap();
         kept.look(&home);
-        assert_eq!((kept.settings(), kept.broken()), (&Settings::default(), None));
+        assert_eq!((kept.settings(), kept.broken()), (&HubSettings::default(), None));
     }
 
     #[test]

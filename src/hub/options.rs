@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::home::paths::Home;
 
 use super::service_manager::ServiceManager;
-use super::signals::Seat;
+use super::signals::StartedBy;
 
 /// The options of `serve`, and the environment it was started with.
 #[derive(Debug, Clone)]
@@ -37,11 +37,11 @@ impl ServeOptions {
 
     /// Where it runs, which decides about SIGHUP.
     #[must_use]
-    pub fn seat(&self) -> Seat {
+    pub fn seat(&self) -> StartedBy {
         match (self.service_manager().is_there(), self.has_terminal) {
-            (true, _) => Seat::Managed,
-            (false, true) => Seat::Terminal,
-            (false, false) => Seat::Detached,
+            (true, _) => StartedBy::Managed,
+            (false, true) => StartedBy::Terminal,
+            (false, false) => StartedBy::Detached,
         }
     }
 }

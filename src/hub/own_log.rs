@@ -5,7 +5,7 @@ use std::io;
 
 use crate::home::fs;
 use crate::home::paths::Home;
-use crate::home::settings::Settings;
+use crate::home::settings::HubSettings;
 use crate::logs::collector::LogCollector;
 use crate::logs::line::{Stream, stored_line};
 use crate::logs::stdout::StdoutSink;
@@ -23,7 +23,7 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// Standard output is closed, or a thread cannot be created.
-pub fn start(options: &ServeOptions, settings: &Settings) -> io::Result<LogCollector> {
+pub fn start(options: &ServeOptions, settings: &HubSettings) -> io::Result<LogCollector> {
     let journal_stream = options.env.get(OsStr::new("JOURNAL_STREAM")).map(OsString::as_os_str);
     // launchd's file is for lines before this point and for a panic; all other lines would make it grow
     // without limit.

@@ -5,7 +5,7 @@ use tokio::net::UnixListener;
 
 use crate::home::lock::Lock;
 use crate::home::paths::Home;
-use crate::home::settings::{self, Settings};
+use crate::home::settings::{self, HubSettings};
 
 use super::activation::Handed;
 use super::address::Wanted;
@@ -20,7 +20,7 @@ pub struct Resources {
     /// The lock of the home.
     pub lock: Lock,
     /// The settings as read.
-    pub settings: Settings,
+    pub settings: HubSettings,
     /// The operator token.
     pub token: String,
     /// The control socket.
@@ -62,6 +62,6 @@ impl Resources {
 
 /// Broken settings must not stop the modules: defaults are used until they are repaired, and `status` reports that
 /// meanwhile.
-fn read_settings(home: &Home) -> Settings {
+fn read_settings(home: &Home) -> HubSettings {
     settings::read(home).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use crate::supervisor::effect::Outcome;
 use super::app::App;
 use super::notify::Notifier;
 use super::safe_mode;
-use super::signals::{Signals, Wish};
+use super::signals::{HubRequest, Signals};
 use super::views;
 use super::watch::{Changed, Watch};
 
@@ -72,9 +72,9 @@ impl RunLoop<'_> {
         tokio::pin!(well, tidy);
         loop {
             tokio::select! {
-                wish = self.signals.next() => match wish {
-                    Wish::Stop(reason) => return reason,
-                    Wish::Reload => {
+                request = self.signals.next() => match request {
+                    HubRequest::Stop(reason) => return reason,
+                    HubRequest::Reload => {
                         info!("reading services.json: SIGHUP");
                         self.notifier.reloading();
                         self.reload().await;

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A request to the whole hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum HubRequest {
     /// A stop, for this reason.
     Stop(&'static str),
     /// Read services.json again.
@@ -15,7 +15,7 @@ pub enum Wish {
 
 /// Where a hub runs, which decides about SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seat {
+pub enum StartedBy {
     /// Under a service manager.
     Managed,
     /// In a terminal that can go away.
@@ -27,10 +27,10 @@ pub enum Seat {
 /// SIGHUP traditionally means "read your configuration again", and the kernel also sends it when the terminal goes
 /// away. Only a hub with a terminal and without a manager can have lost its terminal.
 #[must_use]
-pub fn hang_up(seat: Seat) -> Wish {
+pub fn hang_up(seat: StartedBy) -> HubRequest {
     match seat {
-        Seat::Terminal => Wish::Stop("its terminal closed"),
-        Seat::Managed | Seat::Detached => Wish::Reload,
+        StartedBy::Terminal => HubRequest::Stop("its terminal closed"),
+        StartedBy::Managed | StartedBy::Detached => HubRequest::Reload,
     }
 }
 
@@ -41,7 +41,7 @@ pub struct Signals {
     int: Signal,
     quit: Signal,
     hup: Signal,
-    seat: Seat,
+    seat: StartedBy,
 }
 
 impl Signals {
@@ -49,7 +49,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system refuses a handler.
-    pub fn install(seat: Seat) -> io::Result<Self> {
+    pub fn install(seat: StartedBy) -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
@@ -60,11 +60,11 @@ impl Signals {
     }
 
     /// The next request.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> HubRequest {
         tokio::select! {
-            _ = self.term.recv() => Wish::Stop("SIGTERM"),
-            _ = self.int.recv() => Wish::Stop("SIGINT"),
-            _ = self.quit.recv() => Wish::Stop("SIGQUIT"),
+            _ = self.term.recv() => HubRequest::Stop("SIGTERM"),
+            _ = self.int.recv() => HubRequest::Stop("SIGINT"),
+            _ = self.quit.recv() => HubRequest::Stop("SIGQUIT"),
             _ = self.hup.recv() => hang_up(self.seat),
         }
     }
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn sighup_stops_only_a_hub_that_lost_its_terminal() {
-        assert!(matches!(hang_up(Seat::Terminal), Wish::Stop(_)));
-        assert_eq!(hang_up(Seat::Managed), Wish::Reload);
-        assert_eq!(hang_up(Seat::Detached), Wish::Reload);
+        assert!(matches!(hang_up(StartedBy::Terminal), HubRequest::Stop(_)));
+        assert_eq!(hang_up(StartedBy::Managed), HubRequest::Reload);
+        assert_eq!(hang_up(StartedBy::Detached), HubRequest::Reload);
     }
 }

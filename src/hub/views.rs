@@ -14,19 +14,19 @@ use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
 use crate::process::table::Families;
 use crate::supervisor::clock::moment;
-use crate::supervisor::snapshot::{Change, Snapshot, Word};
+use crate::supervisor::snapshot::{Change, Snapshot, StateWord};
 use crate::supervisor::supervisor::Member;
 
 use super::app::App;
 use super::safe_mode;
 
-fn state(word: Word) -> State {
+fn state(word: StateWord) -> State {
     match word {
-        Word::Starting => State::Starting,
-        Word::Running => State::Running,
-        Word::Stopped => State::Stopped,
-        Word::Crashed => State::Crashed,
-        Word::Restarting => State::Restarting,
+        StateWord::Starting => State::Starting,
+        StateWord::Running => State::Running,
+        StateWord::Stopped => State::Stopped,
+        StateWord::Crashed => State::Crashed,
+        StateWord::Restarting => State::Restarting,
     }
 }
 
@@ -69,10 +69,12 @@ pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     for snapshot in snapshots.iter().filter(|snapshot| safe || !snapshot.stopped_on_purpose) {
         let name = snapshot.short.to_string();
         match snapshot.word {
-            Word::Running if snapshot.ready => lists.ready_modules.push(name),
-            Word::Running if snapshot.problem.is_some() => lists.persistent_modules.push(name),
-            Word::Running | Word::Starting | Word::Restarting => lists.transient_modules.push(name),
-            Word::Crashed | Word::Stopped => lists.persistent_modules.push(name),
+            StateWord::Running if snapshot.ready => lists.ready_modules.push(name),
+            StateWord::Running if snapshot.problem.is_some() => lists.persistent_modules.push(name),
+            StateWord::Running | StateWord::Starting | StateWord::Restarting => {
+                lists.transient_modules.push(name)
+            }
+            StateWord::Crashed | StateWord::Stopped => lists.persistent_modules.push(name),
         }
     }
     lists.ready = lists.transient_modules.is_empty() && lists.persistent_modules.is_empty();

@@ -252,7 +252,7 @@ fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {
     let mut broken = None;
     let set = settings::read(home).unwrap_or_else(|error| {
         broken = Some(error.to_string());
-        settings::Settings::default()
+        settings::HubSettings::default()
     });
     let text = fs::read_if_there(&home.settings(), settings::LIMIT).ok().flatten().unwrap_or_default();
     // settings::read has reported a file that is not UTF-8.

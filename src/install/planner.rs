@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Facts, OnDisk, UnitFacts};
 use super::layout::{self, Layout, layout};
-use super::refusal::{Asker, Refusal};
+use super::refusal::{Asker, InstallRefusal};
 use super::search_path::{SearchPath, search_path};
 use crate::home::paths::Home;
 use crate::plan::step::Step;
@@ -22,7 +22,7 @@ const MODULES: Duration = Duration::from_secs(60);
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct InstallRequest {
     /// Replace a unit that we did not write, or that was changed.
     pub force: bool,
     /// Replace the installation of another user, or of another home.
@@ -37,7 +37,7 @@ pub struct Request {
     pub port: Option<u16>,
 }
 
-impl Default for Request {
+impl Default for InstallRequest {
     fn default() -> Self {
         Self { force: false, take_over: false, start: true, socket: None, linger: true, port: None }
     }
@@ -46,8 +46,8 @@ impl Default for Request {
 /// Plans the installation.
 ///
 /// # Errors
-/// [`Refusal`]: what the user must decide first.
-pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
+/// [`InstallRefusal`]: what the user must decide first.
+pub fn plan(facts: &Facts, request: &InstallRequest) -> Result<Plan, InstallRefusal> {
     refuse(facts, request)?;
     let home = Home::at(facts.home.root.clone());
     let layout = layout(&facts.manager, &home, &facts.person.home);
@@ -145,31 +145,31 @@ pub fn plan(facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
 /// has not finished is left to the owner.
 ///
 /// # Errors
-/// [`Refusal::OthersPlan`], [`Refusal::Others`].
-pub fn respect_others(facts: &Facts, take_over: bool) -> Result<(), Refusal> {
+/// [`InstallRefusal::OthersPlan`], [`InstallRefusal::Others`].
+pub fn respect_others(facts: &Facts, take_over: bool) -> Result<(), InstallRefusal> {
     let Some(others) = &facts.others else { return Ok(()) };
     let owner = others.owner.clone();
     let asking = Asker::new(&facts.person, &facts.home.root, &facts.manager, &owner);
     match (&facts.unfinished, others.open) {
         (Some(verb), true) => {
-            Err(Refusal::OthersPlan { owner, verb: verb.clone(), asking: Box::new(asking) })
+            Err(InstallRefusal::OthersPlan { owner, verb: verb.clone(), asking: Box::new(asking) })
         }
         _ if take_over => Ok(()),
-        _ => Err(Refusal::Others { owner, asking: Box::new(asking) }),
+        _ => Err(InstallRefusal::Others { owner, asking: Box::new(asking) }),
     }
 }
 
 /// Obstacles to any plan.
-fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
+fn refuse(facts: &Facts, request: &InstallRequest) -> Result<(), InstallRefusal> {
     respect_others(facts, request.take_over)?;
     if let Some(verb) = &facts.unfinished {
-        return Err(Refusal::Unfinished { verb: verb.clone() });
+        return Err(InstallRefusal::Unfinished { verb: verb.clone() });
     }
     if let Some(broken) = &facts.settings.broken {
-        return Err(Refusal::Settings(broken.clone()));
+        return Err(InstallRefusal::Settings(broken.clone()));
     }
     if let Some(owner) = facts.home.owner.filter(|owner| *owner != facts.person.uid) {
-        return Err(Refusal::HomeOwner {
+        return Err(InstallRefusal::HomeOwner {
             home: facts.home.root.clone(),
             owner,
             person: facts.person.name.clone(),
@@ -178,8 +178,8 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
     if let Some(twin) = facts.twins.first() {
         let (path, remove, owner) = (twin.path.clone(), twin.remove.clone(), twin.owner.clone());
         return Err(match owner {
-            None => Refusal::Twin { path, remove },
-            Some(owner) => Refusal::OthersPort {
+            None => InstallRefusal::Twin { path, remove },
+            Some(owner) => InstallRefusal::OthersPort {
                 port: request.port.unwrap_or(facts.settings.port),
                 owner,
                 path,
@@ -189,11 +189,11 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
     }
     let kept = facts.units.iter().any(|unit| !unit.state.running().is_false());
     if let Some(hub) = facts.hub.as_ref().filter(|_| !kept && request.start) {
-        return Err(Refusal::ForegroundHub { pid: hub.pid, port: hub.port });
+        return Err(InstallRefusal::ForegroundHub { pid: hub.pid, port: hub.port });
     }
     if let Some(holder) = facts.holder.as_ref().filter(|holder| !holder.ours && request.start) {
         let port = request.port.unwrap_or(facts.settings.port);
-        return Err(Refusal::PortHeld { port, occupant: Box::new(holder.occupant.clone()) });
+        return Err(InstallRefusal::PortHeld { port, occupant: Box::new(holder.occupant.clone()) });
     }
     Ok(())
 }
@@ -201,13 +201,13 @@ fn refuse(facts: &Facts, request: &Request) -> Result<(), Refusal> {
 /// The units' text for this machine.
 fn rendered(
     facts: &Facts,
-    request: &Request,
+    request: &InstallRequest,
     layout: &Layout,
     path: std::ffi::OsString,
     port: u16,
-) -> Result<Vec<Rendered>, Refusal> {
+) -> Result<Vec<Rendered>, InstallRefusal> {
     let mut overrides = overrides::parse(&facts.settings.text)
-        .map_err(|error| Refusal::Settings(format!("hub.toml, {error}")))?;
+        .map_err(|error| InstallRefusal::Settings(format!("hub.toml, {error}")))?;
     if let Some(socket) = request.socket {
         overrides.socket = socket;
     }
@@ -221,22 +221,22 @@ fn rendered(
         log_dir: layout::log_dir(&facts.manager.target(), &Home::at(facts.home.root.clone())),
     };
     let unit = Descriptor::embedded("hub")
-        .ok_or_else(|| Refusal::Settings("this build has no descriptor of the hub".to_owned()))?
+        .ok_or_else(|| InstallRefusal::Settings("this build has no descriptor of the hub".to_owned()))?
         .bind(&binding, &overrides)?;
     Ok(render(&unit, &facts.manager.target())?)
 }
 
 /// A unit that we did not write, or that was changed, is only replaced on request.
-fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), Refusal> {
+fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), InstallRefusal> {
     let path = || unit.path.clone();
     match (&unit.on_disk, &unit.written) {
         (OnDisk::Nothing, _) => Ok(()),
-        (OnDisk::Other(_), _) => Err(Refusal::NoFile { path: path() }),
+        (OnDisk::Other(_), _) => Err(InstallRefusal::NoFile { path: path() }),
         (OnDisk::Text(text), _) if *text == file.text => Ok(()),
         (OnDisk::Text(text), Some(written)) if text == written => Ok(()),
         (OnDisk::Text(_), _) if replace => Ok(()),
-        (OnDisk::Text(_), Some(_)) => Err(Refusal::Edited { path: path() }),
-        (OnDisk::Text(_), None) => Err(Refusal::Foreign { path: path() }),
+        (OnDisk::Text(_), Some(_)) => Err(InstallRefusal::Edited { path: path() }),
+        (OnDisk::Text(_), None) => Err(InstallRefusal::Foreign { path: path() }),
     }
 }
 
@@ -249,7 +249,7 @@ fn order_stops(steps: &mut [Step]) {
 }
 
 /// What will be true when all steps are done.
-fn promises(plan: &mut Plan, facts: &Facts, request: &Request, port: u16) {
+fn promises(plan: &mut Plan, facts: &Facts, request: &InstallRequest, port: u16) {
     let mut promise = |text: String| plan.promises.push(Promise(text));
     let manager = facts.manager.words();
     promise(format!(

@@ -56,7 +56,7 @@ pub fn option_home(home: &Path) -> String {
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum InstallRefusal {
     /// A system unit was requested without root's rights.
     #[error("a unit for the whole machine can only be installed by root")]
     NeedsRoot,
@@ -171,7 +171,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl InstallRefusal {
     /// Stable code for `--json`.
     #[must_use]
     pub fn code(&self) -> &'static str {

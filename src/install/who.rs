@@ -3,7 +3,7 @@
 use crate::process::user::User;
 use crate::unit::target::Scope;
 
-use super::refusal::Refusal;
+use super::refusal::InstallRefusal;
 
 /// The asking user, and the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,28 +30,28 @@ pub struct Chosen {
 /// Decides it.
 ///
 /// # Errors
-/// [`Refusal::NeedsRoot`], [`Refusal::RootForItself`], [`Refusal::OthersHub`] or [`Refusal::RootInUserScope`]: what
+/// [`InstallRefusal::NeedsRoot`], [`InstallRefusal::RootForItself`], [`InstallRefusal::OthersHub`] or [`InstallRefusal::RootInUserScope`]: what
 /// the user must specify first.
-pub fn choose(asking: &Asking<'_>) -> Result<Chosen, Refusal> {
+pub fn choose(asking: &Asking<'_>) -> Result<Chosen, InstallRefusal> {
     let root = asking.acting.uid == 0;
     let scope = asking.scope.unwrap_or(if root { Scope::System } else { Scope::User });
     match (scope, root) {
-        (Scope::System, false) => return Err(Refusal::NeedsRoot),
+        (Scope::System, false) => return Err(InstallRefusal::NeedsRoot),
         (Scope::User, true) => {
             // A user's manager accepts commands from that user only; root would have to become that user.
             let person = asking.named.or(asking.sudo).filter(|person| person.uid != 0);
-            return Err(Refusal::RootInUserScope { person: person.map(|person| person.name.clone()) });
+            return Err(InstallRefusal::RootInUserScope { person: person.map(|person| person.name.clone()) });
         }
         (Scope::System, true) | (Scope::User, false) => {}
     }
     let person = match (asking.named, asking.sudo) {
         (Some(named), _) => named,
         (None, Some(caller)) if caller.uid != 0 => caller,
-        (None, _) if root => return Err(Refusal::RootForItself),
+        (None, _) if root => return Err(InstallRefusal::RootForItself),
         (None, _) => asking.acting,
     };
     if !root && person.uid != asking.acting.uid {
-        return Err(Refusal::OthersHub { name: person.name.clone() });
+        return Err(InstallRefusal::OthersHub { name: person.name.clone() });
     }
     Ok(Chosen { person: person.clone(), scope })
 }
@@ -76,13 +76,16 @@ mod tests {
         assert_eq!(chosen(&root, Some(&ann), None, None), ok("ann", Scope::System));
         assert_eq!(chosen(&root, Some(&ann), Some(&bob), None), ok("bob", Scope::System));
         assert_eq!(chosen(&root, None, Some(&root), None), ok("root", Scope::System));
-        assert_eq!(chosen(&root, None, None, None), Err(Refusal::RootForItself));
-        assert_eq!(chosen(&root, Some(&root), None, None), Err(Refusal::RootForItself));
-        assert_eq!(chosen(&ann, None, None, Some(Scope::System)), Err(Refusal::NeedsRoot));
-        assert_eq!(chosen(&ann, None, Some(&bob), None), Err(Refusal::OthersHub { name: "bob".to_owned() }));
+        assert_eq!(chosen(&root, None, None, None), Err(InstallRefusal::RootForItself));
+        assert_eq!(chosen(&root, Some(&root), None, None), Err(InstallRefusal::RootForItself));
+        assert_eq!(chosen(&ann, None, None, Some(Scope::System)), Err(InstallRefusal::NeedsRoot));
+        assert_eq!(
+            chosen(&ann, None, Some(&bob), None),
+            Err(InstallRefusal::OthersHub { name: "bob".to_owned() })
+        );
         assert_eq!(
             chosen(&root, Some(&ann), None, Some(Scope::User)),
-            Err(Refusal::RootInUserScope { person: Some("ann".to_owned()) })
+            Err(InstallRefusal::RootInUserScope { person: Some("ann".to_owned()) })
         );
     }
 }

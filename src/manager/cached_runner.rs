@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use super::invocation::{Invocation, Output, Runner};
+use super::invocation::{Invocation, Runner, ToolOutput};
 
 /// Keeps the output of queries.
 #[derive(Debug, Clone)]
 pub struct CachedRunner<R> {
     runner: R,
-    answers: Rc<RefCell<Vec<(Invocation, Output)>>>,
+    answers: Rc<RefCell<Vec<(Invocation, ToolOutput)>>>,
 }
 
 impl<R: Runner> CachedRunner<R> {
@@ -22,7 +22,7 @@ impl<R: Runner> CachedRunner<R> {
 }
 
 impl<R: Runner> Runner for CachedRunner<R> {
-    async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         if invocation.changes {
             self.answers.borrow_mut().clear();
             return self.runner.run(invocation).await;
@@ -47,11 +47,11 @@ mod tests {
     struct Counter(Cell<usize>);
 
     impl Runner for Counter {
-        async fn run(&self, _: &Invocation) -> io::Result<Output> {
+        async fn run(&self, _: &Invocation) -> io::Result<ToolOutput> {
             self.0.set(self.0.get() + 1);
             match self.0.get() {
                 4 => Err(io::ErrorKind::TimedOut.into()),
-                n => Ok(Output { stdout: n.to_string(), ..Output::default() }),
+                n => Ok(ToolOutput { stdout: n.to_string(), ..ToolOutput::default() }),
             }
         }
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backend::Manager;
-use super::host::{Found, Host, SERVE, Why};
+use super::host::{Candidates, Host, SERVE, Unavailable};
 use super::launchd::detect::LaunchdFacts;
 use super::systemd::detect::SystemdFacts;
 use super::{launchd, systemd};
@@ -30,7 +30,7 @@ pub struct Detected {
     /// The one to use, unless the user asks for another.
     pub chosen: Option<Manager>,
     /// Why not the others.
-    pub why_not: Vec<Why>,
+    pub why_not: Vec<Unavailable>,
 }
 
 /// A kind of manager, before one of it is found.
@@ -40,7 +40,7 @@ pub struct Family {
     pub name: &'static str,
     /// The system on which it is the default: [`std::env::consts::OS`].
     pub os: &'static str,
-    detect: fn(&HostFacts) -> Found<Manager>,
+    detect: fn(&HostFacts) -> Candidates<Manager>,
 }
 
 /// Every kind, in the order in which they are preferred.
@@ -61,8 +61,8 @@ pub static FAMILIES: [Family; 2] = [
 ///
 /// # Errors
 /// None is: why.
-pub fn families(os: &str, asked: Option<&str>) -> Result<Vec<&'static Family>, Why> {
-    let why = |manager: &str, because: String, next: &str| Why {
+pub fn families(os: &str, asked: Option<&str>) -> Result<Vec<&'static Family>, Unavailable> {
+    let why = |manager: &str, because: String, next: &str| Unavailable {
         manager: manager.to_owned(),
         because,
         next: Some(next.to_owned()),

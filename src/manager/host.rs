@@ -31,7 +31,7 @@ pub struct Host {
 
 /// Why a manager is none for us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Why {
+pub struct Unavailable {
     /// Which: `systemd (user)`.
     pub manager: String,
     /// Why not.
@@ -42,12 +42,12 @@ pub struct Why {
 
 /// The managers of one kind that are there, the fittest first, and why not the others.
 #[derive(Debug)]
-pub(super) struct Found<M> {
+pub(super) struct Candidates<M> {
     pub(super) candidates: Vec<M>,
-    pub(super) why_not: Vec<Why>,
+    pub(super) why_not: Vec<Unavailable>,
 }
 
-impl<M> Found<M> {
+impl<M> Candidates<M> {
     /// None so far.
     pub(super) fn none() -> Self {
         Self { candidates: Vec::new(), why_not: Vec::new() }
@@ -63,12 +63,12 @@ impl<M> Found<M> {
     /// Not this one, because.
     pub(super) fn not(&mut self, manager: &str, because: impl Into<String>, next: Option<&str>) {
         let (manager, next) = (manager.to_owned(), next.map(ToOwned::to_owned));
-        self.why_not.push(Why { manager, because: because.into(), next });
+        self.why_not.push(Unavailable { manager, because: because.into(), next });
     }
 
     /// The same as managers of any kind.
-    pub(super) fn map<N>(self, f: impl FnMut(M) -> N) -> Found<N> {
-        Found { candidates: self.candidates.into_iter().map(f).collect(), why_not: self.why_not }
+    pub(super) fn map<N>(self, f: impl FnMut(M) -> N) -> Candidates<N> {
+        Candidates { candidates: self.candidates.into_iter().map(f).collect(), why_not: self.why_not }
     }
 }
 

@@ -90,15 +90,15 @@ pub struct Ran<'a> {
     /// How long it took.
     pub took: Duration,
     /// The result of a tool.
-    pub end: &'a io::Result<Output>,
+    pub end: &'a io::Result<ToolOutput>,
 }
 
 impl fmt::Display for Ran<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "+ {} ({}, ", self.invocation, duration::lived(self.took))?;
         match self.end {
-            Ok(Output { code: Some(code), .. }) => write!(f, "exit {code})"),
-            Ok(Output { code: None, .. }) => f.write_str("killed by a signal)"),
+            Ok(ToolOutput { code: Some(code), .. }) => write!(f, "exit {code})"),
+            Ok(ToolOutput { code: None, .. }) => f.write_str("killed by a signal)"),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => f.write_str("timed out)"),
             Err(error) => write!(f, "not run: {error})"),
         }
@@ -107,7 +107,7 @@ impl fmt::Display for Ran<'_> {
 
 /// What a tool answered, line by line: `  | ` its standard output, `  ! ` its standard error.
 #[derive(Debug, Clone, Copy)]
-pub struct Answered<'a>(pub &'a Output);
+pub struct Answered<'a>(pub &'a ToolOutput);
 
 impl fmt::Display for Answered<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,7 +122,7 @@ impl fmt::Display for Answered<'_> {
 
 /// The result of a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Output {
+pub struct ToolOutput {
     /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output, invalid UTF-8 replaced.
@@ -131,7 +131,7 @@ pub struct Output {
     pub stderr: String,
 }
 
-impl Output {
+impl ToolOutput {
     /// Exit code 0.
     #[must_use]
     pub fn ok(&self) -> bool {
@@ -146,11 +146,11 @@ pub trait Runner {
     /// # Errors
     /// The tool does not exist (`NotFound`), did not end in time (`TimedOut`), or must not be run here
     /// (`PermissionDenied`).
-    fn run(&self, invocation: &Invocation) -> impl Future<Output = io::Result<Output>>;
+    fn run(&self, invocation: &Invocation) -> impl Future<Output = io::Result<ToolOutput>>;
 }
 
 impl<R: Runner> Runner for &R {
-    async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         (**self).run(invocation).await
     }
 }
@@ -169,10 +169,10 @@ mod tests {
     #[test]
     fn a_run_is_one_line() {
         let invocation = Invocation::ask("systemctl", &["--user", "show", "a b.service", "$x"]);
-        let line = |ms, end: io::Result<Output>| {
+        let line = |ms, end: io::Result<ToolOutput>| {
             Ran { invocation: &invocation, took: Duration::from_millis(ms), end: &end }.to_string()
         };
-        let ended = |code| Ok(Output { code, ..Output::default() });
+        let ended = |code| Ok(ToolOutput { code, ..ToolOutput::default() });
         let failed = |kind, text: &str| Err(io::Error::new(kind, text.to_owned()));
         for (line, tail) in [
             (line(12, ended(Some(0))), "(12 ms, exit 0)"),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn an_answer_has_a_mark_before_each_line() {
         let said = |stdout: &str, stderr: &str| {
-            Answered(&Output { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() })
+            Answered(&ToolOutput { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() })
                 .to_string()
         };
         assert_eq!(said("a\nb\n", "c"), "  | a\n  | b\n  ! c");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::explain::Cause;
-use super::invocation::{Invocation, Output};
+use super::invocation::{Invocation, ToolOutput};
 
 /// The state that a unit is to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Goal {
 /// The next action.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Move {
+pub enum NextAction {
     /// Run this, then call again with its output.
     Run(Invocation),
     /// Wait this long, then call again.
@@ -35,5 +35,5 @@ pub enum Move {
 pub trait Operation {
     /// The next action. `last` is the output of the invocation that the last action asked for; `elapsed` is the time
     /// since the first.
-    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move;
+    fn next(&mut self, last: Option<&ToolOutput>, elapsed: Duration) -> NextAction;
 }

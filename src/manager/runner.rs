@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tracing::{debug, trace};
 
-use super::invocation::{Answered, COMMAND, Invocation, Output, Ran, Runner};
+use super::invocation::{Answered, COMMAND, Invocation, Ran, Runner, ToolOutput};
 use crate::home::fs;
 
 /// Most bytes kept of one stream. The longest output that we request is a page of the journal.
@@ -86,7 +86,7 @@ fn is_below(file: &Path, guard: &Path) -> bool {
 }
 
 impl Runner for Tools {
-    async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         let begun = Instant::now();
         let end = self.run_untold(invocation).await;
         debug!(target: COMMAND, "{}", Ran { invocation, took: begun.elapsed(), end: &end });
@@ -98,7 +98,7 @@ impl Runner for Tools {
 }
 
 impl Tools {
-    async fn run_untold(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run_untold(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         let file = self.resolve(invocation)?;
         let mut command = Command::new(file);
         command
@@ -122,7 +122,7 @@ impl Tools {
         let whole = async { tokio::join!(child.wait(), kept(out.as_mut()), kept(err.as_mut())) };
         match tokio::time::timeout(invocation.within, whole).await {
             Ok((status, stdout, stderr)) => {
-                Ok(Output { code: status?.code(), stdout: stdout?, stderr: stderr? })
+                Ok(ToolOutput { code: status?.code(), stdout: stdout?, stderr: stderr? })
             }
             Err(_) => {
                 // Kills only the tool, not its children: a job that systemd took over continues.
@@ -154,7 +154,7 @@ mod tests {
         std::fs::set_permissions(dir.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    async fn run(tools: &Tools, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(tools: &Tools, invocation: &Invocation) -> io::Result<ToolOutput> {
         // A sibling test may fork between our write and our exec: execve(2), ETXTBSY.
         loop {
             match tools.run(invocation).await {

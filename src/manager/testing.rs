@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 
-use super::invocation::{Invocation, Output, Runner};
+use super::invocation::{Invocation, Runner, ToolOutput};
 
 /// The rest of the script.
 pub(crate) struct Script {
-    left: RefCell<VecDeque<(String, io::Result<Output>)>>,
+    left: RefCell<VecDeque<(String, io::Result<ToolOutput>)>>,
 }
 
 impl Script {
     /// Lines `(command, output)`.
-    pub(crate) fn new<const N: usize>(lines: [(&str, io::Result<Output>); N]) -> Self {
+    pub(crate) fn new<const N: usize>(lines: [(&str, io::Result<ToolOutput>); N]) -> Self {
         let lines = lines.into_iter().map(|(typed, answer)| (typed.to_owned(), answer));
         Self { left: RefCell::new(lines.collect()) }
     }
@@ -27,7 +27,7 @@ impl Script {
 }
 
 impl Runner for Script {
-    async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         let (typed, answer) = self
             .left
             .borrow_mut()
@@ -39,11 +39,11 @@ impl Runner for Script {
 }
 
 /// Succeeded with this output.
-pub(crate) fn says(stdout: &str) -> io::Result<Output> {
-    Ok(Output { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() })
+pub(crate) fn says(stdout: &str) -> io::Result<ToolOutput> {
+    Ok(ToolOutput { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() })
 }
 
 /// Failed with this output.
-pub(crate) fn fails(code: i32, stderr: &str) -> io::Result<Output> {
-    Ok(Output { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() })
+pub(crate) fn fails(code: i32, stderr: &str) -> io::Result<ToolOutput> {
+    Ok(ToolOutput { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() })
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use tokio::time::{Instant, sleep};
 
 use super::explain::Cause;
-use super::invocation::{Invocation, Output, Runner};
-use super::operation::{Goal, Move, Operation};
+use super::invocation::{Invocation, Runner, ToolOutput};
+use super::operation::{Goal, NextAction, Operation};
 use super::state::{Told, UnitState};
 use crate::unit::name::UnitName;
 
@@ -48,7 +48,7 @@ impl<'a, R: Runner> Tool<'a, R> {
     }
 
     /// One run.
-    pub(super) async fn run(&self, invocation: &Invocation) -> Result<Output, Trouble> {
+    pub(super) async fn run(&self, invocation: &Invocation) -> Result<ToolOutput, Trouble> {
         self.runner.run(invocation).await.map_err(|error| {
             let absent = error.kind() == std::io::ErrorKind::NotFound;
             let kind = if absent { FailureKind::NoTool } else { FailureKind::Failed };
@@ -57,16 +57,19 @@ impl<'a, R: Runner> Tool<'a, R> {
     }
 
     /// The loop. Returns what the tool said that was run last, if the goal was reached by it.
-    pub(super) async fn carry_out(&self, operation: &mut impl Operation) -> Result<Option<Output>, Trouble> {
+    pub(super) async fn carry_out(
+        &self,
+        operation: &mut impl Operation,
+    ) -> Result<Option<ToolOutput>, Trouble> {
         let mut last = None;
         loop {
             let next = operation.next(last.as_ref(), self.begun.elapsed());
             let said = last.take();
             match next {
-                Move::Run(invocation) => last = Some(self.run(&invocation).await?),
-                Move::Wait(time) => sleep(time).await,
-                Move::Done => return Ok(said),
-                Move::Failed(cause) => return Err(cause.into()),
+                NextAction::Run(invocation) => last = Some(self.run(&invocation).await?),
+                NextAction::Wait(time) => sleep(time).await,
+                NextAction::Done => return Ok(said),
+                NextAction::Failed(cause) => return Err(cause.into()),
             }
         }
     }

@@ -95,7 +95,7 @@ pub struct Leftover {
 
 /// One move of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Move {
+pub struct ArchiveMove {
     /// Its current path.
     pub from: PathBuf,
     /// Its new path.
@@ -175,7 +175,12 @@ pub fn is_day(text: &str) -> bool {
 /// Moves leftovers into the archive, where `taken` names exist already. A database and its related files
 /// are moved one after the other, and get the same number if one of their names is taken.
 #[must_use]
-pub fn away(root: &Path, archive: &Path, leftovers: &[Leftover], taken: &BTreeSet<String>) -> Vec<Move> {
+pub fn away(
+    root: &Path,
+    archive: &Path,
+    leftovers: &[Leftover],
+    taken: &BTreeSet<String>,
+) -> Vec<ArchiveMove> {
     let mut sets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for leftover in movable(leftovers) {
         sets.entry(set_of(&leftover.name)).or_default().push(&leftover.name);
@@ -187,7 +192,9 @@ pub fn away(root: &Path, archive: &Path, leftovers: &[Leftover], taken: &BTreeSe
         let numbered = (1_u32..).map(|n| format!("{DUP}{n}"));
         let end = std::iter::once(String::new()).chain(numbered).find(|end| free(end)).unwrap_or_default();
         moves.extend(
-            names.iter().map(|name| Move { from: root.join(name), to: archive.join(format!("{name}{end}")) }),
+            names
+                .iter()
+                .map(|name| ArchiveMove { from: root.join(name), to: archive.join(format!("{name}{end}")) }),
         );
     }
     moves
@@ -201,7 +208,7 @@ pub fn back(
     archive: &Path,
     names: &[(std::ffi::OsString, Kind)],
     taken: &BTreeSet<String>,
-) -> (Vec<Move>, Vec<Stay>) {
+) -> (Vec<ArchiveMove>, Vec<Stay>) {
     let mut sets: BTreeMap<(&str, u32), Vec<(&str, &str)>> = BTreeMap::new();
     let mut stays = Vec::new();
     for (name, kind) in names {
@@ -224,7 +231,9 @@ pub fn back(
             continue;
         }
         taken.extend(all);
-        moves.extend(set.iter().map(|(name, was)| Move { from: archive.join(name), to: root.join(was) }));
+        moves.extend(
+            set.iter().map(|(name, was)| ArchiveMove { from: archive.join(name), to: root.join(was) }),
+        );
     }
     stays.sort_by(|a, b| a.name.cmp(&b.name));
     (moves, stays)
@@ -232,7 +241,7 @@ pub fn back(
 
 /// The steps of [`away`].
 #[must_use]
-pub fn plan_away(archive: &Path, moves: &[Move]) -> Plan {
+pub fn plan_away(archive: &Path, moves: &[ArchiveMove]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
     plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE });
     plan.steps.extend(steps(moves));
@@ -241,15 +250,15 @@ pub fn plan_away(archive: &Path, moves: &[Move]) -> Plan {
 
 /// The steps of [`back`]. An empty archive is removed.
 #[must_use]
-pub fn plan_back(archive: &Path, moves: &[Move]) -> Plan {
+pub fn plan_back(archive: &Path, moves: &[ArchiveMove]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
     plan.steps.extend(steps(moves));
     plan.steps.push(Step::RemoveDir { path: archive.to_owned() });
     plan
 }
 
-fn steps(moves: &[Move]) -> impl Iterator<Item = Step> {
-    moves.iter().map(|Move { from, to }| Step::Move { from: from.clone(), to: to.clone() })
+fn steps(moves: &[ArchiveMove]) -> impl Iterator<Item = Step> {
+    moves.iter().map(|ArchiveMove { from, to }| Step::Move { from: from.clone(), to: to.clone() })
 }
 
 /// A database file and its write-ahead log and index belong together (<https://sqlite.org/wal.html>).

@@ -28,24 +28,24 @@ pub enum Ownership {
     /// It is this role's daemon, and may be stopped.
     Ours {
         /// The proofs.
-        proofs: Vec<Proof>,
+        proofs: Vec<Evidence>,
     },
     /// It is proven to be another process.
     NotOurs {
         /// The proof.
-        against: Against,
+        against: Objection,
     },
     /// Some clues, but not enough: it is treated as not ours.
     CannotTell {
         /// The clues.
-        clues: Vec<Proof>,
+        clues: Vec<Evidence>,
     },
 }
 
 /// A clue for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Proof {
+pub enum Evidence {
     /// Its pidfile names it, and it ran when the pidfile was written.
     Recorded,
     /// It listens on a port of its own.
@@ -65,7 +65,7 @@ pub enum Proof {
 /// A proof against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Against {
+pub enum Objection {
     /// It is this command, or an ancestor of it.
     Ourselves,
     /// It belongs to another user.
@@ -84,11 +84,12 @@ pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
     }
     let clues = clues(legacy, role, seen);
     let has = |proof| clues.contains(&proof);
-    let proven = if has(Proof::Recorded) {
-        has(Proof::Listens) || has(Proof::Log) || has(Proof::Command)
+    let proven = if has(Evidence::Recorded) {
+        has(Evidence::Listens) || has(Evidence::Log) || has(Evidence::Command)
     } else {
-        has(Proof::Log)
-            && (has(Proof::Listens) || (has(Proof::Command) && (has(Proof::Directory) || has(Proof::Home))))
+        has(Evidence::Log)
+            && (has(Evidence::Listens)
+                || (has(Evidence::Command) && (has(Evidence::Directory) || has(Evidence::Home))))
     };
     if proven { Ownership::Ours { proofs: clues } } else { Ownership::CannotTell { clues } }
 }
@@ -108,9 +109,9 @@ pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Ownership)> {
                 && verdict.0.is_some_and(|other| other.name == role.name)
                 && matches!(verdict.1, Ownership::Ours { .. })
         };
-        if clues.contains(&Proof::Log) && legacy.seen.iter().zip(&all).any(|(other, v)| wraps(other, v)) {
+        if clues.contains(&Evidence::Log) && legacy.seen.iter().zip(&all).any(|(other, v)| wraps(other, v)) {
             let mut proofs = clues.clone();
-            proofs.push(Proof::Parent);
+            proofs.push(Evidence::Parent);
             all[at].1 = Ownership::Ours { proofs };
         }
     }
@@ -134,20 +135,20 @@ fn best<'a>(legacy: &'a Legacy, seen: &Seen) -> (Option<&'a Role>, Ownership) {
     }
 }
 
-fn excluded(legacy: &Legacy, seen: &Seen) -> Option<Against> {
+fn excluded(legacy: &Legacy, seen: &Seen) -> Option<Objection> {
     if seen.ourselves || seen.id.pid <= 1 {
-        return Some(Against::Ourselves);
+        return Some(Objection::Ourselves);
     }
     if seen.uid != legacy.uid {
-        return Some(Against::OtherUser(seen.uid));
+        return Some(Objection::OtherUser(seen.uid));
     }
     if let Some(home) = seen.home.as_ref().filter(|home| **home != legacy.home) {
-        return Some(Against::OtherHome(home.clone()));
+        return Some(Objection::OtherHome(home.clone()));
     }
-    seen.mark.clone().map(Against::Supervised)
+    seen.mark.clone().map(Objection::Supervised)
 }
 
-fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Proof> {
+fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Evidence> {
     let recorded = legacy.pidfiles.iter().any(|pidfile| {
         pidfile.of == role.name && matches!(&pidfile.worth, Worth::Names { id } if *id == seen.id)
     });
@@ -161,12 +162,12 @@ fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Proof> {
     });
     let home = seen.home.as_ref() == Some(&legacy.home);
     [
-        (Proof::Recorded, recorded),
-        (Proof::Listens, listens),
-        (Proof::Log, log),
-        (Proof::Command, command),
-        (Proof::Directory, directory),
-        (Proof::Home, home),
+        (Evidence::Recorded, recorded),
+        (Evidence::Listens, listens),
+        (Evidence::Log, log),
+        (Evidence::Command, command),
+        (Evidence::Directory, directory),
+        (Evidence::Home, home),
     ]
     .into_iter()
     .filter_map(|(proof, holds)| holds.then_some(proof))
@@ -191,7 +192,7 @@ pub fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
     .is_some()
 }
 
-impl fmt::Display for Proof {
+impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Recorded => "its pidfile names it",
@@ -207,20 +208,20 @@ impl fmt::Display for Proof {
 
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |proofs: &[Proof]| {
+        let list = |proofs: &[Evidence]| {
             let words: Vec<String> = proofs.iter().map(ToString::to_string).collect();
             words.join(", ")
         };
         match self {
             Self::Ours { proofs } => f.write_str(&list(proofs)),
-            Self::NotOurs { against: Against::Ourselves } => {
+            Self::NotOurs { against: Objection::Ourselves } => {
                 f.write_str("it is this command or one of its parents")
             }
-            Self::NotOurs { against: Against::OtherUser(uid) } => write!(f, "it belongs to user {uid}"),
-            Self::NotOurs { against: Against::OtherHome(home) } => {
+            Self::NotOurs { against: Objection::OtherUser(uid) } => write!(f, "it belongs to user {uid}"),
+            Self::NotOurs { against: Objection::OtherHome(home) } => {
                 write!(f, "it belongs to the home {}", home.display())
             }
-            Self::NotOurs { against: Against::Supervised(module) } => {
+            Self::NotOurs { against: Objection::Supervised(module) } => {
                 write!(f, "it is supervised already, as {module}")
             }
             Self::CannotTell { clues } if clues.is_empty() => f.write_str("no evidence of its owner"),

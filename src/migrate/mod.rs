@@ -18,7 +18,7 @@ pub mod judge;
 pub mod pidfile;
 pub mod planner;
 pub mod preflight;
+pub mod process_title;
 pub mod refusal;
 pub mod sweep;
 pub mod units;
-pub mod words;

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use super::facts::{Legacy, PortFact, Role, Seen, StaleUnit};
 use super::gather::HUB;
-use super::judge::{Against, Ownership, judge, judge_all};
+use super::judge::{Objection, Ownership, judge, judge_all};
 use super::pidfile::{Garbage, Pidfile, Worth};
-use super::refusal::Refusal;
+use super::refusal::CutoverRefusal;
 use crate::install::facts::Facts;
 use crate::install::planner;
 use crate::plan::daemon::Daemon;
@@ -35,9 +35,9 @@ const READY: Duration = Duration::from_secs(60);
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Request {
+pub struct CutoverRequest {
     /// The options of the installing part.
-    pub install: planner::Request,
+    pub install: planner::InstallRequest,
 }
 
 /// The result for all processes: which are stopped, and which are left alone.
@@ -100,7 +100,7 @@ pub fn findings(legacy: &Legacy) -> Findings {
             !matches!(verdict, Ownership::Ours { .. }) && !belongs_to(legacy, &daemons, seen)
         })
         .filter(|(seen, (_, verdict))| {
-            let supervised = matches!(verdict, Ownership::NotOurs { against: Against::Supervised(_) });
+            let supervised = matches!(verdict, Ownership::NotOurs { against: Objection::Supervised(_) });
             let keeps =
                 !seen.listens.is_empty() && seen.listens.iter().all(|port| legacy.kept == Some(*port));
             !supervised && !keeps && kept_by_unit(legacy, seen).is_none()
@@ -183,7 +183,7 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Owne
             || kept_by_unit(legacy, seen).is_some()
             || matches!(
                 verdict,
-                Ownership::NotOurs { against: Against::Supervised(module) } if *module == port.of
+                Ownership::NotOurs { against: Objection::Supervised(module) } if *module == port.of
             );
         (!fine).then(|| verdict.clone())
     })
@@ -192,20 +192,20 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Owne
 /// Plans the cutover. `facts` are those of `init` on the same machine.
 ///
 /// # Errors
-/// [`Refusal`]: what the user must decide first. Nothing would be stopped before that.
-pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, Refusal> {
+/// [`CutoverRefusal`]: what the user must decide first. Nothing would be stopped before that.
+pub fn plan(legacy: &Legacy, facts: &Facts, request: &CutoverRequest) -> Result<Plan, CutoverRefusal> {
     if let Some(broken) = &legacy.broken {
-        return Err(Refusal::NotWhole(broken.clone()));
+        return Err(CutoverRefusal::NotWhole(broken.clone()));
     }
     let found = findings(legacy);
     if let Some(name) = inside(legacy) {
-        return Err(Refusal::Inside(name));
+        return Err(CutoverRefusal::Inside(name));
     }
     for unit in &legacy.units {
         // If its manager is not available, nothing of it runs.
         let runs = unit.state.as_ref().is_some_and(|state| !state.running().is_false());
         if let (Some(by_hand), true) = (&unit.by_hand, runs) {
-            return Err(Refusal::OtherUnit {
+            return Err(CutoverRefusal::OtherUnit {
                 name: unit.unit.plain().to_owned(),
                 path: unit.path.clone(),
                 by_hand: by_hand.clone(),
@@ -216,7 +216,7 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &Request) -> Result<Plan, R
     let own = request.install.port.unwrap_or(facts.settings.port);
     let in_the_way = |port: &PortFact| port.of != HUB || port.port == own;
     if let Some((port, verdict)) = found.strangers.iter().find(|(port, _)| in_the_way(port)) {
-        return Err(Refusal::Stranger {
+        return Err(CutoverRefusal::Stranger {
             port: port.port,
             of: port.of.clone(),
             occupant: Box::new(port.occupant.clone()),

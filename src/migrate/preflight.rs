@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::facts::Legacy;
 use super::gather::{HUB, Seed};
 use super::judge::runs;
-use super::refusal::Refusal;
-use super::words;
+use super::process_title;
+use super::refusal::CutoverRefusal;
 use crate::error_chain;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs;
@@ -51,7 +51,7 @@ pub async fn check<R: Runner>(
     facts: &Facts,
     plan: &Plan,
     driver: &Driver<R>,
-) -> Vec<Refusal> {
+) -> Vec<CutoverRefusal> {
     let mut refusals = Vec::new();
     refusals.extend(unit(facts, plan, driver).await);
     refusals.extend(places(facts, plan));
@@ -69,8 +69,8 @@ pub async fn check<R: Runner>(
 }
 
 /// Whether a stopped daemon could be started again.
-fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
-    let refused = |because| Some(Refusal::NoWayBack { name: daemon.name.clone(), because });
+fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<CutoverRefusal> {
+    let refused = |because| Some(CutoverRefusal::NoWayBack { name: daemon.name.clone(), because });
     let captured = detached::capture(&daemon.leader).and_then(|record| record.check().map(|()| record));
     let record = match captured {
         Ok(record) => record,
@@ -78,7 +78,7 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
     };
     let role = legacy.roles.iter().find(|role| role.name == daemon.name);
     let start = role.and_then(|role| role.start.as_ref()).map(|start| start.argv.as_slice());
-    if words::are_lost(&record.argv, record.exe.path(), start) {
+    if process_title::are_lost(&record.argv, record.exe.path(), start) {
         let because =
             "it has overwritten its command line with a title, and the original is recorded nowhere else";
         return refused(format!("{because} ({})", daemon.command.trim_end()));
@@ -88,7 +88,7 @@ fn way_back(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
 
 /// Whether a daemon listens where the hub would never find it ready, and would do so again: another start command may
 /// listen elsewhere. An unknown state is no reason to refuse.
-fn elsewhere(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
+fn elsewhere(legacy: &Legacy, daemon: &Daemon) -> Option<CutoverRefusal> {
     let role = legacy.roles.iter().find(|role| role.name == daemon.name && role.name != HUB)?;
     let seen = legacy.seen.iter().find(|seen| seen.id == daemon.leader)?;
     if !runs(role.start.as_ref()?, seen) {
@@ -99,23 +99,25 @@ fn elsewhere(legacy: &Legacy, daemon: &Daemon) -> Option<Refusal> {
         addresses.into_iter().map(|address| SocketAddr::new(address, *port).to_string())
     });
     let at: Vec<String> = at.collect();
-    (!at.is_empty()).then(|| Refusal::Elsewhere { module: daemon.name.clone(), at: at.join(", ") })
+    (!at.is_empty()).then(|| CutoverRefusal::Elsewhere { module: daemon.name.clone(), at: at.join(", ") })
 }
 
-async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<Refusal> {
+async fn unit<R: Runner>(facts: &Facts, plan: &Plan, driver: &Driver<R>) -> Option<CutoverRefusal> {
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
     match verify::texts(driver, &texts, &facts.program.path).await {
-        Ok(complaints) => complaints.into_iter().next().map(Refusal::BadUnit),
+        Ok(complaints) => complaints.into_iter().next().map(CutoverRefusal::BadUnit),
         // A missing checker is not a complaint: the manager itself reads the unit before anything is stopped.
         Err(error) if error.kind == FailureKind::NoTool => None,
-        Err(error) => Some(Refusal::BadUnit(error.to_string())),
+        Err(error) => Some(CutoverRefusal::BadUnit(error.to_string())),
     }
 }
 
 /// Whether there is enough space, and write permission, at all paths of the plan.
-fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
-    let refused =
-        |path: &Path, because: &str| Refusal::NoRoom { path: path.to_owned(), because: because.to_owned() };
+fn places(facts: &Facts, plan: &Plan) -> Vec<CutoverRefusal> {
+    let refused = |path: &Path, because: &str| CutoverRefusal::NoRoom {
+        path: path.to_owned(),
+        because: because.to_owned(),
+    };
     let mut written: Vec<PathBuf> = plan
         .steps
         .iter()
@@ -129,7 +131,7 @@ fn places(facts: &Facts, plan: &Plan) -> Vec<Refusal> {
     written.dedup();
     let Content::CopyOf { len, .. } = &facts.program.content else { return Vec::new() };
     let needed = len + ROOM;
-    let mut refusals: Vec<Refusal> = written
+    let mut refusals: Vec<CutoverRefusal> = written
         .iter()
         .filter_map(|dir| {
             if let Err(error) = fs::may_write(dir) {
@@ -152,7 +154,7 @@ fn existing(path: &Path) -> Option<PathBuf> {
 }
 
 /// Whether the hub could start these with the PATH of its unit.
-fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refusal> {
+fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<CutoverRefusal> {
     let path = search_path(&facts.search, &facts.needs).path;
     let env = BTreeMap::from([
         (OsString::from("PATH"), path),
@@ -160,7 +162,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
     ]);
     let (person, me) = (facts.person.uid, user::effective_uid());
     if let Some(refused) = hub_env::refused(seed.home, person, me) {
-        return vec![Refusal::HubEnv(refused)];
+        return vec![CutoverRefusal::HubEnv(refused)];
     }
     let reads_hub_env = Some(me).filter(|me| *me == person);
     let base = SpawnBase { hub_env: env, reads_hub_env, hub_port: facts.settings.port };
@@ -169,7 +171,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
     let mut refusals = Vec::new();
     for (short, row) in services.rows.iter().filter(|(short, _)| modules.iter().any(|m| m == short.as_str()))
     {
-        let refused = |because: String, next: Option<String>| Refusal::WouldNotStart {
+        let refused = |because: String, next: Option<String>| CutoverRefusal::WouldNotStart {
             module: short.to_string(),
             because,
             next,
@@ -195,7 +197,7 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Refu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::detached::Record;
+    use crate::process::detached::LaunchRecord;
     use crate::process::os_bytes::OsBytes;
     use crate::process::table;
 
@@ -220,7 +222,7 @@ mod tests {
             // Without a script it reads its input; `yes` prints its arguments for ever.
             let exe = if lost { "/usr/bin/yes" } else { "/bin/sh" };
             let Ok(exe) = Path::new(exe).canonicalize() else { return };
-            let record = Record {
+            let record = LaunchRecord {
                 exe: exe.into(),
                 argv: argv.map(|word| OsBytes(word.into())).to_vec(),
                 env: vec![OsBytes("PATH=/usr/bin:/bin".into())],

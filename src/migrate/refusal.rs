@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use super::judge::Ownership;
 use crate::home::hub_env::Refused;
-use crate::install::refusal::Refusal as InstallRefusal;
+use crate::install::refusal::InstallRefusal;
 use crate::process::holder::Occupant;
 
 /// Why there is no cutover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum CutoverRefusal {
     /// The hub cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallRefusal),
@@ -92,7 +92,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl CutoverRefusal {
     /// Stable code for `--json`.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -156,7 +156,7 @@ fn one_process_a_port(
             .enumerate()
             .filter_map(|(i, (short, row))| {
                 let old = before.get(short).filter(|old| old.port != row.port)?;
-                let Refusal::Problem(message, next) = refusal(i, &rows, &holder)? else { return None };
+                let RowRefusal::Problem(message, next) = refusal(i, &rows, &holder)? else { return None };
                 Some((i, format!("{message}; it stays as it was, on port {}", old.port), next))
             })
             .collect();
@@ -176,8 +176,8 @@ fn one_process_a_port(
     for ((short, row), refusal) in rows.into_iter().zip(refusals) {
         match refusal {
             None => kept.push((short, row)),
-            Some(Refusal::Served(message)) => out.note(row, message, None),
-            Some(Refusal::Problem(message, next)) => {
+            Some(RowRefusal::Served(message)) => out.note(row, message, None),
+            Some(RowRefusal::Problem(message, next)) => {
                 let message = format!("{message}; `{}` is not started", row.name);
                 out.problem(row, message, next);
             }
@@ -199,24 +199,24 @@ fn holders(rows: &[(Short, Row)], before: &BTreeMap<&Short, &Row>) -> BTreeMap<u
 }
 
 /// Why a row does not get its port.
-enum Refusal {
+enum RowRefusal {
     /// It needs none: another process serves it.
     Served(String),
     /// What is wrong, and what to do.
     Problem(String, String),
 }
 
-fn refusal(i: usize, rows: &[(Short, Row)], holder: &BTreeMap<u16, usize>) -> Option<Refusal> {
+fn refusal(i: usize, rows: &[(Short, Row)], holder: &BTreeMap<u16, usize>) -> Option<RowRefusal> {
     let (_, row) = &rows[i];
     let (_, other) = holder.get(&row.port).filter(|holder| **holder != i).map(|holder| &rows[*holder])?;
     let (port, name) = (row.port, &other.name);
     let next = format!("give one of the two another `port` than {port} in services.json");
     Some(if !(row.is_vault() && other.is_vault()) {
-        Refusal::Problem(format!("port {port} is taken by row `{name}`"), next)
+        RowRefusal::Problem(format!("port {port} is taken by row `{name}`"), next)
     } else if row.install_dir.is_none() || row.install_dir == other.install_dir {
-        Refusal::Served(format!("served by the process of `{name}` on port {port}"))
+        RowRefusal::Served(format!("served by the process of `{name}` on port {port}"))
     } else {
-        Refusal::Problem(format!("it shares port {port} with `{name}` but has another installDir"), next)
+        RowRefusal::Problem(format!("it shares port {port} with `{name}` but has another installDir"), next)
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::detached::Record;
+use crate::process::detached::LaunchRecord;
 use crate::process::id::ProcessId;
 
 /// A detached daemon to be stopped, with every process that belongs to it.
@@ -54,7 +54,7 @@ pub struct RunningDaemon {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_file: Option<PathBuf>,
     /// How it was started.
-    pub record: Record,
+    pub record: LaunchRecord,
 }
 
 /// `hub (pid 13), vault (pid 26)`.

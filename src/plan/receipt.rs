@@ -37,7 +37,7 @@ pub struct Receipt {
     #[serde(default)]
     pub made: Vec<PathBuf>,
     /// The changes, in the order in which they were first made.
-    pub records: Vec<Record>,
+    pub records: Vec<ReceiptEntry>,
     /// The receipt of the installation that was taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beneath: Option<Box<Receipt>>,
@@ -45,7 +45,7 @@ pub struct Receipt {
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct ReceiptEntry {
     /// The last step with its key.
     pub step: Step,
     /// The state before the first step with its key.
@@ -114,7 +114,7 @@ impl Receipt {
 
     /// The change with this key.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<&Record> {
+    pub fn get(&self, key: &Key) -> Option<&ReceiptEntry> {
         let mut all = self.layers().flat_map(|layer| &layer.records);
         all.find(|record| record.step.key().as_ref() == Some(key))
     }
@@ -179,7 +179,7 @@ impl Receipt {
                 }
             }
             (None, Some(before)) if step.needs_undo(before) => {
-                self.records.push(Record { step: step.clone(), before: before.clone() });
+                self.records.push(ReceiptEntry { step: step.clone(), before: before.clone() });
             }
             (None, _) => {}
         }

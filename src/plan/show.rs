@@ -18,7 +18,7 @@ use crate::manager::backend::Manager;
 
 /// A plan as it is shown. As JSON it is the output of `--dry-run --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub struct PlanView {
     pub(crate) verb: Verb,
     pub(crate) manager: String,
     /// Whether only root can run it.
@@ -87,7 +87,7 @@ pub(crate) enum Side {
 
 /// The plan as it is shown. `observed` is the observation for each of its steps.
 #[must_use]
-pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Shown {
+pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> PlanView {
     let mut touched: Vec<Key> = Vec::new();
     let mut changes = Changes::default();
     let steps: Vec<ShownStep> = plan
@@ -112,7 +112,7 @@ pub(crate) fn show(plan: &Plan, observed: &[Observed], manager: &Manager) -> Sho
             }
         })
         .collect();
-    Shown {
+    PlanView {
         verb: plan.verb,
         manager: manager.words(),
         needs_root: manager.is_system(),
@@ -245,7 +245,7 @@ fn size(len: u64) -> String {
 /// A function that compares two texts: old, new, label.
 pub(crate) type Diff<'a> = &'a dyn Fn(Option<&str>, Option<&str>, &str) -> String;
 
-impl Shown {
+impl PlanView {
     /// In short, as text: what it touches, and what will be true.
     #[must_use]
     pub(crate) fn brief(&self) -> String {

@@ -18,7 +18,7 @@ use super::unknown::Unknown;
 
 /// The data needed to start a process again as it was started. Its environment may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct LaunchRecord {
     /// The file it executes.
     pub exe: OsBytes,
     /// `argv[0]` first.
@@ -40,9 +40,9 @@ pub struct Record {
 }
 
 /// The environment is secret.
-impl std::fmt::Debug for Record {
+impl std::fmt::Debug for LaunchRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record")
+        f.debug_struct("LaunchRecord")
             .field("exe", &self.exe)
             .field("argv", &self.argv)
             .field("env", &format_args!("{} variables", self.env.len()))
@@ -95,14 +95,14 @@ pub fn streams(pid: u32) -> [Option<Stream>; 3] {
 ///
 /// # Errors
 /// [`DetachedError`]: if any part is missing, it could not be restored as it was.
-pub fn capture(id: &ProcessId) -> Result<Record, DetachedError> {
+pub fn capture(id: &ProcessId) -> Result<LaunchRecord, DetachedError> {
     let pid = id.pid;
     let hidden = |what| DetachedError::Hidden { what, pid };
     let environ = os::environ(pid)?.ok_or_else(|| hidden("the environment"))?;
     let person = os::identity(pid).ok_or_else(|| hidden("the user"))?;
     let streams = os::streams(pid);
     let [_, out, err] = streams.map(|stream| stream.filter(|s| is_file(&s.path)).map(|s| s.path.into()));
-    let record = Record {
+    let record = LaunchRecord {
         exe: without_deleted(os::exe(pid).ok_or_else(|| hidden("the program"))?).into(),
         argv: os::command_line(pid)
             .ok_or_else(|| hidden("the command line"))?
@@ -138,7 +138,7 @@ fn without_deleted(path: PathBuf) -> PathBuf {
     }
 }
 
-impl Record {
+impl LaunchRecord {
     /// Whether it could be started now: all files that it needs exist.
     ///
     /// # Errors
@@ -250,9 +250,9 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::time::Duration;
 
-    fn record(dir: &Path, script: &str) -> Record {
+    fn record(dir: &Path, script: &str) -> LaunchRecord {
         let id = os::identity(table::own_pid()).unwrap();
-        Record {
+        LaunchRecord {
             exe: PathBuf::from("/bin/sh").canonicalize().unwrap().into(),
             argv: ["sh", "-c", script].map(|word| OsBytes(word.into())).to_vec(),
             env: ["B=2", "A=x=y", "PATH=/usr/bin:/bin"].map(|word| OsBytes(word.into())).to_vec(),
@@ -290,7 +290,7 @@ mod tests {
         }
         assert_eq!(captured.variables(), first.variables());
         assert_eq!(captured.variable("A"), Some(OsStr::new("x=y")));
-        let kept: Record = serde_json::from_str(&serde_json::to_string(&captured).unwrap()).unwrap();
+        let kept: LaunchRecord = serde_json::from_str(&serde_json::to_string(&captured).unwrap()).unwrap();
         assert_eq!(kept, captured);
 
         let started = || Census::take().is_ok_and(|census| census.children(id.pid).count() == 1);
@@ -307,22 +307,22 @@ mod tests {
     fn missing_parts_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let good = record(dir.path(), ":");
-        let bad = Record { exe: OsBytes("/no/such/bun".into()), ..good.clone() };
+        let bad = LaunchRecord { exe: OsBytes("/no/such/bun".into()), ..good.clone() };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot start /no/such/bun");
-        let bad = Record { cwd: OsBytes("/no/such/dir".into()), ..good.clone() };
+        let bad = LaunchRecord { cwd: OsBytes("/no/such/dir".into()), ..good.clone() };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such/dir");
-        let bad = Record { output: [Some(OsBytes("/no/such/log".into())), None], ..good };
+        let bad = LaunchRecord { output: [Some(OsBytes("/no/such/log".into())), None], ..good };
         assert_eq!(bad.check().unwrap_err().to_string(), "cannot open /no/such");
         assert!(bad.start().is_err());
         assert!(!format!("{bad:?}").contains("x=y"));
     }
 
     /// An unprivileged user, and a directory of that user that all users may read.
-    fn someone(dir: &Path) -> Record {
+    fn someone(dir: &Path) -> LaunchRecord {
         let (uid, gid) = (65_534, 65_534);
         std::os::unix::fs::chown(dir, Some(uid), Some(gid)).unwrap();
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Record { uid, gid, groups: vec![gid], ..record(dir, "echo begun; sleep 100; :") }
+        LaunchRecord { uid, gid, groups: vec![gid], ..record(dir, "echo begun; sleep 100; :") }
     }
 
     #[tokio::test]

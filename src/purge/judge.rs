@@ -9,7 +9,7 @@ use crate::module::shell::quote_path as quoted;
 /// Why it is not deleted. When one of these is returned, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not deleted: {because}", path.display())]
-pub struct Refusal {
+pub struct PurgeRefusal {
     /// The directory.
     pub path: PathBuf,
     /// The reason.
@@ -73,7 +73,7 @@ pub enum Because {
     ModulesUnknown(String),
 }
 
-impl Refusal {
+impl PurgeRefusal {
     /// The next commands to type.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
@@ -110,9 +110,9 @@ impl Refusal {
 /// Whether it may be deleted.
 ///
 /// # Errors
-/// [`Refusal`].
-pub fn judge(facts: &Facts) -> Result<(), Refusal> {
-    because(facts).map_or(Ok(()), |because| Err(Refusal { path: facts.path.clone(), because }))
+/// [`PurgeRefusal`].
+pub fn judge(facts: &Facts) -> Result<(), PurgeRefusal> {
+    because(facts).map_or(Ok(()), |because| Err(PurgeRefusal { path: facts.path.clone(), because }))
 }
 
 fn because(facts: &Facts) -> Option<Because> {

@@ -24,7 +24,7 @@ use super::actor_context::ActorContext;
 use super::clock::{moment, sleep_until};
 use super::effect::{Effect, Outcome, Severity};
 use super::event::{Event, Ticket};
-use super::handle::{Ask, Command, Handle};
+use super::handle::{Command, Handle, ModuleRequest};
 use super::machine::Machine;
 use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
@@ -141,16 +141,16 @@ impl Actor {
     fn accept(&mut self, command: Command) -> Event {
         match command {
             Command::Edited => Event::Edited,
-            Command::Ask(ask, reply) => {
+            Command::ModuleRequest(ask, reply) => {
                 self.next_ticket += 1;
                 let ticket = Ticket(self.next_ticket);
                 self.tickets.insert(ticket, reply);
                 match ask {
-                    Ask::Boot => Event::Boot(ticket),
-                    Ask::Start => Event::Start(ticket),
-                    Ask::Stop => Event::Stop(ticket),
-                    Ask::Restart => Event::Restart(ticket),
-                    Ask::Shutdown => Event::Shutdown(ticket),
+                    ModuleRequest::Boot => Event::Boot(ticket),
+                    ModuleRequest::Start => Event::Start(ticket),
+                    ModuleRequest::Stop => Event::Stop(ticket),
+                    ModuleRequest::Restart => Event::Restart(ticket),
+                    ModuleRequest::Shutdown => Event::Shutdown(ticket),
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 
 /// A request to a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum ModuleRequest {
     /// Start, because the hub starts or the row appeared.
     Boot,
     Start,
@@ -20,11 +20,11 @@ pub(crate) enum Ask {
 
 #[derive(Debug)]
 pub(super) enum Command {
-    Ask(Ask, oneshot::Sender<(Outcome, Snapshot)>),
+    ModuleRequest(ModuleRequest, oneshot::Sender<(Outcome, Snapshot)>),
     Edited,
 }
 
-/// Dropping the last one ends the actor, not the module: request [`Ask::Shutdown`] first.
+/// Dropping the last one ends the actor, not the module: request [`ModuleRequest::Shutdown`] first.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle {
     pub(super) commands: mpsc::Sender<Command>,
@@ -39,9 +39,9 @@ impl Handle {
     }
 
     /// Requests and waits for the answer. A caller that stops waiting cancels nothing. `None`: the actor has ended.
-    pub(super) async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
+    pub(super) async fn ask(&self, ask: ModuleRequest) -> Option<(Outcome, Snapshot)> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Ask(ask, reply)).await.ok()?;
+        self.commands.send(Command::ModuleRequest(ask, reply)).await.ok()?;
         answer.await.ok()
     }
 

@@ -8,11 +8,11 @@ use crate::module::timestamp::Timestamp;
 
 use super::clock::Moment;
 use super::machine::{LastExit, Machine};
-use super::state::{Desired, Escalation, Readiness, Refusal, State};
+use super::state::{Desired, Escalation, Readiness, StartRefusal, State};
 
 /// The state in one word, as in the API. [`Snapshot::detail`] says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum StateWord {
     /// Its first start is in progress.
     Starting,
     /// Its leader runs.
@@ -52,7 +52,7 @@ pub struct Change {
 pub struct Snapshot {
     pub(crate) short: Short,
     /// Its state in one word.
-    pub(crate) word: Word,
+    pub(crate) word: StateWord,
     /// Its state in more detail, for screens.
     pub(crate) detail: String,
     pub(crate) ready: bool,
@@ -108,23 +108,27 @@ impl Snapshot {
     }
 }
 
-fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String) {
-    let between = if machine.started().is_some() { Word::Restarting } else { Word::Starting };
-    let ending = if machine.desired() == Desired::Up { Word::Restarting } else { Word::Running };
+fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (StateWord, String) {
+    let between = if machine.started().is_some() { StateWord::Restarting } else { StateWord::Starting };
+    let ending = if machine.desired() == Desired::Up { StateWord::Restarting } else { StateWord::Running };
     match machine.state() {
-        State::Down => (Word::Stopped, "stopped".to_owned()),
-        State::Checking { was: Some(_), .. } | State::Blocked { .. } => (Word::Crashed, BLOCKED.to_owned()),
+        State::Down => (StateWord::Stopped, "stopped".to_owned()),
+        State::Checking { was: Some(_), .. } | State::Blocked { .. } => {
+            (StateWord::Crashed, BLOCKED.to_owned())
+        }
         State::Checking { was: None, .. } => (between, "checking".to_owned()),
         State::Spawning { .. } => (between, "spawning".to_owned()),
-        State::Up { ready: Readiness::Ready { .. }, sick: 0, .. } => (Word::Running, "ready".to_owned()),
+        State::Up { ready: Readiness::Ready { .. }, sick: 0, .. } => (StateWord::Running, "ready".to_owned()),
         State::Up { ready: Readiness::Ready { .. }, sick, .. } => {
-            (Word::Running, format!("ready, {sick} failed health checks"))
+            (StateWord::Running, format!("ready, {sick} failed health checks"))
         }
         State::Up { ready: Readiness::Waiting { .. }, .. } => match port.filter(|_| machine.listens()) {
-            Some(port) => (Word::Running, format!("waiting for port {port}")),
-            None => (Word::Running, "settling".to_owned()),
+            Some(port) => (StateWord::Running, format!("waiting for port {port}")),
+            None => (StateWord::Running, "settling".to_owned()),
         },
-        State::Up { ready: Readiness::Unbound { .. }, .. } => (Word::Running, "port not bound".to_owned()),
+        State::Up { ready: Readiness::Unbound { .. }, .. } => {
+            (StateWord::Running, "port not bound".to_owned())
+        }
         State::Stopping { escalation: Escalation::Term { .. }, .. } => (ending, "stopping".to_owned()),
         State::Stopping { escalation: Escalation::Kill { .. }, .. } => (ending, "being killed".to_owned()),
         State::Draining { escalation: Escalation::Term { .. } | Escalation::Kill { .. }, .. } => {
@@ -132,20 +136,20 @@ fn describe(machine: &Machine, port: Option<u16>, now: Moment) -> (Word, String)
         }
         State::Stopping { escalation: Escalation::Stuck { .. }, .. }
         | State::Draining { escalation: Escalation::Stuck { .. }, .. } => {
-            (Word::Crashed, "cannot be stopped".to_owned())
+            (StateWord::Crashed, "cannot be stopped".to_owned())
         }
         State::Backoff { until, .. } => {
             let wait = until.saturating_duration_since(now.mono).as_secs_f64();
-            (Word::Restarting, format!("next try in {wait:.1} s"))
+            (StateWord::Restarting, format!("next try in {wait:.1} s"))
         }
-        State::Crashed { .. } => (Word::Crashed, "crashed".to_owned()),
+        State::Crashed { .. } => (StateWord::Crashed, "crashed".to_owned()),
     }
 }
 
 fn problem(machine: &Machine, now: Moment) -> Option<Problem> {
     match machine.state() {
         State::Checking { was, .. } => was.as_ref().map(|refusal| refusal.problem.clone()),
-        State::Blocked { refusal: Refusal { problem, .. }, .. }
+        State::Blocked { refusal: StartRefusal { problem, .. }, .. }
         | State::Backoff { problem, .. }
         | State::Crashed { problem }
         | State::Up { ready: Readiness::Unbound { problem }, .. }

@@ -33,7 +33,7 @@ pub enum State {
         /// The generation that may follow.
         generation: Generation,
         /// What blocked the last attempt, shown until these checks answer.
-        was: Option<Refusal>,
+        was: Option<StartRefusal>,
         /// The row changed, or a start was requested, after the checks had begun: they may have read the definition
         /// before that, and waited since for the end of an earlier run.
         outdated: bool,
@@ -42,7 +42,7 @@ pub enum State {
     /// `retry_at`.
     Blocked {
         /// The reason.
-        refusal: Refusal,
+        refusal: StartRefusal,
         /// When the checks run again.
         retry_at: Instant,
     },
@@ -51,7 +51,7 @@ pub enum State {
         /// The generation.
         generation: Generation,
         /// What blocked the last attempt: the system may lack resources for a process for long.
-        was: Option<Refusal>,
+        was: Option<StartRefusal>,
     },
     /// Its leader runs.
     Up {
@@ -161,7 +161,7 @@ pub enum Escalation {
 
 /// Why a start was refused, and how long until the next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct StartRefusal {
     pub(crate) problem: Problem,
     /// From the refusal to the next checks. Zero: the next refusal counts as the first one.
     pub(crate) pause: Duration,

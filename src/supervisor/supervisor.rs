@@ -25,7 +25,7 @@ use crate::sync::mutex::lock;
 use super::actor;
 use super::actor_context::ActorContext;
 use super::effect::Outcome;
-use super::handle::{Ask, Handle};
+use super::handle::{Handle, ModuleRequest};
 use super::remnants;
 use super::snapshot::{Change, Snapshot};
 
@@ -47,7 +47,7 @@ impl Member {
     }
 
     /// Requests and waits for the answer. `None` only when the hub is ending.
-    pub(crate) async fn ask(&self, ask: Ask) -> Option<(Outcome, Snapshot)> {
+    pub(crate) async fn ask(&self, ask: ModuleRequest) -> Option<(Outcome, Snapshot)> {
         self.handle.ask(ask).await
     }
 }
@@ -265,7 +265,7 @@ impl Supervisor {
         lock(&self.leaving).push(member.clone());
         let this = self.clone();
         tokio::spawn(async move {
-            member.ask(Ask::Shutdown).await;
+            member.ask(ModuleRequest::Shutdown).await;
             lock(&this.leaving).retain(|other| !other.handle.is(&member.handle));
             // A module whose row has come back meanwhile keeps its log, and so does one whose row was removed again
             // since.
@@ -285,9 +285,9 @@ impl Supervisor {
             let asked = handle.clone();
             tokio::spawn(async move {
                 if let Some(earlier) = earlier {
-                    earlier.ask(Ask::Shutdown).await;
+                    earlier.ask(ModuleRequest::Shutdown).await;
                 }
-                asked.ask(Ask::Boot).await
+                asked.ask(ModuleRequest::Boot).await
             });
         }
         Member { short: short.clone(), row: row.clone(), log, handle }
@@ -346,7 +346,7 @@ impl Supervisor {
         let mut members = self.members();
         members.extend(lock(&self.leaving).iter().cloned());
         let asked = members.iter().map(|member| async move {
-            let answer = member.ask(Ask::Shutdown).await;
+            let answer = member.ask(ModuleRequest::Shutdown).await;
             answer.map(|(outcome, _)| (member.short.clone(), outcome))
         });
         // Processes of an earlier hub of modules without a row are ended too. If that is in progress, it is waited for.

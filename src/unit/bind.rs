@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::descriptor::{Descriptor, Hardening, Oom, Ready, Restart, Seconds, Stop, Variable};
+use super::descriptor::{Descriptor, Hardening, Oom, ReadySignal, Restart, Seconds, Stop, Variable};
 use super::name::UnitName;
 use super::overrides::{Limits, Overrides};
 use super::search;
@@ -50,7 +50,7 @@ pub struct Unit {
     /// Environment.
     pub env: BTreeMap<String, OsString>,
     /// When it counts as started.
-    pub ready: Ready,
+    pub ready: ReadySignal,
     /// When it is started again; `None`: never.
     pub restart: Option<Restart>,
     /// How it is stopped.

@@ -27,7 +27,7 @@ pub struct Descriptor {
     #[serde(default)]
     pub env: BTreeMap<String, Pattern>,
     /// When it counts as started.
-    pub ready: Ready,
+    pub ready: ReadySignal,
     /// When it is restarted; absent: never.
     pub restart: Option<Restart>,
     /// How it is stopped.
@@ -45,7 +45,7 @@ pub struct Descriptor {
 /// When a unit counts as started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ready {
+pub enum ReadySignal {
     /// It notifies the manager.
     Notify,
     /// As soon as its program runs.
@@ -304,7 +304,10 @@ mod tests {
             (Seconds(5), GiveUp { starts: 5, within: Seconds(300) }, [78].as_slice())
         );
         assert_eq!((hub.stop.grace, hub.stop.first), (Seconds(45), First::Main));
-        assert_eq!((hub.watchdog, hub.oom, hub.ready), (Some(Seconds(60)), Oom::KeepRunning, Ready::Notify));
+        assert_eq!(
+            (hub.watchdog, hub.oom, hub.ready),
+            (Some(Seconds(60)), Oom::KeepRunning, ReadySignal::Notify)
+        );
         assert_eq!(Descriptor::embedded("nothing"), None);
     }
 

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use parachute::unit::bind::Unit;
-use parachute::unit::descriptor::{Descriptor, Hardening, Oom, Ready};
+use parachute::unit::descriptor::{Descriptor, Hardening, Oom, ReadySignal};
 use parachute::unit::name::UnitName;
 use parachute::unit::overrides::Limits;
 
@@ -20,7 +20,7 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         description: "prints what it was given".to_owned(),
         argv,
         env,
-        ready: Ready::Ended,
+        ready: ReadySignal::Ended,
         restart: None,
         stop: Descriptor::embedded("hub").unwrap().stop,
         watchdog: None,

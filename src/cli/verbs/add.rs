@@ -8,8 +8,8 @@ use crate::api::wire::{OpReply, Status};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::occupied;
-use crate::cli::outcome::{self, Op, Outcome};
-use crate::cli::output::Output;
+use crate::cli::outcome::{self, ModuleOutcome, Op};
+use crate::cli::output::VerbOutput;
 use crate::home::registration::{self, AddError, NewModule, Occupied};
 use crate::home::settings;
 use crate::module::name::Short;
@@ -80,7 +80,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// A name, port or file that cannot be used; a module that does not become ready.
-pub async fn run(cx: &Context, args: AddArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
     let short = Short::new(&args.name).map_err(|error| {
         CliError::from_error(ExitKind::Usage, &error).hint("parachute add my-module -- COMMAND")
     })?;
@@ -115,20 +115,20 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<Output, CliError> {
     };
     // From here on the module is on disk: that is reported first, whatever the hub answers.
     let outcome = match asked {
-        Ok(reply) => Outcome::of(Op::Start, occupied::renew_reply(cx, reply)),
+        Ok(reply) => ModuleOutcome::of(Op::Start, occupied::renew_reply(cx, reply)),
         Err(ClientError::NoHub { .. }) => {
             out.push_str("  no hub is running; it starts with: parachute serve\n");
-            return Ok(Output::done(out));
+            return Ok(VerbOutput::done(out));
         }
         Err(error) => {
             let error = CliError::from(error);
             let text = format!("it is registered, but the hub did not start it: {}", error.message);
-            Outcome::refused(short.as_str(), text, error.next.into_iter().next())
+            ModuleOutcome::refused(short.as_str(), text, error.next.into_iter().next())
         }
     };
     let kind = if outcome.ok { ExitKind::Done } else { ExitKind::Failed };
     out.push_str(&outcome::screen(&[outcome], cx.style));
-    Ok(Output { out, kind })
+    Ok(VerbOutput { out, kind })
 }
 
 async fn start(cx: &Context, short: &Short, replaced: bool) -> Result<OpReply, ClientError> {

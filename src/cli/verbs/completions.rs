@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_complete::Shell;
 
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -15,8 +15,8 @@ pub struct CompletionsArgs {
 
 /// The script of this command line.
 #[must_use]
-pub fn run(args: CompletionsArgs, mut root: Command) -> Output {
+pub fn run(args: CompletionsArgs, mut root: Command) -> VerbOutput {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut root, "parachute", &mut out);
-    Output::done(String::from_utf8_lossy(&out))
+    VerbOutput::done(String::from_utf8_lossy(&out))
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::ui::terminal::Terminal;
 
 /// A client that sends nothing for this long is disconnected.
@@ -59,7 +59,7 @@ impl Answer {
 ///
 /// # Errors
 /// No usable `$PORT`, or the port is taken.
-pub async fn run(cx: &Context) -> Result<Output, CliError> {
+pub async fn run(cx: &Context) -> Result<VerbOutput, CliError> {
     let port = cx.env.get(OsStr::new("PORT")).and_then(|port| port.to_str()?.parse::<u16>().ok());
     let port =
         port.ok_or_else(|| CliError::new(ExitKind::Usage, "PORT is not set").hint("parachute serve --demo"))?;
@@ -91,11 +91,11 @@ pub async fn run(cx: &Context) -> Result<Output, CliError> {
             }
             _ = terminate.recv() => {
                 say("stopping: SIGTERM");
-                return Ok(Output::done(""));
+                return Ok(VerbOutput::done(""));
             }
             Some(()) = crashed.recv() => {
                 Terminal.err("/crash was requested: exiting with code 1\n");
-                return Ok(Output { out: String::new(), kind: ExitKind::Failed });
+                return Ok(VerbOutput { out: String::new(), kind: ExitKind::Failed });
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Asked, Found, Installation, NoManager};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::standby;
 use crate::doctor::check::{Check, Verdict, worst};
@@ -15,7 +15,7 @@ use crate::doctor::checks;
 use crate::doctor::facts::{DoctorFacts, InstallationFacts};
 use crate::doctor::fix;
 use crate::doctor::gather::{self, Looking};
-use crate::install::refusal::Refusal;
+use crate::install::refusal::InstallRefusal;
 use crate::manager::cached_runner::CachedRunner;
 use crate::manager::runner::Tools;
 use crate::manager::state::Told;
@@ -68,7 +68,7 @@ struct Report {
 ///
 /// # Errors
 /// With `--fix` only: no plan can be made, questions without an answer, steps that fail.
-pub async fn run(cx: &Context, args: DoctorArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: DoctorArgs) -> Result<VerbOutput, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let (cx, installation) = match find(cx, &asked).await {
         Ok(installation) => own(cx, installation, args.fix)?,
@@ -165,7 +165,7 @@ async fn mend(
     installation: Result<Installation, InstallationFacts>,
     facts: &DoctorFacts,
     checks: Vec<Check>,
-) -> Result<Output, CliError> {
+) -> Result<VerbOutput, CliError> {
     let plan = fix::plan(facts, &checks);
     if plan.steps.is_empty() {
         let report = Report { verdict: worst(&checks), mended: Some(0), notes: plan.notes, checks };
@@ -175,7 +175,7 @@ async fn mend(
     let mut host = installation.host();
     let (shown, found) = apply::look(&plan, &host, &installation.driver.manager).await?;
     if args.dry_run {
-        return Ok(Output::report(args.json, &shown, ExitKind::Done, || apply::screen(&shown, cx.style)));
+        return Ok(VerbOutput::report(args.json, &shown, ExitKind::Done, || apply::screen(&shown, cx.style)));
     }
     if shown.nothing_to_do {
         // It was repaired meanwhile, or no step can repair it.
@@ -183,7 +183,7 @@ async fn mend(
         return Ok(output(cx, args, report));
     }
     if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
-        return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
+        return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
     }
     // The scope of the installation, not the requested one: the standby would look elsewhere.
     let is_system = installation.driver.manager.is_system();
@@ -224,7 +224,7 @@ fn may_mend(
         return Err(refused(ExitKind::NeedsPerson, because).hint(next));
     }
     if let Some(verb) = facts.install.known().and_then(|install| install.unfinished.clone()) {
-        return Err(installation::refused(&Refusal::Unfinished { verb }));
+        return Err(installation::refused(&InstallRefusal::Unfinished { verb }));
     }
     if installation.driver.manager.is_system() && user::effective_uid() != 0 {
         return Err(
@@ -234,9 +234,9 @@ fn may_mend(
     Ok(installation)
 }
 
-fn output(cx: &Context, args: &DoctorArgs, report: Report) -> Output {
+fn output(cx: &Context, args: &DoctorArgs, report: Report) -> VerbOutput {
     let kind = if report.verdict == Verdict::Fail { ExitKind::Failed } else { ExitKind::Done };
-    Output::report(args.json, &report, kind, || screen(&report, cx.style))
+    VerbOutput::report(args.json, &report, kind, || screen(&report, cx.style))
 }
 
 /// One line per check, its next command below it, and the total at the end.

@@ -11,14 +11,14 @@ use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Asked, Found, Installation};
 use crate::cli::manager_view::autostart_line;
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::standby;
 use crate::home::registration;
-use crate::install::planner::{self, Request};
+use crate::install::planner::{self, InstallRequest};
 use crate::manager::autostart::Autostart;
 use crate::manager::cached_runner::CachedRunner;
-use crate::manager::host::Why;
+use crate::manager::host::Unavailable;
 use crate::manager::runner::Tools;
 use crate::migrate::sweep;
 use crate::module::name::Short;
@@ -120,7 +120,7 @@ struct Health {
 /// The result of the installing part.
 pub enum Ended {
     /// This output.
-    Output(Output),
+    Output(VerbOutput),
     /// There is no manager: the hub runs in the foreground.
     Foreground(Option<u16>),
 }
@@ -128,7 +128,7 @@ pub enum Ended {
 /// Installs the hub. Without a usable manager it says so, and the caller runs the hub.
 ///
 /// # Errors
-/// [`crate::install::refusal::Refusal`]s, questions without an answer, steps that fail.
+/// [`crate::install::refusal::InstallRefusal`]s, questions without an answer, steps that fail.
 pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = match installation::find(cx, &asked).await? {
@@ -140,7 +140,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let mut host = installation.host();
     if args.resume || args.rollback {
         let recovery = Recovery::roll_back_if(args.rollback);
-        return standby::settle(cx, &asked, &mut host, &installation.layout.state, recovery)
+        return standby::resume_or_undo(cx, &asked, &mut host, &installation.layout.state, recovery)
             .await
             .map(Ended::Output);
     }
@@ -148,7 +148,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let mut facts = glance.facts(cx, args.port).await?;
     if let Some(verb) = facts.unfinished.clone().filter(|_| !args.dry_run) {
         if over(cx, args, &installation, &mut host, &verb).await? {
-            return Ok(Ended::Output(Output::done("the interrupted plan is finished\n")));
+            return Ok(Ended::Output(VerbOutput::done("the interrupted plan is finished\n")));
         }
         // After an undo the facts have changed.
         glance = installation.glance();
@@ -158,7 +158,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     if let Some(output) = older(cx, args, &glance).await? {
         return Ok(Ended::Output(output));
     }
-    let request = Request {
+    let request = InstallRequest {
         force: args.force,
         take_over: args.take_over,
         start: !args.no_start,
@@ -170,7 +170,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let (shown, found) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
     if args.dry_run {
         let kind = ExitKind::Done;
-        return Ok(Ended::Output(Output::report(args.json, &shown, kind, || {
+        return Ok(Ended::Output(VerbOutput::report(args.json, &shown, kind, || {
             apply::screen(&shown, cx.style)
         })));
     }
@@ -178,7 +178,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let changed = !shown.nothing_to_do;
     if changed {
         if !args.yes && !apply::agreed(cx, &shown, "continue?", "")? {
-            return Ok(Ended::Output(Output {
+            return Ok(Ended::Output(VerbOutput {
                 out: "nothing was changed\n".to_owned(),
                 kind: ExitKind::Failed,
             }));
@@ -208,7 +208,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         notes,
     };
     let output =
-        Output::report(args.json, &report, ExitKind::Done, || screen(&report, &installation, cx.style));
+        VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report, &installation, cx.style));
     if hub.is_some_and(|status| status.modules.is_empty()) && !args.json {
         return first_module(cx, args, &installation, output).await.map(Ended::Output);
     }
@@ -237,7 +237,8 @@ async fn over(
     ));
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let output =
-        standby::settle(cx, &asked, host, &installation.layout.state, Recovery::roll_back_if(back)).await?;
+        standby::resume_or_undo(cx, &asked, host, &installation.layout.state, Recovery::roll_back_if(back))
+            .await?;
     Terminal.err(&output.out);
     Ok(!back)
 }
@@ -247,7 +248,7 @@ async fn older(
     cx: &Context,
     args: &InitArgs,
     glance: &Installation<CachedRunner<Tools>>,
-) -> Result<Option<Output>, CliError> {
+) -> Result<Option<VerbOutput>, CliError> {
     let Some(words) = detached::in_the_way(cx, glance).await? else { return Ok(None) };
     let refused =
         || CliError::new(ExitKind::NeedsPerson, words.clone()).hint("parachute migrate --to-supervised");
@@ -298,7 +299,7 @@ fn screen(report: &Report, installation: &Installation, style: Style) -> String 
 }
 
 /// Without a manager nothing is installed, and the output says so.
-async fn foreground(cx: &Context, args: &InitArgs, why: &[Why]) -> Result<Ended, CliError> {
+async fn foreground(cx: &Context, args: &InitArgs, why: &[Unavailable]) -> Result<Ended, CliError> {
     let mut out = String::from("no service manager can keep a hub here:\n");
     for why in why {
         out.push_str(&format!("  {}: {}\n", why.manager, printable(&why.because)));
@@ -308,11 +309,11 @@ async fn foreground(cx: &Context, args: &InitArgs, why: &[Why]) -> Result<Ended,
     }
     if let Ok(status) = cx.client().get::<Status>("/api/status").await {
         out.push_str(&format!("the hub runs in the foreground already (pid {})\n", status.hub.pid));
-        return Ok(Ended::Output(Output::done(out)));
+        return Ok(Ended::Output(VerbOutput::done(out)));
     }
     if args.dry_run || args.no_start {
         out.push_str("nothing would be installed; the hub would run in the foreground: parachute serve\n");
-        return Ok(Ended::Output(Output::done(out)));
+        return Ok(Ended::Output(VerbOutput::done(out)));
     }
     out.push_str("nothing is installed; the hub runs in the foreground until Ctrl-C or SIGTERM\n");
     Terminal.err(&out);
@@ -324,8 +325,8 @@ async fn first_module(
     cx: &Context,
     args: &InitArgs,
     installation: &Installation,
-    output: Output,
-) -> Result<Output, CliError> {
+    output: VerbOutput,
+) -> Result<VerbOutput, CliError> {
     const NOTHING: &str = "no modules yet; any command can be one: parachute add NAME -- COMMAND\n";
     let mut output = output;
     if args.yes || !cx.interactive {
@@ -354,7 +355,7 @@ async fn first_module(
             // What was typed is not lost with it.
             return add::run(cx, add).await.map_err(|error| error.hint(typed));
         }
-        _ => return Ok(Output::done(NOTHING)),
+        _ => return Ok(VerbOutput::done(NOTHING)),
     };
     add::run(cx, add).await
 }

@@ -11,7 +11,7 @@ use crate::api::wire::Stream as WireStream;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation;
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::duration;
 use crate::home::services;
 use crate::logs::file_reader::{self, Selection};
@@ -107,7 +107,7 @@ struct Screen {
 ///
 /// # Errors
 /// An unknown module, a bad time, an unreadable file.
-pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: LogsArgs) -> Result<VerbOutput, CliError> {
     let sources = sources(cx, &args.names)?;
     let since = args.since.as_deref().map(|text| when(text, cx.now)).transpose()?;
     let last = args.lines.or(if since.is_some() { None } else { Some(LINES) });
@@ -123,11 +123,11 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
         screen.render(&entry.map_err(unreadable)?, &mut out);
         shown = true;
         if out.len() >= PIECE && print(&mut out)? == Printed::Closed {
-            return Ok(Output::done(""));
+            return Ok(VerbOutput::done(""));
         }
     }
     if print(&mut out)? == Printed::Closed {
-        return Ok(Output::done(""));
+        return Ok(VerbOutput::done(""));
     }
     if !args.follow {
         tell_of_launchds(cx, &screen);
@@ -136,13 +136,13 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
         }
         if !shown && !args.json {
             if screen.sources == [Source::Hub] && from_manager(cx, last.unwrap_or(LINES)).await? {
-                return Ok(Output::done(""));
+                return Ok(VerbOutput::done(""));
             }
             let names: Vec<_> = screen.sources.iter().map(Source::name).collect();
             let what = if args.since.is_some() { "no lines since then" } else { "no lines yet" };
             Terminal.err(&format!("{what}: {}\n", names.join(", ")));
         }
-        return Ok(Output::done(""));
+        return Ok(VerbOutput::done(""));
     }
     // Ctrl-C ends this loop; the files are only read, so no cleanup is needed.
     loop {
@@ -152,7 +152,7 @@ pub async fn run(cx: &Context, args: LogsArgs) -> Result<Output, CliError> {
             }
         }
         if !out.is_empty() && print(&mut out)? == Printed::Closed {
-            return Ok(Output::done(""));
+            return Ok(VerbOutput::done(""));
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Command;
 
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::home::fs;
 
 /// Print manual pages
@@ -20,9 +20,9 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub fn run(args: ManArgs, mut root: Command) -> Result<Output, CliError> {
+pub fn run(args: ManArgs, mut root: Command) -> Result<VerbOutput, CliError> {
     root.build();
-    let Some(dir) = args.dir else { return Ok(Output::done(page(&root)?)) };
+    let Some(dir) = args.dir else { return Ok(VerbOutput::done(page(&root)?)) };
     let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, &error).hint("parachute man");
     fs::make_dir(&dir, 0o755).map_err(fail)?;
     let mut written = String::new();
@@ -34,7 +34,7 @@ pub fn run(args: ManArgs, mut root: Command) -> Result<Output, CliError> {
         fs::put(&path, 0o644, page(command)?.as_bytes()).map_err(fail)?;
         written.push_str(&format!("{}\n", path.display()));
     }
-    Ok(Output::done(written))
+    Ok(VerbOutput::done(written))
 }
 
 fn page(command: &Command) -> Result<String, CliError> {

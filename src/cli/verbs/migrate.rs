@@ -9,7 +9,7 @@ use crate::cli::cutover::{self, CutoverArgs};
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Asked, Found};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::manager::runner::Tools;
 use crate::plan::UndoScope;
 use crate::process::user;
@@ -67,7 +67,7 @@ pub struct MigrateArgs {
 ///
 /// # Errors
 /// Those of the selected mode.
-pub async fn run(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError> {
     if args.list {
         return list(cx, &args).await;
     }
@@ -105,7 +105,7 @@ struct Everything {
     left: sweep::Report,
 }
 
-async fn list(cx: &Context, args: &MigrateArgs) -> Result<Output, CliError> {
+async fn list(cx: &Context, args: &MigrateArgs) -> Result<VerbOutput, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let found = match installation::find(cx, &asked).await? {
         Found::Installation(installation) => {
@@ -118,17 +118,17 @@ async fn list(cx: &Context, args: &MigrateArgs) -> Result<Output, CliError> {
         }
     };
     let everything = Everything { detached: detached::listed(&found), left: sweep::listed(cx)? };
-    Ok(Output::report(args.json, &everything, ExitKind::Done, || {
+    Ok(VerbOutput::report(args.json, &everything, ExitKind::Done, || {
         detached::screen(&everything.detached, cx.style) + &sweep::screen(cx, &everything.left)
     }))
 }
 
 /// Three results: undone (0), nothing installed (3), failed (1).
-async fn teardown(cx: &Context, args: MigrateArgs) -> Result<Output, CliError> {
+async fn teardown(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError> {
     let undo_scope = if args.back_to_detached { UndoScope::Everything } else { UndoScope::OnlyAdded };
     let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;
     let args = UninstallArgs { dry_run, yes, force, purge: false, scope, user, json };
     let (output, installed) = uninstall::take_back(cx, args, undo_scope).await?;
     let kind = if installed { output.kind } else { ExitKind::NotRunning };
-    Ok(Output { kind, ..output })
+    Ok(VerbOutput { kind, ..output })
 }

@@ -9,7 +9,7 @@ use crate::api::wire::{ApiError, OpReply};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::orphans;
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::home::{registration, services};
 use crate::module::name::Short;
 use crate::module::row::short_of;
@@ -48,7 +48,7 @@ struct Report {
 ///
 /// # Errors
 /// No such module, no answer to the question, files that cannot be changed.
-pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError> {
     let short = short_of(&args.name)
         .map_err(|error| CliError::from_error(ExitKind::Usage, &error).hint("parachute status"))?;
     if args.purge && !args.yes {
@@ -81,7 +81,7 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<Output, CliError> {
     let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
-    Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report)))
+    Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report)))
 }
 
 async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliError> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::hub::check::{self, CheckStatus, Finding};
 use crate::hub::log_filter;
 use crate::hub::options::ServeOptions;
@@ -54,7 +54,7 @@ struct Report {
 ///
 /// # Errors
 /// Any error that ends a hub.
-pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
+pub fn run(cx: &Context, args: ServeArgs) -> Result<VerbOutput, CliError> {
     let mut env = cx.env.clone();
     log_filter::ask(&mut env, cx.verbose);
     let options = ServeOptions {
@@ -85,14 +85,14 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<Output, CliError> {
         Terminal.err(&text);
         Ok(())
     })?;
-    Ok(Output::done(""))
+    Ok(VerbOutput::done(""))
 }
 
-fn say(findings: Vec<Finding>, json: bool, style: Style) -> Output {
+fn say(findings: Vec<Finding>, json: bool, style: Style) -> VerbOutput {
     let can_start = findings.iter().all(|finding| finding.verdict != CheckStatus::Fail);
     let kind = if can_start { ExitKind::Done } else { ExitKind::NeedsPerson };
     let report = Report { can_start, findings };
-    Output::report(json, &report, kind, || screen(&report, style))
+    VerbOutput::report(json, &report, kind, || screen(&report, style))
 }
 
 fn screen(report: &Report, style: Style) -> String {

@@ -8,8 +8,8 @@ use crate::api::client::{Client, ClientError, OP};
 use crate::api::wire::{OpReply, Status};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::outcome::{self, Op, Outcome};
-use crate::cli::output::Output;
+use crate::cli::outcome::{self, ModuleOutcome, Op};
+use crate::cli::output::VerbOutput;
 use crate::cli::{occupied, offer, orphans, owned};
 use crate::module::row::short_of;
 
@@ -85,7 +85,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
 ///
 /// # Errors
 /// No hub, and none installed.
-pub async fn start(cx: &Context, args: StartArgs) -> Result<Output, CliError> {
+pub async fn start(cx: &Context, args: StartArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "start").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
@@ -101,7 +101,7 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<Output, CliError> {
 ///
 /// # Errors
 /// No hub, or one that cannot be restarted.
-pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Output, CliError> {
+pub async fn restart(cx: &Context, args: RestartArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "restart").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
@@ -114,7 +114,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<Output, CliError
 ///
 /// # Errors
 /// The hub cannot be reached. If no hub runs, that is not an error.
-pub async fn stop(cx: &Context, args: StopArgs) -> Result<Output, CliError> {
+pub async fn stop(cx: &Context, args: StopArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
@@ -147,7 +147,7 @@ async fn modules(
     op: Op,
     target: Target,
     json: bool,
-) -> Result<Output, CliError> {
+) -> Result<VerbOutput, CliError> {
     let names = match target {
         Target::Named(names) => names,
         Target::All | Target::Hub => {
@@ -156,23 +156,23 @@ async fn modules(
         }
     };
     let asked = names.iter().map(|name| one(cx, client, op, name));
-    let outcomes: Vec<Outcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
+    let outcomes: Vec<ModuleOutcome> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let kind = if outcomes.iter().all(|outcome| outcome.ok) { ExitKind::Done } else { ExitKind::Failed };
-    Ok(Output::report(json, &outcomes, kind, || match outcomes.as_slice() {
+    Ok(VerbOutput::report(json, &outcomes, kind, || match outcomes.as_slice() {
         [] => "there are no modules\n".to_owned(),
         outcomes => outcome::screen(outcomes, cx.style),
     }))
 }
 
 /// Sends the request for one module. A refusal is the result of this module; no hub is an error for all.
-async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Outcome, CliError> {
+async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<ModuleOutcome, CliError> {
     let path = format!("/api/modules/{}/{}", encoded(name), op.word());
     match client.post::<OpReply>(&path, OP).await {
-        Ok(reply) => Ok(Outcome::of(op, occupied::renew_reply(cx, reply))),
+        Ok(reply) => Ok(ModuleOutcome::of(op, occupied::renew_reply(cx, reply))),
         Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
         Err(error) => {
             let error = CliError::from(error);
-            Ok(Outcome::refused(name, error.message, error.next.into_iter().next()))
+            Ok(ModuleOutcome::refused(name, error.message, error.next.into_iter().next()))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::manager_view::{self, ManagerView};
 use crate::cli::orphans::{self, Orphan};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::cli::{occupied, offer};
 use crate::duration::uptime;
 use crate::home::services;
@@ -67,7 +67,7 @@ struct DownRow {
 ///
 /// # Errors
 /// It is unknown whether a hub runs.
-pub async fn run(cx: &Context, args: StatusArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: StatusArgs) -> Result<VerbOutput, CliError> {
     let client = cx.client();
     let (answer, manager) = tokio::join!(client.get::<Status>("/api/status"), manager_view::look(cx));
     match answer {
@@ -79,13 +79,13 @@ pub async fn run(cx: &Context, args: StatusArgs) -> Result<Output, CliError> {
             }
             let kind = verdict(&status);
             let up = Up { status, manager };
-            Ok(Output::report(args.json, &up, kind, || screen(&up.status, up.manager.as_ref(), cx.style)))
+            Ok(VerbOutput::report(args.json, &up, kind, || screen(&up.status, up.manager.as_ref(), cx.style)))
         }
         Err(ClientError::NoHub { .. }) => {
             let older = offer::older(cx).await.map(|daemons| offer::words(&daemons));
             let left = orphans::running(cx).unwrap_or_default();
             let down = Down { manager, older, ..from_disk(cx) }.with(&left);
-            Ok(Output::report(args.json, &down, ExitKind::NotRunning, || down_screen(&down, cx.style)))
+            Ok(VerbOutput::report(args.json, &down, ExitKind::NotRunning, || down_screen(&down, cx.style)))
         }
         Err(error) => {
             let mut error = CliError::from(error);

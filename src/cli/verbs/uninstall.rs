@@ -7,7 +7,7 @@ use crate::cli::apply;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Asked, Found, Installation};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::purge::{Listing, Purge, Purged};
 use crate::cli::standby;
@@ -19,7 +19,7 @@ use crate::plan::host::observe_all;
 use crate::plan::journal::{peek_receipt, peek_unfinished};
 use crate::plan::observed::Observed;
 use crate::plan::receipt::Receipt;
-use crate::plan::show::Shown;
+use crate::plan::show::PlanView;
 use crate::plan::step::{Key, Step};
 use crate::plan::{Note, Plan, UndoScope, undo_plan};
 use crate::ui::style::Style;
@@ -80,7 +80,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Preview<'a> {
     #[serde(flatten)]
-    plan: &'a Shown,
+    plan: &'a PlanView,
     /// The home that would be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<Listing<'a>>,
@@ -90,7 +90,7 @@ struct Preview<'a> {
 ///
 /// # Errors
 /// Questions without an answer, steps that fail, a receipt that cannot be read.
-pub async fn run(cx: &Context, args: UninstallArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: UninstallArgs) -> Result<VerbOutput, CliError> {
     take_back(cx, args, UndoScope::OnlyAdded).await.map(|(output, _)| output)
 }
 
@@ -102,7 +102,7 @@ pub async fn take_back(
     cx: &Context,
     args: UninstallArgs,
     scope: UndoScope,
-) -> Result<(Output, bool), CliError> {
+) -> Result<(VerbOutput, bool), CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = match installation::find(cx, &asked).await? {
         Found::Installation(installation) => installation,
@@ -125,9 +125,14 @@ pub async fn take_back(
     if let Some(log) = open.filter(|_| !args.dry_run) {
         // Whatever the plan was: undoing it leads in the direction of this verb.
         Terminal.err(&format!("an earlier `{}` was interrupted; it is undone first\n", log.plan.verb));
-        let output =
-            standby::settle(cx, &asked, &mut host, &installation.layout.state, apply::Recovery::RollBack)
-                .await?;
+        let output = standby::resume_or_undo(
+            cx,
+            &asked,
+            &mut host,
+            &installation.layout.state,
+            apply::Recovery::RollBack,
+        )
+        .await?;
         Terminal.err(&output.out);
         // The installation beneath it may be another owner's.
         may_take_back(&installation, false, act, args.force)?;
@@ -144,7 +149,7 @@ pub async fn take_back(
     if args.dry_run {
         let delete = purge.as_ref().map(Purge::listing);
         let preview = Preview { plan: &shown, delete };
-        let output = Output::report(args.json, &preview, ExitKind::Done, || {
+        let output = VerbOutput::report(args.json, &preview, ExitKind::Done, || {
             before(cx.style, &receipt, &shown, purge.as_ref())
         });
         return Ok((output, !receipt.is_empty()));
@@ -165,7 +170,7 @@ pub async fn take_back(
             }
         };
         if !agreed {
-            let output = Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed };
+            let output = VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed };
             return Ok((output, true));
         }
     }
@@ -195,7 +200,7 @@ pub async fn take_back(
         restored,
         notes,
     };
-    let output = Output::report(args.json, &report, kind, || screen(&report, cx.style));
+    let output = VerbOutput::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((output, report.installed))
 }
 
@@ -248,7 +253,12 @@ fn not_again(missing: &[(String, String)]) -> CliError {
 }
 
 /// No receipt: nothing is changed, whatever files exist.
-fn nothing_here(cx: &Context, args: &UninstallArgs, installation: &Installation, owners: &Owners) -> Output {
+fn nothing_here(
+    cx: &Context,
+    args: &UninstallArgs,
+    installation: &Installation,
+    owners: &Owners,
+) -> VerbOutput {
     let hub = UnitName::hub();
     let file = installation.driver.manager.file(&hub);
     let mut notes = Vec::new();
@@ -269,7 +279,7 @@ fn nothing_here(cx: &Context, args: &UninstallArgs, installation: &Installation,
         restored: None,
         notes,
     };
-    Output::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style))
+    VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report, cx.style))
 }
 
 /// The same command, with `--purge`.
@@ -291,7 +301,7 @@ fn purging(cx: &Context, args: &UninstallArgs) -> String {
 const NOT_INSTALLED: &str = "nothing is installed\n";
 
 /// What would be done, for a screen.
-fn before(style: Style, receipt: &Receipt, shown: &Shown, purge: Option<&Purge>) -> String {
+fn before(style: Style, receipt: &Receipt, shown: &PlanView, purge: Option<&Purge>) -> String {
     let plan = match (receipt.is_empty(), purge) {
         (true, Some(_)) => NOT_INSTALLED.to_owned(),
         _ => apply::screen(shown, style),

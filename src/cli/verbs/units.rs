@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::home::paths::Home;
 use crate::home::{fs, settings};
 use crate::install::layout::log_dir;
@@ -107,11 +107,11 @@ struct Report {
 ///
 /// # Errors
 /// No such unit, settings that cannot be used, or a value that a unit cannot hold.
-pub async fn run(cx: &Context, args: UnitsArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: UnitsArgs) -> Result<VerbOutput, CliError> {
     match args.what {
         What::List(args) => {
             let all = list();
-            Ok(Output::report(args.json, &all, ExitKind::Done, || list_screen(&all)))
+            Ok(VerbOutput::report(args.json, &all, ExitKind::Done, || list_screen(&all)))
         }
         What::Render(args) => rendered(cx, args),
         What::Verify(args) => verify::run(cx, args).await,
@@ -158,7 +158,7 @@ fn list_screen(all: &[Listed]) -> String {
     table.render()
 }
 
-fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
+fn rendered(cx: &Context, args: RenderArgs) -> Result<VerbOutput, CliError> {
     let descriptor = Descriptor::embedded(&args.name).ok_or_else(|| {
         let message = format!("there is no unit {:?}", args.name);
         CliError::new(ExitKind::Usage, message).hint("parachute units list")
@@ -196,7 +196,7 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<Output, CliError> {
     let files = render(&unit, &target).map_err(refused)?;
     let files = files.into_iter().map(|file| File { name: target.file_name(&file.unit), text: file.text });
     let report = Report { target: target.to_string(), files: files.collect() };
-    Ok(Output::report(args.json, &report, ExitKind::Done, || screen(&report)))
+    Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report)))
 }
 
 /// A single file alone; several each below its name, as in `systemctl cat`.

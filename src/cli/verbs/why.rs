@@ -7,7 +7,7 @@ use crate::api::wire::{ModuleView, State, Why};
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::occupied;
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::duration::lived;
 use crate::home::fs;
 use crate::module::failure::Failure;
@@ -38,7 +38,7 @@ const MAX_REPORT: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// No such module, or nothing can be read.
-pub async fn run(cx: &Context, args: WhyArgs) -> Result<Output, CliError> {
+pub async fn run(cx: &Context, args: WhyArgs) -> Result<VerbOutput, CliError> {
     if args.name == "hub" {
         let text = "`why` explains failures of modules; for the hub itself use `status`";
         return Err(CliError::new(ExitKind::Usage, text).hint("parachute status"));
@@ -62,7 +62,7 @@ pub async fn run(cx: &Context, args: WhyArgs) -> Result<Output, CliError> {
         let occupant = look::occupant(module.port, &Asking::about(cx.home.root())).ok()??;
         Some(format!("port {} is held by {}", module.port, occupant.words()))
     });
-    Ok(Output::report(args.json, &why, ExitKind::Done, || {
+    Ok(VerbOutput::report(args.json, &why, ExitKind::Done, || {
         screen(&args.name, &why, holder.as_deref(), cx.style)
     }))
 }

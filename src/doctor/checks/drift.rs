@@ -5,23 +5,23 @@ use std::path::PathBuf;
 use crate::doctor::check::{Check, Id, Mend};
 use crate::doctor::fix;
 use crate::install::facts::{Facts, OnDisk};
-use crate::install::planner::{self, Request};
-use crate::install::refusal::Refusal;
+use crate::install::planner::{self, InstallRequest};
+use crate::install::refusal::InstallRefusal;
 use crate::plan::step::Step;
 
 /// `None`: another check reports why it is unknown.
 pub(super) fn check(install: &Facts) -> Option<Check> {
     const ID: Id = Id::UnitCurrent;
     // Whether it could be started now is another question.
-    Some(match planner::plan(install, &Request { start: false, ..fix::again(install) }) {
+    Some(match planner::plan(install, &InstallRequest { start: false, ..fix::again(install) }) {
         Err(
-            Refusal::Unfinished { .. }
-            | Refusal::Twin { .. }
-            | Refusal::OthersPort { .. }
-            | Refusal::Edited { .. }
-            | Refusal::Foreign { .. }
-            | Refusal::NoFile { .. }
-            | Refusal::Settings(_),
+            InstallRefusal::Unfinished { .. }
+            | InstallRefusal::Twin { .. }
+            | InstallRefusal::OthersPort { .. }
+            | InstallRefusal::Edited { .. }
+            | InstallRefusal::Foreign { .. }
+            | InstallRefusal::NoFile { .. }
+            | InstallRefusal::Settings(_),
         ) => return None,
         Err(refusal) => {
             let next = refusal.next().into_iter().next();

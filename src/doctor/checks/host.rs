@@ -3,7 +3,7 @@
 use crate::doctor::check::{Check, Id, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, InstallationFacts};
 use crate::install::facts::{Facts, OnDisk};
-use crate::install::refusal::Refusal;
+use crate::install::refusal::InstallRefusal;
 use crate::manager::state::Told;
 
 /// With less free space than this a log or services.json may not be written.
@@ -38,7 +38,7 @@ fn plan(install: &Facts) -> Check {
     match &install.unfinished {
         None => Check::ok(Id::Plan, "no plan was interrupted"),
         Some(verb) => {
-            let refusal = Refusal::Unfinished { verb: verb.clone() };
+            let refusal = InstallRefusal::Unfinished { verb: verb.clone() };
             Check::fail(Id::Plan, refusal.to_string(), refusal.next().swap_remove(0))
         }
     }

@@ -10,7 +10,7 @@ use crate::doctor::fix;
 use crate::doctor::testing::{failure, ill, install, installed, well};
 use crate::home::hub_env::Refused;
 use crate::install::facts::{OnDisk, PortHolder, UnitFacts};
-use crate::install::planner::{self, Request};
+use crate::install::planner::{self, InstallRequest};
 use crate::install::testing;
 use crate::manager::backend::{Domain, Launchd, Manager};
 use crate::manager::state::{Active, Told};
@@ -69,9 +69,9 @@ fn a_fresh_installation_is_ok() {
 #[test]
 fn options_of_init_are_not_reported_as_problems() {
     for request in [
-        Request { socket: Some(false), ..Request::default() },
-        Request { port: Some(2000), ..Request::default() },
-        Request { linger: false, ..Request::default() },
+        InstallRequest { socket: Some(false), ..InstallRequest::default() },
+        InstallRequest { port: Some(2000), ..InstallRequest::default() },
+        InstallRequest { linger: false, ..InstallRequest::default() },
     ] {
         let mut facts = well();
         *install(&mut facts) = installed(&request);
@@ -228,7 +228,7 @@ fn a_unit_that_opens_a_path_below_the_home_is_rewritten() {
     let mut facts = well();
     old_line(&mut facts, true);
     let plan = fix::plan(&facts, &all(&facts));
-    let init = planner::plan(install(&mut facts), &Request::default()).unwrap();
+    let init = planner::plan(install(&mut facts), &InstallRequest::default()).unwrap();
     for plan in [plan, init] {
         let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
         assert_eq!(texts.len(), 2, "the service and its socket");
@@ -264,7 +264,7 @@ fn a_unit_that_opens_a_path_below_the_home_is_rewritten() {
 fn a_plan_notes_that_hub_env_is_refused() {
     let mut facts = well();
     install(&mut facts).home.hub_env = Some(refused());
-    let plan = planner::plan(install(&mut facts), &Request::default()).unwrap();
+    let plan = planner::plan(install(&mut facts), &InstallRequest::default()).unwrap();
     let notes: Vec<_> = plan.notes.into_iter().map(|note| (note.text, note.hint.unwrap())).collect();
     let text = "no module will be started: /home/op/.parachute/hub.env is refused: it is a FIFO".to_owned();
     assert_eq!(notes, [(text, "mv".to_owned())]);

@@ -16,7 +16,7 @@ use crate::module::known;
 use crate::module::name::Short;
 use crate::module::problem::ProblemKind;
 use crate::supervisor::effect::Outcome;
-use crate::supervisor::handle::Ask;
+use crate::supervisor::handle::ModuleRequest;
 use crate::supervisor::supervisor::Member;
 
 use super::auth::{OnSocket, Operator};
@@ -80,7 +80,7 @@ pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Res
         unknown
     })?;
     app.asked_for(&name);
-    let reply = ask(&member, Ask::Start).await?;
+    let reply = ask(&member, ModuleRequest::Start).await?;
     if let Some(problem) =
         reply.0.problem.as_ref().filter(|problem| problem.error_type == ProblemKind::NoStartCmd)
     {
@@ -97,7 +97,7 @@ pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Res
 /// Stops a module and waits until its group is empty and its port free.
 pub async fn stop(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<OpReply>, Failure> {
     match app.supervisor.find(&name) {
-        Some(member) => ask(&member, Ask::Stop).await,
+        Some(member) => ask(&member, ModuleRequest::Stop).await,
         None if known_only(&name) => {
             Ok(Json(OpReply { short: name, ok: true, stopped: Some(false), state: None, problem: None }))
         }
@@ -117,7 +117,7 @@ pub async fn restart(
     match app.supervisor.find(&name) {
         Some(member) => {
             app.asked_for(&name);
-            ask(&member, Ask::Restart).await
+            ask(&member, ModuleRequest::Restart).await
         }
         None if known_only(&name) => Err(not_supervised(&name)),
         None => Err(Failure::unknown_module(&name)),
@@ -137,7 +137,7 @@ pub fn member_to_read(app: &App, name: &str) -> Result<Member, Failure> {
         .ok_or_else(|| if known_only(name) { not_supervised(name) } else { Failure::unknown_module(name) })
 }
 
-async fn ask(member: &Member, ask: Ask) -> Result<Json<OpReply>, Failure> {
+async fn ask(member: &Member, ask: ModuleRequest) -> Result<Json<OpReply>, Failure> {
     let (outcome, snapshot) = member.ask(ask).await.ok_or_else(Failure::shutting_down)?;
     let state = Some(views::legacy(&snapshot));
     let reply =

@@ -32,7 +32,7 @@ fn machine(person: &User) -> Facts {
 /// The same after `init` for alice, as seen by carol; with or without alice's receipt.
 fn alices(receipt: bool) -> Facts {
     let alice = machine(&person(1000, "alice"));
-    let plan = plan(&alice, &Request::default()).unwrap();
+    let plan = plan(&alice, &InstallRequest::default()).unwrap();
     let mut facts = machine(&person(1001, "carol"));
     for (path, text) in plan.steps.iter().filter_map(Step::unit_text) {
         let unit = facts.units.iter_mut().find(|unit| unit.path == path).unwrap();
@@ -55,7 +55,8 @@ fn another_users_hub_is_named_and_kept() {
     for receipt in [true, false] {
         // `--force` replaces an edited unit, but not another user's.
         for force in [true, false] {
-            let refusal = plan(&alices(receipt), &Request { force, ..Request::default() }).unwrap_err();
+            let refusal =
+                plan(&alices(receipt), &InstallRequest { force, ..InstallRequest::default() }).unwrap_err();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
                 the hub of this machine belongs to alice (home /home/alice/.parachute)
@@ -74,7 +75,7 @@ fn another_home_of_the_same_user_is_named_and_kept() {
     facts.person = person(1000, "alice");
     facts.home.root = "/srv/o p".into();
     facts.home.owner = Some(1000);
-    let refusal = plan(&facts, &Request::default()).unwrap_err();
+    let refusal = plan(&facts, &InstallRequest::default()).unwrap_err();
     insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
     the hub of this machine is that of another home, /home/alice/.parachute
     sudo parachute --home /home/alice/.parachute init     (keeps the present hub)
@@ -86,7 +87,7 @@ fn another_home_of_the_same_user_is_named_and_kept() {
 #[test]
 fn a_take_over_names_what_stops_and_is_its_own_layer() {
     for receipt in [true, false] {
-        let request = Request { take_over: true, ..Request::default() };
+        let request = InstallRequest { take_over: true, ..InstallRequest::default() };
         let taken = plan(&alices(receipt), &request).unwrap();
         assert!(taken.covers);
         let first = &taken.notes[0].text;
@@ -99,7 +100,10 @@ fn a_take_over_names_what_stops_and_is_its_own_layer() {
         let stops = Step::SetRunning { unit: UnitName::hub(), running: false };
         assert!(taken.steps.contains(&stops), "{:?}", taken.steps);
     }
-    let free = plan(&machine(&person(1001, "carol")), &Request { take_over: true, ..Request::default() });
+    let free = plan(
+        &machine(&person(1001, "carol")),
+        &InstallRequest { take_over: true, ..InstallRequest::default() },
+    );
     assert!(!free.unwrap().covers, "there is nothing to take over");
 }
 
@@ -123,7 +127,7 @@ fn another_users_interrupted_plan_is_left_alone() {
     facts.unfinished = Some("init".to_owned());
     facts.others.as_mut().unwrap().open = true;
     for take_over in [true, false] {
-        let refusal = plan(&facts, &Request { take_over, ..Request::default() }).unwrap_err();
+        let refusal = plan(&facts, &InstallRequest { take_over, ..InstallRequest::default() }).unwrap_err();
         assert_eq!(refusal.code(), "others_plan");
         let hints = refusal.next();
         assert_eq!(hints[1], "sudo parachute init --user alice --rollback     (undoes it)");
@@ -139,7 +143,7 @@ fn another_users_unit_conflicts_only_by_its_port() {
         remove: "parachute init --port N".to_owned(),
         owner: Some(Owner { person: "alice".to_owned(), home: None }),
     });
-    let refusal = plan(&facts, &Request::default()).unwrap_err();
+    let refusal = plan(&facts, &InstallRequest::default()).unwrap_err();
     let path = "/etc/systemd/system/parachute-hub.service";
     assert_eq!(
         refusal.to_string(),

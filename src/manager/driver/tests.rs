@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::manager::explain::Retry;
-use crate::manager::invocation::{Invocation, Output};
+use crate::manager::invocation::{Invocation, ToolOutput};
 use crate::manager::systemd::testing::{captured, system, user};
 use crate::manager::testing::{Script, fails, says};
 use crate::process::user;
@@ -43,7 +43,7 @@ fn driver(script: Script) -> Driver<Script> {
 }
 
 /// The output of `show`: `ActiveState`, and more properties.
-fn look(active: &str, more: &str) -> io::Result<Output> {
+fn look(active: &str, more: &str) -> io::Result<ToolOutput> {
     says(&format!(
         "LoadState=loaded\nActiveState={active}\nSubState=x\nType=notify\nInvocationID=new\n{more}\n"
     ))
@@ -159,7 +159,7 @@ async fn a_unit_that_cannot_be_started_is_told_from_a_failed_condition() {
     let words = journal(Some(1));
     // ConditionResult is "no" until a start was tried (measured in the lab).
     let never = |name| {
-        let Output { stdout, .. } = captured(name);
+        let ToolOutput { stdout, .. } = captured(name);
         says(&format!("{stdout}ConditionResult=no\n"))
     };
     let table = [
@@ -205,7 +205,7 @@ async fn a_service_that_does_not_notify_is_checked_twice() {
 async fn every_wait_is_limited() {
     struct Stuck(&'static str);
     impl Runner for Stuck {
-        async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+        async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
             if invocation.to_string().contains(" show ") { look(self.0, "MainPID=9") } else { says("") }
         }
     }
@@ -377,7 +377,7 @@ async fn every_line_of_the_checker_about_our_files_is_a_complaint() {
     let ours =
         "/u/parachute-hub.service:7: Unknown key 'StartLimitIntervalSec' in section [Service], ignoring.";
     let others = "/lib/systemd/system/x.service:3: Unit configured to use KillMode=none.";
-    let warned = io::Result::Ok(Output {
+    let warned = io::Result::Ok(ToolOutput {
         code: Some(0),
         stdout: String::new(),
         stderr: format!("{others}\n{ours}\n"),

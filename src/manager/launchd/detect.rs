@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Domain, Launchd};
-use crate::manager::host::{Found, Host, SERVE};
+use crate::manager::host::{Candidates, Host, SERVE};
 use crate::manager::state::Told;
 use crate::unit;
 use crate::unit::format::Format as _;
@@ -25,11 +25,11 @@ pub struct LaunchdFacts {
 const DAEMON: &str = "sudo parachute init --scope system     (a daemon needs no session)";
 
 /// Which of launchd's domains are there.
-pub(in crate::manager) fn detect(host: &Host, launchd: Option<&LaunchdFacts>) -> Found<Launchd> {
-    let Some(launchd) = launchd else { return Found::only_not("launchd", "it was not asked", None) };
-    let mut found = Found::none();
+pub(in crate::manager) fn detect(host: &Host, launchd: Option<&LaunchdFacts>) -> Candidates<Launchd> {
+    let Some(launchd) = launchd else { return Candidates::only_not("launchd", "it was not asked", None) };
+    let mut found = Candidates::none();
     if !launchd.launchctl {
-        return Found::only_not("launchd", "there is no `launchctl` on PATH", Some(SERVE));
+        return Candidates::only_not("launchd", "there is no `launchctl` on PATH", Some(SERVE));
     }
     let (gui, user) = (Domain::Gui(host.uid), Domain::User(host.uid));
     let words = |domain: Domain| format!("launchd ({})", domain.words());

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use crate::manager::explain::Cause;
-use crate::manager::invocation::{Invocation, Output};
+use crate::manager::invocation::{Invocation, ToolOutput};
 
 /// The previous run is still being removed.
 const PASSES: Duration = Duration::from_millis(500);
 
 /// Why this invocation failed.
 #[must_use]
-pub fn of(invocation: &Invocation, output: &Output) -> Cause {
+pub fn of(invocation: &Invocation, output: &ToolOutput) -> Cause {
     let Some(code) = output.code else {
         return Cause::safe(format!("`{invocation}` was killed by a signal")).hint(invocation.to_string());
     };
@@ -80,7 +80,8 @@ mod tests {
     fn every_code_has_a_text_and_a_command_where_one_helps() {
         let invocation = Invocation::ask("launchctl", &["print", "gui/501/x"]);
         for code in [3, 5, 17, 36, 37, 64, 78, 110, 111, 112, 113, 119, 122, 124, 125, 133, 134, 155, 99] {
-            let output = Output { code: Some(code), stderr: "Oops\n".to_owned(), ..Output::default() };
+            let output =
+                ToolOutput { code: Some(code), stderr: "Oops\n".to_owned(), ..ToolOutput::default() };
             let cause = of(&invocation, &output);
             assert!(cause.what.ends_with(" (launchctl says: Oops)"), "{cause:?}");
             assert_eq!(passes(Some(code)), matches!(cause.retry, Retry::After(_)), "{code}");
@@ -88,8 +89,8 @@ mod tests {
                 assert!(cause.next.is_some(), "{code}");
             }
         }
-        assert!(of(&invocation, &Output::default()).what.contains("killed by a signal"));
-        let unknown = Output { code: Some(99), ..Output::default() };
+        assert!(of(&invocation, &ToolOutput::default()).what.contains("killed by a signal"));
+        let unknown = ToolOutput { code: Some(99), ..ToolOutput::default() };
         assert_eq!(of(&invocation, &unknown).next.as_deref(), Some("launchctl error 99"));
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use super::Domain;
 use super::detect::LaunchdFacts;
 use crate::manager::explain::Cause;
-use crate::manager::invocation::{Invocation, Output, Runner};
+use crate::manager::invocation::{Invocation, Runner, ToolOutput};
 use crate::manager::state::Told;
 
 /// Asks for both domains of this user.
@@ -26,10 +26,10 @@ pub(in crate::manager) async fn look<R: Runner>(uid: u32, runner: &R) -> Launchd
 
 /// `launchctl print DOMAIN`: 0 if it is there; 112, 113 and 125 if it is not, or not for this session (`launchctl error
 /// N`). Anything else is no answer.
-fn domain_is_there(invocation: &Invocation, answer: io::Result<Output>) -> Told<bool> {
+fn domain_is_there(invocation: &Invocation, answer: io::Result<ToolOutput>) -> Told<bool> {
     match answer {
-        Ok(Output { code: Some(0), .. }) => Told::Known(true),
-        Ok(Output { code: Some(112 | 113 | 125), .. }) => Told::Known(false),
+        Ok(ToolOutput { code: Some(0), .. }) => Told::Known(true),
+        Ok(ToolOutput { code: Some(112 | 113 | 125), .. }) => Told::Known(false),
         Ok(output) => Told::Unknown(format!("`{invocation}` failed: {}", output.stderr.trim())),
         Err(error) => Told::Unknown(Cause::of_tool(invocation, &error).what),
     }

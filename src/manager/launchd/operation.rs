@@ -15,9 +15,9 @@ use std::time::Duration;
 use super::parse::{self, NO_LABEL};
 use super::{explain, verbs};
 use crate::manager::explain::Cause;
-use crate::manager::invocation::{Invocation, Output};
+use crate::manager::invocation::{Invocation, ToolOutput};
 use crate::manager::launchd::Launchd;
-use crate::manager::operation::{Goal, Move, Operation};
+use crate::manager::operation::{Goal, NextAction, Operation};
 use crate::manager::state::{Active, Told};
 use crate::unit::name::UnitName;
 
@@ -119,43 +119,43 @@ impl LaunchdOperation {
         }
     }
 
-    fn run(&mut self, at: At, invocation: Invocation) -> Move {
+    fn run(&mut self, at: At, invocation: Invocation) -> NextAction {
         self.at = at;
-        Move::Run(invocation)
+        NextAction::Run(invocation)
     }
 
-    fn wait(&mut self, at: At) -> Move {
+    fn wait(&mut self, at: At) -> NextAction {
         self.at = at;
-        Move::Wait(LOOK)
+        NextAction::Wait(LOOK)
     }
 
-    fn print(&mut self, at: At) -> Move {
+    fn print(&mut self, at: At) -> NextAction {
         let print = verbs::print(&self.launchd, &self.unit);
         self.run(at, print)
     }
 
-    fn leave(&mut self, since: Duration, then: bool) -> Move {
+    fn leave(&mut self, since: Duration, then: bool) -> NextAction {
         let bootout = verbs::bootout(&self.launchd, &self.unit);
         self.run(At::Leaving { since, then }, bootout)
     }
 
-    fn load(&mut self, since: Duration) -> Move {
+    fn load(&mut self, since: Duration) -> NextAction {
         self.runs = None;
         let bootstrap = verbs::bootstrap(&self.launchd, &self.plist);
         self.run(At::Loading { since }, bootstrap)
     }
 
     /// An override would refuse the bootstrap, and `print` does not show it: removed before each.
-    fn enable(&mut self, since: Duration) -> Move {
+    fn enable(&mut self, since: Duration) -> NextAction {
         let enable = verbs::enable(&self.launchd, &self.unit);
         self.run(At::Enabling { since }, enable)
     }
 
-    fn refused(&self, output: &Output) -> Move {
-        Move::Failed(explain::of(&verbs::print(&self.launchd, &self.unit), output))
+    fn refused(&self, output: &ToolOutput) -> NextAction {
+        NextAction::Failed(explain::of(&verbs::print(&self.launchd, &self.unit), output))
     }
 
-    fn before(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
+    fn before(&mut self, print: &ToolOutput, since: Duration, elapsed: Duration) -> NextAction {
         match print.code {
             Some(NO_LABEL) => self.enable(elapsed),
             Some(0) => {
@@ -175,14 +175,14 @@ impl LaunchdOperation {
         }
     }
 
-    fn going(&mut self, print: &Output, since: Duration, then: bool, elapsed: Duration) -> Move {
+    fn going(&mut self, print: &ToolOutput, since: Duration, then: bool, elapsed: Duration) -> NextAction {
         match print.code {
             Some(NO_LABEL) if then => self.enable(elapsed),
-            Some(NO_LABEL) => Move::Done,
+            Some(NO_LABEL) => NextAction::Done,
             Some(0) if elapsed.saturating_sub(since) >= GONE => {
                 let pid =
                     parse::job(&print.stdout).pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
-                Move::Failed(
+                NextAction::Failed(
                     Cause::safe(format!(
                         "the job is still there{pid}, {} s after it was told to stop",
                         GONE.as_secs()
@@ -195,22 +195,28 @@ impl LaunchdOperation {
         }
     }
 
-    fn loaded(&mut self, output: &Output, since: Duration, elapsed: Duration) -> Move {
+    fn loaded(&mut self, output: &ToolOutput, since: Duration, elapsed: Duration) -> NextAction {
         if output.ok() {
             return self.print(At::Looking { since: elapsed });
         }
         let cause = explain::of(&verbs::bootstrap(&self.launchd, &self.plist), output);
         if !explain::passes(output.code) || elapsed.saturating_sub(since) >= TRIES {
-            return Move::Failed(cause);
+            return NextAction::Failed(cause);
         }
         self.wait(At::Retrying { since, cause })
     }
 
     /// A check after a bootstrap that failed. A job that is loaded now may have the old definition: it is removed
     /// and loaded again.
-    fn meanwhile(&mut self, print: &Output, since: Duration, cause: Cause, elapsed: Duration) -> Move {
+    fn meanwhile(
+        &mut self,
+        print: &ToolOutput,
+        since: Duration,
+        cause: Cause,
+        elapsed: Duration,
+    ) -> NextAction {
         if elapsed.saturating_sub(since) >= TRIES || self.taken_out >= OFTEN {
-            return Move::Failed(cause);
+            return NextAction::Failed(cause);
         }
         match print.code {
             Some(NO_LABEL) => self.load(since),
@@ -222,28 +228,28 @@ impl LaunchdOperation {
         }
     }
 
-    fn looked(&mut self, print: &Output, since: Duration, elapsed: Duration) -> Move {
+    fn looked(&mut self, print: &ToolOutput, since: Duration, elapsed: Duration) -> NextAction {
         if print.code != Some(0) {
             return self.refused(print);
         }
         let job = parse::job(&print.stdout);
         let ours = self.runs.is_none_or(|before| job.runs.is_some_and(|runs| runs > before));
         match job.active() {
-            Told::Known(Active::Running) if job.pid.is_some() => Move::Done,
+            Told::Known(Active::Running) if job.pid.is_some() => NextAction::Done,
             // Also with code 0: a hub that needs the user's action exits so, or launchd would restart it for ever.
             Told::Known(Active::Idle | Active::Restarting) if ours && job.ended().is_some() => {
                 let how = job.ended().unwrap_or_default();
-                Move::Failed(
+                NextAction::Failed(
                     Cause::never(format!("the hub ended at once with {how}")).hint("parachute logs hub"),
                 )
             }
             Told::Known(_) if elapsed.saturating_sub(since) < SPAWN => self.wait(At::Pausing { since }),
-            Told::Unknown(because) if elapsed.saturating_sub(since) >= SPAWN => {
-                Move::Failed(Cause::safe(because).hint(verbs::print(&self.launchd, &self.unit).to_string()))
-            }
+            Told::Unknown(because) if elapsed.saturating_sub(since) >= SPAWN => NextAction::Failed(
+                Cause::safe(because).hint(verbs::print(&self.launchd, &self.unit).to_string()),
+            ),
             Told::Unknown(_) => self.wait(At::Pausing { since }),
             Told::Known(_) => {
-                Move::Failed(Cause::safe("launchd loaded the job and has not started it").hint(
+                NextAction::Failed(Cause::safe("launchd loaded the job and has not started it").hint(
                     "log show --last 10m --predicate 'process == \"launchd\" OR process == \"xpcproxy\"'",
                 ))
             }
@@ -252,8 +258,8 @@ impl LaunchdOperation {
 }
 
 impl Operation for LaunchdOperation {
-    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move {
-        let nothing = Output::default();
+    fn next(&mut self, last: Option<&ToolOutput>, elapsed: Duration) -> NextAction {
+        let nothing = ToolOutput::default();
         let last = last.unwrap_or(&nothing);
         match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => match self.goal {
@@ -265,7 +271,7 @@ impl Operation for LaunchdOperation {
             At::Leaving { since, then } => match last.code {
                 // Not loaded, or being removed already: the check decides.
                 Some(0 | 3 | 5 | 36 | 37 | NO_LABEL) => self.print(At::Going { since, then }),
-                _ => Move::Failed(explain::of(&verbs::bootout(&self.launchd, &self.unit), last)),
+                _ => NextAction::Failed(explain::of(&verbs::bootout(&self.launchd, &self.unit), last)),
             },
             At::Going { since, then } => self.going(last, since, then, elapsed),
             At::GoingOn { since, then } => self.print(At::Going { since, then }),
@@ -283,7 +289,7 @@ impl Operation for LaunchdOperation {
                 self.wait(At::Rekicking { since })
             }
             At::Kicking { .. } => {
-                Move::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last))
+                NextAction::Failed(explain::of(&verbs::kickstart(&self.launchd, &self.unit), last))
             }
             At::Rekicking { since } => self.print(At::Before { since }),
             At::Looking { since } => self.looked(last, since, elapsed),

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::explain;
-use crate::manager::invocation::Output;
+use crate::manager::invocation::ToolOutput;
 use crate::manager::launchd::Launchd;
 use crate::manager::state::{Active, Told, UnitState};
 use crate::unit::name::UnitName;
@@ -92,7 +92,7 @@ impl Job {
 
 /// Whether a label is disabled: `None` if the output does not tell.
 #[must_use]
-pub fn is_disabled(output: &Output, label: &str) -> Option<bool> {
+pub fn is_disabled(output: &ToolOutput, label: &str) -> Option<bool> {
     if !output.ok() {
         return None;
     }
@@ -110,8 +110,8 @@ pub fn is_disabled(output: &Output, label: &str) -> Option<bool> {
 /// The state of a job, from `print` and `print-disabled`. `there`: its plist is in its place.
 #[must_use]
 pub fn state(
-    print: &Output,
-    disabled: &Output,
+    print: &ToolOutput,
+    disabled: &ToolOutput,
     there: bool,
     launchd: &Launchd,
     unit: &UnitName,
@@ -170,11 +170,11 @@ mod tests {
 
     const RUNNING: &str = "gui/501/computer.parachute.hub = {\n\tactive count = 1\n\tpath = /Users/op/Library/LaunchAgents/computer.parachute.hub.plist\n\ttype = LaunchAgent\n\tstate = running\n\n\tprogram = /Users/op/.parachute/bin/parachute\n\targuments = {\n\t\t/Users/op/.parachute/bin/parachute\n\t\tserve\n\t}\n\n\tinherited environment = {\n\t\tpid = 7\n\t}\n\truns = 3\n\tpid = 4321\n\tlast exit code = 78: EX_CONFIG\n\n\tendpoints = {\n\t\t\"x\" = {\n\t\t\tstate = gone\n\t\t}\n\t}\n}\n";
 
-    fn output(code: i32, stdout: &str) -> Output {
-        Output { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() }
+    fn output(code: i32, stdout: &str) -> ToolOutput {
+        ToolOutput { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() }
     }
 
-    fn read(print: &Output, disabled: &str, there: bool) -> UnitState {
+    fn read(print: &ToolOutput, disabled: &str, there: bool) -> UnitState {
         let launchd = Launchd { domain: Domain::Gui(501), dir: "/x".into() };
         state(print, &output(0, disabled), there, &launchd, &UnitName::hub())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Systemd;
 use super::parse::{self, About};
-use crate::manager::host::{Found, Host, SERVE};
+use crate::manager::host::{Candidates, Host, SERVE};
 use crate::manager::state::Told;
 use crate::unit;
 use crate::unit::format::Format as _;
@@ -26,13 +26,13 @@ pub struct SystemdFacts {
 }
 
 /// Which of systemd's managers are there.
-pub(in crate::manager) fn detect(host: &Host, systemd: Option<&SystemdFacts>) -> Found<Systemd> {
-    let Some(systemd) = systemd else { return Found::only_not("systemd", "it was not asked", None) };
-    let mut found = Found::none();
+pub(in crate::manager) fn detect(host: &Host, systemd: Option<&SystemdFacts>) -> Candidates<Systemd> {
+    let Some(systemd) = systemd else { return Candidates::only_not("systemd", "it was not asked", None) };
+    let mut found = Candidates::none();
     let (user, system) = ("systemd (user)", "systemd (system)");
     if !systemd.systemctl {
         let because = container(host).unwrap_or("there is no `systemctl` on PATH".to_owned());
-        return Found::only_not("systemd", because, Some(SERVE));
+        return Candidates::only_not("systemd", because, Some(SERVE));
     }
     if let Some(by) = &host.sudo_by {
         let because = format!("this runs as root; the manager of {by} answers only to {by}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::exit;
 use crate::manager::explain::{Cause, Retry};
-use crate::manager::invocation::{Invocation, Output};
+use crate::manager::invocation::{Invocation, ToolOutput};
 use crate::manager::state::{Active, Told, UnitState};
 use crate::manager::systemd::Systemd;
 use crate::unit::name::UnitName;
@@ -13,7 +13,7 @@ use crate::unit::target::Scope;
 
 /// Why there is no output: the tool's own error text.
 #[must_use]
-pub fn no_answer(output: &Output) -> String {
+pub fn no_answer(output: &ToolOutput) -> String {
     match (first_line(&output.stderr), output.code) {
         (Some(line), _) => line.trim_end_matches('.').to_owned(),
         (None, Some(0)) => "systemctl answered nothing".to_owned(),
@@ -72,13 +72,13 @@ fn said(stderr: &str) -> Option<Said> {
 
 /// Whether the manager was reached and does not know the unit: for `reset-failed` and `stop` that is not a failure.
 #[must_use]
-pub fn is_unknown_unit(output: &Output) -> bool {
+pub fn is_unknown_unit(output: &ToolOutput) -> bool {
     said(&output.stderr) == Some(Said::Unknown)
 }
 
 /// Why the checker could not check any file; `None`: it did.
 #[must_use]
-pub fn cannot_check(systemd: &Systemd, output: &Output) -> Option<Cause> {
+pub fn cannot_check(systemd: &Systemd, output: &ToolOutput) -> Option<Cause> {
     match said(&output.stderr) {
         Some(Said::NoBus | Said::NotBooted) if !output.ok() => Some(no_bus(systemd, &no_answer(output))),
         _ => None,
@@ -87,7 +87,7 @@ pub fn cannot_check(systemd: &Systemd, output: &Output) -> Option<Cause> {
 
 /// Why a tool of systemd refused.
 #[must_use]
-pub fn refused(systemd: &Systemd, invocation: &Invocation, output: &Output) -> Cause {
+pub fn refused(systemd: &Systemd, invocation: &Invocation, output: &ToolOutput) -> Cause {
     let words = said_words(invocation, output);
     let Some(said) = said(&output.stderr) else {
         return Cause { what: words, retry: Retry::Safe, next: Some(plainly(invocation)) };
@@ -239,7 +239,7 @@ fn signal(state: &UnitState) -> String {
 
 /// Why a user's linger cannot be set.
 #[must_use]
-pub fn linger(user: &str, on: bool, output: &Output) -> Cause {
+pub fn linger(user: &str, on: bool, output: &ToolOutput) -> Cause {
     let verb = if on { "enable-linger" } else { "disable-linger" };
     let by_root = format!("sudo loginctl {verb} {user}");
     let words = first_line(&output.stderr).unwrap_or("loginctl gave no reason");
@@ -258,7 +258,7 @@ pub fn linger(user: &str, on: bool, output: &Output) -> Cause {
 
 /// Why the journal shows nothing.
 #[must_use]
-pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &Output) -> Cause {
+pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &ToolOutput) -> Cause {
     let by_root = format!("sudo {}", journal(systemd, &unit.systemd()));
     let words = first_line(&output.stderr);
     match words {
@@ -275,7 +275,7 @@ pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &Output) -> Ca
 }
 
 /// The reason in a tool's output: of "Job for x failed because y." it is y.
-fn said_words(invocation: &Invocation, output: &Output) -> String {
+fn said_words(invocation: &Invocation, output: &ToolOutput) -> String {
     let Some(line) = first_line(&output.stderr) else {
         return match output.code {
             Some(code) => format!("`{}` ended with exit code {code}", plainly(invocation)),

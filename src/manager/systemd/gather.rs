@@ -10,7 +10,7 @@ use super::parse::{self, About};
 use super::{Systemd, verbs};
 use crate::home::fs;
 use crate::manager::explain::Cause;
-use crate::manager::invocation::{Invocation, Output, Runner};
+use crate::manager::invocation::{Invocation, Runner, ToolOutput};
 use crate::manager::state::Told;
 use crate::unit::target::{OLDEST_SYSTEMD, Scope};
 
@@ -57,7 +57,7 @@ pub(in crate::manager) async fn look<R: Runner>(
     facts
 }
 
-fn told(invocation: &Invocation, answer: io::Result<Output>) -> Told<About> {
+fn told(invocation: &Invocation, answer: io::Result<ToolOutput>) -> Told<About> {
     match answer {
         Ok(output) => parse::about(&output).map_or_else(Told::Unknown, Told::Known),
         Err(error) => Told::Unknown(Cause::of_tool(invocation, &error).what),

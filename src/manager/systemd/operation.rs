@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::{explain, parse, verbs};
 use crate::manager::explain::Cause;
-use crate::manager::invocation::{Invocation, Output};
-use crate::manager::operation::{Goal, Move, Operation};
+use crate::manager::invocation::{Invocation, ToolOutput};
+use crate::manager::operation::{Goal, NextAction, Operation};
 use crate::manager::state::{Active, Told};
 use crate::manager::systemd::Systemd;
 use crate::unit::name::{Part, UnitName};
@@ -89,47 +89,47 @@ impl SystemdOperation {
         self.goal
     }
 
-    fn ask(&mut self, life: Option<String>) -> Move {
+    fn ask(&mut self, life: Option<String>) -> NextAction {
         let invocation = match self.goal {
             Goal::Running => verbs::start(&self.systemd, &self.unit),
             Goal::Gone => verbs::stop(&self.systemd, &self.unit),
             Goal::Restarted => verbs::restart(&self.systemd, &self.unit),
         };
         self.at = At::Asking { life, invocation: invocation.clone() };
-        Move::Run(invocation)
+        NextAction::Run(invocation)
     }
 
-    fn clear(&mut self, life: Option<String>) -> Move {
+    fn clear(&mut self, life: Option<String>) -> NextAction {
         self.at = At::Clearing { life };
-        Move::Run(verbs::reset_failed(&self.systemd, &self.unit))
+        NextAction::Run(verbs::reset_failed(&self.systemd, &self.unit))
     }
 
-    fn look(&mut self, asked: Asked) -> Move {
+    fn look(&mut self, asked: Asked) -> NextAction {
         self.at = At::Looking(asked);
-        Move::Run(verbs::show(&self.systemd, &self.unit))
+        NextAction::Run(verbs::show(&self.systemd, &self.unit))
     }
 
-    fn pause(&mut self, asked: Asked, wait: Duration) -> Move {
+    fn pause(&mut self, asked: Asked, wait: Duration) -> NextAction {
         self.at = At::Pausing(asked);
-        Move::Wait(wait)
+        NextAction::Wait(wait)
     }
 
     /// The meaning of a check after the verb.
-    fn judge(&mut self, asked: Asked, output: &Output, elapsed: Duration) -> Move {
+    fn judge(&mut self, asked: Asked, output: &ToolOutput, elapsed: Duration) -> NextAction {
         let seen = parse::shown(output);
         let active = match &seen.state.active {
             Told::Known(active) => *active,
             Told::Unknown(because) => {
-                return Move::Failed(asked.refused.unwrap_or(Cause::safe(because.clone())));
+                return NextAction::Failed(asked.refused.unwrap_or(Cause::safe(because.clone())));
             }
         };
         let late = elapsed.saturating_sub(asked.at) >= SETTLE;
         if self.goal == Goal::Gone {
             let left = seen.state.pid.is_some();
             return match (active, asked.refused) {
-                (Active::Stopped | Active::Failed, _) if !left => Move::Done,
-                (_, Some(cause)) => Move::Failed(cause),
-                (_, None) if late => Move::Failed(self.still("it is still there", seen.state.pid)),
+                (Active::Stopped | Active::Failed, _) if !left => NextAction::Done,
+                (_, Some(cause)) => NextAction::Failed(cause),
+                (_, None) if late => NextAction::Failed(self.still("it is still there", seen.state.pid)),
                 (_, None) => self.pause(Asked { refused: None, ..asked }, LOOK),
             };
         }
@@ -139,22 +139,22 @@ impl SystemdOperation {
                 if self.goal == Goal::Restarted && asked.life.is_some() && asked.life == seen.life {
                     let cause =
                         asked.refused.unwrap_or_else(|| self.still("it runs as before", seen.state.pid));
-                    return Move::Failed(cause);
+                    return NextAction::Failed(cause);
                 }
                 if asked.seen || seen.speaks || self.unit.part() == Part::Socket {
-                    return Move::Done;
+                    return NextAction::Done;
                 }
                 self.pause(Asked { seen: true, ..asked }, PROOF)
             }
             Active::Starting | Active::Stopping if asked.refused.is_none() => {
                 if late {
-                    return Move::Failed(self.still("it is still starting or stopping", seen.state.pid));
+                    return NextAction::Failed(self.still("it is still starting or stopping", seen.state.pid));
                 }
                 self.pause(asked, LOOK)
             }
             // A unit that was never started reports the same; it is the reason only after a start that was reported
             // done.
-            Active::Stopped if seen.held_back && asked.refused.is_none() => Move::Failed(
+            Active::Stopped if seen.held_back && asked.refused.is_none() => NextAction::Failed(
                 Cause::never("systemd did not start it: a condition of the unit does not hold (Condition…=)")
                     .hint(explain::status(&self.systemd, &self.unit)),
             ),
@@ -167,8 +167,8 @@ impl SystemdOperation {
             | Active::Idle => {
                 let told = seen.state.result.is_some() || seen.state.masked || seen.state.refused.is_some();
                 match asked.refused {
-                    Some(cause) if !told => Move::Failed(cause),
-                    _ => Move::Failed(explain::ended(&self.systemd, &self.unit, &seen.state)),
+                    Some(cause) if !told => NextAction::Failed(cause),
+                    _ => NextAction::Failed(explain::ended(&self.systemd, &self.unit, &seen.state)),
                 }
             }
         }
@@ -182,8 +182,8 @@ impl SystemdOperation {
 }
 
 impl Operation for SystemdOperation {
-    fn next(&mut self, last: Option<&Output>, elapsed: Duration) -> Move {
-        let nothing = Output::default();
+    fn next(&mut self, last: Option<&ToolOutput>, elapsed: Duration) -> NextAction {
+        let nothing = ToolOutput::default();
         let last = last.unwrap_or(&nothing);
         match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => match self.goal {
@@ -192,7 +192,7 @@ impl Operation for SystemdOperation {
                 Goal::Gone => self.ask(None),
                 Goal::Restarted => {
                     self.at = At::Before;
-                    Move::Run(verbs::show(&self.systemd, &self.unit))
+                    NextAction::Run(verbs::show(&self.systemd, &self.unit))
                 }
             },
             At::Before => {

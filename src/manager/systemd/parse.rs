@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::explain;
-use crate::manager::invocation::Output;
+use crate::manager::invocation::ToolOutput;
 use crate::manager::state::{Active, Told, UnitState};
 
 /// The parsed output for a unit.
@@ -25,13 +25,13 @@ pub struct Shown {
 
 /// The state of a unit.
 #[must_use]
-pub fn state(output: &Output) -> UnitState {
+pub fn state(output: &ToolOutput) -> UnitState {
     shown(output).state
 }
 
 /// The state of a unit, and further values for a wait.
 #[must_use]
-pub fn shown(output: &Output) -> Shown {
+pub fn shown(output: &ToolOutput) -> Shown {
     let keys = properties(&output.stdout);
     if !keys.contains_key("ActiveState") {
         let state = UnitState::unknown(&explain::no_answer(output));
@@ -143,7 +143,7 @@ pub struct About {
 ///
 /// # Errors
 /// The reason why there are none.
-pub fn about(output: &Output) -> Result<About, String> {
+pub fn about(output: &ToolOutput) -> Result<About, String> {
     let keys = properties(&output.stdout);
     let version = keys.get("Version").and_then(|text| version(text));
     let Some(version) = version else { return Err(explain::no_answer(output)) };
@@ -173,7 +173,7 @@ pub fn unit_dir(about: &About, homes: &[&Path]) -> Option<PathBuf> {
 
 /// `Linger=` as `--value` prints it; `None` if the output is neither yes nor no.
 #[must_use]
-pub fn linger(output: &Output) -> Option<bool> {
+pub fn linger(output: &ToolOutput) -> Option<bool> {
     match output.stdout.trim() {
         "yes" => Some(true),
         "no" => Some(false),
@@ -183,14 +183,14 @@ pub fn linger(output: &Output) -> Option<bool> {
 
 /// Whether logind was reached and no user with that name is logged in or lingers.
 #[must_use]
-pub fn is_unknown_to_logind(output: &Output) -> bool {
+pub fn is_unknown_to_logind(output: &ToolOutput) -> bool {
     output.stderr.contains("not logged in or lingering")
 }
 
 /// The messages of `systemd-analyze verify` about these files. It reads their dependencies too; messages about
 /// other files are dropped.
 #[must_use]
-pub fn complaints(output: &Output, files: &[PathBuf]) -> Vec<String> {
+pub fn complaints(output: &ToolOutput, files: &[PathBuf]) -> Vec<String> {
     let of_others = |line: &str| {
         let path = line.split(':').next().filter(|path| path.starts_with('/')).map(Path::new);
         path.is_some_and(|path| !files.iter().any(|file| file == path))
@@ -207,7 +207,7 @@ pub fn complaints(output: &Output, files: &[PathBuf]) -> Vec<String> {
     told
 }
 
-fn no_reason(output: &Output) -> String {
+fn no_reason(output: &ToolOutput) -> String {
     output.stderr.lines().find(|line| !line.trim().is_empty()).map_or_else(
         || {
             format!(
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn a_checker_that_fails_without_output_still_gives_a_message() {
         let said = |code: i32, stderr: &str| {
-            let output = Output { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() };
+            let output = ToolOutput { code: Some(code), stdout: String::new(), stderr: stderr.to_owned() };
             complaints(&output, &["/u/a.service".into()])
         };
         assert_eq!(said(0, "\n \t\n"), Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! Shared by the tests of this folder.
 #![expect(clippy::disallowed_methods, reason = "test: reads captured answers")]
 
-use crate::manager::invocation::Output;
+use crate::manager::invocation::ToolOutput;
 use crate::manager::systemd::Systemd;
 use crate::unit::target::Scope;
 
@@ -21,12 +21,12 @@ pub(crate) fn system() -> Systemd {
 }
 
 /// An output.
-pub(crate) fn answer(code: i32, stdout: &str, stderr: &str) -> Output {
-    Output { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+pub(crate) fn answer(code: i32, stdout: &str, stderr: &str) -> ToolOutput {
+    ToolOutput { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
 /// A captured `systemctl show`: tests/data/systemd/README.md.
-pub(crate) fn captured(name: &str) -> Output {
+pub(crate) fn captured(name: &str) -> ToolOutput {
     let path = format!("{}/tests/data/systemd/{name}.show", env!("CARGO_MANIFEST_DIR"));
     answer(0, &std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")), "")
 }

@@ -15,7 +15,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn shown(moves: &[Move]) -> String {
+fn shown(moves: &[ArchiveMove]) -> String {
     moves.iter().map(|step| format!("{} > {}\n", step.from.display(), step.to.display())).collect()
 }
 

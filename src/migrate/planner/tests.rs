@@ -128,11 +128,11 @@ impl Scene {
         findings(&self.0).daemons.into_iter().map(|daemon| (daemon.name, daemon.leader.pid)).collect()
     }
 
-    fn plan(&self) -> Result<Plan, Refusal> {
+    fn plan(&self) -> Result<Plan, CutoverRefusal> {
         let mut facts = fresh();
         let held = self.0.ports.iter().find(|port| port.port == 1939);
         facts.holder = held.map(|port| PortHolder { occupant: port.occupant.clone(), ours: false });
-        plan(&self.0, &facts, &Request::default())
+        plan(&self.0, &facts, &CutoverRequest::default())
     }
 
     fn refused(&self) -> String {
@@ -252,7 +252,7 @@ fn foreign_processes_on_declared_ports_refuse_the_plan() {
     let mut facts = fresh();
     facts.settings.port = 2000;
     facts.holder = Some(PortHolder { occupant: stranger(1939, Some(80), "nginx"), ours: false });
-    let refused = plan(&Scene::new().0, &facts, &Request::default()).unwrap_err().to_string();
+    let refused = plan(&Scene::new().0, &facts, &CutoverRequest::default()).unwrap_err().to_string();
     assert!(refused.contains("port 2000"), "{refused}");
     // A holder that cannot be seen.
     let mut scene = Scene::new();

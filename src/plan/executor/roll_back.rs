@@ -12,7 +12,7 @@ use crate::plan::run_options::{Progress, RunOptions, Stage};
 use crate::plan::step::Step;
 
 /// The result of undoing one step.
-enum Outcome {
+enum UndoOutcome {
     /// It was undone.
     Undone,
     /// There was nothing to undo.
@@ -37,21 +37,21 @@ pub(super) async fn take_back<H: Host>(
         let Some(before) = recorded.before() else { continue };
         let subject = step.subject();
         match take_back_one(host, step, recorded, before).await {
-            Outcome::Undone => {
+            UndoOutcome::Undone => {
                 rollback.undone += 1;
                 journal.append_if_possible(Event::Undone { step: index });
                 (options.progress)(Progress { index, total: steps.len(), step, stage: Stage::Undone });
             }
-            Outcome::NothingToDo => journal.append_if_possible(Event::Undone { step: index }),
-            Outcome::Diverged(because) => {
+            UndoOutcome::NothingToDo => journal.append_if_possible(Event::Undone { step: index }),
+            UndoOutcome::Diverged(because) => {
                 let hint = Some(leave(journal, step, before, &mut rollback));
                 rollback.remaining.push(Remaining { subject, because, hint });
             }
-            Outcome::Failed(because, hint) if on_stuck == OnStuck::Retry => {
+            UndoOutcome::Failed(because, hint) if on_stuck == OnStuck::Retry => {
                 rollback.retry = true;
                 rollback.remaining.push(Remaining { subject, because, hint });
             }
-            Outcome::Failed(because, _) => {
+            UndoOutcome::Failed(because, _) => {
                 let hint = Some(leave(journal, step, before, &mut rollback));
                 rollback.remaining.push(Remaining { subject, because, hint });
                 journal.append_if_possible(Event::Undone { step: index });
@@ -80,38 +80,38 @@ async fn take_back_one<H: Host>(
     step: &Step,
     recorded: &Recorded,
     before: &Observed,
-) -> Outcome {
+) -> UndoOutcome {
     if let Err(error) = host.tidy(step).await {
-        return Outcome::Failed(error.words(), error.hint());
+        return UndoOutcome::Failed(error.words(), error.hint());
     }
     let now = match host.observe(step).await {
         Ok(now) => now,
-        Err(error) => return Outcome::Failed(error.words(), error.hint()),
+        Err(error) => return UndoOutcome::Failed(error.words(), error.hint()),
     };
     let state = step.state(before, &now);
     match recorded.to_undo(state) {
-        UndoAction::Nothing => return Outcome::NothingToDo,
+        UndoAction::Nothing => return UndoOutcome::NothingToDo,
         UndoAction::Leave => {
             let because = format!("another program changed it ({}); it is left as it is", now.words());
-            return Outcome::Diverged(because);
+            return UndoOutcome::Diverged(because);
         }
         UndoAction::Inverse => {}
     }
     for inverse in step.inverse(before) {
         // After half a step the goal of an inverse may seem to be reached although it is not: it is performed anyway.
         match perform_inverse(host, &inverse, state == StepState::Partial).await {
-            Outcome::Undone | Outcome::NothingToDo => {}
+            UndoOutcome::Undone | UndoOutcome::NothingToDo => {}
             other => return other,
         }
     }
-    Outcome::Undone
+    UndoOutcome::Undone
 }
 
-async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> Outcome {
+async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) -> UndoOutcome {
     let failed = |because, hint| match inverse {
         // The error names the daemons that failed; the others run.
-        Step::StartDaemons { .. } => Outcome::Failed(because, hint),
-        _ => Outcome::Failed(format!("cannot {}: {because}", inverse.describe()), hint),
+        Step::StartDaemons { .. } => UndoOutcome::Failed(because, hint),
+        _ => UndoOutcome::Failed(format!("cannot {}: {because}", inverse.describe()), hint),
     };
     let mut now = match host.observe(inverse).await {
         Ok(now) => now,
@@ -128,9 +128,9 @@ async fn perform_inverse<H: Host>(host: &mut H, inverse: &Step, anyway: bool) ->
     }
     match (inverse, &now) {
         (Step::RemoveDir { .. }, Observed::Dir { dir: Dir::Occupied { .. } }) => {
-            Outcome::Diverged("it holds files that this plan did not make".to_owned())
+            UndoOutcome::Diverged("it holds files that this plan did not make".to_owned())
         }
-        _ if inverse.is_reached(&now) => Outcome::Undone,
+        _ if inverse.is_reached(&now) => UndoOutcome::Undone,
         _ => failed(now.words(), host.by_hand(inverse)),
     }
 }

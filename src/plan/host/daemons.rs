@@ -264,7 +264,7 @@ fn unsure_of(name: &str, unsure: Unknown) -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::detached::Record;
+    use crate::process::detached::LaunchRecord;
     use crate::process::id::{BootId, Started};
     use crate::process::os_bytes::OsBytes;
 
@@ -274,7 +274,7 @@ mod tests {
         let cwd = dir.path().canonicalize().unwrap();
         let raw = |text: &str| OsBytes(text.into());
         let gid = nix::unistd::getgid().as_raw();
-        let record = Record {
+        let record = LaunchRecord {
             exe: Path::new("/bin/sh").canonicalize().unwrap().into(),
             argv: ["sh", "-c", "sleep 100; :"].map(raw).to_vec(),
             env: vec![raw("PATH=/usr/bin:/bin")],

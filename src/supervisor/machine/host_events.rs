@@ -9,7 +9,7 @@ use crate::process::id::ProcessId;
 
 use super::super::clock::Moment;
 use super::super::effect::{Effect, EndSignal, Outcome, Record, Severity};
-use super::super::state::{Cause, Desired, Escalation, Generation, Readiness, Refusal, Run, State};
+use super::super::state::{Cause, Desired, Escalation, Generation, Readiness, Run, StartRefusal, State};
 use super::transitions::answer;
 use super::{LastExit, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
 
@@ -79,7 +79,7 @@ impl Machine {
         }
         answer(&mut self.starters, &Outcome::Failed(problem.clone()), out);
         let pause = same.map_or(RECHECK_FIRST, |pause| (pause * 2).clamp(RECHECK_FIRST, RECHECK_LAST));
-        self.state = State::Blocked { refusal: Refusal { problem, pause }, retry_at: now.mono + pause };
+        self.state = State::Blocked { refusal: StartRefusal { problem, pause }, retry_at: now.mono + pause };
     }
 
     pub(super) fn spawned(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::clock::Moment;
 use super::super::effect::{Effect, Outcome};
 use super::super::event::Ticket;
-use super::super::state::{Cause, Desired, Escalation, Readiness, Refusal, State};
+use super::super::state::{Cause, Desired, Escalation, Readiness, StartRefusal, State};
 use super::transitions::answer;
 use super::{MAX_WAITING, Machine, StartKind};
 
@@ -103,7 +103,7 @@ impl Machine {
                 self.edited = true
             }
             State::Blocked { refusal, .. } => {
-                let was = Refusal { problem: refusal.problem.clone(), pause: Duration::ZERO };
+                let was = StartRefusal { problem: refusal.problem.clone(), pause: Duration::ZERO };
                 self.check(Some(was), out);
             }
             State::Checking { .. } => {

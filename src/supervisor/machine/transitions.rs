@@ -4,12 +4,12 @@
 use super::super::clock::Moment;
 use super::super::effect::{Effect, EndSignal, Outcome};
 use super::super::event::Ticket;
-use super::super::state::{Cause, Escalation, Generation, Refusal, State};
+use super::super::state::{Cause, Escalation, Generation, StartRefusal, State};
 use super::Machine;
 
 impl Machine {
     /// To `Checking`: begins the next generation, which uses the row as it is now.
-    pub(super) fn check(&mut self, was: Option<Refusal>, out: &mut Vec<Effect>) {
+    pub(super) fn check(&mut self, was: Option<StartRefusal>, out: &mut Vec<Effect>) {
         let generation = Generation(self.next_generation);
         self.next_generation = self.next_generation.wrapping_add(1);
         self.edited = false;

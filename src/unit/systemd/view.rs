@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use serde::Serialize;
 
 use crate::unit::bind::Unit;
-use crate::unit::descriptor::{First, Hardening, Oom, Ready, Restart, RestartOn, Signal};
+use crate::unit::descriptor::{First, Hardening, Oom, ReadySignal, Restart, RestartOn, Signal};
 use crate::unit::overrides::Limits;
 use crate::unit::scope::Scope;
 use crate::unit::token::Refused;
@@ -121,11 +121,11 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
             .as_ref()
             .map(|restart| Ceiling { within: restart.give_up.within.0, starts: restart.give_up.starts }),
         kind: match unit.ready {
-            Ready::Notify => "notify",
-            Ready::Running => "exec",
-            Ready::Ended => "oneshot",
+            ReadySignal::Notify => "notify",
+            ReadySignal::Running => "exec",
+            ReadySignal::Ended => "oneshot",
         },
-        start_within: (unit.ready == Ready::Notify).then_some(START_WITHIN),
+        start_within: (unit.ready == ReadySignal::Notify).then_some(START_WITHIN),
         program,
         words: words.collect::<Result<_, _>>()?,
         environment: environment.collect::<Result<_, _>>()?,

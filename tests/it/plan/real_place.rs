@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use parachute::api::client::Client;
 use parachute::manager::backend::{Manager, Systemd};
 use parachute::manager::driver::Driver;
-use parachute::manager::invocation::{Invocation, Output, Runner};
+use parachute::manager::invocation::{Invocation, Runner, ToolOutput};
 use parachute::plan::content::{Content, Fingerprint};
 use parachute::plan::executor::{Done, Failed};
 use parachute::plan::fault::Fault;
@@ -94,10 +94,10 @@ impl Systemctl {
 }
 
 impl Runner for &Systemctl {
-    async fn run(&self, invocation: &Invocation) -> io::Result<Output> {
+    async fn run(&self, invocation: &Invocation) -> io::Result<ToolOutput> {
         let args: Vec<&str> = invocation.args.iter().map(|arg| arg.to_str().unwrap()).collect();
         let words: Vec<&str> = args.iter().copied().filter(|arg| !arg.starts_with("--")).collect();
-        let ok = |stdout: String| Ok(Output { code: Some(0), stdout, stderr: String::new() });
+        let ok = |stdout: String| Ok(ToolOutput { code: Some(0), stdout, stderr: String::new() });
         if invocation.changes {
             self.changes.borrow_mut().push(words.join(" "));
         }
@@ -115,7 +115,7 @@ impl Runner for &Systemctl {
                 let set = if fails { &self.failed } else { &self.running };
                 set.borrow_mut().insert((*unit).to_owned());
                 if fails {
-                    return Ok(Output { code: Some(1), ..Output::default() });
+                    return Ok(ToolOutput { code: Some(1), ..ToolOutput::default() });
                 }
             }
             ("systemctl", ["stop", unit]) => {
@@ -124,7 +124,7 @@ impl Runner for &Systemctl {
             ("systemctl", ["reset-failed", unit]) => {
                 self.failed.borrow_mut().remove(*unit);
             }
-            _ => return Ok(Output { code: Some(1), ..Output::default() }),
+            _ => return Ok(ToolOutput { code: Some(1), ..ToolOutput::default() }),
         }
         ok(String::new())
     }

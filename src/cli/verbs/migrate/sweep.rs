@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::api::wire::Status;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::cli::{apply, installation};
 use crate::home::fs::{self, FsError};
 use crate::home::lock::Lock;
 use crate::manager::runner::Tools;
 use crate::manager::state::{Active, Told};
-use crate::migrate::archive::{self, Leftover, Move, Stay};
+use crate::migrate::archive::{self, ArchiveMove, Leftover, Stay};
 use crate::migrate::guard::{self, HomeUser};
 use crate::migrate::sweep::{self, Archive};
 use crate::plan::host::observe_all;
@@ -55,7 +55,7 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     archive: Option<PathBuf>,
     /// The moves, done or planned.
-    moves: Vec<Move>,
+    moves: Vec<ArchiveMove>,
     /// Files that are not restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stays: Vec<Stay>,
@@ -71,7 +71,7 @@ pub(super) struct Report {
 ///
 /// # Errors
 /// The home is in use, a question has no answer, a step fails.
-pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<Output, CliError> {
+pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<VerbOutput, CliError> {
     if !args.dry_run {
         finish_earlier(cx).await?;
     }
@@ -102,7 +102,7 @@ pub(super) fn screen(cx: &Context, report: &Report) -> String {
 }
 
 /// Moves leftovers into the archive of the day.
-async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
+async fn away(cx: &Context, args: &SweepArgs) -> Result<VerbOutput, CliError> {
     let root = cx.home.root();
     let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
     let to = archive::dir(root, &cx.today());
@@ -113,7 +113,7 @@ async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
     let mut report = Report { leftovers, archive: (!none).then(|| to.clone()), moves, ..Report::default() };
     let show = |report: &Report| screen::away(report, root, cx.style);
     if none || args.dry_run {
-        return Ok(Output::report(args.json, &report, ExitKind::Done, || show(&report)));
+        return Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || show(&report)));
     }
     let _lock = unused(cx).await?;
     if !args.yes {
@@ -125,16 +125,16 @@ async fn away(cx: &Context, args: &SweepArgs) -> Result<Output, CliError> {
             agreed = ask(cx, &format!("is {live} closed in every other program?"))?;
         }
         if !agreed {
-            return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
+            return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
     }
     apply(cx, &plan).await?;
     report.done = true;
-    Ok(Output::report(args.json, &report, ExitKind::Done, || show(&report)))
+    Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || show(&report)))
 }
 
 /// Restores files from an archive.
-async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Output, CliError> {
+async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<VerbOutput, CliError> {
     let root = cx.home.root();
     let from = archive::dir(root, day);
     if !fs::is_dir(&from) {
@@ -152,21 +152,21 @@ async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<Output, CliEr
     let mut report = Report { archive: Some(from), moves, stays, ..Report::default() };
     let show = |report: &Report| screen::back(report, root, cx.style);
     if args.dry_run {
-        return Ok(Output::report(args.json, &report, ExitKind::Done, || show(&report)));
+        return Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || show(&report)));
     }
     if report.moves.is_empty() && !report.stays.is_empty() {
-        return Ok(Output::report(args.json, &report, kind, || show(&report)));
+        return Ok(VerbOutput::report(args.json, &report, kind, || show(&report)));
     }
     let _lock = unused(cx).await?;
     if !args.yes {
         Terminal.err(&show(&report));
         if !ask(cx, "move them back?")? {
-            return Ok(Output { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
+            return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
     }
     apply(cx, &plan).await?;
     report.done = true;
-    Ok(Output::report(args.json, &report, kind, || show(&report)))
+    Ok(VerbOutput::report(args.json, &report, kind, || show(&report)))
 }
 
 /// Enter alone means no: a sweep is not urgent. Without a terminal the error names the flag.
@@ -255,7 +255,7 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let _lock = unused(cx).await?;
     Terminal.err("an earlier `parachute migrate` was interrupted; it is finished first\n");
     let mut host = real_host(cx);
-    match apply::settle(cx, &mut host, &state, apply::Recovery::Finish).await {
+    match apply::resume_or_undo(cx, &mut host, &state, apply::Recovery::Finish).await {
         Ok(output) => {
             Terminal.err(&output.out);
             Ok(())
@@ -263,7 +263,8 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
         Err(error) => {
             if peek_unfinished(&state).is_ok_and(|log| log.is_some()) {
                 Terminal.err(&error.screen(cx.style));
-                Terminal.err(&apply::settle(cx, &mut host, &state, apply::Recovery::RollBack).await?.out);
+                Terminal
+                    .err(&apply::resume_or_undo(cx, &mut host, &state, apply::Recovery::RollBack).await?.out);
             }
             Err(error)
         }

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Installation};
 use crate::cli::orphans;
-use crate::cli::output::Output;
+use crate::cli::output::VerbOutput;
 use crate::home::fs;
 use crate::manager::driver::ManagerError;
 use crate::manager::state::{Active, UnitState};
@@ -48,8 +48,8 @@ impl HubOutcome {
         Self { ok: true, running: true, pid: Some(hub.pid), port: Some(hub.port), message }
     }
 
-    fn output(self, json: bool) -> Output {
-        Output::report(json, &self, ExitKind::Done, || format!("✓ {}\n", self.message))
+    fn output(self, json: bool) -> VerbOutput {
+        VerbOutput::report(json, &self, ExitKind::Done, || format!("✓ {}\n", self.message))
     }
 }
 
@@ -57,7 +57,7 @@ impl HubOutcome {
 ///
 /// # Errors
 /// It does not start, or no installed hub could be started.
-pub(super) async fn start(cx: &Context, json: bool) -> Result<Output, CliError> {
+pub(super) async fn start(cx: &Context, json: bool) -> Result<VerbOutput, CliError> {
     let client = cx.client();
     match answering(&client).await? {
         Some(hub) => Ok(HubOutcome::running(&hub, "is running").output(json)),
@@ -102,7 +102,7 @@ pub(super) async fn bring_up(cx: &Context) -> Result<(), CliError> {
 ///
 /// # Errors
 /// It does not start again, or nothing could start it again.
-pub(super) async fn restart(cx: &Context, json: bool) -> Result<Output, CliError> {
+pub(super) async fn restart(cx: &Context, json: bool) -> Result<VerbOutput, CliError> {
     let client = cx.client();
     let old = answering(&client).await?;
     if old.as_ref().is_some_and(|hub| hub.mode == FOREGROUND) {
@@ -167,7 +167,7 @@ fn over(state: &UnitState) -> Option<String> {
 ///
 /// # Errors
 /// It does not stop, or its manager cannot be queried.
-pub(super) async fn stop(cx: &Context, json: bool) -> Result<Output, CliError> {
+pub(super) async fn stop(cx: &Context, json: bool) -> Result<VerbOutput, CliError> {
     let client = cx.client();
     match answering(&client).await? {
         Some(hub) if hub.mode == FOREGROUND => stop_foreground(cx, &client, &hub, json).await,
@@ -227,7 +227,7 @@ async fn stop_foreground(
     client: &Client,
     hub: &HubView,
     json: bool,
-) -> Result<Output, CliError> {
+) -> Result<VerbOutput, CliError> {
     client.post::<serde_json::Value>("/api/hub/stop", OP).await?;
     if !ends(client, hub, OP).await {
         let text = format!("the hub (pid {}) is still stopping", hub.pid);
@@ -247,7 +247,7 @@ async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
 }
 
 /// Reports a stop, if it is true of the modules too: one that no signal reaches survives its hub.
-fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<Output, CliError> {
+fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<VerbOutput, CliError> {
     let left = orphans::running(cx)?;
     if !left.is_empty() {
         let text = format!("the hub has stopped (pid {}), but {}", hub.pid, orphans::outlived(&left));
@@ -259,7 +259,7 @@ fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<Output, CliError> 
 }
 
 /// The report that no hub runs.
-pub(super) fn already_stopped(json: bool) -> Output {
+pub(super) fn already_stopped(json: bool) -> VerbOutput {
     let message = "already stopped: no hub is running".to_owned();
     HubOutcome { ok: true, running: false, pid: None, port: None, message }.output(json)
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Asked, Found};
-use crate::cli::output::Output;
-use crate::install::planner::{self, Request};
+use crate::cli::output::VerbOutput;
+use crate::install::planner::{self, InstallRequest};
 use crate::install::verify;
 use crate::manager::driver;
 use crate::plan::step::Step;
@@ -40,7 +40,7 @@ struct Verified {
 }
 
 /// Renders the files and runs the checker.
-pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliError> {
+pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<VerbOutput, CliError> {
     let asked = Asked { scope: args.scope, user: args.user.as_deref() };
     let installation = match installation::find(cx, &asked).await? {
         Found::Installation(installation) => installation,
@@ -48,7 +48,7 @@ pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliErr
     };
     let facts = installation.facts(cx, None).await?;
     // Existing files and running units do not matter here.
-    let request = Request { force: true, take_over: true, start: false, ..Request::default() };
+    let request = InstallRequest { force: true, take_over: true, start: false, ..InstallRequest::default() };
     let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
     let complaints =
@@ -62,7 +62,7 @@ pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<Output, CliErr
     let files = texts.iter().map(|(path, _)| (*path).to_owned()).collect();
     let report = Verified { manager: facts.manager.words(), files, complaints };
     let kind = if report.complaints.is_empty() { ExitKind::Done } else { ExitKind::Failed };
-    Ok(Output::report(args.json, &report, kind, || screen(&report, cx.style)))
+    Ok(VerbOutput::report(args.json, &report, kind, || screen(&report, cx.style)))
 }
 
 fn screen(report: &Verified, style: Style) -> String {

@@ -21,15 +21,18 @@ fn played(goal: Goal, answers: &[(i32, &str)]) -> (Vec<String>, Result<(), Strin
     let (mut typed, mut last, mut elapsed) = (Vec::new(), None, Duration::ZERO);
     loop {
         match operation.next(last.take().as_ref(), elapsed) {
-            Move::Run(invocation) => {
+            NextAction::Run(invocation) => {
                 typed.push(invocation.args[0].to_string_lossy().into_owned());
                 let (code, stdout) = answers.next().unwrap_or_else(|| panic!("no answer left: {typed:?}"));
-                last =
-                    Some(Output { code: Some(*code), stdout: (*stdout).to_owned(), stderr: String::new() });
+                last = Some(ToolOutput {
+                    code: Some(*code),
+                    stdout: (*stdout).to_owned(),
+                    stderr: String::new(),
+                });
             }
-            Move::Wait(time) => elapsed += time,
-            Move::Done => return (typed, Ok(())),
-            Move::Failed(cause) => return (typed, Err(cause.what)),
+            NextAction::Wait(time) => elapsed += time,
+            NextAction::Done => return (typed, Ok(())),
+            NextAction::Failed(cause) => return (typed, Err(cause.what)),
         }
     }
 }
@@ -136,14 +139,14 @@ proptest! {
             moves += 1;
             prop_assert!(moves < 20_000, "it loops for ever");
             match operation.next(last.take().as_ref(), elapsed) {
-                Move::Run(_) => {
+                NextAction::Run(_) => {
                     // Tools take time too: without that a repeated error would never reach the limit.
                     elapsed += Duration::from_millis(10);
                     let (code, stdout) = answers[moves % answers.len()];
-                    last = Some(Output { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() });
+                    last = Some(ToolOutput { code: Some(code), stdout: stdout.to_owned(), stderr: String::new() });
                 }
-                Move::Wait(time) => elapsed += time,
-                Move::Done | Move::Failed(_) => break,
+                NextAction::Wait(time) => elapsed += time,
+                NextAction::Done | NextAction::Failed(_) => break,
             }
         }
     }

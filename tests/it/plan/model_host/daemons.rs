@@ -1,7 +1,7 @@
 //! Detached daemons of the model.
 
 use parachute::plan::daemon::{Daemon, RunningDaemon};
-use parachute::process::detached::Record;
+use parachute::process::detached::LaunchRecord;
 use parachute::process::id::{BootId, ProcessId, Started};
 use parachute::process::os_bytes::OsBytes;
 
@@ -25,7 +25,7 @@ pub fn daemon(name: &str, started: u64) -> Daemon {
 
 pub fn running_daemon(name: &str, leader: &ProcessId) -> RunningDaemon {
     let raw = |text: &str| OsBytes(text.into());
-    let record = Record {
+    let record = LaunchRecord {
         exe: raw("/bin/d"),
         argv: vec![raw("d"), raw(name)],
         env: vec![raw("TOKEN=planted")],

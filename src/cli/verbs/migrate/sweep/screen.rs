@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::migrate::archive::{self, Label, Leftover, Move};
+use crate::migrate::archive::{self, ArchiveMove, Label, Leftover};
 use crate::plan::observed;
 use crate::ui::style::Style;
 use crate::ui::table::{Cell, Table};
@@ -100,7 +100,7 @@ fn leftovers(all: &[Leftover], root: &Path, style: Style) -> String {
     format!("in {root}, not used by this version:\n{}{none}", table.render())
 }
 
-fn moves(moves: &[Move], root: &Path) -> String {
+fn moves(moves: &[ArchiveMove], root: &Path) -> String {
     let shown = |path: &Path| printable(&path.strip_prefix(root).unwrap_or(path).display().to_string());
     moves.iter().map(|step| format!("  {} → {}\n", shown(&step.from), shown(&step.to))).collect()
 }
