@@ -1,6 +1,17 @@
-//! An error with its causes, as one sentence. Pure.
+//! Errors as text: an error with its causes as one sentence, and the commands that help. Pure.
 
 use std::error::Error;
+
+/// What helps about an error.
+pub trait Hints {
+    /// The next commands to type, the best first.
+    fn hints(&self) -> Vec<String>;
+
+    /// The best of them.
+    fn hint(&self) -> Option<String> {
+        self.hints().into_iter().next()
+    }
+}
 
 /// The error and its causes, outermost first.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::error_chain::Hints;
 use crate::manager::backend::Manager;
 use crate::plan::executor::{Done, Failed, StepError};
 use crate::plan::fault::Fault;
@@ -32,7 +33,7 @@ pub async fn look<H: Host>(
     host: &H,
     manager: &Manager,
 ) -> Result<(PlanView, Vec<Observed>), CliError> {
-    let found = observe_all(host, &plan.steps).await.map_err(|error| unseen(&error))?;
+    let found = observe_all(host, &plan.steps).await.map_err(unseen)?;
     Ok((show::show(plan, &found, manager), found))
 }
 
@@ -43,9 +44,9 @@ pub fn screen(shown: &PlanView, style: Style) -> String {
 }
 
 /// The state of a target is unknown, so nothing is done.
-pub(super) fn unseen(error: &HostError) -> CliError {
-    CliError::from_error(ExitKind::Failed, error)
-        .hint(error.hint().unwrap_or_else(|| "parachute doctor".to_owned()))
+pub(super) fn unseen(error: HostError) -> CliError {
+    let cli = CliError::with_hints(ExitKind::Failed, error);
+    if cli.hints.is_empty() { cli.hint("parachute doctor") } else { cli }
 }
 
 /// Shows a plan in short, and asks whether to carry it out; with `d` the whole of it is shown first. `beside` is what
@@ -102,7 +103,7 @@ pub async fn run<H: Host>(
     host: &mut H,
     state: &Path,
 ) -> Result<Done, CliError> {
-    let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
+    let mut journal = Journal::open(state).map_err(unopened)?;
     let mut screen = Screen::new(cx);
     let mut progress = |step: Stepping<'_>| screen.on(step);
     let mut options = RunOptions {
@@ -113,8 +114,8 @@ pub async fn run<H: Host>(
     };
     let done = crate::plan::run(plan, host, &mut journal, &mut options).await;
     let closed = journal.close();
-    let done = done.map_err(|failed| broken(&failed))?;
-    closed.map_err(|error| unopened(&error))?;
+    let done = done.map_err(broken)?;
+    closed.map_err(unopened)?;
     Ok(done)
 }
 
@@ -147,9 +148,9 @@ pub async fn resume_or_undo<H: Host>(
     state: &Path,
     recovery: Recovery,
 ) -> Result<VerbOutput, CliError> {
-    let mut journal = Journal::open(state).map_err(|error| unopened(&error))?;
+    let mut journal = Journal::open(state).map_err(unopened)?;
     if journal.unfinished().is_none() {
-        journal.close().map_err(|error| unopened(&error))?;
+        journal.close().map_err(unopened)?;
         return Ok(VerbOutput::done("no plan was interrupted: nothing to finish or undo\n"));
     }
     let mut screen = Screen::new(cx);
@@ -162,13 +163,13 @@ pub async fn resume_or_undo<H: Host>(
     };
     let output = if recovery == Recovery::Finish {
         let done = crate::plan::resume(host, &mut journal, &mut options).await;
-        journal.close().map_err(|error| unopened(&error))?;
-        let done = done.map_err(|failed| broken(&failed))?;
+        journal.close().map_err(unopened)?;
+        let done = done.map_err(broken)?;
         VerbOutput::done(format!("{}✓ finished ({} steps)\n", notes(&done.notes, cx.style), done.performed))
     } else {
         let on_stuck = if recovery == Recovery::RollBack { OnStuck::Retry } else { OnStuck::Leave };
         let rollback = crate::plan::roll_back(host, &mut journal, &mut options, on_stuck).await;
-        journal.close().map_err(|error| unopened(&error))?;
+        journal.close().map_err(unopened)?;
         if rollback.remaining.is_empty() {
             VerbOutput::done(format!("✓ undone: everything is as it was ({} steps)\n", rollback.undone))
         } else {
@@ -176,7 +177,7 @@ pub async fn resume_or_undo<H: Host>(
                 if rollback.retry { "" } else { "; the plan is closed, and what is named here is left" };
             let text = format!("not everything was undone{over}{}", remains(&rollback.remaining));
             let mut cli = CliError::new(ExitKind::Failed, text);
-            cli.next = hints(&rollback);
+            cli.hints = hints(&rollback);
             return Err(cli);
         }
     };
@@ -240,30 +241,28 @@ impl Screen {
     }
 }
 
-pub(super) fn unopened(error: &JournalError) -> CliError {
-    let cli = CliError::from_error(ExitKind::Failed, error);
-    match error.hint() {
-        Some(hint) => cli.hint(hint),
-        None => cli,
-    }
+pub(super) fn unopened(error: JournalError) -> CliError {
+    CliError::with_hints(ExitKind::Failed, error)
 }
 
-fn broken(failed: &Failed) -> CliError {
+fn broken(failed: Box<Failed>) -> CliError {
     let interrupted = matches!(failed.error, StepError::Interrupted);
     let kind = if interrupted { ExitKind::Interrupted } else { ExitKind::Failed };
+    let of_step = failed.error.hints();
+    let rollback = failed.rollback.clone();
     let mut cli = CliError::from_error(kind, failed);
-    match &failed.rollback {
+    match &rollback {
         Some(rollback) if rollback.remaining.is_empty() => {
             cli.message.push_str("; everything is as it was before");
         }
         Some(rollback) => {
             cli.message.push_str("; the rest was undone");
             cli.message.push_str(&remains(&rollback.remaining));
-            cli.next.extend(hints(rollback));
+            cli.hints.extend(hints(rollback));
         }
         None => cli.message.push_str("; nothing was undone"),
     }
-    cli.next.extend(failed.error.hint());
+    cli.hints.extend(of_step);
     cli
 }
 
@@ -272,6 +271,6 @@ pub(super) fn fault(cx: &Context) -> Result<Option<Fault>, CliError> {
     let text = cx.env.get(std::ffi::OsStr::new("PARACHUTE_FAULT")).and_then(|text| text.to_str());
     match text.filter(|_| cfg!(debug_assertions)) {
         None => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error| CliError::from_error(ExitKind::Usage, &error)),
+        Some(text) => text.parse().map(Some).map_err(|error| CliError::from_error(ExitKind::Usage, error)),
     }
 }

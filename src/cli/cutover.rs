@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::error_chain::Hints;
 use crate::hub::check::{self, CheckStatus};
 use crate::hub::options::ServeOptions;
 use crate::install::planner::InstallRequest as Install;
@@ -22,7 +23,7 @@ use super::apply::{self, Recovery};
 use super::context::Context;
 use super::detached;
 use super::error::{CliError, ExitKind};
-use super::installation::{self, Asked, Found, Installation, ScopeArg};
+use super::installation::{self, Found, Installation, ScopeArgs};
 use super::manager_view::autostart_line;
 use super::output::VerbOutput;
 use super::owned::{self, Act};
@@ -45,10 +46,8 @@ pub struct CutoverArgs {
     pub yes: bool,
     /// Replace a unit that was changed; stop daemons that could not be restored; leave steps that cannot be undone.
     pub force: bool,
-    /// The scope of the services.
-    pub scope: Option<ScopeArg>,
-    /// The user that the hub runs as, in the system scope.
-    pub user: Option<String>,
+    /// Whose services.
+    pub whose: ScopeArgs,
     /// As JSON.
     pub json: bool,
 }
@@ -62,8 +61,7 @@ impl CutoverArgs {
             dry_run: false,
             yes: false,
             force: false,
-            scope: None,
-            user: None,
+            whose: ScopeArgs::default(),
             json: false,
         }
     }
@@ -103,13 +101,13 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<VerbOutput, CliErro
     let installation = installation_of(cx, args).await?;
     owned::respect_plan(&installation)?;
     let mut host = installation.host();
-    let open = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let open = peek_unfinished(&installation.layout.state).map_err(apply::unopened)?;
     if args.resume || args.rollback {
         let recovery = match (args.rollback, args.force) {
             (true, true) => Recovery::RollBackAndLeave,
             (back, _) => Recovery::roll_back_if(back),
         };
-        return standby::resume_or_undo(cx, &asked(args), &mut host, &installation.layout.state, recovery)
+        return standby::resume_or_undo(cx, &args.whose, &mut host, &installation.layout.state, recovery)
             .await;
     }
     if let Some(log) = open.filter(|_| !args.dry_run) {
@@ -122,7 +120,7 @@ pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<VerbOutput, CliErro
         ));
         let output = standby::resume_or_undo(
             cx,
-            &asked(args),
+            &args.whose,
             &mut host,
             &installation.layout.state,
             Recovery::roll_back_if(back),
@@ -145,13 +143,9 @@ fn choose_back(cx: &Context, args: &CutoverArgs, verb: Verb) -> Result<bool, Cli
     Ok(prompt::choose(&question, &["finish it", "undo it, and start again"], 0)? == 1)
 }
 
-fn asked(args: &CutoverArgs) -> Asked<'_> {
-    Asked { scope: args.scope, user: args.user.as_deref() }
-}
-
 /// The manager that is to run the hub.
 pub(super) async fn installation_of(cx: &Context, args: &CutoverArgs) -> Result<Box<Installation>, CliError> {
-    match installation::find(cx, &asked(args)).await? {
+    match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => Ok(installation),
         Found::NoManager(none) => Err(installation::no_manager(&none)),
     }
@@ -178,7 +172,7 @@ async fn cut_over(
     let mut facts = glance.facts(cx, port).await?;
     preflight::find_needs(&legacy, &found.daemons, &mut facts);
     let request = CutoverRequest { install: Install { force: args.force, port, ..Install::default() } };
-    let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(&[refusal]))?;
+    let plan = planner::plan(&legacy, &facts, &request).map_err(|refusal| refused(vec![refusal]))?;
     let seed = Seed { person: &installation.person, home: &installation.home, env: &cx.env, now: cx.now };
     let mut refusals = preflight::check(&seed, &legacy, &facts, &plan, &installation.driver).await;
     refusals.extend(hub_would_not_start(cx, installation, port));
@@ -187,7 +181,7 @@ async fn cut_over(
             && matches!(refusal, CutoverRefusal::NoWayBack { .. } | CutoverRefusal::Elsewhere { .. }))
     });
     if !refusals.is_empty() {
-        return Err(refused(&refusals));
+        return Err(refused(refusals));
     }
     let mut host = installation.host();
     let (shown, observed) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
@@ -202,7 +196,7 @@ async fn cut_over(
             return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
         }
         let work = apply::run(cx, &plan, &observed, &mut host, &installation.layout.state);
-        notes = standby::watched(cx, &asked(args), &plan, work).await?.notes;
+        notes = standby::watched(cx, &args.whose, &plan, work).await?.notes;
     }
     let report = Report {
         changed,
@@ -244,16 +238,15 @@ fn hub_would_not_start(cx: &Context, installation: &Installation, port: Option<u
 }
 
 /// All of them at once, so that the user can handle them together.
-fn refused(refusals: &[CutoverRefusal]) -> CliError {
-    let mut all = refusals.iter();
+fn refused(refusals: Vec<CutoverRefusal>) -> CliError {
+    let mut all = refusals.into_iter();
     let Some(first) = all.next() else { return CliError::new(ExitKind::NeedsPerson, "refused") };
-    let mut cli = CliError::from_error(ExitKind::NeedsPerson, first);
+    let mut cli = CliError::with_hints(ExitKind::NeedsPerson, first);
     cli.message.push_str("; nothing was stopped");
-    cli.next = first.next();
     for refusal in all {
         cli.causes.push(format!("and: {refusal}"));
-        cli.next
-            .extend(refusal.next().into_iter().filter(|next| !cli.next.contains(next)).collect::<Vec<_>>());
+        let new: Vec<_> = refusal.hints().into_iter().filter(|hint| !cli.hints.contains(hint)).collect();
+        cli.hints.extend(new);
     }
     cli
 }

@@ -73,7 +73,7 @@ pub async fn look<R: Runner>(
 ) -> Result<Legacy, CliError> {
     let seed = Seed { person, home, env: &cx.env, now: cx.now };
     let mut legacy = gather::daemons(&seed).map_err(|unknown| {
-        CliError::from_error(ExitKind::Failed, &unknown).hint("parachute migrate --list     (again)")
+        CliError::from_error(ExitKind::Failed, unknown).hint("parachute migrate --list     (again)")
     })?;
     if let Some(installation) = installation {
         let driven = |manager: &Manager| *manager == installation.driver.manager;

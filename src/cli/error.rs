@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::api::client::ClientError;
+use crate::error_chain::Hints;
 use crate::ui::prompt::PromptError;
 use crate::ui::style::Style;
 use crate::ui::text::printable;
@@ -60,46 +61,66 @@ pub struct CliError {
     pub kind: ExitKind,
     /// What happened.
     pub message: String,
-    /// Why, outermost first.
+    /// The error of another room that it reports. `message` begins with its text.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+    /// Causes that are not those of `source`, outermost first.
     pub causes: Vec<String>,
-    /// The next commands.
-    pub next: Vec<String>,
+    /// The next commands to type, the best first.
+    pub hints: Vec<String>,
 }
 
 impl CliError {
     /// An error with a sentence.
     pub fn new(kind: ExitKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), next: Vec::new() }
+        Self { kind, message: message.into(), source: None, causes: Vec::new(), hints: Vec::new() }
     }
 
-    /// From an error of another room, with its causes.
+    /// From an error of another room.
     #[must_use]
-    pub fn from_error(kind: ExitKind, error: &dyn Error) -> Self {
-        let causes =
-            std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+    pub fn from_error(kind: ExitKind, error: impl Error + Send + Sync + 'static) -> Self {
         let message = error.to_string();
-        // Some errors already contain their cause.
-        let causes = causes.filter(|cause| !message.contains(cause.as_str())).collect();
-        Self { kind, message, causes, next: Vec::new() }
+        Self { source: Some(Box::new(error)), ..Self::new(kind, message) }
     }
 
-    /// Adds one more hint.
+    /// The same, from an error that has hints of its own.
     #[must_use]
-    pub fn hint(mut self, next: impl Into<String>) -> Self {
-        self.next.push(next.into());
+    pub fn with_hints(kind: ExitKind, error: impl Error + Hints + Send + Sync + 'static) -> Self {
+        let hints = error.hints();
+        Self { hints, ..Self::from_error(kind, error) }
+    }
+
+    /// Adds one more hint, after the others.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
         self
+    }
+
+    /// Adds one more cause, after the others.
+    #[must_use]
+    pub fn cause(mut self, cause: impl ToString) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// All causes, outermost first. Some errors already contain their cause.
+    fn all_causes(&self) -> Vec<String> {
+        let of_source = self.source.as_deref().and_then(|error| error.source());
+        let of_source = std::iter::successors(of_source, |cause| (*cause).source()).map(ToString::to_string);
+        let of_source = of_source.filter(|cause| !self.message.contains(cause.as_str()));
+        of_source.chain(self.causes.iter().cloned()).collect()
     }
 
     /// The lines for standard error. An error without a hint names the verb that shows more.
     #[must_use]
     pub fn screen(&self, style: Style) -> String {
         let mut out = format!("{} {}\n", style.bad("error:"), printable_lines(&self.message));
-        for cause in &self.causes {
-            out.push_str(&format!("  caused by: {}\n", printable_lines(cause)));
+        for cause in self.all_causes() {
+            out.push_str(&format!("  caused by: {}\n", printable_lines(&cause)));
         }
         let general = ["parachute status".to_owned()];
-        for next in if self.next.is_empty() { general.as_slice() } else { &self.next } {
-            out.push_str(&format!("{} {}\n", style.good("hint:"), printable_lines(next)));
+        for hint in if self.hints.is_empty() { general.as_slice() } else { &self.hints } {
+            out.push_str(&format!("{} {}\n", style.good("hint:"), printable_lines(hint)));
         }
         out
     }
@@ -110,42 +131,44 @@ fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
 }
 
+impl Hints for ClientError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoHub { .. } => vec!["parachute serve".to_owned()],
+            Self::Socket { socket, .. } => {
+                let dir = socket.parent().map_or_else(String::new, |dir| dir.display().to_string());
+                vec![format!("ls -ld {dir}")]
+            }
+            Self::Refused(refusal, _) if refusal.next.is_some() => refusal.next.iter().cloned().collect(),
+            Self::Refused(..)
+            | Self::Broken(_)
+            | Self::NoAnswer { .. }
+            | Self::Partial { .. }
+            | Self::Timeout(_)
+            | Self::Foreign { .. } => vec!["parachute status".to_owned()],
+        }
+    }
+}
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        match &error {
-            ClientError::NoHub { .. } => {
-                Self::new(ExitKind::NoHub, error.to_string()).hint("parachute serve")
-            }
-            ClientError::Socket { socket, .. } => {
-                let dir = socket.parent().map_or_else(String::new, |dir| dir.display().to_string());
-                Self::from_error(ExitKind::Failed, &error).hint(format!("ls -ld {dir}"))
-            }
-            ClientError::Refused(refusal, _) => {
-                let mut out = Self::new(ExitKind::Failed, refusal.error_description.clone());
-                out.next.extend(refusal.next.clone());
-                if out.next.is_empty() {
-                    out.next.push("parachute status".to_owned());
-                }
-                out
-            }
-            ClientError::Broken(_)
-            | ClientError::NoAnswer { .. }
-            | ClientError::Partial { .. }
-            | ClientError::Timeout(_)
-            | ClientError::Foreign { .. } => {
-                Self::from_error(ExitKind::Failed, &error).hint("parachute status")
-            }
-        }
+        let kind = match &error {
+            ClientError::NoHub { .. } => ExitKind::NoHub,
+            _ => ExitKind::Failed,
+        };
+        Self::with_hints(kind, error)
     }
 }
 
 impl From<PromptError> for CliError {
     fn from(error: PromptError) -> Self {
-        match &error {
-            PromptError::NoTerminal { flag, .. } => Self::from_error(ExitKind::Usage, &error).hint(flag),
-            PromptError::Aborted { .. } => Self::from_error(ExitKind::Interrupted, &error),
-            PromptError::Terminal(_) => Self::from_error(ExitKind::Failed, &error),
-        }
+        let (kind, hint) = match &error {
+            PromptError::NoTerminal { flag, .. } => (ExitKind::Usage, Some(flag.clone())),
+            PromptError::Aborted { .. } => (ExitKind::Interrupted, None),
+            PromptError::Terminal(_) => (ExitKind::Failed, None),
+        };
+        let hints = hint.into_iter().collect();
+        Self { hints, ..Self::from_error(kind, error) }
     }
 }
 
@@ -158,8 +181,9 @@ mod tests {
         let error = CliError {
             kind: ExitKind::Failed,
             message: "cannot read \u{1b}[2J".to_owned(),
+            source: None,
             causes: vec!["permission denied".to_owned()],
-            next: vec!["ls -l".to_owned()],
+            hints: vec!["ls -l".to_owned()],
         };
         assert_eq!(
             error.screen(Style::PLAIN),

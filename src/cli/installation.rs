@@ -43,13 +43,36 @@ pub enum ScopeArg {
     System,
 }
 
-/// `--scope` and `--user`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Asked<'a> {
-    /// `--scope`.
+/// Whose services: the same two options of every verb that needs an installation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct ScopeArgs {
+    /// Your own services, or the whole machine's (needs root)
+    #[arg(long, value_name = "SCOPE")]
     pub scope: Option<ScopeArg>,
-    /// `--user`.
-    pub user: Option<&'a str>,
+    /// User that the hub runs as, in the system scope
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+impl ScopeArgs {
+    /// The options of an existing installation.
+    #[must_use]
+    pub(super) fn of<R>(installation: &Installation<R>) -> Self {
+        let is_system = installation.driver.manager.is_system();
+        Self {
+            scope: Some(if is_system { ScopeArg::System } else { ScopeArg::User }),
+            user: Some(installation.person.name.clone()).filter(|_| is_system),
+        }
+    }
+
+    /// As words of a command line.
+    #[must_use]
+    pub(super) fn words(&self) -> Vec<String> {
+        let scope = self.scope.and_then(|scope| scope.to_possible_value());
+        let scope = scope.map(|scope| ["--scope".to_owned(), scope.get_name().to_owned()]);
+        let user = self.user.clone().map(|user| ["--user".to_owned(), user]);
+        scope.into_iter().chain(user).flatten().collect()
+    }
 }
 
 /// An installation, existing or possible.
@@ -99,20 +122,20 @@ pub fn of_caller(cx: &Context) -> Context {
 ///
 /// # Errors
 /// The user must name the hub's user first, or that user cannot be looked up.
-pub async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Found, CliError> {
+pub async fn find(cx: &Context, asked: &ScopeArgs) -> Result<Found, CliError> {
     let detected = look(cx).await;
     if detected.candidates.is_empty() {
         return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: true }));
     }
-    let acting = user::by_uid(user::effective_uid()).map_err(|error| unknown_user(&error))?;
-    let named = asked.user.map(user::by_name).transpose().map_err(|error| unknown_user(&error))?;
+    let acting = user::by_uid(user::effective_uid()).map_err(unknown_user)?;
+    let named = asked.user.as_deref().map(user::by_name).transpose().map_err(unknown_user)?;
     let sudo = caller(cx)?;
     let scope = asked.scope.map(|scope| match scope {
         ScopeArg::User => Scope::User,
         ScopeArg::System => Scope::System,
     });
     let chosen = who::choose(&Asking { acting: &acting, sudo: sudo.as_ref(), named: named.as_ref(), scope })
-        .map_err(|refusal| refused(&refusal))?;
+        .map_err(refused)?;
     let wanted = |manager: &Manager| manager.is_system() == (chosen.scope == Scope::System);
     let wanted = detected.candidates.into_iter().filter(wanted).collect();
     let Some(manager) = with_the_job(cx, wanted).await else {
@@ -185,11 +208,8 @@ impl<R: Runner + Clone> Installation<R> {
     pub async fn facts(&self, cx: &Context, port: Option<u16>) -> Result<Facts, CliError> {
         let seed =
             Seed { person: &self.person, home: &self.home, exe: &cx.exe, env: &cx.env, port, now: cx.now };
-        gather::gather(&seed, &self.driver).await.map_err(|error| {
-            let mut cli = CliError::from_error(ExitKind::Failed, &error);
-            cli.next.extend(error.next());
-            cli
-        })
+        let facts = gather::gather(&seed, &self.driver).await;
+        facts.map_err(|error| CliError::with_hints(ExitKind::Failed, error))
     }
 
     /// Whether the hub is enabled.
@@ -224,27 +244,25 @@ impl<R: Runner + Clone> Installation<R> {
 pub(super) fn no_manager(none: &NoManager) -> CliError {
     let mut cli = CliError::new(ExitKind::NoHub, "no service manager can be used here");
     cli.causes = none.why.iter().map(|why| format!("{}: {}", why.manager, why.because)).collect();
-    cli.next =
+    cli.hints =
         none.why.iter().filter_map(|why| why.next.clone()).filter(|next| next != "parachute serve").collect();
     cli.hint("parachute serve     (in the foreground)")
 }
 
 /// No plan can be made before the user has decided something.
-pub(super) fn refused(refusal: &InstallRefusal) -> CliError {
-    let mut cli = CliError::from_error(ExitKind::NeedsPerson, refusal);
-    cli.next = refusal.next();
-    cli
+pub(super) fn refused(refusal: InstallRefusal) -> CliError {
+    CliError::with_hints(ExitKind::NeedsPerson, refusal)
 }
 
-fn unknown_user(error: &UserError) -> CliError {
-    CliError::from_error(ExitKind::Failed, error).hint("getent passwd")
+fn unknown_user(error: UserError) -> CliError {
+    CliError::with_hints(ExitKind::Failed, error)
 }
 
 /// The user who called sudo (sudo(8), SUDO_UID). Counts only for root: any user can set a variable.
 fn caller(cx: &Context) -> Result<Option<User>, CliError> {
     let uid = cx.env.get(OsStr::new("SUDO_UID")).and_then(|uid| uid.to_str()?.parse().ok());
     match uid.filter(|_| user::effective_uid() == 0) {
-        Some(uid) => user::by_uid(uid).map(Some).map_err(|error| unknown_user(&error)),
+        Some(uid) => user::by_uid(uid).map(Some).map_err(unknown_user),
         None => Ok(None),
     }
 }

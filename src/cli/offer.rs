@@ -87,5 +87,5 @@ fn is_declined(cx: &Context) -> bool {
 fn decline(cx: &Context) -> Result<(), CliError> {
     let written = fs::make_dir(&cx.home.run_dir(), PRIVATE_DIR)
         .and_then(|()| fs::put(&declined_file(cx), PRIVATE, format!("{}\n", cx.now).as_bytes()));
-    written.map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint(COMMAND))
+    written.map_err(|error| CliError::from_error(ExitKind::Failed, error).hint(COMMAND))
 }

@@ -54,7 +54,7 @@ pub(super) fn at_its_home<R>(
 /// The receipt or the journal cannot be read.
 pub(super) fn owners<R>(installation: &Installation<R>) -> Result<Owners, CliError> {
     gather::owners(&installation.driver.manager, &installation.person, &installation.home)
-        .map_err(|error| apply::unopened(&error))
+        .map_err(apply::unopened)
 }
 
 /// Refuses to change another owner's. With `force` an edited unit does not stop the user that its receipt
@@ -84,14 +84,14 @@ pub(super) fn respect<R>(
 pub(super) fn respect_plan<R>(installation: &Installation<R>) -> Result<(), CliError> {
     let owners = owners(installation)?;
     let (person, home) = (&installation.person, installation.home.root());
-    let log = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let log = peek_unfinished(&installation.layout.state).map_err(apply::unopened)?;
     let (Some(log), Some(owner)) = (log, &owners.open) else { return Ok(()) };
     if owner.kinship(person, home) == Kinship::Same {
         return Ok(());
     }
     let asking = Asker::new(person, home, &installation.driver.manager, owner);
     let (owner, verb) = (owner.clone(), log.plan.verb.to_string());
-    Err(installation::refused(&InstallRefusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
+    Err(installation::refused(InstallRefusal::OthersPlan { owner, verb, asking: Box::new(asking) }))
 }
 
 /// Before a verb that root runs about a hub: if the given home has none, and the machine has one of another
@@ -105,7 +105,7 @@ pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), Cli
         return Ok(());
     }
     let Some((manager, person)) = installation::machines(cx).await else { return Ok(()) };
-    let found = gather::owners(&manager, &person, &cx.home).map_err(|error| apply::unopened(&error))?;
+    let found = gather::owners(&manager, &person, &cx.home).map_err(apply::unopened)?;
     let Some(owner) =
         found.unit.as_ref().filter(|unit| unit.kinship(&person, cx.home.root()) != Kinship::Same)
     else {

@@ -51,7 +51,7 @@ impl Purge {
     pub(super) fn prepare(installation: &Installation, idle: bool) -> Result<Option<Self>, CliError> {
         let root = installation.home.root();
         let found = gather::gather(root, &installation.person).map_err(|error| {
-            CliError::from_error(ExitKind::Failed, &error).hint(format!("ls -la {}", root.display()))
+            CliError::from_error(ExitKind::Failed, error).hint(format!("ls -la {}", root.display()))
         })?;
         let Some((tree, mut facts)) = found else { return Ok(None) };
         if idle {
@@ -60,11 +60,9 @@ impl Purge {
         // Before the survey: that may take long, and a directory that is not ours must not be surveyed.
         allowed(&facts)?;
         facts.survey = tree.survey().map_err(|error| {
-            let text = format!("cannot look through {}", facts.path.display());
-            let mut cli =
-                CliError::new(ExitKind::Failed, text).hint(format!("ls -la {}", facts.path.display()));
-            cli.causes.push(error.to_string());
-            cli
+            CliError::new(ExitKind::Failed, format!("cannot look through {}", facts.path.display()))
+                .cause(error)
+                .hint(format!("ls -la {}", facts.path.display()))
         })?;
         allowed(&facts)?;
         Ok(Some(Self { tree, facts }))
@@ -96,10 +94,9 @@ impl Purge {
         });
         let path = self.facts.path;
         let deleted = deleted.map_err(|error| {
-            let mut cli =
-                CliError::new(ExitKind::Failed, format!("{} is only partly deleted", path.display()));
-            cli.causes.push(error.to_string());
-            cli.hint("parachute uninstall --purge     (goes on)")
+            CliError::new(ExitKind::Failed, format!("{} is only partly deleted", path.display()))
+                .cause(error)
+                .hint("parachute uninstall --purge     (goes on)")
         })?;
         Ok(Purged { path, deleted })
     }
@@ -131,11 +128,7 @@ impl Purged {
 }
 
 fn allowed(facts: &Facts) -> Result<(), CliError> {
-    judge(facts).map_err(|refusal| {
-        let mut cli = CliError::from_error(ExitKind::NeedsPerson, &refusal);
-        cli.next = refusal.hints();
-        cli
-    })
+    judge(facts).map_err(|refusal| CliError::with_hints(ExitKind::NeedsPerson, refusal))
 }
 
 fn screen(facts: &Facts, style: Style) -> String {

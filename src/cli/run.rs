@@ -102,7 +102,7 @@ fn init(cx: &Context, args: &InitArgs) -> Result<VerbOutput, CliError> {
 
 fn block_on<T>(cx: &Context, verb: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CliError::from_error(ExitKind::Failed, &error))?;
+    let runtime = runtime.map_err(|error| CliError::from_error(ExitKind::Failed, error))?;
     // Only for the verb: a hub that it goes on to be has events of its own.
     let _shown = verbose::show(cx.verbose);
     runtime.block_on(verb)

@@ -3,8 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::ValueEnum;
-
 use crate::plan::Plan;
 use crate::plan::host::Host;
 use crate::plan::journal::peek_unfinished;
@@ -15,7 +13,7 @@ use crate::ui::terminal::Terminal;
 use super::apply::{self, Recovery};
 use super::context::Context;
 use super::error::{CliError, ExitKind};
-use super::installation::{Asked, Found, Installation, find, no_manager};
+use super::installation::{Found, Installation, ScopeArgs, find, no_manager};
 use super::output::VerbOutput;
 
 /// Variables that apply only to the process that posts it.
@@ -27,7 +25,7 @@ const OWN: [&str; 1] = ["PARACHUTE_FAULT"];
 /// Those of `work`; or no standby could be started, and nothing was done.
 pub(super) async fn watched<T>(
     cx: &Context,
-    asked: &Asked<'_>,
+    asked: &ScopeArgs,
     plan: &Plan,
     work: impl Future<Output = Result<T, CliError>>,
 ) -> Result<T, CliError> {
@@ -40,13 +38,13 @@ pub(super) async fn watched<T>(
     done
 }
 
-fn post(cx: &Context, asked: &Asked<'_>) -> Result<Standby, CliError> {
+fn post(cx: &Context, asked: &ScopeArgs) -> Result<Standby, CliError> {
     Standby::post(&cx.exe, &arguments(cx, asked), &OWN).map_err(|error| {
         let text =
             "not started: if this process were killed half-way, no other process would finish the work";
-        let mut cli = CliError::new(ExitKind::Failed, text).hint("parachute doctor");
-        cli.causes.push(format!("{} does not start to stand by: {error}", cx.exe.display()));
-        cli
+        CliError::new(ExitKind::Failed, text)
+            .cause(format!("{} does not start to stand by: {error}", cx.exe.display()))
+            .hint("parachute doctor")
     })
 }
 
@@ -68,12 +66,12 @@ fn leaves_a_gap(steps: &[Step]) -> bool {
 /// As [`apply::resume_or_undo`].
 pub(super) async fn resume_or_undo<H: Host>(
     cx: &Context,
-    asked: &Asked<'_>,
+    asked: &ScopeArgs,
     host: &mut H,
     state: &Path,
     recovery: Recovery,
 ) -> Result<VerbOutput, CliError> {
-    let log = peek_unfinished(state).map_err(|error| apply::unopened(&error))?;
+    let log = peek_unfinished(state).map_err(apply::unopened)?;
     let work = apply::resume_or_undo(cx, host, state, recovery);
     match log {
         Some(log) => watched(cx, asked, &log.plan, work).await,
@@ -82,18 +80,13 @@ pub(super) async fn resume_or_undo<H: Host>(
 }
 
 /// The same options and home.
-fn arguments(cx: &Context, asked: &Asked<'_>) -> Vec<OsString> {
+fn arguments(cx: &Context, asked: &ScopeArgs) -> Vec<OsString> {
     let mut args: Vec<OsString> = Vec::new();
     if cx.home_named {
         args.extend(["--home".into(), cx.home.root().into()]);
     }
     args.push("stand-by".into());
-    if let Some(scope) = asked.scope.and_then(|scope| scope.to_possible_value()) {
-        args.extend(["--scope".into(), scope.get_name().into()]);
-    }
-    if let Some(user) = asked.user {
-        args.extend(["--user".into(), user.into()]);
-    }
+    args.extend(asked.words().into_iter().map(OsString::from));
     args
 }
 
@@ -105,12 +98,8 @@ fn is_alone(cx: &Context) -> bool {
 /// Stand by for a cutover or an upgrade, and finish it if its process is killed
 #[derive(Debug, clap::Args)]
 pub struct StandByArgs {
-    /// As it was asked.
-    #[arg(long)]
-    scope: Option<super::installation::ScopeArg>,
-    /// As it was asked.
-    #[arg(long)]
-    user: Option<String>,
+    #[command(flatten)]
+    whose: ScopeArgs,
 }
 
 /// Stands by; then finishes the unfinished plan, or undoes it if it cannot be finished.
@@ -119,15 +108,13 @@ pub struct StandByArgs {
 /// Neither was possible; the next run of the verb tries again.
 pub async fn run(cx: &Context, args: StandByArgs) -> Result<VerbOutput, CliError> {
     let call = stand_by().map_err(|error| {
-        CliError::from_error(ExitKind::Usage, &error).hint("parachute migrate --to-supervised")
+        CliError::from_error(ExitKind::Usage, error).hint("parachute migrate --to-supervised")
     })?;
     if call == Call::Dismissed {
         return Ok(VerbOutput::done(String::new()));
     }
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let installation = installation(cx, &asked).await?;
-    let Some(log) = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?
-    else {
+    let installation = installation(cx, &args.whose).await?;
+    let Some(log) = peek_unfinished(&installation.layout.state).map_err(apply::unopened)? else {
         return Ok(VerbOutput::done(String::new()));
     };
     Terminal.err(&format!("\n`parachute {}` was killed; another process finished it\n", log.plan.verb));
@@ -139,7 +126,7 @@ pub async fn run(cx: &Context, args: StandByArgs) -> Result<VerbOutput, CliError
     Ok(VerbOutput { out: String::new(), ..output })
 }
 
-async fn installation(cx: &Context, asked: &Asked<'_>) -> Result<Box<Installation>, CliError> {
+async fn installation(cx: &Context, asked: &ScopeArgs) -> Result<Box<Installation>, CliError> {
     match find(cx, asked).await? {
         Found::Installation(installation) => Ok(installation),
         Found::NoManager(none) => Err(no_manager(&none)),

@@ -2,6 +2,7 @@
 
 use super::check::{Check, Mend};
 use super::facts::DoctorFacts;
+use crate::error_chain::Hints;
 use crate::install::facts::{Facts, OnDisk};
 use crate::install::planner::{self, InstallRequest};
 use crate::manager::state::{Active, Told};
@@ -31,7 +32,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
             }
             Err(refusal) => {
                 let text = format!("the unit is not repaired: {refusal}");
-                plan.notes.push(Note { text, hint: refusal.next().into_iter().next() });
+                plan.notes.push(Note { text, hint: refusal.hint() });
             }
         }
     }

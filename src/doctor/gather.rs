@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::facts::{Disk, DoctorFacts, InstallationFacts, Private, Start, Trouble};
 use crate::api::client::Client;
 use crate::api::wire::Status;
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 use crate::home::definition::{self, SpawnBase};
 use crate::home::nofollow::{self, Found};
 use crate::home::paths::Home;
@@ -28,6 +28,7 @@ use crate::module::name::Short;
 use crate::module::port;
 use crate::module::timestamp::Timestamp;
 use crate::plan::journal::peek_receipt;
+use crate::process::find_program::{find_program, is_program};
 use crate::process::holder::look::{self, Asking, Looker};
 use crate::process::holder::{Kind, Occupant};
 use crate::process::user::{self, User};
@@ -76,7 +77,7 @@ pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
     let shorts: Vec<&Short> = services.rows.iter().map(|(short, _)| short).collect();
     let me = user::effective_uid();
     DoctorFacts {
-        program_is_there: known.is_some_and(|install| fs::is_executable(&install.program.path)),
+        program_is_there: known.is_some_and(|install| is_program(&install.program.path)),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         port,
         held: held(home, &services, hub.as_deref(), looking.older.as_ref()),
@@ -125,7 +126,7 @@ async fn installation<R: Runner>(
         Ok(facts) => InstallationFacts::Known(Box::new(facts)),
         Err(error) => {
             let again = if driver.manager.is_system() { "sudo parachute doctor" } else { "parachute status" };
-            let next = error.next().unwrap_or_else(|| again.to_owned());
+            let next = error.hint().unwrap_or_else(|| again.to_owned());
             let words = error_chain::of(&error);
             InstallationFacts::Untold { because: format!("{}: {words}", driver.manager.words()), next }
         }
@@ -228,11 +229,11 @@ fn starts<R>(
         let launch = composed.launch;
         let program = launch.argv.first().cloned().unwrap_or_default();
         let by_name = !program.as_encoded_bytes().contains(&b'/');
-        let path = launch.env.get(OsStr::new("PATH"));
+        let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
         Start {
             module,
-            in_shell: which::which_in(&program, shell, "/").ok().filter(|_| by_name),
-            in_hub: which::which_in(&program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))).ok(),
+            in_shell: find_program(&program, shell, Path::new("/")).filter(|_| by_name),
+            in_hub: find_program(&program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))),
             program: Ok(program.to_string_lossy().into_owned()),
         }
     };

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::Access;
 use serde::Serialize;
 
+use crate::error_chain::Hints;
 use crate::home::fs;
 use crate::home::hub_env;
 use crate::home::paths::Home;
@@ -55,7 +56,7 @@ impl Finding {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        Self { id, verdict: CheckStatus::Fail, text, next: error.next().into_iter().next() }
+        Self { id, verdict: CheckStatus::Fail, text, next: error.hint() }
     }
 }
 

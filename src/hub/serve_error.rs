@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::activation::ActivationError;
 use super::demo::DemoError;
 use super::listen::ListenError;
+use crate::error_chain::Hints;
 
 /// Why a hub ended without being asked to. `needs_person` maps to exit code 78, else 1.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +57,10 @@ impl ServeError {
             Self::System { .. } | Self::LeftBehind(_) => false,
         }
     }
+}
 
-    /// The next commands to type, the best first.
-    #[must_use]
-    pub fn next(&self) -> Vec<String> {
+impl Hints for ServeError {
+    fn hints(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match self {
             Self::Listen(ListenError::SecondHub { .. }) => one("parachute status"),

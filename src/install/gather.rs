@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use futures_util::future::join_all;
 
@@ -14,6 +14,7 @@ use super::owner::{Kinship, Owner, Owners};
 use super::search_path::Need;
 use crate::api::client::Client;
 use crate::api::wire::Status;
+use crate::error_chain::Hints;
 use crate::home::definition::{self, SpawnBase};
 use crate::home::fs::{self, FsError};
 use crate::home::hub_env;
@@ -30,6 +31,7 @@ use crate::plan::content::{Content, Fingerprint, Fingerprinter};
 use crate::plan::events::UnfinishedPlan;
 use crate::plan::journal::{JournalError, peek_receipt, peek_unfinished};
 use crate::plan::receipt::Receipt;
+use crate::process::find_program::find_program;
 use crate::process::group;
 use crate::process::holder::look::{self, Asking};
 use crate::process::holder::{Kind, Occupant};
@@ -146,13 +148,11 @@ pub enum GatherError {
     Program(#[from] FsError),
 }
 
-impl GatherError {
-    /// The next command to type, if one helps.
-    #[must_use]
-    pub fn next(&self) -> Option<String> {
+impl Hints for GatherError {
+    fn hints(&self) -> Vec<String> {
         match self {
-            Self::Journal(error) => error.hint(),
-            Self::Program(_) => None,
+            Self::Journal(error) => error.hints(),
+            Self::Program(_) => Vec::new(),
         }
     }
 }
@@ -300,13 +300,12 @@ fn home_of(seed: &Seed<'_>, hub_port: u16) -> (HomeFacts, Vec<Need>) {
         needs.push(Need {
             module: short.to_string(),
             program: program.to_string_lossy().into_owned(),
-            found: find(program, seed.env.get(OsStr::new("PATH")).map(OsString::as_os_str)),
+            found: find_program(
+                program,
+                seed.env.get(OsStr::new("PATH")).map(OsString::as_os_str),
+                Path::new("/"),
+            ),
         });
     }
     (home, needs)
-}
-
-/// The path of a program that a shell with this PATH finds.
-fn find(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
-    which::which_in(program, path, "/").ok()
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::owner::{Kinship, Owner};
+use crate::error_chain::Hints;
 use crate::manager::backend::Manager;
 use crate::module::shell::quote as quoted;
 use crate::process::holder::Occupant;
@@ -195,10 +196,10 @@ impl InstallRefusal {
             Self::Unfinished { .. } => "unfinished",
         }
     }
+}
 
-    /// The next commands to type.
-    #[must_use]
-    pub fn next(&self) -> Vec<String> {
+impl Hints for InstallRefusal {
+    fn hints(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
         match self {
             Self::NeedsRoot => vec![

@@ -11,6 +11,7 @@ use super::invocation::Runner;
 use super::operation::Goal;
 use super::state::{Told, UnitState};
 use super::tool::{Tool, Trouble, Verbs};
+use crate::error_chain::Hints;
 use crate::unit::name::{Part, UnitName};
 
 pub use super::tool::FailureKind;
@@ -34,6 +35,12 @@ pub struct ManagerError {
     pub cause: Cause,
     /// What kind of failure it is.
     pub kind: FailureKind,
+}
+
+impl Hints for ManagerError {
+    fn hints(&self) -> Vec<String> {
+        self.cause.next.iter().cloned().collect()
+    }
 }
 
 impl Trouble {

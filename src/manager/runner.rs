@@ -15,7 +15,7 @@ use tokio::process::Command;
 use tracing::{debug, trace};
 
 use super::invocation::{Answered, COMMAND, Invocation, Ran, Runner, ToolOutput};
-use crate::home::fs;
+use crate::process::find_program;
 
 /// Most bytes kept of one stream. The longest output that we request is a page of the journal.
 const KEPT: u64 = 4 * 1024 * 1024;
@@ -46,13 +46,8 @@ impl Tools {
     /// The program's file. Relative directories of PATH are skipped: files in the working directory are not
     /// tools of the system.
     fn find(&self, program: &str) -> Option<PathBuf> {
-        if program.contains('/') {
-            return Some(PathBuf::from(program)).filter(|file| file.is_absolute() && fs::is_executable(file));
-        }
-        std::env::split_paths(&self.path)
-            .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(program))
-            .find(|file| fs::is_executable(file))
+        let files = find_program::candidates(OsStr::new(program), Some(&self.path), Path::new(""));
+        files.into_iter().find(|file| file.is_absolute() && find_program::is_program(file))
     }
 
     /// The file to run, if running it is allowed here.

@@ -23,6 +23,7 @@ use crate::module::port;
 use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
 use crate::process::detached;
+use crate::process::find_program::find_program;
 use crate::process::holder::look::{Asking, Looker};
 use crate::process::kin::{above, ancestry};
 use crate::process::os_bytes::OsBytes;
@@ -173,7 +174,7 @@ fn role_of(seed: &Seed<'_>, short: &Short, row: &Row, set: &settings::LastGood, 
         let launch = &composed.launch;
         let program = launch.argv.first().and_then(|program| {
             let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
-            which::which_in(program, path, launch.cwd.as_deref().unwrap_or(Path::new("/"))).ok()
+            find_program(program, path, launch.cwd.as_deref().unwrap_or(Path::new("/")))
         });
         Start { argv: launch.argv.iter().cloned().map(OsBytes).collect(), program, cwd: launch.cwd.clone() }
     });
@@ -202,17 +203,16 @@ fn read_pidfile(seed: &Seed<'_>, name: &str, census: &Census, ourselves: &BTreeS
     let (pid, worth) = match fs::read_if_there(&path, MAX_PIDFILE) {
         Ok(None) => return None,
         Err(error) => (None, unknown(error.to_string())),
-        Ok(Some(bytes)) => match (pidfile::parse(&bytes), fs::modified(&path)) {
-            (Err(why), _) => (None, Worth::Garbage { why }),
-            (Ok(pid), Err(error)) => (Some(pid), unknown(error.to_string())),
-            (Ok(pid), Ok(modified)) => {
-                let bearer = census.get(pid).filter(|p| !p.zombie).map(|p| Bearer {
-                    id: p.id.clone(),
-                    age: table::age(&p.id),
+        Ok(Some(bytes)) => match fs::modified(&path) {
+            Err(error) => (None, unknown(error.to_string())),
+            Ok(modified) => pidfile::judge(&bytes, seed.now.since(modified), table::uptime(), |pid| {
+                let process = census.get(pid).filter(|process| !process.zombie);
+                Ok(process.map(|process| Bearer {
+                    id: process.id.clone(),
+                    age: table::age(&process.id),
                     above: ourselves.contains(&pid),
-                });
-                (Some(pid), pidfile::weigh(seed.now.since(modified), table::uptime(), bearer))
-            }
+                }))
+            }),
         },
     };
     Some(Pidfile { of: name.to_owned(), path, pid, worth })

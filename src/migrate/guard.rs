@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pidfile::{self, Bearer, Worth};
 use crate::home::fs;
 use crate::home::lock::{Lock, LockError};
 use crate::home::paths::Home;
@@ -13,14 +13,10 @@ use crate::home::{services, settings};
 use crate::module::port;
 use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
-use crate::process::unknown::Unknown;
 use crate::process::{ports, table};
 
 /// Largest pidfile that is read, bytes.
 const PIDFILE: u64 = 64;
-
-/// How much later than its pidfile a process may seem to have started although it wrote it: clocks are adjusted.
-const SLACK: Duration = Duration::from_secs(2);
 
 /// A process that uses the home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,23 +91,24 @@ fn pidfiles(root: &Path) -> Vec<PathBuf> {
 }
 
 fn by_pidfile(file: &Path, now: Timestamp) -> Option<(u32, HomeUser)> {
-    let text = fs::read(file, PIDFILE).ok()?;
-    let pid: u32 = String::from_utf8(text).ok()?.trim().parse().ok().filter(|pid| *pid > 1)?;
-    let written = fs::signature(file)?.modified;
-    let who = match table::info(pid) {
-        Ok(None) => return None,
-        Ok(Some(info)) if info.zombie => return None,
-        Ok(Some(info)) if is_another(now, table::age(&info.id), written) => return None,
-        Ok(Some(info)) => format!("pid {pid} ({}) runs, as {} says", info.name, file.display()),
-        Err(Unknown { .. }) => format!("pid {pid} may run, as {} says: unknown", file.display()),
+    let content = fs::read(file, PIDFILE).ok()?;
+    let age = now.since(fs::modified(file).ok()?);
+    let mut name = None;
+    let (pid, worth) = pidfile::judge(&content, age, table::uptime(), |pid| {
+        let process = table::info(pid)?.filter(|process| !process.zombie);
+        Ok(process.map(|process| {
+            let age = table::age(&process.id);
+            name = Some(process.name);
+            Bearer { id: process.id, age, above: false }
+        }))
+    });
+    let (pid, file) = (pid?, file.display());
+    let who = match worth {
+        Worth::Garbage { .. } => return None,
+        Worth::Names { .. } => format!("pid {pid} ({}) runs, as {file} says", name.unwrap_or_default()),
+        Worth::Unknown { because } => format!("pid {pid} may run, as {file} says: unknown ({because})"),
     };
     Some((pid, HomeUser { who, next: WHO.to_owned() }))
-}
-
-/// Whether it started after the file was written, `written` nanoseconds after the epoch: then the pid was reused.
-fn is_another(now: Timestamp, age: Duration, written: i128) -> bool {
-    let started = i128::from(now.0) * 1_000_000 - i128::try_from(age.as_nanos()).unwrap_or(i128::MAX);
-    started > written + i128::try_from(SLACK.as_nanos()).unwrap_or(0)
 }
 
 /// Ports that the home names, and the default one.
@@ -136,16 +133,6 @@ fn works_in(id: &ProcessId, home: &Home) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reused_pid_is_another_process() {
-        let now = Timestamp(1_000_000_000);
-        let written = |seconds: u64| i128::from(now.0) * 1_000_000 - i128::from(seconds) * 1_000_000_000;
-        let age = Duration::from_secs(100);
-        for (ago, another) in [(50, false), (100, false), (101, false), (103, true), (9_999, true)] {
-            assert_eq!(is_another(now, age, written(ago)), another, "{ago} s ago");
-        }
-    }
 
     #[test]
     fn pidfiles_count_only_if_the_process_uses_the_home() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::process::id::ProcessId;
+use crate::process::unknown::Unknown;
 
 /// Largest meaningless difference between a file's time and a process's: file systems and clock ticks round,
 /// and a clock may have been adjusted a little.
@@ -105,9 +106,28 @@ pub fn parse(content: &[u8]) -> Result<u32, Garbage> {
     }
 }
 
-/// What a pid in a file of this age proves. `uptime`: since the machine booted, if start times count from there.
+/// What a pidfile with this content and age proves, and the pid in it. `bearer` finds the process with a pid.
 #[must_use]
-pub fn weigh(age: Duration, uptime: Option<Duration>, bearer: Option<Bearer>) -> Worth {
+pub fn judge(
+    content: &[u8],
+    age: Duration,
+    uptime: Option<Duration>,
+    bearer: impl FnOnce(u32) -> Result<Option<Bearer>, Unknown>,
+) -> (Option<u32>, Worth) {
+    match parse(content) {
+        Err(why) => (None, Worth::Garbage { why }),
+        Ok(pid) => (
+            Some(pid),
+            match bearer(pid) {
+                Ok(bearer) => weigh(age, uptime, bearer),
+                Err(unknown) => Worth::Unknown { because: unknown.to_string() },
+            },
+        ),
+    }
+}
+
+/// What a pid in a file of this age proves. `uptime`: since the machine booted, if start times count from there.
+fn weigh(age: Duration, uptime: Option<Duration>, bearer: Option<Bearer>) -> Worth {
     let garbage = |why| Worth::Garbage { why };
     if uptime.is_some_and(|uptime| age > uptime + SLACK) {
         return garbage(Garbage::OtherBoot);

@@ -1,7 +1,7 @@
 //! Checks everything that could fail before anything is stopped. Reads, and writes only to its own temporary directory.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::plan::content::Content;
 use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
+use crate::process::find_program::find_program;
 use crate::process::{detached, ports, user};
 
 /// Free space required in addition to the files of the plan, bytes: journal, receipt, logs of the first minute.
@@ -37,7 +38,8 @@ pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
         let daemon = daemons.iter().find(|daemon| daemon.name == need.module);
         let seen = daemon.and_then(|daemon| legacy.seen.iter().find(|seen| seen.id == daemon.leader));
         let path = seen.and_then(|seen| seen.path.as_ref());
-        let found = path.and_then(|path| which::which_in(&need.program, Some(&path.0), "/").ok());
+        let found =
+            path.and_then(|path| find_program(OsStr::new(&need.program), Some(&path.0), Path::new("/")));
         if found.is_some() {
             need.found = found;
         }
@@ -181,9 +183,9 @@ fn modules_start(seed: &Seed<'_>, facts: &Facts, modules: &[String]) -> Vec<Cuto
             Ok(composed) => {
                 let launch = composed.launch;
                 let program = launch.argv.first().cloned().unwrap_or_default();
-                let path = launch.env.get(std::ffi::OsStr::new("PATH"));
+                let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
                 let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
-                if which::which_in(&program, path, cwd).is_err() {
+                if find_program(&program, path, cwd).is_none() {
                     let program = program.to_string_lossy().into_owned();
                     let because = format!("{program:?} is not on the unit's PATH");
                     refusals.push(refused(because, Some(format!("command -v {program}"))));

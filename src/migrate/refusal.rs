@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::judge::Ownership;
+use crate::error_chain::Hints;
 use crate::home::hub_env::Refused;
 use crate::install::refusal::InstallRefusal;
 use crate::process::holder::Occupant;
@@ -111,15 +112,15 @@ impl CutoverRefusal {
             Self::NoRoom { .. } => "no_room",
         }
     }
+}
 
-    /// The next commands to type.
-    #[must_use]
-    pub fn next(&self) -> Vec<String> {
+impl Hints for CutoverRefusal {
+    fn hints(&self) -> Vec<String> {
         let again = "parachute migrate --to-supervised".to_owned();
         match self {
             // A cutover replaces no other installation.
             Self::Install(refusal) => {
-                let hints = refusal.next().into_iter().filter(|next| !next.contains("--take-over"));
+                let hints = refusal.hints().into_iter().filter(|next| !next.contains("--take-over"));
                 hints.map(|next| next.replace("parachute init", &again)).collect()
             }
             Self::NotWhole(_) => vec![format!("correct it, then: {again}")],

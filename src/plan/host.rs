@@ -14,7 +14,7 @@ use std::future::Future;
 use super::observed::Observed;
 use super::plan::Note;
 use super::step::Step;
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 use crate::home::fs::FsError;
 use crate::manager::driver::ManagerError;
 
@@ -83,14 +83,14 @@ impl HostError {
     pub(crate) fn words(&self) -> String {
         error_chain::of(self)
     }
+}
 
-    /// The command to type about it, if one helps.
-    #[must_use]
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Hints for HostError {
+    fn hints(&self) -> Vec<String> {
         match self {
-            Self::Refused { hint, .. } => hint.clone(),
-            Self::Manager(error) => error.cause.next.clone(),
-            Self::File(_) | Self::Injected => None,
+            Self::Refused { hint, .. } => hint.iter().cloned().collect(),
+            Self::Manager(error) => error.hints(),
+            Self::File(_) | Self::Injected => Vec::new(),
         }
     }
 }

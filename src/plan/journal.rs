@@ -15,6 +15,7 @@ use super::events::{self, Event, Replay, UnfinishedPlan};
 use super::observed::{Entry, Glance, Kept};
 use super::plan::{Plan, Verb};
 use super::receipt::{self, Receipt};
+use crate::error_chain::Hints;
 use crate::home::fs::{self, FsError, PRIVATE, PRIVATE_DIR};
 use crate::home::lock::{Lock, LockError};
 use crate::home::mark;
@@ -101,15 +102,13 @@ pub enum JournalError {
     Contradiction(String),
 }
 
-impl JournalError {
-    /// The command to type about it, if one helps.
-    #[must_use]
-    pub(crate) fn hint(&self) -> Option<String> {
-        let aside = |path: &Path| Some(format!("mv '{0}' '{0}.bad'", path.display()));
+impl Hints for JournalError {
+    fn hints(&self) -> Vec<String> {
+        let aside = |path: &Path| vec![format!("mv '{0}' '{0}.bad'", path.display())];
         match self {
             Self::Journal { path, source: events::Unreadable::Damaged { .. } }
             | Self::Receipt { path, source: receipt::Unreadable::Damaged { .. } } => aside(path),
-            _ => None,
+            _ => Vec::new(),
         }
     }
 }

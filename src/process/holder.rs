@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_chain::Hints;
 use crate::module::problem::Holder;
 use crate::module::shell::quote as quoted;
 
@@ -126,13 +127,7 @@ impl Occupant {
         }
     }
 
-    /// The command to type: it frees the port, or else shows what holds it. `None`: only another port helps.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        self.hints().into_iter().next()
-    }
-
-    /// The same about the port of a module. It never stops the hub that asks, or that hub's own socket.
+    /// The command about the port of a module. It never stops the hub that asks, or that hub's own socket.
     #[must_use]
     pub fn hint_for(&self, module: &str) -> String {
         let other = || format!("give {module} another port in services.json");
@@ -152,20 +147,6 @@ impl Occupant {
         match (&self.kind, self.holder.pid) {
             (Kind::Stranger, Some(pid)) => Some(format!("ps -fp {pid}")),
             _ => self.hint(),
-        }
-    }
-
-    /// All commands that can be typed about it, the best first.
-    #[must_use]
-    pub fn hints(&self) -> Vec<String> {
-        let sudo = if self.root { "" } else { "sudo " };
-        let one = |text: String| vec![text];
-        let unseen = || one(format!("{sudo}ss -ltnp 'sport = :{}'", self.holder.port));
-        match (&self.kind, self.holder.pid) {
-            (Kind::Socket(of), _) => self.about_socket(of),
-            (Kind::Hub(of), _) => self.verb(of, "stop").into_iter().collect(),
-            (_, None) => unseen(),
-            (kind, Some(pid)) => self.about(kind, pid),
         }
     }
 
@@ -237,6 +218,20 @@ impl Occupant {
             Some(format!("{systemctl} stop {}", manager::hub_socket()))
         });
         start.into_iter().chain(free.map(|free| format!("{free}     (frees the port)"))).collect()
+    }
+}
+
+impl Hints for Occupant {
+    fn hints(&self) -> Vec<String> {
+        let sudo = if self.root { "" } else { "sudo " };
+        let one = |text: String| vec![text];
+        let unseen = || one(format!("{sudo}ss -ltnp 'sport = :{}'", self.holder.port));
+        match (&self.kind, self.holder.pid) {
+            (Kind::Socket(of), _) => self.about_socket(of),
+            (Kind::Hub(of), _) => self.verb(of, "stop").into_iter().collect(),
+            (_, None) => unseen(),
+            (kind, Some(pid)) => self.about(kind, pid),
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 
 pub mod attribution;
 pub mod detached;
+pub mod find_program;
 pub mod group;
 pub mod holder;
 pub mod id;

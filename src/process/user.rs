@@ -1,5 +1,6 @@
 //! Users in the password database. Never `$USER`: under sudo, su and cron it names another user.
 
+use crate::error_chain::Hints;
 use std::path::PathBuf;
 
 use nix::unistd::Uid;
@@ -33,6 +34,12 @@ pub enum UserError {
         #[source]
         source: nix::Error,
     },
+}
+
+impl Hints for UserError {
+    fn hints(&self) -> Vec<String> {
+        vec!["getent passwd".to_owned()]
+    }
 }
 
 /// The user this process acts as.

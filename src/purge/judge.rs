@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::facts::{Facts, InUse, Marked};
+use crate::error_chain::Hints;
 use crate::home::mark;
 use crate::module::shell::quote_path as quoted;
 
@@ -73,10 +74,8 @@ pub enum Because {
     ModulesUnknown(String),
 }
 
-impl PurgeRefusal {
-    /// The next commands to type.
-    #[must_use]
-    pub fn hints(&self) -> Vec<String> {
+impl Hints for PurgeRefusal {
+    fn hints(&self) -> Vec<String> {
         let ls = |path: &PathBuf| vec![format!("ls -la {}", quoted(path))];
         match &self.because {
             Because::Link(to) => {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::facts::{InUse, Marked};
 use super::gather::{gather, user};
 use super::judge::{Because, judge};
+use crate::error_chain::Hints;
 use crate::home::fs::{self, PRIVATE};
 use crate::home::lock::Lock;
 use crate::home::mark::{self, Mark};

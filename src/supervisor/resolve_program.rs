@@ -1,7 +1,7 @@
 //! Finds a module's program before a spawn, with the child's own PATH and working directory, not the hub's; and
 //! explains why a spawn failed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::home::fs;
@@ -10,6 +10,7 @@ use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::module::timestamp::Timestamp;
+use crate::process::find_program;
 use crate::process::spawn::{SpawnError, SpawnErrorKind};
 
 /// Finds the program of a launch.
@@ -30,8 +31,10 @@ pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf,
     }
     let name = launch.argv.first().map_or(OsStr::new(""), |arg| arg.as_os_str());
     let mut unusable = None;
-    for candidate in candidates(name, launch) {
-        if fs::is_executable(&candidate) {
+    let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
+    let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
+    for candidate in find_program::candidates(name, path, cwd) {
+        if find_program::is_program(&candidate) {
             return Ok(candidate);
         }
         if unusable.is_none() && fs::exists(&candidate) {
@@ -48,20 +51,6 @@ pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf,
             Err(problem)
         }
     }
-}
-
-/// Where the program may be: with a slash, that path from the working directory; else every PATH entry (execvp(3)).
-/// Relative PATH entries start from the working directory, and the empty one is the working directory.
-fn candidates(name: &OsStr, launch: &Launch) -> Vec<PathBuf> {
-    let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
-    if name.is_empty() {
-        return Vec::new();
-    }
-    if name.as_encoded_bytes().contains(&b'/') {
-        return vec![cwd.join(name)];
-    }
-    let path = launch.env.get(OsStr::new("PATH")).map_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"), |p| p);
-    std::env::split_paths(path).map(|dir| cwd.join(dir).join(name)).collect()
 }
 
 /// The problem of a spawn that failed although its program was found: it changed since, or only the system could tell.

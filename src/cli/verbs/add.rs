@@ -82,7 +82,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 /// A name, port or file that cannot be used; a module that does not become ready.
 pub async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
     let short = Short::new(&args.name).map_err(|error| {
-        CliError::from_error(ExitKind::Usage, &error).hint("parachute add my-module -- COMMAND")
+        CliError::from_error(ExitKind::Usage, error).hint("parachute add my-module -- COMMAND")
     })?;
     let hub = cx.client().get::<Status>("/api/status").await;
     let module = NewModule {
@@ -103,10 +103,10 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
             .map_or(port::HUB, std::num::NonZeroU16::get),
     };
     let occupied = ports::occupied()
-        .map_err(|unknown| CliError::from_error(ExitKind::Failed, &unknown).hint("ulimit -n"))?;
+        .map_err(|unknown| CliError::from_error(ExitKind::Failed, unknown).hint("ulimit -n"))?;
     let added =
         registration::add(&cx.home, &module, Occupied { listening: &occupied, hub: hub_port }, PATIENCE)
-            .map_err(|error| refused(&error, &short))?;
+            .map_err(|error| refused(error, &short))?;
     let reserved = if module.listens { "" } else { " (reserved: a worker binds no port)" };
     let mut out = format!("✓ {short} added, port {}{reserved}\n", added.port);
     let asked = match hub {
@@ -123,7 +123,7 @@ pub async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
         Err(error) => {
             let error = CliError::from(error);
             let text = format!("it is registered, but the hub did not start it: {}", error.message);
-            ModuleOutcome::refused(short.as_str(), text, error.next.into_iter().next())
+            ModuleOutcome::refused(short.as_str(), text, error.hints.into_iter().next())
         }
     };
     let kind = if outcome.ok { ExitKind::Done } else { ExitKind::Failed };
@@ -138,10 +138,10 @@ async fn start(cx: &Context, short: &Short, replaced: bool) -> Result<OpReply, C
     client.post(&format!("/api/modules/{}/{}", encoded(short.as_str()), op.word()), OP).await
 }
 
-fn refused(error: &AddError, short: &Short) -> CliError {
-    let cli = CliError::from_error(ExitKind::Failed, error);
-    match error {
-        AddError::Exists { .. } => cli.hint(format!("parachute remove {short}")),
-        _ => cli.hint("parachute status"),
-    }
+fn refused(error: AddError, short: &Short) -> CliError {
+    let hint = match error {
+        AddError::Exists { .. } => format!("parachute remove {short}"),
+        _ => "parachute status".to_owned(),
+    };
+    CliError::from_error(ExitKind::Failed, error).hint(hint)
 }

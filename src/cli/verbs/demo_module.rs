@@ -64,7 +64,7 @@ pub async fn run(cx: &Context) -> Result<VerbOutput, CliError> {
     let port =
         port.ok_or_else(|| CliError::new(ExitKind::Usage, "PORT is not set").hint("parachute serve --demo"))?;
     let failed =
-        |error: std::io::Error| CliError::from_error(ExitKind::Failed, &error).hint("parachute status");
+        |error: std::io::Error| CliError::from_error(ExitKind::Failed, error).hint("parachute status");
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
     say(&format!("listening on http://127.0.0.1:{port}"));

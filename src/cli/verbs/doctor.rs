@@ -6,7 +6,7 @@ use crate::cli::apply;
 use crate::cli::context::Context;
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::installation::{self, Asked, Found, Installation, NoManager};
+use crate::cli::installation::{self, Found, Installation, NoManager, ScopeArgs};
 use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::standby;
@@ -38,12 +38,8 @@ pub struct DoctorArgs {
     /// With --fix: do not ask for confirmation
     #[arg(short, long, requires = "fix")]
     yes: bool,
-    /// Whose services
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<installation::ScopeArg>,
-    /// User that the hub runs as, in the system scope
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    #[command(flatten)]
+    whose: ScopeArgs,
     /// Print the checks as JSON
     #[arg(long)]
     json: bool,
@@ -69,8 +65,7 @@ struct Report {
 /// # Errors
 /// With `--fix` only: no plan can be made, questions without an answer, steps that fail.
 pub async fn run(cx: &Context, args: DoctorArgs) -> Result<VerbOutput, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let (cx, installation) = match find(cx, &asked).await {
+    let (cx, installation) = match find(cx, &args.whose).await {
         Ok(installation) => own(cx, installation, args.fix)?,
         Err(install) => (cx.clone(), Err(install)),
     };
@@ -84,7 +79,7 @@ pub async fn run(cx: &Context, args: DoctorArgs) -> Result<VerbOutput, CliError>
 }
 
 /// The installation of this home, or the place where `init` would create one.
-async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Installation, InstallationFacts> {
+async fn find(cx: &Context, asked: &ScopeArgs) -> Result<Installation, InstallationFacts> {
     if asked.scope.is_none()
         && asked.user.is_none()
         && let Some(installation) = installation::installed(cx).await
@@ -95,7 +90,7 @@ async fn find(cx: &Context, asked: &Asked<'_>) -> Result<Installation, Installat
         Ok(Found::Installation(installation)) => Ok(*installation),
         Ok(Found::NoManager(none)) => Err(no_manager(&none)),
         Err(error) => Err(InstallationFacts::Untold {
-            next: error.next.first().cloned().unwrap_or_else(|| "parachute init --dry-run".to_owned()),
+            next: error.hints.first().cloned().unwrap_or_else(|| "parachute init --dry-run".to_owned()),
             because: error.message,
         }),
     }
@@ -118,7 +113,7 @@ fn own(
         Ok(()) => Ok((cx, Ok(installation))),
         Err(refused) if fix => Err(refused),
         Err(refused) => {
-            let next = refused.next.into_iter().next().unwrap_or_else(|| "parachute status".to_owned());
+            let next = refused.hints.into_iter().next().unwrap_or_else(|| "parachute status".to_owned());
             Ok((cx, Err(InstallationFacts::Untold { because: refused.message, next })))
         }
     }
@@ -186,11 +181,7 @@ async fn mend(
         return Ok(VerbOutput { out: "nothing was changed\n".to_owned(), kind: ExitKind::Failed });
     }
     // The scope of the installation, not the requested one: the standby would look elsewhere.
-    let is_system = installation.driver.manager.is_system();
-    let asked = Asked {
-        scope: Some(if is_system { installation::ScopeArg::System } else { installation::ScopeArg::User }),
-        user: Some(installation.person.name.as_str()).filter(|_| is_system),
-    };
+    let asked = ScopeArgs::of(&installation);
     let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
     let done = standby::watched(cx, &asked, &plan, work).await?;
     let notes = plan.notes.into_iter().chain(done.notes).collect();
@@ -211,7 +202,7 @@ fn may_mend(
         // A plan has its journal in the directory of the installation; without one the repair can still be typed.
         InstallationFacts::NoManager { why, .. } => {
             let mut error = refused(ExitKind::NoHub, &why.join("; "));
-            error.next =
+            error.hints =
                 checks.iter().filter(|check| check.mend.is_some()).filter_map(|c| c.next.clone()).collect();
             error
         }
@@ -224,7 +215,7 @@ fn may_mend(
         return Err(refused(ExitKind::NeedsPerson, because).hint(next));
     }
     if let Some(verb) = facts.install.known().and_then(|install| install.unfinished.clone()) {
-        return Err(installation::refused(&InstallRefusal::Unfinished { verb }));
+        return Err(installation::refused(InstallRefusal::Unfinished { verb }));
     }
     if installation.driver.manager.is_system() && user::effective_uid() != 0 {
         return Err(

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::cutover::{self, CutoverArgs};
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::installation::{self, Asked, Found, Installation};
+use crate::cli::installation::{self, Found, Installation, ScopeArgs};
 use crate::cli::manager_view::autostart_line;
 use crate::cli::output::VerbOutput;
 use crate::cli::owned;
@@ -49,12 +49,9 @@ pub struct InitArgs {
     /// Replace the hub of another person, or of another home: it stops, with its modules; `uninstall` brings it back
     #[arg(long, conflicts_with_all = ["resume", "rollback"])]
     pub take_over: bool,
-    /// Install for yourself, or for the whole machine (needs root)
-    #[arg(long, value_name = "SCOPE")]
-    pub scope: Option<installation::ScopeArg>,
-    /// User that the hub runs as, in the system scope
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
+    /// Whose services.
+    #[command(flatten)]
+    pub whose: ScopeArgs,
     /// TCP port of the hub [default: hub.toml, 1939]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
@@ -130,8 +127,7 @@ pub enum Ended {
 /// # Errors
 /// [`crate::install::refusal::InstallRefusal`]s, questions without an answer, steps that fail.
 pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let installation = match installation::find(cx, &asked).await? {
+    let installation = match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => installation,
         Found::NoManager(none) if none.at_all => return foreground(cx, args, &none.why).await,
         Found::NoManager(none) => return Err(installation::no_manager(&none)),
@@ -140,7 +136,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let mut host = installation.host();
     if args.resume || args.rollback {
         let recovery = Recovery::roll_back_if(args.rollback);
-        return standby::resume_or_undo(cx, &asked, &mut host, &installation.layout.state, recovery)
+        return standby::resume_or_undo(cx, &args.whose, &mut host, &installation.layout.state, recovery)
             .await
             .map(Ended::Output);
     }
@@ -154,7 +150,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         glance = installation.glance();
         facts = glance.facts(cx, args.port).await?;
     }
-    planner::respect_others(&facts, args.take_over).map_err(|refusal| installation::refused(&refusal))?;
+    planner::respect_others(&facts, args.take_over).map_err(installation::refused)?;
     if let Some(output) = older(cx, args, &glance).await? {
         return Ok(Ended::Output(output));
     }
@@ -166,7 +162,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         linger: !args.no_linger,
         port: args.port,
     };
-    let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
+    let plan = planner::plan(&facts, &request).map_err(installation::refused)?;
     let (shown, found) = apply::look(&plan, &glance.host(), &installation.driver.manager).await?;
     if args.dry_run {
         let kind = ExitKind::Done;
@@ -184,7 +180,7 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
             }));
         }
         let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
-        let done = standby::watched(cx, &asked, &plan, work).await?;
+        let done = standby::watched(cx, &args.whose, &plan, work).await?;
         glance = installation.glance();
         notes.extend(done.notes);
     }
@@ -235,10 +231,14 @@ async fn over(
         "an earlier `{verb}` was interrupted; it is {}\n",
         if back { "undone" } else { "finished" }
     ));
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let output =
-        standby::resume_or_undo(cx, &asked, host, &installation.layout.state, Recovery::roll_back_if(back))
-            .await?;
+    let output = standby::resume_or_undo(
+        cx,
+        &args.whose,
+        host,
+        &installation.layout.state,
+        Recovery::roll_back_if(back),
+    )
+    .await?;
     Terminal.err(&output.out);
     Ok(!back)
 }
@@ -269,7 +269,7 @@ async fn older(
     if !prompt::confirm(&question, true)? {
         return Err(refused());
     }
-    let asked = CutoverArgs { scope: args.scope, user: args.user.clone(), ..CutoverArgs::to_supervised() };
+    let asked = CutoverArgs { whose: args.whose.clone(), ..CutoverArgs::to_supervised() };
     cutover::run(cx, &asked).await.map(Some)
 }
 

@@ -212,10 +212,8 @@ fn print(out: &mut Vec<u8>) -> Result<Printed, CliError> {
     if Terminal.out_is_terminal() {
         *out = sanitize(out);
     }
-    let printed = Terminal.out(out).map_err(|error| CliError {
-        causes: vec![error.to_string()],
-        ..CliError::new(ExitKind::Failed, "cannot write to standard output")
-    });
+    let failed = |error| CliError::new(ExitKind::Failed, "cannot write to standard output").cause(error);
+    let printed = Terminal.out(out).map_err(failed);
     out.clear();
     printed
 }
@@ -249,7 +247,7 @@ fn sources(cx: &Context, names: &[String]) -> Result<Vec<Source>, CliError> {
     let rows: Vec<Short> = match services::read(&cx.home) {
         Ok(services) => services.rows.into_iter().map(|(short, _)| short).collect(),
         Err(error) if names.is_empty() => {
-            return Err(CliError::from_error(ExitKind::Failed, &error).hint("parachute logs NAME"));
+            return Err(CliError::from_error(ExitKind::Failed, error).hint("parachute logs NAME"));
         }
         Err(_) => Vec::new(),
     };
@@ -294,10 +292,9 @@ fn when(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` wants")]
 fn unreadable(error: ReadError) -> CliError {
     let path = error.path.display().to_string();
-    CliError::from_error(ExitKind::Failed, &error).hint(format!("ls -l {path}"))
+    CliError::from_error(ExitKind::Failed, error).hint(format!("ls -l {path}"))
 }
 
 #[cfg(test)]

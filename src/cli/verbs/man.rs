@@ -23,7 +23,7 @@ pub struct ManArgs {
 pub fn run(args: ManArgs, mut root: Command) -> Result<VerbOutput, CliError> {
     root.build();
     let Some(dir) = args.dir else { return Ok(VerbOutput::done(page(&root)?)) };
-    let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, &error).hint("parachute man");
+    let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, error).hint("parachute man");
     fs::make_dir(&dir, 0o755).map_err(fail)?;
     let mut written = String::new();
     let verbs = root.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
@@ -41,6 +41,6 @@ fn page(command: &Command) -> Result<String, CliError> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command.clone())
         .render(&mut out)
-        .map_err(|error| CliError::from_error(ExitKind::Failed, &error))?;
+        .map_err(|error| CliError::from_error(ExitKind::Failed, error))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::cutover::{self, CutoverArgs};
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::installation::{self, Asked, Found};
+use crate::cli::installation::{self, Found, ScopeArgs};
 use crate::cli::output::VerbOutput;
 use crate::manager::runner::Tools;
 use crate::plan::UndoScope;
@@ -52,12 +52,8 @@ pub struct MigrateArgs {
     /// up. With --rollback: leave what cannot be undone and close the plan
     #[arg(long)]
     force: bool,
-    /// Install for yourself, or for the whole machine (needs root)
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<installation::ScopeArg>,
-    /// User that the hub runs as, in the system scope
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    #[command(flatten)]
+    whose: ScopeArgs,
     /// Print the plan, or the outcome, as JSON
     #[arg(long)]
     json: bool,
@@ -74,21 +70,10 @@ pub async fn run(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError
     if args.teardown {
         return teardown(cx, args).await;
     }
-    let MigrateArgs {
-        to_supervised,
-        resume,
-        rollback,
-        unarchive,
-        dry_run,
-        yes,
-        force,
-        scope,
-        user,
-        json,
-        ..
-    } = args;
+    let MigrateArgs { to_supervised, resume, rollback, unarchive, dry_run, yes, force, whose, json, .. } =
+        args;
     if to_supervised || resume || rollback {
-        let args = CutoverArgs { resume, rollback, dry_run, yes, force, scope, user, json };
+        let args = CutoverArgs { resume, rollback, dry_run, yes, force, whose, json };
         return cutover::run(cx, &args).await;
     }
     sweep::run(cx, SweepArgs { dry_run, yes, unarchive, json }).await
@@ -106,14 +91,13 @@ struct Everything {
 }
 
 async fn list(cx: &Context, args: &MigrateArgs) -> Result<VerbOutput, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let found = match installation::find(cx, &asked).await? {
+    let found = match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => {
             detached::look(cx, &installation.home, &installation.person, Some(&installation.glance())).await?
         }
         Found::NoManager(_) => {
             let acting = user::by_uid(user::effective_uid())
-                .map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint("getent passwd"))?;
+                .map_err(|error| CliError::from_error(ExitKind::Failed, error).hint("getent passwd"))?;
             detached::look::<Tools>(cx, &cx.home, &acting, None).await?
         }
     };
@@ -126,8 +110,8 @@ async fn list(cx: &Context, args: &MigrateArgs) -> Result<VerbOutput, CliError> 
 /// Three results: undone (0), nothing installed (3), failed (1).
 async fn teardown(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError> {
     let undo_scope = if args.back_to_detached { UndoScope::Everything } else { UndoScope::OnlyAdded };
-    let MigrateArgs { dry_run, yes, force, scope, user, json, .. } = args;
-    let args = UninstallArgs { dry_run, yes, force, purge: false, scope, user, json };
+    let MigrateArgs { dry_run, yes, force, whose, json, .. } = args;
+    let args = UninstallArgs { dry_run, yes, force, purge: false, whose, json };
     let (output, installed) = uninstall::take_back(cx, args, undo_scope).await?;
     let kind = if installed { output.kind } else { ExitKind::NotRunning };
     Ok(VerbOutput { kind, ..output })

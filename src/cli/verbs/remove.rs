@@ -50,7 +50,7 @@ struct Report {
 /// No such module, no answer to the question, files that cannot be changed.
 pub async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError> {
     let short = short_of(&args.name)
-        .map_err(|error| CliError::from_error(ExitKind::Usage, &error).hint("parachute status"))?;
+        .map_err(|error| CliError::from_error(ExitKind::Usage, error).hint("parachute status"))?;
     if args.purge && !args.yes {
         let dir = cx.home.module(&short);
         let question = Question {
@@ -64,7 +64,7 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError>
         }
     }
     // An unwritable file is found before the module is stopped, not after.
-    let unreadable = |error| CliError::from_error(ExitKind::Failed, &error).hint("parachute status");
+    let unreadable = |error| CliError::from_error(ExitKind::Failed, error).hint("parachute status");
     let rows = services::read(&cx.home).map_err(unreadable)?;
     let meant = services::named(&cx.home, &args.name).map_err(unreadable)?;
     let client = cx.client();
@@ -76,7 +76,7 @@ pub async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError>
         stop(cx, &client, &short).await?;
     }
     let removed = registration::remove(&cx.home, &args.name, args.purge, PATIENCE)
-        .map_err(|error| CliError::from_error(ExitKind::Failed, &error).hint("parachute status"))?;
+        .map_err(|error| CliError::from_error(ExitKind::Failed, error).hint("parachute status"))?;
     // The row is removed whatever the hub answers; the hub also notices by itself, within a second.
     let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
@@ -89,7 +89,7 @@ async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliErr
     match stopped {
         Ok(OpReply { ok: false, problem: Some(problem), .. }) => {
             let mut error = CliError::new(ExitKind::Failed, problem.error_description);
-            error.next.extend(problem.next);
+            error.hints.extend(problem.next);
             return Err(error);
         }
         Ok(OpReply { ok: false, problem: None, .. }) => {

@@ -71,10 +71,10 @@ pub fn run(cx: &Context, args: ServeArgs) -> Result<VerbOutput, CliError> {
     }
     let service_manager = options.service_manager();
     serve::run(options).or_else(|error| {
-        let kind = if error.needs_person() { ExitKind::NeedsPerson } else { ExitKind::Failed };
-        let mut refusal = CliError::from_error(kind, &error);
-        refusal.next = error.next();
-        if !(error.needs_person() && service_manager.never_gives_up()) {
+        let needs_person = error.needs_person();
+        let kind = if needs_person { ExitKind::NeedsPerson } else { ExitKind::Failed };
+        let refusal = CliError::with_hints(kind, error);
+        if !(needs_person && service_manager.never_gives_up()) {
             return Err(refusal);
         }
         // With any other code launchd would restart this hub every ten seconds, until a user acts: launchd.plist(5),

@@ -172,7 +172,7 @@ async fn one(cx: &Context, client: &Client, op: Op, name: &str) -> Result<Module
         Err(error @ (ClientError::NoHub { .. } | ClientError::Socket { .. })) => Err(error.into()),
         Err(error) => {
             let error = CliError::from(error);
-            Ok(ModuleOutcome::refused(name, error.message, error.next.into_iter().next()))
+            Ok(ModuleOutcome::refused(name, error.message, error.hints.into_iter().next()))
         }
     }
 }

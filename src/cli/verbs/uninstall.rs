@@ -1,12 +1,11 @@
 //! `parachute uninstall`: the inverse of the installation, from the receipt.
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::apply;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::installation::{self, Asked, Found, Installation};
+use crate::cli::installation::{self, Found, Installation, ScopeArgs};
 use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::purge::{Listing, Purge, Purged};
@@ -43,12 +42,8 @@ pub struct UninstallArgs {
     /// Delete the home too: modules' data, logs, tokens
     #[arg(long)]
     pub(in crate::cli) purge: bool,
-    /// Whose services
-    #[arg(long, value_name = "SCOPE")]
-    pub(in crate::cli) scope: Option<installation::ScopeArg>,
-    /// User that the hub runs as, in the system scope
-    #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) user: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) whose: ScopeArgs,
     /// Print the outcome as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -103,8 +98,7 @@ pub async fn take_back(
     args: UninstallArgs,
     scope: UndoScope,
 ) -> Result<(VerbOutput, bool), CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let installation = match installation::find(cx, &asked).await? {
+    let installation = match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => installation,
         Found::NoManager(none) => return Err(installation::no_manager(&none)),
     };
@@ -113,10 +107,10 @@ pub async fn take_back(
     let (cx, installation) = owned::at_its_home(cx, *installation, &owners);
     let cx = &cx;
     let mut host = installation.host();
-    let open = peek_unfinished(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let open = peek_unfinished(&installation.layout.state).map_err(apply::unopened)?;
     may_take_back(&installation, open.is_some(), act, args.force)?;
     let purge = if args.purge {
-        let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+        let receipt = peek_receipt(&installation.layout.state).map_err(apply::unopened)?;
         let hub = installation.driver.state(&UnitName::hub()).await;
         Purge::prepare(&installation, receipt.is_empty() || hub.running().is_false())?
     } else {
@@ -127,7 +121,7 @@ pub async fn take_back(
         Terminal.err(&format!("an earlier `{}` was interrupted; it is undone first\n", log.plan.verb));
         let output = standby::resume_or_undo(
             cx,
-            &asked,
+            &args.whose,
             &mut host,
             &installation.layout.state,
             apply::Recovery::RollBack,
@@ -137,9 +131,9 @@ pub async fn take_back(
         // The installation beneath it may be another owner's.
         may_take_back(&installation, false, act, args.force)?;
     }
-    let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let receipt = peek_receipt(&installation.layout.state).map_err(apply::unopened)?;
     let restored = restored(&receipt, &installation);
-    let now = observe_all(&host, &receipt.steps()).await.map_err(|error| apply::unseen(&error))?;
+    let now = observe_all(&host, &receipt.steps()).await.map_err(apply::unseen)?;
     let plan = undo_plan(&receipt, &now, scope, args.force);
     let (shown, found) = apply::look(&plan, &host, &installation.driver.manager).await?;
     let missing = missing(&plan, &found);
@@ -179,7 +173,7 @@ pub async fn take_back(
     // Also without steps: changes that need no undoing are removed from the receipt.
     if !receipt.is_empty() {
         let work = apply::run(cx, &plan, &found, &mut host, &installation.layout.state);
-        let done = standby::watched(cx, &asked, &plan, work).await?;
+        let done = standby::watched(cx, &args.whose, &plan, work).await?;
         performed = done.performed;
         notes.extend(done.notes);
     }
@@ -212,7 +206,7 @@ fn may_take_back(
     act: owned::Act,
     force: bool,
 ) -> Result<(), CliError> {
-    let receipt = peek_receipt(&installation.layout.state).map_err(|error| apply::unopened(&error))?;
+    let receipt = peek_receipt(&installation.layout.state).map_err(apply::unopened)?;
     if open || !receipt.is_empty() || installation.driver.manager.is_system() {
         owned::respect(installation, &owned::owners(installation)?, act, force)?;
     }
@@ -248,7 +242,7 @@ fn not_again(missing: &[(String, String)]) -> CliError {
     let mut cli = CliError::new(ExitKind::NeedsPerson, text)
         .hint("restore what is missing, then: parachute migrate --teardown --back-to-detached");
     cli.causes = missing.iter().map(|(name, because)| format!("{name}: {because}")).collect();
-    cli.next.push("parachute migrate --teardown     (starts none of them)".to_owned());
+    cli.hints.push("parachute migrate --teardown     (starts none of them)".to_owned());
     cli
 }
 
@@ -289,12 +283,7 @@ fn purging(cx: &Context, args: &UninstallArgs) -> String {
         words.extend(["--home".to_owned(), quote_path(cx.home.root())]);
     }
     words.extend(["uninstall".to_owned(), "--purge".to_owned()]);
-    if let Some(scope) = args.scope.and_then(|scope| scope.to_possible_value()) {
-        words.extend(["--scope".to_owned(), scope.get_name().to_owned()]);
-    }
-    if let Some(user) = &args.user {
-        words.extend(["--user".to_owned(), quote(user)]);
-    }
+    words.extend(args.whose.words().iter().map(|word| quote(word)));
     words.join(" ")
 }
 

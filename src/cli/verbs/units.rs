@@ -174,15 +174,14 @@ fn rendered(cx: &Context, args: RenderArgs) -> Result<VerbOutput, CliError> {
     let port = match args.port {
         Some(port) => port,
         None => settings::read(&cx.home)
-            .map_err(|error| CliError::from_error(ExitKind::NeedsPerson, &error).hint(edit(&cx.home)))?
+            .map_err(|error| CliError::from_error(ExitKind::NeedsPerson, error).hint(edit(&cx.home)))?
             .hub
             .port
             .map_or(PORT, Into::into),
     };
     let dirs = search::candidates(who.home.as_deref(), target.program_dirs());
     let there: Vec<PathBuf> = dirs.into_iter().filter(|dir| fs::is_dir(dir)).collect();
-    let refused =
-        |error| CliError::from_error(ExitKind::Failed, &error).hint("parachute units render --help");
+    let refused = |error| CliError::from_error(ExitKind::Failed, error).hint("parachute units render --help");
     let binding = Binding {
         bin: args.bin.map_or_else(|| pinned(&cx.home, &target), |bin| cx.cwd.join(bin)),
         home: cx.home.root().to_owned(),
@@ -241,7 +240,7 @@ fn who(asked: Option<&str>, target: &Target) -> Result<Who, CliError> {
 
 fn overrides(home: &Home) -> Result<Overrides, CliError> {
     let path = home.settings();
-    let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, &error).hint(edit(home));
+    let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, error).hint(edit(home));
     let Some(bytes) = fs::read_if_there(&path, LIMIT).map_err(fail)? else { return Ok(Overrides::default()) };
     let bad = |what: String| {
         CliError::new(ExitKind::NeedsPerson, format!("{}{what}", path.display())).hint(edit(home))

@@ -69,17 +69,15 @@ pub async fn run(cx: &Context, args: WhyArgs) -> Result<VerbOutput, CliError> {
 
 fn from_disk(cx: &Context, name: &str) -> Result<Option<Failure>, CliError> {
     let short: Short = short_of(name)
-        .map_err(|error| CliError::from_error(ExitKind::Usage, &error).hint("parachute status"))?;
+        .map_err(|error| CliError::from_error(ExitKind::Usage, error).hint("parachute status"))?;
     let path = cx.home.last_failure(&short);
     let bytes = fs::read_if_there(&path, MAX_REPORT).map_err(|error| {
-        CliError::from_error(ExitKind::Failed, &error).hint(format!("ls -l {}", path.display()))
+        CliError::from_error(ExitKind::Failed, error).hint(format!("ls -l {}", path.display()))
     })?;
     match bytes {
         Some(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             let message = format!("{} is not a failure report", path.display());
-            let error =
-                CliError { causes: vec![error.to_string()], ..CliError::new(ExitKind::Failed, message) };
-            error.hint(format!("rm {}", path.display()))
+            CliError::new(ExitKind::Failed, message).cause(error).hint(format!("rm {}", path.display()))
         }),
         None if fs::is_dir(&cx.home.module(&short)) => Ok(None),
         None => Err(CliError::new(ExitKind::Failed, format!("there is no module named {name:?}"))

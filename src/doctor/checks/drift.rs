@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::doctor::check::{Check, Id, Mend};
 use crate::doctor::fix;
+use crate::error_chain::Hints;
 use crate::install::facts::{Facts, OnDisk};
 use crate::install::planner::{self, InstallRequest};
 use crate::install::refusal::InstallRefusal;
@@ -24,7 +25,7 @@ pub(super) fn check(install: &Facts) -> Option<Check> {
             | InstallRefusal::Settings(_),
         ) => return None,
         Err(refusal) => {
-            let next = refusal.next().into_iter().next();
+            let next = refusal.hint();
             let next = next.unwrap_or_else(|| "parachute init --dry-run".to_owned());
             Check::warn(ID, format!("`init` would refuse: {refusal}"), next)
         }

@@ -2,6 +2,7 @@
 
 use crate::doctor::check::{Check, Id, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, InstallationFacts};
+use crate::error_chain::Hints;
 use crate::install::facts::{Facts, OnDisk};
 use crate::install::refusal::InstallRefusal;
 use crate::manager::state::Told;
@@ -39,7 +40,7 @@ fn plan(install: &Facts) -> Check {
         None => Check::ok(Id::Plan, "no plan was interrupted"),
         Some(verb) => {
             let refusal = InstallRefusal::Unfinished { verb: verb.clone() };
-            Check::fail(Id::Plan, refusal.to_string(), refusal.next().swap_remove(0))
+            Check::fail(Id::Plan, refusal.to_string(), refusal.hints().swap_remove(0))
         }
     }
 }

@@ -55,13 +55,6 @@ pub fn is_dir(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.is_dir())
 }
 
-/// Whether it leads to a regular file that this user may execute.
-#[must_use]
-pub fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|m| m.is_file())
-        && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-}
-
 /// Permission bits of the file that `path` leads to.
 #[must_use]
 pub fn mode(path: &Path) -> Option<u32> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::error_chain::Hints;
 use crate::install::facts::{Others, Twin};
 use crate::install::owner::Owner;
 use crate::install::testing::{fresh, running};
@@ -58,7 +59,7 @@ fn another_users_hub_is_named_and_kept() {
             let refusal =
                 plan(&alices(receipt), &InstallRequest { force, ..InstallRequest::default() }).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
+                insta::assert_snapshot!(format!("{refusal}\n{}", refusal.hints().join("\n")), @r"
                 the hub of this machine belongs to alice (home /home/alice/.parachute)
                 parachute init --port N     (as carol, without sudo: a second hub)
                 sudo parachute init --take-over --dry-run     (what would stop, and what would replace it)
@@ -76,7 +77,7 @@ fn another_home_of_the_same_user_is_named_and_kept() {
     facts.home.root = "/srv/o p".into();
     facts.home.owner = Some(1000);
     let refusal = plan(&facts, &InstallRequest::default()).unwrap_err();
-    insta::assert_snapshot!(format!("{refusal}\n{}", refusal.next().join("\n")), @r"
+    insta::assert_snapshot!(format!("{refusal}\n{}", refusal.hints().join("\n")), @r"
     the hub of this machine is that of another home, /home/alice/.parachute
     sudo parachute --home /home/alice/.parachute init     (keeps the present hub)
     sudo parachute --home '/srv/o p' init --take-over --dry-run     (what would stop, and what would replace it)
@@ -129,7 +130,7 @@ fn another_users_interrupted_plan_is_left_alone() {
     for take_over in [true, false] {
         let refusal = plan(&facts, &InstallRequest { take_over, ..InstallRequest::default() }).unwrap_err();
         assert_eq!(refusal.code(), "others_plan");
-        let hints = refusal.next();
+        let hints = refusal.hints();
         assert_eq!(hints[1], "sudo parachute init --user alice --rollback     (undoes it)");
     }
 }
@@ -149,5 +150,5 @@ fn another_users_unit_conflicts_only_by_its_port() {
         refusal.to_string(),
         format!("port 1939 is that of the hub of alice, which {path} starts at boot")
     );
-    assert_eq!(refusal.next(), ["parachute init --port N"]);
+    assert_eq!(refusal.hints(), ["parachute init --port N"]);
 }

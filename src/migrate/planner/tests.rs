@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::error_chain::Hints;
 use crate::install::facts::PortHolder;
 use crate::install::testing::{fresh, running, unheard};
 use crate::migrate::facts::Start;
@@ -137,7 +138,7 @@ impl Scene {
 
     fn refused(&self) -> String {
         let refusal = self.plan().unwrap_err();
-        assert!(!refusal.next().is_empty() && !refusal.code().is_empty());
+        assert!(!refusal.hints().is_empty() && !refusal.code().is_empty());
         refusal.to_string()
     }
 }

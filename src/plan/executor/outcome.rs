@@ -1,5 +1,6 @@
 //! The result of a run of a plan: done, failed, rolled back. Pure.
 
+use crate::error_chain::Hints;
 use crate::plan::host::HostError;
 use crate::plan::journal::JournalError;
 use crate::plan::plan::Note;
@@ -68,15 +69,13 @@ pub enum StepError {
     Earlier(String),
 }
 
-impl StepError {
-    /// The command to type about it, if one helps.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
+impl Hints for StepError {
+    fn hints(&self) -> Vec<String> {
         match self {
-            Self::Host(error) => error.hint(),
-            Self::Journal(error) => error.hint(),
-            Self::NotReached { hint, .. } => hint.clone(),
-            Self::InTheWay { .. } | Self::Changed { .. } | Self::Interrupted | Self::Earlier(_) => None,
+            Self::Host(error) => error.hints(),
+            Self::Journal(error) => error.hints(),
+            Self::NotReached { hint, .. } => hint.iter().cloned().collect(),
+            Self::InTheWay { .. } | Self::Changed { .. } | Self::Interrupted | Self::Earlier(_) => Vec::new(),
         }
     }
 }

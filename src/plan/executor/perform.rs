@@ -1,7 +1,7 @@
 //! Performs one step of a plan, or the rest of it.
 
 use super::{Done, StepError};
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 use crate::plan::events::Event;
 use crate::plan::fault;
 use crate::plan::host::Host;

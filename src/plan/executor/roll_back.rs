@@ -1,7 +1,7 @@
 //! Undoes a plan, in reverse order. A step that cannot be undone does not stop the others.
 
 use super::{OnStuck, Remaining, Rollback};
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 use crate::plan::commands::inspect;
 use crate::plan::events::Event;
 use crate::plan::host::Host;

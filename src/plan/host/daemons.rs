@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use crate::api::client::Client;
 use crate::api::wire::Health;
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 use crate::home::nofollow::{self, Owner};
 use crate::plan::daemon::{Daemon, RunningDaemon};
 use crate::plan::host::HostError;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error_chain;
+use crate::error_chain::{self, Hints};
 
 fn installation() -> (tempfile::TempDir, PathBuf) {
     let temp = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::judge::{Asker, Looks, OwnUnit, Scene, judge};
 use super::{Kind, Occupant, Of, ServiceManager};
+use crate::error_chain::Hints;
 use crate::module::problem::Holder;
 
 /// A foreign process with this pid and user and no other facts, for tests of planners.

@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use parachute::api::client::Client;
+use parachute::error_chain::Hints as _;
 use parachute::plan::fault::Fault;
 use parachute::plan::host::real::RealHost;
 use parachute::plan::host::{Host, observe_all};

@@ -86,11 +86,11 @@ pub(super) async fn run(cx: &Context, args: SweepArgs) -> Result<VerbOutput, Cli
 /// # Errors
 /// They cannot be read.
 pub(super) fn listed(cx: &Context) -> Result<Report, CliError> {
-    let log = peek_unfinished(&cx.home.install_dir()).map_err(|error| apply::unopened(&error))?;
+    let log = peek_unfinished(&cx.home.install_dir()).map_err(apply::unopened)?;
     Ok(Report {
         unfinished: log.is_some_and(|log| log.plan.verb == Verb::Sweep),
-        leftovers: sweep::leftovers(&cx.home).map_err(|error| unread(&error))?,
-        archives: sweep::archives(&cx.home).map_err(|error| unread(&error))?,
+        leftovers: sweep::leftovers(&cx.home).map_err(unread)?,
+        archives: sweep::archives(&cx.home).map_err(unread)?,
         ..Report::default()
     })
 }
@@ -104,9 +104,9 @@ pub(super) fn screen(cx: &Context, report: &Report) -> String {
 /// Moves leftovers into the archive of the day.
 async fn away(cx: &Context, args: &SweepArgs) -> Result<VerbOutput, CliError> {
     let root = cx.home.root();
-    let leftovers = sweep::leftovers(&cx.home).map_err(|error| unread(&error))?;
+    let leftovers = sweep::leftovers(&cx.home).map_err(unread)?;
     let to = archive::dir(root, &cx.today());
-    let taken = sweep::taken(&to).map_err(|error| unread(&error))?;
+    let taken = sweep::taken(&to).map_err(unread)?;
     let moves = archive::away(root, &to, &leftovers, &taken);
     let plan = archive::plan_away(&to, &moves);
     let none = moves.is_empty();
@@ -144,8 +144,8 @@ async fn back(cx: &Context, args: &SweepArgs, day: &str) -> Result<VerbOutput, C
         )
         .hint("parachute migrate --list"));
     }
-    let names = sweep::names(&from).map_err(|error| unread(&error))?;
-    let taken = sweep::taken(root).map_err(|error| unread(&error))?;
+    let names = sweep::names(&from).map_err(unread)?;
+    let taken = sweep::taken(root).map_err(unread)?;
     let (moves, stays) = archive::back(root, &from, &names, &taken);
     let plan = archive::plan_back(&from, &moves);
     let kind = if stays.is_empty() { ExitKind::Done } else { ExitKind::Failed };
@@ -176,7 +176,7 @@ fn ask(cx: &Context, text: &str) -> Result<bool, CliError> {
         let mut cli = CliError::from(error);
         if cli.kind == ExitKind::Usage {
             cli.kind = ExitKind::Failed;
-            cli.next = vec!["parachute migrate --yes".to_owned()];
+            cli.hints = vec!["parachute migrate --yes".to_owned()];
         }
         cli
     })
@@ -209,8 +209,8 @@ async fn unused(cx: &Context) -> Result<Option<Lock>, CliError> {
     );
     for user in users {
         cli.causes.push(user.who);
-        if !cli.next.contains(&user.next) {
-            cli.next.push(user.next);
+        if !cli.hints.contains(&user.next) {
+            cli.hints.push(user.next);
         }
     }
     Err(cli)
@@ -237,7 +237,7 @@ fn real_host(cx: &Context) -> RealHost<Tools> {
 
 async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
     let mut host = real_host(cx);
-    let found = observe_all(&host, &plan.steps).await.map_err(|error| apply::unseen(&error))?;
+    let found = observe_all(&host, &plan.steps).await.map_err(apply::unseen)?;
     apply::run(cx, plan, &found, &mut host, &cx.home.install_dir()).await.map(|_| ())
 }
 
@@ -245,7 +245,7 @@ async fn apply(cx: &Context, plan: &Plan) -> Result<(), CliError> {
 /// undone. Any other plan is left to its own verb.
 async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     let state = cx.home.install_dir();
-    let Some(log) = peek_unfinished(&state).map_err(|error| apply::unopened(&error))? else { return Ok(()) };
+    let Some(log) = peek_unfinished(&state).map_err(apply::unopened)? else { return Ok(()) };
     if log.plan.verb != Verb::Sweep {
         let text = format!("an earlier `parachute {}` was interrupted", log.plan.verb);
         let next =
@@ -271,7 +271,7 @@ async fn finish_earlier(cx: &Context) -> Result<(), CliError> {
     }
 }
 
-fn unread(error: &FsError) -> CliError {
+fn unread(error: FsError) -> CliError {
     CliError::from_error(ExitKind::Failed, error)
 }
 

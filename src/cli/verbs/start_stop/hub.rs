@@ -124,14 +124,14 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
     let hub = UnitName::hub();
     let driver = &installation.driver;
     if not.is_some() {
-        driver.restart(&hub).await.map_err(|error| managers(&error))?;
+        driver.restart(&hub).await.map_err(managers)?;
     } else {
         let runs = driver.state(&hub).await.running().is_true();
         // systemd refuses to start a socket whose service runs; started first, it holds the port from then on.
         if has_socket(installation) && !runs {
-            driver.start(&hub.socket()).await.map_err(|error| managers(&error))?;
+            driver.start(&hub.socket()).await.map_err(managers)?;
         }
-        driver.start(&hub).await.map_err(|error| managers(&error))?;
+        driver.start(&hub).await.map_err(managers)?;
     }
     let answer = tokio::time::timeout(ANSWERS, async {
         loop {
@@ -196,9 +196,9 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<VerbOutput, CliErro
 async fn down(installation: &Installation) -> Result<(), CliError> {
     let hub = UnitName::hub();
     if has_socket(installation) {
-        installation.driver.stop(&hub.socket()).await.map_err(|error| managers(&error))?;
+        installation.driver.stop(&hub.socket()).await.map_err(managers)?;
     }
-    installation.driver.stop(&hub).await.map_err(|error| managers(&error))
+    installation.driver.stop(&hub).await.map_err(managers)
 }
 
 /// Whether neither the service nor its socket runs.
@@ -275,10 +275,8 @@ fn unseen() -> CliError {
     CliError::new(ExitKind::Failed, text).hint("parachute doctor")
 }
 
-fn managers(error: &ManagerError) -> CliError {
-    let mut cli = CliError::from_error(ExitKind::Failed, error);
-    cli.next.extend(error.cause.next.clone());
-    cli.hint("parachute doctor")
+fn managers(error: ManagerError) -> CliError {
+    CliError::with_hints(ExitKind::Failed, error).hint("parachute doctor")
 }
 
 /// Whether the hub that was asked to stop is still stopping. Another one on the same home is not that hub.

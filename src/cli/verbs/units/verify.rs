@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
-use crate::cli::installation::{self, Asked, Found};
+use crate::cli::installation::{self, Found, ScopeArgs};
 use crate::cli::output::VerbOutput;
 use crate::install::planner::{self, InstallRequest};
 use crate::install::verify;
@@ -17,12 +17,8 @@ use crate::ui::text::printable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// Whose services
-    #[arg(long, value_name = "SCOPE")]
-    scope: Option<installation::ScopeArg>,
-    /// User that the hub runs as, in the system scope
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    #[command(flatten)]
+    whose: ScopeArgs,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -41,23 +37,20 @@ struct Verified {
 
 /// Renders the files and runs the checker.
 pub(super) async fn run(cx: &Context, args: VerifyArgs) -> Result<VerbOutput, CliError> {
-    let asked = Asked { scope: args.scope, user: args.user.as_deref() };
-    let installation = match installation::find(cx, &asked).await? {
+    let installation = match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => installation,
         Found::NoManager(none) => return Err(installation::no_manager(&none)),
     };
     let facts = installation.facts(cx, None).await?;
     // Existing files and running units do not matter here.
     let request = InstallRequest { force: true, take_over: true, start: false, ..InstallRequest::default() };
-    let plan = planner::plan(&facts, &request).map_err(|refusal| installation::refused(&refusal))?;
+    let plan = planner::plan(&facts, &request).map_err(installation::refused)?;
     let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
     let complaints =
         verify::texts(&installation.driver, &texts, &facts.program.path).await.map_err(|error| {
             let kind =
                 if error.kind == driver::FailureKind::NoTool { ExitKind::NoHub } else { ExitKind::Failed };
-            let mut cli = CliError::from_error(kind, &error);
-            cli.next.extend(error.cause.next.clone());
-            cli.hint("parachute units list")
+            CliError::with_hints(kind, error).hint("parachute units list")
         })?;
     let files = texts.iter().map(|(path, _)| (*path).to_owned()).collect();
     let report = Verified { manager: facts.manager.words(), files, complaints };
