@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use crate::error_chain;
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
+use crate::process::cgroup::{NoCgroups, UnitCgroup};
 use crate::process::this_process::heap;
 use crate::process::{group, ports};
 use crate::supervisor::clock::moment;
@@ -65,6 +67,14 @@ async fn serve(
 
     let Resources { lock, settings, token, socket, door, traces } =
         Resources::take(&options, handed, &mut notes)?;
+    let unit = match UnitCgroup::take(&options.env) {
+        Ok(unit) => Some(unit),
+        Err(NoCgroups::NotDelegated) => None,
+        Err(error) => {
+            notes.push(format!("modules get no cgroups of their own: {}", error_chain::of(&error)));
+            None
+        }
+    };
     if let Err(error) = group::become_subreaper() {
         notes.push(format!(
             "orphans cannot be adopted ({error}): processes that leave their group are found by their environment only"
@@ -90,7 +100,7 @@ async fn serve(
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
         SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
-    let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone())
+    let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit)
         .map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
     let (stop, mut stops) = mpsc::channel(1);

@@ -18,10 +18,11 @@ const PLAIN_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 /// Variables for the hub alone. A module that inherited them would speak to the hub's service manager as if it were the
 /// hub, bind the hub's port or know its first password.
-const HUB_ONLY: [&str; 28] = [
+const HUB_ONLY: [&str; 29] = [
     // Of the hub itself.
     "PORT",
     "PARACHUTE_BIND_HOST",
+    "PARACHUTE_CGROUP",
     "PARACHUTE_LOG",
     "PARACHUTE_OPERATOR_TOKEN",
     EXTRA_PATH,

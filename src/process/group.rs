@@ -18,6 +18,7 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
+use super::cgroup::ModuleCgroup;
 use super::id::ProcessId;
 use super::marks::Marks;
 use super::membership::Asker;
@@ -97,6 +98,9 @@ pub fn remnants(
     leaders: &BTreeSet<u32>,
     depth: Depth,
 ) -> Result<Vec<ProcInfo>, Unknown> {
+    if let Some(cgroup) = &run.cgroup {
+        return in_cgroup(run, cgroup);
+    }
     if depth == Depth::Kin && nothing_left(run, hub, leaders) {
         return Ok(Vec::new());
     }
@@ -104,6 +108,24 @@ pub fn remnants(
     let census = Census::take_with(run.leader.pid)?;
     let left = by_marks(|marks| run.remnants(&census, asker, depth, marks))?;
     Ok(left.into_iter().cloned().collect())
+}
+
+/// The processes of a run that was born in a cgroup: those in it, and those that left it but not the leader's process
+/// group, as one does that has itself moved into a scope of its own.
+fn in_cgroup(run: &ModuleRun, cgroup: &ModuleCgroup) -> Result<Vec<ProcInfo>, Unknown> {
+    let mut left = cgroup.members()?;
+    left.retain(|process| process.id.pid != table::own_pid());
+    // While the leader is there, the signal to its group reaches these; afterwards each is looked for.
+    if run.reaped.is_none() {
+        if !left.iter().any(|process| process.id == run.leader) {
+            let leader = table::info(run.leader.pid)?;
+            left.extend(leader.filter(|process| process.id == run.leader && !process.zombie));
+        }
+    } else if left.is_empty() && os::group_exists(run.leader.pid) {
+        let census = Census::take_with(run.leader.pid)?;
+        left.extend(run.group_members(&census, &|_| None).into_iter().cloned());
+    }
+    Ok(left)
 }
 
 /// Searches by marks; one mark that cannot be read makes the whole result unknown.

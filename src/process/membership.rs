@@ -9,9 +9,12 @@
 //! * a child of one of ours is ours, unless it is older than its parent (then the parent's pid was recycled);
 //! * an orphan that we adopted (subreaper) is ours if it carries the mark of this run;
 //! * a process of our user anywhere that carries the mark of this run is ours.
+//!
+//! These are the rules where a module has no cgroup of its own; where it has one, see [`super::cgroup`].
 
 use std::collections::BTreeSet;
 
+use super::cgroup::ModuleCgroup;
 use super::id::{ProcessId, Started};
 use super::system::ProcInfo;
 use super::table::Census;
@@ -28,6 +31,8 @@ pub struct ModuleRun {
     pub module: Short,
     /// When we reaped the leader. `None`: not yet, or it was not our child.
     pub reaped: Option<Started>,
+    /// The cgroup that it was born in. Then the kernel knows its processes, and the rules below are not needed.
+    pub cgroup: Option<ModuleCgroup>,
 }
 
 /// How far a search for remnants goes.
@@ -131,6 +136,7 @@ mod tests {
             incarnation: "n:1".into(),
             module: Short::new("vault").unwrap(),
             reaped: reaped.map(Started),
+            cgroup: None,
         }
     }
 

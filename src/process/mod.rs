@@ -15,6 +15,7 @@
 //! It must not decide when to signal (that is the machine), and must not read or write the home.
 
 pub mod attribution;
+pub mod cgroup;
 pub mod detached;
 pub mod find_program;
 pub mod group;

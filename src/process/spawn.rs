@@ -8,12 +8,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Rlimit};
 
+use super::cgroup::ModuleCgroup;
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
 use super::system::Order;
@@ -94,16 +95,24 @@ pub struct Reaped {
 ///
 /// # Errors
 /// [`SpawnError`]; then nothing was started.
-pub fn spawn(launch: &Launch, program: &Path, incarnation: &str) -> Result<Child, SpawnError> {
-    spawn_limited(launch, program, incarnation, open_files::started_with())
+pub fn spawn(
+    launch: &Launch,
+    program: &Path,
+    incarnation: &str,
+    cgroup: Option<&ModuleCgroup>,
+) -> Result<Child, SpawnError> {
+    spawn_limited(launch, program, incarnation, cgroup, open_files::started_with())
 }
 
 fn spawn_limited(
     launch: &Launch,
     program: &Path,
     incarnation: &str,
+    cgroup: Option<&ModuleCgroup>,
     limit: Option<Rlimit>,
 ) -> Result<Child, SpawnError> {
+    let cgroup =
+        cgroup.map(ModuleCgroup::open).transpose().map_err(|error| explain(&error, launch, program))?;
     let mark = (OsStr::new(MARK_INCARNATION), OsStr::new(incarnation));
     let others = launch.env.iter().filter(|(key, _)| *key != MARK_INCARNATION);
     let order = Order {
@@ -112,6 +121,7 @@ fn spawn_limited(
         env: others.map(|(key, value)| (key.as_os_str(), value.as_os_str())).chain([mark]).collect(),
         cwd: launch.cwd.as_deref(),
         limit,
+        cgroup: cgroup.as_ref().map(AsFd::as_fd),
     };
     let born = os::spawn(&order).map_err(|error| explain(&error, launch, program))?;
     let outputs = (non_blocking(born.stdout), non_blocking(born.stderr));
@@ -127,7 +137,7 @@ fn spawn_limited(
         let kind = if errno.is_some() { SpawnErrorKind::NoRoom } else { SpawnErrorKind::Other };
         return Err(SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno });
     };
-    let watch = ExitWatch::new(pid);
+    let watch = ExitWatch::new(pid, born.pidfd);
     Ok(Child { id: id.clone(), pid, watch, stdout: Some(stdout), stderr: Some(stderr) })
 }
 
@@ -298,7 +308,7 @@ mod tests {
             (&text, SpawnErrorKind::NotAProgram, Some(8)),
         ] {
             for limit in both() {
-                let error = spawn_limited(&shell("", dir.path()), program, "n:1", limit).unwrap_err();
+                let error = spawn_limited(&shell("", dir.path()), program, "n:1", None, limit).unwrap_err();
                 assert_eq!((error.kind.clone(), error.errno), (kind.clone(), errno), "{error}");
                 assert_eq!(error.subject(), program);
             }
@@ -309,9 +319,9 @@ mod tests {
         let mut nul = shell("", dir.path());
         nul.argv.push("a\0b".into());
         for limit in both() {
-            let error = spawn_limited(&lost, Path::new("/bin/sh"), "n:1", limit).unwrap_err();
+            let error = spawn_limited(&lost, Path::new("/bin/sh"), "n:1", None, limit).unwrap_err();
             assert_eq!((error.kind.clone(), error.to_string()), (SpawnErrorKind::NoCwd, said.clone()));
-            let error = spawn_limited(&nul, Path::new("/bin/sh"), "n:1", limit).unwrap_err();
+            let error = spawn_limited(&nul, Path::new("/bin/sh"), "n:1", None, limit).unwrap_err();
             assert_eq!(error.kind, SpawnErrorKind::BadArguments);
         }
     }
@@ -337,7 +347,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         for limit in both() {
             let launch = shell(script, home.path());
-            let mut child = spawn_limited(&launch, Path::new("/bin/sh"), "n:1", limit).unwrap();
+            let mut child = spawn_limited(&launch, Path::new("/bin/sh"), "n:1", None, limit).unwrap();
             let out = child.take_stdout().unwrap();
             assert_eq!(child.exited().await, ExitStatus::Code(0));
             said.push(drained(out).lines().map(without_libc).collect::<Vec<_>>());

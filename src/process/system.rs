@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::process::Rlimit;
@@ -102,11 +102,15 @@ pub(super) struct Order<'a> {
     pub(super) cwd: Option<&'a Path>,
     /// Its descriptor limit. `None`: ours.
     pub(super) limit: Option<Rlimit>,
+    /// The directory of the cgroup that it is born in. `None`: ours. Linux only.
+    pub(super) cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// The child: a group leader, and the read ends of its pipes.
 pub(super) struct Born {
     pub(super) pid: u32,
+    /// Where the kernel gave one with the child.
+    pub(super) pidfd: Option<OwnedFd>,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
 }

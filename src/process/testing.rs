@@ -48,9 +48,10 @@ pub(super) struct Guarded {
 pub(super) fn start(script: &str) -> (Child, Guarded) {
     let home = tempfile::tempdir().unwrap();
     let incarnation = format!("{}:1", home.path().display());
-    let child = spawn::spawn(&shell(script, home.path()), Path::new("/bin/sh"), &incarnation).unwrap();
+    let child = spawn::spawn(&shell(script, home.path()), Path::new("/bin/sh"), &incarnation, None).unwrap();
     let short = Short::new("vault").unwrap();
-    let run = ModuleRun { leader: child.id().clone(), incarnation, module: short, reaped: None };
+    let run =
+        ModuleRun { leader: child.id().clone(), incarnation, module: short, reaped: None, cgroup: None };
     (child, Guarded { run, home })
 }
 

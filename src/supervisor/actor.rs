@@ -17,6 +17,7 @@ use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
+use crate::process::cgroup::ModuleCgroup;
 use crate::process::group::ModuleRun;
 use crate::process::spawn::{self, Child, SpawnErrorKind};
 
@@ -26,6 +27,7 @@ use super::effect::{Effect, Outcome, Severity};
 use super::event::{Event, Ticket};
 use super::handle::{Command, Handle, ModuleRequest};
 use super::machine::Machine;
+use super::remnants::Earlier;
 use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
 use super::start_checks::{self, CheckInput, Startable};
@@ -223,7 +225,10 @@ impl Actor {
             row: self.context.config.row(self.machine.short()),
             settings: self.context.config.settings(),
             base: self.context.base.clone(),
-            earlier: self.earlier.clone(),
+            earlier: Earlier {
+                runs: self.earlier.clone(),
+                cgroup: self.context.cgroup(self.machine.short()),
+            },
             grace: self.machine.policy().kill_timeout,
             at: moment().wall,
         };
@@ -246,12 +251,13 @@ impl Actor {
         let incarnation = self.incarnation(generation);
         self.log = self.context.log(self.machine.short(), launch.policy.log);
         let asked = moment().mono;
-        match spawn::spawn(&launch, &program, &incarnation) {
+        let cgroup = self.context.cgroup(self.machine.short());
+        match spawn::spawn(&launch, &program, &incarnation, cgroup.as_ref()) {
             Ok(child) => {
                 let ms = millis(moment().mono.saturating_duration_since(asked));
                 let program = program.display();
                 debug!(module = %self.machine.short(), %program, pid = child.id().pid, port = launch.port, ms, "spawned");
-                self.begin_run(generation, child, incarnation, launch);
+                self.begin_run(generation, child, incarnation, cgroup, launch);
             }
             Err(error) => {
                 let problem = resolve_program::spawn_failed(&error, self.machine.short(), moment().wall);
@@ -261,10 +267,17 @@ impl Actor {
         }
     }
 
-    fn begin_run(&mut self, generation: Generation, mut child: Child, incarnation: String, launch: Launch) {
+    fn begin_run(
+        &mut self,
+        generation: Generation,
+        mut child: Child,
+        incarnation: String,
+        cgroup: Option<ModuleCgroup>,
+        launch: Launch,
+    ) {
         let leader = child.id().clone();
         let module = launch.short.clone();
-        let processes = ModuleRun { leader: leader.clone(), incarnation, module, reaped: None };
+        let processes = ModuleRun { leader: leader.clone(), incarnation, module, reaped: None, cgroup };
         self.context.remnants.leader_born(leader.pid);
         let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
             .into_iter()

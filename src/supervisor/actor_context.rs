@@ -15,6 +15,7 @@ use crate::logs::module_log::ModuleLog;
 use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::timestamp::Timestamp;
+use crate::process::cgroup::{ModuleCgroup, UnitCgroup};
 use crate::process::group::{self, ModuleRun};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
@@ -45,6 +46,8 @@ pub(crate) struct ActorContext {
     ledger: Mutex<Ledger>,
     /// Processes of earlier hubs that carry this home's mark, found once when the hub started.
     marked: Mutex<Vec<(Marks, ProcessId)>>,
+    /// The cgroup of the hub's unit, if it was delegated to this hub.
+    unit: Option<UnitCgroup>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
 }
@@ -56,6 +59,7 @@ impl ActorContext {
         base: SpawnBase,
         logs: LogCollector,
         nonce: String,
+        unit: Option<UnitCgroup>,
     ) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
         let marked = group::marked(home.root())
@@ -74,6 +78,7 @@ impl ActorContext {
             nonce,
             ledger: Mutex::new(ledger),
             marked: Mutex::new(marked),
+            unit,
             changes,
             seq: AtomicU64::new(0),
         })
@@ -82,6 +87,22 @@ impl ActorContext {
     /// A module's log, with these limits from now on.
     pub(super) fn log(&self, short: &Short, limits: LogLimits) -> ModuleLog {
         self.logs.open(short, self.home.log_file(short), limits)
+    }
+
+    /// The cgroup for a module, if modules have cgroups of their own here.
+    pub(super) fn cgroup(&self, short: &Short) -> Option<ModuleCgroup> {
+        let made = self.unit.as_ref()?.module(short);
+        made.inspect_err(
+            |error| error!(module = %short, %error, "{short} gets no cgroup of its own: {error}"),
+        )
+        .ok()
+    }
+
+    /// The cgroups of modules that have processes of an earlier hub.
+    fn populated(&self) -> Vec<(Short, ModuleCgroup)> {
+        let mut there = self.unit.as_ref().and_then(|unit| unit.modules().ok()).unwrap_or_default();
+        there.retain(|(_, cgroup)| cgroup.pids().map_or(true, |pids| !pids.is_empty()));
+        there
     }
 
     /// Changes of modules from now on.
@@ -106,6 +127,7 @@ impl ActorContext {
     pub(super) fn modules_left(&self) -> BTreeSet<Short> {
         let mut modules: BTreeSet<Short> = lock(&self.ledger).book().open_modules().cloned().collect();
         modules.extend(lock(&self.marked).iter().map(|(marks, _)| marks.module.clone()));
+        modules.extend(self.populated().into_iter().map(|(short, _)| short));
         modules
     }
 
@@ -124,6 +146,7 @@ impl ActorContext {
             incarnation,
             module: short.clone(),
             reaped: None,
+            cgroup: None,
         });
         (runs.collect(), ledger.book().crashes(short).to_vec())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::process::cgroup::{self, ModuleCgroup};
 use crate::process::group::{self, Depth, ModuleRun, Sweep};
 use crate::process::id::ProcessId;
 use crate::process::table;
@@ -50,7 +51,7 @@ impl Remnants {
 
     /// The same for a caller that may wait a moment: thorough searches at the same time share one [`Sweep`].
     pub(super) async fn of_shared(&self, run: &ModuleRun, depth: Depth) -> Result<Vec<ProcessId>, Unknown> {
-        if depth == Depth::Kin || run.reaped.is_none() {
+        if depth == Depth::Kin || run.reaped.is_none() || run.cgroup.is_some() {
             return self.of(run, depth);
         }
         let sweep = self.sweep().await?;
@@ -80,13 +81,33 @@ impl Remnants {
     }
 }
 
+/// What an earlier hub may have left of a module.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Earlier {
+    /// Runs whose end was not recorded.
+    pub(super) runs: Vec<ModuleRun>,
+    /// The module's cgroup: what is in it before a start was left there.
+    pub(super) cgroup: Option<ModuleCgroup>,
+}
+
+impl Earlier {
+    /// Whether there is nowhere to look.
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.cgroup.is_none()
+    }
+}
+
 /// All processes that are proven to be left of runs of an earlier hub.
 ///
 /// # Errors
 /// [`Unknown`]: more may be left.
-pub(super) fn of_earlier_hub(runs: &[ModuleRun]) -> Result<BTreeSet<ProcessId>, Unknown> {
+pub(super) fn of_earlier_hub(earlier: &Earlier) -> Result<BTreeSet<ProcessId>, Unknown> {
+    let Earlier { runs, cgroup } = earlier;
     let (hub, no_leaders) = (table::own_pid(), BTreeSet::new());
     let mut left = BTreeSet::new();
+    if let Some(cgroup) = cgroup {
+        left.extend(cgroup::ids(cgroup.members()?));
+    }
     for run in runs {
         left.extend(group::remnants(run, hub, &no_leaders, Depth::Marks)?.into_iter().map(|info| info.id));
     }

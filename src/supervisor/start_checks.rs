@@ -14,13 +14,12 @@ use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
-use crate::process::group::ModuleRun;
 use crate::process::id::ProcessId;
 use crate::process::table;
 use crate::process::terminate::{self, EndError};
 use crate::process::unknown::Unknown;
 
-use super::remnants;
+use super::remnants::{self, Earlier};
 use super::resolve_program::resolve_program;
 
 mod port;
@@ -35,8 +34,8 @@ pub(super) struct CheckInput {
     pub(super) settings: LastGood,
     /// The base of every spawn's environment.
     pub(super) base: SpawnBase,
-    /// Runs of this module whose end was not recorded: children of an earlier hub.
-    pub(super) earlier: Vec<ModuleRun>,
+    /// What an earlier hub may have left of this module.
+    pub(super) earlier: Earlier,
     /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
     pub(super) grace: Duration,
     /// Wall clock, for problems.

@@ -18,6 +18,7 @@ use crate::logs::module_log::ModuleLog;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
+use crate::process::cgroup::UnitCgroup;
 use crate::process::terminate;
 use crate::process::this_process::open_files;
 use crate::sync::mutex::lock;
@@ -26,7 +27,7 @@ use super::actor;
 use super::actor_context::ActorContext;
 use super::effect::Outcome;
 use super::handle::{Handle, ModuleRequest};
-use super::remnants;
+use super::remnants::{self, Earlier};
 use super::snapshot::{Change, Snapshot};
 
 /// One module.
@@ -89,7 +90,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Opens the ledger, and searches once for processes of an earlier hub. Starts nothing.
+    /// Opens the ledger, and searches once for processes of an earlier hub. Starts nothing. `unit`: the cgroup of the
+    /// hub's unit, if it was delegated.
     ///
     /// # Errors
     /// The ledger cannot be opened.
@@ -98,8 +100,9 @@ impl Supervisor {
         base: SpawnBase,
         logs: LogCollector,
         nonce: String,
+        unit: Option<UnitCgroup>,
     ) -> std::io::Result<Self> {
-        let context = ActorContext::open(home, base, logs, nonce)?;
+        let context = ActorContext::open(home, base, logs, nonce, unit)?;
         Ok(Self {
             context: Arc::new(context),
             members: Arc::default(),
@@ -327,7 +330,10 @@ impl Supervisor {
         runs.retain(|run| !run.incarnation.starts_with(&self.context.nonce));
         debug!(module = %short, runs = runs.len(), "looking for what an earlier hub left");
         let grace = Policy::default().kill_timeout;
-        match terminate::end(|| remnants::of_earlier_hub(&runs), grace).await {
+        // While the module has an actor the cgroup is that actor's.
+        let cgroup = self.find(short.as_str()).is_none().then(|| self.context.cgroup(short)).flatten();
+        let earlier = Earlier { runs, cgroup };
+        match terminate::end(|| remnants::of_earlier_hub(&earlier), grace).await {
             Ok(ended) => {
                 for id in &ended {
                     info!(module = %short, pid = id.pid, "ended {id}, left by {short}, {why}");

@@ -59,6 +59,8 @@ pub struct Unit {
     pub watchdog: Option<Seconds>,
     /// What happens when one of its processes is killed for lack of memory.
     pub oom: Oom,
+    /// Whether it divides its cgroup among its own children, where there are cgroups.
+    pub delegate: bool,
     /// The socket that the manager opens for it, where it can.
     pub socket: Option<SocketAddr>,
     /// How much it is restricted.
@@ -114,6 +116,7 @@ impl Descriptor {
             stop: self.stop.clone(),
             watchdog: self.watchdog,
             oom: self.oom,
+            delegate: self.delegate,
             socket: match &self.socket {
                 Some(socket) if overrides.socket => Some(address(&socket.listen.fill(value)?)?),
                 _ => None,

@@ -12,6 +12,12 @@ use crate::duration;
 use super::embedded;
 use super::name::UnitName;
 
+/// Set to [`DELEGATED`] in the environment of a program by the unit that delegates its cgroup. Nothing else tells: systemd
+/// marks delegated cgroups with an extended attribute, which a user's manager cannot set on every kernel.
+pub const CGROUP: &str = "PARACHUTE_CGROUP";
+/// See [`CGROUP`].
+pub const DELEGATED: &str = "delegated";
+
 /// One file of `units/`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +42,9 @@ pub struct Descriptor {
     pub watchdog: Option<Seconds>,
     /// What happens when the kernel, out of memory, kills one of its processes.
     pub oom: Oom,
+    /// Whether it divides its cgroup among its own children.
+    #[serde(default)]
+    pub delegate: bool,
     /// A listening socket that the manager opens for it.
     pub socket: Option<Socket>,
     /// How much it is restricted.

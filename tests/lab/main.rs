@@ -24,6 +24,7 @@ mod units;
 mod boot;
 mod cutover;
 mod doctor;
+mod escape;
 mod harness;
 mod hints;
 mod hostile;

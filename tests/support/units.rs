@@ -25,6 +25,7 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         stop: Descriptor::embedded("hub").unwrap().stop,
         watchdog: None,
         oom: Oom::Stop,
+        delegate: false,
         socket: None,
         hardening: Hardening::Off,
         limits: Limits::default(),

@@ -1,7 +1,7 @@
 //! Code that Linux and macOS share: children of `std::process`, groups, `waitid`, SIGCHLD.
 #![expect(
     clippy::disallowed_methods,
-    reason = "edge: starts modules, and daemons with the files they write to; signals a group whose leader was proven"
+    reason = "edge: starts daemons with the files they write to; signals a group whose leader was proven"
 )]
 #![expect(unsafe_code, reason = "what runs between fork and exec must be vouched for")]
 
@@ -15,12 +15,12 @@ use std::time::Duration;
 use nix::libc;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 use tokio::signal::unix::SignalKind;
 
 use crate::module::exit_status::ExitStatus;
 use crate::process::signal::{Signal, SignalError};
-use crate::process::system::{Born, Detach, NotDetached, Order};
+use crate::process::system::{Detach, NotDetached};
 
 pub(super) fn number(signal: Signal) -> rustix::process::Signal {
     match signal {
@@ -30,34 +30,6 @@ pub(super) fn number(signal: Signal) -> rustix::process::Signal {
         Signal::Terminate => rustix::process::Signal::TERM,
         Signal::Kill => rustix::process::Signal::KILL,
         Signal::Continue => rustix::process::Signal::CONT,
-    }
-}
-
-/// Starts a child.
-pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
-    let mut command = Command::new(order.program);
-    if let Some((first, rest)) = order.argv.split_first() {
-        command.arg0(first).args(rest);
-    }
-    command.env_clear().envs(order.env.iter().map(|(key, value)| (key, value)));
-    if let Some(cwd) = order.cwd {
-        command.current_dir(cwd);
-    }
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(limit) = order.limit {
-        // SAFETY: between fork and exec only what is async-signal-safe may run: this is one system call, which
-        // allocates nothing and takes no lock (signal-safety(7)).
-        unsafe {
-            command.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Nofile, limit)?));
-        }
-    }
-    let mut child = command.spawn()?;
-    match (child.stdout.take(), child.stderr.take()) {
-        (Some(stdout), Some(stderr)) => {
-            Ok(Born { pid: child.id(), stdout: stdout.into(), stderr: stderr.into() })
-        }
-        // Both were asked for above.
-        _ => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }
 

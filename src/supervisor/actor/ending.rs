@@ -54,9 +54,15 @@ impl Actor {
             }
         }
         let processes = run.processes.clone();
+        if signal == EndSignal::Kill
+            && let Some(cgroup) = &processes.cgroup
+        {
+            // Also reaches processes that start meanwhile, or have another user. What it misses is signalled below.
+            let _ = cgroup.kill();
+        }
         // A thorough search follows at once: if the group is empty, a search before it would find nothing. It would ask
         // for orphans, which at a stop of a thousand modules reads a list of a thousand children each.
-        let left = if thorough && group::is_empty(&processes) {
+        let left = if thorough && processes.cgroup.is_none() && group::is_empty(&processes) {
             Ok(Vec::new())
         } else {
             // Adopted zombies would keep the group's number in use and slow down the next search.

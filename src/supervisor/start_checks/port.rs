@@ -76,7 +76,7 @@ fn evidence(
             uid: info.map(|info| info.uid).or(holder.uid),
             marks: pid.map(table::marks).transpose()?.flatten(),
             home: pid.map(table::home).transpose()?.flatten(),
-            in_ledger: id.is_some_and(|id| input.earlier.iter().any(|run| run.leader == *id)),
+            in_ledger: id.is_some_and(|id| input.earlier.runs.iter().any(|run| run.leader == *id)),
             command: pid.and_then(table::command_line),
             exe: pid.and_then(table::exe),
             cwd: pid.and_then(table::cwd),

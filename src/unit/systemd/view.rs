@@ -6,7 +6,9 @@ use std::ffi::OsStr;
 use serde::Serialize;
 
 use crate::unit::bind::Unit;
-use crate::unit::descriptor::{First, Hardening, Oom, ReadySignal, Restart, RestartOn, Signal};
+use crate::unit::descriptor::{
+    CGROUP, DELEGATED, First, Hardening, Oom, ReadySignal, Restart, RestartOn, Signal,
+};
 use crate::unit::overrides::Limits;
 use crate::unit::scope::Scope;
 use crate::unit::token::Refused;
@@ -37,6 +39,8 @@ pub(super) struct ServiceView {
     stop: StopView,
     oom: &'static str,
     oom_goes_on: bool,
+    /// `NAME=value`, which tells the program that its cgroup is delegated.
+    delegated: Option<SystemdAssignment>,
     watchdog: Option<u64>,
     limits: Vec<Limit>,
     hardening: Vec<Rule>,
@@ -150,9 +154,13 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
             Oom::Stop => "stop",
         },
         oom_goes_on: unit.oom == Oom::KeepRunning,
+        delegated: unit
+            .delegate
+            .then(|| SystemdAssignment::new(CGROUP, OsStr::new(DELEGATED)))
+            .transpose()?,
         watchdog: unit.watchdog.map(|every| every.0),
         limits: limits(&unit.limits),
-        hardening: hardening(unit.hardening, scope),
+        hardening: hardening(unit.hardening, scope, unit.delegate),
         wanted_by: match scope {
             Scope::System => "multi-user.target",
             // A user's manager has no multi-user.target: systemd.special(7), USER UNITS.
@@ -239,7 +247,8 @@ const STRICT_SYSTEM: [Rule; 7] = [
     Rule { key: "ProtectClock", value: "yes" },
 ];
 
-fn hardening(level: Hardening, scope: Scope) -> Vec<Rule> {
+/// A program that divides its cgroup has to write to it.
+fn hardening(level: Hardening, scope: Scope, delegate: bool) -> Vec<Rule> {
     let mut rules = Vec::new();
     if level >= Hardening::ModulesSafe {
         rules.extend(SAFE);
@@ -247,7 +256,10 @@ fn hardening(level: Hardening, scope: Scope) -> Vec<Rule> {
     if level >= Hardening::Strict {
         rules.extend(STRICT);
         match scope {
-            Scope::System => rules.extend(STRICT_SYSTEM),
+            Scope::System => {
+                let allowed = |rule: &&Rule| !(delegate && rule.key == "ProtectControlGroups");
+                rules.extend(STRICT_SYSTEM.iter().filter(allowed));
+            }
             Scope::User => {}
         }
     }

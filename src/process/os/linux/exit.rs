@@ -19,8 +19,9 @@ pub(in crate::process) struct ExitWatch {
 }
 
 impl ExitWatch {
-    pub(in crate::process) fn new(pid: Pid) -> Self {
-        Self { pid, pidfd: pidfd_open(pid, PidfdFlags::empty()).ok() }
+    /// With the descriptor that came with the child, if one did.
+    pub(in crate::process) fn new(pid: Pid, pidfd: Option<OwnedFd>) -> Self {
+        Self { pid, pidfd: pidfd.or_else(|| pidfd_open(pid, PidfdFlags::empty()).ok()) }
     }
 
     /// Its exit status; it stays a zombie. Cancel-safe: nothing is consumed before it returns.

@@ -8,9 +8,9 @@ mod netlink;
 mod pidfd;
 mod proc;
 mod sockets;
+mod spawn;
 mod stat;
 mod tcp_table;
-mod vfork;
 
 #[path = "../inherited_fds.rs"]
 mod inherited_fds;
@@ -36,13 +36,4 @@ pub(super) use proc::{
     own_memory, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
-
-use crate::process::system::{Born, Order};
-
-/// Starts a child; see [`vfork`] for why there are two ways.
-pub(super) fn spawn(order: &Order<'_>) -> std::io::Result<Born> {
-    match order.limit {
-        Some(limit) => vfork::spawn(order, limit),
-        None => posix::spawn(order),
-    }
-}
+pub(super) use spawn::spawn;

@@ -6,6 +6,7 @@ mod mounts;
 mod proc;
 mod send;
 mod sockets;
+mod spawn;
 
 #[path = "../inherited_fds.rs"]
 mod inherited_fds;
@@ -16,7 +17,7 @@ pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use posix::{
-    detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, spawn, zombie_child,
+    detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
 };
 pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
@@ -24,6 +25,7 @@ pub(super) use proc::{
 };
 pub(super) use send::{ExitWatch, send};
 pub(super) use sockets::{holders, holds, listeners, listens};
+pub(super) use spawn::spawn;
 
 /// Nothing to set: this allocator returns freed memory to the system.
 pub(super) fn settle_heap() -> bool {

@@ -1,5 +1,7 @@
 //! A signal to one process, and the exit of a child, without pidfd.
 
+use std::os::fd::OwnedFd;
+
 use rustix::process::Pid;
 
 use super::posix;
@@ -26,7 +28,8 @@ pub(in crate::process) struct ExitWatch {
 }
 
 impl ExitWatch {
-    pub(in crate::process) fn new(pid: Pid) -> Self {
+    /// macOS has no pidfd.
+    pub(in crate::process) fn new(pid: Pid, _pidfd: Option<OwnedFd>) -> Self {
         Self { pid }
     }
 
