@@ -8,6 +8,10 @@
 //!
 //! The kernel keeps the lists: a process is in the cgroup of its parent until a process with write access moves it. No
 //! controller is enabled, so nothing is limited or accounted here.
+//!
+//! A cgroup whose processes were killed by `cgroup.kill` is not used again but made anew: since 6.15 the kernel kills a
+//! child that clone3(2) puts into one, because that cgroup was killed more often than the one of its parent
+//! (`cgroup_post_fork` in kernel/cgroup/cgroup.c, `kill_seq`; seen with 6.18).
 #![expect(
     clippy::disallowed_methods,
     reason = "edge: reads and writes the cgroup tree that was delegated to this hub"
@@ -90,8 +94,13 @@ impl UnitCgroup {
 
     fn settle(&self) -> io::Result<()> {
         let hub = self.dir.join(HUB);
+        // What is in use stays.
+        let _ = remove(&hub);
         make(&hub)?;
         make(&self.dir.join(MODULES))?;
+        for (_, module) in self.modules()? {
+            let _ = module.remove();
+        }
         write(&hub.join("cgroup.procs"), &std::process::id().to_string())
     }
 
@@ -183,6 +192,7 @@ impl ModuleCgroup {
     }
 
     /// Sends SIGKILL to every process in it, those included that start meanwhile. Also reaches processes of other users.
+    /// It must be removed before the next use.
     ///
     /// # Errors
     /// Neither way was possible.

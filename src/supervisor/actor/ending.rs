@@ -69,7 +69,7 @@ impl Actor {
             context.remnants.reap_adopted();
             context.remnants.of(&processes, Depth::Kin)
         };
-        if left.as_ref().is_ok_and(Vec::is_empty) && !thorough {
+        if left.as_ref().is_ok_and(Vec::is_empty) && !thorough && signal == EndSignal::Term {
             self.pending.push_back(Event::GroupEmpty { generation });
             return;
         }
@@ -91,6 +91,11 @@ impl Actor {
                 let new: Vec<_> = left.into_iter().filter(|id| !told.contains(id)).collect();
                 let missed = signal_all(&new, signal.into());
                 told.extend(new.into_iter().filter(|id| !missed.contains(id)));
+            }
+            // One that was killed must not be used again. If a process has come into it meanwhile, the checks of the next
+            // start end that.
+            if let Some(cgroup) = &processes.cgroup {
+                let _ = cgroup.remove();
             }
             let _ = host.send(HostEvent::Plain(Event::GroupEmpty { generation })).await;
         })));
