@@ -18,6 +18,7 @@ use crate::logs::module_log::ModuleLog;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
+use crate::process::path_helper::client::PathHelper;
 use crate::process::terminate;
 use crate::process::this_process::open_files;
 use crate::sync::mutex::lock;
@@ -98,8 +99,9 @@ impl Supervisor {
         base: SpawnBase,
         logs: LogCollector,
         nonce: String,
+        paths: PathHelper,
     ) -> std::io::Result<Self> {
-        let context = ActorContext::open(home, base, logs, nonce)?;
+        let context = ActorContext::open(home, base, logs, nonce, paths)?;
         Ok(Self {
             context: Arc::new(context),
             members: Arc::default(),
@@ -146,6 +148,12 @@ impl Supervisor {
     /// Waits until the failures of a module are on disk, at most `within`.
     pub(crate) async fn failure_written(&self, short: &Short, within: Duration) {
         self.context.failures.written(short, within).await;
+    }
+
+    /// Looks at paths that a person or a module chose.
+    #[must_use]
+    pub(crate) fn paths(&self) -> &PathHelper {
+        &self.context.paths
     }
 
     /// Reaps orphans that the hub adopted and that have ended.
