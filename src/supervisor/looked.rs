@@ -29,7 +29,8 @@ impl Looked {
 
 impl Files for Looked {
     fn is_dir(&self, path: &Path) -> bool {
-        matches!(self.0.get(path), Some(Answer::Dir(Dir::Open | Dir::Closed)))
+        // Of one that cannot be looked at, a file below it or the start in it tells the reason.
+        matches!(self.0.get(path), Some(Answer::Dir(Dir::Open | Dir::Closed | Dir::Failed(_))))
     }
 
     fn read_if_there(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {

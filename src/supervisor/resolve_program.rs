@@ -65,6 +65,11 @@ fn judge(
                     format!("the working directory {shown} of {short} may not be entered by this user");
                 return Err(missing(text).next(format!("ls -ld {shown}")));
             }
+            Some(Answer::Dir(Dir::Failed(errno))) => {
+                let cause = std::io::Error::from_raw_os_error(*errno);
+                let text = format!("the working directory {shown} of {short} cannot be used: {cause}");
+                return Err(missing(text).next(format!("ls -ld {shown}")));
+            }
             _ => {
                 let text = format!("the working directory {shown} of {short} does not exist");
                 return Err(missing(text).next(format!("mkdir -p {shown}")));

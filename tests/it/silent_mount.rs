@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::world::{BINARY, World, fixture};
-use crate::support::{eventually, processes, until};
+use crate::support::{processes, until};
 
 /// The daemon of a silent file system, in its own mount namespace. Everything that hangs in it ends with the daemon.
 struct SilentMount {
@@ -44,6 +44,11 @@ impl SilentMount {
         let args = ["--target", &pid, "--mount", BINARY, "serve", "--port", &port];
         world.spawn(world.fenced("nsenter".as_ref(), &args));
         world.hub_answers();
+    }
+
+    /// How many processes hang in it: not even SIGKILL ends them (D, proc_pid_stat(5)).
+    fn stuck(&self) -> usize {
+        self.helpers().iter().filter(|(_, state)| state == "D").count()
     }
 
     /// Processes that look at paths in this namespace, and the letter of their state.
@@ -119,7 +124,9 @@ fn nine_modules_run_beside_one_on_a_silent_mount() {
     assert!(shown.status.success(), "the form of the hint works");
 
     // SIGKILL of the hub: what hangs holds neither its lock nor its port.
+    assert_eq!(mount.stuck(), 1, "{:?}", mount.helpers());
     world.kill_hub();
+    assert_eq!(mount.stuck(), 1, "it was killed with the hub, and cannot die");
     mount.start_hub(&world);
     for short in &nine {
         world.ready(short);
@@ -166,17 +173,19 @@ fn one_process_at_most_hangs_in_a_mount() {
         }
     }
     let helpers = mount.helpers();
-    let stuck = helpers.iter().filter(|(_, state)| state == "D").count();
-    assert!(stuck <= 1 && helpers.len() <= 2, "{helpers:?}");
+    assert!(mount.stuck() == 1 && helpers.len() <= 2, "{helpers:?}");
     // The list of modules reads module.json of each.
     let listed = world.get("/api/modules").unwrap().json();
     assert!(listed.to_string().contains("installed"), "{listed:#}");
 
-    // The file system is gone: its paths do not exist, as every look says at once.
+    // Its daemon has died: every look fails at once, and says why.
     drop(mount);
-    eventually("the problem is another one", || {
-        world.op("linked", "start")["problem"]["error_type"] == "missing_cwd"
+    let problem = until("the problem is another one", || {
+        let problem = world.op("linked", "start")["problem"].clone();
+        (problem["error_type"] == "missing_cwd").then_some(problem)
     });
+    let text = problem["error_description"].as_str().unwrap();
+    assert!(text.contains("cannot be used: ") && text.contains("not connected"), "{text}");
     assert_eq!(world.view("web")["restarts_in_window"], 0);
     world.stop_hub();
     world.expect_no_processes();

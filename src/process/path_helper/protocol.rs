@@ -82,6 +82,8 @@ pub enum Dir {
     Closed,
     /// This user may enter it.
     Open,
+    /// It cannot be looked at: this errno. Not for want of a permission.
+    Failed(i32),
 }
 
 /// A program.
@@ -307,7 +309,10 @@ impl Writer {
 
     fn answer(&mut self, answer: &Answer) {
         let (tag, value) = match answer {
-            Answer::Dir(dir) => (2, *dir as u8),
+            Answer::Dir(Dir::None) => (2, 0),
+            Answer::Dir(Dir::Closed) => (2, 1),
+            Answer::Dir(Dir::Open) => (2, 2),
+            Answer::Dir(Dir::Failed(_)) => (2, 3),
             Answer::Program(program) => (3, *program as u8),
             Answer::Read(Ok(None)) => (4, 0),
             Answer::Read(Ok(Some(_))) => (4, 1),
@@ -322,7 +327,8 @@ impl Writer {
         self.0.extend([tag, value]);
         match answer {
             Answer::Read(Ok(Some(bytes))) | Answer::Head(Head::Bytes(bytes)) => self.bytes(bytes),
-            Answer::Read(Err(Unread::Open(errno) | Unread::Read(errno))) => {
+            Answer::Read(Err(Unread::Open(errno) | Unread::Read(errno)))
+            | Answer::Dir(Dir::Failed(errno)) => {
                 self.0.extend(errno.to_le_bytes());
             }
             Answer::Dir(_) | Answer::Program(_) | Answer::Read(_) | Answer::Head(_) => {}
@@ -383,6 +389,7 @@ impl Reader<'_> {
             (2, 0) => Answer::Dir(Dir::None),
             (2, 1) => Answer::Dir(Dir::Closed),
             (2, 2) => Answer::Dir(Dir::Open),
+            (2, 3) => Answer::Dir(Dir::Failed(self.errno()?)),
             (3, 0) => Answer::Program(Program::None),
             (3, 1) => Answer::Program(Program::Directory),
             (3, 2) => Answer::Program(Program::NotExecutable),

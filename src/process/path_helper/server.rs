@@ -126,7 +126,11 @@ fn dir(path: &Path) -> Dir {
         Ok(_) => Dir::Open,
         // A directory above it may not be entered: it may exist.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Dir::Closed,
-        Err(_) => Dir::None,
+        Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+            None | Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => Dir::None,
+            // Such as ENOTCONN of a FUSE file system whose daemon has died.
+            Some(errno) => Dir::Failed(errno.raw_os_error()),
+        },
     }
 }
 

@@ -25,7 +25,7 @@ fn request() -> impl Strategy<Value = Request> {
 
 fn reply() -> impl Strategy<Value = Reply> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..=HEAD as usize);
-    let dir = prop::sample::select(vec![Dir::None, Dir::Closed, Dir::Open]);
+    let dir = prop::sample::select(vec![Dir::None, Dir::Closed, Dir::Open, Dir::Failed(107)]);
     let program = prop::sample::select(vec![
         Program::None,
         Program::Directory,
