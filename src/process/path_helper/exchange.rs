@@ -47,7 +47,7 @@ impl Exchange {
     /// [`Invalid`]: they are no answer to this request.
     pub(super) fn hear(&mut self, bytes: &[u8]) -> Result<Progress, Invalid> {
         self.messages.push(bytes);
-        while let Some(message) = self.messages.next()? {
+        while let Some(message) = self.messages.take()? {
             let (number, reply) = Reply::decode(&message)?;
             let question = self.question().filter(|_| number == self.request.number).ok_or(Invalid)?;
             match reply {

@@ -264,7 +264,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`Invalid`]: it is longer than the limit. Nothing that follows can be read.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Invalid> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, Invalid> {
         let Some((length, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*length) as usize;
         if length > self.limit {

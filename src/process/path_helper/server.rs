@@ -47,7 +47,7 @@ fn serve(mut hub: UnixStream) -> io::Result<()> {
     let mut messages = Messages::of_at_most(MAX_REQUEST);
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        while let Some(message) = messages.next().map_err(io::Error::other)? {
+        while let Some(message) = messages.take().map_err(io::Error::other)? {
             let request = Request::decode(&message).map_err(io::Error::other)?;
             answer(&request, &mut |reply| hub.write_all(&reply.encode(request.number)))?;
         }

@@ -57,7 +57,7 @@ fn taken(limit: usize, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, bool) {
     for piece in pieces {
         messages.push(piece);
         loop {
-            match messages.next() {
+            match messages.take() {
                 Ok(Some(message)) => all.push(message),
                 Ok(None) => break,
                 Err(Invalid) => return (all, true),
@@ -126,10 +126,10 @@ proptest! {
 fn a_length_above_the_limit_is_refused_before_its_bytes_are_there() {
     let mut messages = Messages::of_at_most(10);
     messages.push(&11_u32.to_le_bytes());
-    assert_eq!(messages.next(), Err(Invalid));
+    assert_eq!(messages.take(), Err(Invalid));
     let mut messages = Messages::of_at_most(10);
     messages.push(&10_u32.to_le_bytes());
-    assert_eq!(messages.next(), Ok(None));
+    assert_eq!(messages.take(), Ok(None));
 }
 
 #[test]
