@@ -192,6 +192,9 @@ fn pss(rows: &mut Vec<Row>) {
         rows.push((format!("PSS of the hub, {count} modules, idle 2 s"), measured, target));
         let measured = format!("{:.2} MiB", world.anonymous() as f64 / 1024.0);
         rows.push((format!("anonymous memory of the hub, {count} modules, idle 2 s"), measured, ""));
+        let [pss, anonymous] = world.helper().map(|kib| format!("{:.2} MiB", kib as f64 / 1024.0));
+        rows.push((format!("PSS of its helper that looks at paths, {count} modules, idle 2 s"), pss, ""));
+        rows.push((format!("anonymous memory of that helper, {count} modules, idle 2 s"), anonymous, ""));
         let kinds = memory::account(&world.smaps(), world::BINARY);
         let kinds: Vec<String> = kinds.iter().map(|(kind, kib)| format!("{kind} {kib}")).collect();
         rows.push((format!("the same, {count} modules, by kind, KiB"), kinds.join(", "), ""));

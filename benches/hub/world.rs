@@ -197,6 +197,18 @@ impl World {
         kilobytes(&self.proc("smaps_rollup"), "Pss:")
     }
 
+    /// PSS and anonymous memory of the hub's helper that looks at paths, in KiB.
+    pub fn helper(&self) -> [u64; 2] {
+        let hub = self.pid();
+        let children = self.proc(&format!("task/{hub}/children"));
+        let is_helper = |pid: &&str| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"parachute-path-helper\0")
+        };
+        let pid = children.split_whitespace().find(is_helper).expect("a helper is kept warm");
+        let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        ["Pss:", "Anonymous:"].map(|key| kilobytes(&memory, key))
+    }
+
     /// Every mapping of the hub: proc_pid_smaps(5).
     pub fn smaps(&self) -> String {
         self.proc("smaps")

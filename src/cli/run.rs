@@ -6,6 +6,7 @@ use std::future::Future;
 use clap::{CommandFactory, Parser};
 
 use crate::logs::priority::{Priority, is_journal};
+use crate::process::path_helper::server;
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 
@@ -24,6 +25,10 @@ use super::{installation, standby, verbose};
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
 pub fn main() -> u8 {
+    // Before anything else is opened or read: a helper needs nothing of it, and may not fail for it.
+    if server::is_called(std::env::args_os().next().as_deref()) {
+        return server::run();
+    }
     let terminal = Terminal;
     let root = match Root::try_parse() {
         Ok(root) => root,

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path;
 
 use super::env_file;
-use super::fs;
+use super::files::{Direct, Files, Places};
 use super::hub_env::{self, Refused};
 use super::module_json;
 use super::paths::Home;
@@ -15,7 +15,7 @@ use super::services;
 use super::settings::LastGood;
 use crate::error_chain;
 use crate::module::compose::{Composed, Inputs, compose};
-use crate::module::env::{Env, inherit};
+use crate::module::env::{self, Env, inherit};
 use crate::module::known;
 use crate::module::manifest::Manifest;
 use crate::module::name::Short;
@@ -80,44 +80,100 @@ pub fn of_row(
     base: &SpawnBase,
     at: Timestamp,
 ) -> Result<Composed, Box<Problem>> {
-    let hub_env = base.environment(home).map_err(|refused| Box::new(refused.problem(at)))?;
-    let mut notes: Vec<String> = settings.broken().map(str::to_owned).into_iter().collect();
-    let manifest = match &row.install_dir {
-        Some(dir) if !fs::is_dir(dir) => return Err(Box::new(no_install_dir(home, row, dir, at))),
-        Some(dir) => manifest(row, dir, &mut notes, at)?,
-        None => None,
-    };
-    let env_file = env_file::read(&home.env_file(short)).map_err(|e| bad(&e, at))?;
-    // An unreadable file counts as absent, like a corrupt one: it only holds the public origin.
-    let expose_state = fs::read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
-    let origin = origin::resolve(&origin::Sources {
-        hub_env: &hub_env,
-        expose_state: expose_state.as_deref(),
-        hub_port: base.hub_port,
-    });
-    let inputs = Inputs {
-        short,
-        row,
-        manifest: manifest.as_ref(),
-        env_file: &env_file,
-        inherited: &inherit(&hub_env, &fs::is_dir),
-        origin: &origin,
-        home: home.root(),
-        settings: settings.settings().of(short),
-    };
-    let mut composed = compose(&inputs, at)?;
-    composed.notes.extend(notes);
-    Ok(composed)
+    let definition = Definition { home, short, row, settings, base };
+    definition.compose(&*definition.environment(at)?, &Direct, at)
+}
+
+/// What a start of one module is composed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition<'a> {
+    /// The home.
+    pub home: &'a Home,
+    /// The module.
+    pub short: &'a Short,
+    /// Its row.
+    pub row: &'a Row,
+    /// The settings, which may be from an earlier read.
+    pub settings: &'a LastGood,
+    /// What the hub passes to every start.
+    pub base: &'a SpawnBase,
+}
+
+impl<'a> Definition<'a> {
+    /// The environment that every module starts from. `hub.env` is read directly: it lies in the home itself, and as a
+    /// link it is refused.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn environment(&self, at: Timestamp) -> Result<Cow<'a, Env>, Box<Problem>> {
+        self.base.environment(self.home).map_err(|refused| Box::new(refused.problem(at)))
+    }
+
+    /// All that [`Self::compose`] looks at: below the install directory; below the module's directory in the home, which
+    /// may be a link; and places where login shells find tools.
+    #[must_use]
+    pub fn places(&self, environment: &Env) -> Places {
+        let mut places = Places::default();
+        if let Some(dir) = &self.row.install_dir {
+            places.dirs.push(dir.clone());
+            places.files.push((Home::manifest(dir), module_json::LIMIT));
+        }
+        places.files.push((self.home.env_file(self.short), env_file::LIMIT));
+        places.files.push((self.home.expose_state(), EXPOSE_LIMIT));
+        places.dirs.extend(env::usual_dirs(environment));
+        places
+    }
+
+    /// Composes the start.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn compose(
+        &self,
+        environment: &Env,
+        files: &dyn Files,
+        at: Timestamp,
+    ) -> Result<Composed, Box<Problem>> {
+        let Self { home, short, row, settings, base } = self;
+        let mut notes: Vec<String> = settings.broken().map(str::to_owned).into_iter().collect();
+        let manifest = match &row.install_dir {
+            Some(dir) if !files.is_dir(dir) => return Err(Box::new(no_install_dir(home, row, dir, at))),
+            Some(dir) => manifest(row, files, dir, &mut notes, at)?,
+            None => None,
+        };
+        let env_file = env_file::read_by(files, &home.env_file(short)).map_err(|e| bad(&e, at))?;
+        // An unreadable file counts as absent, like a corrupt one: it only holds the public origin.
+        let expose_state = files.read_if_there(&home.expose_state(), EXPOSE_LIMIT).unwrap_or_default();
+        let origin = origin::resolve(&origin::Sources {
+            hub_env: environment,
+            expose_state: expose_state.as_deref(),
+            hub_port: base.hub_port,
+        });
+        let inputs = Inputs {
+            short,
+            row,
+            manifest: manifest.as_ref(),
+            env_file: &env_file,
+            inherited: &inherit(environment, &|dir| files.is_dir(dir)),
+            origin: &origin,
+            home: home.root(),
+            settings: settings.settings().of(short),
+        };
+        let mut composed = compose(&inputs, at)?;
+        composed.notes.extend(notes);
+        Ok(composed)
+    }
 }
 
 /// A module of the known table needs no `module.json`, so an invalid one is a note for it and a problem for any other.
 fn manifest(
     row: &Row,
+    files: &dyn Files,
     dir: &Path,
     notes: &mut Vec<String>,
     at: Timestamp,
 ) -> Result<Option<Manifest>, Box<Problem>> {
-    match module_json::read(dir) {
+    match module_json::read_by(files, dir) {
         Ok(manifest) => Ok(manifest),
         Err(error) if known::by_row(&row.name).is_some_and(|k| !k.argv.is_empty()) => {
             notes.push(format!("{}; started without it", error_chain::of(&error)));
@@ -140,7 +196,9 @@ fn bad(error: &dyn Error, at: Timestamp) -> Box<Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fs;
     use super::*;
+    use std::cell::RefCell;
     use std::ffi::OsStr;
     use std::path::PathBuf;
 
@@ -207,6 +265,39 @@ mod tests {
         assert_eq!((get(&second.env, "KEY").unwrap().as_str(), second.listens), ("new", false));
         assert_eq!(get(&second.env, "PARACHUTE_HUB_ORIGIN").unwrap(), "https://box.example");
         assert_eq!(second.argv, [OsStr::new("other")]);
+    }
+
+    /// Looks directly, and remembers at what.
+    #[derive(Default)]
+    struct Recorder(RefCell<Places>);
+
+    impl Files for Recorder {
+        fn is_dir(&self, path: &Path) -> bool {
+            self.0.borrow_mut().dirs.push(path.to_owned());
+            Direct.is_dir(path)
+        }
+
+        fn read_if_there(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, fs::FsError> {
+            self.0.borrow_mut().files.push((path.to_owned(), limit));
+            Direct.read_if_there(path, limit)
+        }
+    }
+
+    /// The hub has these places looked at beforehand: one that is missing there would not be seen.
+    #[test]
+    fn the_places_are_all_that_a_definition_looks_at() {
+        let world = World::new();
+        let hub_env = [("HOME".into(), "/home/p".into())].into();
+        let base = SpawnBase { hub_env, reads_hub_env: None, hub_port: 2000 };
+        let (short, settings) = (Short::new("acme").unwrap(), LastGood::of(&world.home));
+        let services = services::read(&world.home).unwrap();
+        let row = services.row(&short).unwrap();
+        let definition =
+            Definition { home: &world.home, short: &short, row, settings: &settings, base: &base };
+        let environment = definition.environment(Timestamp(0)).unwrap();
+        let recorder = Recorder::default();
+        definition.compose(&environment, &recorder, Timestamp(0)).unwrap();
+        assert_eq!(recorder.0.into_inner(), definition.places(&environment));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::{Direct, Files};
 use super::fs::{self, FsError};
 use crate::module::env::{self, Env, EnvError};
 
 /// Largest file that is read.
-const LIMIT: u64 = 1024 * 1024;
+pub const LIMIT: u64 = 1024 * 1024;
 
 /// Why an environment file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,15 @@ pub enum EnvFileError {
 /// # Errors
 /// [`EnvFileError`], which names the file.
 pub fn read(path: &Path) -> Result<Env, EnvFileError> {
-    let bytes = fs::read_if_there(path, LIMIT)?.unwrap_or_default();
+    read_by(&Direct, path)
+}
+
+/// The same, looked at in this way.
+///
+/// # Errors
+/// [`EnvFileError`], which names the file.
+pub fn read_by(files: &dyn Files, path: &Path) -> Result<Env, EnvFileError> {
+    let bytes = files.read_if_there(path, LIMIT)?.unwrap_or_default();
     if bytes.contains(&0) {
         return Err(EnvFileError::Nul(path.to_owned()));
     }

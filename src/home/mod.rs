@@ -14,6 +14,7 @@
 pub mod definition;
 pub mod document;
 pub mod env_file;
+pub mod files;
 pub mod fs;
 pub mod hub_env;
 pub mod lock;

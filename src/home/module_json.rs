@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fs::{self, FsError};
+use super::files::{Direct, Files};
+use super::fs::FsError;
 use super::paths::Home;
 use crate::module::manifest::{Manifest, ManifestError};
 
 /// Largest file that is read.
-const LIMIT: u64 = 1024 * 1024;
+pub const LIMIT: u64 = 1024 * 1024;
 
 /// Why an existing `module.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +31,22 @@ pub enum ModuleJsonError {
 /// # Errors
 /// [`ModuleJsonError`], which names the file.
 pub fn read(install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
+    read_by(&Direct, install_dir)
+}
+
+/// The same, looked at in this way.
+///
+/// # Errors
+/// [`ModuleJsonError`], which names the file.
+pub fn read_by(files: &dyn Files, install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
     let path = Home::manifest(install_dir);
-    let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(None) };
+    let Some(bytes) = files.read_if_there(&path, LIMIT)? else { return Ok(None) };
     Manifest::parse(&bytes).map(Some).map_err(|because| ModuleJsonError::Bad { path, because })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fs;
     use super::*;
 
     #[test]

@@ -11,6 +11,7 @@ use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
 use crate::process::cgroup::{NoCgroups, UnitCgroup};
+use crate::process::path_helper::client::{PathHelper, Starter};
 use crate::process::this_process::heap;
 use crate::process::{group, ports};
 use crate::supervisor::clock::moment;
@@ -97,10 +98,14 @@ async fn serve(
         debug!(holder, host = door.host, port = door.port, "a socket was handed over and is used");
     }
 
+    let starter = Starter::of_this_program().map_err(system("the hub's own program is unknown"))?;
+    let paths = PathHelper::new(starter);
+    // While it starts, the rest of the hub does.
+    paths.warm();
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
         SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
-    let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit)
+    let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit, paths.clone())
         .map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
     let (stop, mut stops) = mpsc::channel(1);
@@ -170,6 +175,7 @@ async fn serve(
     let _ = close.send(true);
     let _ = on_socket.await;
     let _ = on_tcp.await;
+    paths.close().await;
     finish(&logs).await;
     drop(traces);
     // Last: the next holder may bind at once.

@@ -1,4 +1,4 @@
-//! Converts the supervisor's snapshots to the API's types. Pure except for memory readings.
+//! Converts the supervisor's snapshots to the API's types. Pure except for memory readings and module.json.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,13 @@ use crate::api::wire::{
     State, Status,
 };
 use crate::home::module_json;
+use crate::home::paths::Home;
 use crate::module::known;
+use crate::module::manifest::Manifest;
 use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
+use crate::process::path_helper::client::{NoAnswer, PathHelper};
+use crate::process::path_helper::protocol::{Answer, Question};
 use crate::process::table::Families;
 use crate::supervisor::clock::moment;
 use crate::supervisor::snapshot::{Change, Snapshot, StateWord};
@@ -195,17 +199,18 @@ fn module(member: &Member, families: &Families, now: Timestamp) -> ModuleView {
 }
 
 /// The original's module list: vault and scribe first, installed or not, then every other row.
-#[must_use]
-pub fn list(app: &App) -> ModuleList {
+pub async fn list(app: &App) -> ModuleList {
     let members = app.supervisor.members();
+    let urls = management_urls(app.supervisor.paths(), &members).await;
     let by_short: BTreeMap<&str, &Member> = members.iter().map(|m| (m.short.as_str(), m)).collect();
+    let entry = |short: &str, member| entry(short, member, urls.get(short).cloned());
     let curated = known::CURATED.iter().map(|short| entry(short, by_short.get(short).copied()));
     let others = members.iter().filter(|m| !known::CURATED.contains(&m.short.as_str()));
     let modules = curated.chain(others.map(|m| entry(m.short.as_str(), Some(m)))).collect();
     ModuleList { modules, supervisor_available: true, module_install_channel: "latest".to_owned() }
 }
 
-fn entry(short: &str, member: Option<&Member>) -> ModuleEntry {
+fn entry(short: &str, member: Option<&Member>, management_url: Option<String>) -> ModuleEntry {
     let known = known::by_short(short);
     let row = member.map(|member| &member.row);
     let snapshot = member.map(Member::snapshot);
@@ -224,7 +229,7 @@ fn entry(short: &str, member: Option<&Member>) -> ModuleEntry {
         supervisor_start_error: snapshot.and_then(|s| s.problem),
         install_dir: row.and_then(|row| row.install_dir.as_ref()).map(|dir| dir.display().to_string()),
         uis: row.map_or_else(Vec::new, uis),
-        management_url: row.and_then(management_url),
+        management_url,
     }
 }
 
@@ -253,9 +258,30 @@ fn uis(row: &Row) -> Vec<Map<String, Value>> {
         .collect()
 }
 
-/// Where a user manages a module. An unreadable manifest gives none; the start reports the reason.
-fn management_url(row: &Row) -> Option<String> {
-    let manifest = module_json::read(row.install_dir.as_deref()?).ok()??;
+/// Where a user manages each module, by short name. What lies on a file system that does not answer has none, and what
+/// lies behind it is still looked at.
+async fn management_urls(paths: &PathHelper, members: &[Member]) -> BTreeMap<String, String> {
+    let (mut urls, mut silent) = (BTreeMap::new(), Vec::new());
+    for Member { short, row, .. } in members {
+        let Some(file) = row.install_dir.as_deref().map(Home::manifest) else { continue };
+        if silent.iter().any(|place| file.starts_with(place)) {
+            continue;
+        }
+        let asked = vec![Question::Read(file, u32::try_from(module_json::LIMIT).unwrap_or(u32::MAX))];
+        match paths.ask(asked).await.map(|mut answers| answers.pop()) {
+            Ok(Some(Answer::Read(Ok(Some(bytes))))) => {
+                urls.extend(management_url(row, &bytes).map(|url| (short.to_string(), url)));
+            }
+            Err(NoAnswer::Silent { place, .. }) => silent.push(place),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    urls
+}
+
+/// An unusable manifest gives none; the start reports the reason.
+fn management_url(row: &Row, manifest: &[u8]) -> Option<String> {
+    let manifest = Manifest::parse(manifest).ok()?;
     let url = manifest.management_url.or(manifest.ui_url)?;
     if !url.starts_with('/') {
         return Some(url);

@@ -198,6 +198,23 @@ pub fn enriched_path(
     let inherited = inherited.filter(|p| !p.is_empty()).unwrap_or(OsStr::new(PLAIN_PATH));
     dirs.extend(split(inherited).into_iter().filter(|dir| !dirs[..first].contains(dir)).collect::<Vec<_>>());
 
+    for dir in usual(home).into_iter().filter(|dir| is_dir(dir)) {
+        let dir = dir.into_os_string().into_vec();
+        // A colon cannot be escaped in PATH.
+        if !dir.contains(&b':') && !dirs.contains(&dir) {
+            dirs.push(dir);
+        }
+    }
+    OsString::from_vec(dirs.join(&b':'))
+}
+
+/// The directories that [`inherit`] adds to PATH if they exist, in the order in which it asks.
+#[must_use]
+pub fn usual_dirs(hub_env: &Env) -> Vec<PathBuf> {
+    usual(hub_env.get(OsStr::new("HOME")).map(Path::new))
+}
+
+fn usual(home: Option<&Path>) -> Vec<PathBuf> {
     let of_home = |below: &str| home.filter(|h| h.is_absolute()).map(|h| h.join(below));
     let usual = [
         of_home(".local/bin"),
@@ -206,14 +223,7 @@ pub fn enriched_path(
         Some(PathBuf::from("/home/linuxbrew/.linuxbrew/bin")),
         of_home(".bun/bin"),
     ];
-    for dir in usual.into_iter().flatten().filter(|dir| is_dir(dir)) {
-        let dir = dir.into_os_string().into_vec();
-        // A colon cannot be escaped in PATH.
-        if !dir.contains(&b':') && !dirs.contains(&dir) {
-            dirs.push(dir);
-        }
-    }
-    OsString::from_vec(dirs.join(&b':'))
+    usual.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub enum ProblemKind {
     NoStartCmd,
     /// Its row, `module.json`, `.env` or settings cannot be used.
     BadDefinition,
+    /// The file system of one of its paths does not answer.
+    PathSilent,
     /// Its processes survived SIGKILL (uninterruptible sleep, or not ours to signal).
     StopFailed,
     /// The row was changed after the process was started; a restart applies it.

@@ -8,6 +8,7 @@
 //!      │                  │
 //!    holder (who has a port, and what may be typed about it)                                     pure, `look` apart
 //!    group (signals, by identity only)   spawn (a child and its end)                              edges
+//!    path_helper (looks at paths that may hang, in a process of its own)                          edge, its parts pure
 //!                         │
 //!                        os (the only unsafe, the only `cfg(target_os)`), in words of system
 //! ```
@@ -27,6 +28,7 @@ pub mod marks;
 pub mod membership;
 pub mod mounts;
 pub mod os_bytes;
+pub mod path_helper;
 pub mod ports;
 pub mod signal;
 pub mod spawn;

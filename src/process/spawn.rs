@@ -3,11 +3,11 @@
 //! ```text
 //! spawn ──► Child (alive) ──ended()──► zombie: pid and group still reserved ──reap()──► Reaped { ended, at }
 //! ```
-#![expect(clippy::disallowed_methods, reason = "edge: looks at a program that could not be started")]
+//!
+//! It touches no path: the child does. Why a start failed is told apart by answers of a [`super::path_helper`].
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use rustix::process::{Pid, Rlimit};
 use super::cgroup::ModuleCgroup;
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
+use super::path_helper::protocol::{Answer, Dir, Head, Question};
 use super::system::Order;
 use super::table;
 use super::this_process::open_files;
@@ -35,6 +36,16 @@ pub struct SpawnError {
     pub cwd: Option<PathBuf>,
     /// errno of the failed call, if one failed.
     pub errno: Option<i32>,
+}
+
+/// Nothing was started. The paths that may explain it were not looked at yet.
+#[derive(Debug)]
+pub struct NotSpawned {
+    cause: io::Error,
+    program: PathBuf,
+    cwd: Option<PathBuf>,
+    /// The kind, if it is known without a look.
+    kind: Option<SpawnErrorKind>,
 }
 
 /// What was wrong. `execve` reports ENOENT for three reasons, which are told apart after the failure.
@@ -94,13 +105,13 @@ pub struct Reaped {
 /// a child can open `/dev/stdout`; input is `/dev/null`.
 ///
 /// # Errors
-/// [`SpawnError`]; then nothing was started.
+/// [`NotSpawned`].
 pub fn spawn(
     launch: &Launch,
     program: &Path,
     incarnation: &str,
     cgroup: Option<&ModuleCgroup>,
-) -> Result<Child, SpawnError> {
+) -> Result<Child, NotSpawned> {
     spawn_limited(launch, program, incarnation, cgroup, open_files::started_with())
 }
 
@@ -110,9 +121,11 @@ fn spawn_limited(
     incarnation: &str,
     cgroup: Option<&ModuleCgroup>,
     limit: Option<Rlimit>,
-) -> Result<Child, SpawnError> {
-    let cgroup =
-        cgroup.map(ModuleCgroup::open).transpose().map_err(|error| explain(&error, launch, program))?;
+) -> Result<Child, NotSpawned> {
+    let not_spawned =
+        |kind, cause| NotSpawned { cause, program: program.to_owned(), cwd: launch.cwd.clone(), kind };
+    let cgroup = cgroup.map(ModuleCgroup::open).transpose();
+    let cgroup = cgroup.map_err(|error| not_spawned(Some(SpawnErrorKind::Other), error))?;
     let mark = (OsStr::new(MARK_INCARNATION), OsStr::new(incarnation));
     let others = launch.env.iter().filter(|(key, _)| *key != MARK_INCARNATION);
     let order = Order {
@@ -123,7 +136,7 @@ fn spawn_limited(
         limit,
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
     };
-    let born = os::spawn(&order).map_err(|error| explain(&error, launch, program))?;
+    let born = os::spawn(&order).map_err(|error| not_spawned(kind_of(&error), error))?;
     let outputs = (non_blocking(born.stdout), non_blocking(born.stderr));
     // Only we reap it, so its process table entry exists even if it has already exited.
     let identity = table::identify(born.pid);
@@ -133,9 +146,12 @@ fn spawn_limited(
         if let Some(pid) = pid {
             os::discard(pid);
         }
-        let errno = identity.err().map(|unknown| unknown.errno);
-        let kind = if errno.is_some() { SpawnErrorKind::NoRoom } else { SpawnErrorKind::Other };
-        return Err(SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno });
+        return Err(match identity {
+            Err(unknown) => {
+                not_spawned(Some(SpawnErrorKind::NoRoom), io::Error::from_raw_os_error(unknown.errno))
+            }
+            Ok(_) => not_spawned(Some(SpawnErrorKind::Other), io::ErrorKind::Other.into()),
+        });
     };
     let watch = ExitWatch::new(pid, born.pidfd);
     Ok(Child { id: id.clone(), pid, watch, stdout: Some(stdout), stderr: Some(stderr) })
@@ -194,12 +210,35 @@ fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-fn explain(error: &io::Error, launch: &Launch, program: &Path) -> SpawnError {
-    let cwd = launch.cwd.as_deref();
-    let kind = match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => missing(cwd, program),
-        ErrorKind::PermissionDenied if cwd.is_some_and(denied) => SpawnErrorKind::CwdDenied,
-        ErrorKind::PermissionDenied => SpawnErrorKind::NotExecutable,
+impl NotSpawned {
+    /// What must be looked at to tell why.
+    #[must_use]
+    pub fn questions(&self) -> Vec<Question> {
+        let dir = self.cwd.clone().map(Question::Dir);
+        match &self.kind {
+            Some(_) => Vec::new(),
+            // A relative program is searched below the child's directory.
+            None => {
+                let base = self.cwd.as_deref().unwrap_or(Path::new("/"));
+                dir.into_iter().chain([Question::Head(base.join(&self.program))]).collect()
+            }
+        }
+    }
+
+    /// The failure in words, by the answers to [`Self::questions`]. Without them less is known.
+    #[must_use]
+    pub fn explained(self, answers: &[Answer]) -> SpawnError {
+        let Self { cause, program, cwd, kind } = self;
+        let (errno, is_denied) = (cause.raw_os_error(), cause.kind() == ErrorKind::PermissionDenied);
+        let kind = kind.unwrap_or_else(|| explain(is_denied, answers));
+        SpawnError { kind, program, cwd, errno }
+    }
+}
+
+/// The kind of an error that needs no look.
+fn kind_of(error: &io::Error) -> Option<SpawnErrorKind> {
+    Some(match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => return None,
         ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => SpawnErrorKind::BadArguments,
         ErrorKind::OutOfMemory | ErrorKind::WouldBlock => SpawnErrorKind::NoRoom,
         _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
@@ -207,23 +246,26 @@ fn explain(error: &io::Error, launch: &Launch, program: &Path) -> SpawnError {
             Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => SpawnErrorKind::NoRoom,
             _ => SpawnErrorKind::Other,
         },
-    };
-    SpawnError { kind, program: program.to_owned(), cwd: launch.cwd.clone(), errno: error.raw_os_error() }
+    })
 }
 
-fn missing(cwd: Option<&Path>, program: &Path) -> SpawnErrorKind {
-    if cwd.is_some_and(|cwd| !cwd.is_dir()) {
+/// Tells apart what the kernel reports with one errno.
+fn explain(is_denied: bool, answers: &[Answer]) -> SpawnErrorKind {
+    let has = |dir| answers.contains(&Answer::Dir(dir));
+    if answers.is_empty() {
+        return SpawnErrorKind::Other;
+    }
+    if is_denied {
+        return if has(Dir::Closed) { SpawnErrorKind::CwdDenied } else { SpawnErrorKind::NotExecutable };
+    }
+    if has(Dir::None) {
         return SpawnErrorKind::NoCwd;
     }
-    // A relative program is searched below the child's directory.
-    let program = cwd.map_or_else(|| program.to_owned(), |cwd| cwd.join(program));
-    let mut head = [0; 256];
-    match File::open(&program).and_then(|mut file| file.read(&mut head)) {
-        Err(error) if error.kind() != ErrorKind::PermissionDenied => SpawnErrorKind::NoProgram,
-        // An unreadable program exists, and `#!` needs no read permission of ours: only the error tells that there is
-        // one.
-        Err(_) => SpawnErrorKind::NoInterpreter(String::new()),
-        Ok(len) => SpawnErrorKind::NoInterpreter(interpreter(&head[..len])),
+    match answers.last() {
+        // Only the error tells that there is an interpreter.
+        Some(Answer::Head(Head::Unreadable)) => SpawnErrorKind::NoInterpreter(String::new()),
+        Some(Answer::Head(Head::Bytes(bytes))) => SpawnErrorKind::NoInterpreter(interpreter(bytes)),
+        _ => SpawnErrorKind::NoProgram,
     }
 }
 
@@ -234,15 +276,13 @@ fn interpreter(head: &[u8]) -> String {
     String::from_utf8_lossy(line.trim_ascii()).split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Whether this directory, or one above it, denies access.
-fn denied(cwd: &Path) -> bool {
-    rustix::fs::access(cwd, rustix::fs::Access::EXEC_OK).is_err()
-}
-
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "test: writes programs that cannot be started")]
+
     use super::*;
     use crate::process::group::{self, Signal};
+    use crate::process::path_helper::server;
     use crate::process::testing::{drained, shell, start};
 
     #[tokio::test]
@@ -308,7 +348,7 @@ mod tests {
             (&text, SpawnErrorKind::NotAProgram, Some(8)),
         ] {
             for limit in both() {
-                let error = spawn_limited(&shell("", dir.path()), program, "n:1", None, limit).unwrap_err();
+                let error = failure(&shell("", dir.path()), program, limit);
                 assert_eq!((error.kind.clone(), error.errno), (kind.clone(), errno), "{error}");
                 assert_eq!(error.subject(), program);
             }
@@ -319,11 +359,18 @@ mod tests {
         let mut nul = shell("", dir.path());
         nul.argv.push("a\0b".into());
         for limit in both() {
-            let error = spawn_limited(&lost, Path::new("/bin/sh"), "n:1", None, limit).unwrap_err();
+            let error = failure(&lost, Path::new("/bin/sh"), limit);
             assert_eq!((error.kind.clone(), error.to_string()), (SpawnErrorKind::NoCwd, said.clone()));
-            let error = spawn_limited(&nul, Path::new("/bin/sh"), "n:1", None, limit).unwrap_err();
+            let error = failure(&nul, Path::new("/bin/sh"), limit);
             assert_eq!(error.kind, SpawnErrorKind::BadArguments);
         }
+    }
+
+    /// A failed start, explained.
+    fn failure(launch: &Launch, program: &Path, limit: Option<Rlimit>) -> SpawnError {
+        let failed = spawn_limited(launch, program, "n:1", None, limit).unwrap_err();
+        let answers = server::answers(failed.questions());
+        failed.explained(&answers)
     }
 
     /// The two ways to start a child.

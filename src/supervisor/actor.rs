@@ -19,7 +19,8 @@ use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::process::cgroup::ModuleCgroup;
 use crate::process::group::ModuleRun;
-use crate::process::spawn::{self, Child, SpawnErrorKind};
+use crate::process::path_helper::client::NoAnswer;
+use crate::process::spawn::{self, Child, NotSpawned, SpawnErrorKind};
 
 use super::actor_context::ActorContext;
 use super::clock::{moment, sleep_until};
@@ -27,6 +28,7 @@ use super::effect::{Effect, Outcome, Severity};
 use super::event::{Event, Ticket};
 use super::handle::{Command, Handle, ModuleRequest};
 use super::machine::Machine;
+use super::path_problem;
 use super::remnants::Earlier;
 use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
@@ -230,6 +232,7 @@ impl Actor {
                 cgroup: self.context.cgroup(self.machine.short()),
             },
             grace: self.machine.policy().kill_timeout,
+            paths: self.context.paths.clone(),
             at: moment().wall,
         };
         let host = self.host.clone();
@@ -259,12 +262,29 @@ impl Actor {
                 debug!(module = %self.machine.short(), %program, pid = child.id().pid, port = launch.port, ms, "spawned");
                 self.begin_run(generation, child, incarnation, cgroup, launch);
             }
-            Err(error) => {
-                let problem = resolve_program::spawn_failed(&error, self.machine.short(), moment().wall);
-                let no_room = error.kind == SpawnErrorKind::NoRoom;
-                self.pending.push_back(Event::SpawnFailed { generation, problem, no_room });
-            }
+            Err(failed) => self.explain(generation, failed),
         }
+    }
+
+    /// Why a spawn failed is told by its paths, which this thread does not touch.
+    fn explain(&self, generation: Generation, failed: NotSpawned) {
+        let (paths, host) = (self.context.paths.clone(), self.host.clone());
+        let short = self.machine.short().clone();
+        tokio::spawn(async move {
+            let answers = paths.ask(failed.questions()).await;
+            let (problem, no_room) = match answers {
+                // It is not the module's fault either.
+                Err(silent @ NoAnswer::Silent { .. }) => {
+                    (path_problem::of(&silent, &short, moment().wall), true)
+                }
+                answers => {
+                    let error = failed.explained(&answers.unwrap_or_default());
+                    let no_room = error.kind == SpawnErrorKind::NoRoom;
+                    (resolve_program::spawn_failed(&error, &short, moment().wall), no_room)
+                }
+            };
+            let _ = host.send(HostEvent::Plain(Event::SpawnFailed { generation, problem, no_room })).await;
+        });
     }
 
     fn begin_run(

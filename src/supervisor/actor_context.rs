@@ -19,6 +19,7 @@ use crate::process::cgroup::{ModuleCgroup, UnitCgroup};
 use crate::process::group::{self, ModuleRun};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
+use crate::process::path_helper::client::PathHelper;
 use crate::sync::mutex::lock;
 
 use super::clock::moment;
@@ -42,6 +43,7 @@ pub(crate) struct ActorContext {
     pub(super) nonce: String,
     pub(super) config: ConfigCache,
     pub(super) remnants: Remnants,
+    pub(super) paths: PathHelper,
     pub(super) failures: Arc<FailureFile>,
     ledger: Mutex<Ledger>,
     /// Processes of earlier hubs that carry this home's mark, found once when the hub started.
@@ -60,6 +62,7 @@ impl ActorContext {
         logs: LogCollector,
         nonce: String,
         unit: Option<UnitCgroup>,
+        paths: PathHelper,
     ) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
         let marked = group::marked(home.root())
@@ -71,6 +74,7 @@ impl ActorContext {
         Ok(Self {
             config: ConfigCache::new(home.clone()),
             remnants: Remnants::new(),
+            paths,
             failures: Arc::new(FailureFile::new(home.clone())),
             home,
             base,

@@ -56,7 +56,8 @@ pub enum Event {
         generation: Generation,
         /// Why.
         problem: Problem,
-        /// Whether the system lacked resources for a process: that is not the module's fault.
+        /// Whether the system lacked resources for a process, or a file system does not answer: that is not the module's
+        /// fault.
         no_room: bool,
     },
     /// It accepts connections on its port, and the listener is its own.

@@ -58,6 +58,9 @@ const RECHECK_LAST: Duration = Duration::from_secs(8);
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// A worker that binds no port is ready when it has run for this long.
 const WORKER_READY: Duration = Duration::from_secs(1);
+/// How often in a row checks that became outdated are run again. Requests without a pause would otherwise prevent every
+/// start: the checks wait for answers of another process, and the next request comes meanwhile.
+const MAX_REPEATS: u8 = 3;
 /// Most requests that may wait for one module.
 const MAX_WAITING: usize = 256;
 

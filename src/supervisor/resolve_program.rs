@@ -4,48 +4,95 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::home::fs;
 use crate::module::dependency;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::module::timestamp::Timestamp;
 use crate::process::find_program;
+use crate::process::path_helper::client::PathHelper;
+use crate::process::path_helper::protocol::{Answer, Dir, Program, Question};
 use crate::process::spawn::{SpawnError, SpawnErrorKind};
+
+use super::path_problem;
 
 /// Finds the program of a launch.
 ///
 /// # Errors
 /// [`ProblemKind::MissingCwd`], [`ProblemKind::NonExecutable`] or [`ProblemKind::MissingDependency`], each only for
-/// its own cause.
-pub(super) fn resolve_program(launch: &Launch, at: Timestamp) -> Result<PathBuf, Problem> {
-    let short = &launch.short;
-    if let Some(cwd) = launch.cwd.as_deref().filter(|cwd| !fs::is_dir(cwd)) {
-        let cwd = cwd.display();
-        return Err(Problem::new(
-            ProblemKind::MissingCwd,
-            format!("the working directory {cwd} of {short} does not exist"),
-            at,
-        )
-        .next(format!("mkdir -p {cwd}")));
-    }
-    let name = launch.argv.first().map_or(OsStr::new(""), |arg| arg.as_os_str());
-    let mut unusable = None;
+/// its own cause; [`ProblemKind::PathSilent`].
+pub(super) async fn resolve_program(
+    paths: &PathHelper,
+    launch: &Launch,
+    at: Timestamp,
+) -> Result<PathBuf, Problem> {
+    let candidates = candidates(launch);
+    let answers = paths.ask(questions(launch, &candidates)).await;
+    let answers = answers.map_err(|no_answer| path_problem::of(&no_answer, &launch.short, at))?;
+    judge(launch, candidates, &answers, at)
+}
+
+fn name(launch: &Launch) -> &OsStr {
+    launch.argv.first().map_or(OsStr::new(""), |arg| arg.as_os_str())
+}
+
+fn candidates(launch: &Launch) -> Vec<PathBuf> {
     let path = launch.env.get(OsStr::new("PATH")).map(OsString::as_os_str);
-    let cwd = launch.cwd.as_deref().unwrap_or(Path::new("/"));
-    for candidate in find_program::candidates(name, path, cwd) {
-        if find_program::is_program(&candidate) {
-            return Ok(candidate);
+    find_program::candidates(name(launch), path, launch.cwd.as_deref().unwrap_or(Path::new("/")))
+}
+
+/// The working directory first, if it has one of its own.
+fn questions(launch: &Launch, candidates: &[PathBuf]) -> Vec<Question> {
+    let dir = launch.cwd.clone().map(Question::Dir);
+    dir.into_iter().chain(candidates.iter().cloned().map(Question::Program)).collect()
+}
+
+/// Decides by the answers to [`questions`].
+fn judge(
+    launch: &Launch,
+    candidates: Vec<PathBuf>,
+    answers: &[Answer],
+    at: Timestamp,
+) -> Result<PathBuf, Problem> {
+    let short = &launch.short;
+    if let Some(cwd) = launch.cwd.as_deref() {
+        let shown = cwd.display();
+        let missing = |text| Problem::new(ProblemKind::MissingCwd, text, at);
+        match answers.first() {
+            Some(Answer::Dir(Dir::Open)) => {}
+            Some(Answer::Dir(Dir::Closed)) => {
+                let text =
+                    format!("the working directory {shown} of {short} may not be entered by this user");
+                return Err(missing(text).next(format!("ls -ld {shown}")));
+            }
+            Some(Answer::Dir(Dir::Failed(errno))) => {
+                let cause = std::io::Error::from_raw_os_error(*errno);
+                let text = format!("the working directory {shown} of {short} cannot be used: {cause}");
+                return Err(missing(text).next(format!("ls -ld {shown}")));
+            }
+            _ => {
+                let text = format!("the working directory {shown} of {short} does not exist");
+                return Err(missing(text).next(format!("mkdir -p {shown}")));
+            }
         }
-        if unusable.is_none() && fs::exists(&candidate) {
-            unusable = Some(candidate);
+    }
+    let programs = answers.iter().skip(usize::from(launch.cwd.is_some()));
+    let mut unusable = None;
+    for (candidate, answer) in candidates.into_iter().zip(programs) {
+        match answer {
+            Answer::Program(Program::Usable) => return Ok(candidate),
+            Answer::Program(found @ (Program::Directory | Program::NotExecutable)) if unusable.is_none() => {
+                unusable = Some((candidate, *found));
+            }
+            _ => {}
         }
     }
     match unusable {
-        Some(path) => Err(not_executable(short.as_str(), &path, at)),
+        Some((path, Program::Directory)) => Err(is_directory(short.as_str(), &path, at)),
+        Some((path, _)) => Err(not_executable(short.as_str(), &path, at)),
         None => {
             let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-            let mut problem = dependency::missing(&name.to_string_lossy(), os, arch, at);
+            let mut problem = dependency::missing(&name(launch).to_string_lossy(), os, arch, at);
             // If no install command is known, `why` shows the requested command.
             problem.next.get_or_insert_with(|| format!("parachute why {short}"));
             Err(problem)
@@ -73,12 +120,13 @@ pub(super) fn spawn_failed(error: &SpawnError, short: &Short, at: Timestamp) -> 
         .next(format!("parachute why {short}"))
 }
 
+fn is_directory(short: &str, path: &Path, at: Timestamp) -> Problem {
+    let text = format!("{}, the program of {short}, is a directory", path.display());
+    Problem::new(ProblemKind::NonExecutable, text, at).next(format!("parachute why {short}"))
+}
+
 fn not_executable(short: &str, path: &Path, at: Timestamp) -> Problem {
     let shown = path.display();
-    if fs::is_dir(path) {
-        let text = format!("{shown}, the program of {short}, is a directory");
-        return Problem::new(ProblemKind::NonExecutable, text, at).next(format!("parachute why {short}"));
-    }
     let text = format!("{shown}, the program of {short}, exists and may not be executed by this user");
     Problem::new(ProblemKind::NonExecutable, text, at).next(format!("chmod +x {shown}"))
 }
@@ -92,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::module::launch::Policy;
+    use crate::process::path_helper::server;
 
     fn launch(argv0: &str, cwd: &Path, path: &str) -> Launch {
         Launch {
@@ -113,7 +162,11 @@ mod tests {
         let program = dir.path().join("tool");
         std::fs::write(&program, "#!/bin/sh\n").unwrap();
         std::fs::create_dir(dir.path().join("folder")).unwrap();
-        let kind = |launch: &Launch| resolve_program(launch, Timestamp(0)).map_err(|p| p.error_type);
+        let kind = |launch: &Launch| {
+            let candidates = candidates(launch);
+            let answers = server::answers(questions(launch, &candidates));
+            judge(launch, candidates, &answers, Timestamp(0)).map_err(|p| p.error_type)
+        };
         let path = dir.path().to_str().unwrap();
 
         assert_eq!(kind(&launch("nowhere", dir.path(), path)), Err(ProblemKind::MissingDependency));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::home::definition::{self, SpawnBase};
+use crate::home::definition::{Definition, SpawnBase};
 use crate::home::paths::Home;
 use crate::home::settings::LastGood;
 use crate::module::compose::Composed;
@@ -15,10 +15,13 @@ use crate::module::problem::{Problem, ProblemKind};
 use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
+use crate::process::path_helper::client::PathHelper;
 use crate::process::table;
 use crate::process::terminate::{self, EndError};
 use crate::process::unknown::Unknown;
 
+use super::looked::{self, Looked};
+use super::path_problem;
 use super::remnants::{self, Earlier};
 use super::resolve_program::resolve_program;
 
@@ -38,6 +41,8 @@ pub(super) struct CheckInput {
     pub(super) earlier: Earlier,
     /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
     pub(super) grace: Duration,
+    /// Looks at all paths of the module.
+    pub(super) paths: PathHelper,
     /// Wall clock, for problems.
     pub(super) at: Timestamp,
 }
@@ -60,7 +65,7 @@ pub(super) struct Startable {
 /// # Errors
 /// The first reason against a start. No foreign process was touched.
 pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
-    let defined = define(&input);
+    let defined = define(&input).await;
     let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
     let mut ended = BTreeSet::new();
     if !input.earlier.is_empty() {
@@ -68,21 +73,26 @@ pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
         ended = terminate::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
     }
     let Composed { launch, notes } = defined?;
-    let program = resolve_program(&launch, input.at)?;
+    let program = resolve_program(&input.paths, &launch, input.at).await?;
     if launch.listens {
         ended.extend(port::free(&input, &launch, &program).await?);
     }
     Ok(Startable { launch, program, ended, notes })
 }
 
-fn define(input: &CheckInput) -> Result<Composed, Problem> {
+async fn define(input: &CheckInput) -> Result<Composed, Problem> {
     let row = input.row.as_ref().ok_or_else(|| no_row(input))?;
     let CheckInput { home, short, settings, base, at, .. } = input;
-    let composed = definition::of_row(home, short, row, settings, base, *at);
-    composed.map_err(|mut problem| {
-        problem.next.get_or_insert_with(|| format!("parachute why {}", input.short));
+    let with_hint = |mut problem: Box<Problem>| {
+        problem.next.get_or_insert_with(|| format!("parachute why {short}"));
         *problem
-    })
+    };
+    let definition = Definition { home, short, row, settings, base };
+    let environment = definition.environment(*at).map_err(with_hint)?;
+    let places = definition.places(&environment);
+    let answers = input.paths.ask(looked::questions(&places)).await;
+    let answers = answers.map_err(|no_answer| path_problem::of(&no_answer, short, *at))?;
+    definition.compose(&environment, &Looked::new(&places, answers), *at).map_err(with_hint)
 }
 
 fn no_row(input: &CheckInput) -> Problem {

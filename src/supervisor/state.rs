@@ -37,6 +37,8 @@ pub enum State {
         /// The row changed, or a start was requested, after the checks had begun: they may have read the definition
         /// before that, and waited since for the end of an earlier run.
         outdated: bool,
+        /// How often in a row they were run again for that.
+        repeats: u8,
     },
     /// It cannot be started now, for a reason outside the module. That counts as no crash; the checks run again at
     /// `retry_at`.

@@ -19,6 +19,7 @@ use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
 use crate::process::cgroup::UnitCgroup;
+use crate::process::path_helper::client::PathHelper;
 use crate::process::terminate;
 use crate::process::this_process::open_files;
 use crate::sync::mutex::lock;
@@ -101,8 +102,9 @@ impl Supervisor {
         logs: LogCollector,
         nonce: String,
         unit: Option<UnitCgroup>,
+        paths: PathHelper,
     ) -> std::io::Result<Self> {
-        let context = ActorContext::open(home, base, logs, nonce, unit)?;
+        let context = ActorContext::open(home, base, logs, nonce, unit, paths)?;
         Ok(Self {
             context: Arc::new(context),
             members: Arc::default(),
@@ -149,6 +151,12 @@ impl Supervisor {
     /// Waits until the failures of a module are on disk, at most `within`.
     pub(crate) async fn failure_written(&self, short: &Short, within: Duration) {
         self.context.failures.written(short, within).await;
+    }
+
+    /// Looks at paths that a person or a module chose.
+    #[must_use]
+    pub(crate) fn paths(&self) -> &PathHelper {
+        &self.context.paths
     }
 
     /// Reaps orphans that the hub adopted and that have ended.

@@ -38,6 +38,7 @@ mod readme;
 mod registration;
 mod requests;
 mod safe_mode;
+mod silent_mount;
 mod size;
 mod start_checks;
 mod storm;

@@ -63,7 +63,7 @@ pub async fn status(_: Operator, State(app): State<App>) -> Result<Json<Status>,
 
 /// The original's list, for every row.
 pub async fn list(_: Operator, State(app): State<App>) -> Json<ModuleList> {
-    Json(views::list(&app))
+    Json(views::list(&app).await)
 }
 
 /// Starts a module and waits until it is ready or has failed.

@@ -11,7 +11,7 @@ use super::super::clock::Moment;
 use super::super::effect::{Effect, EndSignal, Outcome, Record, Severity};
 use super::super::state::{Cause, Desired, Escalation, Generation, Readiness, Run, StartRefusal, State};
 use super::transitions::answer;
-use super::{LastExit, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
+use super::{LastExit, MAX_REPEATS, Machine, RECHECK_FIRST, RECHECK_LAST, WORKER_READY};
 
 impl Machine {
     pub(super) fn checks_passed(
@@ -21,15 +21,15 @@ impl Machine {
         listens: bool,
         out: &mut Vec<Effect>,
     ) {
-        let State::Checking { generation: current, was, outdated } = &mut self.state else { return };
+        let State::Checking { generation: current, was, outdated, repeats } = &mut self.state else { return };
         if *current != generation {
             return;
         }
-        let (was, outdated) = (was.take(), *outdated);
+        let (was, outdated, repeats) = (was.take(), *outdated, *repeats);
         self.policy = policy;
         self.listens = listens;
         match self.desired {
-            Desired::Up if outdated => self.check(was, out),
+            Desired::Up if outdated && repeats < MAX_REPEATS => self.check_after(repeats + 1, was, out),
             Desired::Up => {
                 self.state = State::Spawning { generation, was };
                 out.push(Effect::Spawn(generation));

@@ -107,6 +107,8 @@ impl Machine {
                 self.check(Some(was), out);
             }
             State::Checking { .. } => {
+                // Unless the checks are run again, which begins with the row as it is then.
+                self.edited = true;
                 self.check_again();
                 self.reset_pause();
             }

@@ -10,7 +10,7 @@ use super::super::clock::Moment;
 use super::super::effect::{Effect, EndSignal, Outcome, Record};
 use super::super::event::{Event, Ticket};
 use super::super::state::{Desired, Generation, State};
-use super::{Machine, RECHECK_FIRST, RECHECK_LAST};
+use super::{MAX_REPEATS, Machine, RECHECK_FIRST, RECHECK_LAST};
 use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::name::Short;
@@ -550,6 +550,24 @@ fn changes_during_the_checks_are_checked_before_a_spawn() {
     model.feed(Event::Edited);
     model.settle();
     assert!(model.machine.edited(), "the new run uses the old row");
+}
+
+/// Clients that ask without a pause, and programs that rewrite the row all the time, do not prevent the start.
+#[test]
+fn changes_without_a_pause_delay_a_start_only_a_few_times() {
+    let mut model = Model::new();
+    let first = model.start();
+    for _ in 0..MAX_REPEATS {
+        model.feed(Event::Edited);
+        model.host(1);
+        assert_eq!(model.spawning, None);
+    }
+    model.feed(Event::Edited);
+    model.host(1);
+    assert!(model.spawning.is_some());
+    model.settle();
+    assert_eq!(model.outcome(first), Some(&Outcome::Ready));
+    assert!(model.machine.edited(), "it may use an old row, and says so");
 }
 
 #[test]

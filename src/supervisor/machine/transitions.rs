@@ -10,10 +10,15 @@ use super::Machine;
 impl Machine {
     /// To `Checking`: begins the next generation, which uses the row as it is now.
     pub(super) fn check(&mut self, was: Option<StartRefusal>, out: &mut Vec<Effect>) {
+        self.check_after(0, was, out);
+    }
+
+    /// The same, after checks that were outdated `repeats` times in a row.
+    pub(super) fn check_after(&mut self, repeats: u8, was: Option<StartRefusal>, out: &mut Vec<Effect>) {
         let generation = Generation(self.next_generation);
         self.next_generation = self.next_generation.wrapping_add(1);
         self.edited = false;
-        self.state = State::Checking { generation, was, outdated: false };
+        self.state = State::Checking { generation, was, outdated: false, repeats };
         out.push(Effect::Check(generation));
     }
 

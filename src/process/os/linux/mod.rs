@@ -1,6 +1,7 @@
 //! Linux: /proc, netlink sock_diag, pidfd.
 
 mod daemon;
+mod ending;
 mod exit;
 mod heap;
 mod mounts;
@@ -12,6 +13,8 @@ mod spawn;
 mod stat;
 mod tcp_table;
 
+#[path = "../apart.rs"]
+mod apart;
 #[path = "../inherited_fds.rs"]
 mod inherited_fds;
 #[path = "../posix.rs"]
@@ -22,7 +25,9 @@ mod posix;
 #[path = "../macos/layout.rs"]
 mod layout;
 
+pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
+use ending::{close_range, die_with_parent};
 pub(super) use exit::ExitWatch;
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
 pub(super) use inherited_fds::take as take_inherited_fds;
@@ -32,8 +37,8 @@ pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
 };
 pub(super) use proc::{
-    all, become_subreaper, cgroup, children, command_line, cwd, environ, exe, has_open_below, info, now,
-    own_memory, possible_orphans, resident,
+    all, become_subreaper, cgroup, children, command_line, cwd, environ, exe, has_open_below, info,
+    mount_table, now, own_memory, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
 pub(super) use spawn::spawn;

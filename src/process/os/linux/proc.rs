@@ -201,6 +201,11 @@ pub(super) fn fdinfo(fd: std::os::fd::RawFd) -> std::io::Result<String> {
     std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))
 }
 
+/// The mounts of our mount namespace (proc_pid_mountinfo(5)). The kernel asks no file system for it.
+pub(in crate::process) fn mount_table() -> Option<Vec<u8>> {
+    std::fs::read("/proc/self/mountinfo").ok()
+}
+
 /// Inode of the socket behind `/proc/<pid>/fd/<n>`: the link reads `socket:[123]` (proc_pid_fd(5)).
 fn socket_inode(link: &[u8]) -> Option<u64> {
     number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)

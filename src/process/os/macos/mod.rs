@@ -8,11 +8,14 @@ mod send;
 mod sockets;
 mod spawn;
 
+#[path = "../apart.rs"]
+mod apart;
 #[path = "../inherited_fds.rs"]
 mod inherited_fds;
 #[path = "../posix.rs"]
 mod posix;
 
+pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
@@ -41,3 +44,16 @@ pub(super) fn trim_heap() -> bool {
 pub(super) fn cgroup(_pid: u32) -> Option<String> {
     None
 }
+
+/// There is no such table as a file: a place that does not answer is named by its path.
+pub(super) fn mount_table() -> Option<Vec<u8>> {
+    None
+}
+
+/// Nothing to set: a helper sees the end of the hub at its socket.
+fn die_with_parent() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// There is no such call: what was inherited stays open.
+fn close_range(_first: std::ffi::c_uint, _last: std::ffi::c_uint) {}
