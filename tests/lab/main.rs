@@ -31,6 +31,7 @@ mod hub_env;
 mod init;
 mod life;
 mod migrate;
+mod pair;
 mod persons;
 mod purge;
 mod readme;

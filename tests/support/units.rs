@@ -25,7 +25,6 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         stop: Descriptor::embedded("hub").unwrap().stop,
         watchdog: None,
         oom: Oom::Stop,
-        socket: None,
         hardening: Hardening::Off,
         limits: Limits::default(),
         person: Some("root".to_owned()),
