@@ -32,6 +32,8 @@ pub enum Id {
     UnitCurrent,
     /// No line of it makes its manager open a path below the home.
     UnitOpens,
+    /// No socket unit of an earlier version holds the hub's port.
+    UnitSocket,
     /// No other unit starts the hub.
     UnitTwins,
     /// The user's services run without a login.
@@ -64,7 +66,7 @@ pub enum Id {
 
 impl Id {
     /// Every check, in display order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Manager,
         Self::Plan,
         Self::Older,
@@ -77,6 +79,7 @@ impl Id {
         Self::UnitRunning,
         Self::UnitCurrent,
         Self::UnitOpens,
+        Self::UnitSocket,
         Self::UnitTwins,
         Self::Linger,
         Self::Boot,
@@ -109,6 +112,7 @@ impl Id {
             Self::UnitRunning => "unit.running",
             Self::UnitCurrent => "unit.current",
             Self::UnitOpens => "unit.opens",
+            Self::UnitSocket => "unit.socket",
             Self::UnitTwins => "unit.twins",
             Self::Linger => "linger",
             Self::Boot => "boot",

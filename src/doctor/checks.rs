@@ -3,8 +3,11 @@
 mod drift;
 mod home;
 mod host;
+#[cfg(test)]
+mod installations;
 mod modules;
 mod opens;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod unit;

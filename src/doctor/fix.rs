@@ -42,21 +42,13 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     plan
 }
 
-/// The options of `init` that reproduce the present installation: a stopped hub stays stopped, and a port that its
-/// hub opens itself stays so.
+/// The options of `init` that reproduce the present installation: a stopped hub stays stopped.
 #[must_use]
 pub fn again(install: &Facts) -> InstallRequest {
-    let of = |part: Part| install.units.iter().find(|unit| unit.unit.part() == part);
-    let is_there = of(Part::Service).is_some_and(|unit| unit.on_disk != OnDisk::Nothing);
+    let mut services = install.units.iter().filter(|unit| unit.unit.part() == Part::Service);
+    let is_there = services.any(|unit| unit.on_disk != OnDisk::Nothing);
     let is_down = install.units.iter().all(|unit| {
         matches!(unit.state.active, Told::Known(Active::Stopped | Active::Stopping | Active::Idle))
     });
-    let never_had = |unit: &crate::install::facts::UnitFacts| {
-        is_there && unit.on_disk == OnDisk::Nothing && unit.written.is_none()
-    };
-    InstallRequest {
-        start: !(is_there && is_down),
-        socket: of(Part::Socket).filter(|unit| never_had(unit)).map(|_| false),
-        ..InstallRequest::default()
-    }
+    InstallRequest { start: !(is_there && is_down), ..InstallRequest::default() }
 }

@@ -63,7 +63,7 @@ fn status(port: u16, modules: Vec<ModuleView>) -> Box<Status> {
         pid: 42,
         port,
         host: "127.0.0.1".to_owned(),
-        socket_held_by: Some("systemd".to_owned()),
+        socket_held_by: None,
         home: "/home/op/.parachute".to_owned(),
         mode: "managed by systemd".to_owned(),
         started_at: NOW,
@@ -154,13 +154,13 @@ pub(crate) fn ill() -> DoctorFacts {
         owner: None,
     });
     here.program.same = false;
+    testing::pair(here);
     let service = &mut here.units[0];
     service.on_disk = OnDisk::Text("[Service]\nExecStart=/bin/other\u{1b}[2J\n".to_owned());
     service.state.stale = true;
-    service.state.enabled = Told::Known(false);
+    service.state.enabled = Told::Unknown("no bus".to_owned());
     service.state.active = Told::Known(Active::Failed);
     service.state.result = Some("exit-code".to_owned());
-    here.units[1].state.loaded = Told::Unknown("no bus".to_owned());
     let crashed =
         Problem::new(ProblemKind::Exited, "`web` ended with exit code 1.\n\nits log tells more", NOW);
     let mut status = status(2000, vec![module("slow", State::Running, false)]);

@@ -25,7 +25,8 @@ pub struct Facts {
     pub home: HomeFacts,
     /// This program.
     pub program: Program,
-    /// The hub's units now: the service, then the socket where the manager has sockets.
+    /// The hub's units now: the service; then, where the manager can have one, the socket that an earlier version may
+    /// have installed.
     pub units: Vec<UnitFacts>,
     /// Units of ours in directories of other managers.
     pub twins: Vec<Twin>,

@@ -15,6 +15,7 @@ pub mod owner;
 pub mod planner;
 pub mod refusal;
 pub mod search_path;
+pub mod socket_unit;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod verify;

@@ -6,13 +6,14 @@ use super::facts::{Facts, OnDisk, UnitFacts};
 use super::layout::{self, Layout, layout};
 use super::refusal::{Asker, InstallRefusal};
 use super::search_path::{SearchPath, search_path};
+use super::socket_unit;
 use crate::home::paths::Home;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::unit::bind::Binding;
 use crate::unit::descriptor::Descriptor;
-use crate::unit::name::{Part, UnitName};
-use crate::unit::overrides;
+use crate::unit::name::UnitName;
+use crate::unit::overrides::{self, Overrides};
 use crate::unit::render::{Rendered, render};
 
 /// Longest wait for the hub to answer: longer than the unit's own start limit.
@@ -29,8 +30,6 @@ pub struct InstallRequest {
     pub take_over: bool,
     /// Start it now.
     pub start: bool,
-    /// Let the manager hold the port; `None`: as in hub.toml, else wherever it can.
-    pub socket: Option<bool>,
     /// Let the user's manager run without a login.
     pub linger: bool,
     /// The hub's port; `None`: as in hub.toml.
@@ -39,7 +38,7 @@ pub struct InstallRequest {
 
 impl Default for InstallRequest {
     fn default() -> Self {
-        Self { force: false, take_over: false, start: true, socket: None, linger: true, port: None }
+        Self { force: false, take_over: false, start: true, linger: true, port: None }
     }
 }
 
@@ -53,7 +52,9 @@ pub fn plan(facts: &Facts, request: &InstallRequest) -> Result<Plan, InstallRefu
     let layout = layout(&facts.manager, &home, &facts.person.home);
     let SearchPath { path, notes } = search_path(&facts.search, &facts.needs);
     let port = request.port.unwrap_or(facts.settings.port);
-    let rendered = rendered(facts, request, &layout, path, port)?;
+    let overrides = overrides::parse(&facts.settings.text)
+        .map_err(|error| InstallRefusal::Settings(format!("hub.toml, {error}")))?;
+    let rendered = rendered(facts, &overrides, &layout, path, port)?;
     let mut plan = Plan::new(Verb::Init);
     if let Some(others) = &facts.others {
         plan.covers = true;
@@ -69,46 +70,33 @@ pub fn plan(facts: &Facts, request: &InstallRequest) -> Result<Plan, InstallRefu
         .iter()
         .filter_map(|file| facts.units.iter().find(|unit| unit.unit == file.unit).map(|unit| (file, unit)))
         .collect();
+    if overrides.socket == Some(true) {
+        plan.notes
+            .push(Note::new("hub.toml: `socket` under [unit] has no effect: the hub opens its port itself"));
+    }
+    let replace = request.force || facts.others.is_some();
     for (file, unit) in &wanted {
-        owned(file, unit, request.force || facts.others.is_some())?;
+        owned(file, unit, replace)?;
         for drop_in in &unit.state.drop_ins {
             plan.notes.push(Note::new(format!("{} changes {} and is kept", drop_in.display(), file.unit)));
         }
     }
-    let dropped: Vec<&UnitFacts> = facts
-        .units
-        .iter()
-        .filter(|unit| unit.written.is_some() && unit.on_disk != OnDisk::Nothing)
-        .filter(|unit| !rendered.iter().any(|file| file.unit == unit.unit))
-        .collect();
+    let socket = socket_unit::removal(facts, replace)?;
+    plan.notes.extend(socket.notes.iter().cloned());
 
     for (path, mode) in &layout.dirs {
         plan.steps.push(Step::MakeDir { path: path.clone(), mode: *mode });
     }
-    let changed = |unit: &UnitName| {
-        wanted.iter().any(|(file, old)| {
-            file.unit == *unit && (old.state.stale || old.on_disk != OnDisk::Text(file.text.clone()))
-        }) || dropped.iter().any(|old| old.unit == *unit)
-    };
-    let socket_changes = facts.units.iter().any(|u| u.unit.part() == Part::Socket && changed(&u.unit));
-    let service_changes = facts.units.iter().any(|u| u.unit.part() == Part::Service && changed(&u.unit));
+    let changed =
+        wanted.iter().any(|(file, old)| old.state.stale || old.on_disk != OnDisk::Text(file.text.clone()));
     // A running hub uses neither new text nor a new program before it is restarted. Stopped here and started below,
-    // so that the reverse order is right too. A socket that stays keeps the port meanwhile: no client is refused.
-    // Also planned for a stopped hub: a boot in the middle of the plan may start it.
-    for unit in &facts.units {
-        let stop = match unit.unit.part() {
-            Part::Service => service_changes || socket_changes || !facts.program.same,
-            Part::Socket => socket_changes,
-        };
-        if stop {
-            plan.steps.push(Step::SetRunning { unit: unit.unit.clone(), running: false });
-        }
+    // so that the reverse order is right too. Also planned for a stopped hub: a boot in the middle of the plan may
+    // start it.
+    plan.steps.extend(socket.stops());
+    if changed || socket.of.is_some() || !facts.program.same {
+        plan.steps.push(Step::SetRunning { unit: UnitName::hub(), running: false });
     }
-    order_stops(&mut plan.steps);
-    for unit in &dropped {
-        plan.steps.push(Step::SetEnabled { unit: unit.unit.clone(), enabled: false });
-        plan.steps.push(Step::RemoveUnit { unit: unit.unit.clone(), path: unit.path.clone() });
-    }
+    plan.steps.extend(socket.removes());
     plan.steps.push(Step::PutFile {
         path: facts.program.path.clone(),
         mode: 0o755,
@@ -128,11 +116,8 @@ pub fn plan(facts: &Facts, request: &InstallRequest) -> Result<Plan, InstallRefu
         plan.steps.push(Step::SetLinger { user: facts.person.name.clone(), on: true });
     }
     if request.start {
-        // The socket first: systemd refuses to start it while the service runs.
-        for part in [Part::Socket, Part::Service] {
-            for (file, _) in wanted.iter().filter(|(file, _)| file.unit.part() == part) {
-                plan.steps.push(Step::SetRunning { unit: file.unit.clone(), running: true });
-            }
+        for (file, _) in &wanted {
+            plan.steps.push(Step::SetRunning { unit: file.unit.clone(), running: true });
         }
         plan.steps.push(Step::AwaitHealthy { within: HEALTHY });
         plan.steps.push(Step::AwaitModules { within: MODULES });
@@ -201,16 +186,11 @@ fn refuse(facts: &Facts, request: &InstallRequest) -> Result<(), InstallRefusal>
 /// The units' text for this machine.
 fn rendered(
     facts: &Facts,
-    request: &InstallRequest,
+    overrides: &Overrides,
     layout: &Layout,
     path: std::ffi::OsString,
     port: u16,
 ) -> Result<Vec<Rendered>, InstallRefusal> {
-    let mut overrides = overrides::parse(&facts.settings.text)
-        .map_err(|error| InstallRefusal::Settings(format!("hub.toml, {error}")))?;
-    if let Some(socket) = request.socket {
-        overrides.socket = socket;
-    }
     let binding = Binding {
         bin: layout.program.clone(),
         home: facts.home.root.clone(),
@@ -222,7 +202,7 @@ fn rendered(
     };
     let unit = Descriptor::embedded("hub")
         .ok_or_else(|| InstallRefusal::Settings("this build has no descriptor of the hub".to_owned()))?
-        .bind(&binding, &overrides)?;
+        .bind(&binding, overrides)?;
     Ok(render(&unit, &facts.manager.target())?)
 }
 
@@ -238,14 +218,6 @@ fn owned(file: &Rendered, unit: &UnitFacts, replace: bool) -> Result<(), Install
         (OnDisk::Text(_), Some(_)) => Err(InstallRefusal::Edited { path: path() }),
         (OnDisk::Text(_), None) => Err(InstallRefusal::Foreign { path: path() }),
     }
-}
-
-/// Sockets stop before services: a client in between would start the service again.
-fn order_stops(steps: &mut [Step]) {
-    steps.sort_by_key(|step| match step {
-        Step::SetRunning { unit, running: false } => 1 + u8::from(unit.part() == Part::Service),
-        _ => 0,
-    });
 }
 
 /// What will be true when all steps are done.

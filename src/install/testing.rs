@@ -29,6 +29,22 @@ pub(crate) fn running(pid: u32) -> UnitState {
     }
 }
 
+/// The pair of units that an earlier version installed, which runs.
+pub(crate) fn pair(facts: &mut Facts) {
+    let texts = [
+        include_str!("../../tests/data/units/pair-user.service"),
+        include_str!("../../tests/data/units/pair-user.socket"),
+    ];
+    for (at, text) in texts.into_iter().enumerate() {
+        let unit = &mut facts.units[at];
+        unit.on_disk = OnDisk::Text(text.to_owned());
+        unit.written = Some(text.to_owned());
+        // A socket has no process.
+        unit.state =
+            UnitState { pid: Some(42).filter(|_| at == 0), file: Some(unit.path.clone()), ..running(42) };
+    }
+}
+
 /// op's own systemd, and an empty home.
 pub(crate) fn fresh() -> Facts {
     let dir = std::path::PathBuf::from("/home/op/.config/systemd/user");

@@ -36,12 +36,12 @@ pub trait Capabilities: Debug {
         self.dir().join(self.target().file_name(unit))
     }
 
-    /// Whether it holds a listening socket for a unit, as an object of its own.
+    /// Whether it can hold a listening socket for a unit, as an object of its own: an earlier version installed one.
     fn holds_sockets(&self) -> bool {
         self.target().holds_sockets()
     }
 
-    /// The hub's objects in it, the service first.
+    /// The hub's objects in it, the service first; then the socket, which an earlier version may have installed.
     fn units(&self) -> Vec<UnitName> {
         let hub = UnitName::hub();
         let socket = self.holds_sockets().then(|| hub.socket());

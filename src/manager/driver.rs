@@ -9,7 +9,7 @@ use super::backend::{Manager, with};
 use super::explain::Cause;
 use super::invocation::Runner;
 use super::operation::Goal;
-use super::state::{Told, UnitState};
+use super::state::{Active, Told, UnitState};
 use super::tool::{Tool, Trouble, Verbs};
 use crate::error_chain::Hints;
 use crate::unit::name::{Part, UnitName};
@@ -99,20 +99,29 @@ impl<R: Runner> Driver<R> {
         unit: &UnitName,
         seen: Option<&UnitState>,
     ) -> Result<Option<UnitState>, ManagerError> {
+        let again = match unit.part() {
+            Part::Socket => self.make_way(unit).await?,
+            Part::Service => None,
+        };
         let untried = seen.is_some_and(|state| state.untried);
         let started = self.bring(unit, Goal::Running, "start", untried).await;
-        if started.is_ok() || unit.part() != Part::Socket || !self.manager.holds_sockets() {
-            return started;
+        if let Some(service) = again {
+            self.bring(&service, Goal::Running, "start", false).await?;
         }
-        // systemd refuses to start a socket whose service runs (systemd.socket(5)): the service is stopped first.
-        let service = unit.service();
-        if !self.state(&service).await.running().is_true() {
-            return started;
+        started
+    }
+
+    /// Stops the service of a socket that is to be started and does not listen: systemd refuses to start a socket whose
+    /// service runs, or has not ended yet (systemd.socket(5)). Returns the service if it has to be started again.
+    async fn make_way(&self, socket: &UnitName) -> Result<Option<UnitName>, ManagerError> {
+        let service = socket.service();
+        let was = self.state(&service).await;
+        let is_gone = matches!(was.active.known(), None | Some(Active::Stopped | Active::Failed));
+        if is_gone || self.state(socket).await.running().is_true() {
+            return Ok(None);
         }
         self.stop(&service).await?;
-        let started = self.bring(unit, Goal::Running, "start", false).await;
-        self.bring(&service, Goal::Running, "start", false).await?;
-        started
+        Ok(was.running().is_true().then_some(service))
     }
 
     /// Stops a unit and waits until no process of it is left. A unit that does not run is not touched.

@@ -13,8 +13,8 @@ pub(crate) struct Script {
 
 impl Script {
     /// Lines `(command, output)`.
-    pub(crate) fn new<const N: usize>(lines: [(&str, io::Result<ToolOutput>); N]) -> Self {
-        let lines = lines.into_iter().map(|(typed, answer)| (typed.to_owned(), answer));
+    pub(crate) fn new<T: Into<String>>(lines: impl IntoIterator<Item = (T, io::Result<ToolOutput>)>) -> Self {
+        let lines = lines.into_iter().map(|(typed, answer)| (typed.into(), answer));
         Self { left: RefCell::new(lines.collect()) }
     }
 

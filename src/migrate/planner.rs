@@ -25,6 +25,7 @@ use crate::plan::daemon::Daemon;
 use crate::plan::step::Step;
 use crate::plan::{Note, Plan, Promise, Verb};
 use crate::process::id::ProcessId;
+use crate::unit::name::UnitName;
 
 /// Longest wait for ports to become free: their holders have ended by then.
 const FREE: Duration = Duration::from_secs(15);
@@ -240,8 +241,8 @@ pub fn plan(legacy: &Legacy, facts: &Facts, request: &CutoverRequest) -> Result<
     let mut ports: BTreeSet<u16> = found.daemons.iter().flat_map(|daemon| daemon.ports.clone()).collect();
     ports.extend(legacy.ports.iter().filter(|port| served_by_units.contains(&port.of)).map(|port| port.port));
     if !found.daemons.is_empty() {
-        // The socket first: a client in between would start the service again.
-        let replaced_by = facts.units.iter().rev().map(|unit| unit.unit.clone()).collect();
+        // A plan stops and removes a socket unit of an earlier version before it ends a daemon.
+        let replaced_by = vec![UnitName::hub()];
         plan.steps.push(Step::StopDaemons { daemons: found.daemons.clone(), replaced_by });
     }
     if !ports.is_empty() {

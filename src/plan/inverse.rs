@@ -9,6 +9,7 @@ use super::plan::{Note, Plan, Verb};
 use super::receipt::Receipt;
 use super::recovery::{StepState, is_down};
 use super::step::Step;
+use crate::manager::state::Active;
 use crate::unit::name::{Part, UnitName};
 
 impl Step {
@@ -61,7 +62,10 @@ impl Step {
                 }
                 steps
             }
-            (Self::SetRunning { unit, running }, Observed::Running { active, .. }) => {
+            (Self::SetRunning { unit, running }, Observed::Running { active, service, .. }) => {
+                if let Some(service) = service {
+                    return socket_back(unit, *running, *active, *service);
+                }
                 let set = |running| Self::SetRunning { unit: unit.clone(), running };
                 match (running, is_down(*active)) {
                     (true, true) => vec![set(false)],
@@ -114,6 +118,25 @@ impl Step {
         }
         let is_back = before.entry().map_or_else(|| self.is_reached(before), |entry| self.wants(entry));
         !is_back && !self.inverse(before).is_empty()
+    }
+}
+
+/// Undoes a start or stop of a socket. systemd starts a socket only while its service is stopped, so the service is
+/// stopped before and started again after it: systemd.socket(5). A client of a socket starts its service, so what a
+/// client has started is stopped too.
+fn socket_back(socket: &UnitName, running: bool, was: Active, service_was: Active) -> Vec<Step> {
+    let set = |unit: &UnitName, running| Step::SetRunning { unit: unit.clone(), running };
+    let service = socket.service();
+    let service_back = set(&service, !is_down(service_was));
+    match (running, is_down(was)) {
+        (true, true) => vec![set(socket, false), service_back],
+        (false, false) => {
+            let mut steps = vec![set(socket, false), set(&service, false), set(socket, true)];
+            // While the socket listens a client may start it at any time: it is not stopped again.
+            steps.extend((!is_down(service_was)).then_some(service_back));
+            steps
+        }
+        (true, false) | (false, true) => Vec::new(),
     }
 }
 
@@ -179,6 +202,7 @@ pub fn undo_plan(receipt: &Receipt, now: &[Observed], scope: UndoScope, force: b
             (step, before) => plan.steps.extend(step.inverse(before)),
         }
     }
+    ran.retain(|(unit, _)| !receipt.records.iter().any(|record| record.new_unit() == Some(unit)));
     for (unit, running) in ran {
         // It ran before the installation. A step stopped it, or it must be stopped to restore its file.
         let stop = Step::SetRunning { unit: unit.clone(), running: false };

@@ -67,6 +67,11 @@ pub enum Observed {
         /// Its main process, if it has one: shows whether it was restarted in between.
         #[serde(default, rename = "life", skip_serializing_if = "Option::is_none")]
         process: Option<ProcessId>,
+        /// Of a socket: whether its service runs. A socket starts only while its service is stopped, and a client of
+        /// it starts the service: undoing a step about a socket is also about its service. Absent for a service, and
+        /// in journals of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<Active>,
     },
     /// Whether the services of a user run without a login.
     Linger {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::{Content, Fingerprint};
 use super::events::UnfinishedPlan;
-use super::observed::{Dir, Entry, Kept, Observed};
+use super::observed::{Dir, Entry, Kept, Observed, UnitRead};
 use super::plan::Verb;
 use super::recovery::Recorded;
 use super::step::{Key, Step};
@@ -73,6 +73,26 @@ pub enum Unreadable {
     },
 }
 
+impl ReceiptEntry {
+    /// The unit, if this is about the file of one that its manager did not know before: it cannot have run then. A
+    /// client of a socket unit of an earlier version could start the hub while it was being installed, and the receipt
+    /// then says that the hub ran before.
+    #[must_use]
+    pub(super) fn new_unit(&self) -> Option<&UnitName> {
+        let unit = match &self.step {
+            Step::PutUnit { unit, .. }
+            | Step::RemoveUnit { unit, .. }
+            | Step::Restore { unit: Some(unit), .. } => unit,
+            _ => return None,
+        };
+        let was_unknown = matches!(
+            self.before,
+            Observed::Unit { entry: Entry::Absent, read: None | Some(UnitRead::Nothing), .. }
+        );
+        was_unknown.then_some(unit)
+    }
+}
+
 impl Default for Receipt {
     fn default() -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -110,6 +130,12 @@ impl Receipt {
     /// This receipt, and those beneath it.
     fn layers(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |layer| layer.beneath.as_deref())
+    }
+
+    /// How many installations it records: this one, and those that were taken over.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.layers().filter(|layer| !layer.records.is_empty()).count()
     }
 
     /// The change with this key.
@@ -175,11 +201,23 @@ impl Receipt {
                 }
                 self.records[at].step = step.clone();
                 if !step.needs_undo(&self.records[at].before) {
-                    self.records.remove(at);
+                    let gone = self.records.remove(at);
+                    // A unit that does not exist, as before, does not run.
+                    if let Some(unit) = gone.new_unit() {
+                        let runs = Some(Key::Running(unit.clone()));
+                        self.records.retain(|record| record.step.key() != runs);
+                    }
                 }
             }
             (None, Some(before)) if step.needs_undo(before) => {
-                self.records.push(ReceiptEntry { step: step.clone(), before: before.clone() });
+                // Whether the service of a socket ran is for a journal: a receipt has records of the service itself.
+                let before = match before.clone() {
+                    Observed::Running { active, process, .. } => {
+                        Observed::Running { active, process, service: None }
+                    }
+                    other => other,
+                };
+                self.records.push(ReceiptEntry { step: step.clone(), before });
             }
             (None, _) => {}
         }

@@ -247,8 +247,10 @@ impl Step {
     }
 
     fn state_of_unit(&self, before: &Observed, now: &Observed) -> StepState {
-        let (Observed::Running { active: was, process: old_process }, Observed::Running { active, process }) =
-            (before, now)
+        let (
+            Observed::Running { active: was, process: old_process, service: old_service },
+            Observed::Running { active, process, service },
+        ) = (before, now)
         else {
             return StepState::Diverged;
         };
@@ -258,7 +260,22 @@ impl Step {
             Self::SetRunning { running: false, .. } => active == was && process == old_process,
             _ => active == was || (*active == Active::Stopped && is_down(*was)),
         };
-        if same { StepState::Unchanged } else { StepState::Partial }
+        let same_service = old_service.zip(*service).is_none_or(|(was, is)| is_down(was) == is_down(is));
+        if same && same_service { StepState::Unchanged } else { StepState::Partial }
+    }
+}
+
+impl Observed {
+    /// The same, and complete: a journal of an earlier version does not say whether the service of a socket ran. It ran
+    /// as it does `now`, since the steps about the service itself are undone on their own.
+    #[must_use]
+    pub(super) fn with_service_of(&self, now: &Self) -> Self {
+        match (self, now) {
+            (Self::Running { active, process, service: None }, Self::Running { service, .. }) => {
+                Self::Running { active: *active, process: process.clone(), service: *service }
+            }
+            _ => self.clone(),
+        }
     }
 }
 

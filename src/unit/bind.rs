@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::descriptor::{Descriptor, Hardening, Oom, ReadySignal, Restart, Seconds, Stop, Variable};
@@ -15,9 +14,6 @@ use super::token::{self, Refused};
 /// Where the program of a system unit is installed: owned by root, so that no other user can change what the unit
 /// starts.
 pub const SYSTEM_BINARY: &str = "/usr/local/lib/parachute/parachute";
-
-/// Environment variable: the address on which the hub listens.
-const BIND_HOST: &str = "PARACHUTE_BIND_HOST";
 
 /// The values of a descriptor's variables, and the user for whom it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +57,6 @@ pub struct Unit {
     pub oom: Oom,
     /// Whether it divides its cgroup among its own children, where there are cgroups.
     pub delegate: bool,
-    /// The socket that the manager opens for it, where it can.
-    pub socket: Option<SocketAddr>,
     /// How much it is restricted.
     pub hardening: Hardening,
     /// Limits; a manager that does not support one refuses it.
@@ -85,6 +79,9 @@ impl Descriptor {
             if !path.is_absolute() {
                 return Err(Refused::new(key, path.as_os_str(), "it must be an absolute path"));
             }
+        }
+        if binding.port == 0 {
+            return Err(Refused::new("port", OsStr::new("0"), "a unit needs a port above 0"));
         }
         let port = OsString::from(binding.port.to_string());
         let path = search::joined(&overrides.path, &binding.path)?;
@@ -117,10 +114,6 @@ impl Descriptor {
             watchdog: self.watchdog,
             oom: self.oom,
             delegate: self.delegate,
-            socket: match &self.socket {
-                Some(socket) if overrides.socket => Some(address(&socket.listen.fill(value)?)?),
-                _ => None,
-            },
             hardening: overrides.hardening.unwrap_or(self.hardening),
             limits: overrides.limits.clone(),
             person: binding.person.clone(),
@@ -150,13 +143,6 @@ impl Unit {
                 return refused("restart.give_up", &format!("{} starts", give_up.starts), because);
             }
         }
-        if let (Some(socket), Some(host)) = (self.socket, self.env.get(BIND_HOST)) {
-            // The hub would get one address from the manager and another from its environment.
-            if host.to_str().and_then(|host| host.parse().ok()) != Some(socket.ip()) {
-                let because = "the manager holds a socket on another address; set `socket = false` too";
-                return Err(Refused::new(format!("env.{BIND_HOST}"), host, because));
-            }
-        }
         Ok(self)
     }
 }
@@ -171,13 +157,6 @@ fn may_be_overridden(name: &str, text: &str) -> Result<(), Refused> {
         _ => return token::env_key(name).map(|_| ()),
     };
     Err(Refused::new(format!("env.{name}"), OsStr::new(text), because))
-}
-
-/// An address of this host, never a name: names may not resolve while the machine boots.
-fn address(text: &OsStr) -> Result<SocketAddr, Refused> {
-    let because = "it is not an IP address with a port above 0";
-    let parsed = text.to_str().and_then(|text| text.parse().ok());
-    parsed.filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| Refused::new("socket.listen", text, because))
 }
 
 #[cfg(test)]
@@ -211,14 +190,13 @@ mod tests {
         let ours =
             [("PARACHUTE_BIND_HOST", "127.0.0.1"), ("PARACHUTE_HOME", "/h"), ("PATH", "/usr/bin:/bin")];
         assert_eq!(env, ours);
-        assert_eq!(unit.socket, Some("127.0.0.1:1939".parse().unwrap()));
     }
 
     #[test]
     fn overrides_add_and_replace() {
         let unit = bound(|_, overrides| {
             *overrides = crate::unit::overrides::parse(
-                "[unit]\nsocket = false\nhardening = 'off'\npath = ['/opt/a b']\n\
+                "[unit]\nhardening = 'off'\npath = ['/opt/a b']\n\
                  env = { A = '{home}', PARACHUTE_BIND_HOST = '0.0.0.0' }\nlimits = { tasks = 9 }",
             )
             .unwrap();
@@ -227,7 +205,7 @@ mod tests {
         assert_eq!(unit.env["A"], "{home}", "an override is not a pattern");
         assert_eq!(unit.env["PATH"], "/opt/a b:/usr/bin:/bin");
         assert_eq!(unit.env["PARACHUTE_BIND_HOST"], "0.0.0.0");
-        assert_eq!((unit.socket, unit.hardening), (None, Hardening::Off));
+        assert_eq!(unit.hardening, Hardening::Off);
         assert_eq!(unit.limits.tasks.unwrap().get(), 9);
     }
 
@@ -248,15 +226,11 @@ mod tests {
             ),
             (bound(|binding, _| binding.home = "".into()), r#"home cannot be "": it must be an absolute"#),
             (bound(|binding, _| binding.log_dir = "l".into()), r#"log_dir cannot be "l": it must be"#),
-            (
-                bound(|binding, _| binding.port = 0),
-                r#"socket.listen cannot be "127.0.0.1:0": it is not an IP"#,
-            ),
+            (bound(|binding, _| binding.port = 0), r#"port cannot be "0": a unit needs a port above 0"#),
             (bound(env("PARACHUTE_HOME")), r#"env.PARACHUTE_HOME cannot be "0.0.0.0": the unit belongs"#),
             (bound(env("PATH")), r#"env.PATH cannot be "0.0.0.0": use `path`"#),
             (bound(env("NOTIFY_SOCKET")), "the manager sets it"),
             (bound(env("A B")), r#"the name of a variable cannot be "A B": "#),
-            (bound(env("PARACHUTE_BIND_HOST")), "set `socket = false` too"),
             (bound(path("rel")), r#"path cannot be "rel": it must be an absolute path"#),
             (bound(path("/a:/b")), r#"path cannot be "/a:/b": a colon separates"#),
         ] {

@@ -45,8 +45,6 @@ pub struct Descriptor {
     /// Whether it divides its cgroup among its own children.
     #[serde(default)]
     pub delegate: bool,
-    /// A listening socket that the manager opens for it.
-    pub socket: Option<Socket>,
     /// How much it is restricted.
     pub hardening: Hardening,
 }
@@ -136,14 +134,6 @@ pub enum Oom {
     KeepRunning,
     /// All of it is stopped.
     Stop,
-}
-
-/// A socket that the manager opens.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Socket {
-    /// Address and port.
-    pub listen: Pattern,
 }
 
 /// How much a unit is restricted. What each level means is defined in the view of each manager.

@@ -4,9 +4,8 @@
 pub const UNITS: [(&str, &str); 1] = [("hub", include_str!("../../units/hub.toml"))];
 
 /// Name below `templates/`, and the template's text. No name ends in `.xml` or `.html`: Tera would escape those itself.
-pub const TEMPLATES: [(&str, &str); 3] = [
+pub const TEMPLATES: [(&str, &str); 2] = [
     ("systemd/service.tera", include_str!("../../templates/systemd/service.tera")),
-    ("systemd/socket.tera", include_str!("../../templates/systemd/socket.tera")),
     ("launchd/job.plist.tera", include_str!("../../templates/launchd/job.plist.tera")),
 ];
 

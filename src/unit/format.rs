@@ -46,7 +46,8 @@ pub trait Format: Debug {
     /// What disables a unit, typed by a person who may.
     fn disable_by_hand(&self, unit: &UnitName) -> String;
 
-    /// Whether the manager holds a listening socket for a unit, as an object of its own.
+    /// Whether the manager can hold a listening socket for a unit, as an object of its own. We write no such object; an
+    /// earlier version did.
     fn holds_sockets(&self) -> bool;
 
     /// Whether the manager writes what a unit prints to a file of ours, whose directory must be there.

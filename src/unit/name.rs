@@ -20,7 +20,7 @@ pub struct UnitName {
 pub enum Part {
     /// The process: a systemd service, a launchd job.
     Service,
-    /// The socket that systemd opens for it. launchd has none of ours.
+    /// The socket that systemd opens for it. No unit of ours has one; those of an earlier version had.
     Socket,
 }
 

@@ -2,7 +2,6 @@
 //!
 //! ```toml
 //! [unit]
-//! socket = false                       # the hub opens its port itself
 //! hardening = "off"                    # off, modules-safe, strict
 //! path = ["/opt/node/bin"]             # searched first
 //! env = { NODE_OPTIONS = "--max-old-space-size=512" }
@@ -18,7 +17,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::descriptor::{Hardening, line_of};
 
 /// The table. Each key is optional.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overrides {
     /// More environment. Not for secrets: any user of the machine can query it from systemd.
@@ -29,8 +28,8 @@ pub struct Overrides {
     pub limits: Limits,
     /// Replaces the unit's own level.
     pub hardening: Option<Hardening>,
-    /// Whether the manager opens the socket, where it can and the unit has one.
-    pub socket: bool,
+    /// Without effect. An earlier version installed a socket unit unless this was `false`; its files must still load.
+    pub socket: Option<bool>,
 }
 
 /// Limits. Absent: the manager's default.
@@ -57,18 +56,6 @@ pub struct BadOverrides {
     pub line: usize,
     /// What is wrong; names the key.
     pub message: String,
-}
-
-impl Default for Overrides {
-    fn default() -> Self {
-        Self {
-            env: BTreeMap::new(),
-            path: Vec::new(),
-            limits: Limits::default(),
-            hardening: None,
-            socket: true,
-        }
-    }
 }
 
 /// Parses the table from the text of `hub.toml`. Other tables belong to other readers.
@@ -132,12 +119,18 @@ mod tests {
             .map(|line| format!("{}\n", line.trim_start_matches("//! ")))
             .collect();
         let read = parse(&format!("[hub]\nport = 2000\n{example}")).unwrap();
-        assert_eq!((read.socket, read.hardening), (false, Some(Hardening::Off)));
+        assert_eq!(read.hardening, Some(Hardening::Off));
         assert_eq!(read.path, [PathBuf::from("/opt/node/bin")]);
         assert_eq!(read.env["NODE_OPTIONS"], "--max-old-space-size=512");
         assert_eq!(read.limits.memory.unwrap().0.get(), 2 << 30);
         assert_eq!(parse("").unwrap(), Overrides::default());
-        assert!(Overrides::default().socket);
+    }
+
+    #[test]
+    fn the_switch_of_the_socket_unit_still_loads() {
+        for (text, socket) in [("[unit]\nsocket = false", false), ("[unit]\nsocket = true", true)] {
+            assert_eq!(parse(text).unwrap(), Overrides { socket: Some(socket), ..Overrides::default() });
+        }
     }
 
     #[test]

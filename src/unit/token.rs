@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} cannot be {value:?}: {because}")]
 pub struct Refused {
-    /// The key of the value: `argv[2]`, `env.PATH`, `hub.toml [unit] socket`.
+    /// The key of the value: `argv[2]`, `env.PATH`, `hub.toml [unit] path`.
     pub key: String,
     /// The value; bytes that are not UTF-8 as `\xNN`.
     pub value: String,

@@ -7,6 +7,7 @@ use std::process::Command;
 use parachute::unit::bind::{Binding, Unit};
 use parachute::unit::descriptor::{Descriptor, Hardening};
 use parachute::unit::launchd::Launchd;
+use parachute::unit::name::UnitName;
 use parachute::unit::overrides::{self, Overrides};
 use parachute::unit::render::{Rendered, render};
 use parachute::unit::systemd::Systemd;
@@ -62,10 +63,6 @@ pub fn everything(target: &Target) -> Overrides {
     overrides::parse(&format!("{text}{rest}")).unwrap()
 }
 
-fn no_socket() -> Overrides {
-    Overrides { socket: false, ..Overrides::default() }
-}
-
 pub fn all_targets() -> Vec<Target> {
     let mut all: Vec<Target> = TARGETS.iter().map(|name| name.parse().unwrap()).collect();
     all.extend([Scope::User, Scope::System].map(|scope| Target::Systemd(Systemd { scope, version: 259 })));
@@ -75,14 +72,14 @@ pub fn all_targets() -> Vec<Target> {
 fn services() -> Vec<(Target, UnitFile, String)> {
     let mut found = Vec::new();
     for target in all_targets().into_iter().filter(|target| matches!(target, Target::Systemd(_))) {
-        for overrides in [Overrides::default(), no_socket(), everything(&target)] {
+        for overrides in [Overrides::default(), everything(&target)] {
             for home in ["/home/op/.parachute", HOSTILE] {
                 let text = files(home, &target, &overrides).remove(0).text;
                 found.push((target, UnitFile::parse(&text), text));
             }
         }
     }
-    assert_eq!(found.len(), 24);
+    assert_eq!(found.len(), 16);
     found
 }
 
@@ -95,14 +92,10 @@ fn golden() {
         };
         let cases = [
             ("plain", "/home/op/.parachute", Overrides::default()),
-            ("no_socket", "/home/op/.parachute", no_socket()),
             ("overrides", "/home/op/.parachute", everything(&target)),
             ("hostile", HOSTILE, Overrides::default()),
         ];
         for (case, home, overrides) in cases {
-            if case == "no_socket" && matches!(target, Target::Launchd(_)) {
-                continue;
-            }
             let files = files(home, &target, &overrides);
             let texts = files.iter().map(|file| format!("=== {}\n{}", file.unit, file.text));
             let text = texts.collect::<Vec<_>>().join("\n");
@@ -149,14 +142,9 @@ fn the_hub_is_bound_to_loopback_everywhere() {
         assert_eq!(file.started().env["PARACHUTE_BIND_HOST"], "127.0.0.1");
     }
     for target in all_targets() {
-        let files = files(HOSTILE, &target, &Overrides::default());
-        match target {
-            Target::Systemd(_) => {
-                assert_eq!(UnitFile::parse(&files[1].text).one("Socket", "ListenStream"), "127.0.0.1:1939");
-            }
-            Target::Launchd(_) => {
-                assert_eq!(environment(&files[0].text)["PARACHUTE_BIND_HOST"], "127.0.0.1");
-            }
+        if let Target::Launchd(_) = target {
+            let files = files(HOSTILE, &target, &Overrides::default());
+            assert_eq!(environment(&files[0].text)["PARACHUTE_BIND_HOST"], "127.0.0.1");
         }
     }
 }
@@ -307,25 +295,17 @@ fn the_scope_decides_the_user_and_the_target() {
     }
 }
 
+/// A socket unit was the cause of faults: a manager that holds the port is taken for a foreign process, and starts the hub
+/// in the middle of a plan.
 #[test]
-fn the_socket_is_wanted_and_outlives_the_service() {
+fn a_unit_is_one_file_and_wants_no_socket() {
     for target in all_targets() {
-        let with = files("/h", &target, &Overrides::default());
-        let without = files("/h", &target, &no_socket());
-        let Target::Systemd(_) = target else {
-            assert_eq!((with.len(), without.len()), (1, 1));
-            continue;
-        };
-        let [service, socket] = &with[..] else { panic!("two files") };
-        let service = UnitFile::parse(&service.text);
-        assert_eq!(service.one("Unit", "Wants"), "parachute-hub.socket");
-        assert!(service.all("After").contains(&"parachute-hub.socket") && service.all("Requires").is_empty());
-        assert_eq!(socket.unit.systemd(), "parachute-hub.socket");
-        let socket = UnitFile::parse(&socket.text);
-        assert_eq!(socket.one("Socket", "FileDescriptorName"), "hub");
-        assert_eq!(socket.one("Install", "WantedBy"), "sockets.target");
-        let [alone] = &without[..] else { panic!("one file") };
-        assert!(!alone.text.contains(".socket"), "{}", alone.text);
+        for overrides in [Overrides::default(), Overrides { socket: Some(true), ..Overrides::default() }] {
+            let files = files("/h", &target, &overrides);
+            let [service] = &files[..] else { panic!("{} files", files.len()) };
+            assert_eq!(service.unit, UnitName::hub());
+            assert!(!service.text.to_lowercase().contains("socket"), "{}", service.text);
+        }
     }
 }
 
@@ -343,7 +323,7 @@ fn systemd_analyze_has_no_complaints() {
     std::fs::create_dir(&runtime).unwrap();
     for scope in [Scope::User, Scope::System] {
         let target = Target::Systemd(Systemd { scope, version });
-        for (case, overrides) in [Overrides::default(), no_socket(), everything(&target)].iter().enumerate() {
+        for (case, overrides) in [Overrides::default(), everything(&target)].iter().enumerate() {
             for home in ["plain", r#"my op/100% $x "q" 'é\"#] {
                 let home = dir.path().join(home);
                 let program = home.join("bin/parachute");

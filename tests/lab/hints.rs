@@ -39,8 +39,8 @@ fn the_socket_of_our_unit_is_named_by_its_unit() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.user("parachute init --yes").code(0);
     let hub = Hub::new(&lab, Scope::User);
+    hub.own_socket();
     let manager = lab.root("systemctl show -P MainPID user@$(id -u lab).service").code(0).out;
-    let _ = hub.systemctl(&format!("stop {SERVICE}")).code(0);
     assert_eq!(hub.systemctl(&format!("is-active {SOCKET}")).code, 0);
 
     let check = taken(&lab, &person(), "");
@@ -71,7 +71,7 @@ fn the_socket_of_our_unit_is_named_by_its_unit() {
 fn the_socket_of_the_system_unit_is_too() {
     let Some(lab) = Lab::up() else { return };
     let _ = lab.root("export SUDO_UID=$(id -u lab) HOME=/root; parachute init --yes").code(0);
-    let _ = lab.root(&format!("systemctl stop {SERVICE}")).code(0);
+    Hub::new(&lab, Scope::System).own_socket();
     let check = taken(&lab, &person(), "");
     assert!(
         check.out.contains("parachute-hub.socket, the socket of the hub, in systemd (system)"),

@@ -7,7 +7,7 @@ use crate::program::Outcome;
 
 /// Its service.
 pub const SERVICE: &str = "parachute-hub.service";
-/// Its socket.
+/// A socket for it, which an earlier version installed and a user may write.
 pub const SOCKET: &str = "parachute-hub.socket";
 
 /// The manager that runs it.
@@ -81,9 +81,19 @@ impl<'lab> Hub<'lab> {
         let _ = self.systemctl(&format!("enable {SERVICE}")).code(0);
     }
 
-    /// Paths of the files of the unit.
-    pub fn files(&self) -> [String; 2] {
-        [SERVICE, SOCKET].map(|name| format!("{}/{name}", self.units))
+    /// The path of a unit's file.
+    pub fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.units)
+    }
+
+    /// A socket that its user wrote: systemd holds the port, and passes it to the hub.
+    #[track_caller]
+    pub fn own_socket(&self) {
+        let text = "[Socket]\nListenStream=127.0.0.1:1939\nFileDescriptorName=hub\n";
+        self.lab.write(&self.keeper(), &self.path(SOCKET), text);
+        let _ = self.systemctl("daemon-reload").code(0);
+        let _ = self.systemctl(&format!("stop {SERVICE}")).code(0);
+        let _ = self.systemctl(&format!("start {SOCKET}")).code(0);
     }
 
     /// The messages of systemd and the hub about it in this boot.

@@ -230,7 +230,7 @@ fn a_foreign_unit_is_restored_by_uninstall() {
     assert_eq!(lab.user("systemctl --user is-active parachute-hub.service").out.trim(), "active");
 }
 
-/// A changed unit is applied by exactly one restart; the socket, which did not change, is not touched.
+/// A changed unit is applied by exactly one restart.
 #[test]
 fn a_changed_unit_restarts_once() {
     let Some(lab) = Lab::up() else { return };

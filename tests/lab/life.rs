@@ -51,7 +51,7 @@ fn the_journal_knows_the_priority_of_each_line() {
 fn systemd_has_no_complaints_about_our_units() {
     in_both_scopes(|lab, hub| {
         hub.install();
-        let files = hub.files().join(" ");
+        let files = hub.path(SERVICE);
         let manager = if hub.scope == Scope::User { "--user" } else { "" };
         let verify = format!("systemd-analyze verify --man=no {manager} {files}");
         let script = format!("export XDG_RUNTIME_DIR=/run/user/$(id -u)\n{verify}");

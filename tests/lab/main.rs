@@ -32,6 +32,7 @@ mod hub_env;
 mod init;
 mod life;
 mod migrate;
+mod pair;
 mod persons;
 mod purge;
 mod readme;

@@ -1,4 +1,4 @@
-//! The port that systemd holds: no client is refused while the hub is replaced.
+//! A socket unit that its user wrote, so that systemd holds the port: no client is refused while the hub is replaced.
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ fn no_client_is_refused_while_the_hub_restarts() {
     in_both_scopes(|lab, hub| {
         hub.module("web", 1950, "");
         hub.install();
+        hub.own_socket();
         hub.start();
         hub.runs_once(&["web"]);
         assert_eq!(hub.systemctl(&format!("is-active {SOCKET}")).code, 0);

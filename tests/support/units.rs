@@ -26,7 +26,6 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         watchdog: None,
         oom: Oom::Stop,
         delegate: false,
-        socket: None,
         hardening: Hardening::Off,
         limits: Limits::default(),
         person: Some("root".to_owned()),

@@ -55,9 +55,6 @@ pub struct InitArgs {
     /// TCP port of the hub [default: hub.toml, 1939]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// The hub opens its port itself: clients are refused while it restarts
-    #[arg(long)]
-    pub no_socket: bool,
     /// Do not enable linger (services then stop at logout)
     #[arg(long)]
     pub no_linger: bool,
@@ -73,6 +70,9 @@ pub struct InitArgs {
     /// Print the plan, or the outcome, as JSON
     #[arg(long)]
     pub json: bool,
+    /// Accepted for scripts of an earlier version: no socket unit is installed
+    #[arg(long, hide = true)]
+    pub no_socket: bool,
     /// Accepted for scripts of the earlier hub: no browser is ever opened
     #[arg(long, hide = true)]
     pub no_browser: bool,
@@ -158,7 +158,6 @@ pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
         force: args.force,
         take_over: args.take_over,
         start: !args.no_start,
-        socket: args.no_socket.then_some(false),
         linger: !args.no_linger,
         port: args.port,
     };

@@ -13,14 +13,17 @@ use crate::cli::standby;
 use crate::error_chain;
 use crate::home::fs;
 use crate::install::owner::{Owner, Owners};
+use crate::manager::runner::Tools;
 use crate::module::shell::{quote, quote_path};
+use crate::plan::events::UnfinishedPlan;
 use crate::plan::host::observe_all;
+use crate::plan::host::real::RealHost;
 use crate::plan::journal::{peek_receipt, peek_unfinished};
 use crate::plan::observed::Observed;
 use crate::plan::receipt::Receipt;
 use crate::plan::show::PlanView;
 use crate::plan::step::{Key, Step};
-use crate::plan::{Note, Plan, UndoScope, undo_plan};
+use crate::plan::{Note, Plan, UndoScope, Verb, undo_plan};
 use crate::ui::style::Style;
 use crate::ui::terminal::Terminal;
 use crate::ui::text::printable;
@@ -116,23 +119,21 @@ pub async fn take_back(
     } else {
         None
     };
+    let receipt = || peek_receipt(&installation.layout.state).map_err(apply::unopened);
+    let earlier = receipt()?;
+    let mut finished = false;
     if let Some(log) = open.filter(|_| !args.dry_run) {
-        // Whatever the plan was: undoing it leads in the direction of this verb.
-        Terminal.err(&format!("an earlier `{}` was interrupted; it is undone first\n", log.plan.verb));
-        let output = standby::resume_or_undo(
-            cx,
-            &args.whose,
-            &mut host,
-            &installation.layout.state,
-            apply::Recovery::RollBack,
-        )
-        .await?;
-        Terminal.err(&output.out);
+        finished = end_interrupted(cx, &args.whose, &mut host, &installation, &log, scope).await?;
+        // Else something was left, which this run may be told to remove.
+        finished &= receipt()?.depth() < earlier.depth();
         // The installation beneath it may be another owner's.
-        may_take_back(&installation, false, act, args.force)?;
+        if !finished {
+            may_take_back(&installation, false, act, args.force)?;
+        }
     }
-    let receipt = peek_receipt(&installation.layout.state).map_err(apply::unopened)?;
-    let restored = restored(&receipt, &installation);
+    // One that is finished is not followed by that of the installation beneath it.
+    let receipt = if finished { Receipt::default() } else { receipt()? };
+    let restored = restored(if finished { &earlier } else { &receipt }, &installation);
     let now = observe_all(&host, &receipt.steps()).await.map_err(apply::unseen)?;
     let plan = undo_plan(&receipt, &now, scope, args.force);
     let (shown, found) = apply::look(&plan, &host, &installation.driver.manager).await?;
@@ -148,10 +149,11 @@ pub async fn take_back(
         });
         return Ok((output, !receipt.is_empty()));
     }
-    if receipt.is_empty() && purge.is_none() {
+    if receipt.is_empty() && purge.is_none() && !finished {
         return Ok((nothing_here(cx, &args, &installation, &owners), false));
     }
-    if !args.yes {
+    let is_agreed = args.yes || (finished && purge.is_none());
+    if !is_agreed {
         let beside = purge.as_ref().map_or_else(String::new, |purge| purge.screen(cx.style));
         let agreed = match (&purge, receipt.is_empty()) {
             (None, _) => apply::agreed(cx, &shown, "uninstall this?", "")?,
@@ -186,7 +188,7 @@ pub async fn take_back(
     let whole = notes.is_empty() && deleted.as_ref().is_none_or(Purged::is_whole);
     let kind = if whole { ExitKind::Done } else { ExitKind::Failed };
     let report = Report {
-        installed: !receipt.is_empty(),
+        installed: finished || !receipt.is_empty(),
         performed,
         kept,
         purge: purging(cx, &args),
@@ -196,6 +198,41 @@ pub async fn take_back(
     };
     let output = VerbOutput::report(args.json, &report, kind, || screen(&report, cx.style));
     Ok((output, report.installed))
+}
+
+/// Ends an interrupted plan in the direction of this verb: an uninstallation is finished, anything else is undone.
+/// Returns whether it was finished.
+///
+/// # Errors
+/// As [`run`].
+async fn end_interrupted(
+    cx: &Context,
+    whose: &ScopeArgs,
+    host: &mut RealHost<Tools>,
+    installation: &Installation,
+    log: &UnfinishedPlan,
+    scope: UndoScope,
+) -> Result<bool, CliError> {
+    let (verb, state) = (log.plan.verb, &installation.layout.state);
+    let starts_daemons = log.plan.steps.iter().any(|step| matches!(step, Step::StartDaemons { .. }));
+    let finishes =
+        verb == Verb::Uninstall && scope == UndoScope::OnlyAdded && !starts_daemons && !log.undoing;
+    if finishes {
+        Terminal.err(&format!("an earlier `{verb}` was interrupted; it is finished\n"));
+        match standby::resume_or_undo(cx, whose, host, state, apply::Recovery::Finish).await {
+            Ok(output) => {
+                Terminal.err(&output.out);
+                return Ok(true);
+            }
+            // What another program changed meanwhile is left by an undo, and the rest is uninstalled then.
+            Err(error) if peek_unfinished(state).map_err(apply::unopened)?.is_none() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Terminal.err(&format!("an earlier `{verb}` was interrupted; it is undone first\n"));
+    let output = standby::resume_or_undo(cx, whose, host, state, apply::Recovery::RollBack).await?;
+    Terminal.err(&output.out);
+    Ok(false)
 }
 
 /// Refuses another owner's. A home without an installation has nothing to undo, whatever its user's own

@@ -17,7 +17,6 @@ use crate::ui::text::printable;
 use crate::unit::bind::{Binding, SYSTEM_BINARY};
 use crate::unit::descriptor::Descriptor;
 use crate::unit::embedded;
-use crate::unit::name::UnitName;
 use crate::unit::overrides::{self, Overrides};
 use crate::unit::render::render;
 use crate::unit::search;
@@ -124,9 +123,7 @@ fn list() -> Vec<Listed> {
         .map(|unit| Listed {
             name: unit.name.plain().to_owned(),
             description: unit.description,
-            files: managers()
-                .map(|target| (target.family(), files(&unit.name, unit.socket.is_some(), &target)))
-                .collect(),
+            files: managers().map(|target| (target.family(), vec![target.file_name(&unit.name)])).collect(),
         })
         .collect()
 }
@@ -135,11 +132,6 @@ fn list() -> Vec<Listed> {
 fn managers() -> impl Iterator<Item = Target> {
     let mut seen = BTreeSet::new();
     Target::ALL.into_iter().filter(move |target| seen.insert(target.family()))
-}
-
-fn files(unit: &UnitName, has_socket: bool, target: &Target) -> Vec<String> {
-    let socket = (has_socket && target.holds_sockets()).then(|| unit.socket());
-    std::iter::once(unit.clone()).chain(socket).map(|unit| target.file_name(&unit)).collect()
 }
 
 fn list_screen(all: &[Listed]) -> String {
@@ -260,8 +252,8 @@ mod tests {
     #[test]
     fn the_list_names_every_file() {
         insta::assert_snapshot!(list_screen(&list()), @r"
-        NAME  WHAT           SYSTEMD                                      LAUNCHD
-        hub   Parachute hub  parachute-hub.service, parachute-hub.socket  computer.parachute.hub.plist
+        NAME  WHAT           SYSTEMD                LAUNCHD
+        hub   Parachute hub  parachute-hub.service  computer.parachute.hub.plist
         ");
     }
 

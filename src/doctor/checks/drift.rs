@@ -9,6 +9,7 @@ use crate::install::facts::{Facts, OnDisk};
 use crate::install::planner::{self, InstallRequest};
 use crate::install::refusal::InstallRefusal;
 use crate::plan::step::Step;
+use crate::unit::name::Part;
 
 /// `None`: another check reports why it is unknown.
 pub(super) fn check(install: &Facts) -> Option<Check> {
@@ -42,9 +43,11 @@ pub(super) fn check(install: &Facts) -> Option<Check> {
 }
 
 fn changed(step: &Step, install: &Facts) -> Option<PathBuf> {
+    // `unit.socket` reports a unit that would be removed.
     let (path, wanted) = match step {
-        Step::PutUnit { path, text, .. } => (path, OnDisk::Text(text.clone())),
-        Step::RemoveUnit { path, .. } => (path, OnDisk::Nothing),
+        Step::PutUnit { unit, path, text } if unit.part() == Part::Service => {
+            (path, OnDisk::Text(text.clone()))
+        }
         _ => return None,
     };
     let is_so = install.units.iter().any(|unit| unit.path == *path && unit.on_disk == wanted);

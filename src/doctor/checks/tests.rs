@@ -11,7 +11,7 @@ use crate::doctor::testing::{failure, ill, install, installed, well};
 use crate::home::hub_env::Refused;
 use crate::install::facts::{OnDisk, PortHolder, UnitFacts};
 use crate::install::planner::{self, InstallRequest};
-use crate::install::testing;
+use crate::install::testing::{self, pair};
 use crate::manager::backend::{Domain, Launchd, Manager};
 use crate::manager::state::{Active, Told};
 use crate::plan::step::Step;
@@ -69,7 +69,6 @@ fn a_fresh_installation_is_ok() {
 #[test]
 fn options_of_init_are_not_reported_as_problems() {
     for request in [
-        InstallRequest { socket: Some(false), ..InstallRequest::default() },
         InstallRequest { port: Some(2000), ..InstallRequest::default() },
         InstallRequest { linger: false, ..InstallRequest::default() },
     ] {
@@ -112,7 +111,6 @@ fn each_check_with_one_difference() {
         }),
         (Id::UnitInstalled, Warn, false, |f| *install(f) = testing::fresh()),
         (Id::UnitInstalled, Fail, true, |f| service(f).on_disk = OnDisk::Nothing),
-        (Id::UnitInstalled, Fail, true, |f| install(f).units[1].on_disk = OnDisk::Nothing),
         (Id::UnitInstalled, Fail, false, |f| service(f).on_disk = OnDisk::Other("a directory".to_owned())),
         (Id::UnitInstalled, Warn, false, |f| service(f).written = None),
         (Id::UnitInstalled, Warn, false, |f| service(f).on_disk = OnDisk::Text("mine".to_owned())),
@@ -130,7 +128,6 @@ fn each_check_with_one_difference() {
         (Id::UnitLoaded, Fail, false, |f| service(f).state.file = Some("/run/x.service".into())),
         (Id::UnitLoaded, Ok, false, |f| service(f).state.drop_ins = vec!["/d/x.conf".into()]),
         (Id::UnitEnabled, Warn, true, |f| service(f).state.enabled = Told::Known(false)),
-        (Id::UnitEnabled, Warn, true, |f| install(f).units[1].state.enabled = Told::Known(false)),
         (Id::UnitEnabled, CannotTell, false, |f| service(f).state.enabled = Told::Unknown("?".to_owned())),
         (Id::UnitRunning, Warn, false, |f| service(f).state.restarts = Some(3)),
         (Id::UnitRunning, Ok, false, |f| service(f).state.active = Told::Known(Active::Starting)),
@@ -141,8 +138,46 @@ fn each_check_with_one_difference() {
         (Id::UnitRunning, Fail, false, |f| service(f).state.active = Told::Known(Active::Failed)),
         (Id::UnitRunning, CannotTell, false, |f| service(f).state.active = Told::Unknown("?".to_owned())),
         (Id::UnitCurrent, Warn, true, |f| install(f).search.push("/opt/bin".into())),
-        (Id::UnitCurrent, Warn, true, |f| install(f).settings.text = "[unit]\nsocket = false\n".to_owned()),
+        (Id::UnitCurrent, Ok, false, |f| install(f).settings.text = "[unit]\nsocket = false\n".to_owned()),
         (Id::UnitCurrent, Warn, false, |f| install(f).home.owner = Some(0)),
+        (Id::UnitSocket, Warn, true, |f| pair(install(f))),
+        (Id::UnitSocket, Warn, true, |f| {
+            pair(install(f));
+            install(f).units[1].on_disk = OnDisk::Nothing;
+        }),
+        (Id::UnitSocket, Ok, false, |f| {
+            pair(install(f));
+            install(f).units[1].on_disk = OnDisk::Nothing;
+            install(f).units[1].state = testing::unheard();
+        }),
+        (Id::UnitSocket, Warn, false, |f| {
+            pair(install(f));
+            install(f).units[1].written = None;
+        }),
+        (Id::UnitSocket, Warn, false, |f| {
+            pair(install(f));
+            install(f).units[1].written = Some(String::new());
+        }),
+        (Id::UnitSocket, Ok, false, |f| {
+            install(f).units[1].on_disk = OnDisk::Text("[Socket]\nListenStream=1939\n".to_owned());
+        }),
+        (Id::UnitSocket, Ok, false, |f| {
+            pair(install(f));
+            install(f).units[1].on_disk = OnDisk::Other("a symbolic link".to_owned());
+        }),
+        // The stopped, disabled or missing socket is no fault of its own.
+        (Id::UnitEnabled, Ok, false, |f| {
+            pair(install(f));
+            install(f).units[1].state.enabled = Told::Known(false);
+        }),
+        (Id::UnitLoaded, Ok, false, |f| {
+            pair(install(f));
+            install(f).units[1].state.loaded = Told::Unknown("no bus".to_owned());
+        }),
+        (Id::UnitInstalled, Ok, false, |f| {
+            pair(install(f));
+            install(f).units[1].on_disk = OnDisk::Nothing;
+        }),
         (Id::UnitOpens, Warn, true, |f| old_line(f, true)),
         (Id::UnitOpens, Warn, false, |f| old_line(f, false)),
         (Id::UnitOpens, Fail, true, |f| {
@@ -231,7 +266,7 @@ fn a_unit_that_opens_a_path_below_the_home_is_rewritten() {
     let init = planner::plan(install(&mut facts), &InstallRequest::default()).unwrap();
     for plan in [plan, init] {
         let texts: Vec<(&Path, &str)> = plan.steps.iter().filter_map(Step::unit_text).collect();
-        assert_eq!(texts.len(), 2, "the service and its socket");
+        assert_eq!(texts.len(), 1, "the service");
         for (path, text) in texts {
             assert_eq!(
                 install(&mut facts).manager.target().opens_below(text, &[Path::new("/home/op")]),

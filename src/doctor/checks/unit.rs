@@ -1,6 +1,6 @@
 //! The installation: disk = receipt = what the manager has loaded, and whether it starts after a reboot. Pure.
 
-use super::{drift, opens};
+use super::{drift, opens, socket};
 use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
@@ -10,25 +10,26 @@ use crate::manager::state::{Active, Told};
 use crate::unit::name::Part;
 
 /// Shows the changes without making them.
-const WOULD: &str = "parachute init --dry-run --force     (what would change)";
+pub(super) const WOULD: &str = "parachute init --dry-run --force     (what would change)";
 
 pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     let Some(install) = facts.install.known() else { return Vec::new() };
     let mut out = twins(install);
-    let ours: Vec<&UnitFacts> = install.units.iter().filter(|unit| is_ours(unit)).collect();
-    let Some(service) = ours.iter().find(|unit| unit.unit.part() == Part::Service) else {
+    out.extend(socket::check(install));
+    let is_service = |unit: &&UnitFacts| unit.unit.part() == Part::Service && is_ours(unit);
+    let Some(service) = install.units.iter().find(is_service) else {
         out.push(nothing(facts));
         return out;
     };
-    let file = service.path.display();
-    let each =
-        |check: &dyn Fn(&UnitFacts) -> Option<Check>| ours.iter().filter_map(|unit| check(unit)).collect();
-    out.extend(found_or(each(&installed), Id::UnitInstalled, format!("{file} is what was installed")));
+    let well = || Check::ok(Id::UnitInstalled, format!("{} is what was installed", service.path.display()));
+    out.push(installed(service).unwrap_or_else(well));
     if service.on_disk == OnDisk::Nothing {
         return out;
     }
-    out.extend(found_or(each(&|unit| loaded(unit, &install.manager)), Id::UnitLoaded, well_loaded(&ours)));
-    out.extend(found_or(each(&enabled), Id::UnitEnabled, "the unit is enabled"));
+    out.push(
+        loaded(service, &install.manager).unwrap_or_else(|| Check::ok(Id::UnitLoaded, well_loaded(service))),
+    );
+    out.push(enabled(service).unwrap_or_else(|| Check::ok(Id::UnitEnabled, "the unit is enabled")));
     out.push(running(service));
     out.extend(drift::check(install));
     out.extend(opens::checks(facts, install));
@@ -109,9 +110,9 @@ fn loaded(unit: &UnitFacts, manager: &Manager) -> Option<Check> {
 }
 
 /// A drop-in is the user's own change to a unit.
-fn well_loaded(units: &[&UnitFacts]) -> String {
+fn well_loaded(service: &UnitFacts) -> String {
     let drop_ins: Vec<String> =
-        units.iter().flat_map(|unit| &unit.state.drop_ins).map(|file| file.display().to_string()).collect();
+        service.state.drop_ins.iter().map(|file| file.display().to_string()).collect();
     match drop_ins.as_slice() {
         [] => "the manager has loaded the installed unit".to_owned(),
         some => format!("the manager has loaded the installed unit, changed by {}", some.join(", ")),

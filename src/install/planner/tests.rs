@@ -6,7 +6,7 @@ use super::*;
 use crate::error_chain::Hints;
 use crate::install::facts::{Others, Twin};
 use crate::install::owner::Owner;
-use crate::install::testing::{fresh, running};
+use crate::install::testing::{fresh, pair, running};
 use crate::manager::backend::{Manager, Systemd};
 use crate::process::user::User;
 use crate::unit::target::Scope;
@@ -151,4 +151,52 @@ fn another_users_unit_conflicts_only_by_its_port() {
         format!("port 1939 is that of the hub of alice, which {path} starts at boot")
     );
     assert_eq!(refusal.hints(), ["parachute init --port N"]);
+}
+
+/// The texts of the notes, and the steps about the socket.
+fn about_socket(facts: &Facts, force: bool) -> (Vec<String>, Vec<String>) {
+    let plan = plan(facts, &InstallRequest { force, ..InstallRequest::default() }).unwrap();
+    let steps = plan.steps.iter().filter(|step| step.subject().contains("hub.socket"));
+    (plan.notes.into_iter().map(|note| note.text).collect(), steps.map(Step::describe).collect())
+}
+
+#[test]
+fn a_socket_whose_file_was_deleted_is_stopped_so_that_an_undo_can_start_it() {
+    let mut facts = fresh();
+    pair(&mut facts);
+    facts.units[1].on_disk = OnDisk::Nothing;
+    let file = "/home/op/.config/systemd/user/parachute-hub.socket";
+    let (_, steps) = about_socket(&facts, false);
+    assert_eq!(
+        steps,
+        [
+            format!("write the unit {file}"),
+            "stop hub.socket".to_owned(),
+            "disable hub.socket".to_owned(),
+            format!("remove the unit {file}"),
+        ]
+    );
+    // Without a receipt it cannot be known what it was.
+    facts.units[1].written = None;
+    facts.units[0].on_disk = OnDisk::Nothing;
+    let (notes, steps) = about_socket(&facts, true);
+    assert_eq!((notes[0].starts_with(file), steps.len()), (true, 0), "{notes:?}");
+}
+
+#[test]
+fn what_changed_the_socket_and_what_asks_for_one_is_named() {
+    let mut facts = fresh();
+    pair(&mut facts);
+    facts.units[1].state.drop_ins = vec!["/d/port.conf".into()];
+    facts.settings.text = "[unit]\nsocket = true\n".to_owned();
+    let (notes, _) = about_socket(&facts, false);
+    assert_eq!(
+        notes,
+        [
+            "hub.toml: `socket` under [unit] has no effect: the hub opens its port itself",
+            "/d/port.conf changed hub.socket, and is kept unused",
+        ]
+    );
+    facts.settings.text = "[unit]\nsocket = false\n".to_owned();
+    assert_eq!(about_socket(&facts, false).0.len(), 1);
 }

@@ -160,17 +160,13 @@ fn a_complete_detached_home() {
     make the directory /home/op/.config
     make the directory /home/op/.config/systemd
     make the directory /home/op/.config/systemd/user
-    stop hub.socket
     stop hub
     copy /usr/bin/parachute to /home/op/.parachute/bin/parachute
     write the unit /home/op/.config/systemd/user/parachute-hub.service
-    write the unit /home/op/.config/systemd/user/parachute-hub.socket
     enable hub at boot
-    enable hub.socket at boot
     enable linger for op (services run without a login)
     stop hub (pid 13), vault (pid 26), scribe (pid 44), wrapper (pid 52)
     wait until port 1939, 1940, 1943, 1951 is free, at most 15 s
-    start hub.socket
     start hub
     wait until the hub is healthy, at most 60 s
     wait until scribe, vault, wrapper is ready again and stays so, at most 60 s

@@ -88,6 +88,7 @@ async fn take_back_one<H: Host>(
         Ok(now) => now,
         Err(error) => return UndoOutcome::Failed(error.words(), error.hint()),
     };
+    let before = &before.with_service_of(&now);
     let state = step.state(before, &now);
     match recorded.to_undo(state) {
         UndoAction::Nothing => return UndoOutcome::NothingToDo,

@@ -19,7 +19,7 @@ use crate::plan::content::Content;
 use crate::plan::journal::saved_dir;
 use crate::plan::observed::{Entry, Observed};
 use crate::plan::step::{Key, Step, UNIT_MODE};
-use crate::unit::name::UnitName;
+use crate::unit::name::{Part, UnitName};
 
 /// The real machine.
 #[derive(Debug)]
@@ -61,7 +61,11 @@ impl<R: Runner> RealHost<R> {
             Some((_, state)) => state,
             None => self.driver()?.state(unit).await,
         };
-        let before = units::running(unit, &state)?;
+        let service = match unit.part() {
+            Part::Socket => Some(self.driver()?.state(&unit.service()).await),
+            Part::Service => None,
+        };
+        let before = units::running(unit, &state, service.as_ref())?;
         if state.untried {
             self.seen.replace(Some((unit.clone(), state)));
         }

@@ -83,10 +83,20 @@ pub(super) fn enabled(unit: &UnitName, state: &UnitState) -> Result<Observed, Ho
     })
 }
 
-/// Whether a unit runs, and its main process.
-pub(super) fn running(unit: &UnitName, state: &UnitState) -> Result<Observed, HostError> {
+/// Whether a unit runs, and its main process; of a socket, also whether its service runs.
+pub(super) fn running(
+    unit: &UnitName,
+    state: &UnitState,
+    service: Option<&UnitState>,
+) -> Result<Observed, HostError> {
     let active = known(&format!("whether {unit} runs"), state.active.clone())?;
-    Ok(Observed::Running { active, process: state.pid.and_then(|pid| table::identify(pid).ok().flatten()) })
+    let of_service =
+        |state: &UnitState| known(&format!("whether {} runs", unit.service()), state.active.clone());
+    Ok(Observed::Running {
+        active,
+        process: state.pid.and_then(|pid| table::identify(pid).ok().flatten()),
+        service: service.map(of_service).transpose()?,
+    })
 }
 
 /// Resets the failed state of a unit. Otherwise systemd keeps it in its lists, even without a file: systemctl(1),

@@ -42,7 +42,7 @@ fn plan() -> (Plan, Vec<Observed>) {
     let steps = vec![
         (
             Step::SetRunning { unit: hub.clone(), running: false },
-            Observed::Running { active: Active::Running, process: None },
+            Observed::Running { active: Active::Running, process: None, service: None },
         ),
         (
             Step::MakeDir { path: "/h/bin".into(), mode: 0o755 },
@@ -88,7 +88,7 @@ fn plan() -> (Plan, Vec<Observed>) {
         ),
         (
             Step::SetRunning { unit: hub, running: true },
-            Observed::Running { active: Active::Running, process: None },
+            Observed::Running { active: Active::Running, process: None, service: None },
         ),
         (
             Step::RemoveFile { path: "/h/old\u{1b}[2J".into() },
@@ -137,7 +137,7 @@ fn steps_that_are_already_done_are_marked() {
     ];
     let observed = [
         Observed::Enabled { enabled: true, active: Active::Running },
-        Observed::Running { active: Active::Running, process: None },
+        Observed::Running { active: Active::Running, process: None, service: None },
         Observed::Nothing,
     ];
     let shown = show(&Plan { steps, ..Plan::new(Verb::Init) }, &observed, &systemd(Scope::System));

@@ -80,8 +80,8 @@ pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
     })
 }
 
-/// Refuses what launchd cannot express where the user asked for it. `ready`, `watchdog`, `oom` and the socket
-/// are optional: the hub works without them.
+/// Refuses what launchd cannot express where the user asked for it. `ready`, `watchdog` and `oom` are optional: the
+/// hub works without them.
 fn expressible(unit: &Unit) -> Result<(), Refused> {
     let refused = |key: &str, value: &str, because| Err(Refused::new(key, OsStr::new(value), because));
     if unit.hardening == Hardening::Strict {

@@ -102,14 +102,10 @@ impl Format for Systemd {
         &PROGRAM_DIRS
     }
 
-    /// The service, and its socket if it has one.
+    /// The service.
     fn render(&self, unit: &Unit) -> Result<Vec<Rendered>, Refused> {
         let service = view::service(unit, self.scope, self.version)?;
-        let mut files = vec![template::file(&unit.name, "systemd/service.tera", &service)?];
-        if let Some(socket) = view::socket(unit)? {
-            files.push(template::file(&unit.name.socket(), "systemd/socket.tera", &socket)?);
-        }
-        Ok(files)
+        Ok(vec![template::file(&unit.name, "systemd/service.tera", &service)?])
     }
 
     fn serves(&self, text: &str, home: &Path) -> bool {

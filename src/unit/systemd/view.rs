@@ -27,7 +27,6 @@ const GROWING_PAUSES: u32 = 254;
 pub(super) struct ServiceView {
     description: SystemdText,
     system: Option<System>,
-    socket: Option<String>,
     ceiling: Option<Ceiling>,
     kind: &'static str,
     start_within: Option<u64>,
@@ -94,15 +93,6 @@ struct Rule {
     value: &'static str,
 }
 
-/// `socket.tera`.
-#[derive(Debug, Serialize)]
-pub(super) struct SocketView {
-    description: SystemdText,
-    service: String,
-    listen: String,
-    fd_name: String,
-}
-
 /// The service, for this manager.
 pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<ServiceView, Refused> {
     let system = match scope {
@@ -119,7 +109,6 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
     Ok(ServiceView {
         description: SystemdText::new("description", OsStr::new(&unit.description))?,
         system,
-        socket: unit.socket.map(|_| unit.name.socket().systemd()),
         ceiling: unit
             .restart
             .as_ref()
@@ -167,17 +156,6 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
             Scope::User => "default.target",
         },
     })
-}
-
-/// Its socket, if it has one.
-pub(super) fn socket(unit: &Unit) -> Result<Option<SocketView>, Refused> {
-    let Some(listen) = unit.socket else { return Ok(None) };
-    Ok(Some(SocketView {
-        description: SystemdText::new("description", OsStr::new(&unit.description))?,
-        service: unit.name.systemd(),
-        listen: listen.to_string(),
-        fd_name: unit.name.plain().to_owned(),
-    }))
 }
 
 /// Root only on request: a system unit without `User=` would run every module as root.

@@ -4,6 +4,7 @@ mod executor;
 mod killed;
 mod model_host;
 mod moves;
+mod pair;
 mod properties;
 mod real_host;
 mod real_place;

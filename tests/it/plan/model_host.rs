@@ -17,7 +17,7 @@ use parachute::plan::host::{Host, HostError};
 use parachute::plan::observed::{Dir, Entry, FileIdentity, Kept, Kind, Observed, UnitRead};
 use parachute::plan::step::{Key, Step};
 use parachute::process::id::{BootId, ProcessId, Started};
-use parachute::unit::name::UnitName;
+use parachute::unit::name::{Part, UnitName};
 
 pub use self::daemons::{daemon, running_daemon};
 
@@ -74,6 +74,11 @@ pub struct ModelHost {
     pub fails: BTreeMap<usize, bool>,
     /// Daemons whose program is missing.
     pub gone: BTreeSet<String>,
+    /// A client connects all the time: a socket that listens starts its service.
+    pub polls: bool,
+    /// How often a socket was started while its service ran: the driver has to restart the service, and no one knows
+    /// that if it is killed meanwhile.
+    pub restarts: usize,
 }
 
 /// A unit as seen from outside.
@@ -114,6 +119,8 @@ impl ModelHost {
             performing: Cell::new(false),
             fails: BTreeMap::new(),
             gone: BTreeSet::new(),
+            polls: false,
+            restarts: 0,
         }
     }
 
@@ -170,7 +177,9 @@ impl ModelHost {
         self.reload();
         // No manager starts these again.
         self.daemons.values_mut().for_each(|process| *process = None);
-        let units: Vec<UnitName> = self.jobs.keys().cloned().collect();
+        let mut units: Vec<UnitName> = self.jobs.keys().cloned().collect();
+        // systemd starts a socket before its service: systemd.socket(5), default dependencies.
+        units.sort_by_key(|unit| unit.part() == Part::Service);
         for unit in units {
             let job = self.jobs.get_mut(&unit).unwrap();
             job.active = Active::Stopped;
@@ -185,6 +194,26 @@ impl ModelHost {
         match self.nodes.get(path) {
             Some(Node::File { text, .. }) => Some(text.clone()),
             _ => None,
+        }
+    }
+
+    fn active(&self, unit: &UnitName) -> Active {
+        self.jobs.get(unit).map_or(Active::Stopped, |job| job.active)
+    }
+
+    /// The client connects to every socket that listens.
+    fn poll(&mut self) {
+        if !self.polls {
+            return;
+        }
+        let listens = |(unit, job): (&UnitName, &Job)| {
+            (unit.part() == Part::Socket && job.active == Active::Running).then(|| unit.service())
+        };
+        let services: Vec<UnitName> = self.jobs.iter().filter_map(listens).collect();
+        for service in services {
+            if self.jobs.contains_key(&service) {
+                let _ = self.start(&service);
+            }
         }
     }
 
@@ -292,9 +321,11 @@ impl Host for ModelHost {
                 let job = &self.jobs[unit];
                 let boot = BootId(self.boots.to_string());
                 let process = ProcessId { pid: 100, started: Started(job.process), boot };
+                let is_socket = unit.part() == Part::Socket;
                 Observed::Running {
                     active: job.active,
-                    process: Some(process).filter(|_| job.runs.is_some()),
+                    process: Some(process).filter(|_| job.runs.is_some() && !is_socket),
+                    service: is_socket.then(|| self.active(&unit.service())),
                 }
             }
             Step::SetLinger { user, .. } => {
@@ -341,7 +372,10 @@ impl Host for ModelHost {
         if self.fails.get(&self.performed) == Some(&false) {
             return Err(HostError::refused("it broke", Some("true")));
         }
-        self.act(step).await?;
+        self.poll();
+        let done = self.act(step).await;
+        self.poll();
+        done?;
         self.point().await;
         Ok(Vec::new())
     }

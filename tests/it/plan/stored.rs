@@ -240,6 +240,31 @@ fn a_stored_journal_is_finished() {
     }
 }
 
+/// The receipts and the journal of an installation with a socket unit: written unchanged, and undone.
+#[test]
+fn the_files_of_a_pair_are_read_and_undone() {
+    let journal = include_str!("../../data/plan/journal-1-pair-uninstall.jsonl");
+    for line in journal.lines() {
+        let event: Event = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
+    }
+    let unfinished = replay(journal.as_bytes()).unwrap().unfinished.unwrap();
+    let stops = [running(&hub().socket(), false), running(&hub(), false)];
+    assert_eq!(unfinished.plan.steps[..2], stops);
+    let receipts = [
+        ("pair_user", include_str!("../../data/plan/receipt-1-pair-user.json")),
+        ("pair_system", include_str!("../../data/plan/receipt-1-pair-system.json")),
+    ];
+    for (name, text) in receipts {
+        let receipt = Receipt::read(text.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&receipt).unwrap(), text.trim_end());
+        let now: Vec<Observed> = receipt.records.iter().map(|record| record.before.clone()).collect();
+        let plan = undo_plan(&receipt, &now, UndoScope::OnlyAdded, true);
+        assert_eq!(plan.steps[..2], stops);
+        insta::assert_snapshot!(name, describe(&plan));
+    }
+}
+
 #[test]
 fn the_first_receipt_and_journal_are_read_and_undone() {
     let text = include_str!("../../data/plan/receipt-1.json");

@@ -126,9 +126,8 @@ async fn up(client: &Client, installation: &Installation, not: Option<String>) -
     if not.is_some() {
         driver.restart(&hub).await.map_err(managers)?;
     } else {
-        let runs = driver.state(&hub).await.running().is_true();
-        // systemd refuses to start a socket whose service runs; started first, it holds the port from then on.
-        if has_socket(installation) && !runs {
+        // systemd refuses to start a socket whose service runs, or is still stopping: a hub that runs is left alone.
+        if has_socket(installation) && !driver.state(&hub).await.running().is_true() {
             driver.start(&hub.socket()).await.map_err(managers)?;
         }
         driver.start(&hub).await.map_err(managers)?;
@@ -217,6 +216,7 @@ async fn asleep(installation: &Installation) -> bool {
     true
 }
 
+/// Whether there is a socket unit: an earlier version installed one, and a person may have written one.
 fn has_socket(installation: &Installation) -> bool {
     let manager = &installation.driver.manager;
     manager.holds_sockets() && fs::exists(&manager.file(&UnitName::hub().socket()))

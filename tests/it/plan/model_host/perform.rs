@@ -9,7 +9,7 @@ use parachute::plan::daemon::RunningDaemon;
 use parachute::plan::host::HostError;
 use parachute::plan::observed::{Dir, Entry, Kept};
 use parachute::plan::step::Step;
-use parachute::unit::name::UnitName;
+use parachute::unit::name::{Part, UnitName};
 
 use super::{Job, ModelHost, Node, UNIT_MODE};
 
@@ -78,7 +78,23 @@ impl ModelHost {
             }
             Step::SetRunning { unit, running: true } => {
                 self.middle().await?;
-                self.start(unit)
+                let service = unit.service();
+                // systemd refuses to start a socket whose service runs: the driver stops it, and starts it again.
+                let ran = self.active(&service);
+                let is_in_the_way = unit.part() == Part::Socket
+                    && self.active(unit) != Active::Running
+                    && !matches!(ran, Active::Stopped | Active::Failed);
+                if !is_in_the_way {
+                    return self.start(unit);
+                }
+                self.restarts += 1;
+                let job = self.job(&service)?;
+                (job.active, job.runs) = (Active::Stopped, None);
+                let started = self.start(unit);
+                if ran != Active::Stopping {
+                    self.start(&service)?;
+                }
+                started
             }
             Step::SetRunning { unit, running: false } => {
                 self.job(unit)?.active = Active::Stopping;
