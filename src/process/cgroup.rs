@@ -26,8 +26,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::group;
 use super::id::ProcessId;
+use super::os;
 use super::signal::Signal;
 use super::system::ProcInfo;
 use super::table;
@@ -213,7 +213,7 @@ impl ModuleCgroup {
         if let Ok(members) = &members {
             for member in members {
                 // What cannot be signalled is found by the next search.
-                let _ = group::signal(&member.id, Signal::Kill);
+                let _ = os::send(&member.id, Signal::Kill);
             }
         }
         write(&freezer, "0")?;
