@@ -9,9 +9,10 @@
 //! The kernel keeps the lists: a process is in the cgroup of its parent until a process with write access moves it. No
 //! controller is enabled, so nothing is limited or accounted here.
 //!
-//! A cgroup whose processes were killed by `cgroup.kill` is not used again but made anew: since 6.15 the kernel kills a
-//! child that clone3(2) puts into one, because that cgroup was killed more often than the one of its parent
-//! (`cgroup_post_fork` in kernel/cgroup/cgroup.c, `kill_seq`; seen with 6.18).
+//! A cgroup whose processes were killed by `cgroup.kill` is not used again but made anew. Kernels that count the kills of
+//! a cgroup compare, in a child that clone3(2) puts into one, the count of that cgroup with the count of its parent's,
+//! and kill the child if they differ (`kill_seq` in `cgroup_css_set_fork` and `cgroup_post_fork`, kernel/cgroup/cgroup.c;
+//! seen with Linux 6.18).
 #![expect(
     clippy::disallowed_methods,
     reason = "edge: reads and writes the cgroup tree that was delegated to this hub"
