@@ -42,10 +42,10 @@ impl Priority {
 #[must_use]
 pub fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
     let Some(named) = journal_stream.and_then(OsStr::to_str).and_then(device_and_inode) else { return false };
-    rustix::fs::fstat(fd).is_ok_and(|is| (u128::from(is.st_dev), u128::from(is.st_ino)) == named)
+    rustix::fs::fstat(fd).is_ok_and(|is| (i128::from(is.st_dev), i128::from(is.st_ino)) == named)
 }
 
-fn device_and_inode(text: &str) -> Option<(u128, u128)> {
+fn device_and_inode(text: &str) -> Option<(i128, i128)> {
     let (device, inode) = text.split_once(':')?;
     Some((device.parse().ok()?, inode.parse().ok()?))
 }
