@@ -121,7 +121,7 @@ fn respawn(rows: &mut Vec<Row>) {
         assert_eq!(begun.pid, leader.pid);
     }
     let log = std::fs::read_to_string(world.output()).unwrap();
-    assert_eq!(log.matches("starting it again at once (crash 1 of").count(), SAMPLES, "{log}");
+    assert_eq!(log.matches("restarting it at once (crash 1 of").count(), SAMPLES, "{log}");
     took.sort_unstable();
     let start = share(&own, 0.5);
     let net: Vec<u64> = took.iter().map(|t| t.saturating_sub(start)).collect();

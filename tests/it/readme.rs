@@ -16,7 +16,7 @@ Give it a command: it starts the command, restarts it when it exits, keeps its l
     a_crash_is_followed_by_a_new_run_and_why_reports_it files_are_rotated_and_a_limited_number_is_kept
 
 | `cargo run --release -- init` | builds the program, shows what it would change, asks, installs the hub as a unit of
-systemd or launchd and starts it; where no service manager runs (a container), it runs the hub in the foreground | about 3
+systemd or launchd and starts it; where no service manager runs (a container), it runs the hub in the foreground | 3 to 4
 minutes |
     the_two_commands_are_the_ones_that_ci_runs_and_clap_knows a_user_installs_starts_again_and_uninstalls_without_a_trace
     a_hub_is_installed_once_and_status_queries_launchd init_runs_the_hub_in_the_foreground_without_a_service_manager

@@ -215,7 +215,11 @@ fn a_file_that_others_can_write_or_own_is_refused_until_repaired() {
             ),
             (hub.owner(), "head -c 100 /dev/zero > $1", "it contains NUL bytes"),
         ] {
+            // The hub sees only the result: in between the file may be valid, or absent.
+            let pid = hub.pid();
+            let _ = lab.root(&format!("kill -STOP {pid}")).code(0);
             let _ = lab.exec(&as_whom, change, &[ENV], b"").code(0);
+            let _ = lab.root(&format!("kill -CONT {pid}")).code(0);
             blocked(lab, &hub, why);
         }
         // The last of them, with the shown command; then a file of root that the user may read.
