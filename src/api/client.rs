@@ -1,6 +1,6 @@
 //! Talks to a running hub over its control socket.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -85,12 +85,6 @@ impl Client {
     #[must_use]
     pub fn new(socket: PathBuf) -> Self {
         Self { socket }
-    }
-
-    /// The socket.
-    #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.socket
     }
 
     /// GET.

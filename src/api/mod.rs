@@ -3,5 +3,5 @@
 //! Rank 2. Both sides use the same types, so one side reads what the other writes.
 
 pub mod client;
-pub mod token;
+pub(crate) mod token;
 pub mod wire;

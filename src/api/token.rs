@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 /// Shortest valid token, bytes: 16 random ones in hexadecimal.
-pub const MIN_LEN: usize = 32;
+pub(crate) const MIN_LEN: usize = 32;
 
 /// A new token from random bytes: 64 hexadecimal digits.
 #[must_use]
-pub fn generate(random: [u8; 32]) -> String {
+pub(crate) fn generate(random: [u8; 32]) -> String {
     random.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing into a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -18,7 +18,7 @@ pub fn generate(random: [u8; 32]) -> String {
 /// The token in a file's text, surrounding blanks removed. A token of the original hub (a JWT) is an opaque secret like
 /// any other. `None` if the text is not a token: empty, too short, or with characters a header cannot carry.
 #[must_use]
-pub fn from_file(text: &str) -> Option<String> {
+pub(crate) fn from_file(text: &str) -> Option<String> {
     let token = text.trim();
     let printable = token.bytes().all(|byte| byte.is_ascii_graphic());
     (token.len() >= MIN_LEN && printable).then(|| token.to_owned())
@@ -26,7 +26,7 @@ pub fn from_file(text: &str) -> Option<String> {
 
 /// Whether an `Authorization` header is `Bearer ` and this token. Compares in constant time.
 #[must_use]
-pub fn matches(header: &str, expected: &str) -> bool {
+pub(crate) fn matches(header: &str, expected: &str) -> bool {
     let Some(given) = header.strip_prefix("Bearer ") else { return false };
     let (given, expected) = (given.as_bytes(), expected.as_bytes());
     let differences = given.iter().zip(expected).fold(0_u8, |sum, (a, b)| sum | (a ^ b));

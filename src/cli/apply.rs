@@ -28,7 +28,7 @@ use super::output::VerbOutput;
 ///
 /// # Errors
 /// The state of a step's target is unknown.
-pub async fn look<H: Host>(
+pub(crate) async fn look<H: Host>(
     plan: &Plan,
     host: &H,
     manager: &Manager,
@@ -39,7 +39,7 @@ pub async fn look<H: Host>(
 
 /// A plan as text.
 #[must_use]
-pub fn screen(shown: &PlanView, style: Style) -> String {
+pub(crate) fn screen(shown: &PlanView, style: Style) -> String {
     shown.text(&|old, new, label| unified(old, new, label, style))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn unseen(error: HostError) -> CliError {
 ///
 /// # Errors
 /// Not a terminal, or the question was not answered.
-pub fn agreed(cx: &Context, shown: &PlanView, text: &str, beside: &str) -> Result<bool, CliError> {
+pub(crate) fn agreed(cx: &Context, shown: &PlanView, text: &str, beside: &str) -> Result<bool, CliError> {
     agreed_or(cx, text, true, &(shown.brief() + beside), &|| screen(shown, cx.style) + beside)
 }
 
@@ -96,7 +96,7 @@ fn agreed_or(
 ///
 /// # Errors
 /// A step failed; the message says what was undone and what remains.
-pub async fn run<H: Host>(
+pub(crate) async fn run<H: Host>(
     cx: &Context,
     plan: &Plan,
     found: &[Observed],
@@ -121,7 +121,7 @@ pub async fn run<H: Host>(
 
 /// What to do with an unfinished plan of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
+pub(crate) enum Recovery {
     /// Finish it.
     Finish,
     /// Undo it. Steps that cannot be undone now are tried again by the next run.
@@ -133,7 +133,7 @@ pub enum Recovery {
 impl Recovery {
     /// Undo it, or else finish it.
     #[must_use]
-    pub fn roll_back_if(back: bool) -> Self {
+    pub(crate) fn roll_back_if(back: bool) -> Self {
         if back { Self::RollBack } else { Self::Finish }
     }
 }
@@ -142,7 +142,7 @@ impl Recovery {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn resume_or_undo<H: Host>(
+pub(crate) async fn resume_or_undo<H: Host>(
     cx: &Context,
     host: &mut H,
     state: &Path,
@@ -186,7 +186,7 @@ pub async fn resume_or_undo<H: Host>(
 
 /// Notes of a plan, as text.
 #[must_use]
-pub fn notes(notes: &[Note], style: Style) -> String {
+pub(crate) fn notes(notes: &[Note], style: Style) -> String {
     let mut out = String::new();
     for note in notes {
         out.push_str(&format!("{} {}\n", style.warn("note:"), printable(&note.text)));
@@ -199,7 +199,7 @@ pub fn notes(notes: &[Note], style: Style) -> String {
 
 /// The steps that could not be undone.
 #[must_use]
-pub fn remains(remaining: &[Remaining]) -> String {
+pub(crate) fn remains(remaining: &[Remaining]) -> String {
     remaining.iter().map(|item| format!("\n{} remains: {}", item.subject, item.because)).collect()
 }
 

@@ -35,7 +35,7 @@ pub enum Color {
 
 /// The context of one run.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// The home, absolute.
     pub home: Home,
     /// Whether `--home` or `$PARACHUTE_HOME` named it.
@@ -63,7 +63,7 @@ impl Context {
     ///
     /// # Errors
     /// No home can be found.
-    pub fn read(home: Option<&Path>, color: Color, verbose: u8) -> Result<Self, CliError> {
+    pub(crate) fn read(home: Option<&Path>, color: Color, verbose: u8) -> Result<Self, CliError> {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let root = home_root(home, &env, &cwd)?;
@@ -91,7 +91,7 @@ impl Context {
     /// The local date at the start of the verb: `2026-03-01`. Rarely needed, so the
     /// time zone (`$TZ`, else the system's) is not read for every verb.
     #[must_use]
-    pub fn today(&self) -> String {
+    pub(crate) fn today(&self) -> String {
         let ms = i64::try_from(self.now.0).unwrap_or_default();
         let now = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
         now.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
@@ -99,7 +99,7 @@ impl Context {
 
     /// A client of this home's hub.
     #[must_use]
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.home.socket())
     }
 }

@@ -35,7 +35,7 @@ const CUTOVER: Act = Act { verb: "uninstall", left: "nothing was stopped" };
 /// Options of a cutover.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
-pub struct CutoverArgs {
+pub(crate) struct CutoverArgs {
     /// Finish an interrupted one.
     pub resume: bool,
     /// Undo an interrupted one.
@@ -97,7 +97,7 @@ struct Stopped {
 ///
 /// # Errors
 /// [`CutoverRefusal`]s, with nothing changed; steps that fail, with everything undone.
-pub async fn run(cx: &Context, args: &CutoverArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: &CutoverArgs) -> Result<VerbOutput, CliError> {
     let installation = installation_of(cx, args).await?;
     owned::respect_plan(&installation)?;
     let mut host = installation.host();

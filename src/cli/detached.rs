@@ -22,7 +22,7 @@ use super::installation::{self, Installation};
 
 /// The output of `migrate --list --json`.
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Daemons of ours that run without a manager.
     pub daemons: Vec<Daemon>,
     /// Processes that a pidfile, a port or a log leads to, and that are left alone.
@@ -39,7 +39,7 @@ pub struct Listed {
 
 /// A process that is left alone.
 #[derive(Debug, Serialize)]
-pub struct Other {
+pub(crate) struct Other {
     /// Its pid.
     pub pid: u32,
     /// Its command, printable.
@@ -50,7 +50,7 @@ pub struct Other {
 
 /// A port that a foreign process holds.
 #[derive(Debug, Serialize)]
-pub struct Stranger {
+pub(crate) struct Stranger {
     /// The port.
     pub port: u16,
     /// The role that the port belongs to.
@@ -65,7 +65,7 @@ pub struct Stranger {
 ///
 /// # Errors
 /// The system does not report which processes run.
-pub async fn look<R: Runner>(
+pub(crate) async fn look<R: Runner>(
     cx: &Context,
     home: &Home,
     person: &User,
@@ -89,7 +89,7 @@ pub async fn look<R: Runner>(
 ///
 /// # Errors
 /// As [`look`].
-pub async fn in_the_way<R: Runner + Clone>(
+pub(crate) async fn in_the_way<R: Runner + Clone>(
     cx: &Context,
     installation: &Installation<R>,
 ) -> Result<Option<String>, CliError> {
@@ -111,7 +111,7 @@ pub async fn in_the_way<R: Runner + Clone>(
 
 /// As data.
 #[must_use]
-pub fn listed(legacy: &Legacy) -> Listed {
+pub(crate) fn listed(legacy: &Legacy) -> Listed {
     let Findings { daemons, others, strangers } = findings(legacy);
     let others = others.into_iter().map(|(id, command, verdict)| Other { pid: id.pid, command, verdict });
     let strangers = strangers.into_iter().map(|(port, verdict)| Stranger {
@@ -132,7 +132,7 @@ pub fn listed(legacy: &Legacy) -> Listed {
 
 /// As text.
 #[must_use]
-pub fn screen(listed: &Listed, style: Style) -> String {
+pub(crate) fn screen(listed: &Listed, style: Style) -> String {
     let mut out = String::new();
     let mut line = |sign: String, text: &str| out.push_str(&format!("{sign} {}\n", printable(text)));
     for daemon in &listed.daemons {

@@ -77,7 +77,7 @@ impl ScopeArgs {
 
 /// An installation, existing or possible.
 #[derive(Debug)]
-pub struct Installation<R = Tools> {
+pub(crate) struct Installation<R = Tools> {
     /// The hub's user.
     pub person: User,
     /// Its home.
@@ -90,7 +90,7 @@ pub struct Installation<R = Tools> {
 
 /// The result of a search.
 #[derive(Debug)]
-pub enum Found {
+pub(crate) enum Found {
     /// A manager that works.
     Installation(Box<Installation>),
     /// No usable manager.
@@ -99,7 +99,7 @@ pub enum Found {
 
 /// Why no manager could be used.
 #[derive(Debug)]
-pub struct NoManager {
+pub(crate) struct NoManager {
     /// The reason, for each manager that was checked.
     pub why: Vec<Unavailable>,
     /// This host has none at all: no command here would change that.
@@ -108,7 +108,7 @@ pub struct NoManager {
 
 /// The same context with the home of the user who called sudo, unless a home was named: for verbs that read, or that
 /// ask the hub. A verb that writes into a home never does so implicitly for another user.
-pub fn of_caller(cx: &Context) -> Context {
+pub(crate) fn of_caller(cx: &Context) -> Context {
     let mut cx = cx.clone();
     if let Ok(Some(person)) = caller(&cx)
         && !cx.home_named
@@ -122,7 +122,7 @@ pub fn of_caller(cx: &Context) -> Context {
 ///
 /// # Errors
 /// The user must name the hub's user first, or that user cannot be looked up.
-pub async fn find(cx: &Context, asked: &ScopeArgs) -> Result<Found, CliError> {
+pub(crate) async fn find(cx: &Context, asked: &ScopeArgs) -> Result<Found, CliError> {
     let detected = look(cx).await;
     if detected.candidates.is_empty() {
         return Ok(Found::NoManager(NoManager { why: detected.why_not, at_all: true }));
@@ -149,7 +149,7 @@ pub async fn find(cx: &Context, asked: &ScopeArgs) -> Result<Found, CliError> {
 
 /// The existing installation, if any: the user's own first. For verbs that use the manager only marginally, so
 /// a manager without a file of ours is not queried.
-pub async fn installed(cx: &Context) -> Option<Installation> {
+pub(crate) async fn installed(cx: &Context) -> Option<Installation> {
     let acting = user::by_uid(user::effective_uid()).ok()?;
     let person = caller(cx).ok().flatten().unwrap_or_else(|| acting.clone());
     let hub = UnitName::hub();
@@ -193,7 +193,7 @@ async fn with_the_job(cx: &Context, managers: Vec<Manager>) -> Option<Manager> {
 impl Installation {
     /// The same with a cache, in which each query runs once. Nothing is changed through it.
     #[must_use]
-    pub fn glance(&self) -> Installation<CachedRunner<Tools>> {
+    pub(crate) fn glance(&self) -> Installation<CachedRunner<Tools>> {
         let driver = Driver::new(self.driver.manager.clone(), CachedRunner::new(self.driver.runner.clone()));
         let Self { person, home, layout, .. } = self;
         Installation { person: person.clone(), home: home.clone(), driver, layout: layout.clone() }
@@ -205,7 +205,7 @@ impl<R: Runner + Clone> Installation<R> {
     ///
     /// # Errors
     /// This program or a receipt cannot be read.
-    pub async fn facts(&self, cx: &Context, port: Option<u16>) -> Result<Facts, CliError> {
+    pub(crate) async fn facts(&self, cx: &Context, port: Option<u16>) -> Result<Facts, CliError> {
         let seed =
             Seed { person: &self.person, home: &self.home, exe: &cx.exe, env: &cx.env, port, now: cx.now };
         let facts = gather::gather(&seed, &self.driver).await;
@@ -213,12 +213,12 @@ impl<R: Runner + Clone> Installation<R> {
     }
 
     /// Whether the hub is enabled.
-    pub async fn autostart(&self) -> Autostart {
+    pub(crate) async fn autostart(&self) -> Autostart {
         self.view().await.1
     }
 
     /// The hub's unit, and whether it is enabled.
-    pub async fn view(&self) -> (UnitState, Autostart) {
+    pub(crate) async fn view(&self) -> (UnitState, Autostart) {
         let hub = UnitName::hub();
         let (state, linger) = tokio::join!(self.driver.state(&hub), self.linger());
         let survival = self.driver.manager.autostart(&state, &linger);
@@ -235,7 +235,7 @@ impl<R: Runner + Clone> Installation<R> {
 
     /// The machine, for plans.
     #[must_use]
-    pub fn host(&self) -> RealHost<R> {
+    pub(crate) fn host(&self) -> RealHost<R> {
         RealHost::new(self.driver.clone(), &self.layout.state, Client::new(self.home.socket()))
     }
 }

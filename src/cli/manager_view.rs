@@ -13,7 +13,7 @@ use super::installation;
 
 /// The manager's report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ManagerView {
+pub(crate) struct ManagerView {
     /// The manager: `systemd (user)`.
     pub manager: String,
     /// The manager's name of the unit.
@@ -36,7 +36,7 @@ pub struct ManagerView {
 }
 
 /// Queries it. `None`: this home has no installation.
-pub async fn look(cx: &Context) -> Option<ManagerView> {
+pub(crate) async fn look(cx: &Context) -> Option<ManagerView> {
     let installation = installation::installed(cx).await?;
     let hub = UnitName::hub();
     let (state, survival) = installation.view().await;
@@ -52,7 +52,7 @@ impl ManagerView {
 
     /// Two lines below the hub's.
     #[must_use]
-    pub fn screen(&self, style: Style) -> String {
+    pub(crate) fn screen(&self, style: Style) -> String {
         let how = || self.result.as_deref().map_or_else(String::new, |r| format!(" ({})", printable(r)));
         let active = match &self.active {
             Told::Known(Active::Running) => style.good("running"),

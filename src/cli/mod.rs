@@ -3,23 +3,23 @@
 //!
 //! This room must not make decisions of the hub or of the rooms that own the files. A verb asks, waits and reports.
 
-pub mod apply;
-pub mod context;
-pub mod cutover;
-pub mod detached;
+pub(crate) mod apply;
+pub(crate) mod context;
+pub(crate) mod cutover;
+pub(crate) mod detached;
 pub mod error;
-pub mod installation;
+pub(crate) mod installation;
 mod interrupt;
-pub mod manager_view;
+pub(crate) mod manager_view;
 mod occupied;
 mod offer;
 mod orphans;
-pub mod outcome;
-pub mod output;
+pub(crate) mod outcome;
+pub(crate) mod output;
 mod owned;
 mod purge;
 pub mod root;
 pub mod run;
-pub mod standby;
+pub(crate) mod standby;
 mod verbose;
-pub mod verbs;
+pub(crate) mod verbs;

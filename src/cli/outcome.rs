@@ -9,7 +9,7 @@ use crate::ui::text::printable;
 
 /// The requested operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
+pub(crate) enum Op {
     /// Start.
     Start,
     /// Stop.
@@ -21,7 +21,7 @@ pub enum Op {
 impl Op {
     /// The verb, also the last segment of its path.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
@@ -32,7 +32,7 @@ impl Op {
 
 /// The result for one module.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModuleOutcome {
+pub(crate) struct ModuleOutcome {
     /// The name as it was typed, or its short name.
     pub module: String,
     /// Whether the request was fulfilled.
@@ -53,7 +53,7 @@ pub struct ModuleOutcome {
 impl ModuleOutcome {
     /// From the hub's answer. `ok` decides, not the mere presence of an answer.
     #[must_use]
-    pub fn of(op: Op, reply: OpReply) -> Self {
+    pub(crate) fn of(op: Op, reply: OpReply) -> Self {
         let pid = reply.state.as_ref().and_then(|state| state.pid);
         let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
         let message = match (&reply.problem, op) {
@@ -71,7 +71,7 @@ impl ModuleOutcome {
 
     /// The request for this module was refused.
     #[must_use]
-    pub fn refused(module: &str, message: String, next: Option<String>) -> Self {
+    pub(crate) fn refused(module: &str, message: String, next: Option<String>) -> Self {
         let next = Some(next.unwrap_or_else(|| "parachute status".to_owned()));
         Self { module: module.to_owned(), ok: false, message, state: None, problem: None, next }
     }
@@ -79,7 +79,7 @@ impl ModuleOutcome {
 
 /// One line per module, `✓` or `✗`; below it the rest of a longer reason and the hint.
 #[must_use]
-pub fn screen(outcomes: &[ModuleOutcome], style: Style) -> String {
+pub(crate) fn screen(outcomes: &[ModuleOutcome], style: Style) -> String {
     let mut out = String::new();
     for outcome in outcomes {
         let (sign, colon) = if outcome.ok { (style.good("✓"), "") } else { (style.bad("✗"), ":") };

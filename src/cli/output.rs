@@ -6,7 +6,7 @@ use super::error::ExitKind;
 
 /// The output of a verb, and its exit kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerbOutput {
+pub(crate) struct VerbOutput {
     /// For standard output.
     pub out: String,
     /// The exit kind. A verb that reports a bad state has done its work: it is not a
@@ -16,12 +16,12 @@ pub struct VerbOutput {
 
 impl VerbOutput {
     /// Done, with this text.
-    pub fn done(out: impl Into<String>) -> Self {
+    pub(crate) fn done(out: impl Into<String>) -> Self {
         Self { out: out.into(), kind: ExitKind::Done }
     }
 
     /// A report as JSON, or as a screen.
-    pub fn report<T: Serialize>(
+    pub(crate) fn report<T: Serialize>(
         json: bool,
         report: &T,
         kind: ExitKind,

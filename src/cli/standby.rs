@@ -106,7 +106,7 @@ pub struct StandByArgs {
 ///
 /// # Errors
 /// Neither was possible; the next run of the verb tries again.
-pub async fn run(cx: &Context, args: StandByArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: StandByArgs) -> Result<VerbOutput, CliError> {
     let call = stand_by().map_err(|error| {
         CliError::from_error(ExitKind::Usage, error).hint("parachute migrate --to-supervised")
     })?;

@@ -17,7 +17,7 @@ use super::facts::DoctorFacts;
 
 /// All checks. A check that does not apply to this machine is left out.
 #[must_use]
-pub fn all(facts: &DoctorFacts) -> Vec<Check> {
+pub(crate) fn all(facts: &DoctorFacts) -> Vec<Check> {
     let mut checks = host::checks(facts);
     checks.extend(unit::checks(facts));
     checks.extend(home::checks(facts));

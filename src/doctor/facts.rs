@@ -14,7 +14,7 @@ use crate::process::holder::Occupant;
 
 /// All inputs. Nothing else is read while checking.
 #[derive(Debug, Clone, Serialize)]
-pub struct DoctorFacts {
+pub(crate) struct DoctorFacts {
     /// The installation, and its manager.
     pub install: InstallationFacts,
     /// Whether the program that the unit runs exists.
@@ -57,7 +57,7 @@ pub struct DoctorFacts {
 /// The facts about an installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum InstallationFacts {
+pub(crate) enum InstallationFacts {
     /// These are known.
     Known(Box<Facts>),
     /// No manager can be used here.
@@ -79,7 +79,7 @@ pub enum InstallationFacts {
 impl InstallationFacts {
     /// The facts, if they are known.
     #[must_use]
-    pub fn known(&self) -> Option<&Facts> {
+    pub(crate) fn known(&self) -> Option<&Facts> {
         match self {
             Self::Known(facts) => Some(facts),
             Self::NoManager { .. } | Self::Untold { .. } => None,
@@ -89,7 +89,7 @@ impl InstallationFacts {
 
 /// A file or directory that only its owner may read, or change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Private {
+pub(crate) struct Private {
     /// Its path.
     pub path: PathBuf,
     /// Its permission bits.
@@ -102,7 +102,7 @@ pub struct Private {
 
 /// A problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// The problem.
     pub message: String,
     /// The command to type.
@@ -111,7 +111,7 @@ pub struct Trouble {
 
 /// How one module would be started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Start {
+pub(crate) struct Start {
     /// Short name.
     pub module: String,
     /// Its program, as in its start command, or why it has none.
@@ -124,7 +124,7 @@ pub struct Start {
 
 /// Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// Free for this user, bytes.
     pub free: u64,
     /// Total, bytes.

@@ -12,7 +12,7 @@ use crate::unit::name::Part;
 
 /// The plan. What `init` would refuse is refused here too, in a note; the rest is repaired.
 #[must_use]
-pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
+pub(crate) fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
     let mut plan = Plan::new(Verb::Fix);
     let mends: Vec<&Mend> = checks.iter().filter_map(|check| check.mend.as_ref()).collect();
     for mend in &mends {
@@ -44,7 +44,7 @@ pub fn plan(facts: &DoctorFacts, checks: &[Check]) -> Plan {
 
 /// The options of `init` that reproduce the present installation: a stopped hub stays stopped.
 #[must_use]
-pub fn again(install: &Facts) -> InstallRequest {
+pub(crate) fn again(install: &Facts) -> InstallRequest {
     let mut services = install.units.iter().filter(|unit| unit.unit.part() == Part::Service);
     let is_there = services.any(|unit| unit.on_disk != OnDisk::Nothing);
     let is_down = install.units.iter().all(|unit| {

@@ -43,7 +43,7 @@ const MAX_UNIT: u64 = 256 * 1024;
 
 /// Where to gather facts, and about which hub.
 #[derive(Debug)]
-pub struct Looking<'a, R> {
+pub(crate) struct Looking<'a, R> {
     /// The home.
     pub home: &'a Home,
     /// This program.
@@ -59,7 +59,7 @@ pub struct Looking<'a, R> {
 }
 
 /// Gathers all facts.
-pub async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
+pub(crate) async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
     let home = looking.home;
     let hub = Client::new(home.socket()).get::<Status>("/api/status").await.ok().map(Box::new);
     let install = match &looking.keeper {

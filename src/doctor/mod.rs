@@ -9,9 +9,9 @@
 //! This room must not change anything except by a plan, or report a fault in a fresh installation.
 
 pub mod check;
-pub mod checks;
-pub mod facts;
-pub mod fix;
-pub mod gather;
+pub(crate) mod checks;
+pub(crate) mod facts;
+pub(crate) mod fix;
+pub(crate) mod gather;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -11,7 +11,6 @@ use super::files::{Direct, Files, Places};
 use super::hub_env::{self, Refused};
 use super::module_json;
 use super::paths::Home;
-use super::services;
 use super::settings::LastGood;
 use crate::error_chain;
 use crate::module::compose::{Composed, Inputs, compose};
@@ -29,7 +28,7 @@ const EXPOSE_LIMIT: u64 = 1024 * 1024;
 
 /// The data that the hub passes to every start.
 #[derive(Debug, Clone)]
-pub struct SpawnBase {
+pub(crate) struct SpawnBase {
     /// The hub's own environment.
     pub hub_env: Env,
     /// The user as whom `hub.env` is read before each start. `None`: it is not read, as for a hub in the foreground.
@@ -49,30 +48,12 @@ impl SpawnBase {
     }
 }
 
-/// Composes the next start of a module from the files on disk.
-///
-/// # Errors
-/// A [`Problem`] that names the file: [`ProblemKind::BadDefinition`], [`ProblemKind::NoStartCmd`] or
-/// [`ProblemKind::MissingCwd`].
-pub fn load(home: &Home, short: &Short, base: &SpawnBase, at: Timestamp) -> Result<Composed, Box<Problem>> {
-    let services = services::read(home).map_err(|e| bad(&e, at))?;
-    let row = services.row(short).ok_or_else(|| {
-        let file = home.services();
-        Problem::new(
-            ProblemKind::BadDefinition,
-            format!("{} has no usable row for `{short}`.", file.display()),
-            at,
-        )
-    })?;
-    of_row(home, short, row, &LastGood::of(home), base, at)
-}
-
 /// The same for a row that was just read, so that booting many modules reads services.json once, and for settings that
 /// may be from an earlier read.
 ///
 /// # Errors
 /// As [`load`].
-pub fn of_row(
+pub(crate) fn of_row(
     home: &Home,
     short: &Short,
     row: &Row,
@@ -86,7 +67,7 @@ pub fn of_row(
 
 /// What a start of one module is composed from.
 #[derive(Debug, Clone, Copy)]
-pub struct Definition<'a> {
+pub(crate) struct Definition<'a> {
     /// The home.
     pub home: &'a Home,
     /// The module.
@@ -105,14 +86,14 @@ impl<'a> Definition<'a> {
     ///
     /// # Errors
     /// It is refused.
-    pub fn environment(&self, at: Timestamp) -> Result<Cow<'a, Env>, Box<Problem>> {
+    pub(crate) fn environment(&self, at: Timestamp) -> Result<Cow<'a, Env>, Box<Problem>> {
         self.base.environment(self.home).map_err(|refused| Box::new(refused.problem(at)))
     }
 
     /// All that [`Self::compose`] looks at: below the install directory; below the module's directory in the home, which
     /// may be a link; and places where login shells find tools.
     #[must_use]
-    pub fn places(&self, environment: &Env) -> Places {
+    pub(crate) fn places(&self, environment: &Env) -> Places {
         let mut places = Places::default();
         if let Some(dir) = &self.row.install_dir {
             places.dirs.push(dir.clone());
@@ -128,7 +109,7 @@ impl<'a> Definition<'a> {
     ///
     /// # Errors
     /// As [`load`].
-    pub fn compose(
+    pub(crate) fn compose(
         &self,
         environment: &Env,
         files: &dyn Files,
@@ -196,7 +177,7 @@ fn bad(error: &dyn Error, at: Timestamp) -> Box<Problem> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fs;
+    use super::super::{fs, services};
     use super::*;
     use std::cell::RefCell;
     use std::ffi::OsStr;
@@ -241,7 +222,9 @@ mod tests {
         fn load(&self, short: &str) -> Result<Composed, Box<Problem>> {
             let hub_env = [("LANG".into(), "C".into()), ("NOTIFY_SOCKET".into(), "/n".into())].into();
             let base = SpawnBase { hub_env, reads_hub_env: self.reads, hub_port: 2000 };
-            load(&self.home, &Short::new(short).unwrap(), &base, Timestamp(0))
+            let (short, services) = (Short::new(short).unwrap(), services::read(&self.home).unwrap());
+            let row = services.row(&short).unwrap();
+            of_row(&self.home, &short, row, &LastGood::of(&self.home), &base, Timestamp(0))
         }
     }
 

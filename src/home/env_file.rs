@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Direct, Files};
+use super::files::Files;
 use super::fs::{self, FsError};
 use crate::module::env::{self, Env, EnvError};
 
 /// Largest file that is read.
-pub const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// Why an environment file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum EnvFileError {
+pub(crate) enum EnvFileError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
@@ -28,19 +28,11 @@ pub enum EnvFileError {
     },
 }
 
-/// The variables of the file; none if it does not exist.
-///
-/// # Errors
-/// [`EnvFileError`], which names the file.
-pub fn read(path: &Path) -> Result<Env, EnvFileError> {
-    read_by(&Direct, path)
-}
-
 /// The same, looked at in this way.
 ///
 /// # Errors
 /// [`EnvFileError`], which names the file.
-pub fn read_by(files: &dyn Files, path: &Path) -> Result<Env, EnvFileError> {
+pub(crate) fn read_by(files: &dyn Files, path: &Path) -> Result<Env, EnvFileError> {
     let bytes = files.read_if_there(path, LIMIT)?.unwrap_or_default();
     if bytes.contains(&0) {
         return Err(EnvFileError::Nul(path.to_owned()));
@@ -52,7 +44,7 @@ pub fn read_by(files: &dyn Files, path: &Path) -> Result<Env, EnvFileError> {
 ///
 /// # Errors
 /// [`EnvFileError`]; then nothing is written.
-pub fn upsert(path: &Path, variables: &[(String, String)]) -> Result<(), EnvFileError> {
+pub(crate) fn upsert(path: &Path, variables: &[(String, String)]) -> Result<(), EnvFileError> {
     let mut bytes = fs::read_if_there(path, LIMIT)?.unwrap_or_default();
     for (key, value) in variables {
         bytes = env::upsert(&bytes, key, value.as_bytes())
@@ -61,25 +53,11 @@ pub fn upsert(path: &Path, variables: &[(String, String)]) -> Result<(), EnvFile
     put(path, &bytes)
 }
 
-/// Removes a variable. `false`: it was not set.
-///
-/// # Errors
-/// [`EnvFileError`]; then nothing is written.
-pub fn remove(path: &Path, key: &str) -> Result<bool, EnvFileError> {
-    let Some(bytes) = fs::read_if_there(path, LIMIT)? else { return Ok(false) };
-    let without = env::remove(&bytes, key);
-    let changed = without.len() < bytes.len();
-    if changed {
-        put(path, &without)?;
-    }
-    Ok(changed)
-}
-
 /// Writes the whole file, 0600.
 ///
 /// # Errors
 /// [`EnvFileError`].
-pub fn put(path: &Path, bytes: &[u8]) -> Result<(), EnvFileError> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<(), EnvFileError> {
     if let Some(dir) = path.parent() {
         fs::make_dir(dir, fs::PRIVATE_DIR)?;
     }
@@ -89,21 +67,21 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<(), EnvFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::files::Direct;
     use std::ffi::OsStr;
 
     #[test]
     fn secrets_are_private_and_never_in_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m/.env");
-        assert_eq!(read(&path).unwrap(), Env::new());
+        assert_eq!(read_by(&Direct, &path).unwrap(), Env::new());
         upsert(&path, &[("KEY".to_owned(), "s3cret".to_owned())]).unwrap();
         assert_eq!(fs::mode(&path), Some(0o600));
-        assert_eq!(read(&path).unwrap().get(OsStr::new("KEY")).unwrap(), "s3cret");
+        assert_eq!(read_by(&Direct, &path).unwrap().get(OsStr::new("KEY")).unwrap(), "s3cret");
         let error = upsert(&path, &[("KEY".to_owned(), "s3cret\n2".to_owned())]).unwrap_err();
         assert!(error.to_string().contains("/m/.env: the value of `KEY`"), "{error}");
         assert!(!format!("{error:?} {error}").contains("s3cret"));
-        assert!(remove(&path, "KEY").unwrap() && !remove(&path, "KEY").unwrap());
         put(&path, b"A=1\0").unwrap();
-        assert!(matches!(read(&path), Err(EnvFileError::Nul(p)) if p == path));
+        assert!(matches!(read_by(&Direct, &path), Err(EnvFileError::Nul(p)) if p == path));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::fs::{self, FsError};
 
 /// Looks at directories and files.
-pub trait Files {
+pub(crate) trait Files {
     /// Whether this leads to a directory.
     fn is_dir(&self, path: &Path) -> bool;
 
@@ -21,7 +21,7 @@ pub trait Files {
 
 /// By this process.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Direct;
+pub(crate) struct Direct;
 
 impl Files for Direct {
     fn is_dir(&self, path: &Path) -> bool {
@@ -35,7 +35,7 @@ impl Files for Direct {
 
 /// What will be looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places {
+pub(crate) struct Places {
     /// Is it a directory?
     pub dirs: Vec<PathBuf>,
     /// Files to be read, and the limit of each.

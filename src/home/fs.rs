@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 mod look;
-pub use look::{
+pub(crate) use look::{
     Signature, exists, forbids_programs, is_dir, is_same, may_write, mode, modified, owner, read_link,
     resolved, signature, signature_of_name, space,
 };
 
 /// Mode of files that only their owner reads.
-pub const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 /// Mode of directories that only their owner enters.
-pub const PRIVATE_DIR: u32 = 0o700;
+pub(crate) const PRIVATE_DIR: u32 = 0o700;
 
 /// Separates the name of a file from the unique part of its temporary name.
 const TEMP: &[u8] = b".tmp-";
@@ -76,20 +76,13 @@ impl FsError {
         matches!(self, Self::Io { source, .. }
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
     }
-
-    /// Whether the disk is full or the quota used up.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. }
-            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-    }
 }
 
 /// The bytes of a regular file of at most `limit` bytes.
 ///
 /// # Errors
 /// [`FsError`]; [`FsError::is_absent`] if the file does not exist.
-pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
     let file = open_read(path)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(FsError::io("read", path))?;
@@ -103,7 +96,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
     match read(path, limit) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_absent() => Ok(None),
@@ -115,7 +108,7 @@ pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError
 ///
 /// # Errors
 /// [`FsError`].
-pub fn open_read(path: &Path) -> Result<File, FsError> {
+pub(crate) fn open_read(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().read(true))
 }
 
@@ -123,7 +116,7 @@ pub fn open_read(path: &Path) -> Result<File, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn open_append(path: &Path) -> Result<File, FsError> {
+pub(crate) fn open_append(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().append(true).create(true).mode(PRIVATE))
 }
 
@@ -131,7 +124,7 @@ pub fn open_append(path: &Path) -> Result<File, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn append(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     open_append(path)?.write_all(bytes).map_err(FsError::io("write", path))
 }
 
@@ -139,7 +132,7 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn open_update(path: &Path) -> Result<File, FsError> {
+pub(crate) fn open_update(path: &Path) -> Result<File, FsError> {
     open_regular(path, OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(PRIVATE))
 }
 
@@ -164,7 +157,7 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> Result<File, FsError>
 /// that, it is removed.
 #[derive(Debug)]
 #[must_use = "commit it, or nothing is written"]
-pub struct Staged {
+pub(crate) struct Staged {
     target: PathBuf,
     temp: PathBuf,
 }
@@ -173,7 +166,7 @@ pub struct Staged {
 ///
 /// # Errors
 /// [`FsError`]; nothing is left behind.
-pub fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
+pub(crate) fn stage(path: &Path, mode: u32, bytes: &[u8]) -> Result<Staged, FsError> {
     let (staged, file) = write_beside(path, mode, bytes)?;
     file.sync_all().map_err(FsError::io("sync", &staged.temp))?;
     Ok(staged)
@@ -197,7 +190,7 @@ impl Staged {
     ///
     /// # Errors
     /// [`FsError`]; the old file stays.
-    pub fn commit(self) -> Result<(), FsError> {
+    pub(crate) fn commit(self) -> Result<(), FsError> {
         std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
         sync_dir(directory(&self.target))
     }
@@ -214,7 +207,7 @@ impl Drop for Staged {
 ///
 /// # Errors
 /// [`FsError`]; the old file stays.
-pub fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+pub(crate) fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     stage(path, mode, bytes)?.commit()
 }
 
@@ -223,7 +216,7 @@ pub fn put(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`]; the old file stays.
-pub fn put_unsynced(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+pub(crate) fn put_unsynced(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     let (staged, _) = write_beside(path, mode, bytes)?;
     std::fs::rename(&staged.temp, &staged.target).map_err(FsError::io("replace", &staged.target))
 }
@@ -234,7 +227,7 @@ pub fn put_unsynced(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError>
 ///
 /// # Errors
 /// [`FsError`]; then no data is lost.
-pub fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError> {
+pub(crate) fn cut(path: &Path, aside: &Path, limit: u64) -> Result<Option<u64>, FsError> {
     let Some(len) = signature(path).map(|seen| seen.len).filter(|len| *len > limit) else { return Ok(None) };
     let file = open_update(path)?;
     let mut tail = vec![0; usize::try_from(limit).unwrap_or(usize::MAX)];
@@ -302,7 +295,7 @@ pub(super) fn directory(path: &Path) -> &Path {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), FsError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(FsError::io("sync", dir))
 }
 
@@ -310,7 +303,7 @@ pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
+pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     DirBuilder::new().recursive(true).mode(mode).create(path).map_err(FsError::io("make the directory", path))
 }
 
@@ -318,7 +311,7 @@ pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     std::fs::rename(from, to).map_err(FsError::io("rename", from))
 }
 
@@ -326,7 +319,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn remove(path: &Path) -> Result<bool, FsError> {
+pub(crate) fn remove(path: &Path) -> Result<bool, FsError> {
     there(std::fs::remove_file(path), "remove", path)
 }
 
@@ -334,7 +327,7 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything else.
-pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
+pub(crate) fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
     match std::fs::remove_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
         other => there(other, "remove", path),
@@ -345,7 +338,7 @@ pub fn remove_empty_dir(path: &Path) -> Result<bool, FsError> {
 ///
 /// # Errors
 /// [`FsError`]; then part of it may be removed.
-pub fn remove_tree(path: &Path) -> Result<(), FsError> {
+pub(crate) fn remove_tree(path: &Path) -> Result<(), FsError> {
     std::fs::remove_dir_all(path).map_err(FsError::io("delete", path))
 }
 
@@ -361,7 +354,7 @@ fn there(result: io::Result<()>, doing: &'static str, path: &Path) -> Result<boo
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
     let entries = match std::fs::read_dir(dir).map_err(FsError::io("list", dir)) {
         Ok(entries) => entries,
         Err(error) if error.is_absent() => return Ok(Vec::new()),
@@ -379,13 +372,13 @@ pub fn list(dir: &Path) -> Result<Vec<OsString>, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FsError::io("set the mode of", path))
 }
 
 /// Removes temporary files that a killed writer of `path` left beside it. Only for the holder of the lock of `path`:
 /// it would also remove the file of a live writer.
-pub fn sweep(path: &Path) {
+pub(crate) fn sweep(path: &Path) {
     let Ok(target) = follow(path) else { return };
     let Some(prefix) = temp_prefix(&target) else { return };
     for entry in list(directory(&target)).unwrap_or_default() {

@@ -17,7 +17,7 @@ use crate::module::shell::quote_path as quoted;
 use crate::module::timestamp::Timestamp;
 
 /// Largest file that is read: no program accepts a larger environment (execve(2), a quarter of an 8 MiB stack).
-pub const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// Why the file is not used, and the command that repairs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -62,7 +62,7 @@ impl Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
+pub(crate) fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
     let path = home.hub_env();
     let refused = |distrust| Refused::new(&path, me, &distrust);
     let Some(Trusted { bytes, mode, owner }) = trusted::read(&path, me, LIMIT).map_err(refused)? else {
@@ -93,20 +93,20 @@ pub fn read(home: &Home, me: u32) -> Result<Parsed, Refused> {
 /// The permission bits that a file of this owner may have, for a hub that runs as `person`. A file of root is read by
 /// its group: the hub could not read it otherwise.
 #[must_use]
-pub fn may_have(owner: u32, person: u32) -> u32 {
+pub(crate) fn may_have(owner: u32, person: u32) -> u32 {
     if owner == person { 0o600 } else { 0o640 }
 }
 
 /// Whether a hub that runs as `person` would refuse it, as far as another user can tell without opening it.
 #[must_use]
-pub fn look(home: &Home, person: u32) -> Option<Refused> {
+pub(crate) fn look(home: &Home, person: u32) -> Option<Refused> {
     let path = home.hub_env();
     trusted::look(&path, person, LIMIT).err().map(|distrust| Refused::new(&path, person, &distrust))
 }
 
 /// The same for any caller: `me` reads their own file, and only looks at the metadata of another user's.
 #[must_use]
-pub fn refused(home: &Home, person: u32, me: u32) -> Option<Refused> {
+pub(crate) fn refused(home: &Home, person: u32, me: u32) -> Option<Refused> {
     if me == person { read(home, me).err() } else { look(home, person) }
 }
 

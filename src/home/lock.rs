@@ -22,7 +22,7 @@ const QUEUE: u32 = 12;
 /// A held lock, released on drop. The file is close-on-exec, so no child keeps it.
 #[derive(Debug)]
 #[must_use = "dropping the lock lets go of it"]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -60,7 +60,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] at once if it is not.
-    pub fn try_take(path: &Path) -> Result<Self, LockError> {
+    pub(crate) fn try_take(path: &Path) -> Result<Self, LockError> {
         loop {
             let mut file = fs::open_update(path)?;
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -85,7 +85,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError::Held`] after that.
-    pub fn wait(path: &Path, patience: Duration) -> Result<Self, LockError> {
+    pub(crate) fn wait(path: &Path, patience: Duration) -> Result<Self, LockError> {
         let mut waiting = Waiting::since(Instant::now(), patience);
         loop {
             match Self::try_take(path) {
@@ -125,7 +125,7 @@ impl Waiting {
 
 /// The pid in a lock file: of the current or the last holder. For screens only.
 #[must_use]
-pub fn written_pid(path: &Path) -> Option<u32> {
+pub(crate) fn written_pid(path: &Path) -> Option<u32> {
     pid_in(&mut fs::open_read(path).ok()?)
 }
 

@@ -15,9 +15,9 @@ use super::fs::{self, FsError};
 use super::paths::Home;
 
 /// Name of the file, in the home itself.
-pub const NAME: &str = ".parachute-home";
+pub(crate) const NAME: &str = ".parachute-home";
 /// A mark is shorter than this, in bytes.
-pub const MAX: u64 = 8 * 1024;
+pub(crate) const MAX: u64 = 8 * 1024;
 
 /// Files that a user may create before the first start.
 const PREPARED: [&str; 4] = ["hub.toml", "hub.env", "services.json", "services.json.lock"];
@@ -27,7 +27,7 @@ const INSTALLED: [&str; 3] = ["bin", "hub", "install"];
 
 /// The content of a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// Whether parachute created the directory.
     pub made: bool,
     /// The directory, without links: a copy of a home has the mark of another one.
@@ -37,7 +37,7 @@ pub struct Mark {
 impl Mark {
     /// The bytes of the file.
     #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let made = if self.made { "yes" } else { "no" };
         let mut bytes = format!(
             "# Written by parachute when it first used this directory. made=yes: `parachute uninstall --purge` may \
@@ -51,7 +51,7 @@ impl Mark {
 
     /// Parses one. `None`: it is not a mark.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (_, rest) = split(bytes)?;
         let (made, rest) = split(rest)?;
         let made = match made {
@@ -94,7 +94,7 @@ fn only_ours(root: &Path, names: &[OsString]) -> bool {
 ///
 /// # Errors
 /// [`FsError`]: it cannot be created, or the mark cannot be written.
-pub fn ensure(home: &Home) -> Result<(), FsError> {
+pub(crate) fn ensure(home: &Home) -> Result<(), FsError> {
     let root = home.root();
     let missing = !fs::exists(root);
     fs::make_dir(root, fs::PRIVATE_DIR)?;
@@ -112,14 +112,14 @@ pub fn ensure(home: &Home) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn put(root: &Path, made: bool) -> Result<(), FsError> {
+pub(crate) fn put(root: &Path, made: bool) -> Result<(), FsError> {
     let mark = Mark { made, path: fs::resolved(root) };
     fs::put(&root.join(NAME), fs::PRIVATE, &mark.bytes())
 }
 
 /// Whether a directory has a mark of ours and contains nothing else.
 #[must_use]
-pub fn is_alone(root: &Path) -> bool {
+pub(crate) fn is_alone(root: &Path) -> bool {
     let alone = || {
         let only = fs::list(root).ok()? == [OsStr::new(NAME)];
         let mark = Mark::parse(&fs::read_if_there(&root.join(NAME), MAX).ok()??)?;
@@ -140,7 +140,7 @@ fn is_parachute(home: &Home) -> bool {
 /// Whether these are the bytes of a hub's list of running modules (`run/ledger.jsonl`): each line an entry,
 /// the last one perhaps incomplete.
 #[must_use]
-pub fn is_ledger(bytes: &[u8]) -> bool {
+pub(crate) fn is_ledger(bytes: &[u8]) -> bool {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     lines.pop();
     lines.iter().all(|line| {

@@ -11,19 +11,19 @@
 //!    └─ fs, nofollow, trusted, rename, lock (the edges) ┘
 //! ```
 
-pub mod definition;
+pub(crate) mod definition;
 pub mod document;
-pub mod env_file;
-pub mod files;
-pub mod fs;
-pub mod hub_env;
-pub mod lock;
-pub mod mark;
-pub mod module_json;
-pub mod nofollow;
-pub mod paths;
-pub mod registration;
-pub mod rename;
-pub mod services;
-pub mod settings;
-pub mod trusted;
+pub(crate) mod env_file;
+pub(crate) mod files;
+pub(crate) mod fs;
+pub(crate) mod hub_env;
+pub(crate) mod lock;
+pub(crate) mod mark;
+pub(crate) mod module_json;
+pub(crate) mod nofollow;
+pub(crate) mod paths;
+pub(crate) mod registration;
+pub(crate) mod rename;
+pub(crate) mod services;
+pub(crate) mod settings;
+pub(crate) mod trusted;

@@ -8,11 +8,11 @@ use super::paths::Home;
 use crate::module::manifest::{Manifest, ManifestError};
 
 /// Largest file that is read.
-pub const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// Why an existing `module.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ModuleJsonError {
+pub(crate) enum ModuleJsonError {
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FsError),
@@ -30,7 +30,7 @@ pub enum ModuleJsonError {
 ///
 /// # Errors
 /// [`ModuleJsonError`], which names the file.
-pub fn read(install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
+pub(crate) fn read(install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
     read_by(&Direct, install_dir)
 }
 
@@ -38,7 +38,7 @@ pub fn read(install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
 ///
 /// # Errors
 /// [`ModuleJsonError`], which names the file.
-pub fn read_by(files: &dyn Files, install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
+pub(crate) fn read_by(files: &dyn Files, install_dir: &Path) -> Result<Option<Manifest>, ModuleJsonError> {
     let path = Home::manifest(install_dir);
     let Some(bytes) = files.read_if_there(&path, LIMIT)? else { return Ok(None) };
     Manifest::parse(&bytes).map(Some).map_err(|because| ModuleJsonError::Bad { path, because })

@@ -23,7 +23,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     /// User id.
     pub uid: u32,
     /// Group id.
@@ -32,7 +32,7 @@ pub struct Owner {
 
 /// The kind of file that has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Nothing.
     Absent,
     /// A regular file.
@@ -64,7 +64,7 @@ pub enum Found {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn look(path: &Path) -> Result<Found, FsError> {
+pub(crate) fn look(path: &Path) -> Result<Found, FsError> {
     let meta = match std::fs::symlink_metadata(path).map_err(FsError::io("look at", path)) {
         Ok(meta) => meta,
         Err(error) if error.is_absent() => return Ok(Found::Absent),
@@ -88,7 +88,7 @@ pub fn look(path: &Path) -> Result<Found, FsError> {
 ///
 /// # Errors
 /// [`FsError`]; also if the name is a link.
-pub fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
+pub(crate) fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
     // O_NONBLOCK: a FIFO without a writer would block open(2).
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let mut options = OpenOptions::new();
@@ -103,7 +103,7 @@ pub fn read_pieces(path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsErr
 ///
 /// # Errors
 /// [`FsError`].
-pub fn pieces_of(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
+pub(crate) fn pieces_of(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), FsError> {
     let mut piece = vec![0; CHUNK];
     loop {
         match file.read(&mut piece) {
@@ -119,7 +119,7 @@ pub fn pieces_of(file: &mut File, path: &Path, each: &mut dyn FnMut(&[u8])) -> R
 /// it is removed.
 #[derive(Debug)]
 #[must_use = "commit it, or nothing is written"]
-pub struct Incoming {
+pub(crate) struct Incoming {
     target: PathBuf,
     temp: PathBuf,
     file: File,
@@ -130,7 +130,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`FsError`]; nothing is left behind.
-    pub fn beside(path: &Path, mode: u32, owner: Option<Owner>) -> Result<Self, FsError> {
+    pub(crate) fn beside(path: &Path, mode: u32, owner: Option<Owner>) -> Result<Self, FsError> {
         let (temp, file) = temp_beside(path)?;
         let incoming = Self { target: path.to_owned(), temp, file };
         if let Some(owner) = owner {
@@ -155,7 +155,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`FsError`].
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         self.file.write_all(bytes).map_err(FsError::io("write", &self.temp))
     }
 
@@ -163,7 +163,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`FsError`]; the old file stays.
-    pub fn commit(self) -> Result<(), FsError> {
+    pub(crate) fn commit(self) -> Result<(), FsError> {
         self.file.sync_all().map_err(FsError::io("sync", &self.temp))?;
         std::fs::rename(&self.temp, &self.target).map_err(FsError::io("replace", &self.target))?;
         sync_dir(directory(&self.target))
@@ -182,7 +182,7 @@ impl Drop for Incoming {
 ///
 /// # Errors
 /// [`FsError`]; the old file stays.
-pub fn put_for(owner: Owner, path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
+pub(crate) fn put_for(owner: Owner, path: &Path, mode: u32, bytes: &[u8]) -> Result<(), FsError> {
     let name = path.file_name().ok_or_else(|| FsError::NotRegular(path.to_owned()))?;
     let flags = OFlags::DIRECTORY.bits().cast_signed();
     let dir = OpenOptions::new().read(true).custom_flags(flags).open(directory(path));
@@ -220,7 +220,7 @@ fn fill(mut file: File, owner: Owner, mode: u32, bytes: &[u8]) -> io::Result<()>
 ///
 /// # Errors
 /// [`FsError`]; the old file stays.
-pub fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
+pub(crate) fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
     let (temp, file) = temp_beside(path)?;
     drop(file);
     let placed = std::fs::remove_file(&temp)
@@ -237,7 +237,7 @@ pub fn put_link(path: &Path, to: &Path) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn remove(path: &Path) -> Result<bool, FsError> {
+pub(crate) fn remove(path: &Path) -> Result<bool, FsError> {
     let there = super::fs::remove(path)?;
     if there {
         sync_dir(directory(path))?;
@@ -249,7 +249,7 @@ pub fn remove(path: &Path) -> Result<bool, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
+pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
     match std::fs::DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made.map_err(FsError::io("make the directory", path))?,
@@ -263,7 +263,7 @@ pub fn make_dir(path: &Path, mode: u32) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn mode(path: &Path) -> Result<Option<u32>, FsError> {
+pub(crate) fn mode(path: &Path) -> Result<Option<u32>, FsError> {
     match std::fs::symlink_metadata(path).map_err(FsError::io("look at", path)) {
         Ok(meta) => Ok(Some(meta.permissions().mode() & 0o7777).filter(|_| !meta.is_symlink())),
         Err(error) if error.is_absent() => Ok(None),
@@ -276,7 +276,7 @@ pub fn mode(path: &Path) -> Result<Option<u32>, FsError> {
 ///
 /// # Errors
 /// [`FsError`], also if it is a link, a FIFO or a device.
-pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let open = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     let open = open.map_err(FsError::io("open", path))?;
@@ -292,7 +292,7 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), FsError> {
 ///
 /// # Errors
 /// [`FsError`] for everything else.
-pub fn remove_dir(path: &Path) -> Result<bool, FsError> {
+pub(crate) fn remove_dir(path: &Path) -> Result<bool, FsError> {
     let removed = super::fs::remove_empty_dir(path)?;
     if removed {
         sync_dir(directory(path))?;
@@ -305,7 +305,7 @@ pub fn remove_dir(path: &Path) -> Result<bool, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn sweep(path: &Path) -> Result<(), FsError> {
+pub(crate) fn sweep(path: &Path) -> Result<(), FsError> {
     let Some(prefix) = temp_prefix(path) else { return Ok(()) };
     for name in super::fs::list(directory(path))? {
         if name.as_bytes().starts_with(prefix.as_bytes()) {
@@ -317,7 +317,7 @@ pub fn sweep(path: &Path) -> Result<(), FsError> {
 
 /// Whether both names lead to the same file, links followed.
 #[must_use]
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     let id = |path| std::fs::metadata(path).ok().map(|meta: std::fs::Metadata| (meta.dev(), meta.ino()));
     id(one).is_some_and(|one| id(other) == Some(one))
 }

@@ -49,7 +49,7 @@ pub struct Glimpse {
 
 /// Why it was not moved. It is still at its old name.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub(crate) enum MoveError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
@@ -73,7 +73,7 @@ pub enum MoveError {
 ///
 /// # Errors
 /// [`FsError`] for everything but absence.
-pub fn glimpse(path: &Path) -> Result<Option<Glimpse>, FsError> {
+pub(crate) fn glimpse(path: &Path) -> Result<Option<Glimpse>, FsError> {
     Ok(meta_of(path)?.map(|meta| Glimpse {
         kind: kind(&meta),
         dev: meta.dev(),
@@ -88,7 +88,7 @@ pub fn glimpse(path: &Path) -> Result<Option<Glimpse>, FsError> {
 ///
 /// # Errors
 /// [`MoveError`].
-pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
+pub(crate) fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
     match place(from, to) {
         Ok(()) => Ok(settle(from, to)?),
         Err(Errno::XDEV) if !fs::exists(to) => across(from, to),
@@ -103,7 +103,7 @@ pub fn relocate(from: &Path, to: &Path) -> Result<(), MoveError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn tidy(from: &Path, to: &Path) -> Result<(), FsError> {
+pub(crate) fn tidy(from: &Path, to: &Path) -> Result<(), FsError> {
     if !fs::exists(from) && !fs::exists(to) {
         return Ok(());
     }

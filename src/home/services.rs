@@ -13,16 +13,16 @@ use crate::module::name::Short;
 use crate::module::row::{Row, short_of};
 use crate::module::rows::admit;
 
-pub use crate::module::rows::FileIssue;
+pub(crate) use crate::module::rows::FileIssue;
 
-pub use super::document::LIMIT;
+pub(crate) use super::document::LIMIT;
 
 /// How often an edit restarts because another process wrote without the lock.
 const TRIES: u32 = 20;
 
 /// The content of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Services {
+pub(crate) struct Services {
     /// Modules to supervise, in file order; short names and ports are unique.
     pub rows: Vec<(Short, Row)>,
     /// Valid rows that get no process of their own; the notes or problems give the reason.
@@ -37,7 +37,7 @@ pub struct Services {
 
 /// Why the file cannot be used. Never the same as "no modules".
 #[derive(Debug, thiserror::Error)]
-pub enum ServicesError {
+pub(crate) enum ServicesError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
@@ -60,7 +60,7 @@ pub enum ServicesError {
 impl Services {
     /// The row of a module.
     #[must_use]
-    pub fn row(&self, short: &Short) -> Option<&Row> {
+    pub(crate) fn row(&self, short: &Short) -> Option<&Row> {
         self.rows.iter().find(|(s, _)| s == short).map(|(_, row)| row)
     }
 }
@@ -69,7 +69,7 @@ impl Services {
 ///
 /// # Errors
 /// [`ServicesError`] if the file as a whole cannot be used; a bad row is a problem, not an error.
-pub fn read(home: &Home) -> Result<Services, ServicesError> {
+pub(crate) fn read(home: &Home) -> Result<Services, ServicesError> {
     read_after(home, &[])
 }
 
@@ -78,7 +78,7 @@ pub fn read(home: &Home) -> Result<Services, ServicesError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, ServicesError> {
+pub(crate) fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, ServicesError> {
     let document = document(home, fs::read_if_there(&home.services(), LIMIT)?)?;
     let mut services = Services::default();
     let read: Vec<_> = document.rows().collect();
@@ -119,7 +119,7 @@ pub fn read_after(home: &Home, before: &[(Short, Row)]) -> Result<Services, Serv
 ///
 /// # Errors
 /// [`ServicesError`].
-pub fn named(home: &Home, typed: &str) -> Result<Option<String>, ServicesError> {
+pub(crate) fn named(home: &Home, typed: &str) -> Result<Option<String>, ServicesError> {
     Ok(document(home, fs::read_if_there(&home.services(), LIMIT)?)?.named(typed))
 }
 
@@ -135,7 +135,7 @@ fn document(home: &Home, bytes: Option<Vec<u8>>) -> Result<Document, ServicesErr
 ///
 /// # Errors
 /// [`ServicesError::Lock`].
-pub fn lock(home: &Home, within: Duration) -> Result<Lock, ServicesError> {
+pub(crate) fn lock(home: &Home, within: Duration) -> Result<Lock, ServicesError> {
     mark::ensure(home)?;
     Ok(Lock::wait(&home.services_lock(), within)?)
 }
@@ -145,7 +145,7 @@ pub fn lock(home: &Home, within: Duration) -> Result<Lock, ServicesError> {
 ///
 /// # Errors
 /// Those of `change`, and [`ServicesError`]; a corrupt file is never replaced.
-pub fn edit<T, E: From<ServicesError>>(
+pub(crate) fn edit<T, E: From<ServicesError>>(
     home: &Home,
     within: Duration,
     change: impl FnMut(&mut Document) -> Result<T, E>,
@@ -158,7 +158,7 @@ pub fn edit<T, E: From<ServicesError>>(
 ///
 /// # Errors
 /// As [`edit`].
-pub fn edit_locked<T, E: From<ServicesError>>(
+pub(crate) fn edit_locked<T, E: From<ServicesError>>(
     home: &Home,
     _held: &Lock,
     mut change: impl FnMut(&mut Document) -> Result<T, E>,

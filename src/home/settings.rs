@@ -28,12 +28,12 @@ use crate::module::name::Short;
 use crate::module::supervise::{Log, Supervise};
 
 /// Largest file that is read.
-pub const LIMIT: u64 = 1024 * 1024;
+pub(crate) const LIMIT: u64 = 1024 * 1024;
 
 /// The file. Inside a known table an unknown key is an error; other tables belong to other readers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct HubSettings {
+pub(crate) struct HubSettings {
     /// The hub itself.
     pub hub: Hub,
     /// Every module's log.
@@ -47,7 +47,7 @@ pub struct HubSettings {
 /// `[hub]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Hub {
+pub(crate) struct Hub {
     /// TCP port.
     pub port: Option<NonZeroU16>,
     /// Address to listen on.
@@ -56,7 +56,7 @@ pub struct Hub {
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FsError),
@@ -78,7 +78,7 @@ pub enum SettingsError {
 impl HubSettings {
     /// The settings of one module.
     #[must_use]
-    pub fn of(&self, short: &Short) -> compose::Settings<'_> {
+    pub(crate) fn of(&self, short: &Short) -> compose::Settings<'_> {
         compose::Settings {
             logs: Some(&self.logs),
             defaults: Some(&self.defaults),
@@ -91,7 +91,7 @@ impl HubSettings {
 ///
 /// # Errors
 /// [`SettingsError`], which names the file, and the line and key where it can.
-pub fn read(home: &Home) -> Result<HubSettings, SettingsError> {
+pub(crate) fn read(home: &Home) -> Result<HubSettings, SettingsError> {
     let path = home.settings();
     let Some(bytes) = fs::read_if_there(&path, LIMIT)? else { return Ok(HubSettings::default()) };
     let Ok(text) = String::from_utf8(bytes) else { return Err(SettingsError::NotText(path)) };
@@ -105,7 +105,7 @@ pub fn read(home: &Home) -> Result<HubSettings, SettingsError> {
 /// The settings in effect. Broken ones must not stop modules: the last valid ones, or the defaults, are used until
 /// they are repaired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LastGood {
+pub(crate) struct LastGood {
     /// Whether they were read, and the signature of the file; `None`: not yet, or it does not exist.
     read: Option<Option<fs::Signature>>,
     /// Whether the file was ever valid.
@@ -117,14 +117,14 @@ pub struct LastGood {
 impl LastGood {
     /// The settings of the file now, for a caller without an earlier read.
     #[must_use]
-    pub fn of(home: &Home) -> Self {
+    pub(crate) fn of(home: &Home) -> Self {
         let mut first = Self::default();
         first.renew(home);
         first
     }
 
     /// Reads the file.
-    pub fn renew(&mut self, home: &Home) {
+    pub(crate) fn renew(&mut self, home: &Home) {
         self.read = Some(fs::signature(&home.settings()));
         match read(home) {
             Ok(settings) => (self.settings, self.was_good, self.broken) = (settings, true, None),
@@ -137,7 +137,7 @@ impl LastGood {
     }
 
     /// Reads the file again if it has changed or could not be used.
-    pub fn look(&mut self, home: &Home) {
+    pub(crate) fn look(&mut self, home: &Home) {
         if self.broken.is_some() || self.read != Some(fs::signature(&home.settings())) {
             self.renew(home);
         }
@@ -145,13 +145,13 @@ impl LastGood {
 
     /// The settings in effect.
     #[must_use]
-    pub fn settings(&self) -> &HubSettings {
+    pub(crate) fn settings(&self) -> &HubSettings {
         &self.settings
     }
 
     /// Why the file is not in effect, and which settings are.
     #[must_use]
-    pub fn broken(&self) -> Option<&str> {
+    pub(crate) fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
     }
 }

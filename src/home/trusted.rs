@@ -17,7 +17,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum Distrust {
+pub(crate) enum Distrust {
     /// A link.
     #[error("it is a symbolic link")]
     Link,
@@ -40,7 +40,7 @@ pub enum Distrust {
 
 /// A trusted file.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Trusted {
+pub(crate) struct Trusted {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Its permission bits.
@@ -54,7 +54,7 @@ pub struct Trusted {
 ///
 /// # Errors
 /// [`Distrust`].
-pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrust> {
+pub(crate) fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrust> {
     // O_NONBLOCK: open(2) of a FIFO would wait for a writer; fcntl(2) describes the same for a lease on a regular file.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -77,7 +77,7 @@ pub fn read(path: &Path, me: u32, limit: u64) -> Result<Option<Trusted>, Distrus
 ///
 /// # Errors
 /// [`Distrust`].
-pub fn look(path: &Path, me: u32, limit: u64) -> Result<Option<u32>, Distrust> {
+pub(crate) fn look(path: &Path, me: u32, limit: u64) -> Result<Option<u32>, Distrust> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) => judge(&meta, me, limit).map(Some),
         Err(error) if is_absent(&error) => Ok(None),

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::process::inherited_fds;
 
 /// The holder, as shown by `status`.
-pub const HOLDER: &str = "systemd";
+pub(crate) const HOLDER: &str = "systemd";
 
 /// Names of the hub's own socket: that of its socket unit, which is the default, and the one that a user
 /// may give it with `FileDescriptorName=`.
@@ -23,7 +23,7 @@ const MOST: u16 = 64;
 
 /// The socket that was passed.
 #[derive(Debug)]
-pub struct Handed {
+pub(crate) struct Handed {
     /// It listens, and does not block.
     pub listener: TcpListener,
     /// Its address.
@@ -32,7 +32,7 @@ pub struct Handed {
 
 /// Why a passed descriptor cannot be used. A user must act on each of these.
 #[derive(Debug, thiserror::Error)]
-pub enum ActivationError {
+pub(crate) enum ActivationError {
     /// The variables contradict themselves.
     #[error("LISTEN_FDS={fds:?} and LISTEN_FDNAMES={names:?} name no usable sockets")]
     Announced {
@@ -67,7 +67,7 @@ pub enum ActivationError {
 ///
 /// # Errors
 /// [`ActivationError`].
-pub fn take(
+pub(crate) fn take(
     env: &BTreeMap<OsString, OsString>,
     pid: u32,
 ) -> Result<(Option<Handed>, Vec<String>), ActivationError> {

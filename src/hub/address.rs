@@ -21,7 +21,7 @@ struct Given<T> {
 
 /// The hub's address if no socket was passed to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     port: Option<Given<u16>>,
     host: Option<Given<String>>,
 }
@@ -31,7 +31,7 @@ impl Wanted {
     ///
     /// # Errors
     /// `PORT` is not a port.
-    pub fn of(options: &ServeOptions, from_settings: &settings::Hub) -> Result<Self, ServeError> {
+    pub(crate) fn of(options: &ServeOptions, from_settings: &settings::Hub) -> Result<Self, ServeError> {
         let var = |name: &str| options.env.get(OsStr::new(name)).filter(|value| !value.is_empty());
         let port = match (options.port, var("PORT")) {
             (Some(value), _) => Some(Given { value, by: "--port" }),
@@ -57,13 +57,13 @@ impl Wanted {
 
     /// The port to bind.
     #[must_use]
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.as_ref().map_or(port::HUB, |given| given.value)
     }
 
     /// The address to bind.
     #[must_use]
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.host.as_ref().map_or("127.0.0.1", |given| &given.value)
     }
 
@@ -72,7 +72,7 @@ impl Wanted {
     ///
     /// # Errors
     /// `--port` or `--host` differs; the host is not an address.
-    pub fn yield_to(&self, held: SocketAddr) -> Result<Vec<String>, ServeError> {
+    pub(crate) fn yield_to(&self, held: SocketAddr) -> Result<Vec<String>, ServeError> {
         let mut differs = Vec::new();
         if let Some(port) = self.port.as_ref().filter(|given| given.value != held.port()) {
             differs.push((port.by, port.value.to_string()));

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::home::paths::Home;
-use crate::logs::collector::LogCollector;
 use crate::module::timestamp::Timestamp;
 use crate::supervisor::supervisor::Supervisor;
 use crate::sync::mutex::lock;
@@ -17,7 +16,7 @@ use super::hub_env::HubEnv;
 
 /// Facts of this hub that do not change while it runs.
 #[derive(Debug)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// TCP port.
     pub port: u16,
     /// Bind host.
@@ -40,15 +39,13 @@ pub struct Identity {
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct App {
+pub(crate) struct App {
     /// The home.
     pub home: Home,
     /// Facts of this hub.
     pub identity: Arc<Identity>,
     /// The modules.
     pub supervisor: Supervisor,
-    /// The logs.
-    pub logs: LogCollector,
     /// How earlier hubs ended, and whether this one is in safe mode.
     pub boots: BootLog,
     /// Harmless findings at the start: one sentence each.
@@ -63,7 +60,7 @@ pub struct App {
 
 impl App {
     /// A user asked for a module: safe mode ends.
-    pub fn asked_for(&self, module: &str) {
+    pub(crate) fn asked_for(&self, module: &str) {
         if self.boots.asked() {
             self.supervisor.let_go();
             let others = "modules that are off stay off until they are started";
@@ -73,7 +70,7 @@ impl App {
 
     /// Harmless findings to report: those from the start, and oddities of `hub.env` now.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = lock(&self.notes).clone();
         notes.extend(self.hub_env.notes());
         notes

@@ -17,7 +17,7 @@ const MAX: u64 = 64 * 1024;
 
 /// Shared by `serve` and the handlers; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct BootLog {
+pub(crate) struct BootLog {
     home: Home,
     state: Arc<Mutex<State>>,
 }
@@ -32,7 +32,11 @@ struct State {
 impl BootLog {
     /// A hub starts. It may start in safe mode only under a manager that never gives up; elsewhere the record is only
     /// shown. An unreadable file counts as empty, and a failed write is reported.
-    pub fn begin(home: &Home, service_manager: ServiceManager, now: Timestamp) -> (Self, Option<String>) {
+    pub(crate) fn begin(
+        home: &Home,
+        service_manager: ServiceManager,
+        now: Timestamp,
+    ) -> (Self, Option<String>) {
         let bytes = fs::read_if_there(&home.boots(), MAX).ok().flatten();
         let boots = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let mut boots: Boots = boots.unwrap_or_default();
@@ -54,12 +58,12 @@ impl BootLog {
 
     /// The number of crashes that led to safe mode, while the hub is in it.
     #[must_use]
-    pub fn safe(&self) -> Option<usize> {
+    pub(crate) fn safe(&self) -> Option<usize> {
         lock(&self.state).safe
     }
 
     /// A user asked for a module. Returns whether that ended safe mode.
-    pub fn asked(&self) -> bool {
+    pub(crate) fn asked(&self) -> bool {
         let was = self.safe().is_some();
         if was {
             // If the write fails, the next change writes it; the safe mode of this hub has ended anyway.
@@ -73,13 +77,13 @@ impl BootLog {
 
     /// The hub has run long enough to count as stable. Safe mode stays until a user ends it; the next hub starts
     /// normally.
-    pub fn lived(&self) {
+    pub(crate) fn lived(&self) {
         // At worst an old crash is remembered until it is too old to count.
         let _ = self.change(|state| state.boots.forgive());
     }
 
     /// The hub was asked to stop.
-    pub fn end_in_order(&self) {
+    pub(crate) fn end_in_order(&self) {
         // At worst this stop is counted as a crash; a single one has no effect.
         let _ = self.change(|state| state.boots.end_in_order());
     }

@@ -23,7 +23,7 @@ use super::token;
 /// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CheckStatus {
+pub(crate) enum CheckStatus {
     /// As it should be.
     Ok,
     /// Not as it should be, but a hub would start.
@@ -34,7 +34,7 @@ pub enum CheckStatus {
 
 /// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Stable: `settings`, `env`, `home`, `token`, `hub`, `port`.
     pub id: &'static str,
     /// The result.
@@ -62,7 +62,7 @@ impl Finding {
 
 /// All results. A hub could start if none of them is [`CheckStatus::Fail`].
 #[must_use]
-pub fn check(options: &ServeOptions) -> Vec<Finding> {
+pub(crate) fn check(options: &ServeOptions) -> Vec<Finding> {
     let home = &options.home;
     let (settings, told) = read_settings(home);
     let port = match Wanted::of(options, &settings) {

@@ -9,14 +9,14 @@ use crate::home::registration::{self, AddError, NewModule, Occupied, RemoveError
 use crate::module::name::{NameError, Short};
 
 /// Name of the module.
-pub const NAME: &str = "demo";
+pub(crate) const NAME: &str = "demo";
 
 /// How long to wait for another writer of services.json.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// The name is invalid; it is a constant, so this cannot happen.
     #[error("the demo module's name is refused")]
     Name(#[from] NameError),
@@ -33,7 +33,7 @@ pub enum DemoError {
 
 /// The module of this hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Its name.
     pub short: Short,
     /// Its port.
@@ -43,7 +43,7 @@ pub struct Demo {
 impl Demo {
     /// Commands for a new user to try, one per line.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let Self { short, port } = self;
         vec![
             "this is a demo with one module; in another terminal try:".to_owned(),
@@ -61,7 +61,7 @@ impl Demo {
 ///
 /// # Errors
 /// [`DemoError`].
-pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, DemoError> {
+pub(crate) fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, DemoError> {
     let short = Short::new(NAME)?;
     let program = exe.to_str().ok_or_else(|| DemoError::Exe(exe.to_owned()))?;
     let module = NewModule {
@@ -82,7 +82,7 @@ pub fn add(home: &Home, exe: &Path, occupied: Occupied<'_>) -> Result<Demo, Demo
 ///
 /// # Errors
 /// [`DemoError`].
-pub fn remove(home: &Home, demo: &Demo) -> Result<(), DemoError> {
+pub(crate) fn remove(home: &Home, demo: &Demo) -> Result<(), DemoError> {
     registration::remove(home, demo.short.as_str(), false, PATIENCE)?;
     Ok(())
 }

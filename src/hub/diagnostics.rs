@@ -25,7 +25,7 @@ use crate::supervisor::MODULE;
 use super::log_filter::LogFilter;
 
 /// Gives the events of this process to the logs, from now on and until it ends.
-pub fn start(filter: LogFilter, logs: LogCollector) {
+pub(crate) fn start(filter: LogFilter, logs: LogCollector) {
     // A process is one hub, once: it cannot be set already.
     let _ = tracing::subscriber::set_global_default(HubEvents { filter, logs });
 }
@@ -81,7 +81,7 @@ fn priority(level: &Level) -> Priority {
 
 /// An event as text.
 #[derive(Debug, Default)]
-pub struct Words {
+pub(crate) struct Words {
     /// The sentence.
     pub message: String,
     /// The field `module`.

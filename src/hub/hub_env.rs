@@ -21,7 +21,7 @@ const PORT: &str = "PORT";
 
 /// The file, for one hub.
 #[derive(Debug, Clone)]
-pub struct HubEnv {
+pub(crate) struct HubEnv {
     home: Home,
     /// The user as whom it is read; `None`: it is not.
     reads_as: Option<u32>,
@@ -35,7 +35,7 @@ impl HubEnv {
     /// Reads it for a hub that starts: the options are returned with the hub's own settings from it. Nothing is taken
     /// from a refused file, and [`Self::refused`] gives the reason as long as it is.
     #[must_use]
-    pub fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
+    pub(crate) fn begin(mut options: ServeOptions) -> (ServeOptions, Self) {
         // A hub in a terminal gets its environment from the user.
         let reads_as = options.service_manager().is_there().then(user::effective_uid);
         let home = options.home.clone();
@@ -49,25 +49,25 @@ impl HubEnv {
 
     /// The user as whom it is read before each start of a module; `None`: it is not.
     #[must_use]
-    pub fn reads_as(&self) -> Option<u32> {
+    pub(crate) fn reads_as(&self) -> Option<u32> {
         self.reads_as
     }
 
     /// The file.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.home.hub_env()
     }
 
     /// Why it is refused now, if it is.
     #[must_use]
-    pub fn refused(&self) -> Option<Refused> {
+    pub(crate) fn refused(&self) -> Option<Refused> {
         file::read(&self.home, self.reads_as?).err()
     }
 
     /// Its harmless oddities now: one sentence each.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let Some(Ok(read)) = self.reads_as.map(|me| file::read(&self.home, me)) else { return Vec::new() };
         let (mut notes, path) = (read.remarks, self.path());
         let settings = text::settings(&read.variables);

@@ -21,7 +21,7 @@ const MAX_SOCKET_PATH: usize = 103;
 
 /// Why a hub cannot start. A user must act on each of these: exit code 78.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(crate) enum ListenError {
     /// Another hub serves this home.
     #[error("another hub serves {}: {holder}", home.display())]
     SecondHub {
@@ -72,7 +72,7 @@ pub enum ListenError {
 ///
 /// # Errors
 /// [`ListenError::SecondHub`], or the home cannot be written.
-pub fn lock(home: &Home) -> Result<Lock, ListenError> {
+pub(crate) fn lock(home: &Home) -> Result<Lock, ListenError> {
     // A hub runs without a mark too: `uninstall --purge` refuses then.
     let _ = mark::ensure(home);
     let run = home.run_dir();
@@ -94,7 +94,7 @@ fn held_by(home: &Home, pid: Option<u32>) -> ListenError {
 
 /// Names the hub that serves this home, from the content of its lock.
 #[must_use]
-pub fn second_hub(home: &Home) -> ListenError {
+pub(crate) fn second_hub(home: &Home) -> ListenError {
     held_by(home, lock::written_pid(&home.hub_lock()))
 }
 
@@ -102,7 +102,7 @@ pub fn second_hub(home: &Home) -> ListenError {
 ///
 /// # Errors
 /// [`ListenError::SocketPath`].
-pub fn socket_fits(home: &Home) -> Result<(), ListenError> {
+pub(crate) fn socket_fits(home: &Home) -> Result<(), ListenError> {
     let path = home.socket();
     if path.as_os_str().len() > MAX_SOCKET_PATH { Err(ListenError::SocketPath(path)) } else { Ok(()) }
 }
@@ -111,7 +111,7 @@ pub fn socket_fits(home: &Home) -> Result<(), ListenError> {
 ///
 /// # Errors
 /// The path is too long, or cannot be bound.
-pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
+pub(crate) fn socket(home: &Home) -> Result<UnixListener, ListenError> {
     socket_fits(home)?;
     let path = home.socket();
     let bind = || {
@@ -127,7 +127,7 @@ pub fn socket(home: &Home) -> Result<UnixListener, ListenError> {
 /// The files by which clients find a running hub: its socket, and its port for clients of the original. Dropping the
 /// value removes them; drop it before the lock, so that no file of a next hub is removed.
 #[derive(Debug)]
-pub struct Traces {
+pub(crate) struct Traces {
     home: Home,
 }
 
@@ -136,7 +136,7 @@ impl Traces {
     ///
     /// # Errors
     /// The file cannot be written. The value is usable all the same.
-    pub fn leave(home: &Home, port: u16) -> (Self, Result<(), fs::FsError>) {
+    pub(crate) fn leave(home: &Home, port: u16) -> (Self, Result<(), fs::FsError>) {
         let path = home.hub_port();
         let dir = path.parent().unwrap_or(home.root());
         let written = fs::make_dir(dir, fs::PRIVATE_DIR)
@@ -171,7 +171,7 @@ fn tcp(home: &Home, host: &str, port: u16) -> Result<TcpListener, ListenError> {
 ///
 /// # Errors
 /// As there.
-pub fn could_bind(home: &Home, host: &str, at: SocketAddr) -> Result<(), ListenError> {
+pub(crate) fn could_bind(home: &Home, host: &str, at: SocketAddr) -> Result<(), ListenError> {
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let bind = || {
         let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
@@ -201,7 +201,7 @@ fn busy(home: &Home, host: &str, port: u16) -> ListenError {
 ///
 /// # Errors
 /// [`ListenError::Host`].
-pub fn address(host: &str) -> Result<IpAddr, ListenError> {
+pub(crate) fn address(host: &str) -> Result<IpAddr, ListenError> {
     match host {
         "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
         other => other.parse().map_err(|_| ListenError::Host(host.to_owned())),
@@ -210,7 +210,7 @@ pub fn address(host: &str) -> Result<IpAddr, ListenError> {
 
 /// The TCP listener of a hub, and the facts shown about it.
 #[derive(Debug)]
-pub struct Door {
+pub(crate) struct Door {
     /// The listening socket.
     pub tcp: TcpListener,
     /// Bind host, as requested.
@@ -226,7 +226,7 @@ impl Door {
     ///
     /// # Errors
     /// It cannot be registered with the runtime.
-    pub fn handed(socket: Handed) -> Result<Self, ListenError> {
+    pub(crate) fn handed(socket: Handed) -> Result<Self, ListenError> {
         let (host, port) = (socket.at.ip().to_string(), socket.at.port());
         match TcpListener::from_std(socket.listener) {
             Ok(tcp) => Ok(Self { tcp, host, port, held_by: Some(activation::HOLDER) }),
@@ -238,7 +238,7 @@ impl Door {
     ///
     /// # Errors
     /// [`ListenError::PortBusy`] names the holder.
-    pub fn bind(home: &Home, host: &str, port: u16) -> Result<Self, ListenError> {
+    pub(crate) fn bind(home: &Home, host: &str, port: u16) -> Result<Self, ListenError> {
         let tcp = tcp(home, host, port)?;
         let host = host.to_owned();
         match tcp.local_addr() {
@@ -249,7 +249,7 @@ impl Door {
 
     /// `127.0.0.1:1939`, and its holder.
     #[must_use]
-    pub fn phrase(&self) -> String {
+    pub(crate) fn phrase(&self) -> String {
         let held = self.held_by.map_or_else(String::new, |holder| format!(" (socket held by {holder})"));
         format!("{}:{}{held}", self.host, self.port)
     }

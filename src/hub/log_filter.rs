@@ -12,7 +12,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use crate::module::env::Env;
 
 /// The variable.
-pub const VARIABLE: &str = "PARACHUTE_LOG";
+pub(crate) const VARIABLE: &str = "PARACHUTE_LOG";
 
 /// Every level, and its word.
 const LEVELS: [(&str, LevelFilter); 6] = [
@@ -26,7 +26,7 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 
 /// Which events are written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LogFilter {
+pub(crate) struct LogFilter {
     /// Targets and levels.
     pub targets: Targets,
     /// The most that any target may say.
@@ -35,7 +35,7 @@ pub struct LogFilter {
 
 /// Why a value of [`VARIABLE`] is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LogFilterError {
+pub(crate) enum LogFilterError {
     /// Not a level.
     #[error("{0:?} is no level: use error, warn, info, debug, trace or off")]
     Level(String),
@@ -59,7 +59,7 @@ impl LogFilter {
     ///
     /// # Errors
     /// [`LogFilterError`]. `Targets` alone would take a level that is misspelled for a target, and write nothing.
-    pub fn parse(text: &str) -> Result<Self, LogFilterError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, LogFilterError> {
         let mut filter = Self::default();
         let mut parts = Vec::new();
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
@@ -80,7 +80,7 @@ impl LogFilter {
 }
 
 /// What `-v` and `-vv` mean for a hub, unless the environment says something itself.
-pub fn ask(env: &mut Env, verbose: u8) {
+pub(crate) fn ask(env: &mut Env, verbose: u8) {
     let level = match verbose {
         0 => return,
         1 => "debug",
@@ -91,7 +91,7 @@ pub fn ask(env: &mut Env, verbose: u8) {
 
 /// The filter of this environment. A value that cannot be used is told, and the default counts.
 #[must_use]
-pub fn of(env: &Env) -> (LogFilter, Option<String>) {
+pub(crate) fn of(env: &Env) -> (LogFilter, Option<String>) {
     let value = env.get(OsStr::new(VARIABLE)).map(|value| value.to_string_lossy());
     match LogFilter::parse(value.as_deref().unwrap_or_default()) {
         Ok(filter) => (filter, None),

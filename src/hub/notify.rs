@@ -38,11 +38,6 @@ impl Notifier {
         self.send(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// One line for `systemctl status`.
-    pub fn status(&self, status: &str) {
-        self.send(&[NotifyState::Status(status)]);
-    }
-
     /// The hub begins to stop.
     pub fn stopping(&self) {
         self.send(&[NotifyState::Stopping, NotifyState::Status("stopping modules")]);

@@ -11,7 +11,7 @@ use super::signals::StartedBy;
 
 /// The options of `serve`, and the environment it was started with.
 #[derive(Debug, Clone)]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     /// The home, absolute.
     pub home: Home,
     /// `--port`.
@@ -31,13 +31,13 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// The service manager of this hub.
     #[must_use]
-    pub fn service_manager(&self) -> ServiceManager {
+    pub(crate) fn service_manager(&self) -> ServiceManager {
         ServiceManager::of(&self.env, std::process::id())
     }
 
     /// Where it runs, which decides about SIGHUP.
     #[must_use]
-    pub fn seat(&self) -> StartedBy {
+    pub(crate) fn seat(&self) -> StartedBy {
         match (self.service_manager().is_there(), self.has_terminal) {
             (true, _) => StartedBy::Managed,
             (false, true) => StartedBy::Terminal,

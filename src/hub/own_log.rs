@@ -23,7 +23,7 @@ const LAUNCHD_FILE: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// Standard output is closed, or a thread cannot be created.
-pub fn start(options: &ServeOptions, settings: &HubSettings) -> io::Result<LogCollector> {
+pub(crate) fn start(options: &ServeOptions, settings: &HubSettings) -> io::Result<LogCollector> {
     let journal_stream = options.env.get(OsStr::new("JOURNAL_STREAM")).map(OsString::as_os_str);
     // launchd's file is for lines before this point and for a panic; all other lines would make it grow
     // without limit.
@@ -43,7 +43,7 @@ pub fn start(options: &ServeOptions, settings: &HubSettings) -> io::Result<LogCo
 }
 
 /// Truncates launchd's file if it has grown large; its end is kept once. Returns the error, if it failed.
-pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
+pub(crate) fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
     let path = home.launchd_log();
     let aside = path.with_extension("log.1");
     let grows = service_manager.output_grows();
@@ -55,7 +55,7 @@ pub fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<Stri
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn leave(home: &Home, now: Timestamp, text: &str) -> Result<(), fs::FsError> {
+pub(crate) fn leave(home: &Home, now: Timestamp, text: &str) -> Result<(), fs::FsError> {
     let bytes: Vec<u8> = text.lines().flat_map(|line| stored_line(now, Stream::Out, line)).collect();
     let path = home.hub_log();
     if let Some(dir) = path.parent() {

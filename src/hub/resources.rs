@@ -16,7 +16,7 @@ use super::token;
 
 /// The resources of a running hub. Drop the traces before the lock.
 #[derive(Debug)]
-pub struct Resources {
+pub(crate) struct Resources {
     /// The lock of the home.
     pub lock: Lock,
     /// The settings as read.
@@ -36,7 +36,7 @@ impl Resources {
     ///
     /// # Errors
     /// One of them cannot be taken.
-    pub fn take(
+    pub(crate) fn take(
         options: &ServeOptions,
         handed: Option<Handed>,
         notes: &mut Vec<String>,

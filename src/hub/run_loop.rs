@@ -24,7 +24,7 @@ const TIDY: Duration = Duration::from_secs(60);
 
 /// The inputs of the loop.
 #[derive(Debug)]
-pub struct RunLoop<'a> {
+pub(crate) struct RunLoop<'a> {
     /// The hub.
     pub app: &'a App,
     /// Its signals.
@@ -39,7 +39,7 @@ pub struct RunLoop<'a> {
 
 impl RunLoop<'_> {
     /// Starts the modules, or not in safe mode; processes of earlier hubs are ended.
-    pub async fn begin(&self) {
+    pub(crate) async fn begin(&self) {
         for note in self.app.notes() {
             warn!("{note}");
         }
@@ -65,7 +65,7 @@ impl RunLoop<'_> {
     }
 
     /// Runs until a stop is requested; returns by whom.
-    pub async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
+    pub(crate) async fn until_asked_to_stop(&mut self, stops: &mut mpsc::Receiver<()>) -> &'static str {
         let mut beat = tokio::time::interval(self.notifier.watchdog().unwrap_or(REAP).min(REAP));
         let well = tokio::time::sleep(safe_mode::WITHIN);
         let tidy = tokio::time::sleep(STARTED);
@@ -109,7 +109,7 @@ impl RunLoop<'_> {
 
     /// Stops all modules in parallel and returns those that could not be stopped. Every actor limits its own stop;
     /// meanwhile the watchdog is notified, and further signals are acknowledged.
-    pub async fn stop_modules(&mut self) -> Vec<String> {
+    pub(crate) async fn stop_modules(&mut self) -> Vec<String> {
         let supervisor = &self.app.supervisor;
         self.notifier.stopping();
         let ending = supervisor.shutdown();

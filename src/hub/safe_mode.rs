@@ -19,15 +19,15 @@ use crate::module::timestamp::Timestamp;
 use crate::process::id::BootId;
 
 /// This many crashes are too many. systemd's own limit, which our unit sets, is the same.
-pub const DEATHS: usize = 5;
+pub(crate) const DEATHS: usize = 5;
 
 /// Within this time; also how long a hub must run to count as stable.
-pub const WITHIN: Duration = Duration::from_secs(5 * 60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// The record of the hubs of a home.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Boots {
+pub(crate) struct Boots {
     /// When crashes of hubs were found, oldest first; at most [`DEATHS`].
     deaths: Vec<Timestamp>,
     /// The run that has begun and not ended.
@@ -44,7 +44,7 @@ struct Life {
 /// How a hub is to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum BootMode {
+pub(crate) enum BootMode {
     /// With its modules.
     Normal,
     /// Without its modules, because it crashed this often.
@@ -56,7 +56,7 @@ pub enum BootMode {
 
 impl Boots {
     /// A hub starts, in this boot of the machine.
-    pub fn begin(&mut self, now: Timestamp, boot: BootId) -> BootMode {
+    pub(crate) fn begin(&mut self, now: Timestamp, boot: BootId) -> BootMode {
         // The time of the crash is unknown; launchd starts the next hub within seconds, so now is near enough. A
         // machine that went down took the hub with it: that is not a crash of the hub.
         if self.life.take().is_some_and(|life| life.boot == boot) {
@@ -74,25 +74,25 @@ impl Boots {
     }
 
     /// It was asked to stop.
-    pub fn end_in_order(&mut self) {
+    pub(crate) fn end_in_order(&mut self) {
         *self = Self::default();
     }
 
     /// It has run for [`WITHIN`], or a user asked for a module: crashes are forgotten, the run stays open.
-    pub fn forgive(&mut self) {
+    pub(crate) fn forgive(&mut self) {
         self.deaths.clear();
     }
 }
 
 /// The message about safe mode.
 #[must_use]
-pub fn message(deaths: usize) -> String {
+pub(crate) fn message(deaths: usize) -> String {
     let within = WITHIN.as_secs() / 60;
     format!("safe mode: the hub died {deaths} times within {within} min; modules are off")
 }
 
 /// The command that ends safe mode.
-pub const NEXT: &str = "parachute start --all";
+pub(crate) const NEXT: &str = "parachute start --all";
 
 #[cfg(test)]
 mod tests {

@@ -39,7 +39,7 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn run(options: ServeOptions) -> Result<(), ServeError> {
+pub(crate) fn run(options: ServeOptions) -> Result<(), ServeError> {
     // First: the passed descriptors have numbers that anything opened before could have taken.
     let (handed, mut notes) = activation::take(&options.env, std::process::id())?;
     if !heap::settle() {
@@ -126,7 +126,6 @@ async fn serve(
         home: home.clone(),
         identity: Arc::new(identity),
         supervisor: supervisor.clone(),
-        logs: logs.clone(),
         boots: boots.clone(),
         notes: Arc::new(Mutex::new(notes)),
         hub_env: Arc::new(hub_env),

@@ -9,7 +9,7 @@ use crate::error_chain::Hints;
 
 /// Why a hub ended without being asked to. `needs_person` maps to exit code 78, else 1.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The lock, the socket or the port cannot be taken.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -47,7 +47,7 @@ pub enum ServeError {
 impl ServeError {
     /// Whether a restart cannot help before a user has acted.
     #[must_use]
-    pub fn needs_person(&self) -> bool {
+    pub(crate) fn needs_person(&self) -> bool {
         match self {
             Self::Listen(_)
             | Self::Activation(_)

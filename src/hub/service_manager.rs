@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 
 /// The manager that started this hub and will restart it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServiceManager {
+pub(crate) enum ServiceManager {
     /// None: a user in a terminal, a script, an entry point.
     None,
     /// systemd, system or user.
@@ -19,7 +19,7 @@ impl ServiceManager {
     /// systemd passes the process its own pid (`SYSTEMD_EXEC_PID`) and the address to notify: systemd.exec(5).
     /// launchd sets `XPC_SERVICE_NAME` to the job's label, and to `0` in a terminal.
     #[must_use]
-    pub fn of(env: &BTreeMap<OsString, OsString>, pid: u32) -> Self {
+    pub(crate) fn of(env: &BTreeMap<OsString, OsString>, pid: u32) -> Self {
         let text = |name: &str| env.get(OsStr::new(name)).and_then(|value| value.to_str());
         let notified = env.get(OsStr::new("NOTIFY_SOCKET")).is_some_and(|socket| !socket.is_empty());
         if notified || text("SYSTEMD_EXEC_PID") == Some(&pid.to_string()) {
@@ -41,25 +41,25 @@ impl ServiceManager {
 
     /// As `status` says it.
     #[must_use]
-    pub fn mode(self) -> &'static str {
+    pub(crate) fn mode(self) -> &'static str {
         self.capabilities().mode
     }
 
     /// Whether there is one: it starts the hub, and starts it again.
     #[must_use]
-    pub fn is_there(self) -> bool {
+    pub(crate) fn is_there(self) -> bool {
         self.capabilities().is_there
     }
 
     /// Whether it starts a hub again however it ended, exit code 0 apart.
     #[must_use]
-    pub fn never_gives_up(self) -> bool {
+    pub(crate) fn never_gives_up(self) -> bool {
         self.capabilities().never_gives_up
     }
 
     /// Whether standard output is a file that grows without bound.
     #[must_use]
-    pub fn output_grows(self) -> bool {
+    pub(crate) fn output_grows(self) -> bool {
         self.capabilities().output_grows
     }
 }

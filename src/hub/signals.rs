@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A request to the whole hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HubRequest {
+pub(crate) enum HubRequest {
     /// A stop, for this reason.
     Stop(&'static str),
     /// Read services.json again.
@@ -15,7 +15,7 @@ pub enum HubRequest {
 
 /// Where a hub runs, which decides about SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartedBy {
+pub(crate) enum StartedBy {
     /// Under a service manager.
     Managed,
     /// In a terminal that can go away.
@@ -27,7 +27,7 @@ pub enum StartedBy {
 /// SIGHUP traditionally means "read your configuration again", and the kernel also sends it when the terminal goes
 /// away. Only a hub with a terminal and without a manager can have lost its terminal.
 #[must_use]
-pub fn hang_up(seat: StartedBy) -> HubRequest {
+pub(crate) fn hang_up(seat: StartedBy) -> HubRequest {
     match seat {
         StartedBy::Terminal => HubRequest::Stop("its terminal closed"),
         StartedBy::Managed | StartedBy::Detached => HubRequest::Reload,
@@ -36,7 +36,7 @@ pub fn hang_up(seat: StartedBy) -> HubRequest {
 
 /// All signals that a hub handles. Installed before anything else, so that one during boot is an ordered stop too.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     term: Signal,
     int: Signal,
     quit: Signal,
@@ -49,7 +49,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system refuses a handler.
-    pub fn install(seat: StartedBy) -> io::Result<Self> {
+    pub(crate) fn install(seat: StartedBy) -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
@@ -60,7 +60,7 @@ impl Signals {
     }
 
     /// The next request.
-    pub async fn next(&mut self) -> HubRequest {
+    pub(crate) async fn next(&mut self) -> HubRequest {
         tokio::select! {
             _ = self.term.recv() => HubRequest::Stop("SIGTERM"),
             _ = self.int.recv() => HubRequest::Stop("SIGINT"),

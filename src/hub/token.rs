@@ -13,7 +13,7 @@ const MAX: u64 = 64 * 1024;
 ///
 /// # Errors
 /// It cannot be read, or contains something else.
-pub fn look(home: &Home) -> Result<Option<String>, ServeError> {
+pub(crate) fn look(home: &Home) -> Result<Option<String>, ServeError> {
     let bytes = fs::read_if_there(&home.operator_token(), MAX).map_err(|error| failed(home, &error))?;
     let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     match token::from_file(&text) {
@@ -31,7 +31,7 @@ pub fn look(home: &Home) -> Result<Option<String>, ServeError> {
 ///
 /// # Errors
 /// It cannot be read, or not be written.
-pub fn take(home: &Home) -> Result<String, ServeError> {
+pub(crate) fn take(home: &Home) -> Result<String, ServeError> {
     let path = home.operator_token();
     if let Some(token) = look(home)? {
         fs::set_mode(&path, fs::PRIVATE).map_err(|error| failed(home, &error))?;

@@ -36,7 +36,7 @@ fn state(word: StateWord) -> State {
 
 /// The original's state object.
 #[must_use]
-pub fn legacy(snapshot: &Snapshot) -> LegacyState {
+pub(crate) fn legacy(snapshot: &Snapshot) -> LegacyState {
     LegacyState {
         short: snapshot.short.to_string(),
         status: state(snapshot.word),
@@ -51,7 +51,7 @@ pub fn legacy(snapshot: &Snapshot) -> LegacyState {
 
 /// A change as an event.
 #[must_use]
-pub fn event(change: &Change) -> ModuleEvent {
+pub(crate) fn event(change: &Change) -> ModuleEvent {
     let now = &change.now;
     ModuleEvent {
         seq: change.seq,
@@ -68,7 +68,7 @@ pub fn event(change: &Change) -> ModuleEvent {
 /// Readiness: modules that a user stopped are not waited for. Modules that the hub holds back (`safe`)
 /// will not become ready without a user's action.
 #[must_use]
-pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
+pub(crate) fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
     let mut lists = Ready::default();
     for snapshot in snapshots.iter().filter(|snapshot| safe || !snapshot.stopped_on_purpose) {
         let name = snapshot.short.to_string();
@@ -87,7 +87,7 @@ pub fn ready(snapshots: &[Snapshot], safe: bool) -> Ready {
 
 /// Everything `status` shows. Memory is read from /proc for every process of every module: for a thousand modules that
 /// takes most of 100 ms, in which the supervising thread would see no crash. `None`: the hub is ending.
-pub async fn status(app: &App) -> Option<Status> {
+pub(crate) async fn status(app: &App) -> Option<Status> {
     let app = app.clone();
     // The read is never cancelled and never panics; it fails only if the runtime ends.
     tokio::task::spawn_blocking(move || read_status(&app)).await.ok()
@@ -118,7 +118,7 @@ fn read_status(app: &App) -> Status {
 
 /// One module as `status` shows it.
 #[must_use]
-pub fn one(member: &Member) -> ModuleView {
+pub(crate) fn one(member: &Member) -> ModuleView {
     module(member, &Families::look(), moment().wall)
 }
 
@@ -128,7 +128,7 @@ fn memory(pids: &[u32]) -> Option<u64> {
 
 /// Problems of the hub and of files of the home.
 #[must_use]
-pub fn file_problems(app: &App) -> Vec<FileProblem> {
+pub(crate) fn file_problems(app: &App) -> Vec<FileProblem> {
     let condition = app.supervisor.condition();
     let file = app.home.services().display().to_string();
     let broken = condition.broken.map(|message| FileProblem {
@@ -199,7 +199,7 @@ fn module(member: &Member, families: &Families, now: Timestamp) -> ModuleView {
 }
 
 /// The original's module list: vault and scribe first, installed or not, then every other row.
-pub async fn list(app: &App) -> ModuleList {
+pub(crate) async fn list(app: &App) -> ModuleList {
     let members = app.supervisor.members();
     let urls = management_urls(app.supervisor.paths(), &members).await;
     let by_short: BTreeMap<&str, &Member> = members.iter().map(|m| (m.short.as_str(), m)).collect();

@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// A file that has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub(crate) enum Changed {
     /// `services.json`.
     Services,
     /// `hub.env`.
@@ -21,7 +21,7 @@ pub enum Changed {
 
 /// The watch.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     home: Home,
     reads_hub_env: bool,
     services: Option<fs::Signature>,
@@ -31,14 +31,14 @@ pub struct Watch {
 impl Watch {
     /// A watch that knows the files as they are now. Begin it before the first read, so that no change is missed.
     #[must_use]
-    pub fn begin(home: Home, reads_hub_env: bool) -> Self {
+    pub(crate) fn begin(home: Home, reads_hub_env: bool) -> Self {
         let mut watch = Self { home, reads_hub_env, services: None, hub_env: None };
         while watch.look().is_some() {}
         watch
     }
 
     /// Returns when one of them has changed since the last check.
-    pub async fn changed(&mut self) -> Changed {
+    pub(crate) async fn changed(&mut self) -> Changed {
         loop {
             tokio::time::sleep(LOOK).await;
             if let Some(changed) = self.look() {

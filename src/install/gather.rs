@@ -48,7 +48,7 @@ const MAX_UNIT: u64 = 256 * 1024;
 
 /// For which user, and from where, facts are gathered.
 #[derive(Debug, Clone)]
-pub struct Seed<'a> {
+pub(crate) struct Seed<'a> {
     /// The user of the hub.
     pub person: &'a User,
     /// Its home.
@@ -67,7 +67,7 @@ pub struct Seed<'a> {
 ///
 /// # Errors
 /// This program or the receipt cannot be read: without them no plan can be made.
-pub async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
+pub(crate) async fn gather<R: Runner>(seed: &Seed<'_>, driver: &Driver<R>) -> Result<Facts, GatherError> {
     let manager = &driver.manager;
     let layout = layout(manager, seed.home, &seed.person.home);
     let (receipt, open) = (peek_receipt(&layout.state)?, peek_unfinished(&layout.state)?);
@@ -139,7 +139,7 @@ fn is_ours(occupant: &Occupant, units: &[UnitFacts]) -> bool {
 
 /// Why the facts cannot be gathered.
 #[derive(Debug, thiserror::Error)]
-pub enum GatherError {
+pub(crate) enum GatherError {
     /// The receipt or the journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -180,7 +180,7 @@ fn on_disk(path: &Path) -> OnDisk {
 ///
 /// # Errors
 /// The receipt or the journal cannot be read.
-pub fn owners(manager: &Manager, person: &User, home: &Home) -> Result<Owners, JournalError> {
+pub(crate) fn owners(manager: &Manager, person: &User, home: &Home) -> Result<Owners, JournalError> {
     let state = layout(manager, home, &person.home).state;
     Ok(owners_of(manager, person, &peek_receipt(&state)?, peek_unfinished(&state)?.as_ref()))
 }
@@ -262,12 +262,6 @@ fn settings_of(home: &Home, asked: Option<u16>) -> SettingsFacts {
     }
     let port = asked.or(set.hub.port.map(std::num::NonZeroU16::get)).unwrap_or(port::HUB);
     SettingsFacts { port, text, broken }
-}
-
-/// The programs that the home's modules need from PATH.
-#[must_use]
-pub fn needs(seed: &Seed<'_>) -> Vec<Need> {
-    home_of(seed, port::HUB).1
 }
 
 /// The home's modules, and the programs they need from PATH.

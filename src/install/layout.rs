@@ -10,7 +10,7 @@ use crate::unit::target::Target;
 
 /// Directories of one installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Journal, receipt and saved files.
     pub state: PathBuf,
     /// The program that the unit runs: a path that stays valid after an upgrade or a moved checkout.
@@ -25,7 +25,7 @@ const SYSTEM_STATE: &str = "/var/lib/parachute";
 /// The directories of this home's hub under this manager. `above` is the user's home directory: nothing above
 /// it is created.
 #[must_use]
-pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
+pub(crate) fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
     let mut dirs = Vec::new();
     if manager.is_system() {
         let program = PathBuf::from(SYSTEM_BINARY);
@@ -58,7 +58,7 @@ pub fn layout(manager: &Manager, home: &Home, above: &Path) -> Layout {
 
 /// Where a manager writes what a hub prints, if it writes that to a file.
 #[must_use]
-pub fn log_dir(target: &Target, home: &Home) -> PathBuf {
+pub(crate) fn log_dir(target: &Target, home: &Home) -> PathBuf {
     if target.is_system() { SYSTEM_LOGS.into() } else { home.hub_logs() }
 }
 

@@ -9,14 +9,14 @@
 //! Uninstalling is the inverse of the receipts: see [`crate::plan`].
 
 pub mod facts;
-pub mod gather;
-pub mod layout;
-pub mod owner;
+pub(crate) mod gather;
+pub(crate) mod layout;
+pub(crate) mod owner;
 pub mod planner;
 pub mod refusal;
-pub mod search_path;
-pub mod socket_unit;
+pub(crate) mod search_path;
+pub(crate) mod socket_unit;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod verify;
-pub mod who;
+pub(crate) mod verify;
+pub(crate) mod who;

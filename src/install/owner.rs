@@ -38,7 +38,7 @@ pub enum Kinship {
 
 /// The owner, by each source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owners {
+pub(crate) struct Owners {
     /// By an interrupted plan.
     pub open: Option<Owner>,
     /// By the receipt: what this program wrote last.
@@ -86,20 +86,20 @@ impl Owners {
     /// The first of them that is not this user with this home. The owner of a plan comes first: during a plan the files
     /// may be in an intermediate state.
     #[must_use]
-    pub fn other(&self, person: &User, home: &Path) -> Option<&Owner> {
+    pub(crate) fn other(&self, person: &User, home: &Path) -> Option<&Owner> {
         let all = self.open.iter().chain(&self.unit).chain(&self.receipt);
         all.into_iter().find(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
     /// Whether a plan of another user, or for another home, is unfinished.
     #[must_use]
-    pub fn is_anothers_plan(&self, person: &User, home: &Path) -> bool {
+    pub(crate) fn is_anothers_plan(&self, person: &User, home: &Path) -> bool {
         self.open.as_ref().is_some_and(|owner| owner.kinship(person, home) != Kinship::Same)
     }
 
     /// The home of this user's installation, if there is one.
     #[must_use]
-    pub fn home_of(&self, person: &User) -> Option<&Path> {
+    pub(crate) fn home_of(&self, person: &User) -> Option<&Path> {
         let all = self.open.iter().chain(&self.receipt).chain(&self.unit);
         let own =
             all.into_iter().find(|owner| owner.kinship(person, Path::new("")) != Kinship::OtherPerson)?;

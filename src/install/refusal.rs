@@ -51,7 +51,7 @@ fn named_home(person: &User, home: &Path) -> String {
 
 /// `--home DIR `, with the trailing blank.
 #[must_use]
-pub fn option_home(home: &Path) -> String {
+pub(crate) fn option_home(home: &Path) -> String {
     format!("--home {} ", quoted(&home.to_string_lossy()))
 }
 
@@ -172,31 +172,7 @@ pub enum InstallRefusal {
     },
 }
 
-impl InstallRefusal {
-    /// Stable code for `--json`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NeedsRoot => "needs_root",
-            Self::RootInUserScope { .. } => "root_in_user_scope",
-            Self::RootForItself => "root_for_itself",
-            Self::OthersHub { .. } => "others_hub",
-            Self::Twin { .. } => "twin",
-            Self::Others { .. } => "others_installation",
-            Self::OthersPlan { .. } => "others_plan",
-            Self::OthersPort { .. } => "others_port",
-            Self::PortHeld { .. } => "port_held",
-            Self::ForegroundHub { .. } => "foreground_hub",
-            Self::Edited { .. } => "unit_edited",
-            Self::Foreign { .. } => "unit_foreign",
-            Self::NoFile { .. } => "unit_no_file",
-            Self::Settings(_) => "bad_settings",
-            Self::Unwritable(_) => "unwritable_value",
-            Self::HomeOwner { .. } => "home_owner",
-            Self::Unfinished { .. } => "unfinished",
-        }
-    }
-}
+impl InstallRefusal {}
 
 impl Hints for InstallRefusal {
     fn hints(&self) -> Vec<String> {
@@ -282,7 +258,7 @@ fn whom(owner: &Owner, asking: &Asker) -> Whom {
 
 /// The command line of a verb for the existing installation.
 #[must_use]
-pub fn instead(owner: &Owner, asking: &Asker, verb: &str) -> String {
+pub(crate) fn instead(owner: &Owner, asking: &Asker, verb: &str) -> String {
     let whom = whom(owner, asking);
     format!("{}parachute {}{verb} {}", asking.sudo(), whom.home, whom.user).trim_end().to_owned()
 }

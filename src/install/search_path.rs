@@ -23,7 +23,7 @@ pub struct Need {
 
 /// The PATH, and notes on programs that it does not find.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchPath {
+pub(crate) struct SearchPath {
     /// The value.
     pub path: OsString,
     /// Sentences for the user.
@@ -33,7 +33,7 @@ pub struct SearchPath {
 /// `known` are the directories of [`crate::unit::search`] that exist. Directories that modules need come first, in the
 /// order of the modules: a user who has two `node` means the one that their shell finds.
 #[must_use]
-pub fn search_path(known: &[PathBuf], needs: &[Need]) -> SearchPath {
+pub(crate) fn search_path(known: &[PathBuf], needs: &[Need]) -> SearchPath {
     let mut notes = Vec::new();
     let mut dirs: Vec<PathBuf> = Vec::new();
     let add = |dirs: &mut Vec<PathBuf>, dir: &Path| {

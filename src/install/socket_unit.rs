@@ -12,7 +12,7 @@ const WRITTEN_BY_US: &str = "# Written by parachute.";
 
 /// Whose the socket unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SocketUnit {
+pub(crate) enum SocketUnit {
     /// There is none.
     Absent,
     /// An earlier version wrote it, and it is unchanged.
@@ -27,13 +27,13 @@ pub enum SocketUnit {
 
 /// The socket's facts, where the manager can have sockets.
 #[must_use]
-pub fn of(facts: &Facts) -> Option<&UnitFacts> {
+pub(crate) fn of(facts: &Facts) -> Option<&UnitFacts> {
     facts.units.iter().find(|unit| unit.unit.part() == Part::Socket)
 }
 
 /// Whose it is, as far as that can be proven.
 #[must_use]
-pub fn judge(socket: &UnitFacts) -> SocketUnit {
+pub(crate) fn judge(socket: &UnitFacts) -> SocketUnit {
     let listens = socket.state.running().is_true();
     match (&socket.on_disk, &socket.written) {
         (OnDisk::Nothing, Some(_)) if listens && socket.state.shadow_of(&socket.path).is_none() => {

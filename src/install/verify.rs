@@ -13,7 +13,7 @@ use crate::manager::invocation::Runner;
 ///
 /// # Errors
 /// [`ManagerError`]; with [`FailureKind::NoTool`] if there is no checker here.
-pub async fn texts<R: Runner>(
+pub(crate) async fn texts<R: Runner>(
     driver: &Driver<R>,
     texts: &[(&Path, &str)],
     program: &Path,

@@ -7,7 +7,7 @@ use super::refusal::InstallRefusal;
 
 /// The asking user, and the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     /// The user that this process acts as.
     pub acting: &'a User,
     /// The user who called sudo, if any.
@@ -20,7 +20,7 @@ pub struct Asking<'a> {
 
 /// The hub's user and manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     /// The user.
     pub person: User,
     /// The scope: with root's rights the system's, else the user's own.
@@ -32,7 +32,7 @@ pub struct Chosen {
 /// # Errors
 /// [`InstallRefusal::NeedsRoot`], [`InstallRefusal::RootForItself`], [`InstallRefusal::OthersHub`] or [`InstallRefusal::RootInUserScope`]: what
 /// the user must specify first.
-pub fn choose(asking: &Asking<'_>) -> Result<Chosen, InstallRefusal> {
+pub(crate) fn choose(asking: &Asking<'_>) -> Result<Chosen, InstallRefusal> {
     let root = asking.acting.uid == 0;
     let scope = asking.scope.unwrap_or(if root { Scope::System } else { Scope::User });
     match (scope, root) {

@@ -1,5 +1,5 @@
 //! The managers that there are. The one place of this room that tells them apart: what differs between them is asked
-//! by [`Capabilities`], and answered in each manager's folder. Pure.
+//! by `Capabilities`, and answered in each manager's folder. Pure.
 
 use std::ops::Deref;
 

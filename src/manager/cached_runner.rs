@@ -9,14 +9,14 @@ use super::invocation::{Invocation, Runner, ToolOutput};
 
 /// Keeps the output of queries.
 #[derive(Debug, Clone)]
-pub struct CachedRunner<R> {
+pub(crate) struct CachedRunner<R> {
     runner: R,
     answers: Rc<RefCell<Vec<(Invocation, ToolOutput)>>>,
 }
 
 impl<R: Runner> CachedRunner<R> {
     /// An empty cache, shared by its clones.
-    pub fn new(runner: R) -> Self {
+    pub(crate) fn new(runner: R) -> Self {
         Self { runner, answers: Rc::default() }
     }
 }

@@ -11,7 +11,7 @@ use super::{launchd, systemd};
 
 /// The facts for the decision. Plain data: a report can contain it, a test is a literal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostFacts {
+pub(crate) struct HostFacts {
     /// Whichever managers it has.
     #[serde(flatten)]
     pub host: Host,
@@ -23,7 +23,7 @@ pub struct HostFacts {
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detected {
+pub(crate) struct Detected {
     /// Managers that run and answer, the most suitable first. The system manager is listed for every user, though only
     /// root can change it.
     pub candidates: Vec<Manager>,
@@ -35,7 +35,7 @@ pub struct Detected {
 
 /// A kind of manager, before one of it is found.
 #[derive(Debug)]
-pub struct Family {
+pub(crate) struct Family {
     /// As a person asks for it with `PARACHUTE_MANAGER`.
     pub name: &'static str,
     /// The system on which it is the default: [`std::env::consts::OS`].
@@ -44,7 +44,7 @@ pub struct Family {
 }
 
 /// Every kind, in the order in which they are preferred.
-pub static FAMILIES: [Family; 2] = [
+pub(crate) static FAMILIES: [Family; 2] = [
     Family {
         name: "systemd",
         os: "linux",
@@ -61,7 +61,7 @@ pub static FAMILIES: [Family; 2] = [
 ///
 /// # Errors
 /// None is: why.
-pub fn families(os: &str, asked: Option<&str>) -> Result<Vec<&'static Family>, Unavailable> {
+pub(crate) fn families(os: &str, asked: Option<&str>) -> Result<Vec<&'static Family>, Unavailable> {
     let why = |manager: &str, because: String, next: &str| Unavailable {
         manager: manager.to_owned(),
         because,
@@ -87,7 +87,7 @@ pub fn families(os: &str, asked: Option<&str>) -> Result<Vec<&'static Family>, U
 
 /// Decides.
 #[must_use]
-pub fn detect(facts: &HostFacts) -> Detected {
+pub(crate) fn detect(facts: &HostFacts) -> Detected {
     let Host { os, asked, uid, .. } = &facts.host;
     let mut found = Detected { candidates: Vec::new(), chosen: None, why_not: Vec::new() };
     match families(os, asked.as_deref()) {

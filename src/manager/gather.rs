@@ -13,7 +13,7 @@ use crate::home::fs;
 use crate::process::user;
 
 /// Gathers the facts. `env` is the whole environment.
-pub async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -> HostFacts {
+pub(crate) async fn gather<R: Runner>(env: &BTreeMap<OsString, OsString>, runner: &R) -> HostFacts {
     let var = |name: &str| env.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
     let uid = user::effective_uid();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What decides. Plain data: a report can carry it, a test is a literal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Host {
+pub(crate) struct Host {
     /// `linux`, `macos`, …
     pub os: String,
     /// `PARACHUTE_MANAGER`: what a person insists on.
@@ -31,7 +31,7 @@ pub struct Host {
 
 /// Why a manager is none for us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unavailable {
+pub(crate) struct Unavailable {
     /// Which: `systemd (user)`.
     pub manager: String,
     /// Why not.

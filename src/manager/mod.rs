@@ -4,19 +4,19 @@
 //!   Verb ──verbs (pure)──► Invocation ──runner (edge)──► Output ──parse, explain (pure)──► UnitState, Cause
 //! ```
 
-pub mod autostart;
+pub(crate) mod autostart;
 pub mod backend;
-pub mod cached_runner;
-pub mod capabilities;
-pub mod detect;
+pub(crate) mod cached_runner;
+pub(crate) mod capabilities;
+pub(crate) mod detect;
 pub mod driver;
-pub mod explain;
-pub mod gather;
-pub mod host;
+pub(crate) mod explain;
+pub(crate) mod gather;
+pub(crate) mod host;
 pub mod invocation;
 pub mod launchd;
-pub mod operation;
-pub mod runner;
+pub(crate) mod operation;
+pub(crate) mod runner;
 pub mod state;
 pub mod systemd;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::invocation::{Invocation, ToolOutput};
 
 /// The state that a unit is to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// It runs.
     Running,
     /// It does not run, and no process of it is left.
@@ -20,7 +20,7 @@ pub enum Goal {
 /// The next action.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NextAction {
+pub(crate) enum NextAction {
     /// Run this, then call again with its output.
     Run(Invocation),
     /// Wait this long, then call again.
@@ -32,7 +32,7 @@ pub enum NextAction {
 }
 
 /// Steps towards a goal. Pure: outputs come in, actions come out.
-pub trait Operation {
+pub(crate) trait Operation {
     /// The next action. `last` is the output of the invocation that the last action asked for; `elapsed` is the time
     /// since the first.
     fn next(&mut self, last: Option<&ToolOutput>, elapsed: Duration) -> NextAction;

@@ -25,7 +25,7 @@ const KEPT: u64 = 4 * 1024 * 1024;
 /// Two restrictions keep tests away from the service manager of the machine that they run on. With a guard directory,
 /// no program outside of it is run. In unit tests, nothing that changes the machine is run without one.
 #[derive(Debug, Clone)]
-pub struct Tools {
+pub(crate) struct Tools {
     path: OsString,
     guard: Option<PathBuf>,
 }
@@ -33,14 +33,8 @@ pub struct Tools {
 impl Tools {
     /// Tools found on this PATH; with a guard, only those whose directory is below it.
     #[must_use]
-    pub fn new(path: OsString, guard: Option<PathBuf>) -> Self {
+    pub(crate) fn new(path: OsString, guard: Option<PathBuf>) -> Self {
         Self { path, guard }
-    }
-
-    /// Whether a program is on the PATH.
-    #[must_use]
-    pub fn has(&self, program: &str) -> bool {
-        self.find(program).is_some()
     }
 
     /// The program's file. Relative directories of PATH are skipped: files in the working directory are not
@@ -245,7 +239,11 @@ mod tests {
         assert_eq!(code("systemctl").await, Err(io::ErrorKind::PermissionDenied));
         assert_eq!(code("loginctl").await, Ok(Some(7)));
         assert_eq!(code("launchctl").await, Err(io::ErrorKind::NotFound));
-        assert!(tools.has("loginctl") && !tools.has("launchctl") && !tools.has("./loginctl"));
+        assert!(
+            tools.find("loginctl").is_some()
+                && tools.find("launchctl").is_none()
+                && tools.find("./loginctl").is_none()
+        );
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ const OURS: [&str; 23] = [
 /// What may be done with a file at the root of the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Label {
+pub(crate) enum Label {
     /// It can be moved.
     Safe,
     /// It can be moved with its related files, once no process uses them.
@@ -79,7 +79,7 @@ pub enum Label {
 
 /// A file at the root of the home that this version does not use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// Its name; of an unknown one, its printable form.
     pub name: String,
     /// Its kind.
@@ -95,7 +95,7 @@ pub struct Leftover {
 
 /// One move of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ArchiveMove {
+pub(crate) struct ArchiveMove {
     /// Its current path.
     pub from: PathBuf,
     /// Its new path.
@@ -104,7 +104,7 @@ pub struct ArchiveMove {
 
 /// A file that is not restored from an archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stay {
+pub(crate) struct Stay {
     /// Its name in the archive, in printable form.
     pub name: String,
     /// Why it stays.
@@ -114,7 +114,7 @@ pub struct Stay {
 /// What may be done with a file of this name; `None`: this version uses it. `modules` are the names that modules have
 /// at the root; `None`: unknown.
 #[must_use]
-pub fn label(name: &OsStr, kind: Kind, modules: Option<&BTreeSet<String>>) -> Option<Label> {
+pub(crate) fn label(name: &OsStr, kind: Kind, modules: Option<&BTreeSet<String>>) -> Option<Label> {
     // No version used a name that is not UTF-8.
     let Some(name) = name.to_str() else {
         let hidden = name.as_encoded_bytes().starts_with(b".");
@@ -143,30 +143,30 @@ fn is_left(name: &str, is_dir: bool) -> bool {
 }
 
 /// Sorts for the screen: movable files by name, then the rest by name.
-pub fn sort(leftovers: &mut [Leftover]) {
+pub(crate) fn sort(leftovers: &mut [Leftover]) {
     leftovers.sort_by(|a, b| (a.label == Label::Unknown, &a.name).cmp(&(b.label == Label::Unknown, &b.name)));
 }
 
 /// The movable files.
-pub fn movable(leftovers: &[Leftover]) -> impl Iterator<Item = &Leftover> {
+pub(crate) fn movable(leftovers: &[Leftover]) -> impl Iterator<Item = &Leftover> {
     leftovers.iter().filter(|leftover| leftover.label != Label::Unknown)
 }
 
 /// The archive of a day.
 #[must_use]
-pub fn dir(root: &Path, day: &str) -> PathBuf {
+pub(crate) fn dir(root: &Path, day: &str) -> PathBuf {
     root.join(format!("{ARCHIVE}{day}"))
 }
 
 /// The day of an archive, by its name.
 #[must_use]
-pub fn day(name: &OsStr) -> Option<&str> {
+pub(crate) fn day(name: &OsStr) -> Option<&str> {
     name.to_str()?.strip_prefix(ARCHIVE).filter(|day| is_day(day))
 }
 
 /// Whether this is a day: `2026-03-01`.
 #[must_use]
-pub fn is_day(text: &str) -> bool {
+pub(crate) fn is_day(text: &str) -> bool {
     let shape =
         |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
     text.len() == 10 && text.bytes().enumerate().all(shape)
@@ -175,7 +175,7 @@ pub fn is_day(text: &str) -> bool {
 /// Moves leftovers into the archive, where `taken` names exist already. A database and its related files
 /// are moved one after the other, and get the same number if one of their names is taken.
 #[must_use]
-pub fn away(
+pub(crate) fn away(
     root: &Path,
     archive: &Path,
     leftovers: &[Leftover],
@@ -203,7 +203,7 @@ pub fn away(
 /// Restores files from the archive, if their names at the root are free: a database with its related files,
 /// or none of them; of several with one name the first one. `taken` are the names at the root.
 #[must_use]
-pub fn back(
+pub(crate) fn back(
     root: &Path,
     archive: &Path,
     names: &[(std::ffi::OsString, Kind)],
@@ -241,7 +241,7 @@ pub fn back(
 
 /// The steps of [`away`].
 #[must_use]
-pub fn plan_away(archive: &Path, moves: &[ArchiveMove]) -> Plan {
+pub(crate) fn plan_away(archive: &Path, moves: &[ArchiveMove]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
     plan.steps.push(Step::MakeDir { path: archive.to_owned(), mode: MODE });
     plan.steps.extend(steps(moves));
@@ -250,7 +250,7 @@ pub fn plan_away(archive: &Path, moves: &[ArchiveMove]) -> Plan {
 
 /// The steps of [`back`]. An empty archive is removed.
 #[must_use]
-pub fn plan_back(archive: &Path, moves: &[ArchiveMove]) -> Plan {
+pub(crate) fn plan_back(archive: &Path, moves: &[ArchiveMove]) -> Plan {
     let mut plan = Plan::new(Verb::Sweep);
     plan.steps.extend(steps(moves));
     plan.steps.push(Step::RemoveDir { path: archive.to_owned() });

@@ -14,7 +14,7 @@ use crate::unit::name::UnitName;
 
 /// All facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Legacy {
+pub(crate) struct Legacy {
     /// The home.
     pub home: PathBuf,
     /// User id of the daemons' user.
@@ -39,7 +39,7 @@ pub struct Legacy {
 
 /// A daemon that the home declares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Role {
+pub(crate) struct Role {
     /// `hub`, or the short name of a module.
     pub name: String,
     /// Ports it may listen on.
@@ -54,7 +54,7 @@ pub struct Role {
 
 /// A start command, as in the home's files now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
+pub(crate) struct Start {
     /// Program and arguments.
     pub argv: Vec<OsBytes>,
     /// The path of the program, if it was found.
@@ -65,7 +65,7 @@ pub struct Start {
 
 /// A process that a pidfile, a port or a log leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its identity.
     pub id: ProcessId,
     /// Its user.
@@ -100,7 +100,7 @@ pub struct Seen {
 
 /// The holder of a declared port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortFact {
+pub(crate) struct PortFact {
     /// The port.
     pub port: u16,
     /// Its owner: a name of [`Role`].
@@ -113,7 +113,7 @@ pub struct PortFact {
 
 /// A unit from before the supervisor, with a name that only this program's predecessors used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StaleUnit {
+pub(crate) struct StaleUnit {
     /// The unit.
     pub unit: UnitName,
     /// Its file.

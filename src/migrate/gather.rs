@@ -38,11 +38,11 @@ const MAX_PIDFILE: u64 = 4096;
 /// Time between SIGTERM and SIGKILL for the hub, and for a module that sets none: as in the original.
 const GRACE: Duration = Duration::from_secs(5);
 /// The detached hub's name among the roles.
-pub const HUB: &str = "hub";
+pub(crate) const HUB: &str = "hub";
 
 /// Where to look, and for which user.
 #[derive(Debug, Clone)]
-pub struct Seed<'a> {
+pub(crate) struct Seed<'a> {
     /// The daemons' user.
     pub person: &'a User,
     /// The user's home.
@@ -57,7 +57,7 @@ pub struct Seed<'a> {
 ///
 /// # Errors
 /// [`Unknown`]: the system does not report which processes run, so nothing is known.
-pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
+pub(crate) fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
     let (roles, broken) = roles(seed);
     let census = Census::take()?;
     let ourselves = ancestry(&census, table::own_pid());
@@ -98,7 +98,7 @@ pub fn daemons(seed: &Seed<'_>) -> Result<Legacy, Unknown> {
 }
 
 /// Asks which port the supervised hub of this home, or its manager's socket, has.
-pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
+pub(crate) async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
     for unit in driver.manager.units() {
         if driver.state(&unit).await.running().is_true() {
             legacy.kept = Some(port_of(&Home::at(legacy.home.clone())).await);
@@ -110,7 +110,7 @@ pub async fn kept<R: Runner>(legacy: &mut Legacy, driver: &Driver<R>) {
 /// Looks for units that would restart a daemon: those of the driver's manager, and the files of all others.
 ///
 /// `others` are further managers of this machine, which are only queried.
-pub async fn units<R: Runner, S: Runner>(
+pub(crate) async fn units<R: Runner, S: Runner>(
     legacy: &mut Legacy,
     driver: &Driver<R>,
     others: &[Driver<S>],
@@ -193,7 +193,7 @@ fn millis(duration: Duration) -> u64 {
 
 /// The pidfile of a daemon of the original.
 #[must_use]
-pub fn pidfile_of(home: &Home, name: &str) -> PathBuf {
+pub(crate) fn pidfile_of(home: &Home, name: &str) -> PathBuf {
     home.root().join(name).join("run").join(format!("{name}.pid"))
 }
 

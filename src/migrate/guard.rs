@@ -20,7 +20,7 @@ const PIDFILE: u64 = 64;
 
 /// A process that uses the home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HomeUser {
+pub(crate) struct HomeUser {
     /// One sentence.
     pub who: String,
     /// The command that ends it, or shows more.
@@ -31,7 +31,7 @@ pub struct HomeUser {
 ///
 /// # Errors
 /// The [`HomeUser`] that has it.
-pub fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
+pub(crate) fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
     let path = home.hub_lock();
     if !fs::exists(&path) {
         return Ok(None);
@@ -52,7 +52,7 @@ pub fn lock(home: &Home) -> Result<Option<Lock>, HomeUser> {
 
 /// The other users of the home: processes that wrote a pidfile in it, and listeners on its ports.
 #[must_use]
-pub fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
+pub(crate) fn users(home: &Home, now: Timestamp) -> Vec<HomeUser> {
     let mut pids = BTreeSet::new();
     let mut users = Vec::new();
     for file in pidfiles(home.root()) {

@@ -24,7 +24,7 @@ use crate::process::attribution;
 /// The decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Ownership {
+pub(crate) enum Ownership {
     /// It is this role's daemon, and may be stopped.
     Ours {
         /// The proofs.
@@ -45,7 +45,7 @@ pub enum Ownership {
 /// A clue for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// Its pidfile names it, and it ran when the pidfile was written.
     Recorded,
     /// It listens on a port of its own.
@@ -65,7 +65,7 @@ pub enum Evidence {
 /// A proof against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Objection {
+pub(crate) enum Objection {
     /// It is this command, or an ancestor of it.
     Ourselves,
     /// It belongs to another user.
@@ -78,7 +78,7 @@ pub enum Objection {
 
 /// Decides about one process as the daemon of one role.
 #[must_use]
-pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
+pub(crate) fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
     if let Some(against) = excluded(legacy, seen) {
         return Ownership::NotOurs { against };
     }
@@ -96,7 +96,7 @@ pub fn judge(legacy: &Legacy, role: &Role, seen: &Seen) -> Ownership {
 
 /// Decides about every process: the role that fits best, and the decision. In the order of [`Legacy::seen`].
 #[must_use]
-pub fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Ownership)> {
+pub(crate) fn judge_all(legacy: &Legacy) -> Vec<(Option<&Role>, Ownership)> {
     let mut all: Vec<(Option<&Role>, Ownership)> =
         legacy.seen.iter().map(|seen| best(legacy, seen)).collect();
     // A process that started one of ours in the same session, and writes to its log, is its wrapper.
@@ -176,7 +176,7 @@ fn clues(legacy: &Legacy, role: &Role, seen: &Seen) -> Vec<Evidence> {
 
 /// Whether a process runs this start command.
 #[must_use]
-pub fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
+pub(crate) fn runs(start: &super::facts::Start, seen: &Seen) -> bool {
     let words = |argv: &[crate::process::os_bytes::OsBytes]| {
         argv.iter().map(|word| word.0.clone()).collect::<Vec<_>>()
     };

@@ -10,15 +10,15 @@
 //! a process or moves a file: it finds, decides and plans, and [`plan`](crate::plan) performs. `gather`, `preflight`,
 //! `sweep` and `guard` read; everything else is pure.
 
-pub mod archive;
-pub mod facts;
-pub mod gather;
-pub mod guard;
-pub mod judge;
+pub(crate) mod archive;
+pub(crate) mod facts;
+pub(crate) mod gather;
+pub(crate) mod guard;
+pub(crate) mod judge;
 pub mod pidfile;
-pub mod planner;
-pub mod preflight;
-pub mod process_title;
-pub mod refusal;
-pub mod sweep;
-pub mod units;
+pub(crate) mod planner;
+pub(crate) mod preflight;
+pub(crate) mod process_title;
+pub(crate) mod refusal;
+pub(crate) mod sweep;
+pub(crate) mod units;

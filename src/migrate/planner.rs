@@ -36,14 +36,14 @@ const READY: Duration = Duration::from_secs(60);
 
 /// The request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CutoverRequest {
+pub(crate) struct CutoverRequest {
     /// The options of the installing part.
     pub install: planner::InstallRequest,
 }
 
 /// The result for all processes: which are stopped, and which are left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Daemons of ours, each once.
     pub daemons: Vec<Daemon>,
     /// Every other process, and the reason.
@@ -55,7 +55,7 @@ pub struct Findings {
 impl Findings {
     /// Whether anything of the detached model is active: a daemon, or a unit that would start one.
     #[must_use]
-    pub fn is_legacy(&self, legacy: &Legacy) -> bool {
+    pub(crate) fn is_legacy(&self, legacy: &Legacy) -> bool {
         !self.daemons.is_empty() || legacy.units.iter().any(|unit| revives(unit) == Some(true))
     }
 }
@@ -71,7 +71,7 @@ fn revives(unit: &StaleUnit) -> Option<bool> {
 
 /// Decides about every process and port.
 #[must_use]
-pub fn findings(legacy: &Legacy) -> Findings {
+pub(crate) fn findings(legacy: &Legacy) -> Findings {
     let judged = judge_all(legacy);
     let ours: Vec<(usize, &Role, &Ownership)> = judged
         .iter()
@@ -194,7 +194,7 @@ fn stranger(legacy: &Legacy, daemons: &[Daemon], port: &PortFact) -> Option<Owne
 ///
 /// # Errors
 /// [`CutoverRefusal`]: what the user must decide first. Nothing would be stopped before that.
-pub fn plan(legacy: &Legacy, facts: &Facts, request: &CutoverRequest) -> Result<Plan, CutoverRefusal> {
+pub(crate) fn plan(legacy: &Legacy, facts: &Facts, request: &CutoverRequest) -> Result<Plan, CutoverRefusal> {
     if let Some(broken) = &legacy.broken {
         return Err(CutoverRefusal::NotWhole(broken.clone()));
     }

@@ -33,7 +33,7 @@ const ROOM: u64 = 16 * 1024 * 1024;
 
 /// The path at which a module's daemon finds a program that its start command names without a directory. The running
 /// program is the one that the user means, even if the asking shell finds another one.
-pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
+pub(crate) fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
     for need in &mut facts.needs {
         let daemon = daemons.iter().find(|daemon| daemon.name == need.module);
         let seen = daemon.and_then(|daemon| legacy.seen.iter().find(|seen| seen.id == daemon.leader));
@@ -47,7 +47,7 @@ pub fn find_needs(legacy: &Legacy, daemons: &[Daemon], facts: &mut Facts) {
 }
 
 /// Runs all checks.
-pub async fn check<R: Runner>(
+pub(crate) async fn check<R: Runner>(
     seed: &Seed<'_>,
     legacy: &Legacy,
     facts: &Facts,

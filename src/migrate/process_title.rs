@@ -10,7 +10,7 @@ use crate::process::os_bytes::OsBytes;
 /// Whether these are no longer the original arguments. `exe` is the file it executes, `start` its start command
 /// if known. Every doubt results in no: a yes blocks the user.
 #[must_use]
-pub fn are_lost(argv: &[OsBytes], exe: &Path, start: Option<&[OsBytes]>) -> bool {
+pub(crate) fn are_lost(argv: &[OsBytes], exe: &Path, start: Option<&[OsBytes]>) -> bool {
     let words: Vec<&OsStr> = argv.iter().map(|word| word.0.as_os_str()).collect();
     match words.as_slice() {
         // The title replaces the first argument, and the space of all others is filled with zeros. One empty argument

@@ -11,7 +11,7 @@ use crate::process::holder::Occupant;
 
 /// Why there is no cutover.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CutoverRefusal {
+pub(crate) enum CutoverRefusal {
     /// The hub cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallRefusal),
@@ -93,26 +93,7 @@ pub enum CutoverRefusal {
     },
 }
 
-impl CutoverRefusal {
-    /// Stable code for `--json`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Install(refusal) => refusal.code(),
-            Self::NotWhole(_) => "modules_unknown",
-            Self::Stranger { .. } => "port_held",
-            Self::Inside(_) => "inside",
-            Self::OtherUnit { .. } => "other_unit",
-            Self::NoWayBack { .. } => "no_way_back",
-            Self::WouldNotStart { .. } => "would_not_start",
-            Self::HubEnv(_) => "hub_env_refused",
-            Self::Elsewhere { .. } => "listens_elsewhere",
-            Self::BadUnit(_) => "bad_unit",
-            Self::HubWouldNotStart { .. } => "hub_would_not_start",
-            Self::NoRoom { .. } => "no_room",
-        }
-    }
-}
+impl CutoverRefusal {}
 
 impl Hints for CutoverRefusal {
     fn hints(&self) -> Vec<String> {

@@ -17,7 +17,7 @@ use crate::plan::observed::Kind;
 
 /// An archive of an earlier day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Archive {
+pub(crate) struct Archive {
     /// Its day.
     pub day: String,
     /// Number of entries.
@@ -30,7 +30,7 @@ pub struct Archive {
 ///
 /// # Errors
 /// The root cannot be listed. If there is no home, there are no leftovers.
-pub fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
+pub(crate) fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
     let root = home.root();
     let modules = modules(home);
     let own = rename::glimpse(&fs::resolved(root))?.map(|seen| seen.dev);
@@ -51,7 +51,7 @@ pub fn leftovers(home: &Home) -> Result<Vec<Leftover>, FsError> {
 
 /// The line shown after an installation of this version; `None` if there are no leftovers, or they cannot be read.
 #[must_use]
-pub fn notice(home: &Home) -> Option<String> {
+pub(crate) fn notice(home: &Home) -> Option<String> {
     let found = leftovers(home).ok()?;
     match archive::movable(&found).count() {
         0 => None,
@@ -64,7 +64,7 @@ pub fn notice(home: &Home) -> Option<String> {
 ///
 /// # Errors
 /// The root cannot be listed.
-pub fn archives(home: &Home) -> Result<Vec<Archive>, FsError> {
+pub(crate) fn archives(home: &Home) -> Result<Vec<Archive>, FsError> {
     let mut found = Vec::new();
     for (name, seen) in entries(home.root())? {
         let Some(day) = archive::day(&name) else { continue };
@@ -80,7 +80,7 @@ pub fn archives(home: &Home) -> Result<Vec<Archive>, FsError> {
 ///
 /// # Errors
 /// It cannot be listed.
-pub fn names(dir: &Path) -> Result<Vec<(OsString, Kind)>, FsError> {
+pub(crate) fn names(dir: &Path) -> Result<Vec<(OsString, Kind)>, FsError> {
     Ok(entries(dir)?.into_iter().map(|(name, seen)| (name, seen.kind.into())).collect())
 }
 
@@ -88,7 +88,7 @@ pub fn names(dir: &Path) -> Result<Vec<(OsString, Kind)>, FsError> {
 ///
 /// # Errors
 /// It cannot be listed.
-pub fn taken(dir: &Path) -> Result<BTreeSet<String>, FsError> {
+pub(crate) fn taken(dir: &Path) -> Result<BTreeSet<String>, FsError> {
     Ok(fs::list(dir)?.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }
 

@@ -9,7 +9,7 @@ use crate::unit::target::Target;
 
 /// A possible path of such a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// Its file.
     pub path: PathBuf,
     /// The command that disables it there, for a user with the rights.
@@ -18,7 +18,7 @@ pub struct Place {
 
 /// The units that could exist for these roles, and for the modules of the known table.
 #[must_use]
-pub fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
+pub(crate) fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
     let mut names: Vec<&str> = roles.chain(KNOWN.iter().map(|known| known.short)).collect();
     names.sort_unstable();
     names.dedup();
@@ -30,7 +30,7 @@ pub fn names<'a>(roles: impl Iterator<Item = &'a str>) -> Vec<UnitName> {
 }
 
 /// The paths in all managers, those of users first.
-pub fn places(unit: &UnitName, person_home: &Path) -> impl Iterator<Item = Place> {
+pub(crate) fn places(unit: &UnitName, person_home: &Path) -> impl Iterator<Item = Place> {
     Target::ALL.into_iter().map(move |target| Place {
         path: target.dir(person_home).join(target.file_name(unit)),
         by_hand: target.disable_by_hand(unit),

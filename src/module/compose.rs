@@ -14,11 +14,11 @@ use super::supervise::{Log, Supervise};
 use super::timestamp::Timestamp;
 
 /// Variable that carries the origin of the hub.
-pub const HUB_ORIGIN: &str = "PARACHUTE_HUB_ORIGIN";
+pub(crate) const HUB_ORIGIN: &str = "PARACHUTE_HUB_ORIGIN";
 
 /// The inputs of one start.
 #[derive(Debug)]
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     /// Short name.
     pub short: &'a Short,
     /// Its row.
@@ -39,7 +39,7 @@ pub struct Inputs<'a> {
 
 /// The parts of `hub.toml` that concern one module. `own` overrides the others.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Settings<'a> {
+pub(crate) struct Settings<'a> {
     /// `[logs]`.
     pub logs: Option<&'a Log>,
     /// `[defaults]`, below what `module.json` says.
@@ -50,7 +50,7 @@ pub struct Settings<'a> {
 
 /// A start, and notes for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Composed {
+pub(crate) struct Composed {
     /// The start.
     pub launch: Launch,
     /// One sentence each; nothing here stops the module.
@@ -61,7 +61,7 @@ pub struct Composed {
 ///
 /// # Errors
 /// [`ProblemKind::NoStartCmd`] if neither `module.json` nor the known table says how to start it.
-pub fn compose(inputs: &Inputs<'_>, at: Timestamp) -> Result<Composed, Box<Problem>> {
+pub(crate) fn compose(inputs: &Inputs<'_>, at: Timestamp) -> Result<Composed, Box<Problem>> {
     let row = inputs.row;
     let mut notes = Vec::new();
     let mut policy = Policy::default();

@@ -215,7 +215,7 @@ impl Dependency {
 ///
 /// `os` and `arch` are `std::env::consts::OS` and `ARCH` of the machine on which it is missing.
 #[must_use]
-pub fn missing(binary: &str, os: &str, arch: &str, at: Timestamp) -> Problem {
+pub(crate) fn missing(binary: &str, os: &str, arch: &str, at: Timestamp) -> Problem {
     let known = REGISTRY.iter().find(|d| d.binary == binary);
     let text = match known {
         Some(dependency) => dependency.text(os, arch),

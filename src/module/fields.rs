@@ -111,7 +111,7 @@ impl<'a> Fields<'a> {
 
 /// A port as JSON may write it: `1940`, and like JavaScript also `1940.0`.
 #[must_use]
-pub fn port(value: &Value) -> Option<u16> {
+pub(crate) fn port(value: &Value) -> Option<u16> {
     let whole = value.as_u64().or_else(|| {
         let float = value.as_f64().filter(|f| f.fract() == 0.0 && (1.0..=65535.0).contains(f))?;
         format!("{float:.0}").parse().ok()

@@ -2,7 +2,7 @@
 
 /// What is known of one module before it is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     /// Short name.
     pub short: &'static str,
     /// npm package.
@@ -38,7 +38,7 @@ enum Address {
 }
 
 /// All of them, in the order in which they are listed.
-pub const KNOWN: [Known; 6] = [
+pub(crate) const KNOWN: [Known; 6] = [
     Known {
         short: "notes",
         package: "@openparachute/notes",
@@ -120,27 +120,27 @@ pub const KNOWN: [Known; 6] = [
 ];
 
 /// Short names that come first in every list of modules, installed or not.
-pub const CURATED: [&str; 2] = ["vault", "scribe"];
+pub(crate) const CURATED: [&str; 2] = ["vault", "scribe"];
 
 /// An old row name and its current name.
 const ALIAS: (&str, &str) = ("parachute-lens", "parachute-notes");
 
 /// The known module with this row name.
 #[must_use]
-pub fn by_row(row: &str) -> Option<&'static Known> {
+pub(crate) fn by_row(row: &str) -> Option<&'static Known> {
     let row = if row == ALIAS.0 { ALIAS.1 } else { row };
     KNOWN.iter().find(|k| k.row == row)
 }
 
 /// The known module with this short name.
 #[must_use]
-pub fn by_short(short: &str) -> Option<&'static Known> {
+pub(crate) fn by_short(short: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|k| k.short == short)
 }
 
 /// The address of a module on this machine, as `status` shows it.
 #[must_use]
-pub fn address(row: &str, port: u16, paths: &[String]) -> String {
+pub(crate) fn address(row: &str, port: u16, paths: &[String]) -> String {
     let mount = paths.first().map_or("", |p| p.trim_end_matches('/'));
     let slash = if mount.is_empty() || mount.starts_with('/') { "" } else { "/" };
     match by_row(row).map_or(Address::Mount, |k| k.address) {
@@ -153,7 +153,7 @@ pub fn address(row: &str, port: u16, paths: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::port::{HUB, RANGE};
+    use crate::module::port::HUB;
 
     #[test]
     fn names_resolve_and_ports_are_distinct_and_in_range() {
@@ -165,7 +165,7 @@ mod tests {
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports, (1939..=1943).chain([1945, 1946]).collect::<Vec<_>>());
-        assert!(ports.iter().all(|p| RANGE.contains(p)));
+        assert!(ports.iter().all(|p| (1939..=1949).contains(p)));
     }
 
     #[test]

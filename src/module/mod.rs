@@ -8,23 +8,23 @@
 //! manifest, known, supervise, env, origin ─► compose ─► launch
 //! ```
 
-pub mod compose;
+pub(crate) mod compose;
 mod config_schema;
-pub mod dependency;
+pub(crate) mod dependency;
 pub mod env;
 pub mod exit_status;
-pub mod failure;
-pub mod fields;
+pub(crate) mod failure;
+pub(crate) mod fields;
 pub mod hub_env;
-pub mod known;
+pub(crate) mod known;
 pub mod launch;
 pub mod manifest;
 pub mod name;
-pub mod origin;
-pub mod port;
-pub mod problem;
+pub(crate) mod origin;
+pub(crate) mod port;
+pub(crate) mod problem;
 pub mod row;
-pub mod rows;
-pub mod shell;
-pub mod supervise;
+pub(crate) mod rows;
+pub(crate) mod shell;
+pub(crate) mod supervise;
 pub mod timestamp;

@@ -8,7 +8,7 @@ use super::env::Env;
 
 /// The inputs: the environment, a file and the hub's port.
 #[derive(Debug)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// The hub's own environment.
     pub hub_env: &'a Env,
     /// Bytes of `expose-state.json`, if it exists. A corrupt one counts as absent: it must not stop a module.
@@ -20,7 +20,7 @@ pub struct Sources<'a> {
 /// The origin given to modules as `PARACHUTE_HUB_ORIGIN`, without trailing slashes. The first that is set and not
 /// empty: `PARACHUTE_HUB_ORIGIN`, `RENDER_EXTERNAL_URL`, `FLY_APP_NAME`, the stored exposure, loopback.
 #[must_use]
-pub fn resolve(sources: &Sources<'_>) -> String {
+pub(crate) fn resolve(sources: &Sources<'_>) -> String {
     let env = |key: &str| {
         let value = sources.hub_env.get(OsStr::new(key))?.to_str()?;
         Some(value.trim().trim_end_matches('/').to_owned()).filter(|v| !v.is_empty())

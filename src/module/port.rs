@@ -1,19 +1,16 @@
 //! Ports of modules and how a new one is chosen.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 /// The hub's own default port.
-pub const HUB: u16 = 1939;
-/// The range reserved for the hub and its modules.
-pub const RANGE: RangeInclusive<u16> = 1939..=1949;
-/// Ports of the range that no known module has, in the order in which they are assigned.
+pub(crate) const HUB: u16 = 1939;
+/// Ports of the range reserved for the hub and its modules, 1939 to 1949, that no known module has, in the order in which they are assigned.
 /// 1945 is left out because it belongs to runner.
 const POOL: [u16; 4] = [1944, 1947, 1948, 1949];
 
 /// Where an assigned port comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// The module's default port.
     Canonical,
     /// The first free port of the pool.
@@ -26,7 +23,7 @@ pub enum Source {
 ///
 /// `None` only if every port up to 65535 is occupied.
 #[must_use]
-pub fn assign(canonical: Option<u16>, occupied: &BTreeSet<u16>) -> Option<(u16, Source)> {
+pub(crate) fn assign(canonical: Option<u16>, occupied: &BTreeSet<u16>) -> Option<(u16, Source)> {
     if let Some(port) = canonical.filter(|p| !occupied.contains(p)) {
         return Some((port, Source::Canonical));
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::timestamp::Timestamp;
 
 /// Detail of the state of a module that cannot be started until something outside of it changes.
-pub const BLOCKED: &str = "blocked";
+pub(crate) const BLOCKED: &str = "blocked";
 
 /// The kinds of start error a client may see as `error_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

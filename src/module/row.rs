@@ -122,7 +122,7 @@ impl Row {
 ///
 /// # Errors
 /// [`NameError`] for names that could be mistaken for a path, and for `hub`.
-pub fn short_of(row_name: &str) -> Result<Short, NameError> {
+pub(crate) fn short_of(row_name: &str) -> Result<Short, NameError> {
     Short::new(known::by_row(row_name).map_or(row_name, |k| k.short))
 }
 

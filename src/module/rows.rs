@@ -9,7 +9,7 @@ use super::row::{Row, short_of};
 
 /// A problem or a note about a file of the home.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileIssue {
+pub(crate) struct FileIssue {
     /// Row or key, if the rest of the file is valid.
     pub row: Option<String>,
     /// What is wrong and what follows from it.
@@ -20,7 +20,7 @@ pub struct FileIssue {
 
 /// The outcome of [`admit`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// Rows to supervise, in file order; short names are unique.
     pub modules: Vec<(Short, Row)>,
     /// Valid rows that get no process of their own. Their ports count as taken.
@@ -34,7 +34,7 @@ pub struct Admitted {
 /// Sorts valid rows, in file order, into modules and others. `before`: the modules of the last read, which may be
 /// running; rows that another program adds to the file take no port from them.
 #[must_use]
-pub fn admit(rows: Vec<Row>, before: &[(Short, Row)]) -> Admitted {
+pub(crate) fn admit(rows: Vec<Row>, before: &[(Short, Row)]) -> Admitted {
     let mut out = Admitted::default();
     let rows = retired(rows, &mut out);
     let rows = legacy_short_names(rows, &mut out);

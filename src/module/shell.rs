@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// A word, quoted only if a shell would split or expand it.
 #[must_use]
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -15,7 +15,7 @@ pub fn quote(word: &str) -> String {
 
 /// A path; bytes that are not UTF-8 are replaced, so such a path cannot be typed back.
 #[must_use]
-pub fn quote_path(path: &Path) -> String {
+pub(crate) fn quote_path(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }
 

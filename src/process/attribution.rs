@@ -15,7 +15,7 @@ use crate::module::name::Short;
 
 /// The process on the port. `None` means: this user may not see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Suspect {
+pub(crate) struct Suspect {
     /// Its identity.
     pub id: Option<ProcessId>,
     /// Its user.
@@ -36,7 +36,7 @@ pub struct Suspect {
 
 /// The module whose port it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimant {
+pub(crate) struct Claimant {
     /// Short name.
     pub short: Short,
     /// The home.
@@ -55,7 +55,7 @@ pub struct Claimant {
 
 /// All evidence for the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The holder of the port.
     pub suspect: Suspect,
     /// The module that owns the port.
@@ -65,7 +65,7 @@ pub struct Evidence {
 /// The decision and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
-pub enum Attribution {
+pub(crate) enum Attribution {
     /// An earlier instance of this module: it may be stopped.
     Ours(Proof),
     /// It is proven to be another process.
@@ -77,7 +77,7 @@ pub enum Attribution {
 /// The proof that it is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Proof {
+pub(crate) enum Proof {
     /// Its environment marks it as this module of this home.
     Marks,
     /// Our ledger records its identity.
@@ -91,7 +91,7 @@ pub enum Proof {
 /// The proof that it is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Against {
+pub(crate) enum Against {
     /// It is the hub.
     Hub,
     /// It belongs to another user.
@@ -105,7 +105,7 @@ pub enum Against {
 /// What is missing for a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Doubt {
+pub(crate) enum Doubt {
     /// Its pid or user cannot be seen.
     Unseen,
     /// Its command line cannot be read.
@@ -136,7 +136,7 @@ impl fmt::Display for Attribution {
 
 /// Decides. Exclusions come before proofs; marks come before observations.
 #[must_use]
-pub fn judge(evidence: &Evidence) -> Attribution {
+pub(crate) fn judge(evidence: &Evidence) -> Attribution {
     let Evidence { suspect, module } = evidence;
     let (Some(id), Some(uid)) = (&suspect.id, suspect.uid) else {
         return Attribution::CannotTell(Doubt::Unseen);
@@ -178,7 +178,7 @@ fn by_marks(marks: &Marks, module: &Claimant) -> Attribution {
 
 /// What can be observed of a process.
 #[derive(Debug, Clone, Copy)]
-pub struct Looks<'a> {
+pub(crate) struct Looks<'a> {
     /// Its arguments.
     pub command: &'a [OsString],
     /// The file it executes.
@@ -189,7 +189,7 @@ pub struct Looks<'a> {
 
 /// A start command.
 #[derive(Debug, Clone, Copy)]
-pub struct Command<'a> {
+pub(crate) struct Command<'a> {
     /// Program and arguments.
     pub argv: &'a [OsString],
     /// The path of the program, if it was found.
@@ -200,7 +200,7 @@ pub struct Command<'a> {
 
 /// Whether a process runs this command, and what shows it. No proof of ownership: any user may run the same.
 #[must_use]
-pub fn runs(looks: &Looks<'_>, start: &Command<'_>) -> Option<Proof> {
+pub(crate) fn runs(looks: &Looks<'_>, start: &Command<'_>) -> Option<Proof> {
     let program = start.program?;
     if !is_runtime(program.as_os_str()) {
         let names = |at: usize| looks.command.get(at).is_some_and(|word| Path::new(word) == program);

@@ -43,7 +43,7 @@ const MODULES: &str = "modules";
 
 /// Why modules get no cgroups of their own.
 #[derive(Debug, thiserror::Error)]
-pub enum NoCgroups {
+pub(crate) enum NoCgroups {
     /// The hub was started by something that does not delegate a cgroup.
     #[error("the hub was not started in a cgroup of its own")]
     NotDelegated,
@@ -63,13 +63,13 @@ pub enum NoCgroups {
 
 /// The delegated cgroup of the hub's unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitCgroup {
+pub(crate) struct UnitCgroup {
     dir: PathBuf,
 }
 
 /// The cgroup of one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleCgroup {
+pub(crate) struct ModuleCgroup {
     dir: PathBuf,
 }
 
@@ -79,7 +79,7 @@ impl UnitCgroup {
     ///
     /// # Errors
     /// [`NoCgroups`]; then this process is where it was.
-    pub fn take(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
+    pub(crate) fn take(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
         if env.get(OsStr::new(CGROUP)).is_none_or(|value| value != DELEGATED) {
             return Err(NoCgroups::NotDelegated);
         }
@@ -109,7 +109,7 @@ impl UnitCgroup {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn module(&self, short: &Short) -> io::Result<ModuleCgroup> {
+    pub(crate) fn module(&self, short: &Short) -> io::Result<ModuleCgroup> {
         let dir = self.dir.join(MODULES).join(short.as_str());
         make(&dir)?;
         Ok(ModuleCgroup { dir })
@@ -119,7 +119,7 @@ impl UnitCgroup {
     ///
     /// # Errors
     /// They cannot be listed.
-    pub fn modules(&self) -> io::Result<Vec<(Short, ModuleCgroup)>> {
+    pub(crate) fn modules(&self) -> io::Result<Vec<(Short, ModuleCgroup)>> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(self.dir.join(MODULES))? {
             let entry = entry?;
@@ -135,23 +135,11 @@ impl UnitCgroup {
 }
 
 impl ModuleCgroup {
-    /// One that an earlier hub recorded. It may be gone.
-    #[must_use]
-    pub fn at(dir: PathBuf) -> Self {
-        Self { dir }
-    }
-
-    /// Its directory.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// A descriptor by which a child can be born in it: clone3(2), CLONE_INTO_CGROUP.
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn open(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::open(&self.dir, flags, Mode::empty())?)
     }
@@ -161,7 +149,7 @@ impl ModuleCgroup {
     ///
     /// # Errors
     /// [`Unknown`]: there may be others.
-    pub fn members(&self) -> Result<Vec<ProcInfo>, Unknown> {
+    pub(crate) fn members(&self) -> Result<Vec<ProcInfo>, Unknown> {
         let before = self.pids()?;
         if before.is_empty() {
             return Ok(Vec::new());
@@ -179,7 +167,7 @@ impl ModuleCgroup {
     ///
     /// # Errors
     /// [`Unknown`].
-    pub fn pids(&self) -> Result<BTreeSet<u32>, Unknown> {
+    pub(crate) fn pids(&self) -> Result<BTreeSet<u32>, Unknown> {
         let mut pids = BTreeSet::new();
         let mut open = vec![self.dir.clone()];
         while let Some(dir) = open.pop() {
@@ -197,7 +185,7 @@ impl ModuleCgroup {
     ///
     /// # Errors
     /// Neither way was possible.
-    pub fn kill(&self) -> io::Result<()> {
+    pub(crate) fn kill(&self) -> io::Result<()> {
         match write(&self.dir.join("cgroup.kill"), "1") {
             // Before Linux 5.14.
             Err(error) if error.kind() == ErrorKind::NotFound && self.dir.exists() => self.freeze_and_kill(),
@@ -225,14 +213,14 @@ impl ModuleCgroup {
     ///
     /// # Errors
     /// A process is in it.
-    pub fn remove(&self) -> io::Result<()> {
+    pub(crate) fn remove(&self) -> io::Result<()> {
         remove(&self.dir)
     }
 }
 
 /// The identities of these.
 #[must_use]
-pub fn ids(members: Vec<ProcInfo>) -> BTreeSet<ProcessId> {
+pub(crate) fn ids(members: Vec<ProcInfo>) -> BTreeSet<ProcessId> {
     members.into_iter().map(|member| member.id).collect()
 }
 
@@ -336,8 +324,8 @@ mod tests {
         let vault = unit.module(&Short::new("vault").unwrap()).unwrap();
         assert_eq!(vault.pids(), Ok(BTreeSet::new()));
         let own = table::own_pid();
-        std::fs::write(vault.dir().join("inner/cgroup.procs"), format!("{own}\n4194399\n")).unwrap();
-        std::fs::write(vault.dir().join("cgroup.procs"), "1\n").unwrap();
+        std::fs::write(vault.dir.join("inner/cgroup.procs"), format!("{own}\n4194399\n")).unwrap();
+        std::fs::write(vault.dir.join("cgroup.procs"), "1\n").unwrap();
         assert_eq!(vault.pids(), Ok(BTreeSet::from([1, own, 4_194_399])));
         let members = ids(vault.members().unwrap());
         assert_eq!(members, BTreeSet::from([table::identify(own).unwrap().unwrap()]));
@@ -345,8 +333,9 @@ mod tests {
             unit.modules().unwrap().into_iter().map(|(short, _)| short.to_string()).collect();
         assert_eq!(names, ["vault"]);
         assert!(vault.remove().is_err(), "a file is in it");
-        assert_eq!(ModuleCgroup::at(dir.path().join("gone")).pids(), Ok(BTreeSet::new()));
-        assert!(ModuleCgroup::at(dir.path().join("gone")).remove().is_ok());
+        assert_eq!(ModuleCgroup { dir: dir.path().join("gone") }.pids(), Ok(BTreeSet::new()));
+        let gone = ModuleCgroup { dir: dir.path().join("gone") };
+        assert!(gone.remove().is_ok());
     }
 
     #[test]

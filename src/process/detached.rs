@@ -217,12 +217,6 @@ impl LaunchRecord {
         variables(self.env.iter().map(|raw| raw.0.as_bytes()))
     }
 
-    /// The names of its variables, for screens: never their values.
-    #[must_use]
-    pub fn variable_names(&self) -> Vec<String> {
-        self.variables().keys().map(|key| key.to_string_lossy().into_owned()).collect()
-    }
-
     /// One variable of its environment.
     #[must_use]
     pub fn variable(&self, key: &str) -> Option<&OsStr> {

@@ -10,7 +10,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Files that may be the program `name`, in search order: with a slash, that path from `cwd`; else the name in each
 /// directory of `path`. A relative directory starts from `cwd`, and an empty one is `cwd` (execvp(3)).
 #[must_use]
-pub fn candidates(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Vec<PathBuf> {
+pub(crate) fn candidates(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Vec<PathBuf> {
     if name.is_empty() {
         return Vec::new();
     }
@@ -23,14 +23,14 @@ pub fn candidates(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Vec<PathBuf
 
 /// Whether this user may execute the file, and it is a regular one.
 #[must_use]
-pub fn is_program(file: &Path) -> bool {
+pub(crate) fn is_program(file: &Path) -> bool {
     // A path with a slash is not searched for: only checked.
     which::which_in(file, None::<OsString>, "/").is_ok()
 }
 
 /// The first candidate that may be executed.
 #[must_use]
-pub fn find_program(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Option<PathBuf> {
     candidates(name, path, cwd).into_iter().find(|file| is_program(file))
 }
 

@@ -22,9 +22,9 @@ use super::cgroup::ModuleCgroup;
 use super::id::ProcessId;
 use super::marks::Marks;
 use super::membership::Asker;
-pub use super::membership::{Depth, ModuleRun};
+pub(crate) use super::membership::{Depth, ModuleRun};
 use super::os;
-pub use super::signal::{Signal, SignalError};
+pub(crate) use super::signal::{Signal, SignalError};
 use super::system::ProcInfo;
 use super::table::{self, Census};
 use super::unknown::Unknown;
@@ -33,7 +33,7 @@ use super::unknown::Unknown;
 ///
 /// # Errors
 /// [`SignalError::Refused`] for init and ourselves, [`SignalError::Gone`] if the identity has no live process.
-pub fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
+pub(crate) fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
     if id.pid <= 1 || id.pid == table::own_pid() {
         return Err(SignalError::Refused { pid: id.pid });
     }
@@ -45,7 +45,7 @@ pub fn signal(id: &ProcessId, signal: Signal) -> Result<(), SignalError> {
 /// # Errors
 /// [`SignalError::Gone`] if it has no live member; otherwise the first error of a live member that could not be
 /// signalled.
-pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> {
+pub(crate) fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> {
     let pgid = run.leader.pid;
     if pgid <= 1 || pgid == table::own_pid() {
         return Err(SignalError::Refused { pid: pgid });
@@ -81,7 +81,7 @@ pub fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), SignalError> 
 
 /// Whether the group of a run has no member any more, zombies included. Its processes may also be in other groups.
 #[must_use]
-pub fn is_empty(run: &ModuleRun) -> bool {
+pub(crate) fn is_empty(run: &ModuleRun) -> bool {
     !os::group_exists(run.leader.pid)
 }
 
@@ -92,7 +92,7 @@ pub fn is_empty(run: &ModuleRun) -> bool {
 ///
 /// # Errors
 /// [`Unknown`]: some processes may be left.
-pub fn remnants(
+pub(crate) fn remnants(
     run: &ModuleRun,
     hub: u32,
     leaders: &BTreeSet<u32>,
@@ -143,7 +143,7 @@ fn by_marks<T>(search: impl FnOnce(&dyn Fn(u32) -> Option<String>) -> T) -> Resu
 /// One thorough search ([`Depth::Marks`]) for many runs: at a stop of a thousand modules a search for each
 /// of them would read a thousand processes a thousand times.
 #[derive(Debug)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     census: Census,
     /// Of every process of our user that is not a leader.
     incarnations: BTreeMap<u32, String>,
@@ -154,7 +154,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Unknown`].
-    pub fn take(leaders: &BTreeSet<u32>) -> Result<Self, Unknown> {
+    pub(crate) fn take(leaders: &BTreeSet<u32>) -> Result<Self, Unknown> {
         let (census, uid) = (Census::take()?, table::own_uid());
         let mut incarnations = BTreeMap::new();
         for p in census.iter().filter(|p| p.uid == uid && !p.zombie && !leaders.contains(&p.id.pid)) {
@@ -165,7 +165,7 @@ impl Sweep {
 
     /// As [`remnants`], for a run whose leader was reaped before this search began.
     #[must_use]
-    pub fn remnants(&self, run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
+    pub(crate) fn remnants(&self, run: &ModuleRun, hub: u32, leaders: &BTreeSet<u32>) -> Vec<ProcInfo> {
         let asker = Asker { hub, uid: table::own_uid(), leaders };
         let incarnation_of = |pid: u32| self.incarnations.get(&pid).cloned();
         run.remnants(&self.census, asker, Depth::Marks, &incarnation_of).into_iter().cloned().collect()
@@ -193,7 +193,7 @@ fn incarnation_of(pid: u32) -> Result<Option<String>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
+pub(crate) fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
     marked_of(table::own_uid(), home)
 }
 
@@ -201,7 +201,7 @@ pub fn marked(home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
+pub(crate) fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknown> {
     let pid = table::own_pid();
     let mut found = Vec::new();
     let census = Census::take()?;
@@ -214,7 +214,7 @@ pub fn marked_of(uid: u32, home: &Path) -> Result<Vec<(ProcInfo, Marks)>, Unknow
 
 /// Reaps adopted orphans that have ended. `leaders` must name every child that the hub awaits: they are not touched.
 /// Returns how many were reaped.
-pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
+pub(crate) fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
     if !os::zombie_child() {
         return 0; // the common case, and no census for it
     }
@@ -237,7 +237,7 @@ pub fn reap_adopted(leaders: &BTreeSet<u32>) -> usize {
 ///
 /// # Errors
 /// The error of prctl(2); then only marks find processes that left their group.
-pub fn become_subreaper() -> std::io::Result<()> {
+pub(crate) fn become_subreaper() -> std::io::Result<()> {
     os::become_subreaper()
 }
 
@@ -329,15 +329,15 @@ mod tests {
         }
         let (stranger, port) = helper("process::group::tests::a_foreign_process_on_a_port_is_named");
         let port: u16 = port.unwrap().parse().unwrap();
-        let (holder, id) = ports::holder(port).unwrap().unwrap();
+        let (holder, all) = ports::holding(port).unwrap().unwrap();
         let phrase = holder.phrase();
         assert!(phrase.starts_with(&format!("pid {} (", stranger.child.id())), "{phrase}");
         assert!(phrase.contains("--exact process::group::tests::a_foreign"), "{phrase}");
-        assert_eq!(id.unwrap().pid, stranger.child.id());
+        assert_eq!(all[0].pid, stranger.child.id());
         assert_eq!(ports::owned_by(port, &[stranger.child.id()]), Ok(true));
         assert_eq!(ports::owned_by(port, &[table::own_pid()]), Ok(false));
         drop(stranger);
-        eventually("the port is free", || ports::holder(port).unwrap().is_none());
+        eventually("the port is free", || ports::holding(port).unwrap().is_none());
     }
 
     /// In its own process: a subreaper adopts all orphans, and reaping them would break other tests.

@@ -16,13 +16,13 @@ use crate::error_chain::Hints;
 use crate::module::problem::Holder;
 use crate::module::shell::quote as quoted;
 
-pub mod judge;
+pub(crate) mod judge;
 mod keepers;
-pub mod look;
+pub(crate) mod look;
 mod manager;
 mod unit_file;
 
-pub use manager::ServiceManager;
+pub(crate) use manager::ServiceManager;
 
 /// The holder of a port, as shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

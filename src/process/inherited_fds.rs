@@ -17,7 +17,7 @@ const FIRST: RawFd = 3;
 ///
 /// # Errors
 /// One of them is not open, and then nothing is taken; or they were taken already.
-pub fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
+pub(crate) fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
     os::take_inherited_fds(FIRST, count)
 }
 
@@ -25,6 +25,6 @@ pub fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
 ///
 /// # Errors
 /// It is not a socket.
-pub fn accepts(fd: BorrowedFd<'_>) -> io::Result<bool> {
+pub(crate) fn accepts(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(rustix::net::sockopt::socket_type(fd)? == SocketType::STREAM && os::listens(fd)?)
 }

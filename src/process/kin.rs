@@ -14,7 +14,7 @@ use super::table::Census;
 
 /// One or several daemons, and all that was ever seen of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kin {
+pub(crate) struct Kin {
     known: BTreeSet<ProcessId>,
     /// Groups and sessions that are theirs.
     numbers: BTreeSet<u32>,
@@ -27,27 +27,27 @@ pub struct Kin {
 impl Kin {
     /// Nobody yet; only processes of `uid` will be.
     #[must_use]
-    pub fn of(uid: u32) -> Self {
+    pub(crate) fn of(uid: u32) -> Self {
         Self { uid, ..Self::default() }
     }
 
     /// The same, sparing these.
     #[must_use]
-    pub fn sparing(mut self, spared: BTreeSet<u32>) -> Self {
+    pub(crate) fn sparing(mut self, spared: BTreeSet<u32>) -> Self {
         self.spared.extend(spared);
         self
     }
 
     /// Adds one that is certain. `number` is a group and session of theirs besides those that it leads itself: that of
     /// a leader which died and left it behind.
-    pub fn add(&mut self, id: ProcessId, number: Option<u32>) {
+    pub(crate) fn add(&mut self, id: ProcessId, number: Option<u32>) {
         self.numbers.insert(id.pid);
         self.numbers.extend(number);
         self.known.insert(id);
     }
 
     /// Those that live now. What is found is remembered: when a leader ends, its children are still known.
-    pub fn look(&mut self, census: &Census) -> BTreeSet<ProcessId> {
+    pub(crate) fn look(&mut self, census: &Census) -> BTreeSet<ProcessId> {
         // Zombies too: they hold their group.
         let there: BTreeSet<u32> = self
             .known
@@ -83,7 +83,7 @@ impl Kin {
 
 /// A process and all above it, as far as they can be seen.
 #[must_use]
-pub fn ancestry(census: &Census, pid: u32) -> BTreeSet<u32> {
+pub(crate) fn ancestry(census: &Census, pid: u32) -> BTreeSet<u32> {
     let mut line = BTreeSet::from([pid]);
     let mut at = pid;
     while let Some(parent) = census.get(at).map(|p| p.ppid).filter(|ppid| *ppid > 0) {
@@ -97,7 +97,7 @@ pub fn ancestry(census: &Census, pid: u32) -> BTreeSet<u32> {
 
 /// The same, if all of it can be seen: up to process 1, or to one without a parent. `None`: one in between is hidden.
 #[must_use]
-pub fn whole_ancestry(census: &Census, pid: u32) -> Option<BTreeSet<u32>> {
+pub(crate) fn whole_ancestry(census: &Census, pid: u32) -> Option<BTreeSet<u32>> {
     let line = ancestry(census, pid);
     let is_top = |pid: &u32| *pid == 1 || census.get(*pid).is_some_and(|p| p.ppid == 0);
     line.iter().any(is_top).then_some(line)
@@ -105,7 +105,7 @@ pub fn whole_ancestry(census: &Census, pid: u32) -> Option<BTreeSet<u32>> {
 
 /// Those above a process, nearest first. One that is younger than its child only has the number of a parent that is gone.
 #[must_use]
-pub fn above(census: &Census, pid: u32) -> Vec<u32> {
+pub(crate) fn above(census: &Census, pid: u32) -> Vec<u32> {
     let mut line = Vec::new();
     let mut at = census.get(pid);
     while let Some(child) = at {

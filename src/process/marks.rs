@@ -9,7 +9,7 @@ use crate::module::name::Short;
 
 /// Proof that a process was started as part of one life of one module of one home.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marks {
+pub(crate) struct Marks {
     /// The module.
     pub module: Short,
     /// `<hub nonce>:<incarnation>`.
@@ -23,7 +23,7 @@ impl Marks {
     ///
     /// All three or none: a person's shell has `PARACHUTE_HOME` too and is nobody's module.
     #[must_use]
-    pub fn parse(environ: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(environ: &[u8]) -> Option<Self> {
         Some(Self {
             module: Short::new(std::str::from_utf8(value(environ, MARK_MODULE)?).ok()?).ok()?,
             incarnation: std::str::from_utf8(value(environ, MARK_INCARNATION)?).ok()?.to_owned(),
@@ -34,13 +34,13 @@ impl Marks {
 
 /// The home an environment names, marked or not.
 #[must_use]
-pub fn home(environ: &[u8]) -> Option<PathBuf> {
+pub(crate) fn home(environ: &[u8]) -> Option<PathBuf> {
     value(environ, MARK_HOME).filter(|bytes| !bytes.is_empty()).map(|bytes| OsStr::from_bytes(bytes).into())
 }
 
 /// One variable of an environment block.
 #[must_use]
-pub fn variable(environ: &[u8], key: &str) -> Option<OsString> {
+pub(crate) fn variable(environ: &[u8], key: &str) -> Option<OsString> {
     value(environ, key).map(|bytes| OsStr::from_bytes(bytes).to_owned())
 }
 

@@ -22,7 +22,7 @@ use crate::module::name::Short;
 
 /// One run of a module, and the facts that identify its processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleRun {
+pub(crate) struct ModuleRun {
     /// The process we spawned; its pid is the number of the group.
     pub leader: ProcessId,
     /// Its incarnation mark.
@@ -37,7 +37,7 @@ pub struct ModuleRun {
 
 /// How far a search for remnants goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub(crate) enum Depth {
     /// Group, session, descendants, adopted orphans. Complete where orphans come to us (Linux, as subreaper).
     Kin,
     /// Also every process of our user that carries the mark of this run: reads the environment of each.
@@ -58,7 +58,7 @@ pub(crate) struct Asker<'a> {
 impl ModuleRun {
     /// Whether the pid of the leader still belongs to our leader, so that group and session of that number are ours.
     #[must_use]
-    pub fn holds_number(&self, census: &Census) -> bool {
+    pub(crate) fn holds_number(&self, census: &Census) -> bool {
         self.reaped.is_none() && census.get(self.leader.pid).is_some_and(|p| p.id == self.leader)
     }
 

@@ -15,30 +15,30 @@
 //!
 //! It must not decide when to signal (that is the machine), and must not read or write the home.
 
-pub mod attribution;
-pub mod cgroup;
+pub(crate) mod attribution;
+pub(crate) mod cgroup;
 pub mod detached;
-pub mod find_program;
-pub mod group;
-pub mod holder;
+pub(crate) mod find_program;
+pub(crate) mod group;
+pub(crate) mod holder;
 pub mod id;
-pub mod inherited_fds;
-pub mod kin;
-pub mod marks;
-pub mod membership;
-pub mod mounts;
+pub(crate) mod inherited_fds;
+pub(crate) mod kin;
+pub(crate) mod marks;
+pub(crate) mod membership;
+pub(crate) mod mounts;
 pub mod os_bytes;
-pub mod path_helper;
-pub mod ports;
-pub mod signal;
-pub mod spawn;
-pub mod standby;
-pub mod system;
-pub mod table;
-pub mod terminate;
+pub(crate) mod path_helper;
+pub(crate) mod ports;
+pub(crate) mod signal;
+pub(crate) mod spawn;
+pub(crate) mod standby;
+pub(crate) mod system;
+pub(crate) mod table;
+pub(crate) mod terminate;
 #[cfg(test)]
 mod testing;
-pub mod this_process;
+pub(crate) mod this_process;
 pub mod unknown;
 pub mod user;
 

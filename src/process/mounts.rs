@@ -5,16 +5,16 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use super::os;
-pub use super::system::MountId;
+pub(crate) use super::system::MountId;
 
 /// How to open a directory that is only traversed: on Linux this needs no read permission.
-pub const SEARCH: rustix::fs::OFlags = os::SEARCH;
+pub(crate) const SEARCH: rustix::fs::OFlags = os::SEARCH;
 
 /// The mount of an open file.
 ///
 /// It is unknown.
 /// It is unknown.
-pub fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
+pub(crate) fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
     os::mount_of(file)
 }
 
@@ -23,6 +23,6 @@ pub fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
 ///
 /// # Errors
 /// It is unknown, or the name does not exist.
-pub fn of_name(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<MountId> {
+pub(crate) fn of_name(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<MountId> {
     os::mount_of_name(dir, name)
 }

@@ -18,11 +18,11 @@ const COMMAND_CHARS: usize = 200;
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn occupied() -> Result<BTreeSet<u16>, Unknown> {
+pub(crate) fn occupied() -> Result<BTreeSet<u16>, Unknown> {
     Ok(os::listeners(None)?.into_iter().map(|l| l.port).collect())
 }
 
-/// The holder of this port, and its identity if this user may see it. `None`: the port is free.
+/// The holder of this port, and all of [`holders`], as far as this user may see them. `None`: the port is free.
 ///
 /// Any address counts: a module may bind the wildcard, which a socket on any one address prevents. If several sockets
 /// share the port, the one that a client of 127.0.0.1 would reach is named; if several processes share the socket, the
@@ -30,15 +30,7 @@ pub fn occupied() -> Result<BTreeSet<u16>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`]: the port may be free or not.
-pub fn holder(port: u16) -> Result<Option<(Holder, Option<ProcessId>)>, Unknown> {
-    Ok(holding(port)?.map(|(holder, all)| (holder, all.into_iter().next())))
-}
-
-/// The same, with all of [`holders`].
-///
-/// # Errors
-/// [`Unknown`]: the port may be free or not.
-pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
+pub(crate) fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
     let sockets = sockets(port)?;
     let Some(uid) = sockets.first().map(|socket| socket.uid) else { return Ok(None) };
     // A holder may be invisible: a further socket is used only to name a process.
@@ -59,7 +51,7 @@ pub fn holding(port: u16) -> Result<Option<(Holder, Vec<ProcessId>)>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn holders(port: u16) -> Result<Vec<ProcessId>, Unknown> {
+pub(crate) fn holders(port: u16) -> Result<Vec<ProcessId>, Unknown> {
     processes(&sockets(port)?)
 }
 
@@ -94,7 +86,7 @@ fn processes(sockets: &[Listener]) -> Result<Vec<ProcessId>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
+pub(crate) fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     let inodes = reachable(port, &os::listeners(Some(port))?);
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
@@ -103,7 +95,7 @@ pub fn owned_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
+pub(crate) fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
     let inodes: BTreeSet<u64> = os::listeners(Some(port))?.iter().map(|l| l.inode).collect();
     Ok(!inodes.is_empty() && os::holds(pids, &inodes)?)
 }
@@ -112,7 +104,7 @@ pub fn held_by(port: u16, pids: &[u32]) -> Result<bool, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn elsewhere(port: u16) -> Result<Vec<IpAddr>, Unknown> {
+pub(crate) fn elsewhere(port: u16) -> Result<Vec<IpAddr>, Unknown> {
     Ok(unreachable(port, &os::listeners(Some(port))?))
 }
 
@@ -147,7 +139,7 @@ fn distance(addr: IpAddr) -> u8 {
 /// Arguments joined by a blank, cut, and safe to print: a process chooses its own name, and no control character or
 /// bidirectional override in it may reach the terminal.
 #[must_use]
-pub fn printable(argv: &[OsString]) -> String {
+pub(crate) fn printable(argv: &[OsString]) -> String {
     let joined = argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let hidden = |c: char| {
         c.is_control()
@@ -201,12 +193,12 @@ mod tests {
     fn our_own_listener_is_found_and_named() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let (holder, id) = holder(port).unwrap().unwrap();
+        let (holder, all) = holding(port).unwrap().unwrap();
         assert_eq!(holder.pid, Some(table::own_pid()));
         assert_eq!(holder.uid, Some(table::own_uid()));
         assert!(holder.command.contains("parachute"), "{holder:?}");
-        assert_eq!(Ok(id.clone()), table::identify(table::own_pid()));
-        assert!(holders(port).unwrap().contains(id.as_ref().unwrap()));
+        assert_eq!(all.first(), table::identify(table::own_pid()).unwrap().as_ref());
+        assert_eq!(holders(port).unwrap(), all);
         assert_eq!(owned_by(port, &[1, table::own_pid()]), Ok(true));
         assert_eq!(owned_by(port, &[]), Ok(false));
         assert!(occupied().unwrap().contains(&port));
@@ -216,7 +208,7 @@ mod tests {
     fn a_free_port_has_no_holder() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // Another test may have taken it meanwhile; then it is in use.
-        assert!(holder(port).unwrap().is_none() || occupied().unwrap().contains(&port));
+        assert!(holding(port).unwrap().is_none() || occupied().unwrap().contains(&port));
         assert_eq!(holders(0), Ok(Vec::new()));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A signal we send. A closed list: no other signal can be sent by mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Signal {
+pub(crate) enum Signal {
     /// SIGHUP.
     Hangup,
     /// SIGINT.
@@ -20,24 +20,11 @@ pub enum Signal {
     Continue,
 }
 
-impl Signal {
-    /// Its name: `SIGTERM`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hangup => "SIGHUP",
-            Self::Interrupt => "SIGINT",
-            Self::Quit => "SIGQUIT",
-            Self::Terminate => "SIGTERM",
-            Self::Kill => "SIGKILL",
-            Self::Continue => "SIGCONT",
-        }
-    }
-}
+impl Signal {}
 
 /// Why a signal was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignalError {
+pub(crate) enum SignalError {
     /// Pid 0, 1 or our own: never a target.
     #[error("refused to signal pid {pid}: it is init or this very process")]
     Refused {

@@ -27,7 +27,7 @@ use crate::module::launch::{Launch, MARK_INCARNATION};
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}: {}", self.subject().display())]
-pub struct SpawnError {
+pub(crate) struct SpawnError {
     /// What was wrong.
     pub kind: SpawnErrorKind,
     /// The program that was to be executed.
@@ -40,7 +40,7 @@ pub struct SpawnError {
 
 /// Nothing was started. The paths that may explain it were not looked at yet.
 #[derive(Debug)]
-pub struct NotSpawned {
+pub(crate) struct NotSpawned {
     cause: io::Error,
     program: PathBuf,
     cwd: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct NotSpawned {
 
 /// What was wrong. `execve` reports ENOENT for three reasons, which are told apart after the failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpawnErrorKind {
+pub(crate) enum SpawnErrorKind {
     /// The program does not exist.
     #[error("the program does not exist")]
     NoProgram,
@@ -82,7 +82,7 @@ pub enum SpawnErrorKind {
 
 /// A child of ours. If it is dropped unreaped it keeps running: the caller must then know its `id`.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     id: ProcessId,
     pid: Pid,
     watch: ExitWatch,
@@ -92,7 +92,7 @@ pub struct Child {
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reaped {
+pub(crate) struct Reaped {
     /// How it ended.
     pub ended: ExitStatus,
     /// A moment at which the pid was still reserved; see [`super::membership`].
@@ -106,7 +106,7 @@ pub struct Reaped {
 ///
 /// # Errors
 /// [`NotSpawned`].
-pub fn spawn(
+pub(crate) fn spawn(
     launch: &Launch,
     program: &Path,
     incarnation: &str,
@@ -160,7 +160,7 @@ fn spawn_limited(
 impl SpawnError {
     /// The path the error is about: the working directory or the program.
     #[must_use]
-    pub fn subject(&self) -> &Path {
+    pub(crate) fn subject(&self) -> &Path {
         match (&self.kind, &self.cwd) {
             (SpawnErrorKind::NoCwd | SpawnErrorKind::CwdDenied, Some(cwd)) => cwd,
             _ => &self.program,
@@ -171,22 +171,22 @@ impl SpawnError {
 impl Child {
     /// Its identity; its pid is also the number of its group.
     #[must_use]
-    pub fn id(&self) -> &ProcessId {
+    pub(crate) fn id(&self) -> &ProcessId {
         &self.id
     }
 
     /// The read end of its stdout, non-blocking. `None` the second time.
-    pub fn take_stdout(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_stdout(&mut self) -> Option<OwnedFd> {
         self.stdout.take()
     }
 
     /// The read end of its stderr, non-blocking. `None` the second time.
-    pub fn take_stderr(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_stderr(&mut self) -> Option<OwnedFd> {
         self.stderr.take()
     }
 
     /// Waits for its exit and leaves it a zombie, so that pid and group stay reserved. Cancel-safe. Needs a runtime.
-    pub async fn exited(&mut self) -> ExitStatus {
+    pub(crate) async fn exited(&mut self) -> ExitStatus {
         self.watch.ended().await
     }
 
@@ -194,7 +194,7 @@ impl Child {
     ///
     /// # Errors
     /// The child itself, if it has not ended: this never waits.
-    pub fn reap(self) -> Result<Reaped, Self> {
+    pub(crate) fn reap(self) -> Result<Reaped, Self> {
         // Read before the reaping: processes that started up to this time met a pid that was still taken.
         let at = os::now();
         match os::end_if_any(self.pid) {
@@ -213,7 +213,7 @@ fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
 impl NotSpawned {
     /// What must be looked at to tell why.
     #[must_use]
-    pub fn questions(&self) -> Vec<Question> {
+    pub(crate) fn questions(&self) -> Vec<Question> {
         let dir = self.cwd.clone().map(Question::Dir);
         match &self.kind {
             Some(_) => Vec::new(),
@@ -227,7 +227,7 @@ impl NotSpawned {
 
     /// The failure in words, by the answers to [`Self::questions`]. Without them less is known.
     #[must_use]
-    pub fn explained(self, answers: &[Answer]) -> SpawnError {
+    pub(crate) fn explained(self, answers: &[Answer]) -> SpawnError {
         let Self { cause, program, cwd, kind } = self;
         let (errno, is_denied) = (cause.raw_os_error(), cause.kind() == ErrorKind::PermissionDenied);
         let kind = kind.unwrap_or_else(|| explain(is_denied, answers));

@@ -29,14 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A process that waits for our end.
 #[derive(Debug)]
-pub struct Standby {
+pub(crate) struct Standby {
     child: Child,
     line: UnixStream,
 }
 
 /// Why a standby was woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// The process that posted it is done.
     Dismissed,
     /// The process that posted it ended without a message.
@@ -49,7 +49,7 @@ impl Standby {
     ///
     /// # Errors
     /// It cannot be started, or does not answer within 10 s; then it does not run.
-    pub fn post(program: &Path, args: &[OsString], without: &[&str]) -> io::Result<Self> {
+    pub(crate) fn post(program: &Path, args: &[OsString], without: &[&str]) -> io::Result<Self> {
         let (line, theirs) = UnixStream::pair()?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
@@ -70,17 +70,11 @@ impl Standby {
     }
 
     /// Tells it that nothing is left to do, and waits until it has exited.
-    pub fn dismiss(mut self) {
+    pub(crate) fn dismiss(mut self) {
         // If it has already exited, it needs no message.
         let _ = self.line.write_all(DONE);
         let _ = self.line.shutdown(Shutdown::Both);
         let _ = self.child.wait();
-    }
-
-    /// Its pid.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     fn dropped(mut self, error: io::Error) -> io::Error {
@@ -95,7 +89,7 @@ impl Standby {
 ///
 /// # Errors
 /// Standard input is not such a socket.
-pub fn stand_by() -> io::Result<Call> {
+pub(crate) fn stand_by() -> io::Result<Call> {
     let mut line = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     // Fails only for the leader of a group, which no terminal of another session reaches either.
     let _ = rustix::process::setsid();

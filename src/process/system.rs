@@ -13,7 +13,7 @@ use super::id::ProcessId;
 
 /// What the kernel reports about one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProcInfo {
+pub(crate) struct ProcInfo {
     /// Its identity.
     pub id: ProcessId,
     /// Parent, at the time of reading.
@@ -34,11 +34,11 @@ pub struct ProcInfo {
 /// One mount of this mount namespace. On Linux its mount id, which each bind mount has; on macOS, which has no
 /// bind mounts, the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MountId(pub u64);
+pub(crate) struct MountId(pub u64);
 
 /// A listening TCP socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Local port.
     pub port: u16,
     /// Local address; unspecified means all of them.

@@ -13,7 +13,7 @@ use super::unknown::Unknown;
 
 /// All processes at one time (not atomically: /proc offers no such thing).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub(crate) struct Census {
     by_pid: BTreeMap<u32, ProcInfo>,
 }
 
@@ -28,7 +28,7 @@ impl Census {
     ///
     /// # Errors
     /// [`Unknown`] if any of them could not be read: a process that is missing in a census counts as gone.
-    pub fn take() -> Result<Self, Unknown> {
+    pub(crate) fn take() -> Result<Self, Unknown> {
         Ok(os::all()?.into_iter().collect())
     }
 
@@ -36,42 +36,29 @@ impl Census {
     ///
     /// # Errors
     /// [`Unknown`], as above.
-    pub fn take_with(pid: u32) -> Result<Self, Unknown> {
+    pub(crate) fn take_with(pid: u32) -> Result<Self, Unknown> {
         Ok(os::all()?.into_iter().chain(os::info(pid)?).collect())
     }
 
     /// One process.
     #[must_use]
-    pub fn get(&self, pid: u32) -> Option<&ProcInfo> {
+    pub(crate) fn get(&self, pid: u32) -> Option<&ProcInfo> {
         self.by_pid.get(&pid)
     }
 
     /// All of them, by pid.
-    pub fn iter(&self) -> impl Iterator<Item = &ProcInfo> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ProcInfo> {
         self.by_pid.values()
     }
 
     /// Members of a process group, zombies included.
-    pub fn members(&self, pgrp: u32) -> impl Iterator<Item = &ProcInfo> {
+    pub(crate) fn members(&self, pgrp: u32) -> impl Iterator<Item = &ProcInfo> {
         self.iter().filter(move |p| p.pgrp == pgrp)
     }
 
-    /// Members of a session, zombies included.
-    pub fn in_session(&self, session: u32) -> impl Iterator<Item = &ProcInfo> {
-        self.iter().filter(move |p| p.session == session)
-    }
-
     /// Direct children, zombies included.
-    pub fn children(&self, pid: u32) -> impl Iterator<Item = &ProcInfo> {
+    pub(crate) fn children(&self, pid: u32) -> impl Iterator<Item = &ProcInfo> {
         self.iter().filter(move |p| p.ppid == pid && p.id.pid != pid)
-    }
-
-    /// Children, their children and so on; not the process itself.
-    #[must_use]
-    pub fn descendants(&self, pid: u32) -> Vec<&ProcInfo> {
-        let mut family = self.with_descendants(BTreeSet::from([pid]));
-        family.remove(&pid);
-        family.iter().filter_map(|pid| self.get(*pid)).collect()
     }
 
     /// The given processes and everything below them.
@@ -79,7 +66,7 @@ impl Census {
     /// A child older than its parent is no child: the scan is not atomic, so a parent's pid may have been
     /// recycled between the two reads.
     #[must_use]
-    pub fn with_descendants(&self, roots: BTreeSet<u32>) -> BTreeSet<u32> {
+    pub(crate) fn with_descendants(&self, roots: BTreeSet<u32>) -> BTreeSet<u32> {
         let mut by_parent: BTreeMap<u32, Vec<&ProcInfo>> = BTreeMap::new();
         for info in self.iter() {
             by_parent.entry(info.ppid).or_default().push(info);
@@ -102,20 +89,20 @@ impl Census {
 /// read, so that the cost does not depend on the load of the machine; elsewhere one census serves all. The list may
 /// miss a child while another is being reaped (proc_tid_children(5)): no decision rests on it.
 #[derive(Debug)]
-pub struct Families {
+pub(crate) struct Families {
     census: Option<Census>,
 }
 
 impl Families {
     /// Finds out which of the two is available.
     #[must_use]
-    pub fn look() -> Self {
+    pub(crate) fn look() -> Self {
         Self { census: os::children(own_pid()).is_none().then(|| Census::take().unwrap_or_default()) }
     }
 
     /// A process and all its descendants.
     #[must_use]
-    pub fn of(&self, pid: u32) -> Vec<u32> {
+    pub(crate) fn of(&self, pid: u32) -> Vec<u32> {
         if let Some(census) = &self.census {
             return census.with_descendants(BTreeSet::from([pid])).into_iter().collect();
         }
@@ -132,7 +119,7 @@ impl Families {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
+pub(crate) fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
     os::info(pid)
 }
 
@@ -140,7 +127,7 @@ pub fn info(pid: u32) -> Result<Option<ProcInfo>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unknown> {
+pub(crate) fn identify(pid: u32) -> Result<Option<ProcessId>, Unknown> {
     Ok(info(pid)?.map(|p| p.id))
 }
 
@@ -148,37 +135,37 @@ pub fn identify(pid: u32) -> Result<Option<ProcessId>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn alive(id: &ProcessId) -> Result<bool, Unknown> {
+pub(crate) fn alive(id: &ProcessId) -> Result<bool, Unknown> {
     Ok(info(id.pid)?.is_some_and(|p| p.id == *id && !p.zombie))
 }
 
 /// How long ago this process started, suspended time included. Meaningless for a process of another boot.
 #[must_use]
-pub fn age(id: &ProcessId) -> Duration {
+pub(crate) fn age(id: &ProcessId) -> Duration {
     os::age(id.started)
 }
 
 /// How long ago the machine booted, if start times count from it.
 #[must_use]
-pub fn uptime() -> Option<Duration> {
+pub(crate) fn uptime() -> Option<Duration> {
     os::uptime()
 }
 
 /// Program and arguments. `None` if unreadable or empty (kernel threads, zombies, processes that erased it).
 #[must_use]
-pub fn command_line(pid: u32) -> Option<Vec<OsString>> {
+pub(crate) fn command_line(pid: u32) -> Option<Vec<OsString>> {
     os::command_line(pid)
 }
 
 /// Working directory, if this user may see it.
 #[must_use]
-pub fn cwd(pid: u32) -> Option<PathBuf> {
+pub(crate) fn cwd(pid: u32) -> Option<PathBuf> {
     os::cwd(pid)
 }
 
 /// The file it executes, if this user may see it. Linux appends ` (deleted)` to a removed one (proc_pid_exe(5)).
 #[must_use]
-pub fn exe(pid: u32) -> Option<PathBuf> {
+pub(crate) fn exe(pid: u32) -> Option<PathBuf> {
     os::exe(pid)
 }
 
@@ -186,7 +173,7 @@ pub fn exe(pid: u32) -> Option<PathBuf> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn marks(pid: u32) -> Result<Option<Marks>, Unknown> {
+pub(crate) fn marks(pid: u32) -> Result<Option<Marks>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| Marks::parse(&environ)))
 }
 
@@ -194,13 +181,13 @@ pub fn marks(pid: u32) -> Result<Option<Marks>, Unknown> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn home(pid: u32) -> Result<Option<PathBuf>, Unknown> {
+pub(crate) fn home(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::home(&environ)))
 }
 
 /// Its control group in systemd's hierarchy, where there are such groups and this user may see it.
 #[must_use]
-pub fn cgroup(pid: u32) -> Option<String> {
+pub(crate) fn cgroup(pid: u32) -> Option<String> {
     os::cgroup(pid)
 }
 
@@ -208,43 +195,37 @@ pub fn cgroup(pid: u32) -> Option<String> {
 ///
 /// # Errors
 /// [`Unknown`].
-pub fn login(pid: u32) -> Result<Option<PathBuf>, Unknown> {
+pub(crate) fn login(pid: u32) -> Result<Option<PathBuf>, Unknown> {
     Ok(os::environ(pid)?.and_then(|environ| marks::variable(&environ, "HOME")).map(PathBuf::from))
 }
 
 /// Whether it has a file below this directory open. What this user may not see is not counted.
 #[must_use]
-pub fn has_open_below(pid: u32, dir: &Path) -> bool {
+pub(crate) fn has_open_below(pid: u32, dir: &Path) -> bool {
     os::has_open_below(pid, dir)
 }
 
 /// PATH in its environment at its start; `None` also if that cannot be read.
 #[must_use]
-pub fn path_variable(pid: u32) -> Option<OsString> {
+pub(crate) fn path_variable(pid: u32) -> Option<OsString> {
     marks::variable(&os::environ(pid).ok().flatten()?, "PATH")
 }
 
 /// Resident bytes of all these processes together. Shared pages count for each; processes that have ended count 0.
 #[must_use]
-pub fn memory(pids: &[u32]) -> u64 {
+pub(crate) fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|pid| os::resident(*pid)).sum()
-}
-
-/// The memory of this process: proportional set size on Linux, physical footprint on macOS, in bytes.
-#[must_use]
-pub fn own_memory() -> Option<u64> {
-    os::own_memory()
 }
 
 /// Our own pid.
 #[must_use]
-pub fn own_pid() -> u32 {
+pub(crate) fn own_pid() -> u32 {
     std::process::id()
 }
 
 /// Our own effective user.
 #[must_use]
-pub fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -266,12 +247,11 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let pids = |of: u32| census.descendants(of).iter().map(|p| p.id.pid).collect::<Vec<_>>();
-        assert_eq!(pids(10), [11, 12]);
-        assert_eq!(pids(12), [] as [u32; 0]);
+        let family = |of: u32| census.with_descendants(BTreeSet::from([of])).into_iter().collect::<Vec<_>>();
+        assert_eq!(family(10), [10, 11, 12]);
+        assert_eq!(family(12), [12]);
         assert_eq!(census.members(10).map(|p| p.id.pid).collect::<Vec<_>>(), [10, 11, 13]);
         assert_eq!(census.children(1).map(|p| p.id.pid).collect::<Vec<_>>(), [10, 20]);
-        assert_eq!(census.in_session(1).count(), 6);
     }
 
     #[test]
@@ -287,7 +267,6 @@ mod tests {
         assert!(command_line(own_pid()).unwrap()[0].to_string_lossy().contains("parachute"));
         assert!(exe(own_pid()).is_some() && cwd(own_pid()).is_some());
         assert!(memory(&[own_pid(), u32::MAX - 1]) > 100_000);
-        assert!(own_memory().unwrap() > 100_000);
         assert_eq!(info(u32::MAX - 1), Ok(None));
     }
 }

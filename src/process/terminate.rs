@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Why processes of an earlier run may still exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EndError {
+pub(crate) enum EndError {
     /// These survived SIGKILL.
     #[error("{} survive SIGKILL", names(.0))]
     Survive(BTreeSet<ProcessId>),
@@ -31,7 +31,7 @@ fn names(ids: &BTreeSet<ProcessId>) -> String {
 
 /// Signals processes by identity. One that has ended, was recycled or is not ours to signal is left to the next search.
 /// Returns those that the system had no resources to signal: the caller tries again.
-pub fn signal_all<'a>(
+pub(crate) fn signal_all<'a>(
     targets: impl IntoIterator<Item = &'a ProcessId>,
     signal: Signal,
 ) -> BTreeSet<ProcessId> {
@@ -47,7 +47,7 @@ pub fn signal_all<'a>(
 ///
 /// # Errors
 /// [`EndError`]. A process that the system did not report on is neither gone nor a survivor.
-pub async fn end(
+pub(crate) async fn end(
     find: impl Fn() -> Result<BTreeSet<ProcessId>, Unknown>,
     grace: Duration,
 ) -> Result<BTreeSet<ProcessId>, EndError> {

@@ -9,7 +9,7 @@ use crate::process::user::User;
 
 /// All inputs of `judge`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The path as it was named.
     pub named: PathBuf,
     /// The directory, without links and `..`.
@@ -36,7 +36,7 @@ pub struct Facts {
 
 /// The mark of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Marked {
+pub(crate) enum Marked {
     /// There is none.
     No,
     /// This one.
@@ -47,7 +47,7 @@ pub enum Marked {
 
 /// The user of a home.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InUse {
+pub(crate) enum InUse {
     /// A hub; its pid, if it was written.
     Hub(Option<u32>),
     /// Modules whose hub has ended, as text.
@@ -58,7 +58,7 @@ pub enum InUse {
 
 /// The content of a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// Its entries, by name.
     pub entries: Vec<Entry>,
     /// Mount points in it. Neither they nor the mounted files are touched.
@@ -73,7 +73,7 @@ pub struct Survey {
 
 /// One entry of the directory, with its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name, as far as it is UTF-8.
     pub name: String,
     /// Whether it is a directory.
@@ -87,13 +87,13 @@ pub struct Entry {
 impl Survey {
     /// Total number of files and links.
     #[must_use]
-    pub fn files(&self) -> u64 {
+    pub(crate) fn files(&self) -> u64 {
         self.entries.iter().map(|entry| entry.files).sum()
     }
 
     /// Total size on disk, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.entries.iter().map(|entry| entry.bytes).sum()
     }
 }

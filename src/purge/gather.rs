@@ -18,7 +18,7 @@ const MAX_PASSWD: u64 = 16 * 1024 * 1024;
 /// The directory cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot look through {}", path.display())]
-pub struct GatherError {
+pub(crate) struct GatherError {
     /// The directory.
     pub path: PathBuf,
     /// The system's error.
@@ -30,7 +30,7 @@ pub struct GatherError {
 ///
 /// # Errors
 /// [`GatherError`].
-pub fn gather(named: &Path, person: &User) -> Result<Option<(Tree, Facts)>, GatherError> {
+pub(crate) fn gather(named: &Path, person: &User) -> Result<Option<(Tree, Facts)>, GatherError> {
     let path = fs::resolved(named);
     let failed = |source| GatherError { path: path.clone(), source };
     let Some(tree) = Tree::open(&path).map_err(failed)? else { return Ok(None) };
@@ -54,7 +54,7 @@ pub fn gather(named: &Path, person: &User) -> Result<Option<(Tree, Facts)>, Gath
 
 /// The user of the home. The lock, if it could be taken, is held until the caller drops the file.
 #[must_use]
-pub fn user(tree: &Tree, root: &Path) -> (Option<InUse>, Option<std::fs::File>) {
+pub(crate) fn user(tree: &Tree, root: &Path) -> (Option<InUse>, Option<std::fs::File>) {
     let lock = match tree.hub_lock() {
         Ok(HubLock::Held(pid)) => return (Some(InUse::Hub(pid)), None),
         Ok(HubLock::Taken(lock)) => Some(lock),

@@ -10,7 +10,7 @@ use crate::module::shell::quote_path as quoted;
 /// Why it is not deleted. When one of these is returned, nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not deleted: {because}", path.display())]
-pub struct PurgeRefusal {
+pub(crate) struct PurgeRefusal {
     /// The directory.
     pub path: PathBuf,
     /// The reason.
@@ -19,7 +19,7 @@ pub struct PurgeRefusal {
 
 /// The reasons.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Because {
+pub(crate) enum Because {
     /// The name is a link.
     #[error("it is a symbolic link to {}", .0.display())]
     Link(PathBuf),
@@ -110,7 +110,7 @@ impl Hints for PurgeRefusal {
 ///
 /// # Errors
 /// [`PurgeRefusal`].
-pub fn judge(facts: &Facts) -> Result<(), PurgeRefusal> {
+pub(crate) fn judge(facts: &Facts) -> Result<(), PurgeRefusal> {
     because(facts).map_or(Ok(()), |because| Err(PurgeRefusal { path: facts.path.clone(), because }))
 }
 

@@ -11,10 +11,10 @@
 //!
 //! This room must not uninstall anything, ask, or print.
 
-pub mod facts;
-pub mod gather;
-pub mod judge;
-pub mod tree;
+pub(crate) mod facts;
+pub(crate) mod gather;
+pub(crate) mod judge;
+pub(crate) mod tree;
 mod walk;
 
 #[cfg(test)]

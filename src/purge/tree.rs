@@ -20,7 +20,7 @@ const MAX_LEDGER: u64 = 64 * 1024 * 1024;
 
 /// A directory, opened once.
 #[derive(Debug)]
-pub struct Tree {
+pub(crate) struct Tree {
     dir: OwnedFd,
     path: PathBuf,
     mount: MountId,
@@ -30,7 +30,7 @@ pub struct Tree {
 
 /// The lock of a hub.
 #[derive(Debug)]
-pub enum HubLock {
+pub(crate) enum HubLock {
     /// There is none.
     Absent,
     /// Taken: no hub starts on this home while the file is open.
@@ -41,7 +41,7 @@ pub enum HubLock {
 
 /// The result of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Deleted {
+pub(crate) struct Deleted {
     /// Number of deleted files and links.
     pub files: u64,
     /// Their size on disk in bytes.
@@ -59,7 +59,7 @@ impl Tree {
     ///
     /// # Errors
     /// A component is a link or not a directory, or it cannot be opened.
-    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         let mut dir = rustix::fs::open("/", SEARCH | DIRECTORY, Mode::empty())?;
         let mut above = None;
         for part in path.components() {
@@ -82,15 +82,9 @@ impl Tree {
         Ok(Some(Self { dir, path: path.to_owned(), mount, above }))
     }
 
-    /// Its path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether it is the root of a mount, or `/`.
     #[must_use]
-    pub fn is_mount(&self) -> bool {
+    pub(crate) fn is_mount(&self) -> bool {
         self.above != Some(self.mount)
     }
 
@@ -98,13 +92,13 @@ impl Tree {
     ///
     /// # Errors
     /// Its metadata cannot be read.
-    pub fn owner(&self) -> io::Result<u32> {
+    pub(crate) fn owner(&self) -> io::Result<u32> {
         Ok(rustix::fs::fstat(&self.dir)?.st_uid)
     }
 
     /// Its mark.
     #[must_use]
-    pub fn mark(&self) -> Marked {
+    pub(crate) fn mark(&self) -> Marked {
         let read = self.owner().and_then(|owner| self.read(Path::new(mark::NAME), mark::MAX, owner));
         match read {
             Ok(None) => Marked::No,
@@ -117,7 +111,7 @@ impl Tree {
 
     /// Whether hubs of versions without marks have used it: it has rows, their lock and their list of modules.
     #[must_use]
-    pub fn used_before(&self) -> bool {
+    pub(crate) fn used_before(&self) -> bool {
         let Ok(owner) = self.owner() else { return false };
         let there = |path: &str, max| self.read(Path::new(path), max, owner).ok().flatten();
         let rows = there("services.json", crate::home::services::LIMIT)
@@ -167,7 +161,7 @@ impl Tree {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn hub_lock(&self) -> io::Result<HubLock> {
+    pub(crate) fn hub_lock(&self) -> io::Result<HubLock> {
         let file = match self.open_below(Path::new("run/hub.lock"), OFlags::RDWR | OFlags::NONBLOCK) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HubLock::Absent),
@@ -190,7 +184,7 @@ impl Tree {
     ///
     /// # Errors
     /// It cannot be read at all, or is moved meanwhile.
-    pub fn survey(&self) -> io::Result<Survey> {
+    pub(crate) fn survey(&self) -> io::Result<Survey> {
         let mut surveyor = Surveyor { root: &self.path, survey: Survey::default(), linked: BTreeSet::new() };
         for name in names(self.dir.as_fd())? {
             let dir = rustix::fs::statat(&self.dir, &name, AtFlags::SYMLINK_NOFOLLOW)
@@ -207,7 +201,7 @@ impl Tree {
     ///
     /// # Errors
     /// It was moved meanwhile, or the mark cannot be written: then the rest stays.
-    pub fn delete(&self, before_each: &mut dyn FnMut()) -> io::Result<Deleted> {
+    pub(crate) fn delete(&self, before_each: &mut dyn FnMut()) -> io::Result<Deleted> {
         if self.mark() == Marked::No {
             // The files that prove a home of a version without marks are about to be deleted.
             self.put_mark()?;

@@ -11,7 +11,7 @@ const CONTEXT: usize = 3;
 /// From `old` to `new`; `None`: there is no file. Empty if nothing changes. Control characters in either text are
 /// escaped.
 #[must_use]
-pub fn unified(old: Option<&str>, new: Option<&str>, label: &str, style: Style) -> String {
+pub(crate) fn unified(old: Option<&str>, new: Option<&str>, label: &str, style: Style) -> String {
     if old == new {
         return String::new();
     }

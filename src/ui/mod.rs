@@ -1,9 +1,9 @@
 //! The terminal: how things are shown, not what they mean. Independent of parachute.
 
-pub mod diff;
-pub mod progress;
-pub mod prompt;
-pub mod style;
-pub mod table;
-pub mod terminal;
-pub mod text;
+pub(crate) mod diff;
+pub(crate) mod progress;
+pub(crate) mod prompt;
+pub(crate) mod style;
+pub(crate) mod table;
+pub(crate) mod terminal;
+pub(crate) mod text;

@@ -14,18 +14,16 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub(crate) enum Mark {
     /// Done.
     Done,
     /// Failed.
     Failed,
-    /// Nothing had to be done.
-    Skipped,
 }
 
 /// The steps. Dropped in the middle of one, it removes the spinner.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     style: Style,
     /// Whether the terminal can redraw a line.
     live: bool,
@@ -41,12 +39,12 @@ struct Running {
 impl Progress {
     /// `live`: standard error is a terminal (a dumb one still gets plain lines).
     #[must_use]
-    pub fn new(style: Style, live: bool) -> Self {
+    pub(crate) fn new(style: Style, live: bool) -> Self {
         Self { style, live, running: None }
     }
 
     /// Begins a step. A step that was still running is forgotten.
-    pub fn begin(&mut self, text: &str) {
+    pub(crate) fn begin(&mut self, text: &str) {
         self.clear();
         let text = printable(text);
         let spinner = self.live.then(|| {
@@ -62,7 +60,7 @@ impl Progress {
     }
 
     /// Ends the step; `note` adds a detail. Does nothing if no step is running.
-    pub fn end(&mut self, mark: Mark, note: Option<&str>) {
+    pub(crate) fn end(&mut self, mark: Mark, note: Option<&str>) {
         if let Some(running) = self.running.take() {
             running.clear();
             Terminal.err(&line(mark, &running.text, note, self.style));
@@ -92,16 +90,14 @@ impl Drop for Progress {
 
 /// The line of an ended step, with its newline. Pure.
 #[must_use]
-pub fn line(mark: Mark, text: &str, note: Option<&str>, style: Style) -> String {
+pub(crate) fn line(mark: Mark, text: &str, note: Option<&str>, style: Style) -> String {
     let sign = match mark {
         Mark::Done => style.good("✓"),
         Mark::Failed => style.bad("✗"),
-        Mark::Skipped => style.dim("-"),
     };
     let note = match (mark, note) {
         (_, Some(note)) => style.dim(&format!(" ({})", printable(note))),
-        (Mark::Skipped, None) => style.dim(" (nothing to do)"),
-        (Mark::Done | Mark::Failed, None) => String::new(),
+        (_, None) => String::new(),
     };
     format!("{sign} {}{note}\n", printable(text))
 }
@@ -118,7 +114,6 @@ mod tests {
             plain(Mark::Failed, Some("no space left\u{7}")),
             "✗ write the unit (no space left\\u{7})\n"
         );
-        assert_eq!(plain(Mark::Skipped, None), "- write the unit (nothing to do)\n");
         assert_eq!(line(Mark::Done, "x", None, Style::COLOUR), "\u{1b}[32m✓\u{1b}[0m x\n");
     }
 

@@ -22,7 +22,7 @@ const CTRL_C: u8 = 3;
 
 /// A question, and the flag that answers it.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The question: `delete it?`
     pub text: &'a str,
     /// What to type instead: `--yes`, or a whole command.
@@ -59,14 +59,14 @@ pub enum PromptError {
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn confirm(question: &Question<'_>, default: bool) -> Result<bool, PromptError> {
+pub(crate) fn confirm(question: &Question<'_>, default: bool) -> Result<bool, PromptError> {
     let prompt = format!("{} {}", question.shown(), if default { "[Y/n]" } else { "[y/N]" });
     ask(question, &prompt, &|answer| yes_or_no(answer, default))
 }
 
 /// What [`confirm_plan`] is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Do it.
     Yes,
     /// Do not.
@@ -79,7 +79,7 @@ pub enum Answer {
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn confirm_plan(question: &Question<'_>, default: bool) -> Result<Answer, PromptError> {
+pub(crate) fn confirm_plan(question: &Question<'_>, default: bool) -> Result<Answer, PromptError> {
     let choices = if default { "[Y/n, d for details]" } else { "[y/N, d for details]" };
     ask(question, &format!("{} {choices}", question.shown()), &|answer| {
         if matches!(answer.trim(), "d" | "D" | "details") {
@@ -93,7 +93,7 @@ pub fn confirm_plan(question: &Question<'_>, default: bool) -> Result<Answer, Pr
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result<usize, PromptError> {
+pub(crate) fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result<usize, PromptError> {
     let mut prompt = String::new();
     for (index, item) in items.iter().enumerate() {
         prompt.push_str(&format!("  {}) {}\n", index + 1, printable(item)));
@@ -108,7 +108,7 @@ pub fn choose(question: &Question<'_>, items: &[&str], default: usize) -> Result
 ///
 /// # Errors
 /// [`PromptError`].
-pub fn line(
+pub(crate) fn line(
     question: &Question<'_>,
     default: Option<&str>,
     validate: &dyn Fn(&str) -> Result<(), String>,

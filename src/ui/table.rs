@@ -2,7 +2,7 @@
 
 /// A cell: its text, and its width without colours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
+pub(crate) struct Cell {
     shown: String,
     width: usize,
 }
@@ -10,7 +10,7 @@ pub struct Cell {
 impl Cell {
     /// A plain cell.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         let shown = text.into();
         let width = shown.chars().count();
         Self { shown, width }
@@ -18,26 +18,26 @@ impl Cell {
 
     /// The same text, painted.
     #[must_use]
-    pub fn painted(text: &str, paint: impl FnOnce(&str) -> String) -> Self {
+    pub(crate) fn painted(text: &str, paint: impl FnOnce(&str) -> String) -> Self {
         Self { shown: paint(text), width: text.chars().count() }
     }
 }
 
 /// Rows of a table, each with the lines that belong below it.
 #[derive(Debug, Clone, Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<(Vec<Cell>, Vec<String>)>,
 }
 
 impl Table {
     /// Adds a row and the lines below it.
-    pub fn row(&mut self, cells: Vec<Cell>, under: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<Cell>, under: Vec<String>) {
         self.rows.push((cells, under));
     }
 
     /// The text: left-aligned, two blanks between columns, no blanks at line ends.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(|(cells, _)| cells.len()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|i| {

@@ -4,11 +4,11 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// Standard output and standard error of this process.
 #[derive(Debug, Clone, Copy)]
-pub struct Terminal;
+pub(crate) struct Terminal;
 
 /// Result of writing a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Printed {
+pub(crate) enum Printed {
     /// It was written.
     Done,
     /// The reader has closed the pipe (`parachute status | head -1`): exit without an error.
@@ -20,31 +20,31 @@ impl Terminal {
     ///
     /// # Errors
     /// The system's error, except for a closed pipe.
-    pub fn out(self, text: &[u8]) -> io::Result<Printed> {
+    pub(crate) fn out(self, text: &[u8]) -> io::Result<Printed> {
         let mut stdout = io::stdout().lock();
         settle(stdout.write_all(text).and_then(|()| stdout.flush()))
     }
 
     /// Writes to standard error. If that fails, the failure cannot be reported anywhere.
-    pub fn err(self, text: &str) {
+    pub(crate) fn err(self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Whether standard output is a terminal.
     #[must_use]
-    pub fn out_is_terminal(self) -> bool {
+    pub(crate) fn out_is_terminal(self) -> bool {
         io::stdout().is_terminal()
     }
 
     /// Whether standard input is a terminal.
     #[must_use]
-    pub fn in_is_terminal(self) -> bool {
+    pub(crate) fn in_is_terminal(self) -> bool {
         io::stdin().is_terminal()
     }
 
     /// Whether standard error is a terminal.
     #[must_use]
-    pub fn err_is_terminal(self) -> bool {
+    pub(crate) fn err_is_terminal(self) -> bool {
         io::stderr().is_terminal()
     }
 }

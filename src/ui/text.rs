@@ -3,7 +3,7 @@
 /// `512 B`, `12.4 MiB`.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1024 {
         return format!("{count} B");
@@ -20,7 +20,7 @@ pub fn bytes(count: u64) -> String {
 /// Makes foreign text safe for a terminal: control characters, including escape sequences, are shown as
 /// `\u{1b}` and have no effect. Tabs stay.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\t' { c.escape_default().collect() } else { vec![c] })
         .collect()

@@ -6,26 +6,26 @@ use super::target::Target;
 
 /// Whether `text`, the file of a unit, sets exactly this home.
 #[must_use]
-pub fn serves(text: &str, home: &Path, target: &Target) -> bool {
+pub(crate) fn serves(text: &str, home: &Path, target: &Target) -> bool {
     target.serves(text, home)
 }
 
 /// The port that `text`, the file of a service, gives to the hub.
 #[must_use]
-pub fn port(text: &str, target: &Target) -> Option<u16> {
+pub(crate) fn port(text: &str, target: &Target) -> Option<u16> {
     target.port(text)
 }
 
 /// The home that `text`, the file of a service, sets. `None`: it sets none, or in a way that only its manager can
 /// expand.
 #[must_use]
-pub fn home(text: &str, target: &Target) -> Option<PathBuf> {
+pub(crate) fn home(text: &str, target: &Target) -> Option<PathBuf> {
     target.home(text).filter(|home| home.is_absolute())
 }
 
 /// The user as which `text`, the file of a service, runs: a login name, or a number. `None`: the user of its manager.
 #[must_use]
-pub fn person(text: &str, target: &Target) -> Option<String> {
+pub(crate) fn person(text: &str, target: &Target) -> Option<String> {
     target.person(text)
 }
 

@@ -25,7 +25,7 @@ const OWN: [&str; 11] = [
 /// Where programs may be, in the order in which they are looked for: the person's own directories, then `host`, which
 /// its manager's format knows.
 #[must_use]
-pub fn candidates(person_home: Option<&Path>, host: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn candidates(person_home: Option<&Path>, host: &[&str]) -> Vec<PathBuf> {
     let own = person_home.into_iter().flat_map(|home| OWN.map(|dir| home.join(dir)));
     own.chain(host.iter().map(PathBuf::from)).collect()
 }
@@ -34,7 +34,7 @@ pub fn candidates(person_home: Option<&Path>, host: &[&str]) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// [`Refused`]: a directory is not absolute, or contains the separator.
-pub fn joined(dirs: &[PathBuf], path: &OsStr) -> Result<OsString, Refused> {
+pub(crate) fn joined(dirs: &[PathBuf], path: &OsStr) -> Result<OsString, Refused> {
     for dir in dirs {
         let refused = |because| Err(Refused::new("path", dir.as_os_str(), because));
         if !dir.is_absolute() {

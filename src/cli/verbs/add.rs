@@ -80,7 +80,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// A name, port or file that cannot be used; a module that does not become ready.
-pub async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: AddArgs) -> Result<VerbOutput, CliError> {
     let short = Short::new(&args.name).map_err(|error| {
         CliError::from_error(ExitKind::Usage, error).hint("parachute add my-module -- COMMAND")
     })?;

@@ -15,7 +15,7 @@ pub struct CompletionsArgs {
 
 /// The script of this command line.
 #[must_use]
-pub fn run(args: CompletionsArgs, mut root: Command) -> VerbOutput {
+pub(crate) fn run(args: CompletionsArgs, mut root: Command) -> VerbOutput {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut root, "parachute", &mut out);
     VerbOutput::done(String::from_utf8_lossy(&out))

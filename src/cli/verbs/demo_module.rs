@@ -59,7 +59,7 @@ impl Answer {
 ///
 /// # Errors
 /// No usable `$PORT`, or the port is taken.
-pub async fn run(cx: &Context) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context) -> Result<VerbOutput, CliError> {
     let port = cx.env.get(OsStr::new("PORT")).and_then(|port| port.to_str()?.parse::<u16>().ok());
     let port =
         port.ok_or_else(|| CliError::new(ExitKind::Usage, "PORT is not set").hint("parachute serve --demo"))?;

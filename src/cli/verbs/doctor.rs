@@ -64,7 +64,7 @@ struct Report {
 ///
 /// # Errors
 /// With `--fix` only: no plan can be made, questions without an answer, steps that fail.
-pub async fn run(cx: &Context, args: DoctorArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: DoctorArgs) -> Result<VerbOutput, CliError> {
     let (cx, installation) = match find(cx, &args.whose).await {
         Ok(installation) => own(cx, installation, args.fix)?,
         Err(install) => (cx.clone(), Err(install)),

@@ -115,7 +115,7 @@ struct Health {
 }
 
 /// The result of the installing part.
-pub enum Ended {
+pub(crate) enum Ended {
     /// This output.
     Output(VerbOutput),
     /// There is no manager: the hub runs in the foreground.
@@ -126,7 +126,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// [`crate::install::refusal::InstallRefusal`]s, questions without an answer, steps that fail.
-pub async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
+pub(crate) async fn run(cx: &Context, args: &InitArgs) -> Result<Ended, CliError> {
     let installation = match installation::find(cx, &args.whose).await? {
         Found::Installation(installation) => installation,
         Found::NoManager(none) if none.at_all => return foreground(cx, args, &none.why).await,

@@ -107,7 +107,7 @@ struct Screen {
 ///
 /// # Errors
 /// An unknown module, a bad time, an unreadable file.
-pub async fn run(cx: &Context, args: LogsArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: LogsArgs) -> Result<VerbOutput, CliError> {
     let sources = sources(cx, &args.names)?;
     let since = args.since.as_deref().map(|text| when(text, cx.now)).transpose()?;
     let last = args.lines.or(if since.is_some() { None } else { Some(LINES) });

@@ -20,7 +20,7 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub fn run(args: ManArgs, mut root: Command) -> Result<VerbOutput, CliError> {
+pub(crate) fn run(args: ManArgs, mut root: Command) -> Result<VerbOutput, CliError> {
     root.build();
     let Some(dir) = args.dir else { return Ok(VerbOutput::done(page(&root)?)) };
     let fail = |error: fs::FsError| CliError::from_error(ExitKind::Failed, error).hint("parachute man");

@@ -63,7 +63,7 @@ pub struct MigrateArgs {
 ///
 /// # Errors
 /// Those of the selected mode.
-pub async fn run(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: MigrateArgs) -> Result<VerbOutput, CliError> {
     if args.list {
         return list(cx, &args).await;
     }

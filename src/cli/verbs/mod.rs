@@ -2,18 +2,18 @@
 //!
 //! A verb uses the helpers beside this folder, and other verbs. Of the helpers only `root` and `run` use verbs.
 
-pub mod add;
-pub mod completions;
-pub mod demo_module;
-pub mod doctor;
-pub mod init;
-pub mod logs;
-pub mod man;
-pub mod migrate;
-pub mod remove;
-pub mod serve;
-pub mod start_stop;
-pub mod status;
-pub mod uninstall;
-pub mod units;
-pub mod why;
+pub(crate) mod add;
+pub(crate) mod completions;
+pub(crate) mod demo_module;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod migrate;
+pub(crate) mod remove;
+pub(crate) mod serve;
+pub(crate) mod start_stop;
+pub(crate) mod status;
+pub(crate) mod uninstall;
+pub(crate) mod units;
+pub(crate) mod why;

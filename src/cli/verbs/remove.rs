@@ -48,7 +48,7 @@ struct Report {
 ///
 /// # Errors
 /// No such module, no answer to the question, files that cannot be changed.
-pub async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, CliError> {
     let short = short_of(&args.name)
         .map_err(|error| CliError::from_error(ExitKind::Usage, error).hint("parachute status"))?;
     if args.purge && !args.yes {

@@ -54,7 +54,7 @@ struct Report {
 ///
 /// # Errors
 /// Any error that ends a hub.
-pub fn run(cx: &Context, args: ServeArgs) -> Result<VerbOutput, CliError> {
+pub(crate) fn run(cx: &Context, args: ServeArgs) -> Result<VerbOutput, CliError> {
     let mut env = cx.env.clone();
     log_filter::ask(&mut env, cx.verbose);
     let options = ServeOptions {

@@ -85,7 +85,7 @@ fn target(names: Vec<String>, all: bool) -> Result<Target, CliError> {
 ///
 /// # Errors
 /// No hub, and none installed.
-pub async fn start(cx: &Context, args: StartArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn start(cx: &Context, args: StartArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "start").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
@@ -101,7 +101,7 @@ pub async fn start(cx: &Context, args: StartArgs) -> Result<VerbOutput, CliError
 ///
 /// # Errors
 /// No hub, or one that cannot be restarted.
-pub async fn restart(cx: &Context, args: RestartArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn restart(cx: &Context, args: RestartArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "restart").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {
@@ -114,7 +114,7 @@ pub async fn restart(cx: &Context, args: RestartArgs) -> Result<VerbOutput, CliE
 ///
 /// # Errors
 /// The hub cannot be reached. If no hub runs, that is not an error.
-pub async fn stop(cx: &Context, args: StopArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn stop(cx: &Context, args: StopArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
     match target(args.names, args.all)? {

@@ -67,7 +67,7 @@ struct DownRow {
 ///
 /// # Errors
 /// It is unknown whether a hub runs.
-pub async fn run(cx: &Context, args: StatusArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: StatusArgs) -> Result<VerbOutput, CliError> {
     let client = cx.client();
     let (answer, manager) = tokio::join!(client.get::<Status>("/api/status"), manager_view::look(cx));
     match answer {

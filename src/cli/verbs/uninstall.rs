@@ -88,7 +88,7 @@ struct Preview<'a> {
 ///
 /// # Errors
 /// Questions without an answer, steps that fail, a receipt that cannot be read.
-pub async fn run(cx: &Context, args: UninstallArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: UninstallArgs) -> Result<VerbOutput, CliError> {
     take_back(cx, args, UndoScope::OnlyAdded).await.map(|(output, _)| output)
 }
 
@@ -96,7 +96,7 @@ pub async fn run(cx: &Context, args: UninstallArgs) -> Result<VerbOutput, CliErr
 ///
 /// # Errors
 /// As [`run`].
-pub async fn take_back(
+pub(crate) async fn take_back(
     cx: &Context,
     args: UninstallArgs,
     scope: UndoScope,

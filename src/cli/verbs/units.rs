@@ -106,7 +106,7 @@ struct Report {
 ///
 /// # Errors
 /// No such unit, settings that cannot be used, or a value that a unit cannot hold.
-pub async fn run(cx: &Context, args: UnitsArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: UnitsArgs) -> Result<VerbOutput, CliError> {
     match args.what {
         What::List(args) => {
             let all = list();

@@ -38,7 +38,7 @@ const MAX_REPORT: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// No such module, or nothing can be read.
-pub async fn run(cx: &Context, args: WhyArgs) -> Result<VerbOutput, CliError> {
+pub(crate) async fn run(cx: &Context, args: WhyArgs) -> Result<VerbOutput, CliError> {
     if args.name == "hub" {
         let text = "`why` explains failures of modules; for the hub itself use `status`";
         return Err(CliError::new(ExitKind::Usage, text).hint("parachute status"));

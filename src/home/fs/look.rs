@@ -10,7 +10,7 @@ use crate::module::timestamp::Timestamp;
 
 /// Changes when a file is written or replaced, or when its permissions change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// Last modification, nanoseconds since the epoch.
     pub modified: i128,
     /// Last change of its metadata, owner and mode included: an unreadable file may be readable now.
@@ -23,13 +23,13 @@ pub struct Signature {
 
 /// The signature of the file that `path` leads to; `None` if it cannot be seen.
 #[must_use]
-pub fn signature(path: &Path) -> Option<Signature> {
+pub(crate) fn signature(path: &Path) -> Option<Signature> {
     std::fs::metadata(path).ok().map(|meta| signature_of(&meta))
 }
 
 /// The signature of the file with this name, which may be a link.
 #[must_use]
-pub fn signature_of_name(path: &Path) -> Option<Signature> {
+pub(crate) fn signature_of_name(path: &Path) -> Option<Signature> {
     std::fs::symlink_metadata(path).ok().map(|meta| signature_of(&meta))
 }
 
@@ -45,38 +45,38 @@ fn signature_of(meta: &Metadata) -> Signature {
 
 /// Whether the name exists, even as a dangling link.
 #[must_use]
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
 /// Whether it leads to a directory.
 #[must_use]
-pub fn is_dir(path: &Path) -> bool {
+pub(crate) fn is_dir(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.is_dir())
 }
 
 /// Permission bits of the file that `path` leads to.
 #[must_use]
-pub fn mode(path: &Path) -> Option<u32> {
+pub(crate) fn mode(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.permissions().mode() & 0o7777)
 }
 
 /// Owner of the file that `path` leads to.
 #[must_use]
-pub fn owner(path: &Path) -> Option<u32> {
+pub(crate) fn owner(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|m| m.uid())
 }
 
 /// Bytes free for this user, and bytes in total, of the file system of `path`.
 #[must_use]
-pub fn space(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn space(path: &Path) -> Option<(u64, u64)> {
     let system = rustix::fs::statvfs(path).ok()?;
     Some((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
 }
 
 /// Whether `path` and the open file have the same device and inode.
 #[must_use]
-pub fn is_same(path: &Path, file: &File) -> bool {
+pub(crate) fn is_same(path: &Path, file: &File) -> bool {
     let id = |m: &Metadata| (m.dev(), m.ino());
     match (std::fs::metadata(path), file.metadata()) {
         (Ok(named), Ok(open)) => id(&named) == id(&open),
@@ -88,7 +88,7 @@ pub fn is_same(path: &Path, file: &File) -> bool {
 ///
 /// # Errors
 /// [`FsError`], also if it is not a link.
-pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
+pub(crate) fn read_link(path: &Path) -> Result<PathBuf, FsError> {
     std::fs::read_link(path).map_err(FsError::io("read the link", path))
 }
 
@@ -96,14 +96,14 @@ pub fn read_link(path: &Path) -> Result<PathBuf, FsError> {
 ///
 /// # Errors
 /// [`FsError`].
-pub fn modified(path: &Path) -> Result<Timestamp, FsError> {
+pub(crate) fn modified(path: &Path) -> Result<Timestamp, FsError> {
     let time = std::fs::metadata(path).and_then(|meta| meta.modified());
     time.map(Timestamp::of).map_err(FsError::io("look at", path))
 }
 
 /// The path without links and dots, if it exists; else unchanged.
 #[must_use]
-pub fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.components().collect())
 }
 
@@ -111,7 +111,7 @@ pub fn resolved(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`FsError`]: the reason why not.
-pub fn may_write(dir: &Path) -> Result<(), FsError> {
+pub(crate) fn may_write(dir: &Path) -> Result<(), FsError> {
     let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(dir, wanted).map_err(|errno| FsError::io("write to", dir)(errno.into()))
 }
@@ -121,7 +121,7 @@ const NOEXEC: u64 = 8;
 
 /// Whether the file system of a directory is mounted noexec, where the system reports it.
 #[must_use]
-pub fn forbids_programs(dir: &Path) -> bool {
+pub(crate) fn forbids_programs(dir: &Path) -> bool {
     rustix::fs::statvfs(dir).is_ok_and(|system| system.f_flag.bits() & NOEXEC != 0)
 }
 

@@ -26,7 +26,7 @@ const LINKED: &str = "0.0.0-linked";
 
 /// A command that is to become a module.
 #[derive(Debug, Clone)]
-pub struct NewModule {
+pub(crate) struct NewModule {
     /// Its short name, also the name of its row.
     pub short: Short,
     /// Program and arguments.
@@ -47,7 +47,7 @@ pub struct NewModule {
 
 /// Ports that are taken although no row has them.
 #[derive(Debug, Clone, Copy)]
-pub struct Occupied<'a> {
+pub(crate) struct Occupied<'a> {
     /// They are in use now.
     pub listening: &'a BTreeSet<u16>,
     /// The hub's port.
@@ -56,7 +56,7 @@ pub struct Occupied<'a> {
 
 /// What [`add`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
+pub(crate) struct Added {
     /// Its port.
     pub port: u16,
     /// How the port was found. `None`: it was given, or kept from the module that was replaced.
@@ -73,7 +73,7 @@ pub struct Added {
 ///
 /// # Errors
 /// [`AddError`]; then no row was written.
-pub fn add(
+pub(crate) fn add(
     home: &Home,
     new: &NewModule,
     occupied: Occupied<'_>,

@@ -11,7 +11,7 @@ use crate::module::row::RowError;
 
 /// Why [`super::add()`] did nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum AddError {
+pub(crate) enum AddError {
     /// services.json cannot be edited.
     #[error(transparent)]
     Services(#[from] ServicesError),

@@ -31,7 +31,7 @@ const TAKEN: [&str; 14] = [
 ///
 /// # Errors
 /// Why not.
-pub fn available(home: &Home, short: &Short) -> Result<(), AddError> {
+pub(crate) fn available(home: &Home, short: &Short) -> Result<(), AddError> {
     as_name(home, short)?;
     match services::named(home, short.as_str())? {
         Some(row) => Err(AddError::Exists { short: short.clone(), row }),

@@ -7,7 +7,7 @@ mod add_error;
 mod available;
 mod remove;
 
-pub use self::add::{Added, NewModule, Occupied, add};
-pub use self::add_error::AddError;
-pub use self::available::available;
-pub use self::remove::{RemoveError, Removed, remove};
+pub(crate) use self::add::{NewModule, Occupied, add};
+pub(crate) use self::add_error::AddError;
+pub(crate) use self::available::available;
+pub(crate) use self::remove::{RemoveError, remove};

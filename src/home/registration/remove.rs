@@ -14,7 +14,7 @@ use crate::module::row::short_of;
 
 /// What [`remove`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// The row that was removed.
     pub row: String,
     /// Files that were deleted with it.
@@ -25,7 +25,7 @@ pub struct Removed {
 
 /// Why [`remove`] failed.
 #[derive(Debug, thiserror::Error)]
-pub enum RemoveError {
+pub(crate) enum RemoveError {
     /// services.json cannot be edited.
     #[error(transparent)]
     Services(#[from] ServicesError),
@@ -42,7 +42,7 @@ pub enum RemoveError {
 ///
 /// # Errors
 /// [`RemoveError`].
-pub fn remove(home: &Home, name: &str, purge: bool, within: Duration) -> Result<Removed, RemoveError> {
+pub(crate) fn remove(home: &Home, name: &str, purge: bool, within: Duration) -> Result<Removed, RemoveError> {
     let unknown = || RemoveError::Unknown(name.to_owned());
     let short = &short_of(name).map_err(|_| unknown())?;
     let held = services::lock(home, within)?;
@@ -100,7 +100,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::home::env_file;
-    use crate::home::registration::{AddError, Added, NewModule, Occupied, add};
+    use crate::home::registration::add::Added;
+    use crate::home::registration::{AddError, NewModule, Occupied, add};
     use crate::module::port::Source;
 
     const WITHIN: Duration = Duration::from_secs(60);

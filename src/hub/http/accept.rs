@@ -73,12 +73,12 @@ impl Door for Tcp {
 }
 
 /// Serves the control socket until `closing`. Peers of other users, except root, are refused.
-pub async fn socket(listener: UnixListener, router: Router, uid: u32, closing: watch::Receiver<bool>) {
+pub(crate) async fn socket(listener: UnixListener, router: Router, uid: u32, closing: watch::Receiver<bool>) {
     serve(Socket(listener, uid), router, closing).await;
 }
 
 /// Serves TCP until `closing`.
-pub async fn tcp(listener: TcpListener, router: Router, closing: watch::Receiver<bool>) {
+pub(crate) async fn tcp(listener: TcpListener, router: Router, closing: watch::Receiver<bool>) {
     serve(Tcp(listener), router, closing).await;
 }
 

@@ -18,7 +18,7 @@ use super::error::Failure;
 
 /// The source of a request. Every connection has one; set by `accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
+pub(crate) enum Peer {
     /// The control socket, from this user or root.
     Socket,
     /// TCP, from this address.
@@ -49,7 +49,7 @@ const FORWARDED: [&str; 8] = [
 
 /// What a request may do without a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
+pub(crate) enum Trust {
     /// Everything.
     Operator,
     /// The public routes.
@@ -60,7 +60,7 @@ pub enum Trust {
 
 /// Decides about a request. Pure.
 #[must_use]
-pub fn judge(peer: Peer, headers: &HeaderMap, expected: &str) -> Trust {
+pub(crate) fn judge(peer: Peer, headers: &HeaderMap, expected: &str) -> Trust {
     let Peer::Tcp(addr) = peer else { return Trust::Operator };
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if bearer.is_some_and(|value| token::matches(value, expected)) {
@@ -98,7 +98,7 @@ fn trust(parts: &Parts, app: &App) -> Trust {
 
 /// In a handler's arguments: requires the operator.
 #[derive(Debug, Clone, Copy)]
-pub struct Operator;
+pub(crate) struct Operator;
 
 impl FromRequestParts<App> for Operator {
     type Rejection = Failure;
@@ -117,7 +117,7 @@ impl FromRequestParts<App> for Operator {
 
 /// In a handler's arguments: requires a client on this machine without a sign of a proxy.
 #[derive(Debug, Clone, Copy)]
-pub struct Local;
+pub(crate) struct Local;
 
 impl FromRequestParts<App> for Local {
     type Rejection = Failure;
@@ -132,7 +132,7 @@ impl FromRequestParts<App> for Local {
 
 /// In a handler's arguments: requires the control socket.
 #[derive(Debug, Clone, Copy)]
-pub struct OnSocket;
+pub(crate) struct OnSocket;
 
 impl FromRequestParts<App> for OnSocket {
     type Rejection = Failure;

@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// How many connections one listener has at once.
 #[derive(Debug, Clone)]
-pub struct ConnectionLimit {
+pub(crate) struct ConnectionLimit {
     most: usize,
     slots: Arc<Semaphore>,
     idle: Arc<Mutex<IdleQueue<Arc<Notify>>>>,
@@ -26,12 +26,12 @@ pub struct ConnectionLimit {
 
 impl ConnectionLimit {
     /// At most this many at once.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, slots: Arc::new(Semaphore::new(most)), idle: Arc::default() }
     }
 
     /// A permit for one more. Waits while all others are being served.
-    pub async fn admit(&self) -> ConnectionPermit {
+    pub(crate) async fn admit(&self) -> ConnectionPermit {
         loop {
             if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
                 return self.permit(slot);
@@ -56,7 +56,7 @@ impl ConnectionLimit {
     }
 
     /// Waits until all connections have ended.
-    pub async fn gone(&self) {
+    pub(crate) async fn gone(&self) {
         let all = u32::try_from(self.most).unwrap_or(u32::MAX);
         // The semaphore is never closed, so this does not fail.
         let _ = self.slots.acquire_many(all).await;
@@ -65,19 +65,19 @@ impl ConnectionLimit {
 
 /// One connection, while it is served.
 #[derive(Debug)]
-pub struct ConnectionPermit {
+pub(crate) struct ConnectionPermit {
     activity: Arc<Activity>,
     _slot: OwnedSemaphorePermit,
 }
 
 impl ConnectionPermit {
     /// The counter of its requests.
-    pub fn activity(&self) -> Arc<Activity> {
+    pub(crate) fn activity(&self) -> Arc<Activity> {
         Arc::clone(&self.activity)
     }
 
     /// Waits until another connection needs its place while it is idle.
-    pub async fn unwanted(&self) {
+    pub(crate) async fn unwanted(&self) {
         loop {
             self.activity.leave.notified().await;
             if matches!(*lock(&self.activity.state), ActivityState::Silent(_)) {
@@ -107,7 +107,7 @@ enum ActivityState {
 
 /// The activity of one connection, shared with its requests.
 #[derive(Debug)]
-pub struct Activity {
+pub(crate) struct Activity {
     idle: Arc<Mutex<IdleQueue<Arc<Notify>>>>,
     leave: Arc<Notify>,
     state: Mutex<ActivityState>,
@@ -115,7 +115,7 @@ pub struct Activity {
 
 impl Activity {
     /// Counts a request until the returned value is dropped.
-    pub fn begin_request(self: &Arc<Self>) -> ActiveRequest {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> ActiveRequest {
         let mut state = lock(&self.state);
         match &mut *state {
             ActivityState::Silent(since) => {
@@ -131,11 +131,11 @@ impl Activity {
 
 /// A request that is not completely answered yet.
 #[derive(Debug)]
-pub struct ActiveRequest(Arc<Activity>);
+pub(crate) struct ActiveRequest(Arc<Activity>);
 
 impl ActiveRequest {
     /// The same body, which ends the request when it is dropped.
-    pub fn until_sent(self, body: Body) -> Body {
+    pub(crate) fn until_sent(self, body: Body) -> Body {
         Body::new(CountedBody { body, _active: self })
     }
 }

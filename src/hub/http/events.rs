@@ -18,7 +18,7 @@ use crate::supervisor::snapshot::Change;
 use super::auth::Operator;
 
 /// Every state change from now on, until the hub stops or the client leaves.
-pub async fn events(_: Operator, State(app): State<App>) -> Response {
+pub(crate) async fn events(_: Operator, State(app): State<App>) -> Response {
     let state = (app.supervisor.changes(), app.closing.clone(), true);
     let body = stream::unfold(state, |(mut changes, mut closing, first)| async move {
         if first {
@@ -52,14 +52,14 @@ async fn next(
 }
 
 /// One event. JSON never contains a raw line break, so one `data:` line holds it.
-pub fn event(name: &str, id: Option<u64>, data: &impl serde::Serialize) -> String {
+pub(crate) fn event(name: &str, id: Option<u64>, data: &impl serde::Serialize) -> String {
     let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
     let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     format!("{id}event: {name}\ndata: {data}\n\n")
 }
 
 /// A response that carries events.
-pub fn sse(body: Body) -> Response {
+pub(crate) fn sse(body: Body) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, body).into_response()
 }

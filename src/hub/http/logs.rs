@@ -41,7 +41,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// `?n=…&since=…&follow=1&from=…`.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     n: Option<usize>,
     since: Option<String>,
     follow: Option<String>,
@@ -50,7 +50,7 @@ pub struct Wanted {
 }
 
 /// One module's log.
-pub async fn logs(
+pub(crate) async fn logs(
     _: Operator,
     State(app): State<App>,
     Name(name): Name,

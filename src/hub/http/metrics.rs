@@ -14,7 +14,7 @@ use super::auth::Operator;
 use super::error::Failure;
 
 /// The numbers of [`Status`], for Prometheus.
-pub async fn metrics(_: Operator, State(app): State<App>) -> Result<Response, Failure> {
+pub(crate) async fn metrics(_: Operator, State(app): State<App>) -> Result<Response, Failure> {
     let status = views::status(&app).await.ok_or_else(Failure::shutting_down)?;
     let text = render(&status);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
@@ -58,7 +58,7 @@ fn number(value: u64) -> f64 {
 
 /// Renders the text. Pure.
 #[must_use]
-pub fn render(status: &Status) -> String {
+pub(crate) fn render(status: &Status) -> String {
     let mut out = String::new();
     let hub = &status.hub;
     // Writing into a String cannot fail.

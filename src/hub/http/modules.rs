@@ -30,7 +30,7 @@ const WRITTEN: Duration = Duration::from_secs(5);
 
 /// The `<short>` of a path, decoded.
 #[derive(Debug)]
-pub struct Name(pub String);
+pub(crate) struct Name(pub String);
 
 impl FromRequestParts<App> for Name {
     type Rejection = Failure;
@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Name {
 }
 
 /// The module that a request names, or why there is none.
-pub fn member(app: &App, name: &str) -> Result<Member, Failure> {
+pub(crate) fn member(app: &App, name: &str) -> Result<Member, Failure> {
     app.supervisor.find(name).ok_or_else(|| Failure::unknown_module(name))
 }
 
@@ -57,17 +57,21 @@ fn known_only(name: &str) -> bool {
 }
 
 /// Everything `parachute status` shows.
-pub async fn status(_: Operator, State(app): State<App>) -> Result<Json<Status>, Failure> {
+pub(crate) async fn status(_: Operator, State(app): State<App>) -> Result<Json<Status>, Failure> {
     views::status(&app).await.map(Json).ok_or_else(Failure::shutting_down)
 }
 
 /// The original's list, for every row.
-pub async fn list(_: Operator, State(app): State<App>) -> Json<ModuleList> {
+pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<ModuleList> {
     Json(views::list(&app).await)
 }
 
 /// Starts a module and waits until it is ready or has failed.
-pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<OpReply>, Failure> {
+pub(crate) async fn start(
+    _: Operator,
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<Json<OpReply>, Failure> {
     if app.supervisor.is_draining() {
         return Err(Failure::shutting_down());
     }
@@ -95,7 +99,11 @@ pub async fn start(_: Operator, State(app): State<App>, Name(name): Name) -> Res
 }
 
 /// Stops a module and waits until its group is empty and its port free.
-pub async fn stop(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<OpReply>, Failure> {
+pub(crate) async fn stop(
+    _: Operator,
+    State(app): State<App>,
+    Name(name): Name,
+) -> Result<Json<OpReply>, Failure> {
     match app.supervisor.find(&name) {
         Some(member) => ask(&member, ModuleRequest::Stop).await,
         None if known_only(&name) => {
@@ -106,7 +114,7 @@ pub async fn stop(_: Operator, State(app): State<App>, Name(name): Name) -> Resu
 }
 
 /// Restarts a module and waits until it is ready or has failed.
-pub async fn restart(
+pub(crate) async fn restart(
     _: Operator,
     State(app): State<App>,
     Name(name): Name,
@@ -125,13 +133,13 @@ pub async fn restart(
 }
 
 /// 404: a known module without a row never ran here.
-pub fn not_supervised(name: &str) -> Failure {
+pub(crate) fn not_supervised(name: &str) -> Failure {
     let text = format!("{name} has never run under this hub: services.json has no row for it");
     Failure::new(StatusCode::NOT_FOUND, "not_supervised", text).next("parachute status")
 }
 
 /// The module for a read route: a known one without a row is `not_supervised`.
-pub fn member_to_read(app: &App, name: &str) -> Result<Member, Failure> {
+pub(crate) fn member_to_read(app: &App, name: &str) -> Result<Member, Failure> {
     app.supervisor
         .find(name)
         .ok_or_else(|| if known_only(name) { not_supervised(name) } else { Failure::unknown_module(name) })
@@ -162,7 +170,7 @@ async fn ask(member: &Member, ask: ModuleRequest) -> Result<Json<OpReply>, Failu
 }
 
 /// The last failure of a module.
-pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<Why>, Failure> {
+pub(crate) async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Result<Json<Why>, Failure> {
     let member = member_to_read(&app, &name)?;
     let module = Some(views::one(&member));
     app.supervisor.failure_written(&member.short, WRITTEN).await;
@@ -178,14 +186,14 @@ pub async fn why(_: Operator, State(app): State<App>, Name(name): Name) -> Resul
 }
 
 /// Reads services.json now and returns what it found.
-pub async fn reload(_: Operator, State(app): State<App>) -> Json<serde_json::Value> {
+pub(crate) async fn reload(_: Operator, State(app): State<App>) -> Json<serde_json::Value> {
     app.supervisor.reload().await;
     let problems = views::file_problems(&app);
     Json(serde_json::json!({ "modules": app.supervisor.members().len(), "problems": problems }))
 }
 
 /// Makes the hub itself stop. The response is sent before it does.
-pub async fn stop_hub(
+pub(crate) async fn stop_hub(
     _: OnSocket,
     State(app): State<App>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), Failure> {

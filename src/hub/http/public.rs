@@ -15,7 +15,7 @@ const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-s
 
 /// Liveness of the hub. Says nothing about modules; degraded when a file of the home is broken, and in
 /// safe mode.
-pub async fn health(_: Local, State(app): State<App>) -> Response {
+pub(crate) async fn health(_: Local, State(app): State<App>) -> Response {
     let problems: Vec<String> = views::file_problems(&app).into_iter().map(|p| p.message).collect();
     let status = if problems.is_empty() { "ok" } else { "degraded" };
     let body = Health {
@@ -29,7 +29,7 @@ pub async fn health(_: Local, State(app): State<App>) -> Response {
 }
 
 /// Readiness of the modules.
-pub async fn ready(_: Local, State(app): State<App>) -> Response {
+pub(crate) async fn ready(_: Local, State(app): State<App>) -> Response {
     let snapshots: Vec<_> = app.supervisor.members().iter().map(|member| member.snapshot()).collect();
     (NO_STORE, Json(views::ready(&snapshots, app.boots.safe().is_some()))).into_response()
 }

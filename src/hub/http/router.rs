@@ -28,7 +28,7 @@ use super::{events, logs, metrics, modules, public};
 const BODY: usize = 64 * 1024;
 
 /// Builds the router.
-pub fn build(app: App) -> Router {
+pub(crate) fn build(app: App) -> Router {
     Router::new()
         .route("/health", any(public::health))
         .route("/api/ready", get(public::ready))

@@ -10,7 +10,7 @@ use crate::unit::format::Format as _;
 
 /// What launchd says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaunchdFacts {
+pub(crate) struct LaunchdFacts {
     /// There is a `launchctl`.
     pub launchctl: bool,
     /// `gui/<uid>` is there.

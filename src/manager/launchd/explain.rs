@@ -11,7 +11,7 @@ const PASSES: Duration = Duration::from_millis(500);
 
 /// Why this invocation failed.
 #[must_use]
-pub fn of(invocation: &Invocation, output: &ToolOutput) -> Cause {
+pub(crate) fn of(invocation: &Invocation, output: &ToolOutput) -> Cause {
     let Some(code) = output.code else {
         return Cause::safe(format!("`{invocation}` was killed by a signal")).hint(invocation.to_string());
     };
@@ -67,7 +67,7 @@ fn code_of(code: i32) -> Cause {
 
 /// Whether a retry may succeed a moment later.
 #[must_use]
-pub fn passes(code: Option<i32>) -> bool {
+pub(crate) fn passes(code: Option<i32>) -> bool {
     matches!(code, Some(5 | 17 | 36 | 37 | 124))
 }
 

@@ -16,13 +16,13 @@ use crate::unit::name::UnitName;
 use crate::unit::target::{JobKind, Target};
 
 mod autostart;
-pub mod detect;
+pub(crate) mod detect;
 mod driver;
-pub mod explain;
+pub(crate) mod explain;
 pub(super) mod gather;
-pub mod operation;
+pub(crate) mod operation;
 pub mod parse;
-pub mod verbs;
+pub(crate) mod verbs;
 
 /// One of launchd's domains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,7 +34,7 @@ const GONE: Duration = Duration::from_secs(60);
 
 /// One verb on one job.
 #[derive(Debug, Clone)]
-pub struct LaunchdOperation {
+pub(crate) struct LaunchdOperation {
     launchd: Launchd,
     unit: UnitName,
     plist: PathBuf,
@@ -107,7 +107,7 @@ enum At {
 impl LaunchdOperation {
     /// From the current state of the job to `goal`. `plist` is its file.
     #[must_use]
-    pub fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
+    pub(crate) fn new(launchd: &Launchd, unit: &UnitName, plist: PathBuf, goal: Goal) -> Self {
         Self {
             launchd: launchd.clone(),
             unit: unit.clone(),

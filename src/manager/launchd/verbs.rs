@@ -11,48 +11,48 @@ use crate::unit::name::UnitName;
 
 /// `gui/501/computer.parachute.hub`: the label form. The path form fails if the file is missing.
 #[must_use]
-pub fn target(launchd: &Launchd, unit: &UnitName) -> String {
+pub(crate) fn target(launchd: &Launchd, unit: &UnitName) -> String {
     format!("{}/{}", launchd.domain.words(), unit.label())
 }
 
 /// `launchctl print`: the state of a job. Its text is "not API in any sense at all": see [`super::parse`].
 #[must_use]
-pub fn print(launchd: &Launchd, unit: &UnitName) -> Invocation {
+pub(crate) fn print(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::ask("launchctl", &["print", &target(launchd, unit)])
 }
 
 /// `launchctl print-disabled`: overrides, which survive the plist and reboots.
 #[must_use]
-pub fn print_disabled(launchd: &Launchd) -> Invocation {
+pub(crate) fn print_disabled(launchd: &Launchd) -> Invocation {
     Invocation::ask("launchctl", &["print-disabled", &launchd.domain.words()])
 }
 
 /// `launchctl bootstrap`: loads the plist, which starts a job with `RunAtLoad`.
 #[must_use]
-pub fn bootstrap(launchd: &Launchd, plist: &Path) -> Invocation {
+pub(crate) fn bootstrap(launchd: &Launchd, plist: &Path) -> Invocation {
     Invocation::change("launchctl", &["bootstrap", &launchd.domain.words()]).arg(plist)
 }
 
 /// `launchctl bootout`: starts to unload. It returns before the job is removed.
 #[must_use]
-pub fn bootout(launchd: &Launchd, unit: &UnitName) -> Invocation {
+pub(crate) fn bootout(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["bootout", &target(launchd, unit)])
 }
 
 /// `launchctl kickstart`: starts a loaded job that does not run. Without `-k`, which would kill a running one.
 #[must_use]
-pub fn kickstart(launchd: &Launchd, unit: &UnitName) -> Invocation {
+pub(crate) fn kickstart(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["kickstart", &target(launchd, unit)])
 }
 
 /// `launchctl enable`: removes a disabling override.
 #[must_use]
-pub fn enable(launchd: &Launchd, unit: &UnitName) -> Invocation {
+pub(crate) fn enable(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["enable", &target(launchd, unit)])
 }
 
 /// `launchctl disable`: an override that survives the plist.
 #[must_use]
-pub fn disable(launchd: &Launchd, unit: &UnitName) -> Invocation {
+pub(crate) fn disable(launchd: &Launchd, unit: &UnitName) -> Invocation {
     Invocation::change("launchctl", &["disable", &target(launchd, unit)])
 }

@@ -14,7 +14,7 @@ use crate::unit::target::Scope;
 
 /// What systemd says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SystemdFacts {
+pub(crate) struct SystemdFacts {
     /// There is a `systemctl`.
     pub systemctl: bool,
     /// The system's manager.

@@ -3,7 +3,7 @@
 
 /// One code: its name, the step that failed, and the keys of the unit that control it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExitCode {
+pub(crate) struct ExitCode {
     /// The number.
     pub code: i32,
     /// systemd's name for it.
@@ -14,13 +14,13 @@ pub struct ExitCode {
 
 /// systemd's meaning of an exit code from 200 on.
 #[must_use]
-pub fn of(code: i32) -> Option<ExitCode> {
+pub(crate) fn of(code: i32) -> Option<ExitCode> {
     CODES.iter().find(|(number, ..)| *number == code).map(|&(code, name, what)| ExitCode { code, name, what })
 }
 
 /// The name of a signal: signal(7), the numbers of x86 and ARM.
 #[must_use]
-pub fn signal(number: i32) -> Option<&'static str> {
+pub(crate) fn signal(number: i32) -> Option<&'static str> {
     SIGNALS.iter().find(|(signal, _)| *signal == number).map(|(_, name)| *name)
 }
 

@@ -13,7 +13,7 @@ use crate::unit::target::Scope;
 
 /// Why there is no output: the tool's own error text.
 #[must_use]
-pub fn no_answer(output: &ToolOutput) -> String {
+pub(crate) fn no_answer(output: &ToolOutput) -> String {
     match (first_line(&output.stderr), output.code) {
         (Some(line), _) => line.trim_end_matches('.').to_owned(),
         (None, Some(0)) => "systemctl answered nothing".to_owned(),
@@ -70,15 +70,9 @@ fn said(stderr: &str) -> Option<Said> {
     SAYINGS.iter().find(|(text, _)| stderr.contains(text)).map(|(_, said)| *said)
 }
 
-/// Whether the manager was reached and does not know the unit: for `reset-failed` and `stop` that is not a failure.
-#[must_use]
-pub fn is_unknown_unit(output: &ToolOutput) -> bool {
-    said(&output.stderr) == Some(Said::Unknown)
-}
-
 /// Why the checker could not check any file; `None`: it did.
 #[must_use]
-pub fn cannot_check(systemd: &Systemd, output: &ToolOutput) -> Option<Cause> {
+pub(crate) fn cannot_check(systemd: &Systemd, output: &ToolOutput) -> Option<Cause> {
     match said(&output.stderr) {
         Some(Said::NoBus | Said::NotBooted) if !output.ok() => Some(no_bus(systemd, &no_answer(output))),
         _ => None,
@@ -87,7 +81,7 @@ pub fn cannot_check(systemd: &Systemd, output: &ToolOutput) -> Option<Cause> {
 
 /// Why a tool of systemd refused.
 #[must_use]
-pub fn refused(systemd: &Systemd, invocation: &Invocation, output: &ToolOutput) -> Cause {
+pub(crate) fn refused(systemd: &Systemd, invocation: &Invocation, output: &ToolOutput) -> Cause {
     let words = said_words(invocation, output);
     let Some(said) = said(&output.stderr) else {
         return Cause { what: words, retry: Retry::Safe, next: Some(plainly(invocation)) };
@@ -144,7 +138,7 @@ fn masked(systemd: &Systemd, unit: &str, state: Option<&UnitState>) -> Cause {
 
 /// Why a unit does not run, from its state after an attempt to start it.
 #[must_use]
-pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
+pub(crate) fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     let name = unit.systemd();
     if state.masked {
         return masked(systemd, &name, Some(state));
@@ -172,7 +166,7 @@ pub fn ended(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
 
 /// Why `enable` or `disable` was accepted without effect.
 #[must_use]
-pub fn not_enabled(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
+pub(crate) fn not_enabled(systemd: &Systemd, unit: &UnitName, state: &UnitState) -> Cause {
     let name = unit.systemd();
     match state.enablement.as_deref() {
         _ if state.masked => masked(systemd, &name, Some(state)),
@@ -239,7 +233,7 @@ fn signal(state: &UnitState) -> String {
 
 /// Why a user's linger cannot be set.
 #[must_use]
-pub fn linger(user: &str, on: bool, output: &ToolOutput) -> Cause {
+pub(crate) fn linger(user: &str, on: bool, output: &ToolOutput) -> Cause {
     let verb = if on { "enable-linger" } else { "disable-linger" };
     let by_root = format!("sudo loginctl {verb} {user}");
     let words = first_line(&output.stderr).unwrap_or("loginctl gave no reason");
@@ -258,7 +252,7 @@ pub fn linger(user: &str, on: bool, output: &ToolOutput) -> Cause {
 
 /// Why the journal shows nothing.
 #[must_use]
-pub fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &ToolOutput) -> Cause {
+pub(crate) fn journal_closed(systemd: &Systemd, unit: &UnitName, output: &ToolOutput) -> Cause {
     let by_root = format!("sudo {}", journal(systemd, &unit.systemd()));
     let words = first_line(&output.stderr);
     match words {
@@ -304,7 +298,7 @@ fn typed(systemd: &Systemd, verb: &str, unit: &str) -> String {
 
 /// The command that shows the state of a unit.
 #[must_use]
-pub fn status(systemd: &Systemd, unit: &UnitName) -> String {
+pub(crate) fn status(systemd: &Systemd, unit: &UnitName) -> String {
     match systemd.scope {
         Scope::System => format!("systemctl status {}", unit.systemd()),
         Scope::User => format!("systemctl --user status {}", unit.systemd()),

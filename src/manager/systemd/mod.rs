@@ -14,16 +14,16 @@ use crate::unit::name::UnitName;
 use crate::unit::target::{Scope, Target};
 
 mod autostart;
-pub mod detect;
+pub(crate) mod detect;
 mod driver;
-pub mod exit;
-pub mod explain;
+pub(crate) mod exit;
+pub(crate) mod explain;
 pub(super) mod gather;
-pub mod operation;
+pub(crate) mod operation;
 pub mod parse;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod verbs;
+pub(crate) mod verbs;
 
 /// One of systemd's managers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ const SETTLE: Duration = Duration::from_secs(15);
 
 /// One verb on one unit.
 #[derive(Debug, Clone)]
-pub struct SystemdOperation {
+pub(crate) struct SystemdOperation {
     systemd: Systemd,
     unit: UnitName,
     goal: Goal,
@@ -73,19 +73,19 @@ struct Asked {
 impl SystemdOperation {
     /// From the current state of the unit to `goal`.
     #[must_use]
-    pub fn new(systemd: &Systemd, unit: &UnitName, goal: Goal) -> Self {
+    pub(crate) fn new(systemd: &Systemd, unit: &UnitName, goal: Goal) -> Self {
         Self { systemd: systemd.clone(), unit: unit.clone(), goal, untried: false, at: At::Begin }
     }
 
     /// Sets whether the unit is known to be `untried`.
     #[must_use]
-    pub fn untried(self, untried: bool) -> Self {
+    pub(crate) fn untried(self, untried: bool) -> Self {
         Self { untried, ..self }
     }
 
     /// The goal.
     #[must_use]
-    pub fn goal(&self) -> Goal {
+    pub(crate) fn goal(&self) -> Goal {
         self.goal
     }
 

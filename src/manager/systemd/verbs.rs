@@ -35,14 +35,14 @@ const ASKED: [&str; 21] = [
 
 /// `systemctl show`: the state of one unit.
 #[must_use]
-pub fn show(systemd: &Systemd, unit: &UnitName) -> Invocation {
+pub(crate) fn show(systemd: &Systemd, unit: &UnitName) -> Invocation {
     let ask = addressed(systemd, Invocation::ask("systemctl", &[]));
     ask.arg("show").arg(format!("--property={}", ASKED.join(","))).arg(unit.systemd())
 }
 
 /// `systemctl show` without a unit: the manager itself. It answers only if that manager runs.
 #[must_use]
-pub fn manager(systemd: &Systemd) -> Invocation {
+pub(crate) fn manager(systemd: &Systemd) -> Invocation {
     addressed(systemd, Invocation::ask("systemctl", &[]))
         .arg("show")
         .arg("--property=Version,UnitPath,SystemState")
@@ -50,56 +50,56 @@ pub fn manager(systemd: &Systemd) -> Invocation {
 
 /// `systemctl daemon-reload`: the manager reads all unit files again.
 #[must_use]
-pub fn reload(systemd: &Systemd) -> Invocation {
+pub(crate) fn reload(systemd: &Systemd) -> Invocation {
     change(systemd, "daemon-reload")
 }
 
 /// `systemctl enable` or `disable`; both read the unit files again.
 #[must_use]
-pub fn set_enabled(systemd: &Systemd, unit: &UnitName, enabled: bool) -> Invocation {
+pub(crate) fn set_enabled(systemd: &Systemd, unit: &UnitName, enabled: bool) -> Invocation {
     change(systemd, if enabled { "enable" } else { "disable" }).arg(unit.systemd())
 }
 
 /// `systemctl reset-failed`: resets the start counter (systemd.unit(5), StartLimitIntervalSec=).
 #[must_use]
-pub fn reset_failed(systemd: &Systemd, unit: &UnitName) -> Invocation {
+pub(crate) fn reset_failed(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "reset-failed").arg(unit.systemd())
 }
 
 /// `systemctl start`: returns when the job is done; for `Type=notify` that is when the service reports readiness.
 #[must_use]
-pub fn start(systemd: &Systemd, unit: &UnitName) -> Invocation {
+pub(crate) fn start(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "start").arg(unit.systemd())
 }
 
 /// `systemctl stop`: returns when the job is done.
 #[must_use]
-pub fn stop(systemd: &Systemd, unit: &UnitName) -> Invocation {
+pub(crate) fn stop(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "stop").arg(unit.systemd())
 }
 
 /// `systemctl restart`: returns when the job is done.
 #[must_use]
-pub fn restart(systemd: &Systemd, unit: &UnitName) -> Invocation {
+pub(crate) fn restart(systemd: &Systemd, unit: &UnitName) -> Invocation {
     change(systemd, "restart").arg(unit.systemd())
 }
 
 /// `loginctl show-user`: whether the user's manager runs without a login.
 #[must_use]
-pub fn linger(user: &str) -> Invocation {
+pub(crate) fn linger(user: &str) -> Invocation {
     Invocation::ask("loginctl", &["show-user", user, "--property=Linger", "--value"])
 }
 
 /// `loginctl enable-linger` or `disable-linger`. Without the name it needs a session (measured: from cron it fails).
 #[must_use]
-pub fn set_linger(user: &str, on: bool) -> Invocation {
+pub(crate) fn set_linger(user: &str, on: bool) -> Invocation {
     let verb = if on { "enable-linger" } else { "disable-linger" };
     Invocation::change("loginctl", &["--no-ask-password", verb, user])
 }
 
 /// The format of a journal entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// Time, host, program, message.
     Dated,
     /// The message alone.
@@ -108,7 +108,7 @@ pub enum Form {
 
 /// The part of a unit's journal to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pages {
+pub(crate) struct Pages {
     /// At most this many last lines.
     pub lines: usize,
     /// No older than this; `None`: any age.
@@ -123,7 +123,7 @@ pub struct Pages {
 /// exits at once may lack the name of their unit (measured: 2 of 30), but never the program's. `--user -u` would read
 /// only the user's own journal file, which often does not exist (systemd#7772).
 #[must_use]
-pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> Invocation {
+pub(crate) fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> Invocation {
     let form = match pages.form {
         Form::Dated => "--output=short-iso",
         Form::Bare => "--output=cat",
@@ -156,7 +156,7 @@ pub fn journal(systemd: &Systemd, unit: &UnitName, uid: u32, pages: Pages) -> In
 /// `systemd-analyze verify`: systemd's messages about unit files. Its exit code is 0 with warnings; a file is valid
 /// only if there is no output.
 #[must_use]
-pub fn verify(systemd: &Systemd, files: &[PathBuf]) -> Invocation {
+pub(crate) fn verify(systemd: &Systemd, files: &[PathBuf]) -> Invocation {
     let ask = Invocation::ask("systemd-analyze", &[]);
     let ask = with_runtime_dir(systemd, ask);
     let ask = if systemd.scope == Scope::User { ask.arg("--user") } else { ask };

@@ -14,7 +14,7 @@ use crate::process::ports::printable;
 
 /// One process, as far as it can be observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looks {
+pub(crate) struct Looks {
     /// Its pid: of the process, never of a thread.
     pub pid: u32,
     /// Its parent.
@@ -43,7 +43,7 @@ pub struct Looks {
 
 /// The asking process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asker {
+pub(crate) struct Asker {
     /// This process.
     pub pid: u32,
     /// Its effective user.
@@ -62,7 +62,7 @@ pub struct Asker {
 
 /// A unit of ours that has this port, according to its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnUnit {
+pub(crate) struct OwnUnit {
     /// Its socket has the port.
     pub socket: bool,
     /// Its service has the port.
@@ -75,7 +75,7 @@ pub struct OwnUnit {
 
 /// All observations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scene {
+pub(crate) struct Scene {
     /// As on the wire: the named process is the first of those below.
     pub holder: Holder,
     /// All processes that have the socket open, nearest socket and oldest process first.
@@ -95,7 +95,7 @@ pub struct Scene {
 impl Scene {
     /// The process shown to the user: if a service manager holds the port, the process it holds it for, if that runs.
     #[must_use]
-    pub fn named(&self) -> Option<&Looks> {
+    pub(crate) fn named(&self) -> Option<&Looks> {
         hub(self)
             .or_else(|| self.processes.iter().find(|process| manager(self, process).is_none()))
             .or_else(|| self.processes.first())
@@ -103,13 +103,13 @@ impl Scene {
 
     /// The service managers among them.
     #[must_use]
-    pub fn managers(&self) -> Vec<ServiceManager> {
+    pub(crate) fn managers(&self) -> Vec<ServiceManager> {
         self.processes.iter().filter_map(|process| manager(self, process)).collect()
     }
 
     /// Users whose names a hint may need: of the holders, and of the managers they run under.
     #[must_use]
-    pub fn users(&self) -> BTreeSet<u32> {
+    pub(crate) fn users(&self) -> BTreeSet<u32> {
         let of_group = |looks: &Looks| looks.cgroup.as_deref().and_then(user_of_cgroup);
         self.processes.iter().flat_map(|looks| std::iter::once(looks.uid).chain(of_group(looks))).collect()
     }
@@ -117,7 +117,7 @@ impl Scene {
 
 /// Decides.
 #[must_use]
-pub fn judge(scene: &Scene) -> Occupant {
+pub(crate) fn judge(scene: &Scene) -> Occupant {
     let main = scene.named();
     let mut holder = scene.holder.clone();
     if let Some(main) = main.filter(|main| Some(main.pid) != holder.pid) {

@@ -13,7 +13,7 @@ use crate::process::{kin, ports, table, user};
 
 /// What the caller asks about.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     /// The home.
     pub home: Option<&'a Path>,
     /// The hub of that home, if one is known to run.
@@ -25,7 +25,7 @@ pub struct Asking<'a> {
 impl<'a> Asking<'a> {
     /// About this home; whether a hub of it runs is unknown.
     #[must_use]
-    pub fn about(home: &'a Path) -> Self {
+    pub(crate) fn about(home: &'a Path) -> Self {
         Self { home: Some(home), ..Self::default() }
     }
 }
@@ -34,13 +34,13 @@ impl<'a> Asking<'a> {
 ///
 /// # Errors
 /// [`Unknown`]: the port may be free or not.
-pub fn occupant(port: u16, asking: &Asking<'_>) -> Result<Option<Occupant>, Unknown> {
+pub(crate) fn occupant(port: u16, asking: &Asking<'_>) -> Result<Option<Occupant>, Unknown> {
     Ok(ports::holding(port)?.map(|(holder, ids)| Looker::new(asking).of(holder, &ids)))
 }
 
 /// Looks at several ports; what all have in common is read once.
 #[derive(Debug)]
-pub struct Looker {
+pub(crate) struct Looker {
     census: Census,
     asker: Asker,
 }
@@ -48,7 +48,7 @@ pub struct Looker {
 impl Looker {
     /// Reads about the asking process: itself and all its ancestors.
     #[must_use]
-    pub fn new(asking: &Asking<'_>) -> Self {
+    pub(crate) fn new(asking: &Asking<'_>) -> Self {
         // Without a census the ancestors are unknown, and no hint ends anything.
         let census = Census::take().unwrap_or_default();
         let own = table::own_pid();
@@ -66,7 +66,7 @@ impl Looker {
 
     /// The occupant of a port, as [`ports::holding`] found it.
     #[must_use]
-    pub fn of(&self, holder: Holder, ids: &[ProcessId]) -> Occupant {
+    pub(crate) fn of(&self, holder: Holder, ids: &[ProcessId]) -> Occupant {
         let mut scene = Scene {
             holder,
             processes: ids.iter().filter_map(|id| looks(id.pid)).collect(),

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::exchange::{Exchange, Progress};
 use super::line::Line;
-pub use super::line::Starter;
+pub(crate) use super::line::Starter;
 use super::mount_point;
 use super::protocol::{Answer, MAX_AVOID, MAX_QUESTIONS, Question, Request};
 use crate::process::id::ProcessId;
@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// The file system is silent.
     #[error("{} does not answer", place.display())]
     Silent {
@@ -49,7 +49,7 @@ pub enum NoAnswer {
 
 /// The hub's way to look at paths. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PathHelper(Arc<Inner>);
+pub(crate) struct PathHelper(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -94,7 +94,7 @@ enum Failed {
 impl PathHelper {
     /// Starts nothing yet.
     #[must_use]
-    pub fn new(starter: Starter) -> Self {
+    pub(crate) fn new(starter: Starter) -> Self {
         Self::with_patience(starter, SILENT)
     }
 
@@ -111,7 +111,7 @@ impl PathHelper {
 
     /// Starts the helper that is kept warm, if there is none. If that fails, the next question reports it. Needs a runtime,
     /// and the thread whose end shall end the helper.
-    pub fn warm(&self) {
+    pub(crate) fn warm(&self) {
         let is_needed = self.0.state().idle.is_none();
         if is_needed && let Ok(line) = self.0.start() {
             self.0.keep(line);
@@ -119,7 +119,7 @@ impl PathHelper {
     }
 
     /// Ends the idle helper and waits a moment for its end. Questions that are not answered yet go on.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let idle = {
             let mut state = self.0.state();
             state.is_closed = true;
@@ -146,7 +146,7 @@ impl PathHelper {
     ///
     /// # Errors
     /// [`NoAnswer`], of the first question without an answer.
-    pub async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Answer>, NoAnswer> {
+    pub(crate) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Answer>, NoAnswer> {
         let questions: Vec<Question> =
             questions.into_iter().map(|question| self.0.absolute(question)).collect();
         let mut answers = Vec::with_capacity(questions.len());

@@ -19,7 +19,7 @@ use crate::process::table;
 
 /// How a helper is started.
 #[derive(Debug, Clone)]
-pub struct Starter {
+pub(crate) struct Starter {
     program: PathBuf,
     args: Vec<OsString>,
 }
@@ -36,7 +36,7 @@ impl Starter {
     ///
     /// # Errors
     /// The program is unknown.
-    pub fn of_this_program() -> io::Result<Self> {
+    pub(crate) fn of_this_program() -> io::Result<Self> {
         // A link to the very file that is executed (proc_pid_exe(5)).
         let linked = PathBuf::from("/proc/self/exe");
         let program = if cfg!(target_os = "linux") { linked } else { std::env::current_exe()? };

@@ -12,10 +12,10 @@
 //! One that is silent for two seconds is abandoned: killed and not waited for. Until it has died, nothing at or below the
 //! place it was at is touched again, so that there is at most one such process for each mount.
 
-pub mod client;
+pub(crate) mod client;
 mod exchange;
 mod line;
-pub mod mount_point;
-pub mod protocol;
-pub mod server;
+pub(crate) mod mount_point;
+pub(crate) mod protocol;
+pub(crate) mod server;
 mod walk;

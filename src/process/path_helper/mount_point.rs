@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The mount point that contains an absolute path without links, by `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 #[must_use]
-pub fn containing(table: &[u8], path: &Path) -> PathBuf {
+pub(crate) fn containing(table: &[u8], path: &Path) -> PathBuf {
     let mut found = PathBuf::from("/");
     for point in table.split(|b| *b == b'\n').filter_map(point_of) {
         if path.starts_with(&point) && point.as_os_str().len() >= found.as_os_str().len() {
@@ -48,7 +48,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
 
 /// The command that shows the line of a mount, without a look at its file system: `findmnt` and `stat` would hang too.
 #[must_use]
-pub fn command_to_show(mount: &Path) -> String {
+pub(crate) fn command_to_show(mount: &Path) -> String {
     let mut field = String::new();
     for c in mount.to_string_lossy().chars() {
         match c {

@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 
 /// Longest path that is sent, in bytes. The kernel refuses one longer than 4096 (path_resolution(7)), and so it does the
 /// beginning of one, as long as that is longer too.
-pub const MAX_PATH: usize = 4200;
+pub(crate) const MAX_PATH: usize = 4200;
 /// Most questions of one request.
-pub const MAX_QUESTIONS: usize = 256;
+pub(crate) const MAX_QUESTIONS: usize = 256;
 /// Most places that one request names as silent.
-pub const MAX_AVOID: usize = 64;
+pub(crate) const MAX_AVOID: usize = 64;
 /// Most bytes of a file that are read.
-pub const MAX_READ: u32 = 1024 * 1024;
+pub(crate) const MAX_READ: u32 = 1024 * 1024;
 /// How much of the beginning of a program is read, for the interpreter in its `#!` line. The kernel reads 256 bytes too
 /// (execve(2)).
-pub const HEAD: u32 = 256;
+pub(crate) const HEAD: u32 = 256;
 /// Longest request.
-pub const MAX_REQUEST: usize = (MAX_QUESTIONS + MAX_AVOID) * (MAX_PATH + 16) + 64;
+pub(crate) const MAX_REQUEST: usize = (MAX_QUESTIONS + MAX_AVOID) * (MAX_PATH + 16) + 64;
 /// Longest reply.
-pub const MAX_REPLY: usize = MAX_READ as usize + 64;
+pub(crate) const MAX_REPLY: usize = MAX_READ as usize + 64;
 
 /// One look at a path. It follows links.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     /// Is it a directory?
     Dir(PathBuf),
     /// May it be executed? After one that may be, the rest of the request's programs is not looked at.
@@ -40,7 +40,7 @@ pub enum Question {
 
 /// Several questions that are answered one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// Repeated in every reply.
     pub number: u32,
     /// Places that do not answer: nothing at or below them is touched.
@@ -51,7 +51,7 @@ pub struct Request {
 
 /// What a helper says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The path in question leads through links to this one, which is looked at next.
     Via(PathBuf),
     /// The next answer.
@@ -62,7 +62,7 @@ pub enum Reply {
 
 /// The answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// To [`Question::Dir`].
     Dir(Dir),
     /// To [`Question::Program`].
@@ -75,7 +75,7 @@ pub enum Answer {
 
 /// A directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dir {
+pub(crate) enum Dir {
     /// Nothing that this user can see, or no directory.
     None,
     /// This user may not enter it.
@@ -88,7 +88,7 @@ pub enum Dir {
 
 /// A program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     /// It does not exist, or cannot be seen.
     None,
     /// A directory.
@@ -103,7 +103,7 @@ pub enum Program {
 
 /// Why a file was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// A FIFO, device, socket or directory.
     NotRegular,
     /// Larger than asked.
@@ -116,7 +116,7 @@ pub enum Unread {
 
 /// The beginning of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Head {
+pub(crate) enum Head {
     /// It does not exist.
     None,
     /// It exists, and this user may not read it.
@@ -128,12 +128,12 @@ pub enum Head {
 /// The bytes break a rule of this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message is not valid")]
-pub struct Invalid;
+pub(crate) struct Invalid;
 
 impl Question {
     /// The path.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Dir(path) | Self::Program(path) | Self::Read(path, _) | Self::Head(path) => path,
         }
@@ -141,7 +141,7 @@ impl Question {
 
     /// Whether this is an answer to it.
     #[must_use]
-    pub fn is_answered_by(&self, answer: &Answer) -> bool {
+    pub(crate) fn is_answered_by(&self, answer: &Answer) -> bool {
         match (self, answer) {
             (Self::Dir(_), Answer::Dir(_)) | (Self::Program(_), Answer::Program(_)) => true,
             (Self::Read(_, limit), Answer::Read(Ok(Some(bytes)))) => bytes.len() <= *limit as usize,
@@ -156,7 +156,7 @@ impl Question {
 impl Request {
     /// The whole message. What exceeds a limit is left out: a caller asks no more than [`MAX_QUESTIONS`].
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new(self.number);
         let avoid = &self.avoid[..self.avoid.len().min(MAX_AVOID)];
         out.number(avoid.len());
@@ -181,7 +181,7 @@ impl Request {
     ///
     /// # Errors
     /// [`Invalid`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
         let mut from = Reader(bytes);
         let number = from.number()?;
         let avoid = (0..from.count(MAX_AVOID)?).map(|_| from.path()).collect::<Result<_, _>>()?;
@@ -208,7 +208,7 @@ impl Request {
 impl Reply {
     /// The whole message, as a reply to the request of this number.
     #[must_use]
-    pub fn encode(&self, number: u32) -> Vec<u8> {
+    pub(crate) fn encode(&self, number: u32) -> Vec<u8> {
         let mut out = Writer::new(number);
         match self {
             Self::Via(path) => {
@@ -228,7 +228,7 @@ impl Reply {
     ///
     /// # Errors
     /// [`Invalid`].
-    pub fn decode(bytes: &[u8]) -> Result<(u32, Self), Invalid> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<(u32, Self), Invalid> {
         let mut from = Reader(bytes);
         let number = from.number()?;
         let reply = match from.byte()? {
@@ -243,7 +243,7 @@ impl Reply {
 
 /// The messages in a stream of bytes, however it is cut. It keeps at most one message and what was pushed last.
 #[derive(Debug)]
-pub struct Messages {
+pub(crate) struct Messages {
     limit: usize,
     bytes: Vec<u8>,
 }
@@ -251,12 +251,12 @@ pub struct Messages {
 impl Messages {
     /// Of at most this many bytes each.
     #[must_use]
-    pub fn of_at_most(limit: usize) -> Self {
+    pub(crate) fn of_at_most(limit: usize) -> Self {
         Self { limit, bytes: Vec::new() }
     }
 
     /// Adds what was read.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -264,7 +264,7 @@ impl Messages {
     ///
     /// # Errors
     /// [`Invalid`]: it is longer than the limit. Nothing that follows can be read.
-    pub fn take(&mut self) -> Result<Option<Vec<u8>>, Invalid> {
+    pub(crate) fn take(&mut self) -> Result<Option<Vec<u8>>, Invalid> {
         let Some((length, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_le_bytes(*length) as usize;
         if length > self.limit {
@@ -277,7 +277,7 @@ impl Messages {
 
     /// Whether nothing is kept.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 }

@@ -19,11 +19,11 @@ use super::walk::{Ground, Way, walk};
 use crate::process::{find_program, os};
 
 /// `argv[0]` of a helper, by which this program knows that it is one. No person types it.
-pub const NAME: &str = "parachute-path-helper";
+pub(crate) const NAME: &str = "parachute-path-helper";
 
 /// Whether this process was started as a helper. To be asked before anything else.
 #[must_use]
-pub fn is_called(name: Option<&OsStr>) -> bool {
+pub(crate) fn is_called(name: Option<&OsStr>) -> bool {
     name == Some(OsStr::new(NAME))
 }
 
@@ -31,7 +31,7 @@ pub fn is_called(name: Option<&OsStr>) -> bool {
 ///
 /// No runtime, no thread, no file of the home: it needs little memory.
 #[must_use]
-pub fn run() -> u8 {
+pub(crate) fn run() -> u8 {
     match os::stand_apart().and_then(serve) {
         Ok(()) => 0,
         // The hub sees that it has ended.

@@ -4,6 +4,6 @@ use crate::process::os;
 
 /// Whether it was started with nohup(1). To be called before a handler is installed.
 #[must_use]
-pub fn is_ignored() -> bool {
+pub(crate) fn is_ignored() -> bool {
     os::ignores_hangup()
 }

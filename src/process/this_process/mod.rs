@@ -1,5 +1,5 @@
 //! Resources of this process itself. Everything else in this room is about other processes.
 
-pub mod hangup;
-pub mod heap;
-pub mod open_files;
+pub(crate) mod hangup;
+pub(crate) mod heap;
+pub(crate) mod open_files;

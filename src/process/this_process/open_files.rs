@@ -18,7 +18,7 @@ static STARTED_WITH: OnceLock<Rlimit> = OnceLock::new();
 ///
 /// # Errors
 /// The number of modules that the limit allows, if the hard limit is too low.
-pub fn make_room(modules: usize) -> Result<(), u64> {
+pub(crate) fn make_room(modules: usize) -> Result<(), u64> {
     let now = getrlimit(Resource::Nofile);
     let needed = OWN + EACH * modules as u64;
     // `None` is "no limit".

@@ -38,7 +38,7 @@ pub(super) use posix::{
 };
 pub(super) use proc::{
     all, become_subreaper, cgroup, children, command_line, cwd, environ, exe, has_open_below, info,
-    mount_table, now, own_memory, possible_orphans, resident,
+    mount_table, now, possible_orphans, resident,
 };
 pub(super) use sockets::{holders, holds, listeners, listens};
 pub(super) use spawn::spawn;

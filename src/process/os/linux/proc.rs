@@ -192,10 +192,6 @@ pub(in crate::process) fn resident(pid: u32) -> Option<u64> {
     kilobytes(&block(pid, "status")?, "VmRSS:")
 }
 
-pub(in crate::process) fn own_memory() -> Option<u64> {
-    kilobytes(&block(std::process::id(), "smaps_rollup")?, "Pss:")
-}
-
 /// The kernel's information on one of our own open files: proc_pid_fdinfo(5).
 pub(super) fn fdinfo(fd: std::os::fd::RawFd) -> std::io::Result<String> {
     std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))

@@ -23,7 +23,7 @@ pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
 };
 pub(super) use proc::{
-    all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now, own_memory,
+    all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now,
     possible_orphans, resident,
 };
 pub(super) use send::{ExitWatch, send};

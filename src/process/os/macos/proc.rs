@@ -172,10 +172,6 @@ pub(in crate::process) fn resident(pid: u32) -> Option<u64> {
     usage(pid).map(|usage| usage.ri_resident_size)
 }
 
-pub(in crate::process) fn own_memory() -> Option<u64> {
-    usage(std::process::id()).map(|usage| usage.ri_phys_footprint)
-}
-
 /// Not read here: a census costs one system call.
 pub(in crate::process) fn children(_pid: u32) -> Option<Vec<u32>> {
     None
