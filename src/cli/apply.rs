@@ -122,7 +122,6 @@ pub(crate) async fn run<H: Host>(
 /// What to do with an unfinished plan of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovery {
-    /// Finish it.
     Finish,
     /// Undo it. Steps that cannot be undone now are tried again by the next run.
     RollBack,

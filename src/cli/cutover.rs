@@ -76,7 +76,6 @@ struct Report {
     stopped: Vec<Stopped>,
     /// The manager that runs the hub now.
     manager: String,
-    /// Its unit.
     unit: String,
     /// Whether it is enabled.
     survival: Autostart,
@@ -87,7 +86,6 @@ struct Report {
 /// A daemon that was stopped.
 #[derive(Debug, Serialize)]
 struct Stopped {
-    /// Its name.
     name: String,
     /// The pid it had.
     pid: u32,

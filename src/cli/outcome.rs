@@ -10,9 +10,7 @@ use crate::ui::text::printable;
 /// The requested operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// Start.
     Start,
-    /// Stop.
     Stop,
     /// Stop and start again.
     Restart,

@@ -22,7 +22,6 @@ pub(super) struct Act {
     pub left: &'static str,
 }
 
-/// Removing it.
 pub(super) const UNINSTALL: Act = Act { verb: "uninstall", left: "it is not removed" };
 /// Undoing it, back to what ran before it.
 pub(super) const TEARDOWN: Act =

@@ -52,7 +52,6 @@ pub enum FsError {
     TooLarge {
         /// File.
         path: PathBuf,
-        /// The limit.
         limit: u64,
     },
     /// Root would write there for a user who does not own the directory.

@@ -39,7 +39,6 @@ pub(crate) enum Found {
     File {
         /// Permission bits.
         mode: u32,
-        /// Owner.
         owner: Owner,
         /// Length in bytes.
         len: u64,
@@ -53,7 +52,6 @@ pub(crate) enum Found {
     Dir {
         /// Permission bits.
         mode: u32,
-        /// Whether it is empty.
         empty: bool,
     },
     /// A FIFO, socket or device.

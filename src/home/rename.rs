@@ -62,7 +62,6 @@ pub(crate) enum MoveError {
     /// It cannot be copied to another file system.
     #[error("{} is {what}, which cannot be copied to another file system", path.display())]
     Uncopiable {
-        /// Its path.
         path: PathBuf,
         /// Its kind, with an article.
         what: &'static str,

@@ -44,7 +44,6 @@ pub(crate) struct HubSettings {
     pub modules: BTreeMap<Short, Supervise>,
 }
 
-/// `[hub]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Hub {

@@ -18,7 +18,6 @@ const OTHERS_WRITE: u32 = 0o022;
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Distrust {
-    /// A link.
     #[error("it is a symbolic link")]
     Link,
     /// Not a regular file.

@@ -47,7 +47,6 @@ pub(crate) enum ActivationError {
     /// The hub's descriptor is of another kind.
     #[error("the socket {name:?} passed by systemd cannot be used: {why}")]
     Unfit {
-        /// Its name.
         name: String,
         /// What it is instead.
         why: String,

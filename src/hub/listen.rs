@@ -25,7 +25,6 @@ pub(crate) enum ListenError {
     /// Another hub serves this home.
     #[error("another hub serves {}: {holder}", home.display())]
     SecondHub {
-        /// The home.
         home: PathBuf,
         /// The other hub.
         holder: String,
@@ -33,9 +32,7 @@ pub(crate) enum ListenError {
     /// Another process listens on the port.
     #[error("port {port} on {host} is held by {}", who(occupant.as_deref()))]
     PortBusy {
-        /// Host.
         host: String,
-        /// Port.
         port: u16,
         /// The holder, if it is known.
         occupant: Option<Box<Occupant>>,
@@ -43,9 +40,7 @@ pub(crate) enum ListenError {
     /// The address cannot be bound for another reason.
     #[error("cannot listen on {host}:{port}")]
     Bind {
-        /// Host.
         host: String,
-        /// Port.
         port: u16,
         /// The system's error.
         #[source]
@@ -60,7 +55,6 @@ pub(crate) enum ListenError {
     /// A file of the home cannot be created.
     #[error("cannot use {}", path.display())]
     Home {
-        /// Its path.
         path: PathBuf,
         /// The system's error.
         #[source]

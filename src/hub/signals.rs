@@ -59,7 +59,6 @@ impl Signals {
         })
     }
 
-    /// The next request.
     pub(crate) async fn next(&mut self) -> HubRequest {
         tokio::select! {
             _ = self.term.recv() => HubRequest::Stop("SIGTERM"),

@@ -49,7 +49,6 @@ pub(crate) fn legacy(snapshot: &Snapshot) -> LegacyState {
     }
 }
 
-/// A change as an event.
 #[must_use]
 pub(crate) fn event(change: &Change) -> ModuleEvent {
     let now = &change.now;

@@ -15,11 +15,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) enum Changed {
     /// `services.json`.
     Services,
-    /// `hub.env`.
     HubEnv,
 }
 
-/// The watch.
 #[derive(Debug)]
 pub(crate) struct Watch {
     home: Home,

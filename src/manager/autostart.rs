@@ -18,7 +18,6 @@ pub enum Autostart {
         /// What to type.
         next: String,
     },
-    /// It is unknown.
     Unknown {
         /// The reason.
         because: String,

@@ -31,7 +31,6 @@ pub trait Capabilities: Debug {
         self.target().name_of(unit)
     }
 
-    /// The file of a unit.
     fn file(&self, unit: &UnitName) -> PathBuf {
         self.dir().join(self.target().file_name(unit))
     }
@@ -76,7 +75,6 @@ pub trait Capabilities: Debug {
     /// Starts a unit, whatever its earlier failures. The last of them does it.
     fn start_commands(&self, unit: &UnitName) -> Vec<Invocation>;
 
-    /// Stops a unit.
     fn stop_commands(&self, unit: &UnitName) -> Vec<Invocation>;
 
     /// Sets linger of a person; empty: there is none.

@@ -60,7 +60,6 @@ impl<M> Candidates<M> {
         found
     }
 
-    /// Not this one, because.
     pub(super) fn not(&mut self, manager: &str, because: impl Into<String>, next: Option<&str>) {
         let (manager, next) = (manager.to_owned(), next.map(ToOwned::to_owned));
         self.why_not.push(Unavailable { manager, because: because.into(), next });

@@ -17,7 +17,6 @@ pub(crate) enum Goal {
     Restarted,
 }
 
-/// The next action.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NextAction {

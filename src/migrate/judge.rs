@@ -26,20 +26,14 @@ use crate::process::attribution;
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub(crate) enum Ownership {
     /// It is this role's daemon, and may be stopped.
-    Ours {
-        /// The proofs.
-        proofs: Vec<Evidence>,
-    },
+    Ours { proofs: Vec<Evidence> },
     /// It is proven to be another process.
     NotOurs {
         /// The proof.
         against: Objection,
     },
     /// Some clues, but not enough: it is treated as not ours.
-    CannotTell {
-        /// The clues.
-        clues: Vec<Evidence>,
-    },
+    CannotTell { clues: Vec<Evidence> },
 }
 
 /// A clue for it.

@@ -34,7 +34,6 @@ const HANDOVER: &str = "0.1 s";
 /// Longest wait for a module that served before.
 const READY: Duration = Duration::from_secs(60);
 
-/// The request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CutoverRequest {
     /// The options of the installing part.

@@ -21,7 +21,6 @@ pub(crate) enum CutoverRefusal {
     /// A foreign process holds a port.
     #[error("port {port} of {of} is held by {}: {verdict}", occupant.words())]
     Stranger {
-        /// The port.
         port: u16,
         /// The role that the port belongs to.
         of: String,
@@ -54,7 +53,6 @@ pub(crate) enum CutoverRefusal {
     /// It serves now, and would not start under the hub.
     #[error("{module} would not start under the hub: {because}")]
     WouldNotStart {
-        /// The module.
         module: String,
         /// The reason.
         because: String,
@@ -67,7 +65,6 @@ pub(crate) enum CutoverRefusal {
     /// It serves now, and the hub would not find it.
     #[error("{module} listens only on {at}; the hub asks on the loopback and would never find it ready")]
     Elsewhere {
-        /// The module.
         module: String,
         /// Addresses with their port.
         at: String,
@@ -75,7 +72,6 @@ pub(crate) enum CutoverRefusal {
     /// The manager's own checker complains about the unit.
     #[error("the unit is not accepted: {0}")]
     BadUnit(String),
-    /// The hub would not start.
     #[error("the hub would not start: {because}")]
     HubWouldNotStart {
         /// The reason.
@@ -86,7 +82,6 @@ pub(crate) enum CutoverRefusal {
     /// There is not enough space, or no write permission.
     #[error("{} cannot be written to: {because}", path.display())]
     NoRoom {
-        /// The path.
         path: PathBuf,
         /// The reason.
         because: String,

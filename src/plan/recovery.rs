@@ -90,7 +90,6 @@ pub(super) enum FinishAction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum UndoAction {
-    /// Nothing.
     Nothing,
     /// Perform its inverse.
     Inverse,

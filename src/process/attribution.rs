@@ -92,7 +92,6 @@ pub(crate) enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Against {
-    /// It is the hub.
     Hub,
     /// It belongs to another user.
     OtherUser(u32),

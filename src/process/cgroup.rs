@@ -67,7 +67,6 @@ pub(crate) struct UnitCgroup {
     dir: PathBuf,
 }
 
-/// The cgroup of one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModuleCgroup {
     dir: PathBuf,

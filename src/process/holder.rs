@@ -43,7 +43,6 @@ pub struct Occupant {
 pub enum Kind {
     /// A process that this user may not inspect, one of another container, or the kernel itself.
     Unseen,
-    /// A hub.
     Hub(Of),
     /// A process of a module.
     Module {
@@ -64,14 +63,12 @@ pub enum Kind {
     Service {
         /// Its name in systemd.
         unit: String,
-        /// The manager of the service.
         manager: ServiceManager,
     },
     /// A process in the control group of a service, which may be restarted with it.
     Within {
         /// Its name in systemd.
         unit: String,
-        /// The manager of the service.
         manager: ServiceManager,
     },
     /// A supervisor, or a process of one.

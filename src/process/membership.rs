@@ -47,7 +47,6 @@ pub(crate) enum Depth {
 /// The asking hub, and the leaders that are not orphans.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker<'a> {
-    /// The hub.
     pub(crate) hub: u32,
     /// Our user.
     pub(crate) uid: u32,

@@ -27,10 +27,7 @@ impl Signal {}
 pub(crate) enum SignalError {
     /// Pid 0, 1 or our own: never a target.
     #[error("refused to signal pid {pid}: it is init or this very process")]
-    Refused {
-        /// The pid.
-        pid: u32,
-    },
+    Refused { pid: u32 },
     /// No live process has this identity any more. Another process may have the pid now.
     #[error("pid {pid} is gone")]
     Gone {
@@ -39,16 +36,8 @@ pub(crate) enum SignalError {
     },
     /// It belongs to another user, or a security module refuses.
     #[error("not permitted to signal pid {pid}")]
-    NotPermitted {
-        /// The pid.
-        pid: u32,
-    },
+    NotPermitted { pid: u32 },
     /// Anything else.
     #[error("could not signal pid {pid} (errno {errno})")]
-    Failed {
-        /// The pid.
-        pid: u32,
-        /// errno.
-        errno: i32,
-    },
+    Failed { pid: u32, errno: i32 },
 }

@@ -92,7 +92,6 @@ pub(super) enum NotDetached {
 
 /// A child to start.
 pub(super) struct Order<'a> {
-    /// A path.
     pub(super) program: &'a Path,
     /// `argv[0]` first.
     pub(super) argv: &'a [OsString],

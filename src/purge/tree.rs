@@ -28,7 +28,6 @@ pub(crate) struct Tree {
     above: Option<MountId>,
 }
 
-/// The lock of a hub.
 #[derive(Debug)]
 pub(crate) enum HubLock {
     /// There is none.
@@ -96,7 +95,6 @@ impl Tree {
         Ok(rustix::fs::fstat(&self.dir)?.st_uid)
     }
 
-    /// Its mark.
     #[must_use]
     pub(crate) fn mark(&self) -> Marked {
         let read = self.owner().and_then(|owner| self.read(Path::new(mark::NAME), mark::MAX, owner));

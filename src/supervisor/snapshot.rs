@@ -51,7 +51,6 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) short: Short,
-    /// Its state in one word.
     pub(crate) word: StateWord,
     /// Its state in more detail, for screens.
     pub(crate) detail: String,

@@ -27,7 +27,6 @@ use super::resolve_program::resolve_program;
 
 mod port;
 
-/// The inputs of the checks.
 #[derive(Debug, Clone)]
 pub(super) struct CheckInput {
     pub(super) home: Home,

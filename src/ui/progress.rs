@@ -15,9 +15,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// Done.
     Done,
-    /// Failed.
     Failed,
 }
 

@@ -39,17 +39,13 @@ pub enum PromptError {
     /// There is no terminal.
     #[error("not a terminal, so this cannot be asked: {}", printable(.question))]
     NoTerminal {
-        /// The question.
         question: String,
         /// What answers it.
         flag: String,
     },
     /// Ctrl-C, Ctrl-D, or the terminal went away.
     #[error("not answered: {}", printable(.question))]
-    Aborted {
-        /// The question.
-        question: String,
-    },
+    Aborted { question: String },
     /// The terminal cannot be read or written.
     #[error("the terminal cannot be used")]
     Terminal(#[source] io::Error),

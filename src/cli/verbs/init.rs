@@ -91,7 +91,6 @@ struct Report {
     changed: bool,
     /// The manager that runs it.
     manager: String,
-    /// Its unit.
     unit: String,
     /// The hub as it answers now; null if it was not started.
     hub: Option<Health>,
@@ -106,7 +105,6 @@ struct Report {
 struct Health {
     /// URL for a browser.
     url: String,
-    /// Its pid.
     pid: u32,
     /// Modules that are ready.
     ready: usize,
@@ -116,7 +114,6 @@ struct Health {
 
 /// The result of the installing part.
 pub(crate) enum Ended {
-    /// This output.
     Output(VerbOutput),
     /// There is no manager: the hub runs in the foreground.
     Foreground(Option<u16>),

@@ -61,7 +61,6 @@ pub struct LogsArgs {
     json: bool,
 }
 
-/// One line as JSON.
 #[derive(Debug, Serialize)]
 struct JsonLine<'a> {
     module: &'a str,

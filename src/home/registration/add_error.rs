@@ -35,7 +35,6 @@ pub(crate) enum AddError {
     Exists {
         /// Name.
         short: Short,
-        /// Its row.
         row: String,
     },
     /// The name means something else below the home.
@@ -46,12 +45,7 @@ pub(crate) enum AddError {
     Foreign(PathBuf),
     /// Another row has the port.
     #[error("port {port} is taken by row `{row}`")]
-    PortTaken {
-        /// Port.
-        port: u16,
-        /// Row.
-        row: String,
-    },
+    PortTaken { port: u16, row: String },
     /// The hub has the port.
     #[error("port {0} is the hub's own")]
     PortOfHub(u16),

@@ -83,7 +83,6 @@ impl SystemdOperation {
         Self { untried, ..self }
     }
 
-    /// The goal.
     #[must_use]
     pub(crate) fn goal(&self) -> Goal {
         self.goal

@@ -20,7 +20,6 @@ pub(crate) fn system() -> Systemd {
     Systemd { scope: Scope::System, runtime_dir: None, dir: "/etc/systemd/system".into(), version: 252 }
 }
 
-/// An output.
 pub(crate) fn answer(code: i32, stdout: &str, stderr: &str) -> ToolOutput {
     ToolOutput { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }

@@ -23,7 +23,6 @@ pub enum ServiceManager {
         /// It is the manager of the asking user.
         own: bool,
     },
-    /// launchd.
     Launchd,
     /// Process 1 of a container, or of another init system.
     Init,
@@ -64,7 +63,6 @@ impl ServiceManager {
         Self::System
     }
 
-    /// That of a user.
     pub(super) fn of_user(uid: u32, name: Option<String>, own: bool) -> Self {
         Self::User { uid, name, own }
     }

@@ -86,12 +86,10 @@ pub(crate) enum Dir {
     Failed(i32),
 }
 
-/// A program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     /// It does not exist, or cannot be seen.
     None,
-    /// A directory.
     Directory,
     /// It exists and may not be executed by this user.
     NotExecutable,
@@ -131,7 +129,6 @@ pub(crate) enum Head {
 pub(crate) struct Invalid;
 
 impl Question {
-    /// The path.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         match self {
@@ -139,7 +136,6 @@ impl Question {
         }
     }
 
-    /// Whether this is an answer to it.
     #[must_use]
     pub(crate) fn is_answered_by(&self, answer: &Answer) -> bool {
         match (self, answer) {

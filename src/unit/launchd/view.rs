@@ -47,7 +47,6 @@ struct KeepAlive {
     throttle: u64,
 }
 
-/// The job.
 pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
     expressible(unit)?;
     let person = unit.person.as_deref().map(OsStr::new);

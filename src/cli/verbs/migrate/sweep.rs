@@ -35,7 +35,6 @@ pub(super) struct SweepArgs {
     pub(super) yes: bool,
     /// Restore the files that were moved on that day.
     pub(super) unarchive: Option<String>,
-    /// As JSON.
     pub(super) json: bool,
 }
 
@@ -51,7 +50,6 @@ pub(super) struct Report {
     done: bool,
     /// Every file at the root that this version does not use, before the moves.
     leftovers: Vec<Leftover>,
-    /// The archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     archive: Option<PathBuf>,
     /// The moves, done or planned.

@@ -35,7 +35,6 @@ struct HubOutcome {
     /// Its pid, or the one it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
-    /// Its port.
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     /// One sentence.
