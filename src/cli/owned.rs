@@ -7,6 +7,7 @@ use crate::install::owner::{Kinship, Owners};
 use crate::install::refusal::{self, Asker, InstallRefusal};
 use crate::plan::journal::peek_unfinished;
 use crate::process::user;
+use crate::unit::name::UnitName;
 
 use super::apply;
 use super::context::Context;
@@ -115,7 +116,7 @@ pub(super) async fn respect_machines(cx: &Context, verb: &str) -> Result<(), Cli
     let text = format!("{} has no hub that runs; {refusal}, which is left alone", cx.home.root().display());
     let hint = match &owner.home {
         Some(home) => format!("sudo parachute {}{verb}", refusal::option_home(home)),
-        None => "systemctl status parachute-hub".to_owned(),
+        None => manager.status_command(&UnitName::hub()),
     };
     Err(CliError::new(ExitKind::NeedsPerson, text).hint(hint))
 }

@@ -296,10 +296,7 @@ mod tests {
         let world = World::new();
         world.put(&world.home.root().join("acme/.env"), "K=\0");
         assert_eq!(said(&world), "HOME/acme/.env contains NUL bytes.");
-        world.put(&world.home.services(), "{");
-        assert!(said(&world).starts_with("HOME/services.json cannot be used: it is not valid JSON ("));
         world.rows("other");
-        assert_eq!(said(&world), "HOME/services.json has no usable row for `acme`.");
         fs::make_dir(&world.home.root().join("other/.env"), 0o700).unwrap();
         assert_eq!(
             world.load("other").unwrap_err().error_description,

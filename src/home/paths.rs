@@ -95,9 +95,9 @@ impl Home {
         self.hub_logs().join("hub.log")
     }
 
-    /// The hub's output under launchd before its own log is open.
+    /// The hub's output before its own log is open, under a manager that keeps no log: launchd.
     #[must_use]
-    pub(crate) fn launchd_log(&self) -> PathBuf {
+    pub(crate) fn manager_output(&self) -> PathBuf {
         self.hub_logs().join("launchd.log")
     }
     /// The TCP port of the running hub, for clients of the original.

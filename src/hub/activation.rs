@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
+use crate::error_chain::Hints;
 use crate::process::inherited_fds;
 
 /// The holder, as shown by `status`.
@@ -59,6 +60,18 @@ pub(crate) enum ActivationError {
         /// Its address.
         held: SocketAddr,
     },
+}
+
+impl Hints for ActivationError {
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Elsewhere { .. } => {
+                "give the unit the socket's address, or change ListenStream= in `systemctl edit parachute-hub.socket`"
+            }
+            _ => "systemctl cat parachute-hub.socket   (with --user for a user unit)",
+        };
+        vec![hint.to_owned()]
+    }
 }
 
 /// Takes the descriptors that were passed to this process: at most one socket is the hub's, others are closed, and each

@@ -43,8 +43,8 @@ pub(crate) fn start(options: &ServeOptions, settings: &HubSettings) -> io::Resul
 }
 
 /// Truncates launchd's file if it has grown large; its end is kept once. Returns the error, if it failed.
-pub(crate) fn cut_launchds(home: &Home, service_manager: ServiceManager) -> Option<String> {
-    let path = home.launchd_log();
+pub(crate) fn cut_manager_output(home: &Home, service_manager: ServiceManager) -> Option<String> {
+    let path = home.manager_output();
     let aside = path.with_extension("log.1");
     let grows = service_manager.output_grows();
     grows.then(|| fs::cut(&path, &aside, LAUNCHD_FILE).err().map(|error| error.to_string())).flatten()

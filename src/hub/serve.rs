@@ -83,7 +83,7 @@ async fn serve(
     }
     let (boots, note) = BootLog::begin(&home, service_manager, started.wall);
     notes.extend(note);
-    notes.extend(own_log::cut_launchds(&home, service_manager));
+    notes.extend(own_log::cut_manager_output(&home, service_manager));
     let logs = own_log::start(&options, &settings).map_err(system("the log threads cannot be started"))?;
     let (filter, note) = log_filter::of(&options.env);
     notes.extend(note);

@@ -77,10 +77,7 @@ impl Hints for ServeError {
             Self::Listen(ListenError::Home { path, .. }) | Self::Token { path, .. } => {
                 vec![format!("ls -ld {}", path.display())]
             }
-            Self::Activation(ActivationError::Elsewhere { .. }) => one(
-                "give the unit the socket's address, or change ListenStream= in `systemctl edit parachute-hub.socket`",
-            ),
-            Self::Activation(_) => one("systemctl cat parachute-hub.socket   (with --user for a user unit)"),
+            Self::Activation(error) => error.hints(),
             Self::Settings(_) => one("correct it, then `parachute serve`"),
             Self::Demo(_) => one("parachute remove demo"),
             Self::System { .. } => one("parachute serve"),

@@ -80,8 +80,14 @@ pub trait Capabilities: Debug {
     /// Sets linger of a person; empty: there is none.
     fn linger_commands(&self, person: &str, on: bool) -> Vec<Invocation>;
 
+    /// Turns linger of a person on, as that person types it; `None`: there is none.
+    fn linger_hint(&self, person: &str) -> Option<String>;
+
     /// Shows the state of a unit, as a person types it.
     fn status_command(&self, unit: &UnitName) -> String;
+
+    /// Shows the text of a unit and of what changes it, as a person types it.
+    fn definition_command(&self, unit: &UnitName) -> String;
 
     /// Makes it forget that a unit has failed, if it would keep that in its lists.
     fn forget_failure(&self, unit: &UnitName) -> Option<Invocation>;

@@ -19,7 +19,6 @@ pub mod name;
 pub mod overrides;
 pub(crate) mod recognise;
 pub mod render;
-pub(crate) mod scope;
 pub(crate) mod search;
 pub mod systemd;
 pub mod target;

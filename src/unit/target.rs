@@ -9,8 +9,7 @@ use super::launchd::Launchd;
 use super::systemd::Systemd;
 
 pub use super::launchd::JobKind;
-pub use super::scope::Scope;
-pub use super::systemd::OLDEST_SYSTEMD;
+pub use super::systemd::{OLDEST_SYSTEMD, Scope};
 
 /// The format of a unit. What differs between them is asked of its [`Format`], to which it dereferences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

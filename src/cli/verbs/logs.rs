@@ -129,7 +129,7 @@ pub(crate) async fn run(cx: &Context, args: LogsArgs) -> Result<VerbOutput, CliE
         return Ok(VerbOutput::done(""));
     }
     if !args.follow {
-        tell_of_launchds(cx, &screen);
+        tell_of_manager_output(cx, &screen);
         if shown && !args.json && screen.sources == [Source::Hub] {
             last_start(cx).await?;
         }
@@ -199,8 +199,8 @@ async fn last_start(cx: &Context) -> Result<(), CliError> {
 }
 
 /// Under launchd the hub's output before it has a log, and that of a panic, are in another file.
-fn tell_of_launchds(cx: &Context, screen: &Screen) {
-    let path = cx.home.launchd_log();
+fn tell_of_manager_output(cx: &Context, screen: &Screen) {
+    let path = cx.home.manager_output();
     let has_some = crate::home::fs::signature(&path).is_some_and(|seen| seen.len > 0);
     if has_some && !screen.json && screen.sources.contains(&Source::Hub) {
         Terminal.err(&format!("its output from before its log was open is in {}\n", path.display()));

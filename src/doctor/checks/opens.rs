@@ -6,6 +6,7 @@ use crate::doctor::check::{Check, Id, Mend, found_or};
 use crate::doctor::facts::DoctorFacts;
 use crate::install::facts::{Facts, OnDisk, UnitFacts};
 use crate::unit::format::Opens;
+use crate::unit::name::UnitName;
 
 /// Shows the changes without making them.
 const WOULD: &str = "parachute init --dry-run --force     (what would change)";
@@ -27,8 +28,10 @@ pub(super) fn checks(facts: &DoctorFacts, install: &Facts) -> Vec<Check> {
     }
     // In their own manager users may do as they like.
     if is_system {
+        let definition = install.manager.definition_command(&UnitName::hub());
         for (path, text) in &facts.drop_ins {
-            found.extend(target.opens_below(text, &dirs).iter().map(|opens| of_drop_in(path, opens, person)));
+            let opened = target.opens_below(text, &dirs);
+            found.extend(opened.iter().map(|opens| of_drop_in(path, opens, person, &definition)));
         }
     }
     found_or(found, Id::UnitOpens, "no unit line makes the manager open a path below the home")
@@ -50,13 +53,9 @@ fn of_unit(unit: &UnitFacts, opens: &Opens, is_system: bool, person: &str) -> Ch
 }
 
 /// A drop-in is the user's own change to a unit, and no plan of ours touches it.
-fn of_drop_in(path: &Path, opens: &Opens, person: &str) -> Check {
+fn of_drop_in(path: &Path, opens: &Opens, person: &str, definition: &str) -> Check {
     let text = format!("{}; {}", place(path, opens), danger(person));
-    Check::warn(
-        Id::UnitOpens,
-        text,
-        "systemctl cat parachute-hub.service     (take that line out of its file)",
-    )
+    Check::warn(Id::UnitOpens, text, format!("{definition}     (take that line out of its file)"))
 }
 
 fn place(file: &Path, opens: &Opens) -> String {

@@ -182,8 +182,9 @@ fn twins(install: &Facts) -> Vec<Check> {
 fn linger(install: &Facts) -> Option<Check> {
     const ID: Id = Id::Linger;
     let name = &install.person.name;
-    let command = format!("sudo loginctl enable-linger {name}");
-    Some(match install.linger.as_ref()? {
+    let known = install.linger.as_ref()?;
+    let command = install.manager.linger_hint(name)?;
+    Some(match known {
         Told::Known(true) => Check::ok(ID, format!("services of {name} run without a login (linger)")),
         Told::Known(false) => {
             let text = format!("services of {name} stop at logout and do not start at boot");

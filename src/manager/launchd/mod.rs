@@ -11,6 +11,7 @@ use super::autostart::Autostart;
 use super::capabilities::Capabilities;
 use super::invocation::Invocation;
 use super::state::{Told, UnitState};
+use crate::module::shell;
 use crate::unit;
 use crate::unit::name::UnitName;
 use crate::unit::target::{JobKind, Target};
@@ -126,8 +127,16 @@ impl Capabilities for Launchd {
         Vec::new()
     }
 
+    fn linger_hint(&self, _person: &str) -> Option<String> {
+        None
+    }
+
     fn status_command(&self, unit: &UnitName) -> String {
         verbs::print(self, unit).to_string()
+    }
+
+    fn definition_command(&self, unit: &UnitName) -> String {
+        format!("cat {}", shell::quote(&self.file(unit).to_string_lossy()))
     }
 
     fn forget_failure(&self, _unit: &UnitName) -> Option<Invocation> {

@@ -305,6 +305,15 @@ pub(crate) fn status(systemd: &Systemd, unit: &UnitName) -> String {
     }
 }
 
+/// The command that shows a unit with its drop-ins.
+#[must_use]
+pub(crate) fn definition(systemd: &Systemd, unit: &UnitName) -> String {
+    match systemd.scope {
+        Scope::System => format!("systemctl cat {}", unit.systemd()),
+        Scope::User => format!("systemctl --user cat {}", unit.systemd()),
+    }
+}
+
 fn journal(systemd: &Systemd, unit: &str) -> String {
     match systemd.scope {
         Scope::System => format!("journalctl --unit={unit} --lines=50"),

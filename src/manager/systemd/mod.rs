@@ -9,6 +9,7 @@ use super::autostart::Autostart;
 use super::capabilities::Capabilities;
 use super::invocation::Invocation;
 use super::state::{Told, UnitState};
+use crate::module::shell;
 use crate::unit;
 use crate::unit::name::UnitName;
 use crate::unit::target::{Scope, Target};
@@ -99,8 +100,16 @@ impl Capabilities for Systemd {
         vec![verbs::set_linger(person, on)]
     }
 
+    fn linger_hint(&self, person: &str) -> Option<String> {
+        Some(format!("sudo loginctl enable-linger {}", shell::quote(person)))
+    }
+
     fn status_command(&self, unit: &UnitName) -> String {
         explain::status(self, unit)
+    }
+
+    fn definition_command(&self, unit: &UnitName) -> String {
+        explain::definition(self, unit)
     }
 
     /// Else the unit stays in its lists, even without a file: systemctl(1), reset-failed.

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::bind::Unit;
 use super::format::{Format, Opens};
 use super::name::{Part, UnitName};
-use super::scope::Scope;
 use super::template::{self, Rendered};
 use super::token::Refused;
 
@@ -14,6 +15,16 @@ mod opens;
 mod read;
 mod token;
 mod view;
+
+/// systemd's two managers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// PID 1: `/etc/systemd/system`, needs root.
+    System,
+    /// One for each person: `systemctl --user`.
+    User,
+}
 
 /// Unit files for one of systemd's managers, with no key that this version does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

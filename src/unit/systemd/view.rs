@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 
 use serde::Serialize;
 
+use super::Scope;
 use crate::unit::bind::Unit;
 use crate::unit::descriptor::{
     CGROUP, DELEGATED, First, Hardening, Oom, ReadySignal, Restart, RestartOn, Signal,
 };
 use crate::unit::overrides::Limits;
-use crate::unit::scope::Scope;
 use crate::unit::token::Refused;
 
 use super::token::{SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
