@@ -108,7 +108,8 @@ impl<'a> Definition<'a> {
     /// Composes the start.
     ///
     /// # Errors
-    /// As [`load`].
+    /// A [`Problem`] that names the file: [`ProblemKind::BadDefinition`], [`ProblemKind::NoStartCmd`] or
+    /// [`ProblemKind::MissingCwd`].
     pub(crate) fn compose(
         &self,
         environment: &Env,

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::env::Env;
+use super::fingerprint;
 use super::known;
 use super::launch::{Launch, MARK_HOME, MARK_INCARNATION, MARK_MODULE, Policy};
 use super::manifest::Manifest;
@@ -79,20 +80,20 @@ pub(crate) fn compose(inputs: &Inputs<'_>, at: Timestamp) -> Result<Composed, Bo
         Some(dir) => Some(base.unwrap_or(inputs.home).join(dir)),
         None => base.map(Path::to_owned),
     };
-    Ok(Composed {
-        launch: Launch {
-            short: inputs.short.clone(),
-            row: row.name.clone(),
-            argv: argv(inputs, at)?,
-            cwd,
-            env: child_env(inputs, &mut notes),
-            port: row.port,
-            listens: layers.iter().rev().find_map(|l| l.listen).unwrap_or(true),
-            health: row.health.clone(),
-            policy,
-        },
-        notes,
-    })
+    let mut launch = Launch {
+        short: inputs.short.clone(),
+        row: row.name.clone(),
+        argv: argv(inputs, at)?,
+        cwd,
+        env: child_env(inputs, &mut notes),
+        port: row.port,
+        listens: layers.iter().rev().find_map(|l| l.listen).unwrap_or(true),
+        health: row.health.clone(),
+        policy,
+        definition: String::new(),
+    };
+    launch.definition = fingerprint::of(&launch, inputs.env_file);
+    Ok(Composed { launch, notes })
 }
 
 /// The module's own start command first, the known table as a fallback.

@@ -38,6 +38,8 @@ pub struct Launch {
     pub health: String,
     /// How it is restarted, stopped, checked and logged.
     pub policy: Policy,
+    /// Fingerprint of what is only this module's own: see `module/fingerprint.rs`.
+    pub definition: String,
 }
 
 impl Launch {

@@ -15,6 +15,7 @@ pub mod env;
 pub mod exit_status;
 pub(crate) mod failure;
 pub(crate) mod fields;
+mod fingerprint;
 pub mod hub_env;
 pub(crate) mod known;
 pub mod launch;

@@ -51,6 +51,11 @@ pub(crate) fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), Signal
         return Err(SignalError::Refused { pid: pgid });
     }
     let failed = |unknown: Unknown| SignalError::Failed { pid: pgid, errno: unknown.errno };
+    // The number of an adopted leader may be another's at any time: each process is signalled by its identity.
+    if run.adopted {
+        let left = remnants(run, table::own_pid(), &BTreeSet::new(), Depth::Kin).map_err(failed)?;
+        return signal_each(pgid, left.iter(), signal);
+    }
     // Alive or zombie, an unreaped leader keeps the number: one atomic call also reaches members being forked. Only we
     // reap our children, so nothing can change between this check and the call.
     if run.reaped.is_none() {
@@ -68,6 +73,15 @@ pub(crate) fn signal_group(run: &ModuleRun, signal: Signal) -> Result<(), Signal
     }
     let census = Census::take_with(pgid).map_err(failed)?;
     let members = by_marks(|marks| run.group_members(&census, marks)).map_err(failed)?;
+    signal_each(pgid, members.into_iter(), signal)
+}
+
+/// Signals each of these, and returns the first error of one that runs, or that none does.
+fn signal_each<'a>(
+    pgid: u32,
+    members: impl Iterator<Item = &'a ProcInfo>,
+    signal: Signal,
+) -> Result<(), SignalError> {
     let mut outcome = Err(SignalError::Gone { pid: pgid });
     for member in members {
         match self::signal(&member.id, signal) {
@@ -101,6 +115,8 @@ pub(crate) fn remnants(
     if let Some(cgroup) = &run.cgroup {
         return in_cgroup(run, cgroup);
     }
+    // Orphans of an adopted run do not come to us: they are found by their marks.
+    let depth = if run.adopted { Depth::Marks } else { depth };
     if depth == Depth::Kin && nothing_left(run, hub, leaders) {
         return Ok(Vec::new());
     }

@@ -33,6 +33,9 @@ pub(crate) struct ModuleRun {
     pub reaped: Option<Started>,
     /// The cgroup that it was born in. Then the kernel knows its processes, and the rules below are not needed.
     pub cgroup: Option<ModuleCgroup>,
+    /// Whether an earlier hub started it: its leader is not our child, so its pid may be reused at any time after its
+    /// end, and orphans of it do not come to us.
+    pub adopted: bool,
 }
 
 /// How far a search for remnants goes.
@@ -136,6 +139,7 @@ mod tests {
             module: Short::new("vault").unwrap(),
             reaped: reaped.map(Started),
             cgroup: None,
+            adopted: false,
         }
     }
 

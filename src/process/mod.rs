@@ -24,6 +24,7 @@ pub(crate) mod holder;
 pub mod id;
 pub(crate) mod inherited_fds;
 pub(crate) mod kin;
+pub(crate) mod leader;
 pub(crate) mod marks;
 pub(crate) mod membership;
 pub(crate) mod mounts;

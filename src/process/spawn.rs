@@ -175,6 +175,12 @@ impl Child {
         &self.id
     }
 
+    /// The inode of its pidfd, which no other process of this boot has; `None`: not known (before Linux 6.9).
+    #[must_use]
+    pub(crate) fn pidfd_inode(&self) -> Option<u64> {
+        self.watch.inode()
+    }
+
     /// The read end of its stdout, non-blocking. `None` the second time.
     pub(crate) fn take_stdout(&mut self) -> Option<OwnedFd> {
         self.stdout.take()

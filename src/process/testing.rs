@@ -35,6 +35,7 @@ pub(super) fn shell(script: &str, home: &Path) -> Launch {
         listens: false,
         health: "/".into(),
         policy: Policy::default(),
+        definition: String::new(),
     }
 }
 
@@ -50,8 +51,8 @@ pub(super) fn start(script: &str) -> (Child, Guarded) {
     let incarnation = format!("{}:1", home.path().display());
     let child = spawn::spawn(&shell(script, home.path()), Path::new("/bin/sh"), &incarnation, None).unwrap();
     let short = Short::new("vault").unwrap();
-    let run =
-        ModuleRun { leader: child.id().clone(), incarnation, module: short, reaped: None, cgroup: None };
+    let leader = child.id().clone();
+    let run = ModuleRun { leader, incarnation, module: short, reaped: None, cgroup: None, adopted: false };
     (child, Guarded { run, home })
 }
 

@@ -4,6 +4,7 @@
 //! events with their generation. Nothing here decides.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +20,7 @@ use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::process::cgroup::ModuleCgroup;
 use crate::process::group::ModuleRun;
+use crate::process::leader::Leader;
 use crate::process::path_helper::client::NoAnswer;
 use crate::process::spawn::{self, Child, NotSpawned, SpawnErrorKind};
 
@@ -27,12 +29,13 @@ use super::clock::{moment, sleep_until};
 use super::effect::{Effect, Outcome, Severity};
 use super::event::{Event, Ticket};
 use super::handle::{Command, Handle, ModuleRequest};
+use super::ledger::RunFacts;
 use super::machine::Machine;
 use super::path_problem;
 use super::remnants::Earlier;
 use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
-use super::start_checks::{self, CheckInput, Startable};
+use super::start_checks::{self, Adoption, CheckInput, Startable};
 use super::state::Generation;
 use diagnostics::millis;
 
@@ -48,7 +51,7 @@ const QUEUE: usize = 64;
 enum HostEvent {
     Plain(Event),
     Checks { generation: Generation, answer: Result<Box<Startable>, Problem> },
-    Exited { generation: Generation, ended: ExitStatus, child: Child },
+    Exited { generation: Generation, ended: ExitStatus, leader: Leader },
     Health { generation: Generation, verdict: Result<(), String>, sample: HealthSample },
 }
 
@@ -88,7 +91,9 @@ struct CurrentRun {
     watch: Option<AbortOnDrop>,
     health_watch: Option<AbortOnDrop>,
     /// The leader after its end. It is not reaped yet, so its group id stays ours.
-    ended_leader: Option<Child>,
+    ended_leader: Option<Leader>,
+    /// What the next hub needs to adopt it.
+    facts: RunFacts,
     pumps: Vec<Pump>,
 }
 
@@ -151,6 +156,7 @@ impl Actor {
                 self.tickets.insert(ticket, reply);
                 match ask {
                     ModuleRequest::Boot => Event::Boot(ticket),
+                    ModuleRequest::Adopt => Event::Adopt(ticket),
                     ModuleRequest::Start => Event::Start(ticket),
                     ModuleRequest::Stop => Event::Stop(ticket),
                     ModuleRequest::Restart => Event::Restart(ticket),
@@ -172,21 +178,24 @@ impl Actor {
                     for note in &startable.notes {
                         self.note(Severity::Warning, note);
                     }
-                    self.forget_earlier();
+                    let adopts = startable.adoption.is_some();
+                    if !adopts {
+                        self.forget_earlier();
+                    }
                     let (policy, listens) = (startable.launch.policy.clone(), startable.launch.listens);
                     self.port = startable.launch.port;
                     self.startable = Some((generation, *startable));
-                    Event::ChecksPassed { generation, policy, listens }
+                    Event::ChecksPassed { generation, policy, listens, adopts }
                 }
                 Err(problem) => {
                     debug!(module = %self.machine.short(), kind = ?problem.error_type, "its start checks have failed");
                     Event::ChecksFailed { generation, problem }
                 }
             },
-            HostEvent::Exited { generation, ended, child } => {
-                debug!(module = %self.machine.short(), pid = child.id().pid, ended = ended.phrase(), "its process has ended");
+            HostEvent::Exited { generation, ended, leader } => {
+                debug!(module = %self.machine.short(), pid = leader.id().pid, ended = ended.phrase(), "its process has ended");
                 if let Some(run) = self.current(generation) {
-                    run.ended_leader = Some(child);
+                    run.ended_leader = Some(leader);
                     run.watch = None;
                     run.health_watch = None;
                 }
@@ -231,6 +240,10 @@ impl Actor {
                 runs: self.earlier.clone(),
                 cgroup: self.context.cgroup(self.machine.short()),
             },
+            recorded: match self.earlier.is_empty() {
+                true => Vec::new(),
+                false => self.context.open_runs(self.machine.short()),
+            },
             grace: self.machine.policy().kill_timeout,
             paths: self.context.paths.clone(),
             at: moment().wall,
@@ -250,7 +263,10 @@ impl Actor {
             self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
             return;
         };
-        let Startable { launch, program, .. } = startable;
+        let Startable { launch, program, adoption, .. } = startable;
+        if let Some(adoption) = adoption {
+            return self.adopt(generation, launch, adoption);
+        }
         let incarnation = self.incarnation(generation);
         self.log = self.context.log(self.machine.short(), launch.policy.log);
         let asked = moment().mono;
@@ -260,10 +276,34 @@ impl Actor {
                 let ms = millis(moment().mono.saturating_duration_since(asked));
                 let program = program.display();
                 debug!(module = %self.machine.short(), %program, pid = child.id().pid, port = launch.port, ms, "spawned");
-                self.begin_run(generation, child, incarnation, cgroup, launch);
+                self.began(generation, child, incarnation, cgroup, launch);
             }
             Err(failed) => self.explain(generation, failed),
         }
+    }
+
+    fn began(
+        &mut self,
+        generation: Generation,
+        mut child: Child,
+        incarnation: String,
+        cgroup: Option<ModuleCgroup>,
+        launch: Launch,
+    ) {
+        let facts = RunFacts {
+            at: Some(moment().wall),
+            definition: Some(launch.definition.clone()),
+            outputs: None,
+            pidfd: child.pidfd_inode(),
+            cgroup: cgroup.is_some(),
+        };
+        let leader = child.id().clone();
+        let module = launch.short.clone();
+        let outputs = [child.take_stdout(), child.take_stderr()];
+        let processes =
+            ModuleRun { leader: leader.clone(), incarnation, module, reaped: None, cgroup, adopted: false };
+        self.begin_run(generation, Leader::Child(child), processes, outputs, launch, facts);
+        self.pending.push_back(Event::Spawned { generation, leader, adopted: None });
     }
 
     /// Why a spawn failed is told by its paths, which this thread does not touch.
@@ -287,26 +327,45 @@ impl Actor {
         });
     }
 
+    /// Goes on with a run of an earlier hub: same processes, same output.
+    fn adopt(&mut self, generation: Generation, launch: Launch, adoption: Adoption) {
+        let Adoption { leader, run, readers } = adoption;
+        let adopted = Some(run.facts.at.unwrap_or(moment().wall));
+        self.log = self.context.log(self.machine.short(), launch.policy.log);
+        let leader_id = run.leader.clone();
+        let processes = ModuleRun {
+            leader: run.leader,
+            incarnation: run.incarnation,
+            module: launch.short.clone(),
+            reaped: None,
+            cgroup: self.context.cgroup(self.machine.short()),
+            adopted: true,
+        };
+        self.earlier.clear();
+        self.context.adopted(self.machine.short());
+        self.begin_run(generation, Leader::Adopted(leader), processes, readers.map(Some), launch, run.facts);
+        self.pending.push_back(Event::Spawned { generation, leader: leader_id, adopted });
+    }
+
     fn begin_run(
         &mut self,
         generation: Generation,
-        mut child: Child,
-        incarnation: String,
-        cgroup: Option<ModuleCgroup>,
+        mut leader: Leader,
+        processes: ModuleRun,
+        outputs: [Option<OwnedFd>; 2],
         launch: Launch,
+        facts: RunFacts,
     ) {
-        let leader = child.id().clone();
-        let module = launch.short.clone();
-        let processes = ModuleRun { leader: leader.clone(), incarnation, module, reaped: None, cgroup };
-        self.context.remnants.leader_born(leader.pid);
-        let pumps = [(Stream::Out, child.take_stdout()), (Stream::Err, child.take_stderr())]
+        self.context.remnants.leader_born(processes.leader.pid);
+        let pumps = [Stream::Out, Stream::Err]
             .into_iter()
+            .zip(outputs)
             .filter_map(|(stream, fd)| fd.map(|fd| self.log.attach(stream, fd)))
             .collect();
         let host = self.host.clone();
         tokio::spawn(async move {
-            let ended = child.exited().await;
-            let _ = host.send(HostEvent::Exited { generation, ended, child }).await;
+            let ended = leader.exited().await;
+            let _ = host.send(HostEvent::Exited { generation, ended, leader }).await;
         });
         self.health = None;
         self.run = Some(CurrentRun {
@@ -316,9 +375,9 @@ impl Actor {
             watch: None,
             health_watch: None,
             ended_leader: None,
+            facts,
             pumps,
         });
-        self.pending.push_back(Event::Spawned { generation, leader });
     }
 
     /// The mark of one run: no other run of any module, hub or home has it. Processes are found and ended by it.

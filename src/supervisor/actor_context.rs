@@ -25,7 +25,7 @@ use crate::sync::mutex::lock;
 use super::clock::moment;
 use super::config_cache::ConfigCache;
 use super::failure_file::FailureFile;
-use super::ledger::{Entry, Ledger};
+use super::ledger::{Entry, Ledger, OpenRun};
 use super::remnants::Remnants;
 use super::snapshot::{Change, Snapshot};
 
@@ -151,8 +151,19 @@ impl ActorContext {
             module: short.clone(),
             reaped: None,
             cgroup: None,
+            adopted: false,
         });
         (runs.collect(), ledger.book().crashes(short).to_vec())
+    }
+
+    /// The runs of a module that the ledger has without an end.
+    pub(super) fn open_runs(&self, short: &Short) -> Vec<OpenRun> {
+        lock(&self.ledger).book().open(short).to_vec()
+    }
+
+    /// What an earlier hub left of a module is this hub's now.
+    pub(super) fn adopted(&self, short: &Short) {
+        lock(&self.marked).retain(|(marks, _)| marks.module != *short);
     }
 
     /// No process of the earlier runs of a module is left.

@@ -17,6 +17,16 @@ pub struct Moment {
     pub dice: u8,
 }
 
+impl Moment {
+    /// An earlier time by the wall clock. A later one counts as now: the clock was set back.
+    #[must_use]
+    pub(crate) fn back_to(self, at: Timestamp) -> Self {
+        let ago = self.wall.since(at);
+        let mono = self.mono.checked_sub(ago).unwrap_or(self.mono);
+        Self { mono, wall: if at > self.wall { self.wall } else { at }, dice: self.dice }
+    }
+}
+
 /// Reads both clocks now.
 #[must_use]
 pub(crate) fn moment() -> Moment {

@@ -3,6 +3,7 @@
 use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::problem::Problem;
+use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
 
 use super::state::Generation;
@@ -19,6 +20,8 @@ pub enum Event {
     Boot(Ticket),
     /// A request to start it.
     Start(Ticket),
+    /// The hub starts in safe mode: a process of an earlier hub is adopted, and nothing is started.
+    Adopt(Ticket),
     /// A request to stop it.
     Stop(Ticket),
     /// A request to stop it and start it again.
@@ -35,6 +38,8 @@ pub enum Event {
         policy: Policy,
         /// Whether it binds a port.
         listens: bool,
+        /// Whether a process of an earlier hub runs that is to be adopted instead of a spawn.
+        adopts: bool,
     },
     /// A start check failed.
     ChecksFailed {
@@ -43,12 +48,14 @@ pub enum Event {
         /// Why.
         problem: Problem,
     },
-    /// It was spawned.
+    /// It was spawned, or adopted.
     Spawned {
         /// The generation.
         generation: Generation,
         /// Its leader.
         leader: ProcessId,
+        /// When an earlier hub started it, if it was adopted.
+        adopted: Option<Timestamp>,
     },
     /// It could not be spawned.
     SpawnFailed {

@@ -10,6 +10,8 @@ use super::snapshot::Snapshot;
 pub(crate) enum ModuleRequest {
     /// Start, because the hub starts or the row appeared.
     Boot,
+    /// Adopt a run of an earlier hub, and start nothing: the hub starts in safe mode.
+    Adopt,
     Start,
     Stop,
     /// Stop, and start again.

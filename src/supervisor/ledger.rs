@@ -31,11 +31,34 @@ pub(super) enum Entry {
         incarnation: String,
         /// Its leader, which is also its process group.
         leader: ProcessId,
+        /// What the next hub needs to adopt it. Earlier versions recorded none.
+        #[serde(flatten)]
+        facts: RunFacts,
     },
     /// No process of that run is left.
     Gone { short: Short, incarnation: String },
     /// The crashes that count, oldest first. Replaces the entry before.
     Crashes { short: Short, at: Vec<Timestamp> },
+}
+
+/// Facts about a run by which the next hub decides whether to adopt it. Each may be missing: then it is not adopted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunFacts {
+    /// When it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<Timestamp>,
+    /// [`Launch::fingerprint`](crate::module::launch::Launch::fingerprint) of the start, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) definition: Option<String>,
+    /// Inodes of the FIFOs that are its standard output and error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) outputs: Option<[u64; 2]>,
+    /// Inode of a pidfd of the leader, which no other process of this boot has (Linux 6.9 and newer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pidfd: Option<u64>,
+    /// Whether it was born in a cgroup of its module.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) cgroup: bool,
 }
 
 /// A run whose end is not recorded.
@@ -44,6 +67,7 @@ pub(super) struct OpenRun {
     /// Its mark.
     pub(super) incarnation: String,
     pub(super) leader: ProcessId,
+    pub(super) facts: RunFacts,
 }
 
 /// The sum of all lines.
@@ -71,9 +95,12 @@ impl Book {
 
     fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Born { short, incarnation, leader } => {
-                let open = OpenRun { incarnation: incarnation.clone(), leader: leader.clone() };
-                self.open.entry(short.clone()).or_default().push(open);
+            Entry::Born { short, incarnation, leader, facts } => {
+                let (incarnation, leader, facts) = (incarnation.clone(), leader.clone(), facts.clone());
+                let runs = self.open.entry(short.clone()).or_default();
+                // A hub that adopts a run records it again.
+                runs.retain(|run| run.incarnation != incarnation);
+                runs.push(OpenRun { incarnation, leader, facts });
             }
             Entry::Gone { short, incarnation } => {
                 if let Some(runs) = self.open.get_mut(short) {
@@ -117,6 +144,7 @@ impl Book {
                 short: short.clone(),
                 incarnation: run.incarnation.clone(),
                 leader: run.leader.clone(),
+                facts: run.facts.clone(),
             })
         });
         let crashes =
@@ -189,7 +217,8 @@ mod tests {
 
     fn born(short: &str, n: u32) -> Entry {
         let leader = ProcessId { pid: 100 + n, started: Started(7), boot: BootId("b".to_owned()) };
-        Entry::Born { short: Short::new(short).unwrap(), incarnation: format!("hub:{n}"), leader }
+        let facts = RunFacts { at: Some(Timestamp(1)), outputs: Some([1, 2]), ..RunFacts::default() };
+        Entry::Born { short: Short::new(short).unwrap(), incarnation: format!("hub:{n}"), leader, facts }
     }
 
     fn gone(short: &str, n: u32) -> Entry {
@@ -210,6 +239,9 @@ mod tests {
         assert_eq!(book.unreadable, 1);
         let again = Book::parse(&book.lines());
         assert_eq!(again, Book { unreadable: 0, ..book }, "compaction loses nothing");
+        let mut adopted = again.clone();
+        adopted.apply(&born("vault", 3));
+        assert_eq!(adopted, again, "recorded again it is the same run");
     }
 
     #[test]
@@ -231,6 +263,7 @@ mod tests {
         assert_eq!(book.unreadable, 0);
         let vault = Short::new("vault").unwrap();
         assert_eq!(book.open(&vault)[0].leader.pid, 4711);
+        assert_eq!(book.open(&vault)[0].facts, RunFacts::default());
         assert_eq!(book.crashes(&vault), [Timestamp(1_772_359_449_120)]);
     }
 }

@@ -8,6 +8,7 @@
 //! Down                       (a start makes it Checking at once)          stays so
 //! Blocked, Backoff, Crashed  when due: Checking. Crashed: only at a start (a stop makes it Down at once)
 //! Checking, Spawning         spawned: Up. A check failed: Blocked         at the answer: Down. Spawned: Stopping
+//!                            (a run of an earlier hub that is adopted counts as spawned)
 //! Up                         exited: Draining. Unhealthy: Stopping        (a stop sends SIGTERM: Stopping)
 //! Stopping, Draining         group empty: Checking. After a crash: below  group empty: Down
 //! ```
@@ -69,10 +70,19 @@ const MAX_WAITING: usize = 256;
 enum StartKind {
     /// By the hub, when it starts or a row appears: counted crashes stay counted.
     Boot,
+    /// By the hub, when it starts in safe mode: only what runs is adopted.
+    Adopt,
     /// By a user.
     Start,
     /// By a user, who wants a new run.
     Restart,
+}
+
+impl StartKind {
+    /// Whether the hub asks by itself.
+    fn is_of_hub(self) -> bool {
+        matches!(self, Self::Boot | Self::Adopt)
+    }
 }
 
 /// How the last run ended.
@@ -99,6 +109,10 @@ pub struct Machine {
     started: Option<Timestamp>,
     /// The row changed since the start checks of the current run began.
     edited: bool,
+    /// Only a run of an earlier hub is wanted, and no new one.
+    only_adopts: bool,
+    /// A restart was requested while it was not known whether a run of an earlier hub is left: it is not kept.
+    anew: bool,
     /// Requests that wait until it is ready.
     starters: Vec<Ticket>,
     /// Requests that wait until it is stopped.
@@ -121,6 +135,8 @@ impl Machine {
             last: None,
             started: None,
             edited: false,
+            only_adopts: false,
+            anew: false,
             starters: Vec::new(),
             stoppers: Vec::new(),
         }
@@ -232,16 +248,19 @@ impl Machine {
     pub fn on(&mut self, event: Event, now: Moment, out: &mut Vec<Effect>) {
         match event {
             Event::Boot(ticket) => self.request_up(ticket, StartKind::Boot, now, out),
+            Event::Adopt(ticket) => self.request_up(ticket, StartKind::Adopt, now, out),
             Event::Start(ticket) => self.request_up(ticket, StartKind::Start, now, out),
             Event::Restart(ticket) => self.request_up(ticket, StartKind::Restart, now, out),
             Event::Stop(ticket) => self.request_down(ticket, Desired::Down, now, out),
             Event::Shutdown(ticket) => self.request_down(ticket, Desired::DownForGood, now, out),
             Event::Edited => self.row_edited(out),
-            Event::ChecksPassed { generation, policy, listens } => {
-                self.checks_passed(generation, policy, listens, out);
+            Event::ChecksPassed { generation, policy, listens, adopts } => {
+                self.checks_passed(generation, policy, listens, adopts, out);
             }
             Event::ChecksFailed { generation, problem } => self.checks_failed(generation, problem, now, out),
-            Event::Spawned { generation, leader } => self.spawned(generation, leader, now, out),
+            Event::Spawned { generation, leader, adopted } => {
+                self.spawned(generation, leader, adopted, now, out);
+            }
             Event::SpawnFailed { generation, problem, no_room } => {
                 self.spawn_failed(generation, problem, no_room, now, out)
             }

@@ -18,6 +18,7 @@ pub const MODULE: &str = "parachute::module";
 
 mod actor;
 mod actor_context;
+mod adoption;
 pub mod clock;
 mod config_cache;
 pub mod effect;

@@ -153,6 +153,7 @@ mod tests {
             listens: true,
             health: "/health".to_owned(),
             policy: Policy::default(),
+            definition: String::new(),
         }
     }
 

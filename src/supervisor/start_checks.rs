@@ -2,9 +2,11 @@
 //! definition on disk is usable, the program can run, and the port is free.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error_chain;
 use crate::home::definition::{Definition, SpawnBase};
 use crate::home::paths::Home;
 use crate::home::settings::LastGood;
@@ -14,12 +16,17 @@ use crate::module::name::Short;
 use crate::module::problem::{Problem, ProblemKind};
 use crate::module::row::Row;
 use crate::module::timestamp::Timestamp;
+use crate::process::fifo;
+use crate::process::group::ModuleRun;
 use crate::process::id::ProcessId;
+use crate::process::leader::Adopted;
 use crate::process::path_helper::client::PathHelper;
 use crate::process::table;
 use crate::process::terminate::{self, EndError};
 use crate::process::unknown::Unknown;
 
+use super::adoption::{self, Decision, Left};
+use super::ledger::OpenRun;
 use super::looked::{self, Looked};
 use super::path_problem;
 use super::remnants::{self, Earlier};
@@ -38,6 +45,8 @@ pub(super) struct CheckInput {
     pub(super) base: SpawnBase,
     /// What an earlier hub may have left of this module.
     pub(super) earlier: Earlier,
+    /// The runs of them that are recorded in the ledger.
+    pub(super) recorded: Vec<OpenRun>,
     /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
     pub(super) grace: Duration,
     /// Looks at all paths of the module.
@@ -46,37 +55,91 @@ pub(super) struct CheckInput {
     pub(super) at: Timestamp,
 }
 
+/// A run of an earlier hub that is to be kept.
+#[derive(Debug)]
+pub(super) struct Adoption {
+    pub(super) leader: Adopted,
+    pub(super) run: OpenRun,
+    /// Its standard output and error.
+    pub(super) readers: [OwnedFd; 2],
+}
+
 /// A start that passed the checks.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Startable {
     /// What to spawn.
     pub(super) launch: Launch,
     /// Its program, found with the child's own PATH.
     pub(super) program: PathBuf,
+    /// Then nothing is spawned.
+    pub(super) adoption: Option<Adoption>,
     /// Processes of earlier runs that were ended by the checks.
     pub(super) ended: BTreeSet<ProcessId>,
     /// Notes about the definition for users.
     pub(super) notes: Vec<String>,
 }
 
-/// Runs all checks. Ends processes that are proven to be an earlier instance of this module, also if the definition is
-/// not usable.
+/// Runs all checks. A run of an earlier hub is kept if its definition is still the same; else processes that are proven to
+/// be an earlier instance of this module are ended, also if the definition is not usable.
 /// # Errors
 /// The first reason against a start. No foreign process was touched.
 pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
     let defined = define(&input).await;
     let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
+    let mut notes = Vec::new();
+    if let Ok(composed) = &defined {
+        match adopt(&input, &composed.launch) {
+            Ok(adoption) => {
+                let Composed { launch, notes } = defined?;
+                let (program, ended) = (PathBuf::new(), BTreeSet::new());
+                return Ok(Startable { launch, program, adoption: Some(adoption), ended, notes });
+            }
+            Err(because) => notes.extend(because.map(|because| format!("it is started anew: {because}"))),
+        }
+    }
     let mut ended = BTreeSet::new();
     if !input.earlier.is_empty() {
         let find = || remnants::of_earlier_hub(&input.earlier);
         ended = terminate::end(find, grace).await.map_err(|error| not_ended(&input, error))?;
     }
-    let Composed { launch, notes } = defined?;
+    let Composed { launch, notes: of_definition } = defined?;
+    notes.extend(of_definition);
     let program = resolve_program(&input.paths, &launch, input.at).await?;
     if launch.listens {
         ended.extend(port::free(&input, &launch, &program).await?);
     }
-    Ok(Startable { launch, program, ended, notes })
+    Ok(Startable { launch, program, adoption: None, ended, notes })
+}
+
+/// What is kept of an earlier hub; else why nothing is, if there is anything.
+fn adopt(input: &CheckInput, launch: &Launch) -> Result<Adoption, Option<String>> {
+    let (recorded, earlier) = (&input.recorded, &input.earlier);
+    let leader = match recorded.as_slice() {
+        [run] => Adopted::take(&run.leader, run.facts.pidfd)
+            .map_err(|unknown| Some(format!("its process cannot be looked at (errno {})", unknown.errno)))?,
+        _ => None,
+    };
+    let in_cgroup = match (&earlier.cgroup, recorded.as_slice()) {
+        (Some(cgroup), [run]) => Some(cgroup.pids().is_ok_and(|pids| pids.contains(&run.leader.pid))),
+        (cgroup, _) => cgroup.as_ref().map(|_| false),
+    };
+    let is_recorded = |run: &ModuleRun| recorded.iter().any(|open| open.incarnation == run.incarnation);
+    let left = Left {
+        recorded,
+        unrecorded: !earlier.runs.iter().all(is_recorded),
+        leader_runs: leader.is_some(),
+        in_cgroup,
+        definition: &launch.definition,
+    };
+    let run = match adoption::decide(&left) {
+        Decision::Adopt(run) => run.clone(),
+        Decision::Anew(because) => return Err(because.phrase().map(str::to_owned)),
+    };
+    let (Some(leader), Some(inodes)) = (leader, run.facts.outputs) else { return Err(None) };
+    let dir = input.home.outputs();
+    let readers = fifo::reopen(&dir, &input.short, inodes)
+        .map_err(|error| Some(format!("its output cannot be read: {}", error_chain::of(&error))))?;
+    Ok(Adoption { leader, run, readers })
 }
 
 async fn define(input: &CheckInput) -> Result<Composed, Problem> {

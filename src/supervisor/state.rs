@@ -107,6 +107,8 @@ pub struct Run {
     pub(crate) since: Moment,
     /// Whether it ever became ready.
     pub(crate) was_ready: bool,
+    /// Whether an earlier hub started it.
+    pub(crate) adopted: bool,
 }
 
 /// How far a start has come.

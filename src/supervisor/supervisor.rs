@@ -86,7 +86,7 @@ pub struct Supervisor {
     clearing: Arc<tokio::sync::Mutex<bool>>,
     condition: Arc<Mutex<Condition>>,
     draining: Arc<Mutex<bool>>,
-    /// Modules that appear stay down until a start is requested.
+    /// Modules that appear are adopted, and otherwise stay down until a start is requested.
     held: Arc<Mutex<bool>>,
 }
 
@@ -176,8 +176,8 @@ impl Supervisor {
         *lock(&self.draining)
     }
 
-    /// Modules that appear from now on stay down until a start is requested, or until they appear again after
-    /// [`Self::let_go`]. To be called before the first [`Self::reload`].
+    /// Of modules that appear from now on only what an earlier hub left running is kept; the others stay down until a start
+    /// is requested, or until they appear again after [`Self::let_go`]. To be called before the first [`Self::reload`].
     pub(crate) fn hold(&self) {
         *lock(&self.held) = true;
     }
@@ -292,37 +292,32 @@ impl Supervisor {
         let log = self.context.log(short, LogLimits::default());
         let handle = actor::start(Arc::clone(&self.context), short.clone(), row.port, log.clone());
         let earlier = lock(&self.leaving).iter().find(|member| member.short == *short).cloned();
-        if !*lock(&self.held) {
-            let asked = handle.clone();
-            tokio::spawn(async move {
-                if let Some(earlier) = earlier {
-                    earlier.ask(ModuleRequest::Shutdown).await;
-                }
-                asked.ask(ModuleRequest::Boot).await
-            });
-        }
+        let ask = if *lock(&self.held) { ModuleRequest::Adopt } else { ModuleRequest::Boot };
+        let asked = handle.clone();
+        tokio::spawn(async move {
+            if let Some(earlier) = earlier {
+                earlier.ask(ModuleRequest::Shutdown).await;
+            }
+            asked.ask(ask).await
+        });
         Member { short: short.clone(), row: row.clone(), log, handle }
     }
 
-    /// Ends processes of an earlier hub that no start of a module will end: those of modules without a
-    /// row, and all of them while modules are held back. All at the same time. A module with an actor is left to its
-    /// actor, also if its row is gone. A module that may have an unreadable row is left alone until the row can be
+    /// Ends processes of an earlier hub of modules without a row, which no actor adopts or ends. All at the same time. A
+    /// module with an actor is left to its actor, also if its row is gone. A module that may have an unreadable row is left alone until the row can be
     /// read or the hub stops: nothing would start it again.
     pub(crate) async fn end_forgotten(&self) {
         let mut passed_over = self.clearing.lock().await;
-        let (held, draining, condition) = (*lock(&self.held), self.is_draining(), self.condition());
+        let (draining, condition) = (self.is_draining(), self.condition());
         *passed_over = false;
         let mut known: BTreeSet<Short> = lock(&self.leaving).iter().map(|m| m.short.clone()).collect();
-        if !held {
-            known.extend(lock(&self.members).iter().map(|m| m.short.clone()));
-        }
+        known.extend(lock(&self.members).iter().map(|m| m.short.clone()));
         let mut ending = Vec::new();
         for short in self.context.modules_left().difference(&known) {
-            let why = match (held, condition.may_have_row(short)) {
-                (true, _) => "which is held back",
-                (false, false) => "which has no row any more",
-                (false, true) if draining => "whose row cannot be read",
-                (false, true) => {
+            let why = match condition.may_have_row(short) {
+                false => "which has no row any more",
+                true if draining => "whose row cannot be read",
+                true => {
                     *passed_over = true;
                     continue;
                 }

@@ -7,6 +7,7 @@ use crate::module::failure::Failure;
 
 use super::super::effect::{FailureFacts, Record};
 use super::super::ledger::Entry;
+use super::super::state::Generation;
 use super::Actor;
 
 /// Lines of the module's output that a saved failure has.
@@ -21,12 +22,19 @@ impl Actor {
         let short = self.machine.short().clone();
         let entry = match record {
             Record::Born(run) => {
-                Entry::Born { short, incarnation: self.incarnation(run.generation), leader: run.leader }
+                let facts = self.current(run.generation).map(|run| run.facts.clone()).unwrap_or_default();
+                Entry::Born { short, incarnation: self.mark_of(run.generation), leader: run.leader, facts }
             }
-            Record::Gone(generation) => Entry::Gone { short, incarnation: self.incarnation(generation) },
+            Record::Gone(generation) => Entry::Gone { short, incarnation: self.mark_of(generation) },
             Record::Crashes(at) => Entry::Crashes { short, at },
         };
         self.context.record(&entry);
+    }
+
+    /// The mark of a run that is there: an adopted one has that of the hub that started it.
+    fn mark_of(&mut self, generation: Generation) -> String {
+        let mark = self.current(generation).map(|run| run.processes.incarnation.clone());
+        mark.unwrap_or_else(|| self.incarnation(generation))
     }
 
     /// The last lines of an ended module may still be in its pipe: a task waits for them, so that this actor does not.

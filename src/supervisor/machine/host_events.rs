@@ -5,6 +5,7 @@
 use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Policy;
 use crate::module::problem::{Problem, ProblemKind};
+use crate::module::timestamp::Timestamp;
 use crate::process::id::ProcessId;
 
 use super::super::clock::Moment;
@@ -19,6 +20,7 @@ impl Machine {
         generation: Generation,
         policy: Policy,
         listens: bool,
+        adopts: bool,
         out: &mut Vec<Effect>,
     ) {
         let State::Checking { generation: current, was, outdated, repeats } = &mut self.state else { return };
@@ -30,11 +32,13 @@ impl Machine {
         self.listens = listens;
         match self.desired {
             Desired::Up if outdated && repeats < MAX_REPEATS => self.check_after(repeats + 1, was, out),
-            Desired::Up => {
+            Desired::Up if self.only_adopts && !adopts => self.stay_down(out),
+            Desired::Down | Desired::DownForGood if !adopts => self.rest(out),
+            // What runs must be taken over also to be stopped.
+            Desired::Up | Desired::Down | Desired::DownForGood => {
                 self.state = State::Spawning { generation, was };
                 out.push(Effect::Spawn(generation));
             }
-            Desired::Down | Desired::DownForGood => self.rest(out),
         }
     }
 
@@ -49,9 +53,17 @@ impl Machine {
             return;
         }
         match self.desired {
+            Desired::Up if self.only_adopts => self.stay_down(out),
             Desired::Up => self.block(problem, now, out),
             Desired::Down | Desired::DownForGood => self.rest(out),
         }
+    }
+
+    /// In safe mode, and nothing to adopt: as if no start was requested.
+    fn stay_down(&mut self, out: &mut Vec<Effect>) {
+        self.desired = Desired::Down;
+        answer(&mut self.starters, &Outcome::Stopped { had: false }, out);
+        self.rest(out);
     }
 
     /// A refusal for the same reason as the one before is not reported again, and the pause after it is doubled.
@@ -86,20 +98,27 @@ impl Machine {
         &mut self,
         generation: Generation,
         leader: ProcessId,
+        adopted: Option<Timestamp>,
         now: Moment,
         out: &mut Vec<Effect>,
     ) {
         if !matches!(&self.state, State::Spawning { generation: current, .. } if *current == generation) {
             return;
         }
-        let run = Run { generation, leader, since: now, was_ready: false };
-        self.started = Some(now.wall);
+        let since = adopted.map_or(now, |at| now.back_to(at));
+        let run = Run { generation, leader, since, was_ready: false, adopted: adopted.is_some() };
+        self.started = Some(since.wall);
         out.push(Effect::Record(Record::Born(run.clone())));
-        out.push(Effect::Note(Severity::Info, format!("started, {}", run.leader)));
+        let note = if run.adopted { "kept from the hub before, " } else { "started, " };
+        out.push(Effect::Note(Severity::Info, format!("{note}{}", run.leader)));
+        let replace = std::mem::take(&mut self.anew) && run.adopted;
+        // From here on it is restarted as any other.
+        self.only_adopts = false;
         let patience = if self.listens { self.policy.ready_within } else { WORKER_READY };
         let until = now.mono + patience;
         self.state = State::Up { run, ready: Readiness::Waiting { until }, sick: 0 };
         match self.desired {
+            Desired::Up if replace => self.end(Cause::Requested, now, out),
             Desired::Up => out.push(Effect::WatchReady(generation)),
             Desired::Down | Desired::DownForGood => self.end(Cause::Requested, now, out),
         }

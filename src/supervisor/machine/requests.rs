@@ -21,13 +21,16 @@ impl Machine {
             return;
         }
         self.desired = Desired::Up;
+        self.only_adopts = kind == StartKind::Adopt;
         answer(&mut self.stoppers, &Outcome::Superseded, out);
         match &self.state {
             State::Down | State::Blocked { .. } | State::Backoff { .. } | State::Crashed { .. } => {
                 self.starters.push(ticket);
-                if kind != StartKind::Boot {
+                if !kind.is_of_hub() {
                     self.forget_crashes(out);
                 }
+                // With nothing of it running a restart is a start.
+                self.anew = kind == StartKind::Restart;
                 self.check(None, out);
             }
             State::Up { .. } if kind == StartKind::Restart => {
@@ -51,9 +54,10 @@ impl Machine {
             | State::Draining { .. } => {
                 self.starters.push(ticket);
                 // A user may have changed the module's `.env` before this request, and that file is not watched.
-                if kind != StartKind::Boot {
+                if !kind.is_of_hub() {
                     self.check_again();
                 }
+                self.anew |= kind == StartKind::Restart;
                 self.reset_pause();
             }
         }

@@ -26,7 +26,7 @@ pub(super) use proc::{
     all, become_subreaper, children, command_line, cwd, environ, exe, has_open_below, info, now,
     possible_orphans, resident,
 };
-pub(super) use send::{ExitWatch, send};
+pub(super) use send::{ExitWatch, StrangerWatch, send};
 pub(super) use sockets::{holders, holds, listeners, listens};
 pub(super) use spawn::spawn;
 
