@@ -132,9 +132,9 @@ impl Host {
     fn towards_up(&self, phase: &State) -> Event {
         match *phase {
             State::Checking { generation, .. } => {
-                Event::ChecksPassed { generation, policy: self.policy.clone(), listens: true }
+                Event::ChecksPassed { generation, policy: self.policy.clone(), listens: true, adopts: false }
             }
-            State::Spawning { generation, .. } => Event::Spawned { generation, leader: leader(generation) },
+            State::Spawning { generation, .. } => Event::Spawned { generation, leader: leader(generation), adopted: None },
             // Not running: a user starts it again.
             _ => Event::Start(Ticket(self.events)),
         }

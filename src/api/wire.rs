@@ -158,6 +158,9 @@ pub struct ModuleView {
     pub started_at: Option<Timestamp>,
     /// Uptime of the current leader in milliseconds.
     pub uptime_ms: Option<u64>,
+    /// Whether an earlier hub started the current leader and this one adopted it.
+    #[serde(default)]
+    pub adopted: bool,
     /// Automatic restarts since the hub started.
     pub restarts: u32,
     /// Crashes inside the window, counted now.

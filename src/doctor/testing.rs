@@ -53,6 +53,7 @@ fn module(short: &str, state: State, ready: bool) -> ModuleView {
         health: None,
         last_exit: None,
         last_exit_at: None,
+        adopted: false,
         problem: None,
     }
 }

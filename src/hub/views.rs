@@ -182,6 +182,7 @@ fn module(member: &Member, families: &Families, now: Timestamp) -> ModuleView {
             .started
             .filter(|_| snapshot.alive)
             .map(|at| u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX)),
+        adopted: snapshot.adopted,
         restarts: snapshot.respawns,
         restarts_in_window: snapshot.crashes,
         memory_bytes: pid.and_then(|pid| memory(&families.of(pid))),

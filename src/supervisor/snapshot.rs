@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub(crate) started: Option<Timestamp>,
     /// Whether its leader runs.
     pub(crate) alive: bool,
+    /// Whether an earlier hub started that leader.
+    pub(crate) adopted: bool,
     /// Automatic restarts since the hub started.
     pub(crate) respawns: u32,
     /// Crashes inside the window, at the time of the snapshot.
@@ -97,6 +99,7 @@ impl Snapshot {
             listens: machine.listens(),
             started: machine.started(),
             alive,
+            adopted: alive && machine.run().is_some_and(|run| run.adopted),
             respawns: machine.respawns(),
             crashes: machine.crashes(now.mono),
             last_crash: machine.last_crash(),

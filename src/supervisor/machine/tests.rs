@@ -42,6 +42,17 @@ struct Model {
     next_ticket: u64,
     ignores_term: bool,
     notes: Vec<String>,
+    /// A run of an earlier hub is there, which no check has ended.
+    left: bool,
+    /// It was offered for adoption.
+    adopting: bool,
+}
+
+/// When the earlier hub started its run.
+const EARLIER: Timestamp = Timestamp(999_000_000);
+
+fn passed(generation: Generation, adopts: bool) -> Event {
+    Event::ChecksPassed { generation, policy: Policy::default(), listens: true, adopts }
 }
 
 fn problem(kind: ProblemKind) -> Problem {
@@ -65,6 +76,8 @@ impl Model {
             next_ticket: 0,
             ignores_term: false,
             notes: Vec::new(),
+            left: false,
+            adopting: false,
         }
     }
 
@@ -91,8 +104,15 @@ impl Model {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Check(generation) => self.checking = Some(generation),
+            Effect::Check(generation) => {
+                self.checking = Some(generation);
+                self.adopting = false;
+            }
+            Effect::Spawn(generation) if self.adopting => {
+                self.spawning = Some(generation);
+            }
             Effect::Spawn(generation) => {
+                assert!(!self.left, "spawned beside a run of an earlier hub");
                 assert_eq!(self.machine.desired(), Desired::Up, "spawned while it should be down");
                 assert!(self.runs.values().all(|l| !l.leader_alive && !l.rest_alive), "two live groups");
                 self.spawning = Some(generation);
@@ -126,6 +146,8 @@ impl Model {
             assert!((RECHECK_FIRST..=RECHECK_LAST).contains(&refusal.pause), "{refusal:?}");
             assert!(*retry_at <= self.now().mono + refusal.pause, "a pause is longer than announced");
         }
+        let stays = matches!(self.machine.state(), State::Checking { .. } | State::Spawning { .. });
+        assert!(!self.adopting || !self.left || stays, "a run that was offered is not taken over");
         let live = self.runs.values().filter(|l| l.leader_alive || l.rest_alive).count();
         assert!(live <= 1, "{live} live groups");
         if matches!(self.machine.state(), State::Down | State::Crashed { .. } | State::Backoff { .. }) {
@@ -141,6 +163,9 @@ impl Model {
     /// Lets the host answer one pending effect, chosen by `pick`.
     fn host(&mut self, pick: u8) {
         if let Some(generation) = self.checking.take() {
+            // Checks that do not offer a run have ended it.
+            self.left &= !pick.is_multiple_of(4) && !pick.is_multiple_of(5);
+            self.adopting = self.left;
             let event = if pick.is_multiple_of(5) {
                 Event::ChecksFailed { generation, problem: problem(ProblemKind::PortSquatter) }
             } else {
@@ -148,12 +173,13 @@ impl Model {
                     generation,
                     policy: Policy::default(),
                     listens: !pick.is_multiple_of(7),
+                    adopts: self.left,
                 }
             };
             return self.feed(event);
         }
         if let Some(generation) = self.spawning.take() {
-            if pick.is_multiple_of(6) {
+            if !self.adopting && pick.is_multiple_of(6) {
                 let no_room = pick.is_multiple_of(12);
                 return self.feed(Event::SpawnFailed {
                     generation,
@@ -168,7 +194,7 @@ impl Model {
                 ..Processes::default()
             };
             self.runs.insert(generation, processes);
-            return self.feed(Event::Spawned { generation, leader: leader(generation) });
+            return self.born(generation);
         }
         let Some((&generation, processes)) = self.runs.iter_mut().next_back() else { return };
         if processes.leader_alive {
@@ -185,14 +211,21 @@ impl Model {
         }
     }
 
+    fn born(&mut self, generation: Generation) {
+        let adopted = std::mem::take(&mut self.adopting).then_some(EARLIER);
+        self.left &= adopted.is_none();
+        self.feed(Event::Spawned { generation, leader: leader(generation), adopted });
+    }
+
     /// Runs the host and the clock, without crashes, until nothing is pending.
     fn settle(&mut self) {
         for _ in 0..200 {
             if let Some(generation) = self.checking.take() {
-                self.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+                self.adopting = self.left;
+                self.feed(passed(generation, self.left));
             } else if let Some(generation) = self.spawning.take() {
                 self.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
-                self.feed(Event::Spawned { generation, leader: leader(generation) });
+                self.born(generation);
                 self.feed(Event::Bound { generation });
             } else if let Some(generation) = self.dying() {
                 let processes = self.runs.get_mut(&generation).unwrap();
@@ -289,13 +322,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn invariants_hold_for_any_order_of_events(steps in prop::collection::vec((0_u8..10, any::<u8>()), 1..120)) {
+    fn invariants_hold_for_any_order_of_events(
+        left in any::<bool>(),
+        steps in prop::collection::vec((0_u8..10, any::<u8>()), 1..120),
+    ) {
         let mut model = Model::new();
+        model.left = left;
         for (what, pick) in steps {
             match what {
                 0 if pick.is_multiple_of(4) => {
                     let ticket = model.ticket();
-                    model.feed(Event::Boot(ticket));
+                    model.feed(if pick.is_multiple_of(8) { Event::Adopt(ticket) } else { Event::Boot(ticket) });
                 }
                 0 => { model.start(); }
                 1 => { model.stop(); }
@@ -313,9 +350,10 @@ proptest! {
                         Event::Bound { generation },
                         Event::Exited { generation, ended: ExitStatus::Unknown },
                         Event::GroupEmpty { generation },
-                        Event::Spawned { generation, leader: leader(generation) },
+                        Event::Spawned { generation, leader: leader(generation), adopted: None },
                         Event::ChecksFailed { generation, problem: problem(ProblemKind::BadDefinition) },
-                        Event::ChecksPassed { generation, policy: Policy::default(), listens: true },
+                        passed(generation, false),
+                        passed(generation, true),
                         Event::Health { generation, verdict: Err(String::new()) },
                     ] {
                         model.feed(event);
@@ -576,7 +614,7 @@ fn a_lack_of_resources_counts_as_no_crash_and_is_reported_once() {
     model.start();
     for pause in [1, 2, 4, 8, 8, 8] {
         let generation = model.checking.take().unwrap();
-        model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+        model.feed(passed(generation, false));
         let generation = model.spawning.take().unwrap();
         model.feed(Event::SpawnFailed {
             generation,
@@ -598,10 +636,10 @@ fn a_late_bind_clears_the_note_and_every_restart_is_checked() {
     let mut model = Model::new();
     let ticket = model.start();
     let generation = model.checking.take().unwrap();
-    model.feed(Event::ChecksPassed { generation, policy: Policy::default(), listens: true });
+    model.feed(passed(generation, false));
     let generation = model.spawning.take().unwrap();
     model.runs.insert(generation, Processes { leader_alive: true, ..Processes::default() });
-    model.feed(Event::Spawned { generation, leader: leader(generation) });
+    model.born(generation);
     model.elapsed += Policy::default().ready_within;
     model.feed(Event::Tick);
     assert!(
@@ -657,4 +695,71 @@ fn a_boot_keeps_the_crashes_that_an_earlier_hub_counted() {
     model.crash();
     model.settle();
     assert!(matches!(model.machine.state(), State::Crashed { .. }), "the fifth crash within the window");
+}
+
+fn with_a_run_left() -> Model {
+    let mut model = Model::new();
+    model.left = true;
+    model
+}
+
+fn boot(model: &mut Model) -> Ticket {
+    let ticket = model.ticket();
+    model.feed(Event::Boot(ticket));
+    ticket
+}
+
+#[test]
+fn a_run_of_an_earlier_hub_is_kept() {
+    let mut model = with_a_run_left();
+    let ticket = boot(&mut model);
+    model.settle();
+    assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
+    assert!(model.spawns.is_empty() && model.machine.run().unwrap().adopted);
+    assert_eq!(model.machine.started(), Some(EARLIER));
+    assert!(model.notes[0].starts_with("kept from the hub before, pid 1001"), "{:?}", model.notes);
+    model.crash();
+    model.settle();
+    assert_eq!(model.spawns.len(), 1, "its crash is one like any other");
+    assert!(!model.machine.run().unwrap().adopted);
+}
+
+#[test]
+fn a_stop_during_the_checks_ends_the_run_that_was_left() {
+    let mut model = with_a_run_left();
+    boot(&mut model);
+    let stop = model.stop();
+    model.settle();
+    assert!(matches!(model.outcome(stop), Some(Outcome::Stopped { .. })));
+    assert!(!model.left && model.spawns.is_empty());
+}
+
+#[test]
+fn a_restart_during_the_checks_replaces_the_run_that_was_left() {
+    let mut model = with_a_run_left();
+    boot(&mut model);
+    let restart = model.restart();
+    model.settle();
+    assert_eq!(model.outcome(restart), Some(&Outcome::Ready));
+    assert_eq!(model.spawns.len(), 1);
+}
+
+#[test]
+fn in_safe_mode_only_what_runs_is_kept() {
+    let mut model = Model::new();
+    let ticket = model.ticket();
+    model.feed(Event::Adopt(ticket));
+    model.settle();
+    assert!(matches!(model.machine.state(), State::Down) && model.spawns.is_empty());
+    assert_eq!(model.outcome(ticket), Some(&Outcome::Stopped { had: false }));
+    let start = model.start();
+    model.settle();
+    assert_eq!(model.outcome(start), Some(&Outcome::Ready), "until a user asks for it");
+
+    let mut model = with_a_run_left();
+    let ticket = model.ticket();
+    model.feed(Event::Adopt(ticket));
+    model.settle();
+    assert_eq!(model.outcome(ticket), Some(&Outcome::Ready));
+    assert!(model.spawns.is_empty());
 }

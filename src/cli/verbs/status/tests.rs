@@ -26,6 +26,7 @@ fn module(short: &str, state: State) -> ModuleView {
         health: None,
         last_exit: None,
         last_exit_at: None,
+        adopted: false,
         problem: None,
     }
 }
