@@ -72,3 +72,51 @@ impl Leader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::group::{self, Signal};
+    use crate::process::id::Started;
+    use crate::process::testing::{Guarded, drained, start};
+
+    /// A process that is not our child: its parent has ended.
+    async fn orphan() -> (ProcessId, Guarded) {
+        let (mut child, guard) = start("setsid sleep 1000 >/dev/null 2>&1 & echo $!");
+        let out = child.take_stdout().unwrap();
+        child.exited().await;
+        let pid: u32 = drained(out).trim().parse().unwrap();
+        let id = table::identify(pid).unwrap().unwrap();
+        assert!(child.reap().is_ok());
+        (id, guard)
+    }
+
+    #[tokio::test]
+    async fn the_end_of_an_adopted_process_is_noticed() {
+        let (id, _guard) = orphan().await;
+        let adopted = Adopted::take(&id, None).unwrap().unwrap();
+        let known = adopted.watch.inode();
+        let leader = Leader::Adopted(adopted);
+        let mut leader = leader.reap().unwrap_err();
+        group::signal(&id, Signal::Kill).unwrap();
+        let ended = leader.exited().await;
+        // Before Linux 6.15 only its parent is told.
+        let killed = ExitStatus::Signal { signal: 9, core: false };
+        assert!([killed, ExitStatus::Unknown].contains(&ended), "{ended:?}");
+        assert_eq!(leader.exited().await, ended, "asking consumes nothing");
+        assert_eq!(leader.reap().unwrap().ended, ended);
+        assert!(Adopted::take(&id, known).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn another_process_with_its_pid_is_not_taken() {
+        let (id, _guard) = orphan().await;
+        let before = ProcessId { started: Started(id.started.0 - 1), ..id.clone() };
+        assert!(Adopted::take(&before, None).unwrap().is_none());
+        let adopted = Adopted::take(&id, None).unwrap().unwrap();
+        if let Some(inode) = adopted.watch.inode() {
+            assert!(Adopted::take(&id, Some(inode)).unwrap().is_some());
+            assert!(Adopted::take(&id, Some(inode + 1)).unwrap().is_none(), "in the same tick of the clock");
+        }
+    }
+}
