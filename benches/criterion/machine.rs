@@ -134,7 +134,9 @@ impl Host {
             State::Checking { generation, .. } => {
                 Event::ChecksPassed { generation, policy: self.policy.clone(), listens: true, adopts: false }
             }
-            State::Spawning { generation, .. } => Event::Spawned { generation, leader: leader(generation), adopted: None },
+            State::Spawning { generation, .. } => {
+                Event::Spawned { generation, leader: leader(generation), adopted: None }
+            }
             // Not running: a user starts it again.
             _ => Event::Start(Ticket(self.events)),
         }

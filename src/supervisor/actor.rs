@@ -4,25 +4,20 @@
 //! events with their generation. Nothing here decides.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use crate::logs::line::Stream;
 use crate::logs::module_log::ModuleLog;
 use crate::logs::pump::Pump;
 use crate::module::exit_status::ExitStatus;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
-use crate::module::problem::{Problem, ProblemKind};
-use crate::process::cgroup::ModuleCgroup;
+use crate::module::problem::Problem;
 use crate::process::group::ModuleRun;
 use crate::process::leader::Leader;
-use crate::process::path_helper::client::NoAnswer;
-use crate::process::spawn::{self, Child, NotSpawned, SpawnErrorKind};
 
 use super::actor_context::ActorContext;
 use super::clock::{moment, sleep_until};
@@ -31,14 +26,13 @@ use super::event::{Event, Ticket};
 use super::handle::{Command, Handle, ModuleRequest};
 use super::ledger::RunFacts;
 use super::machine::Machine;
-use super::path_problem;
 use super::remnants::Earlier;
-use super::resolve_program;
 use super::snapshot::{HealthSample, Snapshot};
-use super::start_checks::{self, Adoption, CheckInput, Startable};
+use super::start_checks::{self, CheckInput, Startable};
 use super::state::Generation;
 use diagnostics::millis;
 
+mod beginning;
 mod diagnostics;
 mod ending;
 mod records;
@@ -253,130 +247,6 @@ impl Actor {
             let answer = start_checks::run(input).await.map(Box::new);
             // The actor ends before the checks only when the hub does.
             let _ = host.send(HostEvent::Checks { generation, answer }).await;
-        });
-    }
-
-    fn spawn(&mut self, generation: Generation) {
-        let Some((_, startable)) = self.startable.take().filter(|(checked, _)| *checked == generation) else {
-            let text = format!("{} belongs to an earlier start attempt", self.machine.short());
-            let problem = Problem::new(ProblemKind::SpawnFailed, text, moment().wall);
-            self.pending.push_back(Event::SpawnFailed { generation, problem, no_room: false });
-            return;
-        };
-        let Startable { launch, program, adoption, .. } = startable;
-        if let Some(adoption) = adoption {
-            return self.adopt(generation, launch, adoption);
-        }
-        let incarnation = self.incarnation(generation);
-        self.log = self.context.log(self.machine.short(), launch.policy.log);
-        let asked = moment().mono;
-        let cgroup = self.context.cgroup(self.machine.short());
-        match spawn::spawn(&launch, &program, &incarnation, cgroup.as_ref()) {
-            Ok(child) => {
-                let ms = millis(moment().mono.saturating_duration_since(asked));
-                let program = program.display();
-                debug!(module = %self.machine.short(), %program, pid = child.id().pid, port = launch.port, ms, "spawned");
-                self.began(generation, child, incarnation, cgroup, launch);
-            }
-            Err(failed) => self.explain(generation, failed),
-        }
-    }
-
-    fn began(
-        &mut self,
-        generation: Generation,
-        mut child: Child,
-        incarnation: String,
-        cgroup: Option<ModuleCgroup>,
-        launch: Launch,
-    ) {
-        let facts = RunFacts {
-            at: Some(moment().wall),
-            definition: Some(launch.definition.clone()),
-            outputs: None,
-            pidfd: child.pidfd_inode(),
-            cgroup: cgroup.is_some(),
-        };
-        let leader = child.id().clone();
-        let module = launch.short.clone();
-        let outputs = [child.take_stdout(), child.take_stderr()];
-        let processes =
-            ModuleRun { leader: leader.clone(), incarnation, module, reaped: None, cgroup, adopted: false };
-        self.begin_run(generation, Leader::Child(child), processes, outputs, launch, facts);
-        self.pending.push_back(Event::Spawned { generation, leader, adopted: None });
-    }
-
-    /// Why a spawn failed is told by its paths, which this thread does not touch.
-    fn explain(&self, generation: Generation, failed: NotSpawned) {
-        let (paths, host) = (self.context.paths.clone(), self.host.clone());
-        let short = self.machine.short().clone();
-        tokio::spawn(async move {
-            let answers = paths.ask(failed.questions()).await;
-            let (problem, no_room) = match answers {
-                // It is not the module's fault either.
-                Err(silent @ NoAnswer::Silent { .. }) => {
-                    (path_problem::of(&silent, &short, moment().wall), true)
-                }
-                answers => {
-                    let error = failed.explained(&answers.unwrap_or_default());
-                    let no_room = error.kind == SpawnErrorKind::NoRoom;
-                    (resolve_program::spawn_failed(&error, &short, moment().wall), no_room)
-                }
-            };
-            let _ = host.send(HostEvent::Plain(Event::SpawnFailed { generation, problem, no_room })).await;
-        });
-    }
-
-    /// Goes on with a run of an earlier hub: same processes, same output.
-    fn adopt(&mut self, generation: Generation, launch: Launch, adoption: Adoption) {
-        let Adoption { leader, run, readers } = adoption;
-        let adopted = Some(run.facts.at.unwrap_or(moment().wall));
-        self.log = self.context.log(self.machine.short(), launch.policy.log);
-        let leader_id = run.leader.clone();
-        let processes = ModuleRun {
-            leader: run.leader,
-            incarnation: run.incarnation,
-            module: launch.short.clone(),
-            reaped: None,
-            cgroup: self.context.cgroup(self.machine.short()),
-            adopted: true,
-        };
-        self.earlier.clear();
-        self.context.adopted(self.machine.short());
-        self.begin_run(generation, Leader::Adopted(leader), processes, readers.map(Some), launch, run.facts);
-        self.pending.push_back(Event::Spawned { generation, leader: leader_id, adopted });
-    }
-
-    fn begin_run(
-        &mut self,
-        generation: Generation,
-        mut leader: Leader,
-        processes: ModuleRun,
-        outputs: [Option<OwnedFd>; 2],
-        launch: Launch,
-        facts: RunFacts,
-    ) {
-        self.context.remnants.leader_born(processes.leader.pid);
-        let pumps = [Stream::Out, Stream::Err]
-            .into_iter()
-            .zip(outputs)
-            .filter_map(|(stream, fd)| fd.map(|fd| self.log.attach(stream, fd)))
-            .collect();
-        let host = self.host.clone();
-        tokio::spawn(async move {
-            let ended = leader.exited().await;
-            let _ = host.send(HostEvent::Exited { generation, ended, leader }).await;
-        });
-        self.health = None;
-        self.run = Some(CurrentRun {
-            generation,
-            processes,
-            launch: Arc::new(launch),
-            watch: None,
-            health_watch: None,
-            ended_leader: None,
-            facts,
-            pumps,
         });
     }
 

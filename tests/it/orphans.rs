@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::support::processes::{self, Process};
-use crate::support::{eventually, until};
 use crate::support::world::World;
+use crate::support::{eventually, until};
 
 const MODULES: usize = 10;
 
@@ -136,7 +136,8 @@ fn a_crash_of_an_adopted_module_is_one_like_any_other() {
     world.start_hub();
     assert_eq!(world.ready("web"), first);
     processes::kill(world.processes().iter().find(|process| process.pid == first).unwrap());
-    let second = until("it runs again", || world.view("web")["pid"].as_u64().filter(|pid| *pid != u64::from(first)));
+    let second =
+        until("it runs again", || world.view("web")["pid"].as_u64().filter(|pid| *pid != u64::from(first)));
     world.ready("web");
     let view = world.view("web");
     assert_eq!((&view["restarts"], &view["restarts_in_window"]), (&json!(1), &json!(1)), "{view:#}");
