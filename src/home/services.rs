@@ -131,6 +131,10 @@ fn document(home: &Home, bytes: Option<Vec<u8>>) -> Result<Document, ServicesErr
     }
 }
 
+/// How long a verb waits for one other writer of services.json. A disk that is busy with large copies takes tens of
+/// seconds to sync a few small files (seen).
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The lock around every read-modify-write. Waits up to `within`.
 ///
 /// # Errors
