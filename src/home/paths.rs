@@ -77,6 +77,12 @@ impl Home {
         self.run_dir().join("hub.lock")
     }
 
+    /// The FIFOs that modules write to, `<short>.out` and `<short>.err`; 0700.
+    #[must_use]
+    pub(crate) fn outputs(&self) -> PathBuf {
+        self.run_dir().join("log")
+    }
+
     /// The children the hub has running: JSON lines, appended.
     #[must_use]
     pub(crate) fn ledger(&self) -> PathBuf {

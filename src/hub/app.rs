@@ -68,11 +68,13 @@ impl App {
         }
     }
 
-    /// Harmless findings to report: those from the start, and oddities of `hub.env` now.
+    /// Findings to report that stop nothing: those from the start, oddities of `hub.env` now, and whether modules write to
+    /// pipes.
     #[must_use]
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = lock(&self.notes).clone();
         notes.extend(self.hub_env.notes());
+        notes.extend(self.supervisor.notes());
         notes
     }
 }

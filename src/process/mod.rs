@@ -7,17 +7,19 @@
 //!    membership (which of them belong to one run?)  attribution (is the holder an earlier instance?)   pure
 //!      │                  │
 //!    holder (who has a port, and what may be typed about it)                                     pure, `look` apart
-//!    group (signals, by identity only)   spawn (a child and its end)                              edges
+//!    group (signals, by identity only)   spawn (a child and its end)   fifo (what it writes to)    edges
 //!    path_helper (looks at paths that may hang, in a process of its own)                          edge, its parts pure
 //!                         │
 //!                        os (the only unsafe, the only `cfg(target_os)`), in words of system
 //! ```
 //!
-//! It must not decide when to signal (that is the machine), and must not read or write the home.
+//! It must not decide when to signal (that is the machine), and must not read or write the home, but for the FIFOs of
+//! modules in the directory that its caller names.
 
 pub(crate) mod attribution;
 pub(crate) mod cgroup;
 pub mod detached;
+pub(crate) mod fifo;
 pub(crate) mod find_program;
 pub(crate) mod group;
 pub(crate) mod holder;

@@ -11,10 +11,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Rlimit};
 
 use super::cgroup::ModuleCgroup;
+use super::fifo::{Output, Outputs};
 use super::id::{ProcessId, Started};
 use super::os::{self, ExitWatch};
 use super::path_helper::protocol::{Answer, Dir, Head, Question};
@@ -101,8 +101,9 @@ pub(crate) struct Reaped {
 
 /// Starts `program` with the arguments, environment and directory of `launch`, as leader of a new process group.
 ///
-/// `argv[0]` comes from the start command, `program` is its resolved path. Output goes to pipes, not sockets, so that
-/// a child can open `/dev/stdout`; input is `/dev/null`.
+/// `argv[0]` comes from the start command, `program` is its resolved path. Input is `/dev/null`. `outputs` are FIFOs or
+/// pipes, not sockets, so that a child can open `/dev/stdout`; of their ends for the child none stays open here, so that
+/// they end with the last process that has them.
 ///
 /// # Errors
 /// [`NotSpawned`].
@@ -111,8 +112,9 @@ pub(crate) fn spawn(
     program: &Path,
     incarnation: &str,
     cgroup: Option<&ModuleCgroup>,
+    outputs: Outputs,
 ) -> Result<Child, NotSpawned> {
-    spawn_limited(launch, program, incarnation, cgroup, open_files::started_with())
+    spawn_limited(launch, program, incarnation, cgroup, outputs, open_files::started_with())
 }
 
 fn spawn_limited(
@@ -120,10 +122,10 @@ fn spawn_limited(
     program: &Path,
     incarnation: &str,
     cgroup: Option<&ModuleCgroup>,
+    outputs: Outputs,
     limit: Option<Rlimit>,
 ) -> Result<Child, NotSpawned> {
-    let not_spawned =
-        |kind, cause| NotSpawned { cause, program: program.to_owned(), cwd: launch.cwd.clone(), kind };
+    let not_spawned = |kind, cause| NotSpawned::new(launch, program, kind, cause);
     let cgroup = cgroup.map(ModuleCgroup::open).transpose();
     let cgroup = cgroup.map_err(|error| not_spawned(Some(SpawnErrorKind::Other), error))?;
     let mark = (OsStr::new(MARK_INCARNATION), OsStr::new(incarnation));
@@ -135,13 +137,16 @@ fn spawn_limited(
         cwd: launch.cwd.as_deref(),
         limit,
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
+        stdout: outputs.stdout.writer.as_fd(),
+        stderr: outputs.stderr.writer.as_fd(),
     };
     let born = os::spawn(&order).map_err(|error| not_spawned(kind_of(&error), error))?;
-    let outputs = (non_blocking(born.stdout), non_blocking(born.stderr));
+    let Outputs { stdout: Output { reader: stdout, .. }, stderr: Output { reader: stderr, .. }, .. } =
+        outputs;
     // Only we reap it, so its process table entry exists even if it has already exited.
     let identity = table::identify(born.pid);
     let pid = i32::try_from(born.pid).ok().and_then(Pid::from_raw);
-    let (Ok(Some(id)), Some(pid), (Ok(stdout), Ok(stderr))) = (&identity, pid, outputs) else {
+    let (Ok(Some(id)), Some(pid)) = (&identity, pid) else {
         // Without an identity it could not be signalled safely: better no child than one that cannot be stopped.
         if let Some(pid) = pid {
             os::discard(pid);
@@ -204,13 +209,18 @@ impl Child {
     }
 }
 
-/// The read end only: the child's own end is another file description and stays blocking.
-fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {
-    fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-    Ok(fd)
-}
-
 impl NotSpawned {
+    fn new(launch: &Launch, program: &Path, kind: Option<SpawnErrorKind>, cause: io::Error) -> Self {
+        Self { cause, program: program.to_owned(), cwd: launch.cwd.clone(), kind }
+    }
+
+    /// There is nothing that it could write to.
+    #[must_use]
+    pub(crate) fn without_outputs(launch: &Launch, program: &Path, cause: io::Error) -> Self {
+        let kind = kind_of(&cause).unwrap_or(SpawnErrorKind::Other);
+        Self::new(launch, program, Some(kind), cause)
+    }
+
     /// What must be looked at to tell why.
     #[must_use]
     pub(crate) fn questions(&self) -> Vec<Question> {
@@ -281,6 +291,7 @@ mod tests {
     #![expect(clippy::disallowed_methods, reason = "test: writes programs that cannot be started")]
 
     use super::*;
+    use crate::process::fifo;
     use crate::process::group::{self, Signal};
     use crate::process::path_helper::server;
     use crate::process::testing::{drained, shell, start};
@@ -311,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn outputs_are_pipes_and_the_environment_is_ours_alone() {
+    async fn outputs_can_be_opened_by_name_and_the_environment_is_ours_alone() {
         let (mut child, guard) =
             start("echo x > /dev/stdout; echo y > /dev/stderr; pwd; env | cut -d= -f1 | sort");
         let (out, err) = (child.take_stdout().unwrap(), child.take_stderr().unwrap());
@@ -368,7 +379,8 @@ mod tests {
 
     /// A failed start, explained.
     fn failure(launch: &Launch, program: &Path, limit: Option<Rlimit>) -> SpawnError {
-        let failed = spawn_limited(launch, program, "n:1", None, limit).unwrap_err();
+        let outputs = Outputs::pipes().unwrap();
+        let failed = spawn_limited(launch, program, "n:1", None, outputs, limit).unwrap_err();
         let answers = server::answers(failed.questions());
         failed.explained(&answers)
     }
@@ -394,7 +406,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         for limit in both() {
             let launch = shell(script, home.path());
-            let mut child = spawn_limited(&launch, Path::new("/bin/sh"), "n:1", None, limit).unwrap();
+            let outputs = fifo::make(&home.path().join("log"), &launch.short, 1).unwrap();
+            let mut child =
+                spawn_limited(&launch, Path::new("/bin/sh"), "n:1", None, outputs, limit).unwrap();
             let out = child.take_stdout().unwrap();
             assert_eq!(child.exited().await, ExitStatus::Code(0));
             said.push(drained(out).lines().map(without_libc).collect::<Vec<_>>());

@@ -103,13 +103,15 @@ pub(super) struct Order<'a> {
     pub(super) limit: Option<Rlimit>,
     /// The directory of the cgroup that it is born in. `None`: ours. Linux only.
     pub(super) cgroup: Option<BorrowedFd<'a>>,
+    /// Its descriptor 1.
+    pub(super) stdout: BorrowedFd<'a>,
+    /// Its descriptor 2.
+    pub(super) stderr: BorrowedFd<'a>,
 }
 
-/// The child: a group leader, and the read ends of its pipes.
+/// The child: a group leader.
 pub(super) struct Born {
     pub(super) pid: u32,
     /// Where the kernel gave one with the child.
     pub(super) pidfd: Option<OwnedFd>,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
 }

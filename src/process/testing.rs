@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::fifo;
 use super::group::{self, Depth, ModuleRun, Signal};
 use super::id::{BootId, ProcessId, Started};
 use super::spawn::{self, Child};
@@ -48,7 +49,9 @@ pub(super) struct Guarded {
 pub(super) fn start(script: &str) -> (Child, Guarded) {
     let home = tempfile::tempdir().unwrap();
     let incarnation = format!("{}:1", home.path().display());
-    let child = spawn::spawn(&shell(script, home.path()), Path::new("/bin/sh"), &incarnation, None).unwrap();
+    let launch = shell(script, home.path());
+    let outputs = fifo::make(&home.path().join("log"), &launch.short, 1).unwrap();
+    let child = spawn::spawn(&launch, Path::new("/bin/sh"), &incarnation, None, outputs).unwrap();
     let short = Short::new("vault").unwrap();
     let run =
         ModuleRun { leader: child.id().clone(), incarnation, module: short, reaped: None, cgroup: None };
@@ -92,7 +95,7 @@ pub(super) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// All output of a child, read from its non-blocking pipe until it is closed.
+/// All output of a child, read from its non-blocking end until it is closed.
 pub(super) fn drained(fd: std::os::fd::OwnedFd) -> String {
     let mut file = std::fs::File::from(fd);
     let mut all = Vec::new();

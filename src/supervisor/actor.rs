@@ -255,7 +255,11 @@ impl Actor {
         self.log = self.context.log(self.machine.short(), launch.policy.log);
         let asked = moment().mono;
         let cgroup = self.context.cgroup(self.machine.short());
-        match spawn::spawn(&launch, &program, &incarnation, cgroup.as_ref()) {
+        let spawned = match self.context.outputs(self.machine.short()) {
+            Ok(outputs) => spawn::spawn(&launch, &program, &incarnation, cgroup.as_ref(), outputs),
+            Err(error) => Err(NotSpawned::without_outputs(&launch, &program, error)),
+        };
+        match spawned {
             Ok(child) => {
                 let ms = millis(moment().mono.saturating_duration_since(asked));
                 let program = program.display();

@@ -2,12 +2,13 @@
 //! changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::broadcast;
-use tracing::error;
+use tracing::{error, warn};
 
+use crate::error_chain;
 use crate::home::definition::SpawnBase;
 use crate::home::paths::Home;
 use crate::logs::collector::LogCollector;
@@ -16,6 +17,7 @@ use crate::module::launch::LogLimits;
 use crate::module::name::Short;
 use crate::module::timestamp::Timestamp;
 use crate::process::cgroup::{ModuleCgroup, UnitCgroup};
+use crate::process::fifo::{self, Outputs};
 use crate::process::group::{self, ModuleRun};
 use crate::process::id::ProcessId;
 use crate::process::marks::Marks;
@@ -52,6 +54,10 @@ pub(crate) struct ActorContext {
     unit: Option<UnitCgroup>,
     changes: broadcast::Sender<Arc<Change>>,
     seq: AtomicU64,
+    /// How many modules there are; FIFOs are made smaller for many.
+    modules: AtomicUsize,
+    /// Why a module writes to pipes. Said once.
+    pipes: OnceLock<String>,
 }
 
 impl ActorContext {
@@ -85,6 +91,8 @@ impl ActorContext {
             unit,
             changes,
             seq: AtomicU64::new(0),
+            modules: AtomicUsize::new(0),
+            pipes: OnceLock::new(),
         })
     }
 
@@ -100,6 +108,48 @@ impl ActorContext {
             |error| error!(module = %short, %error, "{short} gets no cgroup of its own: {error}"),
         )
         .ok()
+    }
+
+    /// What a new run of a module writes to: FIFOs, or pipes where FIFOs cannot be made.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub(super) fn outputs(&self, short: &Short) -> std::io::Result<Outputs> {
+        let error = match fifo::make(&self.home.outputs(), short, self.modules.load(Ordering::Relaxed)) {
+            Ok(outputs) => return Ok(outputs),
+            Err(error) => error,
+        };
+        let pipes = Outputs::pipes()?;
+        let note = fifo::note(&error);
+        if self.pipes.set(note.clone()).is_ok() {
+            warn!(module = %short, %error, "{note}");
+        }
+        Ok(pipes)
+    }
+
+    /// There are this many modules from now on.
+    pub(super) fn expect_modules(&self, modules: usize) {
+        self.modules.store(modules, Ordering::Relaxed);
+    }
+
+    /// What is to be known about this hub.
+    pub(super) fn notes(&self) -> Option<String> {
+        self.pipes.get().cloned()
+    }
+
+    /// Removes the FIFOs of a module that has no run any more.
+    pub(super) fn forget_outputs(&self, short: &Short) {
+        if let Err(error) = fifo::remove(&self.home.outputs(), short) {
+            let why = error_chain::of(&error);
+            warn!(module = %short, %error, "the FIFOs of {short} are not removed: {why}");
+        }
+    }
+
+    /// Removes the FIFOs of all modules but these.
+    pub(super) fn clear_outputs(&self, kept: &BTreeSet<Short>) {
+        if let Err(error) = fifo::clear(&self.home.outputs(), kept) {
+            warn!(%error, "the FIFOs of modules are not removed: {}", error_chain::of(&error));
+        }
     }
 
     /// The cgroups of modules that have processes of an earlier hub.

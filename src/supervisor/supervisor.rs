@@ -136,6 +136,12 @@ impl Supervisor {
         lock(&self.condition).clone()
     }
 
+    /// What is to be known about this hub; nothing is wrong with its files.
+    #[must_use]
+    pub(crate) fn notes(&self) -> Option<String> {
+        self.context.notes()
+    }
+
     /// What is wrong with hub.toml, if anything.
     #[must_use]
     pub(crate) fn settings_broken(&self) -> Option<String> {
@@ -248,6 +254,7 @@ impl Supervisor {
         if let Err(room) = open_files::make_room(rows.len()) {
             warn!(room, "the limit on open files leaves room for about {room} modules; raise it: ulimit -Hn");
         }
+        self.context.expect_modules(rows.len());
         let mut members = lock(&self.members);
         let mut old: Vec<Member> = std::mem::take(&mut *members);
         let mut edited = Vec::new();
@@ -276,13 +283,16 @@ impl Supervisor {
         lock(&self.leaving).push(member.clone());
         let this = self.clone();
         tokio::spawn(async move {
-            member.ask(ModuleRequest::Shutdown).await;
+            let answer = member.ask(ModuleRequest::Shutdown).await;
             lock(&this.leaving).retain(|other| !other.handle.is(&member.handle));
             // A module whose row has come back meanwhile keeps its log, and so does one whose row was removed again
             // since.
             let members = lock(&this.members);
             if !members.iter().chain(lock(&this.leaving).iter()).any(|other| other.short == member.short) {
                 this.context.logs.forget(&member.short);
+                if matches!(answer, Some((Outcome::Stopped { .. }, _))) {
+                    this.context.forget_outputs(&member.short);
+                }
             }
         });
     }
@@ -347,6 +357,11 @@ impl Supervisor {
                     info!(module = %short, pid = id.pid, "ended {id}, left by {short}, {why}");
                 }
                 self.context.earlier_gone(short);
+                // A module that has come meanwhile writes to new ones of that name.
+                let members = lock(&self.members);
+                if members.iter().all(|member| member.short != *short) {
+                    self.context.forget_outputs(short);
+                }
             }
             Err(error) => {
                 error!(module = %short, %error, "processes left by {short}, {why}, were not ended: {error}");
@@ -365,7 +380,12 @@ impl Supervisor {
         });
         // Processes of an earlier hub of modules without a row are ended too. If that is in progress, it is waited for.
         let (answers, ()) = tokio::join!(join_all(asked), self.end_forgotten());
-        answers.into_iter().flatten().collect()
+        let answers: Vec<(Short, Outcome)> = answers.into_iter().flatten().collect();
+        let is_left = |(_, outcome): &&(Short, Outcome)| !matches!(outcome, Outcome::Stopped { .. });
+        let mut kept = self.context.modules_left();
+        kept.extend(answers.iter().filter(is_left).map(|(short, _)| short.clone()));
+        self.context.clear_outputs(&kept);
+        answers
     }
 }
 

@@ -21,7 +21,7 @@ const EVENTS: [(&str, &str); 14] = [
     ("supervisor/actor/diagnostics.rs", "the supervisor's words about a module"),
     ("supervisor/actor/watchers.rs", "readiness"),
     ("supervisor/actor.rs", "spawns, exits, checks, health"),
-    ("supervisor/actor_context.rs", "a ledger that cannot be written"),
+    ("supervisor/actor_context.rs", "a ledger and FIFOs that cannot be written"),
     ("supervisor/failure_file.rs", "a failure that cannot be written"),
     ("supervisor/supervisor.rs", "services.json, and what an earlier hub left"),
 ];

@@ -13,6 +13,7 @@ use crate::cli::output::VerbOutput;
 use crate::home::{registration, services};
 use crate::module::name::Short;
 use crate::module::row::short_of;
+use crate::process::fifo;
 use crate::ui::prompt::{self, Question};
 
 use super::start_stop::encoded;
@@ -78,7 +79,11 @@ pub(crate) async fn run(cx: &Context, args: RemoveArgs) -> Result<VerbOutput, Cl
     let removed = registration::remove(&cx.home, &args.name, args.purge, PATIENCE)
         .map_err(|error| CliError::from_error(ExitKind::Failed, error).hint("parachute status"))?;
     // The row is removed whatever the hub answers; the hub also notices by itself, within a second.
-    let _ = client.post::<serde_json::Value>("/api/reload", OP).await;
+    let told = client.post::<serde_json::Value>("/api/reload", OP).await;
+    if !runs_another && matches!(told, Err(ClientError::NoHub { .. })) {
+        // Left by a killed hub, and no process of the module is. What stays here is removed by the next hub.
+        let _ = fifo::remove(&cx.home.outputs(), &short);
+    }
     let names = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let report = Report { row: removed.row, deleted: names(&removed.deleted), kept: names(&removed.kept) };
     Ok(VerbOutput::report(args.json, &report, ExitKind::Done, || screen(&report)))

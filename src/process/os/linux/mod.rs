@@ -3,6 +3,7 @@
 mod daemon;
 mod ending;
 mod exit;
+mod fifo;
 mod heap;
 mod mounts;
 mod netlink;
@@ -29,6 +30,7 @@ pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
 use ending::{close_range, die_with_parent};
 pub(super) use exit::ExitWatch;
+pub(super) use fifo::{make_fifo, pipe_pages, set_capacity};
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
 pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};

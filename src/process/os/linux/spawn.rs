@@ -12,7 +12,7 @@
 use std::ffi::{CString, OsStr, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,6 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fs::{Mode, OFlags};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Rlimit};
 
 use super::posix;
@@ -58,14 +57,12 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
     let (argv_pointers, env_pointers) = (pointers(&argv), pointers(&env));
     let limit = order.limit.map(raw);
     let stdin = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut script = Script {
         program: program.as_ptr(),
         argv: argv_pointers.as_ptr(),
         env: env_pointers.as_ptr(),
         cwd: cwd.as_ref().map_or(ptr::null(), |cwd| cwd.as_ptr()),
-        fds: [&stdin, &to_stdout, &to_stderr].map(|fd: &OwnedFd| fd.as_raw_fd()),
+        fds: [stdin.as_fd(), order.stdout, order.stderr].map(|fd| fd.as_raw_fd()),
         limit: limit.as_ref().map_or(ptr::null(), ptr::from_ref),
         enter: -1,
         has_no_handlers: false,
@@ -77,7 +74,7 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
         posix::wait_for(pid);
         return Err(io::Error::from_raw_os_error(script.failed));
     }
-    Ok(Born { pid: pid.as_raw_nonzero().get().unsigned_abs(), pidfd, stdout, stderr })
+    Ok(Born { pid: pid.as_raw_nonzero().get().unsigned_abs(), pidfd })
 }
 
 /// `None` is "no limit".

@@ -1,6 +1,7 @@
 //! macOS: libproc and sysctl. Type-checked on every change, never run in tests: kept thin.
 
 mod daemon;
+mod fifo;
 mod layout;
 mod mounts;
 mod proc;
@@ -17,6 +18,7 @@ mod posix;
 
 pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
+pub(super) use fifo::{make_fifo, pipe_pages, set_capacity};
 pub(super) use inherited_fds::take as take_inherited_fds;
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use posix::{

@@ -21,7 +21,9 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
     if let Some(cwd) = order.cwd {
         command.current_dir(cwd);
     }
-    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Copies that end with the command, when this returns.
+    let [stdout, stderr] = [order.stdout, order.stderr].map(|fd| fd.try_clone_to_owned());
+    command.process_group(0).stdin(Stdio::null()).stdout(stdout?).stderr(stderr?);
     if let Some(limit) = order.limit {
         // SAFETY: between fork and exec only what is async-signal-safe may run: this is one system call, which
         // allocates nothing and takes no lock (signal-safety(7)).
@@ -29,12 +31,6 @@ pub(in crate::process) fn spawn(order: &Order<'_>) -> io::Result<Born> {
             command.pre_exec(move || Ok(rustix::process::setrlimit(Resource::Nofile, limit)?));
         }
     }
-    let mut child = command.spawn()?;
-    match (child.stdout.take(), child.stderr.take()) {
-        (Some(stdout), Some(stderr)) => {
-            Ok(Born { pid: child.id(), pidfd: None, stdout: stdout.into(), stderr: stderr.into() })
-        }
-        // Both were asked for above.
-        _ => Err(io::ErrorKind::BrokenPipe.into()),
-    }
+    let child = command.spawn()?;
+    Ok(Born { pid: child.id(), pidfd: None })
 }
