@@ -52,6 +52,8 @@ pub enum Id {
     HomeEnv,
     /// The logs are not too large.
     HomeLogs,
+    /// What modules write to outlives the hub.
+    HomeFifo,
     /// The hub finds the program of every module.
     ModulesPrograms,
     /// It finds the same ones as the shell.
@@ -66,7 +68,7 @@ pub enum Id {
 
 impl Id {
     /// Every check, in display order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Manager,
         Self::Plan,
         Self::Older,
@@ -89,6 +91,7 @@ impl Id {
         Self::HomeSettings,
         Self::HomeEnv,
         Self::HomeLogs,
+        Self::HomeFifo,
         Self::ModulesPrograms,
         Self::ModulesPath,
         Self::ModulesReady,
@@ -122,6 +125,7 @@ impl Id {
             Self::HomeSettings => "home.settings",
             Self::HomeEnv => "home.env",
             Self::HomeLogs => "home.logs",
+            Self::HomeFifo => "home.fifo",
             Self::ModulesPrograms => "modules.programs",
             Self::ModulesPath => "modules.path",
             Self::ModulesReady => "modules.ready",

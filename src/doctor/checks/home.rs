@@ -1,8 +1,14 @@
 //! The home: permissions, files, logs. Pure.
 
+use std::path::PathBuf;
+
+use crate::api::wire::Status;
 use crate::doctor::check::{Check, Id, Mend, found_or, mib};
 use crate::doctor::facts::{DoctorFacts, Private};
+use crate::home::paths::Home;
 use crate::install::facts::OnDisk;
+use crate::module::shell::quote_path;
+use crate::process::fifo;
 
 /// More than this in logs is reported: by default one module keeps 50 MiB.
 const MANY: u64 = 2 * 1024 * 1024 * 1024;
@@ -21,6 +27,7 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
     });
     out.push(environment(facts));
     out.push(logs(facts.log_bytes));
+    out.extend(facts.hub.as_deref().map(outputs));
     out
 }
 
@@ -46,6 +53,16 @@ fn environment(facts: &DoctorFacts) -> Check {
         // It has no effect yet.
         Check::warn(ID, message, next)
     }
+}
+
+/// What modules write to. Only a running hub knows.
+fn outputs(status: &Status) -> Check {
+    const ID: Id = Id::HomeFifo;
+    let Some(note) = status.notes.iter().find(|note| fifo::is_note(note)) else {
+        return Check::ok(ID, "modules write to FIFOs, which outlive the hub");
+    };
+    let run = Home::at(PathBuf::from(&status.hub.home)).run_dir();
+    Check::warn(ID, note, format!("ls -la {}", quote_path(&run)))
 }
 
 fn private(file: &Private) -> Option<Check> {

@@ -6,6 +6,7 @@ use crate::error_chain::Hints;
 use crate::install::facts::{Facts, OnDisk};
 use crate::install::refusal::InstallRefusal;
 use crate::manager::state::Told;
+use crate::process::fifo;
 
 /// With less free space than this a log or services.json may not be written.
 const LITTLE: u64 = 100 * 1024 * 1024;
@@ -78,7 +79,8 @@ fn hub(facts: &DoctorFacts) -> Vec<Check> {
         let next = problem.next.clone().unwrap_or_else(|| "parachute status".to_owned());
         Check::warn(Id::Hub, problem.message.clone(), next)
     });
-    let found = found.chain(status.notes.iter().map(|note| Check::warn(Id::Hub, note, "parachute status")));
+    let notes = status.notes.iter().filter(|note| !fifo::is_note(note));
+    let found = found.chain(notes.map(|note| Check::warn(Id::Hub, note, "parachute status")));
     let hub = &status.hub;
     found_or(found.collect(), Id::Hub, format!("it answers (pid {}, {})", hub.pid, hub.mode))
 }

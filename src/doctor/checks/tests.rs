@@ -15,6 +15,7 @@ use crate::install::testing::{self, pair};
 use crate::manager::backend::{Domain, Launchd, Manager};
 use crate::manager::state::{Active, Told};
 use crate::plan::step::Step;
+use crate::process::fifo;
 use crate::process::holder::tests::stranger;
 
 /// The results of one check for these facts: verdict, and whether a plan repairs it.
@@ -44,6 +45,11 @@ fn as_system(facts: &mut DoctorFacts) {
 
 fn drop_in() -> Vec<(PathBuf, String)> {
     vec![("/d/x.conf".into(), "[Service]\nEnvironmentFile=/home/op/keys\n".to_owned())]
+}
+
+fn pipes() -> String {
+    let source = std::io::ErrorKind::ReadOnlyFilesystem.into();
+    fifo::note(&fifo::FifoError::Io { doing: "make", path: "/home/op/.parachute/run/log".into(), source })
 }
 
 fn refused() -> Refused {
@@ -213,6 +219,8 @@ fn each_check_with_one_difference() {
             f.private[1] = Private { mode: 0o644, ours: false, ..f.private[1].clone() }
         }),
         (Id::HomeLogs, Warn, false, |f| f.log_bytes = 1 << 40),
+        (Id::HomeFifo, Warn, false, |f| f.hub.as_mut().unwrap().notes = vec![pipes()]),
+        (Id::Hub, Ok, false, |f| f.hub.as_mut().unwrap().notes = vec![pipes()]),
         (Id::Disk, Fail, false, |f| f.disk.as_mut().unwrap().free = 1),
         (Id::Disk, CannotTell, false, |f| f.disk = None),
         (Id::HomeSettings, Fail, false, |f| f.settings = Some("line 1".to_owned())),

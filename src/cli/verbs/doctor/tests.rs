@@ -35,7 +35,7 @@ fn the_result_of_a_repair_is_reported() {
         Note { text: "the unit is not repaired: it was changed".to_owned(), hint: Some("x".to_owned()) };
     let output = after(Some(0), vec![note]);
     let end = "note: the unit is not repaired: it was changed\n  hint: x\nnothing that --fix can repair\n\
-               all ok (26 checks)\n";
+               all ok (27 checks)\n";
     assert!(output.ends_with(end), "{output}");
     assert!(after(Some(2), Vec::new()).contains("✓ 2 steps were done\n"));
 }
