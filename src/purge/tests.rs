@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "test: makes directories and compares them")]
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -43,6 +43,7 @@ enum Thing {
     LinkUp,
     HardLink,
     ReadOnlyDir,
+    Fifo,
     Home,
 }
 
@@ -79,6 +80,7 @@ fn things() -> impl Strategy<Value = Vec<Thing>> {
         2 => Just(Thing::LinkUp),
         1 => Just(Thing::HardLink),
         1 => Just(Thing::ReadOnlyDir),
+        1 => Just(Thing::Fifo),
         1 => Just(Thing::Home),
     ];
     prop::collection::vec(thing, 0..8)
@@ -148,6 +150,7 @@ fn fill(dir: &Path, outside: &Path, things: &[Thing]) {
                 put(&at.join("cached"), b"x");
                 fs::set_mode(&at, 0o555).unwrap();
             }
+            Thing::Fifo => nix::unistd::mkfifo(&at, nix::sys::stat::Mode::S_IRWXU).unwrap(),
             Thing::Home => mark::ensure(&Home::at(at.join("inner"))).unwrap(),
         }
     }
@@ -164,6 +167,8 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
         } else if meta.is_dir() {
             left.extend(fs::list(&path).unwrap().iter().map(|name| path.join(name)));
             format!("dir {:o}", meta.mode())
+        } else if meta.file_type().is_fifo() {
+            "a FIFO".to_owned()
         } else {
             format!("file {:o} {:?}", meta.mode(), std::fs::read(&path).unwrap())
         };
