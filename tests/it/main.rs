@@ -20,6 +20,7 @@ mod doctor;
 mod documents;
 mod edges;
 mod environment;
+mod fifo;
 mod files;
 mod groups;
 mod hints;

@@ -62,9 +62,11 @@ A stop ends the module's process group and every daemonised child that kept the 
     a_stop_ends_wrappers_daemons_and_processes_that_ignore_sigterm a_stop_leaves_the_processes_of_other_modules_alone
 It is done when they are gone and the port is free.
     a_stop_ends_wrappers_daemons_and_processes_that_ignore_sigterm a_stuck_group_is_never_reported_as_stopped
-If a hub in the foreground is killed with `kill -9`, its modules keep running, but for one that then writes to its output.
+If a hub in the foreground is killed with `kill -9`, its modules keep running.
     a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none
-    a_module_that_writes_after_its_hub_was_killed_is_ended_by_sigpipe
+    a_module_writes_on_after_its_hub_was_killed
+A module then blocks when 64 KiB of its output are unread, or less if there are more than 256 modules.
+    a_module_that_fills_its_fifo_waits_for_the_next_hub the_more_modules_the_smaller_their_fifos
 The next hub ends them, by pid and start time, and starts the modules again.
     a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none a_recycled_pid_in_the_ledger_is_left_alone
     hub_killed_at_random_instants
