@@ -224,8 +224,10 @@ impl Place {
         Ok(Self { dir, path: path.to_owned() })
     }
 
+    /// A directory that is not ours has no FIFO of ours.
     fn if_there(path: &Path) -> Result<Option<Self>, FifoError> {
         match Self::open(path) {
+            Err(FifoError::InTheWay { .. }) => Ok(None),
             Err(FifoError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }

@@ -164,5 +164,6 @@ fn without_fifos_modules_write_to_pipes_and_the_hub_says_so() {
     let told: Vec<&str> = doctor.lines().filter(|line| line.contains(&reason)).collect();
     assert!(told.len() == 1 && told[0].starts_with("!  home.fifo"), "{doctor}");
     world.stop_hub();
+    assert_eq!(world.hub_log().matches("run/log").count(), 1, "{}", world.hub_log());
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"a file of the user");
 }
