@@ -2,17 +2,14 @@
 //! anything. The row is removed when the hub stops.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::home::paths::Home;
 use crate::home::registration::{self, AddError, NewModule, Occupied, RemoveError};
+use crate::home::services::PATIENCE;
 use crate::module::name::{NameError, Short};
 
 /// Name of the module.
 pub(crate) const NAME: &str = "demo";
-
-/// How long to wait for another writer of services.json.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]

@@ -94,10 +94,6 @@ impl Outputs {
 
     /// The inode numbers of the FIFOs, stdout first, by which the next hub knows them. `None`: these are pipes.
     #[must_use]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the next hub calls it when it takes over running modules")
-    )]
     pub(crate) fn inodes(&self) -> Option<[u64; 2]> {
         self.inodes
     }
@@ -223,8 +219,10 @@ impl Place {
         Ok(Self { dir, path: path.to_owned() })
     }
 
+    /// A directory that is not ours has no FIFO of ours.
     fn if_there(path: &Path) -> Result<Option<Self>, FifoError> {
         match Self::open(path) {
+            Err(FifoError::InTheWay { .. }) => Ok(None),
             Err(FifoError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }

@@ -80,9 +80,8 @@ fn a_copy_of_a_live_home_ends_and_takes_no_line() {
     // The same when no hub reads.
     world.kill_hub();
     copied_in_every_way(&world, "dead");
-    for verb in [&["status"][..], &["doctor"], &["logs", "web"]] {
-        world.run(verb);
-    }
+    assert_eq!(world.run(&["status"]).code, 3);
+    assert_eq!(world.run(&["doctor"]).code, 0);
     world.start_hub();
     world.stop_hub();
 }
@@ -120,7 +119,8 @@ fn fifos_are_removed_with_their_module_and_at_an_ordered_end() {
     world.processes().iter().for_each(processes::kill);
     world.gone("three");
     assert_eq!(fifos(&world), ["three.err", "three.out"]);
-    world.run(&["remove", "three"]).code(0);
+    let removed = world.run(&["remove", "three"]).code(0);
+    assert!(removed.out.starts_with("✓ three removed"), "{removed:?}");
     assert_eq!(fifos(&world), [""; 0]);
 }
 
@@ -164,5 +164,6 @@ fn without_fifos_modules_write_to_pipes_and_the_hub_says_so() {
     let told: Vec<&str> = doctor.lines().filter(|line| line.contains(&reason)).collect();
     assert!(told.len() == 1 && told[0].starts_with("!  home.fifo"), "{doctor}");
     world.stop_hub();
+    assert_eq!(world.hub_log().matches("run/log").count(), 1, "{}", world.hub_log());
     assert_eq!(std::fs::read(&in_the_way).unwrap(), b"a file of the user");
 }

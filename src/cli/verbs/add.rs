@@ -1,7 +1,6 @@
 //! `parachute add`
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::api::client::{ClientError, OP};
 use crate::api::wire::{OpReply, Status};
@@ -11,15 +10,13 @@ use crate::cli::occupied;
 use crate::cli::outcome::{self, ModuleOutcome, Op};
 use crate::cli::output::VerbOutput;
 use crate::home::registration::{self, AddError, NewModule, Occupied};
+use crate::home::services::PATIENCE;
 use crate::home::settings;
 use crate::module::name::Short;
 use crate::module::port;
 use crate::process::ports;
 
 use super::start_stop::encoded;
-
-/// How long to wait for another writer of services.json.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Add a module: any command
 #[derive(Debug, clap::Args)]

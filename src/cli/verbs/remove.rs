@@ -1,7 +1,5 @@
 //! `parachute remove`
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::api::client::{Client, ClientError, OP};
@@ -10,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::orphans;
 use crate::cli::output::VerbOutput;
+use crate::home::services::PATIENCE;
 use crate::home::{registration, services};
 use crate::module::name::Short;
 use crate::module::row::short_of;
@@ -17,9 +16,6 @@ use crate::process::fifo;
 use crate::ui::prompt::{self, Question};
 
 use super::start_stop::encoded;
-
-/// How long to wait for another writer of services.json.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Remove a module
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors of the hub itself: connections on both listeners, the ledger, and so on.
 const OWN: u64 = 600;
-/// Descriptors per module: two pipes, its pidfd, its log file, and sometimes a probe of its port.
+/// Descriptors per module: the readers of its two outputs, its pidfd, its log file, and sometimes a probe of its port.
 const EACH: u64 = 5;
 
 /// The limit at the start of this process, once it has been raised.
