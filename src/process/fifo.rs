@@ -121,7 +121,8 @@ pub(crate) fn make(dir: &Path, short: &Short, modules: usize) -> Result<Outputs,
 }
 
 /// Opens the existing FIFOs of a module for reading, stdout first. A reader of a FIFO that no process has open for
-/// writing reads its end at once.
+/// writing reads its end at once. A number is not given to another FIFO while a process of that run has the first one
+/// open.
 ///
 /// # Errors
 /// [`FifoError`]: one of them is missing, or not the one with this inode number.
