@@ -40,6 +40,9 @@ use crate::unit::descriptor::{CGROUP, DELEGATED};
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const HUB: &str = "hub";
 const MODULES: &str = "modules";
+/// Where systemd puts a command of a unit that is not its main process, if the unit's cgroup is delegated: it may not be
+/// in one that has others below it (systemd's CGROUP_DELEGATION.md).
+const CONTROL: &str = ".control";
 
 /// Why modules get no cgroups of their own.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,16 @@ impl UnitCgroup {
     /// # Errors
     /// [`NoCgroups`]; then this process is where it was.
     pub(crate) fn take(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
+        let this = Self::of_this_process(env)?;
+        this.settle().map_err(|source| NoCgroups::Unusable { path: this.dir.clone(), source })?;
+        Ok(this)
+    }
+
+    /// The cgroup of the unit for which this process runs, as its environment says. Changes nothing.
+    ///
+    /// # Errors
+    /// [`NoCgroups`].
+    pub(crate) fn of_this_process(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
         if env.get(OsStr::new(CGROUP)).is_none_or(|value| value != DELEGATED) {
             return Err(NoCgroups::NotDelegated);
         }
@@ -87,9 +100,13 @@ impl UnitCgroup {
         let dirs = MOUNTS.iter().map(|mount| Path::new(mount).join(&own));
         let own =
             dirs.into_iter().find(|dir| dir.join("cgroup.procs").exists()).ok_or(NoCgroups::NotVisible)?;
-        let this = Self { dir: unit_of(&own).to_owned() };
-        this.settle().map_err(|source| NoCgroups::Unusable { path: this.dir.clone(), source })?;
-        Ok(this)
+        Ok(Self { dir: unit_of(&own).to_owned() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn settle(&self) -> io::Result<()> {
@@ -120,7 +137,12 @@ impl UnitCgroup {
     /// They cannot be listed.
     pub(crate) fn modules(&self) -> io::Result<Vec<(Short, ModuleCgroup)>> {
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(self.dir.join(MODULES))? {
+        let listed = match std::fs::read_dir(self.dir.join(MODULES)) {
+            // No hub was here, or systemd has removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+            listed => listed?,
+        };
+        for entry in listed {
             let entry = entry?;
             let short = entry.file_name().to_str().and_then(|name| Short::new(name).ok());
             if entry.file_type().is_ok_and(|kind| kind.is_dir())
@@ -281,10 +303,13 @@ fn unified(text: &[u8]) -> Option<PathBuf> {
     (plain && !path.as_os_str().is_empty()).then_some(path)
 }
 
-/// The unit's cgroup, of that of the hub: a hub that was here before, in the same process, has moved already.
+/// The unit's cgroup, of that of the hub: a hub that was here before, in the same process, has moved already. Or of that
+/// of another command of the unit.
 fn unit_of(own: &Path) -> &Path {
+    let name = own.file_name();
     match own.parent() {
-        Some(unit) if own.file_name() == Some(OsStr::new(HUB)) && unit.join(MODULES).is_dir() => unit,
+        Some(unit) if name == Some(OsStr::new(HUB)) && unit.join(MODULES).is_dir() => unit,
+        Some(unit) if name == Some(OsStr::new(CONTROL)) => unit,
         _ => own,
     }
 }
@@ -351,5 +376,6 @@ mod tests {
         assert_eq!(unit_of(&hub), hub, "a unit may have that name");
         std::fs::create_dir(dir.path().join(MODULES)).unwrap();
         assert_eq!(unit_of(&hub), dir.path());
+        assert_eq!(unit_of(Path::new("/s/h.service/.control")), Path::new("/s/h.service"), "after an end");
     }
 }

@@ -36,6 +36,7 @@ mod pair;
 mod persons;
 mod purge;
 mod readme;
+mod reap;
 mod socket;
 mod stop;
 mod words;

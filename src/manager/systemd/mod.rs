@@ -1,5 +1,5 @@
 //! systemd: what is asked of it, what it answers, what its answers mean, and how long a verb is waited for. Pure, but for
-//! `driver` and `gather`.
+//! `after_end`, `driver` and `gather`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::unit;
 use crate::unit::name::UnitName;
 use crate::unit::target::{Scope, Target};
 
+pub(crate) mod after_end;
 mod autostart;
 pub(crate) mod detect;
 mod driver;
