@@ -26,6 +26,12 @@ fn in_cgroups(lab: &Lab) -> Vec<u32> {
     pids
 }
 
+/// The hub does nothing any more. SIGSTOP would not do: systemd sends SIGCONT with each SIGTERM.
+#[track_caller]
+fn freeze(lab: &Lab, hub: &Hub<'_>) {
+    let _ = lab.root(&format!("echo 1 > /sys/fs/cgroup{}/hub/cgroup.freeze", hub.show("ControlGroup"))).code(0);
+}
+
 #[track_caller]
 fn kill(lab: &Lab, pid: u32) {
     let _ = lab.root(&format!("kill -KILL {pid}")).code(0);
@@ -63,7 +69,7 @@ fn an_ordered_stop_leaves_nothing_to_reap() {
 fn a_hub_that_does_not_stop_in_time_leaves_no_module() {
     in_both_scopes(|lab, hub| {
         with_modules(&hub, "[Service]\nTimeoutStopSec=2s\n");
-        let _ = lab.root(&format!("kill -STOP {}", hub.pid())).code(0);
+        freeze(lab, &hub);
         let _ = hub.systemctl(&format!("stop {SERVICE}")).code(0);
         assert_eq!(hub.show("Result"), "timeout");
         assert_eq!((in_cgroups(lab), lab.processes()), (vec![], vec![]));
@@ -81,7 +87,7 @@ fn a_hub_that_dies_during_its_stop_leaves_no_module() {
     in_both_scopes(|lab, hub| {
         with_modules(&hub, "");
         let pid = hub.pid();
-        let _ = lab.root(&format!("kill -STOP {pid}")).code(0);
+        freeze(lab, &hub);
         let _ = hub.systemctl(&format!("stop --no-block {SERVICE}")).code(0);
         hub.becomes("ActiveState", "deactivating");
         kill(lab, pid);
@@ -149,8 +155,9 @@ fn every_level_of_hardening_starts_and_reaps() {
             let script = format!("export XDG_RUNTIME_DIR=/run/user/$(id -u)\n{verify}");
             let said = lab.run(&hub.keeper(), &script).code(0);
             assert_eq!(said.out + &said.err, "", "{level}");
-            let _ = lab.root(&format!("kill -STOP {}", hub.pid())).code(0);
+            freeze(lab, &hub);
             let _ = hub.systemctl(&format!("stop {SERVICE}")).code(0);
+            assert_eq!(hub.show("Result"), "timeout", "{level}");
             assert_eq!((in_cgroups(lab), lab.processes()), (vec![], vec![]), "{level}");
             let _ = hub.systemctl(&format!("reset-failed {SERVICE}")).code(0);
         }

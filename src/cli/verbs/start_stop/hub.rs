@@ -18,8 +18,9 @@ use crate::unit::name::UnitName;
 
 /// Pause between two checks whether the hub runs, or has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// A hub that its manager reports as running answers on its socket within this time.
-const ANSWERS: Duration = Duration::from_secs(10);
+/// A hub that its manager reports as running answers on its socket within this time: more than the ten seconds that one
+/// waits which died often.
+const ANSWERS: Duration = Duration::from_secs(20);
 /// A hub that its manager reports as stopped stops answering within this time.
 const SILENT: Duration = Duration::from_secs(5);
 /// `mode` of a hub without a manager.
