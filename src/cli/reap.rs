@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn what_was_ended_is_said_and_what_could_not_be() {
         let module = Short::new("vault").unwrap();
-        let said = |survivors| line(&Reaped { module: module.clone(), processes: Vec::new(), survivors }, "timeout");
+        let said =
+            |survivors| line(&Reaped { module: module.clone(), processes: Vec::new(), survivors }, "timeout");
         assert_eq!(
             said(Ok([].into())),
             (Priority::Warning, "ended what the hub left (timeout): vault: ".to_owned())

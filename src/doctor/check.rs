@@ -60,13 +60,15 @@ pub enum Id {
     ModulesReady,
     /// If no hub runs: no process holds the port of a module.
     ModulesPorts,
+    /// If no hub runs: no module runs without one.
+    ModulesLeft,
     /// When a module last failed.
     ModulesCrash,
 }
 
 impl Id {
     /// Every check, in display order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Manager,
         Self::Plan,
         Self::Older,
@@ -93,6 +95,7 @@ impl Id {
         Self::ModulesPath,
         Self::ModulesReady,
         Self::ModulesPorts,
+        Self::ModulesLeft,
         Self::ModulesCrash,
     ];
 
@@ -126,6 +129,7 @@ impl Id {
             Self::ModulesPath => "modules.path",
             Self::ModulesReady => "modules.ready",
             Self::ModulesPorts => "modules.ports",
+            Self::ModulesLeft => "modules.left",
             Self::ModulesCrash => "modules.crash",
         }
     }

@@ -160,10 +160,7 @@ mod tests {
         assert_eq!([0, 4, 5, 6, 7, 8, 9, 10, 11].map(waits), [0, 0, 0, 1, 2, 4, 8, 10, 10]);
         assert_eq!([KEPT, usize::MAX].map(waits), [10, 10]);
         assert!(KEPT as u64 > WITHIN.as_secs() / LONGEST.as_secs() + 15);
-        assert_eq!(
-            waiting(7),
-            "waiting 2 s before it goes on: the hub died 7 times within 5 min"
-        );
+        assert_eq!(waiting(7), "waiting 2 s before it goes on: the hub died 7 times within 5 min");
     }
 
     /// The numbers of `units/hub.toml`: a restart after 100 ms, and a limit of 20 starts within 60 s.

@@ -62,9 +62,7 @@ impl Signals {
 
     /// Waits this long. Returns whether a stop was requested meanwhile; then it returns at once.
     pub(crate) async fn stops_within(&mut self, limit: Duration) -> bool {
-        let stop = async {
-            while self.next().await == HubRequest::Reload {}
-        };
+        let stop = async { while self.next().await == HubRequest::Reload {} };
         tokio::time::timeout(limit, stop).await.is_ok()
     }
 

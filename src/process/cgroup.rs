@@ -31,7 +31,7 @@ use super::id::ProcessId;
 use super::os;
 use super::signal::Signal;
 use super::system::ProcInfo;
-use super::table;
+use super::table::{self, Census};
 use super::unknown::Unknown;
 use crate::module::name::Short;
 use crate::unit::descriptor::{CGROUP, DELEGATED};
@@ -101,6 +101,24 @@ impl UnitCgroup {
         let own =
             dirs.into_iter().find(|dir| dir.join("cgroup.procs").exists()).ok_or(NoCgroups::NotVisible)?;
         Ok(Self { dir: unit_of(&own).to_owned() })
+    }
+
+    /// Those of units with this file name in which processes of modules are, whichever manager runs the unit and in
+    /// whatever state it is. Of a unit that has failed no manager says where its cgroup was.
+    ///
+    /// # Errors
+    /// [`Unknown`]: there may be others.
+    pub(crate) fn with_modules(unit: &str) -> Result<Vec<Self>, Unknown> {
+        let paths: BTreeSet<PathBuf> = Census::take()?
+            .iter()
+            .filter_map(|process| table::cgroup(process.id.pid))
+            .filter_map(|path| Some(unit_of_module(Path::new(&path), unit)?.to_owned()))
+            .collect();
+        let dir = |path: &PathBuf| {
+            let mut dirs = MOUNTS.iter().map(|mount| Path::new(mount).join(path));
+            dirs.find(|dir| dir.join(MODULES).is_dir())
+        };
+        Ok(paths.iter().filter_map(dir).map(|dir| Self { dir }).collect())
     }
 
     /// Where it is.
@@ -314,6 +332,15 @@ fn unit_of(own: &Path) -> &Path {
     }
 }
 
+/// The cgroup of a unit with this file name, relative to the mount, of that of one of its modules' processes.
+fn unit_of_module<'a>(own: &'a Path, unit: &str) -> Option<&'a Path> {
+    let own = own.strip_prefix("/").ok()?;
+    own.ancestors().skip(1).find_map(|dir| {
+        let above = dir.parent().filter(|_| dir.file_name() == Some(OsStr::new(MODULES)))?;
+        (above.file_name() == Some(OsStr::new(unit))).then_some(above)
+    })
+}
+
 fn numbers(text: &[u8]) -> Vec<u32> {
     let words = text.split(|b| b.is_ascii_whitespace());
     words.filter_map(|word| std::str::from_utf8(word).ok()?.parse().ok()).filter(|pid| *pid > 0).collect()
@@ -360,6 +387,18 @@ mod tests {
         assert_eq!(ModuleCgroup { dir: dir.path().join("gone") }.pids(), Ok(BTreeSet::new()));
         let gone = ModuleCgroup { dir: dir.path().join("gone") };
         assert!(gone.remove().is_ok());
+    }
+
+    #[test]
+    fn the_unit_of_a_modules_process_is_found() {
+        let unit = |own| unit_of_module(Path::new(own), "h.service").and_then(Path::to_str);
+        assert_eq!(unit("/a.slice/h.service/modules/web"), Some("a.slice/h.service"));
+        assert_eq!(unit("/a.slice/h.service/modules/web/inner"), Some("a.slice/h.service"));
+        for none in
+            ["/a.slice/h.service/hub", "/a.slice/h.service/modules", "/a/x.service/modules/web", "/", ""]
+        {
+            assert_eq!(unit(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub(crate) struct Reaped {
     pub survivors: Result<BTreeSet<u32>, Unknown>,
 }
 
+impl Reaped {
+    /// Whether all have ended, and that is known.
+    #[must_use]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.survivors.as_ref().is_ok_and(BTreeSet::is_empty)
+    }
+}
+
 /// The modules of a unit that have live processes in their cgroups.
 ///
 /// # Errors
@@ -58,7 +66,8 @@ pub(crate) fn left(unit: &UnitCgroup) -> Result<Vec<Left>, Unknown> {
 
 /// Ends them all at the same time.
 pub(crate) async fn end(left: Vec<Left>, grace: Duration) -> Vec<Reaped> {
-    let first: BTreeSet<ProcessId> = left.iter().flat_map(|left| cgroup::ids(left.processes.clone())).collect();
+    let first: BTreeSet<ProcessId> =
+        left.iter().flat_map(|left| cgroup::ids(left.processes.clone())).collect();
     signal_all(&first, Signal::Terminate);
     // A stopped process acts on SIGTERM only when it goes on.
     signal_all(&first, Signal::Continue);

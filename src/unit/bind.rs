@@ -98,7 +98,8 @@ impl Descriptor {
                 Refused::new("user", OsStr::new(""), "the unit names a user and there is none")
             }),
         };
-        let filled = |words: &[Pattern]| words.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>();
+        let filled =
+            |words: &[Pattern]| words.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>();
         let (argv, after_end) = (filled(&self.argv)?, filled(&self.after_end)?);
         let mut env = BTreeMap::new();
         for (name, pattern) in &self.env {

@@ -304,9 +304,9 @@ impl<'de> Deserialize<'de> for Millis {
         let text = String::deserialize(deserializer)?;
         let span = duration::parse(&text)
             .map_err(|error| de::Error::custom(format!("{text:?} is not a duration: {error}")))?;
-        let millis = u64::try_from(span.as_millis()).ok().filter(|millis| {
-            *millis > 0 && span == Duration::from_millis(*millis)
-        });
+        let millis = u64::try_from(span.as_millis())
+            .ok()
+            .filter(|millis| *millis > 0 && span == Duration::from_millis(*millis));
         millis.map(Self).ok_or_else(|| {
             de::Error::custom(format!("{text:?} is not a whole number of milliseconds above 0"))
         })

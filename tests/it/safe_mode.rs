@@ -44,7 +44,8 @@ fn five_crashes_lead_to_it_and_each_verb_reports_it() {
     }
     start(&world);
     let health = world.get("/health").unwrap();
-    let said = "safe mode: the hub died 5 times within 5 min; it starts nothing new; what runs is left running";
+    let said =
+        "safe mode: the hub died 5 times within 5 min; it starts nothing new; what runs is left running";
     assert_eq!((health.status, &health.json()["status"]), (200, &json!("degraded")), "{health:?}");
     assert_eq!(health.json()["problems"], json!([said]));
     assert_eq!(world.view("web")["state"], "stopped");

@@ -129,7 +129,11 @@ fn the_ceiling_is_reached(lab: &Lab, scope: Scope) {
     let mut hub = Hub::new(lab, scope);
     let real = std::mem::replace(&mut hub.bin, "/srv/hub".to_owned());
     hub.module("web", 1950, "");
-    lab.write(&Who::Root, "/srv/hub", "#!/bin/sh\n[ $1 = serve ] || exit 0\necho the start number $$\nexit 1\n");
+    lab.write(
+        &Who::Root,
+        "/srv/hub",
+        "#!/bin/sh\n[ $1 = serve ] || exit 0\necho the start number $$\nexit 1\n",
+    );
     let _ = lab.root("chmod 755 /srv/hub").code(0);
     hub.install();
     assert_ne!(hub.systemctl(&format!("start {SERVICE}")).code, 0, "it never said that it is ready");

@@ -67,7 +67,7 @@ pub(crate) async fn job_queued<R: Runner>(
 ) -> Result<bool, String> {
     let unit = cgroup.file_name().unwrap_or_default();
     let systemd = Systemd {
-        scope: scope_of(cgroup),
+        scope: if manager_of(cgroup).is_some() { Scope::User } else { Scope::System },
         version: OLDEST_SYSTEMD,
         dir: PathBuf::new(),
         runtime_dir: env.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from),
@@ -78,18 +78,20 @@ pub(crate) async fn job_queued<R: Runner>(
     if output.ok() { Ok(parse::stops(&output, unit)) } else { Err(output.stderr.trim().to_owned()) }
 }
 
-/// The cgroups of a user's manager are below that of its own service, `user@UID.service` (systemd.special(7)).
-fn scope_of(cgroup: &Path) -> Scope {
-    let is_manager = |part: &OsStr| {
-        part.to_str().is_some_and(|part| part.starts_with("user@") && part.ends_with(".service"))
-    };
-    if cgroup.iter().any(is_manager) { Scope::User } else { Scope::System }
+/// The user whose manager runs the unit with this cgroup: those of a user's manager are below that of its own service,
+/// `user@UID.service` (systemd.special(7)). `None`: the system's manager.
+#[must_use]
+pub(super) fn manager_of(cgroup: &Path) -> Option<u32> {
+    let uid = |part: &OsStr| part.to_str()?.strip_prefix("user@")?.strip_suffix(".service")?.parse().ok();
+    cgroup.iter().find_map(uid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manager::capabilities::Capabilities as _;
     use crate::manager::invocation::ToolOutput;
+    use crate::unit::name::UnitName;
 
     #[test]
     fn which_ends_are_the_modules_end_too() {
@@ -133,22 +135,40 @@ mod tests {
     #[test]
     fn the_manager_is_known_by_the_cgroup() {
         let user = "/sys/fs/cgroup/user.slice/user-7.slice/user@7.service/app.slice/parachute-hub.service";
-        assert_eq!(scope_of(Path::new(user)), Scope::User);
-        assert_eq!(
-            scope_of(Path::new("/sys/fs/cgroup/system.slice/parachute-hub.service")),
-            Scope::System
-        );
+        assert_eq!(manager_of(Path::new(user)), Some(7));
+        let system = Path::new("/sys/fs/cgroup/system.slice/parachute-hub.service");
+        assert_eq!(manager_of(system), None);
+        let hub = UnitName::hub();
+        let of = |scope, uid: u32| Systemd {
+            scope,
+            version: 252,
+            dir: PathBuf::new(),
+            runtime_dir: Some(format!("/run/user/{uid}").into()),
+        };
+        assert!(of(Scope::User, 7).runs_in(&hub, Path::new(user)));
+        assert!(!of(Scope::User, 8).runs_in(&hub, Path::new(user)), "another user's");
+        assert!(!of(Scope::System, 7).runs_in(&hub, Path::new(user)));
+        assert!(of(Scope::System, 7).runs_in(&hub, system) && !of(Scope::User, 7).runs_in(&hub, system));
+        assert!(!of(Scope::System, 7).runs_in(&hub, Path::new("/sys/fs/cgroup/system.slice/x.service")));
     }
 
     #[test]
     fn a_start_is_no_stop() {
         let unit = OsStr::new("parachute-hub.service");
         let stops = |stdout: &str| {
-            parse::stops(&ToolOutput { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() }, unit)
+            parse::stops(
+                &ToolOutput { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() },
+                unit,
+            )
         };
         assert!(stops("17 parachute-hub.service stop running\n"));
         assert!(stops("17 parachute-hub.service restart waiting\n18 x.service start waiting\n"));
-        for none in ["", "No jobs running.\n", "17 parachute-hub.service start running\n", "17 x.service stop running\n"] {
+        for none in [
+            "",
+            "No jobs running.\n",
+            "17 parachute-hub.service start running\n",
+            "17 x.service stop running\n",
+        ] {
             assert!(!stops(none), "{none}");
         }
     }

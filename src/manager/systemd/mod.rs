@@ -40,6 +40,14 @@ pub struct Systemd {
     pub runtime_dir: Option<PathBuf>,
 }
 
+impl Systemd {
+    /// The user whose manager it is, by its runtime directory, `/run/user/UID`; `None`: the system's.
+    fn runtime_dir_uid(&self) -> Option<u32> {
+        let dir = self.runtime_dir.as_ref().filter(|_| self.scope == Scope::User)?;
+        dir.file_name()?.to_str()?.parse().ok()
+    }
+}
+
 impl Capabilities for Systemd {
     fn target(&self) -> Target {
         Target::Systemd(unit::systemd::Systemd { scope: self.scope, version: self.version })
@@ -47,6 +55,11 @@ impl Capabilities for Systemd {
 
     fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    fn runs_in(&self, unit: &UnitName, cgroup: &Path) -> bool {
+        let is_its_name = cgroup.file_name().is_some_and(|name| name == unit.systemd().as_str());
+        is_its_name && after_end::manager_of(cgroup) == self.runtime_dir_uid()
     }
 
     fn words(&self) -> String {
