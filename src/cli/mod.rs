@@ -18,6 +18,7 @@ pub(crate) mod outcome;
 pub(crate) mod output;
 mod owned;
 mod purge;
+pub(crate) mod reap;
 pub mod root;
 pub mod run;
 pub(crate) mod standby;

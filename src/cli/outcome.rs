@@ -67,6 +67,12 @@ impl ModuleOutcome {
         Self { module: reply.short, ok: reply.ok, message, state: reply.state, problem: reply.problem, next }
     }
 
+    /// It is done, by this process itself.
+    #[must_use]
+    pub(crate) fn done(module: &str, message: String) -> Self {
+        Self { module: module.to_owned(), ok: true, message, state: None, problem: None, next: None }
+    }
+
     /// The request for this module was refused.
     #[must_use]
     pub(crate) fn refused(module: &str, message: String, next: Option<String>) -> Self {

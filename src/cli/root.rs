@@ -70,6 +70,9 @@ pub enum Verb {
     /// Stand by for a cutover, and finish it if its process is killed
     #[command(hide = true)]
     StandBy(standby::StandByArgs),
+    /// End what the hub left of its modules, if it was to end: the unit runs this after each end of the hub
+    #[command(hide = true)]
+    Reap,
     /// The module of `serve --demo`
     #[command(hide = true)]
     DemoModule,

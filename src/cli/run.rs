@@ -20,7 +20,7 @@ use super::verbs::{
     add, completions, demo_module, doctor, init, logs, man, migrate, remove, serve, start_stop, status,
     uninstall, units, why,
 };
-use super::{installation, standby, verbose};
+use super::{installation, reap, standby, verbose};
 
 /// Parses, runs, prints. Returns the exit code.
 #[must_use]
@@ -93,6 +93,7 @@ fn verb(cx: &Context, verb: Verb) -> Result<VerbOutput, CliError> {
         Verb::Completions(args) => Ok(completions::run(args, Root::command())),
         Verb::Man(args) => man::run(args, Root::command()),
         Verb::StandBy(args) => block_on(cx, standby::run(cx, args)),
+        Verb::Reap => block_on(cx, reap::run(cx)),
         Verb::DemoModule => block_on(cx, demo_module::run(cx)),
     }
 }

@@ -62,13 +62,15 @@ pub enum Id {
     ModulesReady,
     /// If no hub runs: no process holds the port of a module.
     ModulesPorts,
+    /// If no hub runs: no module runs without one.
+    ModulesLeft,
     /// When a module last failed.
     ModulesCrash,
 }
 
 impl Id {
     /// Every check, in display order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Manager,
         Self::Plan,
         Self::Older,
@@ -96,6 +98,7 @@ impl Id {
         Self::ModulesPath,
         Self::ModulesReady,
         Self::ModulesPorts,
+        Self::ModulesLeft,
         Self::ModulesCrash,
     ];
 
@@ -130,6 +133,7 @@ impl Id {
             Self::ModulesPath => "modules.path",
             Self::ModulesReady => "modules.ready",
             Self::ModulesPorts => "modules.ports",
+            Self::ModulesLeft => "modules.left",
             Self::ModulesCrash => "modules.crash",
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct DoctorFacts {
     pub starts: Vec<Start>,
     /// If no hub runs: modules whose port is held.
     pub held: Vec<(String, Occupant)>,
+    /// If no hub runs: the modules that run without one, in a sentence.
+    pub left: Option<String>,
     /// Space on the home's file system; `None`: unknown.
     pub disk: Option<Disk>,
     /// Bytes of all log files of the home.

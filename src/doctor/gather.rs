@@ -52,6 +52,8 @@ pub(crate) struct Looking<'a, R> {
     pub env: &'a BTreeMap<OsString, OsString>,
     /// Detached daemons, from another room.
     pub older: Option<Told<Option<String>>>,
+    /// Modules that run without a hub, from another room.
+    pub left: Option<String>,
     /// The time.
     pub now: Timestamp,
     /// The hub's user and service manager; or why they are unknown.
@@ -104,6 +106,7 @@ pub(crate) async fn gather<R: Runner>(looking: Looking<'_, R>) -> DoctorFacts {
         failures: failures(home, &shorts),
         now: looking.now,
         older: looking.older,
+        left: looking.left.filter(|_| hub.is_none()),
         hub,
         install,
     }

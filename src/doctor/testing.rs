@@ -95,6 +95,7 @@ pub(crate) fn well() -> DoctorFacts {
     DoctorFacts {
         program_is_there: true,
         older: Some(Told::Known(None)),
+        left: None,
         hub: Some(status(1939, vec![module("web", State::Running, true)])),
         version: "1.2.3".to_owned(),
         port: 1939,

@@ -30,8 +30,8 @@ struct State {
 }
 
 impl BootLog {
-    /// A hub starts. It may start in safe mode only under a manager that never gives up; elsewhere the record is only
-    /// shown. An unreadable file counts as empty, and a failed write is reported.
+    /// A hub starts. It may start in safe mode only under a manager, which starts it again; a user in a terminal sees what
+    /// happens. An unreadable file counts as empty, and a failed write is reported.
     pub(crate) fn begin(
         home: &Home,
         service_manager: ServiceManager,
@@ -45,7 +45,7 @@ impl BootLog {
             .flatten()
             .map_or_else(|| BootId(String::new()), |id| id.boot);
         let safe = match boots.begin(now, boot) {
-            BootMode::Safe { deaths } if service_manager.never_gives_up() => Some(deaths),
+            BootMode::Safe { deaths } if service_manager.is_there() => Some(deaths),
             BootMode::Safe { .. } | BootMode::Normal => None,
         };
         let log = Self { home: home.clone(), state: Arc::new(Mutex::new(State { boots, safe })) };

@@ -38,6 +38,11 @@ impl Notifier {
         self.send(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
+    /// It is not ready yet, and why.
+    pub fn waiting(&self, status: &str) {
+        self.send(&[NotifyState::Status(status)]);
+    }
+
     /// The hub begins to stop.
     pub fn stopping(&self) {
         self.send(&[NotifyState::Stopping, NotifyState::Status("stopping modules")]);

@@ -32,17 +32,17 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    /// Takes them. Harmless findings become notes.
+    /// Takes them; the lock was taken before. Harmless findings become notes.
     ///
     /// # Errors
     /// One of them cannot be taken.
     pub(crate) fn take(
         options: &ServeOptions,
+        lock: Lock,
         handed: Option<Handed>,
         notes: &mut Vec<String>,
     ) -> Result<Self, ServeError> {
         let home = &options.home;
-        let lock = listen::lock(home)?;
         let settings = read_settings(home);
         let wanted = Wanted::of(options, &settings.hub)?;
         let token = token::take(home)?;

@@ -38,7 +38,7 @@ pub(crate) struct RunLoop<'a> {
 }
 
 impl RunLoop<'_> {
-    /// Starts the modules, or not in safe mode; processes of earlier hubs are ended.
+    /// Starts the modules; in safe mode none.
     pub(crate) async fn begin(&self) {
         for note in self.app.notes() {
             warn!("{note}");

@@ -1,8 +1,9 @@
-//! When a hub starts without its modules. Pure: the clock is an argument; `boots` keeps it on disk.
+//! When a hub starts no module, and when it waits. Pure: the clock is an argument; `boots` keeps it on disk.
 //!
-//! launchd never gives up: a hub that crashes at each start would be restarted every ten seconds for ever, and its
-//! modules with it (launchd.plist(5), ThrottleInterval). So the limit is here: after [`DEATHS`] crashes within
-//! [`WITHIN`] the hub starts, answers, and starts no module until a user asks for one.
+//! A service manager restarts a hub that crashed at once, and launchd never gives up. So the limit of a crash loop is here:
+//! after [`DEATHS`] crashes within [`WITHIN`] the hub starts, answers, leaves running what runs, and starts nothing new until
+//! a user asks for a module. If it crashes even so, it waits before it goes on ([`pause`]): systemd's own limit, after which
+//! it gives up for good, is then never reached by a hub that can run at all (`units/hub.toml`).
 //!
 //! ```text
 //! begin ──► a run is open ──stopped in order──────────► everything is forgotten
@@ -18,8 +19,14 @@ use serde::{Deserialize, Serialize};
 use crate::module::timestamp::Timestamp;
 use crate::process::id::BootId;
 
-/// This many crashes are too many. systemd's own limit, which our unit sets, is the same.
+/// This many crashes are too many.
 pub(crate) const DEATHS: usize = 5;
+
+/// At most so many crashes are kept. More than happen within [`WITHIN`] at the longest pause, so that it stays the longest.
+const KEPT: usize = 64;
+
+/// The longest wait. Far below the time in which a manager wants to hear that the hub is ready (60 s).
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Within this time; also how long a hub must run to count as stable.
 pub(crate) const WITHIN: Duration = Duration::from_secs(5 * 60);
@@ -28,7 +35,7 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Boots {
-    /// When crashes of hubs were found, oldest first; at most [`DEATHS`].
+    /// When crashes of hubs were found, oldest first; at most [`KEPT`].
     deaths: Vec<Timestamp>,
     /// The run that has begun and not ended.
     life: Option<Life>,
@@ -47,7 +54,7 @@ struct Life {
 pub(crate) enum BootMode {
     /// With its modules.
     Normal,
-    /// Without its modules, because it crashed this often.
+    /// It starts no module, because it crashed this often.
     Safe {
         /// Crashes inside [`WITHIN`].
         deaths: usize,
@@ -57,14 +64,14 @@ pub(crate) enum BootMode {
 impl Boots {
     /// A hub starts, in this boot of the machine.
     pub(crate) fn begin(&mut self, now: Timestamp, boot: BootId) -> BootMode {
-        // The time of the crash is unknown; launchd starts the next hub within seconds, so now is near enough. A
+        // The time of the crash is unknown; a manager starts the next hub within seconds, so now is near enough. A
         // machine that went down took the hub with it: that is not a crash of the hub.
         if self.life.take().is_some_and(|life| life.boot == boot) {
             self.deaths.push(now);
         }
         // A timestamp in the future (the clock was set back) counts as now.
         self.deaths.retain(|death| now.since(*death) < WITHIN);
-        self.deaths.drain(..self.deaths.len().saturating_sub(DEATHS));
+        self.deaths.drain(..self.deaths.len().saturating_sub(KEPT));
         self.life = Some(Life { began: now, boot });
         if self.deaths.len() < DEATHS {
             BootMode::Normal
@@ -84,11 +91,30 @@ impl Boots {
     }
 }
 
+/// How long a hub waits before it goes on, after this many crashes within [`WITHIN`]: the first in safe mode not at all,
+/// then 1 s, and twice as long each time, at most [`LONGEST`].
+#[must_use]
+pub(crate) fn pause(deaths: usize) -> Duration {
+    let Some(before) = deaths.checked_sub(DEATHS + 1) else { return Duration::ZERO };
+    let doublings = u32::try_from(before).unwrap_or(u32::MAX);
+    Duration::from_secs(2_u64.saturating_pow(doublings)).min(LONGEST)
+}
+
 /// The message about safe mode.
 #[must_use]
 pub(crate) fn message(deaths: usize) -> String {
-    let within = WITHIN.as_secs() / 60;
-    format!("safe mode: the hub died {deaths} times within {within} min; modules are off")
+    let what = "it starts nothing new; what runs is left running";
+    format!("safe mode: {}; {what}", died(deaths))
+}
+
+/// The message of a hub that waits.
+#[must_use]
+pub(crate) fn waiting(deaths: usize) -> String {
+    format!("waiting {} s before it goes on: {}", pause(deaths).as_secs(), died(deaths))
+}
+
+fn died(deaths: usize) -> String {
+    format!("the hub died {deaths} times within {} min", WITHIN.as_secs() / 60)
 }
 
 /// The command that ends safe mode.
@@ -113,7 +139,7 @@ mod tests {
             ("the first hub ever", &[0], 0),
             ("five starts are four deaths", &[0, 10, 20, 30, 40], 4),
             ("the sixth comes after five", &[0, 10, 20, 30, 40, 50], 5),
-            ("and it stays so while it goes on dying", &[0, 10, 20, 30, 40, 50, 60, 70], 5),
+            ("and it stays so while it goes on dying", &[0, 10, 20, 30, 40, 50, 60, 70], 7),
             ("slow deaths are no loop", &[0, 80, 160, 240, 320, 400, 480], 4),
             ("old ones are forgotten", &[0, 10, 20, 30, 40, 1000], 1),
         ];
@@ -126,6 +152,32 @@ mod tests {
             let want = if deaths >= DEATHS { BootMode::Safe { deaths } } else { BootMode::Normal };
             assert_eq!((last, boots.deaths.len()), (want, deaths), "{what}");
         }
+    }
+
+    #[test]
+    fn the_first_in_safe_mode_does_not_wait_and_none_waits_longer_than_ten_seconds() {
+        let waits = |deaths| pause(deaths).as_secs();
+        assert_eq!([0, 4, 5, 6, 7, 8, 9, 10, 11].map(waits), [0, 0, 0, 1, 2, 4, 8, 10, 10]);
+        assert_eq!([KEPT, usize::MAX].map(waits), [10, 10]);
+        assert!(KEPT as u64 > WITHIN.as_secs() / LONGEST.as_secs() + 15);
+        assert_eq!(waiting(7), "waiting 2 s before it goes on: the hub died 7 times within 5 min");
+    }
+
+    /// The numbers of `units/hub.toml`: a restart after 100 ms, and a limit of 20 starts within 60 s.
+    #[test]
+    fn a_hub_that_dies_at_once_never_reaches_the_limit_of_systemd() {
+        let (mut boots, mut now, mut starts) = (Boots::default(), 0_u64, Vec::new());
+        while now < 20 * 60_000 {
+            starts.push(now);
+            if let BootMode::Safe { deaths } = boots.begin(Timestamp(1_000_000_000 + now), boot("a")) {
+                now += u64::try_from(pause(deaths).as_millis()).unwrap();
+            }
+            now += 100;
+        }
+        let within = |from: u64| starts.iter().filter(|at| (from..from + 60_000).contains(*at)).count();
+        assert_eq!(within(0), 15);
+        assert!(starts.iter().all(|from| within(*from) <= 15));
+        assert!((300_000..19 * 60_000).all(|from| from % 1000 != 0 || within(from) <= 6));
     }
 
     #[test]
@@ -204,7 +256,7 @@ mod tests {
                 let verdict = boots.begin(at(now), boot(&machine.to_string()));
                 let recent = deaths.iter().filter(|death| now - **death < WITHIN.as_secs()).count();
                 prop_assert_eq!(verdict != BootMode::Normal, recent >= DEATHS);
-                prop_assert!(boots.deaths.len() <= DEATHS);
+                prop_assert_eq!(boots.deaths.len(), recent.min(KEPT));
             }
         }
     }

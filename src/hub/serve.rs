@@ -30,7 +30,7 @@ use super::run_loop::RunLoop;
 use super::serve_error::ServeError;
 use super::signals::Signals;
 use super::watch::Watch;
-use super::{diagnostics, log_filter, own_log, safe_mode};
+use super::{diagnostics, listen, log_filter, own_log, safe_mode};
 
 /// How long the last lines of stopped modules may take to be written.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
@@ -66,8 +66,26 @@ async fn serve(
     let notifier = Notifier::from_env(&options.env);
     let started = moment();
 
+    let lock = listen::lock(&home)?;
+    // As early as possible: what kills a hub before this is not counted.
+    let (boots, note) = BootLog::begin(&home, service_manager, started.wall);
+    notes.extend(note);
+    if let Some(deaths) = boots.safe().filter(|deaths| !safe_mode::pause(*deaths).is_zero()) {
+        let text = safe_mode::waiting(deaths);
+        notifier.waiting(&text);
+        notes.push(text);
+        if signals.stops_within(safe_mode::pause(deaths)).await {
+            boots.end_in_order();
+            return Ok(());
+        }
+    }
     let Resources { lock, settings, token, socket, door, traces } =
-        Resources::take(&options, handed, &mut notes)?;
+        Resources::take(&options, lock, handed, &mut notes).inspect_err(|error| {
+            // It is not started again, so it is no crash.
+            if error.needs_person() {
+                boots.end_in_order();
+            }
+        })?;
     let unit = match UnitCgroup::take(&options.env) {
         Ok(unit) => Some(unit),
         Err(NoCgroups::NotDelegated) => None,
@@ -81,8 +99,6 @@ async fn serve(
             "orphans cannot be adopted ({error}): processes that leave their group are found by their environment only"
         ));
     }
-    let (boots, note) = BootLog::begin(&home, service_manager, started.wall);
-    notes.extend(note);
     notes.extend(own_log::cut_manager_output(&home, service_manager));
     let logs = own_log::start(&options, &settings).map_err(system("the log threads cannot be started"))?;
     let (filter, note) = log_filter::of(&options.env);

@@ -1,6 +1,7 @@
 //! Signals to a hub, and the meaning of SIGHUP.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -57,6 +58,12 @@ impl Signals {
             hup: signal(SignalKind::hangup())?,
             seat,
         })
+    }
+
+    /// Waits this long. Returns whether a stop was requested meanwhile; then it returns at once.
+    pub(crate) async fn stops_within(&mut self, limit: Duration) -> bool {
+        let stop = async { while self.next().await == HubRequest::Reload {} };
+        tokio::time::timeout(limit, stop).await.is_ok()
     }
 
     pub(crate) async fn next(&mut self) -> HubRequest {

@@ -9,6 +9,7 @@ use super::capabilities::Capabilities;
 
 pub use super::launchd::{Domain, Launchd};
 pub use super::systemd::Systemd;
+pub(crate) use super::systemd::after_end;
 
 /// A manager that runs and answers. The set is closed, so that every match is exhaustive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,6 +40,11 @@ pub trait Capabilities: Debug {
         self.target().holds_sockets()
     }
 
+    /// Whether this cgroup is that of its unit, and not that of a unit with the same name in another manager.
+    fn runs_in(&self, _unit: &UnitName, _cgroup: &Path) -> bool {
+        false
+    }
+
     /// The hub's objects in it, the service first; then the socket, which an earlier version may have installed.
     fn units(&self) -> Vec<UnitName> {
         let hub = UnitName::hub();

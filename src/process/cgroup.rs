@@ -31,7 +31,7 @@ use super::id::ProcessId;
 use super::os;
 use super::signal::Signal;
 use super::system::ProcInfo;
-use super::table;
+use super::table::{self, Census};
 use super::unknown::Unknown;
 use crate::module::name::Short;
 use crate::unit::descriptor::{CGROUP, DELEGATED};
@@ -40,6 +40,9 @@ use crate::unit::descriptor::{CGROUP, DELEGATED};
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 const HUB: &str = "hub";
 const MODULES: &str = "modules";
+/// Where systemd puts a command of a unit that is not its main process, if the unit's cgroup is delegated: it may not be
+/// in one that has others below it (systemd's CGROUP_DELEGATION.md).
+const CONTROL: &str = ".control";
 
 /// Why modules get no cgroups of their own.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +82,16 @@ impl UnitCgroup {
     /// # Errors
     /// [`NoCgroups`]; then this process is where it was.
     pub(crate) fn take(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
+        let this = Self::of_this_process(env)?;
+        this.settle().map_err(|source| NoCgroups::Unusable { path: this.dir.clone(), source })?;
+        Ok(this)
+    }
+
+    /// The cgroup of the unit for which this process runs, as its environment says. Changes nothing.
+    ///
+    /// # Errors
+    /// [`NoCgroups`].
+    pub(crate) fn of_this_process(env: &BTreeMap<OsString, OsString>) -> Result<Self, NoCgroups> {
         if env.get(OsStr::new(CGROUP)).is_none_or(|value| value != DELEGATED) {
             return Err(NoCgroups::NotDelegated);
         }
@@ -87,9 +100,31 @@ impl UnitCgroup {
         let dirs = MOUNTS.iter().map(|mount| Path::new(mount).join(&own));
         let own =
             dirs.into_iter().find(|dir| dir.join("cgroup.procs").exists()).ok_or(NoCgroups::NotVisible)?;
-        let this = Self { dir: unit_of(&own).to_owned() };
-        this.settle().map_err(|source| NoCgroups::Unusable { path: this.dir.clone(), source })?;
-        Ok(this)
+        Ok(Self { dir: unit_of(&own).to_owned() })
+    }
+
+    /// Those of units with this file name in which processes of modules are, whichever manager runs the unit and in
+    /// whatever state it is. Of a unit that has failed no manager says where its cgroup was.
+    ///
+    /// # Errors
+    /// [`Unknown`]: there may be others.
+    pub(crate) fn with_modules(unit: &str) -> Result<Vec<Self>, Unknown> {
+        let paths: BTreeSet<PathBuf> = Census::take()?
+            .iter()
+            .filter_map(|process| table::cgroup(process.id.pid))
+            .filter_map(|path| Some(unit_of_module(Path::new(&path), unit)?.to_owned()))
+            .collect();
+        let dir = |path: &PathBuf| {
+            let mut dirs = MOUNTS.iter().map(|mount| Path::new(mount).join(path));
+            dirs.find(|dir| dir.join(MODULES).is_dir())
+        };
+        Ok(paths.iter().filter_map(dir).map(|dir| Self { dir }).collect())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn settle(&self) -> io::Result<()> {
@@ -120,7 +155,12 @@ impl UnitCgroup {
     /// They cannot be listed.
     pub(crate) fn modules(&self) -> io::Result<Vec<(Short, ModuleCgroup)>> {
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(self.dir.join(MODULES))? {
+        let listed = match std::fs::read_dir(self.dir.join(MODULES)) {
+            // No hub was here, or systemd has removed it.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+            listed => listed?,
+        };
+        for entry in listed {
             let entry = entry?;
             let short = entry.file_name().to_str().and_then(|name| Short::new(name).ok());
             if entry.file_type().is_ok_and(|kind| kind.is_dir())
@@ -281,12 +321,24 @@ fn unified(text: &[u8]) -> Option<PathBuf> {
     (plain && !path.as_os_str().is_empty()).then_some(path)
 }
 
-/// The unit's cgroup, of that of the hub: a hub that was here before, in the same process, has moved already.
+/// The unit's cgroup, of that of the hub: a hub that was here before, in the same process, has moved already. Or of that
+/// of another command of the unit.
 fn unit_of(own: &Path) -> &Path {
+    let name = own.file_name();
     match own.parent() {
-        Some(unit) if own.file_name() == Some(OsStr::new(HUB)) && unit.join(MODULES).is_dir() => unit,
+        Some(unit) if name == Some(OsStr::new(HUB)) && unit.join(MODULES).is_dir() => unit,
+        Some(unit) if name == Some(OsStr::new(CONTROL)) => unit,
         _ => own,
     }
+}
+
+/// The cgroup of a unit with this file name, relative to the mount, of that of one of its modules' processes.
+fn unit_of_module<'a>(own: &'a Path, unit: &str) -> Option<&'a Path> {
+    let own = own.strip_prefix("/").ok()?;
+    own.ancestors().skip(1).find_map(|dir| {
+        let above = dir.parent().filter(|_| dir.file_name() == Some(OsStr::new(MODULES)))?;
+        (above.file_name() == Some(OsStr::new(unit))).then_some(above)
+    })
 }
 
 fn numbers(text: &[u8]) -> Vec<u32> {
@@ -338,6 +390,18 @@ mod tests {
     }
 
     #[test]
+    fn the_unit_of_a_modules_process_is_found() {
+        let unit = |own| unit_of_module(Path::new(own), "h.service").and_then(Path::to_str);
+        assert_eq!(unit("/a.slice/h.service/modules/web"), Some("a.slice/h.service"));
+        assert_eq!(unit("/a.slice/h.service/modules/web/inner"), Some("a.slice/h.service"));
+        for none in
+            ["/a.slice/h.service/hub", "/a.slice/h.service/modules", "/a/x.service/modules/web", "/", ""]
+        {
+            assert_eq!(unit(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn without_the_variable_nothing_is_taken() {
         assert!(matches!(UnitCgroup::take(&BTreeMap::new()), Err(NoCgroups::NotDelegated)));
         let other = BTreeMap::from([(CGROUP.into(), "1".into())]);
@@ -351,5 +415,6 @@ mod tests {
         assert_eq!(unit_of(&hub), hub, "a unit may have that name");
         std::fs::create_dir(dir.path().join(MODULES)).unwrap();
         assert_eq!(unit_of(&hub), dir.path());
+        assert_eq!(unit_of(Path::new("/s/h.service/.control")), Path::new("/s/h.service"), "after an end");
     }
 }

@@ -33,6 +33,7 @@ pub(crate) mod mounts;
 pub mod os_bytes;
 pub(crate) mod path_helper;
 pub(crate) mod ports;
+pub(crate) mod reap;
 pub(crate) mod signal;
 pub(crate) mod spawn;
 pub(crate) mod standby;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +210,47 @@ impl Ledger {
     }
 }
 
+/// A run that a hub began, and whose end no hub recorded. For the command line, while no hub runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// The module.
+    pub(crate) short: Short,
+    /// Its mark.
+    pub(crate) incarnation: String,
+    /// Its leader, which may have ended since.
+    pub(crate) leader: ProcessId,
+}
+
+/// Those of this ledger. It is not changed.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn recorded(path: &Path) -> io::Result<Vec<Recorded>> {
+    let bytes = fs::read_if_there(path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
+    let book = Book::parse(&bytes);
+    let all = book.open.into_iter().flat_map(|(short, runs)| {
+        runs.into_iter().map(move |OpenRun { incarnation, leader, .. }| Recorded {
+            short: short.clone(),
+            incarnation,
+            leader,
+        })
+    });
+    Ok(all.collect())
+}
+
+/// Records that no process of these runs is left, as a hub would. The caller holds the lock of the hub.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn record_ends(path: &Path, ended: &[Recorded]) -> io::Result<()> {
+    let gone = ended
+        .iter()
+        .map(|run| Entry::Gone { short: run.short.clone(), incarnation: run.incarnation.clone() });
+    // The last line may be incomplete: a hub was killed while it wrote it.
+    let lines: Vec<u8> = std::iter::once(b'\n').chain(gone.flat_map(|entry| line(&entry))).collect();
+    fs::open_append(path).map_err(io::Error::other)?.write_all(&lines)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +283,23 @@ mod tests {
         let mut adopted = again.clone();
         adopted.apply(&born("vault", 3));
         assert_eq!(adopted, again, "recorded again it is the same run");
+    }
+
+    #[test]
+    fn an_end_is_recorded_without_a_hub_after_a_line_that_was_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let mut bytes: Vec<u8> =
+            [born("vault", 1), born("vault", 2), born("notes", 3)].iter().flat_map(line).collect();
+        bytes.extend_from_slice(b"{\"entry\":\"go");
+        fs::put(&path, 0o600, &bytes).unwrap();
+        let all = recorded(&path).unwrap();
+        assert_eq!(all.len(), 3);
+        let vault: Vec<Recorded> = all.into_iter().filter(|run| run.short.as_str() == "vault").collect();
+        record_ends(&path, &vault).unwrap();
+        let left = recorded(&path).unwrap();
+        assert_eq!(left.iter().map(|run| run.incarnation.as_str()).collect::<Vec<_>>(), ["hub:3"]);
+        assert_eq!(recorded(&dir.path().join("none")).unwrap(), []);
     }
 
     #[test]

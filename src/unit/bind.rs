@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::descriptor::{Descriptor, Hardening, Oom, ReadySignal, Restart, Seconds, Stop, Variable};
+use super::descriptor::{
+    Descriptor, First, Hardening, Oom, Pattern, ReadySignal, Rest, Restart, Seconds, Stop, Variable,
+};
 use super::name::UnitName;
 use super::overrides::{Limits, Overrides};
 use super::search;
@@ -51,6 +53,8 @@ pub struct Unit {
     pub restart: Option<Restart>,
     /// How it is stopped.
     pub stop: Stop,
+    /// Program, by its absolute path, and arguments that the manager runs after each end; empty: none.
+    pub after_end: Vec<OsString>,
     /// It reports that it is alive at least this often.
     pub watchdog: Option<Seconds>,
     /// What happens when one of its processes is killed for lack of memory.
@@ -94,7 +98,9 @@ impl Descriptor {
                 Refused::new("user", OsStr::new(""), "the unit names a user and there is none")
             }),
         };
-        let argv = self.argv.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>()?;
+        let filled =
+            |words: &[Pattern]| words.iter().map(|word| word.fill(value)).collect::<Result<Vec<_>, _>>();
+        let (argv, after_end) = (filled(&self.argv)?, filled(&self.after_end)?);
         let mut env = BTreeMap::new();
         for (name, pattern) in &self.env {
             env.insert(name.clone(), pattern.fill(value)?);
@@ -111,6 +117,7 @@ impl Descriptor {
             ready: self.ready,
             restart: self.restart.clone(),
             stop: self.stop.clone(),
+            after_end,
             watchdog: self.watchdog,
             oom: self.oom,
             delegate: self.delegate,
@@ -134,11 +141,17 @@ impl Unit {
         if !Path::new(program).is_absolute() {
             return Err(Refused::new("argv[0]", program, "a program is named by its absolute path"));
         }
+        if let Some(program) = self.after_end.first().filter(|program| !Path::new(program).is_absolute()) {
+            return Err(Refused::new("after_end[0]", program, "a program is named by its absolute path"));
+        }
+        if (self.stop.first, self.stop.rest) == (First::Everyone, Rest::Leave) {
+            return refused("stop.rest", "leave", "a stop that is for everyone leaves no process");
+        }
         if let Some(Restart { delay, give_up, .. }) = &self.restart {
             // This check finds limits that can never be reached: starts that are one delay apart each
             // have to fit into the window, with as much time again to run and to crash.
             let needs = u64::from(give_up.starts).saturating_mul(delay.0).saturating_mul(2);
-            if give_up.starts == 0 || needs >= give_up.within.0 {
+            if give_up.starts == 0 || needs >= give_up.within.0.saturating_mul(1000) {
                 let because = "its pauses fill half of the window, so the start limit would never be hit";
                 return refused("restart.give_up", &format!("{} starts", give_up.starts), because);
             }
@@ -239,11 +252,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_stop_for_everyone_leaves_no_process() {
+        let hub = include_str!("../../units/hub.toml").replace("first = \"main\"", "first = \"everyone\"");
+        let error = Descriptor::parse(&hub).unwrap().bind(&binding(), &Overrides::default()).unwrap_err();
+        assert_eq!(error.key, "stop.rest", "{error}");
+    }
+
     /// A limit over ten seconds was never reached while restarts came every five.
     #[test]
     fn a_restart_limit_that_is_never_reached_is_refused() {
         let hub = include_str!("../../units/hub.toml");
-        for (from, to) in [("\"5m\"", "\"10s\""), ("\"5m\"", "\"50s\""), ("starts = 5", "starts = 0")] {
+        let changes = [
+            ("within = \"60s\"", "within = \"4s\""),
+            ("\"100ms\"", "\"1500ms\""),
+            ("starts = 20", "starts = 0"),
+        ];
+        for (from, to) in changes {
+            assert!(hub.contains(from), "{from}");
             let descriptor = Descriptor::parse(&hub.replace(from, to)).unwrap();
             let error = descriptor.bind(&binding(), &Overrides::default()).unwrap_err();
             assert_eq!(error.key, "restart.give_up", "{error}");

@@ -38,6 +38,9 @@ pub struct Descriptor {
     pub restart: Option<Restart>,
     /// How it is stopped.
     pub stop: Stop,
+    /// A program and its arguments that the manager runs after each end, if it can. Empty: none.
+    #[serde(default)]
+    pub after_end: Vec<Pattern>,
     /// It reports that it is alive at least this often, or is taken for hung; absent: no watchdog.
     pub watchdog: Option<Seconds>,
     /// What happens when the kernel, out of memory, kills one of its processes.
@@ -68,7 +71,7 @@ pub struct Restart {
     /// After which ends.
     pub on: RestartOn,
     /// Delay before it.
-    pub delay: Seconds,
+    pub delay: Millis,
     /// When the manager gives up.
     pub give_up: GiveUp,
     /// Exit codes after which it is not restarted, because the user must act first.
@@ -104,6 +107,8 @@ pub struct Stop {
     pub grace: Seconds,
     /// Which processes get the signal.
     pub first: First,
+    /// What becomes of the others when the main process has ended, in order or not.
+    pub rest: Rest,
 }
 
 /// A signal that asks to stop.
@@ -120,10 +125,20 @@ pub enum Signal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum First {
-    /// The main process alone, so that it can stop its own children in order. The rest is killed afterwards.
+    /// The main process alone, so that it can stop its own children in order.
     Main,
     /// All of its processes at once.
     Everyone,
+}
+
+/// What becomes of the other processes of a unit when its main process has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rest {
+    /// They are killed.
+    Kill,
+    /// They run on, if they lead process groups of their own.
+    Leave,
 }
 
 /// What happens when one process of a unit is killed for lack of memory.
@@ -176,6 +191,10 @@ pub enum Variable {
 /// Whole seconds, at least one: `45s`, `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u64);
+
+/// Whole milliseconds, at least one: `100ms`, `5s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub u64);
 
 /// Why a text is not a valid descriptor.
 #[derive(Debug, thiserror::Error)]
@@ -280,6 +299,20 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let span = duration::parse(&text)
+            .map_err(|error| de::Error::custom(format!("{text:?} is not a duration: {error}")))?;
+        let millis = u64::try_from(span.as_millis())
+            .ok()
+            .filter(|millis| *millis > 0 && span == Duration::from_millis(*millis));
+        millis.map(Self).ok_or_else(|| {
+            de::Error::custom(format!("{text:?} is not a whole number of milliseconds above 0"))
+        })
+    }
+}
+
 fn plain_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnitName, D::Error> {
     UnitName::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
@@ -300,9 +333,9 @@ mod tests {
         let restart = hub.restart.unwrap();
         assert_eq!(
             (restart.delay, restart.give_up, restart.final_exit.as_slice()),
-            (Seconds(5), GiveUp { starts: 5, within: Seconds(300) }, [78].as_slice())
+            (Millis(100), GiveUp { starts: 20, within: Seconds(60) }, [78].as_slice())
         );
-        assert_eq!((hub.stop.grace, hub.stop.first), (Seconds(45), First::Main));
+        assert_eq!((hub.stop.grace, hub.stop.first, hub.stop.rest), (Seconds(45), First::Main, Rest::Leave));
         assert_eq!(
             (hub.watchdog, hub.oom, hub.ready),
             (Some(Seconds(60)), Oom::KeepRunning, ReadySignal::Notify)
@@ -318,6 +351,10 @@ mod tests {
             ("\"60s\"", "\"0s\"", "\"0s\" is not a whole number of seconds above 0"),
             ("\"60s\"", "\"500ms\"", "\"500ms\" is not a whole number"),
             ("\"60s\"", "\"soon\"", "\"soon\" is not a duration"),
+            ("\"100ms\"", "\"0ms\"", "\"0ms\" is not a whole number of milliseconds above 0"),
+            ("\"100ms\"", "\"1500us\"", "\"1500us\" is not a whole number of milliseconds"),
+            ("\"100ms\"", "\"soon\"", "\"soon\" is not a duration"),
+            ("\"leave\"", "\"stay\"", "unknown variant `stay`"),
             ("\"{home}\"", "\"{hoem}\"", "there is no variable {hoem}, only bin, home, user, port, path"),
             ("\"{home}\"", "\"{home\"", "unbalanced brace in \"{home\""),
             ("\"{home}\"", "\"home}\"", "unbalanced brace in \"home}\""),

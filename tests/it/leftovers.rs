@@ -166,13 +166,19 @@ fn verbs_without_a_hub_report_modules_that_still_run() {
     let (vault, web) = (world.ready("vault"), world.ready("web"));
     world.kill_hub();
     let status = world.run(&["status"]).code(3);
-    assert!(status.out.contains(&format!("vault (pid {vault}), web (pid {web}) still run")), "{status:?}");
+    let said = format!("vault (pid {vault}), web (pid {web}) run on without a hub");
+    assert!(status.out.contains(&said), "{status:?}");
     assert!(status.out.contains(&format!("runs, pid {web}")), "{status:?}");
+    let doctor = world.run(&["doctor"]).out;
+    assert!(doctor.contains("modules.left") && doctor.contains(&said), "{doctor}");
     for verb in [&["stop"][..], &["stop", "vault"], &["stop", "--all"], &["remove", "vault"]] {
-        let said = world.run(verb).code(1);
+        let said = world.run(verb).code(if verb == ["stop"] { 1 } else { 69 });
         assert!(said.err.contains(&format!("vault (pid {vault})")), "{verb:?}: {said:?}");
+        assert!(said.err.contains("--without-hub"), "{verb:?}: {said:?}");
         assert!(said.err.contains("parachute serve"), "{verb:?}: {said:?}");
     }
+    let start = world.run(&["start", "vault"]).code(69).err;
+    assert!(start.contains("runs on without a hub") || start.contains("run on without a hub"), "{start}");
     assert!(world.read("services.json").contains("vault"), "its row is still there");
     assert!(
         world.run(&["stop", "notes"]).code(0).out.contains("already stopped"),
@@ -185,6 +191,41 @@ fn verbs_without_a_hub_report_modules_that_still_run() {
     world.hub_ends();
     world.expect_no_processes();
     assert!(world.run(&["stop"]).code(0).out.contains("already stopped"));
+}
+
+/// The processes that are proven to be the module's are ended, and no others; the next hub starts from there.
+#[test]
+fn without_a_hub_a_module_that_runs_is_stopped_only_when_that_is_said() {
+    let world = World::new();
+    world.module("vault", &[]);
+    world.module("web", &[]);
+    world.start_hub();
+    let (vault, web) = (world.ready("vault"), world.ready("web"));
+    let refused = world.run(&["stop", "vault", "--without-hub"]).code(2).err;
+    assert!(refused.contains("a hub runs"), "{refused}");
+    let _ = world.run(&["stop", "--without-hub"]).code(2);
+    assert_eq!(world.ready("vault"), vault);
+    world.kill_hub();
+    // As in the hint of the refusal.
+    let refused = world.run(&["stop", "vault"]).code(69).err;
+    assert!(refused.contains("hint: parachute stop vault --without-hub"), "{refused}");
+    let done = world.run(&["stop", "vault", "--without-hub"]).code(0).out;
+    assert!(done.contains(&format!("✓ vault stopped without a hub (pid {vault})")), "{done}");
+    assert_eq!(world.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [web]);
+    let ledger = world.read("run/ledger.jsonl");
+    assert!(ledger.lines().last().unwrap().contains(r#""entry":"gone","short":"vault""#), "{ledger}");
+    assert!(world.run(&["stop", "vault"]).code(0).out.contains("already stopped"));
+    let again = world.run(&["stop", "vault", "--without-hub"]).code(0).out;
+    assert!(again.contains("vault was not running"), "{again}");
+    world.start_hub();
+    assert_ne!(world.ready("vault"), vault);
+    world.ready("web");
+    world.kill_hub();
+    let all = world.run(&["stop", "--all", "--without-hub"]).code(0).out;
+    assert!(all.contains("vault") && all.contains("web"), "{all}");
+    world.expect_no_processes();
+    assert!(world.run(&["stop"]).code(0).out.contains("already stopped"));
+    assert_eq!(world.run(&["stop", "--all", "--without-hub"]).code(0).out, "no module runs without a hub\n");
 }
 
 /// An unreadable file does not mean that a module has no row: processes of a killed hub keep running until it is known.

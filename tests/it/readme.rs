@@ -62,16 +62,22 @@ A stop ends the module's process group and every daemonised child that kept the 
     a_stop_ends_wrappers_daemons_and_processes_that_ignore_sigterm a_stop_leaves_the_processes_of_other_modules_alone
 It is done when they are gone and the port is free.
     a_stop_ends_wrappers_daemons_and_processes_that_ignore_sigterm a_stuck_group_is_never_reported_as_stopped
-If a hub in the foreground is killed with `kill -9`, its modules keep running.
-    a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none
+If the hub is killed with `kill -9`, its modules keep running, and the next hub adopts them: same processes, no restart.
+    a_killed_hub_costs_its_modules_nothing_and_a_stop_of_the_next_leaves_none a_killed_hub_costs_its_modules_nothing
     a_module_writes_on_after_its_hub_was_killed
-A module then blocks when 64 KiB of its output are unread, or less if there are more than 256 modules.
+systemd starts the next hub after 100 ms.
+    a_hub_that_is_killed_is_restarted_and_adopts_its_modules
+Until then a module blocks when 64 KiB of its output are unread, or less if there are more than 256 modules.
     a_module_that_fills_its_fifo_waits_for_the_next_hub the_more_modules_the_smaller_their_fifos
-The next hub ends them, by pid and start time, and starts the modules again.
-    a_killed_hub_leaves_ten_the_next_has_ten_and_a_stop_leaves_none a_recycled_pid_in_the_ledger_is_left_alone
-    hub_killed_at_random_instants
-If the hub of a systemd unit is killed, systemd ends its modules and starts the hub, which starts them again.
-    a_hub_that_is_killed_is_restarted_and_leaves_no_orphan
+A module whose definition changed meanwhile is ended, by pid and start time, and started anew.
+    a_changed_definition_is_not_adopted a_recycled_pid_in_the_ledger_is_left_alone hub_killed_at_random_instants
+A hub that dies five times in five minutes starts no module until you ask for one.
+    five_crashes_lead_to_it_and_each_verb_reports_it a_hub_that_keeps_dying_is_in_safe_mode_and_its_unit_active
+`parachute stop` leaves no process of a module.
+    an_ordered_end_of_the_hub_leaves_no_process a_stop_of_a_dead_hub_ends_its_modules
+A `systemctl stop` of a unit that has failed, or that waits to be restarted, ends none; `status` and `doctor` name the modules
+that run without a hub.
+    a_hub_that_is_killed_leaves_the_pids_of_its_modules a_stop_of_a_dead_hub_ends_its_modules
 The hub keeps the last lines of each module in memory and in rotated files, and streams them to `logs -f`.
     keeps_the_newest_whatever_its_length files_are_rotated_and_a_limited_number_is_kept
     a_follower_continues_across_restarts_of_module_and_hub
@@ -101,6 +107,8 @@ pid, port and problem |
     root_installs_for_the_acting_user_and_never_implicitly_for_itself reboot_and_logout_for_each_manager_with_the_reason
 | `start NAME…`, `stop NAME…`, `restart NAME…`, `--all` | starts, stops or restarts modules and waits until that is done |
     with_a_hub_on_any_port_verbs_find_it_by_its_socket
+| `stop NAME… --without-hub`, `--all` | ends modules that run on after their hub; refused while a hub runs |
+    without_a_hub_a_module_that_runs_is_stopped_only_when_that_is_said
 | `start`, `stop`, `restart` (or with `hub`) | starts, stops or restarts the hub and all its modules, through its manager where
 it has one |
     a_stop_lasts_until_a_start_and_a_restart_gives_a_new_run stop_ends_a_foreground_hub_and_waits targets_of_a_verb
@@ -162,7 +170,9 @@ the hub is in safe mode; `doctor`: a check failed; `units verify`: the checker c
     wrong_usage_is_two_and_help_is_zero without_a_terminal_nothing_is_asked_and_the_error_names_the_flag
 | 3 | `status`: the hub is not running; `migrate --teardown`: nothing is installed |
     without_a_hub_every_verb_reports_that_with_its_own_code a_detached_home_is_cut_over_and_restored
-| 69 | no hub runs, no service manager can be used, or (`units verify`) no checker is there |
+| 69 | no hub runs (`stop NAME`, `remove NAME`: and the module runs on without one), no service manager can be used, or (`units
+verify`) no checker is there |
+    without_a_hub_a_module_that_runs_is_stopped_only_when_that_is_said
     without_a_hub_every_verb_reports_that_with_its_own_code without_a_session_the_bus_is_found_or_its_absence_explained
     units_are_checked_by_the_managers_checker
 | 78 | you must decide or repair something first: [docs/install.md](docs/install.md#what-init-refuses) lists the cases |

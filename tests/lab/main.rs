@@ -21,6 +21,7 @@ mod snapshot;
 #[path = "../support/units.rs"]
 mod units;
 
+mod adopt;
 mod boot;
 mod cutover;
 mod doctor;
@@ -36,6 +37,7 @@ mod pair;
 mod persons;
 mod purge;
 mod readme;
+mod reap;
 mod socket;
 mod stop;
 mod words;

@@ -1,4 +1,4 @@
-//! A stop under `KillMode=mixed`: systemd signals the hub, and the hub its modules.
+//! A stop under `KillMode=process`: systemd signals the hub, and the hub its modules.
 
 use crate::hub::{Hub, SERVICE, in_both_scopes};
 

@@ -23,6 +23,7 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         ready: ReadySignal::Ended,
         restart: None,
         stop: Descriptor::embedded("hub").unwrap().stop,
+        after_end: Vec::new(),
         watchdog: None,
         oom: Oom::Stop,
         delegate: false,

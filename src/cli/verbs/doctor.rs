@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::detached;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Found, Installation, NoManager, ScopeArgs};
+use crate::cli::orphans;
 use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::standby;
@@ -138,6 +139,7 @@ async fn look(cx: &Context, installation: &Result<Installation, InstallationFact
             Ok(installation) => Some(older(cx, installation).await),
             Err(_) => None,
         },
+        left: orphans::sentence(cx).await,
         now: cx.now,
         keeper: glance
             .as_ref()

@@ -99,7 +99,7 @@ async fn stop(cx: &Context, client: &Client, short: &Short) -> Result<(), CliErr
         }
         Ok(_) => {}
         Err(ClientError::NoHub { .. }) => {
-            let mut left = orphans::running(cx)?;
+            let mut left = orphans::running(cx).await?;
             left.retain(|left| left.short == short.as_str());
             if !left.is_empty() {
                 return Err(orphans::unsupervised(&left));

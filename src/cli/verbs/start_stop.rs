@@ -1,6 +1,7 @@
 //! `parachute start`, `stop`, `restart`: sends the requests for all modules at once, waits, and reports each result.
 
 mod hub;
+mod without_hub;
 
 use futures_util::future::join_all;
 
@@ -36,6 +37,9 @@ pub struct StopArgs {
     /// Every module, but not the hub
     #[arg(long)]
     all: bool,
+    /// End the processes of modules that run on after their hub; refused while a hub runs
+    #[arg(long)]
+    without_hub: bool,
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
@@ -92,7 +96,10 @@ pub(crate) async fn start(cx: &Context, args: StartArgs) -> Result<VerbOutput, C
         Target::Hub => hub::start(cx, args.json).await,
         target => {
             hub::bring_up(cx).await?;
-            modules(cx, &cx.client(), Op::Start, target, args.json).await
+            match modules(cx, &cx.client(), Op::Start, target, args.json).await {
+                Err(error) if error.kind == ExitKind::NoHub => Err(with_runs_on(cx, error).await),
+                other => other,
+            }
         }
     }
 }
@@ -117,11 +124,22 @@ pub(crate) async fn restart(cx: &Context, args: RestartArgs) -> Result<VerbOutpu
 pub(crate) async fn stop(cx: &Context, args: StopArgs) -> Result<VerbOutput, CliError> {
     owned::respect_machines(cx, "stop").await?;
     offer::before(cx).await?;
-    match target(args.names, args.all)? {
+    let target = target(args.names, args.all)?;
+    if args.without_hub {
+        return match target {
+            Target::Hub => {
+                let text = "`--without-hub` is for modules: name them, or say `--all`";
+                Err(CliError::new(ExitKind::Usage, text).hint("parachute stop --all --without-hub"))
+            }
+            Target::All => without_hub::stop(cx, None, args.json).await,
+            Target::Named(names) => without_hub::stop(cx, Some(names), args.json).await,
+        };
+    }
+    match target {
         Target::Hub => hub::stop(cx, args.json).await,
         target => match modules(cx, &cx.client(), Op::Stop, target.clone(), args.json).await {
             Err(error) if error.kind == ExitKind::NoHub => {
-                let mut left = orphans::running(cx)?;
+                let mut left = orphans::running(cx).await?;
                 if let Target::Named(names) = &target {
                     left.retain(|left| names.iter().any(|name| is_called(&left.short, name)));
                 }
@@ -133,6 +151,17 @@ pub(crate) async fn stop(cx: &Context, args: StopArgs) -> Result<VerbOutput, Cli
             }
             other => other,
         },
+    }
+}
+
+/// There is no hub to start a module, and the modules that it would find are named.
+async fn with_runs_on(cx: &Context, error: CliError) -> CliError {
+    match orphans::running(cx).await {
+        Ok(left) if !left.is_empty() => {
+            let later = "the next hub takes it over, or ends it and starts it again";
+            error.cause(format!("{}; {later}", orphans::words(&left)))
+        }
+        _ => error,
     }
 }
 

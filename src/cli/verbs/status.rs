@@ -83,7 +83,7 @@ pub(crate) async fn run(cx: &Context, args: StatusArgs) -> Result<VerbOutput, Cl
         }
         Err(ClientError::NoHub { .. }) => {
             let older = offer::older(cx).await.map(|daemons| offer::words(&daemons));
-            let left = orphans::running(cx).unwrap_or_default();
+            let left = orphans::running(cx).await.unwrap_or_default();
             let down = Down { manager, older, ..from_disk(cx) }.with(&left);
             Ok(VerbOutput::report(args.json, &down, ExitKind::NotRunning, || down_screen(&down, cx.style)))
         }
@@ -299,7 +299,14 @@ fn down_screen(down: &Down, style: Style) -> String {
     }
     if let Some(left) = &down.left {
         out.push_str(&format!("  {} {}\n", style.warn("note:"), printable(left)));
-        out.push_str(&format!("  {} parachute serve     (restarts them under a hub)\n", style.good("hint:")));
+        // The manager's own hint comes below.
+        if down.manager.is_none() {
+            out.push_str(&format!(
+                "  {} parachute serve     (a hub that can stop them)\n",
+                style.good("hint:")
+            ));
+        }
+        out.push_str(&format!("  {} parachute stop --all --without-hub\n", style.good("hint:")));
     }
     match &down.manager {
         None if down.older.is_some() => {}

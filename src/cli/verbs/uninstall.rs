@@ -6,6 +6,7 @@ use crate::cli::apply;
 use crate::cli::context::Context;
 use crate::cli::error::{CliError, ExitKind};
 use crate::cli::installation::{self, Found, Installation, ScopeArgs};
+use crate::cli::orphans;
 use crate::cli::output::VerbOutput;
 use crate::cli::owned;
 use crate::cli::purge::{Listing, Purge, Purged};
@@ -178,6 +179,13 @@ pub(crate) async fn take_back(
         let done = standby::watched(cx, &args.whose, &plan, work).await?;
         performed = done.performed;
         notes.extend(done.notes);
+    }
+    // Of a unit that had failed its stop has ended nothing. The hub beneath, if there is one, runs its own modules.
+    if (finished || !receipt.is_empty())
+        && restored.is_none()
+        && let Err(error) = orphans::end_in_unit(&installation).await
+    {
+        notes.push(Note { text: error.message, hint: error.hints.into_iter().next() });
     }
     let deleted = match purge {
         Some(purge) => Some(purge.run(apply::fault(cx)?)?),

@@ -24,6 +24,13 @@ pub(super) fn checks(facts: &DoctorFacts) -> Vec<Check> {
         out.extend(found_or(ill, Id::ModulesReady, "every module that should run is ready"));
     }
     out.extend(ports(facts));
+    if facts.hub.is_none() && !facts.starts.is_empty() {
+        let left = facts
+            .left
+            .iter()
+            .map(|left| Check::warn(Id::ModulesLeft, left.clone(), "parachute stop --all --without-hub"));
+        out.extend(found_or(left.collect(), Id::ModulesLeft, "no module runs without a hub"));
+    }
     out.extend(crash(facts));
     out
 }

@@ -64,7 +64,8 @@ fn a_fresh_installation_is_ok() {
     let ill: Vec<&Check> = checks.iter().filter(|check| check.verdict != Verdict::Ok).collect();
     assert!(ill.is_empty(), "{ill:#?}");
     let ids: Vec<Id> = checks.iter().map(|check| check.id).collect();
-    let wanted: Vec<Id> = Id::ALL.into_iter().filter(|id| *id != Id::ModulesPorts).collect();
+    let wanted: Vec<Id> =
+        Id::ALL.into_iter().filter(|id| !matches!(id, Id::ModulesPorts | Id::ModulesLeft)).collect();
     assert_eq!(
         ids, wanted,
         "every check is there, in order, once; ports are the hub's business while it runs"
@@ -101,6 +102,11 @@ fn each_check_with_one_difference() {
         (Id::Older, Warn, false, |f| f.older = Some(Told::Known(Some("hub (pid 13)".to_owned())))),
         (Id::Older, CannotTell, false, |f| f.older = Some(Told::Unknown("no /proc".to_owned()))),
         (Id::Hub, Fail, false, |f| f.hub = None),
+        (Id::ModulesLeft, Ok, false, |f| f.hub = None),
+        (Id::ModulesLeft, Warn, false, |f| {
+            f.hub = None;
+            f.left = Some("web (pid 12) runs on without a hub".to_owned());
+        }),
         (Id::Port, Warn, false, |f| f.hub.as_mut().unwrap().hub.port = 2000),
         (Id::Port, Ok, false, |f| f.hub = None),
         (Id::Port, Fail, false, |f| {

@@ -153,6 +153,30 @@ fn another_users_unit_conflicts_only_by_its_port() {
     assert_eq!(refusal.hints(), ["parachute init --port N"]);
 }
 
+/// The unit of an earlier build that is on disk as it was written needs no `--force`; an edited one does.
+#[test]
+fn a_unit_of_an_earlier_build_is_ours_and_is_written_anew() {
+    for earlier in [
+        include_str!("../../../tests/data/units/env-file-user.service"),
+        include_str!("../../../tests/data/units/mixed-user.service"),
+    ] {
+        let mut facts = fresh();
+        facts.units[0].state = running(42);
+        facts.units[0].on_disk = OnDisk::Text(earlier.to_owned());
+        facts.units[0].written = Some(earlier.to_owned());
+        let planned = plan(&facts, &InstallRequest::default()).unwrap();
+        let text = planned.steps.iter().find_map(|step| match step {
+            Step::PutUnit { text, .. } => Some(text),
+            _ => None,
+        });
+        let text = text.unwrap();
+        assert!(text.contains("KillMode=process") && text.contains("RestartSec=100ms"), "{text}");
+        assert!(!text.contains("EnvironmentFile"), "{text}");
+        facts.units[0].on_disk = OnDisk::Text(earlier.replace("TimeoutStopSec=45", "TimeoutStopSec=9"));
+        assert!(plan(&facts, &InstallRequest::default()).is_err(), "it was edited");
+    }
+}
+
 /// The texts of the notes, and the steps about the socket.
 fn about_socket(facts: &Facts, force: bool) -> (Vec<String>, Vec<String>) {
     let plan = plan(facts, &InstallRequest { force, ..InstallRequest::default() }).unwrap();

@@ -1,5 +1,5 @@
 //! systemd: what is asked of it, what it answers, what its answers mean, and how long a verb is waited for. Pure, but for
-//! `driver` and `gather`.
+//! `after_end`, `driver` and `gather`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::unit;
 use crate::unit::name::UnitName;
 use crate::unit::target::{Scope, Target};
 
+pub(crate) mod after_end;
 mod autostart;
 pub(crate) mod detect;
 mod driver;
@@ -39,6 +40,14 @@ pub struct Systemd {
     pub runtime_dir: Option<PathBuf>,
 }
 
+impl Systemd {
+    /// The user whose manager it is, by its runtime directory, `/run/user/UID`; `None`: the system's.
+    fn runtime_dir_uid(&self) -> Option<u32> {
+        let dir = self.runtime_dir.as_ref().filter(|_| self.scope == Scope::User)?;
+        dir.file_name()?.to_str()?.parse().ok()
+    }
+}
+
 impl Capabilities for Systemd {
     fn target(&self) -> Target {
         Target::Systemd(unit::systemd::Systemd { scope: self.scope, version: self.version })
@@ -46,6 +55,11 @@ impl Capabilities for Systemd {
 
     fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    fn runs_in(&self, unit: &UnitName, cgroup: &Path) -> bool {
+        let is_its_name = cgroup.file_name().is_some_and(|name| name == unit.systemd().as_str());
+        is_its_name && after_end::manager_of(cgroup) == self.runtime_dir_uid()
     }
 
     fn words(&self) -> String {

@@ -1,6 +1,7 @@
 //! Parses `systemctl show`. Its exit code says little; its properties count. Pure.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -169,6 +170,14 @@ pub fn unit_dir(about: &About, homes: &[&Path]) -> Option<PathBuf> {
         about.unit_path.iter().find(|dir| dir.starts_with(home) && dir.ends_with("systemd/user")).cloned()
     };
     homes.iter().filter(|home| home.is_absolute()).find_map(below)
+}
+
+/// Of `list-jobs --no-legend`: whether one of these jobs ends the run of this unit. Columns: number, unit, type, state.
+#[must_use]
+pub(crate) fn stops(output: &ToolOutput, unit: &OsStr) -> bool {
+    let jobs = output.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut of_it = jobs.filter(|job| job.get(1).is_some_and(|name| OsStr::new(name) == unit));
+    of_it.any(|job| matches!(job.get(2), Some(&("stop" | "restart" | "try-restart"))))
 }
 
 /// `Linger=` as `--value` prints it; `None` if the output is neither yes nor no.

@@ -1,5 +1,6 @@
 //! The commands for systemd. No other file writes its command lines. Pure.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +47,13 @@ pub(crate) fn manager(systemd: &Systemd) -> Invocation {
     addressed(systemd, Invocation::ask("systemctl", &[]))
         .arg("show")
         .arg("--property=Version,UnitPath,SystemState")
+}
+
+/// `systemctl list-jobs`: the jobs of one unit. Of `show`, the property `Job` is a number only, and a start that is not done
+/// is a job too.
+#[must_use]
+pub(crate) fn jobs(systemd: &Systemd, unit: &OsStr) -> Invocation {
+    addressed(systemd, Invocation::ask("systemctl", &[])).args(["list-jobs", "--no-legend", "--"]).arg(unit)
 }
 
 /// `systemctl daemon-reload`: the manager reads all unit files again.

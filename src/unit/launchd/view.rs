@@ -12,7 +12,8 @@ use crate::unit::token::{Refused, env_key};
 use super::JobKind;
 use super::token::XmlText;
 
-/// launchd's own default, written out so that it is visible.
+/// launchd's own default, written out so that it is visible. It counts from the last start, so a hub that ran longer is
+/// restarted at once; and as launchd never gives up, it is all that slows down a program that cannot run.
 const THROTTLE: u64 = 10;
 
 /// All session types. With the default, `Aqua`, a job loaded over ssh is removed when its user logs in at
@@ -68,7 +69,7 @@ pub(super) fn job(unit: &Unit, kind: JobKind) -> Result<JobView, Refused> {
         keep_alive: unit
             .restart
             .as_ref()
-            .map(|restart| KeepAlive { throttle: restart.delay.0.max(THROTTLE) }),
+            .map(|restart| KeepAlive { throttle: restart.delay.0.div_ceil(1000).max(THROTTLE) }),
         exit_timeout: unit.stop.grace.0,
         open_files: unit.limits.nofile.map(Into::into),
         sessions: match kind {

@@ -115,7 +115,7 @@ impl Format for Systemd {
 
     /// The service.
     fn render(&self, unit: &Unit) -> Result<Vec<Rendered>, Refused> {
-        let service = view::service(unit, self.scope, self.version)?;
+        let service = view::service(unit, self.scope)?;
         Ok(vec![template::file(&unit.name, "systemd/service.tera", &service)?])
     }
 

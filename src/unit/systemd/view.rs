@@ -1,14 +1,14 @@
-//! A unit for systemd's templates: tokens, numbers, and fixed words. Which words, and for which version
-//! and scope, is decided here.
+//! A unit for systemd's templates: tokens, numbers, and fixed words. Which words, and for which scope, is decided here.
+//! Every key is known to the oldest systemd that we write for.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use serde::Serialize;
 
 use super::Scope;
 use crate::unit::bind::Unit;
 use crate::unit::descriptor::{
-    CGROUP, DELEGATED, First, Hardening, Oom, ReadySignal, Restart, RestartOn, Signal,
+    CGROUP, DELEGATED, First, Hardening, Millis, Oom, ReadySignal, Rest, Restart, RestartOn, Signal,
 };
 use crate::unit::overrides::Limits;
 use crate::unit::token::Refused;
@@ -18,10 +18,6 @@ use super::token::{SystemdAssignment, SystemdProgram, SystemdText, SystemdWord};
 /// How long a unit with `Type=notify` may take to become ready, seconds.
 const START_WITHIN: u64 = 60;
 
-/// The first version with `RestartSteps=` and `RestartMaxDelaySec=`: systemd.service(5), "Added in version 254". An
-/// older one ignores them and logs a warning at each load.
-const GROWING_PAUSES: u32 = 254;
-
 /// `service.tera`.
 #[derive(Debug, Serialize)]
 pub(super) struct ServiceView {
@@ -30,12 +26,12 @@ pub(super) struct ServiceView {
     ceiling: Option<Ceiling>,
     kind: &'static str,
     start_within: Option<u64>,
-    program: SystemdProgram,
-    words: Vec<SystemdWord>,
+    start: Command,
     environment: Vec<SystemdAssignment>,
     identifier: String,
     restart: Option<RestartView>,
     stop: StopView,
+    after_end: Option<Command>,
     oom: &'static str,
     oom_goes_on: bool,
     /// `NAME=value`, which tells the program that its cgroup is delegated.
@@ -44,6 +40,13 @@ pub(super) struct ServiceView {
     limits: Vec<Limit>,
     hardening: Vec<Rule>,
     wanted_by: &'static str,
+}
+
+/// A line that runs a program.
+#[derive(Debug, Serialize)]
+struct Command {
+    program: SystemdProgram,
+    words: Vec<SystemdWord>,
 }
 
 /// What only a system unit has. A user's manager fails a unit with `User=`, even with the user's own name
@@ -62,20 +65,14 @@ struct Ceiling {
 #[derive(Debug, Serialize)]
 struct RestartView {
     on: &'static str,
-    delay: u64,
-    backoff: Option<Backoff>,
+    delay: String,
     final_exit: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Backoff {
-    steps: u32,
-    longest: u64,
 }
 
 #[derive(Debug, Serialize)]
 struct StopView {
     main_first: bool,
+    leaves_rest: bool,
     mode: &'static str,
     signal: Option<&'static str>,
     grace: u64,
@@ -93,18 +90,14 @@ struct Rule {
     value: &'static str,
 }
 
-/// The service, for this manager.
-pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<ServiceView, Refused> {
+/// The service, for a manager of this scope.
+pub(super) fn service(unit: &Unit, scope: Scope) -> Result<ServiceView, Refused> {
     let system = match scope {
         Scope::System => Some(System { user: person(unit)? }),
         Scope::User => None,
     };
-    let (program, words) = match unit.argv.split_first() {
-        Some((program, words)) => (SystemdProgram::new("argv[0]", program)?, words),
-        None => return Err(Refused::new("argv", OsStr::new(""), "there is no program in it")),
-    };
-    let words = words.iter().enumerate();
-    let words = words.map(|(at, word)| SystemdWord::new(&format!("argv[{}]", at + 1), word));
+    let start = Command::of("argv", &unit.argv)?
+        .ok_or_else(|| Refused::new("argv", OsStr::new(""), "there is no program in it"))?;
     let environment = unit.env.iter().map(|(name, value)| SystemdAssignment::new(name, value));
     Ok(ServiceView {
         description: SystemdText::new("description", OsStr::new(&unit.description))?,
@@ -119,18 +112,20 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
             ReadySignal::Ended => "oneshot",
         },
         start_within: (unit.ready == ReadySignal::Notify).then_some(START_WITHIN),
-        program,
-        words: words.collect::<Result<_, _>>()?,
+        start,
         environment: environment.collect::<Result<_, _>>()?,
         // Else the name of the executable, which is the shell's where one is in between. The last lines of a
         // program that exits at once are found by this name if the journal has not yet assigned them to the unit.
         identifier: format!("parachute-{}", unit.name.plain()),
-        restart: unit.restart.as_ref().map(|restart| RestartView::of(restart, version)),
+        restart: unit.restart.as_ref().map(RestartView::of),
         stop: StopView {
             main_first: unit.stop.first == First::Main,
-            mode: match unit.stop.first {
-                First::Main => "mixed",
-                First::Everyone => "control-group",
+            leaves_rest: unit.stop.rest == Rest::Leave,
+            mode: match (unit.stop.first, unit.stop.rest) {
+                (First::Main, Rest::Leave) => "process",
+                (First::Main, Rest::Kill) => "mixed",
+                // A unit with `Rest::Leave` was refused: there is no such mode.
+                (First::Everyone, _) => "control-group",
             },
             signal: match unit.stop.signal {
                 Signal::Term => None,
@@ -138,6 +133,7 @@ pub(super) fn service(unit: &Unit, scope: Scope, version: u32) -> Result<Service
             },
             grace: unit.stop.grace.0,
         },
+        after_end: Command::of("after_end", &unit.after_end)?,
         oom: match unit.oom {
             Oom::KeepRunning => "continue",
             Oom::Stop => "stop",
@@ -168,20 +164,32 @@ fn person(unit: &Unit) -> Result<SystemdText, Refused> {
     SystemdText::new("user", OsStr::new(name))
 }
 
+impl Command {
+    /// `None`: no program. `key` is that of the descriptor.
+    fn of(key: &str, argv: &[OsString]) -> Result<Option<Self>, Refused> {
+        let Some((program, words)) = argv.split_first() else { return Ok(None) };
+        let words = words.iter().enumerate();
+        let words = words.map(|(at, word)| SystemdWord::new(&format!("{key}[{}]", at + 1), word));
+        Ok(Some(Self {
+            program: SystemdProgram::new(&format!("{key}[0]"), program)?,
+            words: words.collect::<Result<_, _>>()?,
+        }))
+    }
+}
+
+/// systemd.time(7): a number alone is seconds.
+fn span(Millis(millis): Millis) -> String {
+    if millis % 1000 == 0 { (millis / 1000).to_string() } else { format!("{millis}ms") }
+}
+
 impl RestartView {
-    fn of(restart: &Restart, version: u32) -> Self {
-        let give_up = restart.give_up;
-        // Even if every delay were the longest one, all starts would fit into half of the window: growing delays
-        // must not disable the limit.
-        let longest = give_up.within.0 / (2 * u64::from(give_up.starts.max(1)));
-        let grows = version >= GROWING_PAUSES && longest > restart.delay.0 && give_up.starts > 1;
+    fn of(restart: &Restart) -> Self {
         let codes: Vec<String> = restart.final_exit.iter().map(ToString::to_string).collect();
         Self {
             on: match restart.on {
                 RestartOn::Failure => "on-failure",
             },
-            delay: restart.delay.0,
-            backoff: grows.then_some(Backoff { steps: give_up.starts - 1, longest }),
+            delay: span(restart.delay),
             final_exit: (!codes.is_empty()).then(|| codes.join(" ")),
         }
     }

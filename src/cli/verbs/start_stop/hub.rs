@@ -18,8 +18,9 @@ use crate::unit::name::UnitName;
 
 /// Pause between two checks whether the hub runs, or has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// A hub that its manager reports as running answers on its socket within this time.
-const ANSWERS: Duration = Duration::from_secs(10);
+/// A hub that its manager reports as running answers on its socket within this time: more than the ten seconds that one
+/// waits which died often.
+const ANSWERS: Duration = Duration::from_secs(20);
 /// A hub that its manager reports as stopped stops answering within this time.
 const SILENT: Duration = Duration::from_secs(5);
 /// `mode` of a hub without a manager.
@@ -176,17 +177,23 @@ pub(super) async fn stop(cx: &Context, json: bool) -> Result<VerbOutput, CliErro
             if !ends(&client, &hub, SILENT).await {
                 return Err(unseen());
             }
-            stopped(cx, &hub, json)
+            orphans::end_in_unit(&installation).await?;
+            stopped(cx, &hub, json).await
         }
         None => {
-            // A socket without its service would start it again with the next client.
-            if let Some(installation) = installation::installed(cx).await
-                && !asleep(&installation).await
-            {
-                down(&installation).await?;
+            let mut ended = Vec::new();
+            if let Some(installation) = installation::installed(cx).await {
+                // A socket without its service would start it again with the next client.
+                if !asleep(&installation).await {
+                    down(&installation).await?;
+                }
+                ended = orphans::end_in_unit(&installation).await?;
             }
-            let left = orphans::running(cx)?;
-            if left.is_empty() { Ok(already_stopped(json)) } else { Err(orphans::unsupervised(&left)) }
+            let left = orphans::running(cx).await?;
+            if !left.is_empty() {
+                return Err(CliError { kind: ExitKind::Failed, ..orphans::unsupervised(&left) });
+            }
+            Ok(if ended.is_empty() { already_stopped(json) } else { ended_without_hub(&ended, json) })
         }
     }
 }
@@ -232,7 +239,7 @@ async fn stop_foreground(
         let text = format!("the hub (pid {}) is still stopping", hub.pid);
         return Err(CliError::new(ExitKind::Failed, text).hint("parachute status"));
     }
-    stopped(cx, hub, json)
+    stopped(cx, hub, json).await
 }
 
 /// Whether this hub no longer answers.
@@ -246,8 +253,8 @@ async fn ends(client: &Client, hub: &HubView, within: Duration) -> bool {
 }
 
 /// Reports a stop, if it is true of the modules too: one that no signal reaches survives its hub.
-fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<VerbOutput, CliError> {
-    let left = orphans::running(cx)?;
+async fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<VerbOutput, CliError> {
+    let left = orphans::running(cx).await?;
     if !left.is_empty() {
         let text = format!("the hub has stopped (pid {}), but {}", hub.pid, orphans::outlived(&left));
         return Err(CliError::new(ExitKind::Failed, text).hint("parachute logs hub"));
@@ -255,6 +262,12 @@ fn stopped(cx: &Context, hub: &HubView, json: bool) -> Result<VerbOutput, CliErr
     let message = format!("the hub has stopped (pid {}), and all its modules", hub.pid);
     let (pid, port) = (Some(hub.pid), Some(hub.port));
     Ok(HubOutcome { ok: true, running: false, pid, port, message }.output(json))
+}
+
+/// The report that no hub ran, but modules did.
+fn ended_without_hub(ended: &[String], json: bool) -> VerbOutput {
+    let message = format!("no hub was running; its modules have been ended: {}", ended.join("; "));
+    HubOutcome { ok: true, running: false, pid: None, port: None, message }.output(json)
 }
 
 /// The report that no hub runs.
