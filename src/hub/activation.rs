@@ -9,7 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::fd_store;
 use crate::error_chain::Hints;
+use crate::module::name::Short;
 use crate::process::inherited_fds;
 
 /// The holder, as shown by `status`.
@@ -20,7 +22,18 @@ pub(crate) const HOLDER: &str = "systemd";
 const NAMES: [&str; 2] = ["parachute-hub.socket", "hub"];
 
 /// More descriptors than this do not come from a unit of ours.
-const MOST: u16 = 64;
+const MOST: u16 = 1024;
+
+/// What was passed.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// The hub's socket.
+    pub socket: Option<Handed>,
+    /// Read ends of modules' outputs, from the hub before.
+    pub outputs: BTreeMap<Short, [Option<OwnedFd>; 2]>,
+    /// One sentence each: what was passed and not used.
+    pub notes: Vec<String>,
+}
 
 /// The socket that was passed.
 #[derive(Debug)]
@@ -74,18 +87,15 @@ impl Hints for ActivationError {
     }
 }
 
-/// Takes the descriptors that were passed to this process: at most one socket is the hub's, others are closed, and each
-/// note names one. To be called once, before anything else is opened.
+/// Takes the descriptors that were passed to this process: at most one socket is the hub's, outputs of modules were stored
+/// by the hub before, others are closed, and each note names one. To be called once, before anything else is opened.
 ///
 /// # Errors
 /// [`ActivationError`].
-pub(crate) fn take(
-    env: &BTreeMap<OsString, OsString>,
-    pid: u32,
-) -> Result<(Option<Handed>, Vec<String>), ActivationError> {
+pub(crate) fn take(env: &BTreeMap<OsString, OsString>, pid: u32) -> Result<Passed, ActivationError> {
     let names = announced(env, pid)?;
     if names.is_empty() {
-        return Ok((None, Vec::new()));
+        return Ok(Passed::default());
     }
     let count = u16::try_from(names.len()).unwrap_or(MOST);
     let descriptors = inherited_fds::take(count).map_err(ActivationError::Take)?;
@@ -115,11 +125,13 @@ fn announced(env: &BTreeMap<OsString, OsString>, pid: u32) -> Result<Vec<Option<
     announced.ok_or_else(|| ActivationError::Announced { fds, names: names.unwrap_or_default() })
 }
 
-fn choose(
-    descriptors: impl Iterator<Item = (Option<String>, OwnedFd)>,
-) -> Result<(Option<Handed>, Vec<String>), ActivationError> {
-    let (mut chosen, mut notes) = (None, Vec::new());
+fn choose(descriptors: impl Iterator<Item = (Option<String>, OwnedFd)>) -> Result<Passed, ActivationError> {
+    let Passed { socket: mut chosen, mut outputs, mut notes } = Passed::default();
     for (name, fd) in descriptors {
+        if let Some((short, place)) = name.as_deref().and_then(fd_store::output_of) {
+            outputs.entry(short).or_default()[place] = Some(fd);
+            continue;
+        }
         let ours = name.as_ref().is_none_or(|name| NAMES.contains(&name.as_str()));
         let name = name.unwrap_or_else(|| "unknown".to_owned());
         // Dropping one closes it. systemd keeps its own.
@@ -131,7 +143,7 @@ fn choose(
             chosen = Some(check(fd).map_err(|why| ActivationError::Unfit { name, why })?);
         }
     }
-    Ok((chosen, notes))
+    Ok(Passed { socket: chosen, outputs, notes })
 }
 
 /// The API listens on loopback only; otherwise a unit file alone could open it to the network.
@@ -175,7 +187,7 @@ mod tests {
         assert_eq!(names(&[us, ("LISTEN_FDS", "0"), ("LISTEN_FDNAMES", "")]).unwrap(), [""; 0]);
         assert_eq!(names(&[us, ("LISTEN_FDS", "2")]).unwrap(), ["-", "-"]);
         assert_eq!(names(&[us, ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "a:")]).unwrap(), ["a", ""]);
-        for (fds, given) in [("-1", ""), ("x", ""), ("65", ""), ("99999", ""), ("1", "a:b"), ("2", "a::")] {
+        for (fds, given) in [("-1", ""), ("x", ""), ("1025", ""), ("99999", ""), ("1", "a:b"), ("2", "a::")] {
             let error = names(&[us, ("LISTEN_FDS", fds), ("LISTEN_FDNAMES", given)]).unwrap_err();
             assert!(error.contains(&format!("LISTEN_FDS={fds:?}")), "{error}");
         }
@@ -187,8 +199,8 @@ mod tests {
 
     fn chosen(handed: Vec<(Option<&str>, OwnedFd)>) -> Result<(Option<SocketAddr>, Vec<String>), String> {
         let handed = handed.into_iter().map(|(name, fd)| (name.map(str::to_owned), fd));
-        let (socket, notes) = choose(handed).map_err(|error| error.to_string())?;
-        Ok((socket.map(|socket| socket.at), notes))
+        let passed = choose(handed).map_err(|error| error.to_string())?;
+        Ok((passed.socket.map(|socket| socket.at), passed.notes))
     }
 
     #[test]
@@ -205,6 +217,10 @@ mod tests {
                 "systemd passed a second socket \"unknown\": the hub uses one; closed"
             ]
         );
+        let outputs = [Some("log.web.err".to_owned()), Some("hub".to_owned())];
+        let passed = choose(outputs.into_iter().zip([tcp(), tcp()])).unwrap();
+        let web = &passed.outputs[&Short::new("web").unwrap()];
+        assert!(web[0].is_none() && web[1].is_some() && passed.socket.is_some() && passed.notes.is_empty());
         let (socket, notes) = chosen(vec![(Some("stored"), tcp())]).unwrap();
         assert_eq!((socket, notes.len()), (None, 1), "the hub binds its own then");
     }

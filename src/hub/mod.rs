@@ -18,6 +18,7 @@ pub(crate) mod boots;
 pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod diagnostics;
+pub(crate) mod fd_store;
 pub(crate) mod http;
 pub(crate) mod hub_env;
 pub(crate) mod listen;

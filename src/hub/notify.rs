@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -55,6 +56,26 @@ impl Notifier {
             Ok(now) => self.send(&[NotifyState::Reloading, now]),
             Err(_) => self.send(&[NotifyState::Reloading]),
         }
+    }
+
+    /// Whether a manager listens.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.enabled
+    }
+
+    /// Keeps a descriptor open under this name while no hub runs, also when no process has its other end. Where the unit
+    /// allows none, the manager ignores it.
+    pub fn store(&self, name: &str, fd: BorrowedFd<'_>) {
+        if self.enabled {
+            let states = [NotifyState::FdStore, NotifyState::Custom("FDPOLL=0"), NotifyState::FdName(name)];
+            let _ = sd_notify::notify_with_fds(false, &states, &[fd]);
+        }
+    }
+
+    /// Ends that for all descriptors of this name.
+    pub fn unstore(&self, name: &str) {
+        self.send(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
     }
 
     /// The supervision loop is alive.

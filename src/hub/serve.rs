@@ -1,5 +1,7 @@
 //! `parachute serve`, from the first signal handler until the last process has ended.
 
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,17 +12,20 @@ use crate::error_chain;
 use crate::home::definition::SpawnBase;
 use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
+use crate::module::name::Short;
 use crate::process::cgroup::{NoCgroups, UnitCgroup};
 use crate::process::path_helper::client::{PathHelper, Starter};
 use crate::process::this_process::heap;
 use crate::process::{group, ports};
 use crate::supervisor::clock::moment;
+use crate::supervisor::output_keeper::{KeptOutputs, OutputKeeper};
 use crate::supervisor::supervisor::Supervisor;
 
-use super::activation::{self, Handed};
+use super::activation::{self, Handed, Passed};
 use super::app::{App, Identity};
 use super::boots::BootLog;
 use super::demo::{self, Demo};
+use super::fd_store::FdStore;
 use super::http::{accept, router};
 use super::hub_env::HubEnv;
 use super::notify::Notifier;
@@ -41,7 +46,7 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 /// [`ServeError`].
 pub(crate) fn run(options: ServeOptions) -> Result<(), ServeError> {
     // First: the passed descriptors have numbers that anything opened before could have taken.
-    let (handed, mut notes) = activation::take(&options.env, std::process::id())?;
+    let Passed { socket: handed, outputs, mut notes } = activation::take(&options.env, std::process::id())?;
     if !heap::settle() {
         notes.push("the allocator cannot be tuned: this hub may keep more memory than it uses".to_owned());
     }
@@ -50,13 +55,14 @@ pub(crate) fn run(options: ServeOptions) -> Result<(), ServeError> {
         .enable_all()
         .build()
         .map_err(|source| ServeError::System { what: "the event loop cannot be started", source })?;
-    runtime.block_on(serve(options, hub_env, handed, notes))
+    runtime.block_on(serve(options, hub_env, handed, outputs, notes))
 }
 
 async fn serve(
     options: ServeOptions,
     hub_env: HubEnv,
     handed: Option<Handed>,
+    outputs: BTreeMap<Short, [Option<OwnedFd>; 2]>,
     mut notes: Vec<String>,
 ) -> Result<(), ServeError> {
     let system = |what| move |source| ServeError::System { what, source };
@@ -121,8 +127,11 @@ async fn serve(
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
         SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
-    let supervisor = Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit, paths.clone())
-        .map_err(system("the ledger of running modules cannot be opened"))?;
+    let keeper = FdStore::begin(&notifier).map(|store| Arc::new(store) as Arc<dyn OutputKeeper>);
+    let outputs = KeptOutputs { keeper, earlier: outputs };
+    let supervisor =
+        Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit, paths.clone(), outputs)
+            .map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
     let (stop, mut stops) = mpsc::channel(1);
     let listening = door.phrase();

@@ -136,6 +136,18 @@ pub(crate) fn reopen(dir: &Path, short: &Short, inodes: [u64; 2]) -> Result<[Own
     Ok([open(ENDS[0], inodes[0])?, open(ENDS[1], inodes[1])?])
 }
 
+/// Whether these are the read ends of the FIFOs with these inode numbers.
+#[must_use]
+pub(crate) fn are(readers: &[Option<OwnedFd>; 2], inodes: [u64; 2]) -> bool {
+    let is = |reader: &Option<OwnedFd>, inode: u64| {
+        let stat = reader.as_ref().and_then(|reader| rustix::fs::fstat(reader).ok());
+        stat.is_some_and(|stat| {
+            stat.st_ino == inode && FileType::from_raw_mode(stat.st_mode) == FileType::Fifo
+        })
+    };
+    is(&readers[0], inodes[0]) && is(&readers[1], inodes[1])
+}
+
 /// Removes the FIFOs of a module that has no run any more.
 ///
 /// # Errors

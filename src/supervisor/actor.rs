@@ -238,6 +238,8 @@ impl Actor {
                 true => Vec::new(),
                 false => self.context.open_runs(self.machine.short()),
             },
+            kept: self.context.kept_outputs(self.machine.short()),
+            log: self.log.clone(),
             grace: self.machine.policy().kill_timeout,
             paths: self.context.paths.clone(),
             at: moment().wall,

@@ -2,6 +2,7 @@
 //! changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -28,6 +29,7 @@ use super::clock::moment;
 use super::config_cache::ConfigCache;
 use super::failure_file::FailureFile;
 use super::ledger::{Entry, Ledger, OpenRun};
+use super::output_keeper::{KeptOutputs, OutputKeeper};
 use super::remnants::Remnants;
 use super::snapshot::{Change, Snapshot};
 
@@ -58,6 +60,10 @@ pub(crate) struct ActorContext {
     modules: AtomicUsize,
     /// Why a module writes to pipes. Said once.
     pipes: OnceLock<String>,
+    /// Keeps the read ends of outputs open while there is no hub.
+    keeper: Option<Arc<dyn OutputKeeper>>,
+    /// Those that were kept since an earlier hub and that no actor has yet.
+    kept: Mutex<BTreeMap<Short, [Option<OwnedFd>; 2]>>,
 }
 
 impl ActorContext {
@@ -69,6 +75,7 @@ impl ActorContext {
         nonce: String,
         unit: Option<UnitCgroup>,
         paths: PathHelper,
+        outputs: KeptOutputs,
     ) -> std::io::Result<Self> {
         let ledger = Ledger::open(home.ledger())?;
         let marked = group::marked(home.root())
@@ -93,6 +100,8 @@ impl ActorContext {
             seq: AtomicU64::new(0),
             modules: AtomicUsize::new(0),
             pipes: OnceLock::new(),
+            keeper: outputs.keeper,
+            kept: Mutex::new(outputs.earlier),
         })
     }
 
@@ -127,6 +136,18 @@ impl ActorContext {
         Ok(pipes)
     }
 
+    /// The read ends that were kept since an earlier hub, once.
+    pub(super) fn kept_outputs(&self, short: &Short) -> [Option<OwnedFd>; 2] {
+        lock(&self.kept).remove(short).unwrap_or_default()
+    }
+
+    /// Keeps these while there is no hub, from now on.
+    pub(super) fn keep_outputs(&self, short: &Short, readers: [BorrowedFd<'_>; 2]) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(short, readers);
+        }
+    }
+
     /// There are this many modules from now on.
     pub(super) fn expect_modules(&self, modules: usize) {
         self.modules.store(modules, Ordering::Relaxed);
@@ -139,6 +160,9 @@ impl ActorContext {
 
     /// Removes the FIFOs of a module that has no run any more.
     pub(super) fn forget_outputs(&self, short: &Short) {
+        if let Some(keeper) = &self.keeper {
+            keeper.forget(short);
+        }
         if let Err(error) = fifo::remove(&self.home.outputs(), short) {
             let why = error_chain::of(&error);
             warn!(module = %short, %error, "the FIFOs of {short} are not removed: {why}");

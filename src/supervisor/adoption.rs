@@ -13,6 +13,8 @@ pub(super) struct Left<'a> {
     pub(super) leader_runs: bool,
     /// Whether the leader is in the cgroup that this hub has for the module; `None`: this hub has none.
     pub(super) in_cgroup: Option<bool>,
+    /// Whether what it writes can be read.
+    pub(super) readable: bool,
     /// The fingerprint of the definition now.
     pub(super) definition: &'a str,
 }
@@ -38,6 +40,8 @@ pub(super) enum Because {
     DefinitionChanged,
     /// Its output goes to a pipe that ended with the hub.
     Pipe,
+    /// The FIFOs that it writes to are gone, or others are in their place.
+    Unreadable,
     /// It is not in the module's cgroup, so what it starts could not be found.
     Elsewhere,
 }
@@ -51,6 +55,7 @@ impl Because {
             Self::NotRecorded => "the hub that started it did not record enough to prove that it is the same",
             Self::DefinitionChanged => "its definition changed",
             Self::Pipe => "its output went to a pipe that ended with the hub before",
+            Self::Unreadable => "the FIFOs that it writes to cannot be opened",
             Self::Elsewhere => "it was started under another service or in a session",
         })
     }
@@ -69,6 +74,7 @@ pub(super) fn decide<'a>(left: &Left<'a>) -> Decision<'a> {
         (None, _) => Because::NotRecorded,
         (Some(definition), _) if definition != left.definition => Because::DefinitionChanged,
         (_, None) => Because::Pipe,
+        _ if !left.readable => Because::Unreadable,
         _ if left.in_cgroup != run.facts.cgroup.then_some(true) => Because::Elsewhere,
         _ => return Decision::Adopt(run),
     };
@@ -101,6 +107,7 @@ mod tests {
             unrecorded: false,
             leader_runs: true,
             in_cgroup: Some(true),
+            readable: true,
             definition: "same",
         };
         edit(&mut left);
@@ -133,6 +140,7 @@ mod tests {
         assert_eq!(decided(&one, |left| left.definition = "other"), Some(Because::DefinitionChanged));
         assert_eq!(of(|facts| facts.definition = None), Some(Because::NotRecorded));
         assert_eq!(of(|facts| facts.outputs = None), Some(Because::Pipe));
+        assert_eq!(decided(&one, |left| left.readable = false), Some(Because::Unreadable));
         assert_eq!(of(|facts| facts.cgroup = false), Some(Because::Elsewhere), "foreground, then a unit");
         assert_eq!(decided(&one, |left| left.in_cgroup = None), Some(Because::Elsewhere), "and the reverse");
         assert_eq!(decided(&one, |left| left.in_cgroup = Some(false)), Some(Because::Elsewhere));

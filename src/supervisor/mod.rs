@@ -29,6 +29,7 @@ mod health;
 pub mod ledger;
 mod looked;
 pub mod machine;
+pub(crate) mod output_keeper;
 mod path_problem;
 mod readiness;
 mod remnants;

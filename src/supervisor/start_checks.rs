@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error_chain;
 use crate::home::definition::{Definition, SpawnBase};
 use crate::home::paths::Home;
 use crate::home::settings::LastGood;
+use crate::logs::line::Stream;
+use crate::logs::module_log::ModuleLog;
 use crate::module::compose::Composed;
 use crate::module::launch::Launch;
 use crate::module::name::Short;
@@ -34,7 +35,7 @@ use super::resolve_program::resolve_program;
 
 mod port;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct CheckInput {
     pub(super) home: Home,
     pub(super) short: Short,
@@ -47,6 +48,10 @@ pub(super) struct CheckInput {
     pub(super) earlier: Earlier,
     /// The runs of them that are recorded in the ledger.
     pub(super) recorded: Vec<OpenRun>,
+    /// Read ends of its outputs that were kept since an earlier hub.
+    pub(super) kept: [Option<OwnedFd>; 2],
+    /// Gets the last words of a run that is not kept.
+    pub(super) log: ModuleLog,
     /// From SIGTERM to SIGKILL for what is left of them, if there is no usable definition.
     pub(super) grace: Duration,
     /// Looks at all paths of the module.
@@ -83,18 +88,36 @@ pub(super) struct Startable {
 /// be an earlier instance of this module are ended, also if the definition is not usable.
 /// # Errors
 /// The first reason against a start. No foreign process was touched.
-pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
+pub(super) async fn run(mut input: CheckInput) -> Result<Startable, Problem> {
     let defined = define(&input).await;
     let grace = defined.as_ref().map_or(input.grace, |defined| defined.launch.policy.kill_timeout);
+    let kept = std::mem::take(&mut input.kept);
+    let readers = readers(&input, kept);
     let mut notes = Vec::new();
-    if let Ok(composed) = &defined {
-        match adopt(&input, &composed.launch) {
-            Ok(adoption) => {
-                let Composed { launch, notes } = defined?;
-                let (program, ended) = (PathBuf::new(), BTreeSet::new());
-                return Ok(Startable { launch, program, adoption: Some(adoption), ended, notes });
+    let kept_run = match &defined {
+        Ok(composed) => adopt(&input, &composed.launch, readers.as_ref()),
+        Err(_) => Err(None),
+    };
+    match (kept_run, readers) {
+        (Ok((leader, run)), Some([Some(out), Some(err)])) => {
+            let Composed { launch, notes } = defined?;
+            let adoption = Some(Adoption { leader, run, readers: [out, err] });
+            return Ok(Startable {
+                launch,
+                program: PathBuf::new(),
+                adoption,
+                ended: BTreeSet::new(),
+                notes,
+            });
+        }
+        (kept_run, readers) => {
+            // What it wrote last and writes while it is ended. The log reads until the last writer has closed it.
+            for (stream, reader) in [Stream::Out, Stream::Err].into_iter().zip(readers.into_iter().flatten())
+            {
+                drop(reader.map(|reader| input.log.attach(stream, reader)));
             }
-            Err(because) => notes.extend(because.map(|because| format!("it is started anew: {because}"))),
+            let because = kept_run.err().flatten();
+            notes.extend(because.map(|because| format!("it is started anew: {because}")));
         }
     }
     let mut ended = BTreeSet::new();
@@ -111,8 +134,24 @@ pub(super) async fn run(input: CheckInput) -> Result<Startable, Problem> {
     Ok(Startable { launch, program, adoption: None, ended, notes })
 }
 
+/// The read ends of what an earlier run writes to: those that were kept, or else by their names.
+fn readers(input: &CheckInput, kept: [Option<OwnedFd>; 2]) -> Option<[Option<OwnedFd>; 2]> {
+    let inodes = input.recorded.last().and_then(|run| run.facts.outputs);
+    match inodes {
+        Some(inodes) if !fifo::are(&kept, inodes) => {
+            // What cannot be opened is only not read: that is said where a run is not kept for it.
+            fifo::reopen(&input.home.outputs(), &input.short, inodes).ok().map(|both| both.map(Some))
+        }
+        _ => kept.iter().any(Option::is_some).then_some(kept),
+    }
+}
+
 /// What is kept of an earlier hub; else why nothing is, if there is anything.
-fn adopt(input: &CheckInput, launch: &Launch) -> Result<Adoption, Option<String>> {
+fn adopt(
+    input: &CheckInput,
+    launch: &Launch,
+    readers: Option<&[Option<OwnedFd>; 2]>,
+) -> Result<(Adopted, OpenRun), Option<String>> {
     let (recorded, earlier) = (&input.recorded, &input.earlier);
     let leader = match recorded.as_slice() {
         [run] => Adopted::take(&run.leader, run.facts.pidfd)
@@ -129,17 +168,14 @@ fn adopt(input: &CheckInput, launch: &Launch) -> Result<Adoption, Option<String>
         unrecorded: !earlier.runs.iter().all(is_recorded),
         leader_runs: leader.is_some(),
         in_cgroup,
+        readable: readers.is_some_and(|readers| readers.iter().all(Option::is_some)),
         definition: &launch.definition,
     };
-    let run = match adoption::decide(&left) {
-        Decision::Adopt(run) => run.clone(),
-        Decision::Anew(because) => return Err(because.phrase().map(str::to_owned)),
-    };
-    let (Some(leader), Some(inodes)) = (leader, run.facts.outputs) else { return Err(None) };
-    let dir = input.home.outputs();
-    let readers = fifo::reopen(&dir, &input.short, inodes)
-        .map_err(|error| Some(format!("its output cannot be read: {}", error_chain::of(&error))))?;
-    Ok(Adoption { leader, run, readers })
+    match (adoption::decide(&left), leader) {
+        (Decision::Adopt(run), Some(leader)) => Ok((leader, run.clone())),
+        (Decision::Adopt(_), None) => Err(None),
+        (Decision::Anew(because), _) => Err(because.phrase().map(str::to_owned)),
+    }
 }
 
 async fn define(input: &CheckInput) -> Result<Composed, Problem> {

@@ -28,6 +28,7 @@ use super::actor;
 use super::actor_context::ActorContext;
 use super::effect::Outcome;
 use super::handle::{Handle, ModuleRequest};
+use super::output_keeper::KeptOutputs;
 use super::remnants::{self, Earlier};
 use super::snapshot::{Change, Snapshot};
 
@@ -103,8 +104,9 @@ impl Supervisor {
         nonce: String,
         unit: Option<UnitCgroup>,
         paths: PathHelper,
+        outputs: KeptOutputs,
     ) -> std::io::Result<Self> {
-        let context = ActorContext::open(home, base, logs, nonce, unit, paths)?;
+        let context = ActorContext::open(home, base, logs, nonce, unit, paths, outputs)?;
         Ok(Self {
             context: Arc::new(context),
             members: Arc::default(),

@@ -61,6 +61,8 @@ pub struct Unit {
     pub oom: Oom,
     /// Whether it divides its cgroup among its own children, where there are cgroups.
     pub delegate: bool,
+    /// How many descriptors the manager keeps open for it while it does not run, if it can.
+    pub stored_fds: u16,
     /// How much it is restricted.
     pub hardening: Hardening,
     /// Limits; a manager that does not support one refuses it.
@@ -121,6 +123,7 @@ impl Descriptor {
             watchdog: self.watchdog,
             oom: self.oom,
             delegate: self.delegate,
+            stored_fds: self.stored_fds,
             hardening: overrides.hardening.unwrap_or(self.hardening),
             limits: overrides.limits.clone(),
             person: binding.person.clone(),

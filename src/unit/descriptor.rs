@@ -48,6 +48,9 @@ pub struct Descriptor {
     /// Whether it divides its cgroup among its own children.
     #[serde(default)]
     pub delegate: bool,
+    /// How many descriptors the manager keeps open for it while it does not run, if it can.
+    #[serde(default)]
+    pub stored_fds: u16,
     /// How much it is restricted.
     pub hardening: Hardening,
 }

@@ -103,3 +103,25 @@ fn under_load(lab: &Lab, hub: &Hub<'_>) {
 fn a_killed_hub_costs_its_modules_nothing() {
     in_both_scopes(|lab, hub| under_load(lab, &hub));
 }
+
+/// systemd keeps the read ends of its output: what it wrote before it ended is in the log of the next hub.
+#[test]
+fn the_last_words_of_a_module_that_ends_without_a_hub_are_kept() {
+    in_both_scopes(|lab, hub| {
+        let script = "echo begins; while [ ! -e /tmp/end ]; do sleep 0.02; done; echo my last words; exit 7";
+        let _ = lab.root("rm -f /tmp/end").code(0);
+        hub.install();
+        hub.edit("[Service]\nRestartSec=4s\n");
+        hub.start();
+        let _ = hub.parachute(&format!("add brief --no-listen -- sh -c '{script}'")).code(0);
+        let (pid, first) = (hub.pid(), hub.ready("brief"));
+        lab.eventually("it has begun", || hub.parachute("logs brief").out.contains("begins"));
+        let _ = lab.root(&format!("kill -KILL {pid}; touch /tmp/end")).code(0);
+        let ended = format!("[ ! -e /proc/{first} ]");
+        lab.eventually("it ends while there is no hub", || lab.root(&ended).code == 0);
+        assert_eq!(hub.pid(), 0);
+        lab.eventually("another hub runs", || ![0, pid].contains(&hub.pid()));
+        lab.eventually("they are kept", || hub.parachute("logs brief").out.contains("my last words"));
+        let _ = hub.systemctl(&format!("stop {SERVICE}")).code(0);
+    });
+}

@@ -27,6 +27,7 @@ pub fn printer(name: &str, argv: Vec<OsString>, env: BTreeMap<String, OsString>)
         watchdog: None,
         oom: Oom::Stop,
         delegate: false,
+        stored_fds: 0,
         hardening: Hardening::Off,
         limits: Limits::default(),
         person: Some("root".to_owned()),

@@ -1,6 +1,6 @@
 //! Begins a run: starts the module's process, or goes on with the one that an earlier hub left.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use tracing::debug;
@@ -120,6 +120,9 @@ impl Actor {
         facts: RunFacts,
     ) {
         self.context.remnants.leader_born(processes.leader.pid);
+        if let [Some(out), Some(err)] = &outputs {
+            self.context.keep_outputs(self.machine.short(), [out.as_fd(), err.as_fd()]);
+        }
         let pumps = [Stream::Out, Stream::Err]
             .into_iter()
             .zip(outputs)

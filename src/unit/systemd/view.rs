@@ -36,6 +36,8 @@ pub(super) struct ServiceView {
     oom_goes_on: bool,
     /// `NAME=value`, which tells the program that its cgroup is delegated.
     delegated: Option<SystemdAssignment>,
+    /// `FileDescriptorStoreMax=`; absent: none.
+    stored_fds: Option<u16>,
     watchdog: Option<u64>,
     limits: Vec<Limit>,
     hardening: Vec<Rule>,
@@ -143,6 +145,7 @@ pub(super) fn service(unit: &Unit, scope: Scope) -> Result<ServiceView, Refused>
             .delegate
             .then(|| SystemdAssignment::new(CGROUP, OsStr::new(DELEGATED)))
             .transpose()?,
+        stored_fds: Some(unit.stored_fds).filter(|most| *most > 0),
         watchdog: unit.watchdog.map(|every| every.0),
         limits: limits(&unit.limits),
         hardening: hardening(unit.hardening, scope, unit.delegate),
