@@ -79,7 +79,7 @@ fn the_verb_lists_and_renders() {
     ];
     let json: serde_json::Value = serde_json::from_str(&render(&args).code(0).out).unwrap();
     let service = json["files"][0]["text"].as_str().unwrap();
-    for line in ["ExecStart=/x/p serve --port 2000", "RestartSteps=4", "User=root"] {
+    for line in ["ExecStart=/x/p serve --port 2000", "ExecStopPost=-/x/p reap", "User=root"] {
         assert!(service.lines().any(|l| l == line), "{line} in {service}");
     }
     let plist = render(&["--target", "launchd-daemon"]).code(0).out;

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(clippy::disallowed_methods, reason = "test: reads what the kernel says of this process")]
+    #[expect(clippy::disallowed_methods, reason = "test: reads the memory of this process")]
     fn pss() -> u64 {
         let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
         let kib = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();

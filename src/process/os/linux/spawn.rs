@@ -109,7 +109,8 @@ fn begin_by_clone(script: &mut Script, stack: &mut [MaybeUninit<u128>]) -> io::R
         libc::clone(child, top, flags, ptr::from_mut(script).cast::<c_void>())
     };
     let refused = io::Error::last_os_error();
-    Pid::from_raw(pid).filter(|_| pid > 0).ok_or(refused)
+    // `from_raw` takes no negative number.
+    (pid > 0).then(|| Pid::from_raw(pid)).flatten().ok_or(refused)
 }
 
 /// What runs in the child.
@@ -248,13 +249,14 @@ mod clone3 {
         // with CLONE_VFORK this thread sleeps until the child has executed or ended, so stack, script and arguments
         // outlive its use of them. The stack is aligned to 16 bytes at both ends, as both calling conventions want.
         let answer = unsafe { call(&raw const arguments, ptr::from_mut(script).cast()) };
-        match i32::try_from(answer).ok().and_then(Pid::from_raw) {
-            Some(pid) if answer > 0 => {
+        // `from_raw` takes no negative number.
+        match i32::try_from(answer).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw) {
+            Some(pid) => {
                 // SAFETY: the kernel has just made this descriptor for us, and nothing else knows it.
                 let pidfd = (pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(pidfd) });
                 Some(Ok((pid, pidfd)))
             }
-            _ => {
+            None => {
                 let errno = i32::try_from(-answer).unwrap_or(libc::EIO);
                 if matches!(errno, libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG) {
                     REFUSED.store(true, Ordering::Relaxed);
