@@ -1,4 +1,4 @@
-//! Whether a run that an earlier hub left is kept as it is, or ended and started anew. Pure.
+//! Whether a run that an earlier hub left is kept as it is, or ended and started again. Pure.
 
 use super::ledger::OpenRun;
 
@@ -24,7 +24,7 @@ pub(super) struct Left<'a> {
 pub(super) enum Decision<'a> {
     /// It is kept: same processes, no restart.
     Adopt(&'a OpenRun),
-    /// What is left of it is ended, and the module is started anew.
+    /// What is left of it is ended, and the module is started again.
     Anew(Because),
 }
 

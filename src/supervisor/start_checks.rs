@@ -117,7 +117,7 @@ pub(super) async fn run(mut input: CheckInput) -> Result<Startable, Problem> {
                 drop(reader.map(|reader| input.log.attach(stream, reader)));
             }
             let because = kept_run.err().flatten();
-            notes.extend(because.map(|because| format!("it is started anew: {because}")));
+            notes.extend(because.map(|because| format!("it is started again: {because}")));
         }
     }
     let mut ended = BTreeSet::new();

@@ -36,7 +36,7 @@ fn more_is_said_when_it_is_asked_for_and_no_secret() {
     for text in lines(&world) {
         for said in [
             format!(
-                "debug parachute::supervisor::actor: spawned module=web program={}",
+                "debug parachute::supervisor::actor::beginning: spawned module=web program={}",
                 crate::support::program::fixture().display()
             ),
             format!(" pid={pid} "),

@@ -148,7 +148,7 @@ fn a_crash_of_an_adopted_module_is_one_like_any_other() {
     world.expect_no_processes();
 }
 
-/// The module is what its definition says: a changed one is started anew, and the log says why.
+/// The module is what its definition says: a changed one is started again, and the log says why.
 #[test]
 fn a_changed_definition_is_not_adopted() {
     let world = World::new();
@@ -163,7 +163,7 @@ fn a_changed_definition_is_not_adopted() {
     assert_ne!(world.ready("web"), web);
     assert_eq!(world.ready("same"), same);
     let log = world.run(&["logs", "web"]).out;
-    assert!(log.contains("it is started anew: its definition changed"), "{log}");
+    assert!(log.contains("it is started again: its definition changed"), "{log}");
     world.stop_hub();
     world.expect_no_processes();
 }

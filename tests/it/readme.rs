@@ -69,7 +69,7 @@ systemd starts the next hub after 100 ms.
     a_hub_that_is_killed_is_restarted_and_adopts_its_modules
 Until then a module blocks when 64 KiB of its output are unread, or less if there are more than 256 modules.
     a_module_that_fills_its_fifo_waits_for_the_next_hub the_more_modules_the_smaller_their_fifos
-A module whose definition changed meanwhile is ended, by pid and start time, and started anew.
+A module whose definition changed meanwhile is ended, by pid and start time, and started again.
     a_changed_definition_is_not_adopted a_recycled_pid_in_the_ledger_is_left_alone hub_killed_at_random_instants
 A hub that dies five times in five minutes starts no module until you ask for one.
     five_crashes_lead_to_it_and_each_verb_reports_it a_hub_that_keeps_dying_is_in_safe_mode_and_its_unit_active
