@@ -13,6 +13,9 @@ use crate::supervisor::output_keeper::OutputKeeper;
 const PREFIX: &str = "log.";
 const ENDS: [&str; 2] = [".out", ".err"];
 
+/// Messages that may wait for the manager.
+const QUEUE: usize = 1024;
+
 /// The module and the place, 0 for stdout, of a stored descriptor. `None`: it has another name.
 #[must_use]
 pub(crate) fn output_of(name: &str) -> Option<(Short, usize)> {
@@ -34,7 +37,7 @@ enum Message {
 /// Talks to the store in a task of its own, in order: a start does not wait for the manager.
 #[derive(Debug)]
 pub(crate) struct FdStore {
-    messages: mpsc::UnboundedSender<Message>,
+    messages: mpsc::Sender<Message>,
 }
 
 impl FdStore {
@@ -44,7 +47,7 @@ impl FdStore {
         if !notifier.is_heard() {
             return None;
         }
-        let (messages, mut inbox) = mpsc::unbounded_channel();
+        let (messages, mut inbox) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             while let Some(message) = inbox.recv().await {
                 match message {
@@ -69,13 +72,13 @@ impl OutputKeeper for FdStore {
     fn keep(&self, short: &Short, readers: [BorrowedFd<'_>; 2]) {
         let [out, err] = readers.map(|reader| reader.try_clone_to_owned());
         if let (Ok(out), Ok(err)) = (out, err) {
-            // The task ends only with the hub.
-            let _ = self.messages.send(Message::Keep(short.clone(), [out, err]));
+            // If a thousand modules are started at once and the manager is slow, some outputs are not kept.
+            let _ = self.messages.try_send(Message::Keep(short.clone(), [out, err]));
         }
     }
 
     fn forget(&self, short: &Short) {
-        let _ = self.messages.send(Message::Forget(short.clone()));
+        let _ = self.messages.try_send(Message::Forget(short.clone()));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::process::this_process::heap;
 use crate::process::{group, ports};
 use crate::supervisor::clock::moment;
 use crate::supervisor::output_keeper::{KeptOutputs, OutputKeeper};
-use crate::supervisor::supervisor::Supervisor;
+use crate::supervisor::supervisor::{Supervisor, SupervisorSetup};
 
 use super::activation::{self, Handed, Passed};
 use super::app::{App, Identity};
@@ -128,10 +128,17 @@ async fn serve(
     let base =
         SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
     let keeper = FdStore::begin(&notifier).map(|store| Arc::new(store) as Arc<dyn OutputKeeper>);
-    let outputs = KeptOutputs { keeper, earlier: outputs };
+    let setup = SupervisorSetup {
+        home: home.clone(),
+        base,
+        logs: logs.clone(),
+        nonce: nonce.clone(),
+        unit,
+        paths: paths.clone(),
+        outputs: KeptOutputs { keeper, earlier: outputs },
+    };
     let supervisor =
-        Supervisor::new(home.clone(), base, logs.clone(), nonce.clone(), unit, paths.clone(), outputs)
-            .map_err(system("the ledger of running modules cannot be opened"))?;
+        Supervisor::new(setup).map_err(system("the ledger of running modules cannot be opened"))?;
     let (close, closing) = watch::channel(false);
     let (stop, mut stops) = mpsc::channel(1);
     let listening = door.phrase();

@@ -36,6 +36,22 @@ use super::snapshot::{Change, Snapshot};
 /// Changes by which a slow receiver may lag behind before it learns that it missed some.
 const CHANGES: usize = 256;
 
+/// What a supervisor works with.
+#[derive(Debug)]
+pub(crate) struct SupervisorSetup {
+    pub(crate) home: Home,
+    /// The base of every spawn's environment.
+    pub(crate) base: SpawnBase,
+    pub(crate) logs: LogCollector,
+    /// Random for each hub; part of every environment mark.
+    pub(crate) nonce: String,
+    /// The cgroup of the hub's unit, if it was delegated.
+    pub(crate) unit: Option<UnitCgroup>,
+    /// Looks at paths that a person or a module chose.
+    pub(crate) paths: PathHelper,
+    pub(crate) outputs: KeptOutputs,
+}
+
 /// One for each hub.
 #[derive(Debug)]
 pub(crate) struct ActorContext {
@@ -68,15 +84,8 @@ pub(crate) struct ActorContext {
 
 impl ActorContext {
     /// Opens the ledger, and searches once for processes of an earlier hub.
-    pub(super) fn open(
-        home: Home,
-        base: SpawnBase,
-        logs: LogCollector,
-        nonce: String,
-        unit: Option<UnitCgroup>,
-        paths: PathHelper,
-        outputs: KeptOutputs,
-    ) -> std::io::Result<Self> {
+    pub(super) fn open(setup: SupervisorSetup) -> std::io::Result<Self> {
+        let SupervisorSetup { home, base, logs, nonce, unit, paths, outputs } = setup;
         let ledger = Ledger::open(home.ledger())?;
         let marked = group::marked(home.root())
             .map_err(std::io::Error::other)?

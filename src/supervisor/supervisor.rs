@@ -10,15 +10,11 @@ use futures_util::future::join_all;
 use tokio::sync::broadcast;
 use tracing::{debug, error, info, warn};
 
-use crate::home::definition::SpawnBase;
-use crate::home::paths::Home;
 use crate::home::services::FileIssue;
-use crate::logs::collector::LogCollector;
 use crate::logs::module_log::ModuleLog;
 use crate::module::launch::{LogLimits, Policy};
 use crate::module::name::Short;
 use crate::module::row::Row;
-use crate::process::cgroup::UnitCgroup;
 use crate::process::path_helper::client::PathHelper;
 use crate::process::terminate;
 use crate::process::this_process::open_files;
@@ -26,9 +22,9 @@ use crate::sync::mutex::lock;
 
 use super::actor;
 use super::actor_context::ActorContext;
+pub(crate) use super::actor_context::SupervisorSetup;
 use super::effect::Outcome;
 use super::handle::{Handle, ModuleRequest};
-use super::output_keeper::KeptOutputs;
 use super::remnants::{self, Earlier};
 use super::snapshot::{Change, Snapshot};
 
@@ -92,21 +88,12 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Opens the ledger, and searches once for processes of an earlier hub. Starts nothing. `unit`: the cgroup of the
-    /// hub's unit, if it was delegated.
+    /// Opens the ledger, and searches once for processes of an earlier hub. Starts nothing.
     ///
     /// # Errors
     /// The ledger cannot be opened.
-    pub(crate) fn new(
-        home: Home,
-        base: SpawnBase,
-        logs: LogCollector,
-        nonce: String,
-        unit: Option<UnitCgroup>,
-        paths: PathHelper,
-        outputs: KeptOutputs,
-    ) -> std::io::Result<Self> {
-        let context = ActorContext::open(home, base, logs, nonce, unit, paths, outputs)?;
+    pub(crate) fn new(setup: SupervisorSetup) -> std::io::Result<Self> {
+        let context = ActorContext::open(setup)?;
         Ok(Self {
             context: Arc::new(context),
             members: Arc::default(),

@@ -9,7 +9,7 @@ const WHO: [&str; 2] = ["edge: ", "test: "];
 
 /// The only files that emit events of `tracing`, or receive them, and what they say. A pure file emits none (`layers.rs`): it
 /// returns what is to be said. The room `logs` emits none either: events end there.
-const EVENTS: [(&str, &str); 14] = [
+const EVENTS: [(&str, &str); 15] = [
     ("cli/verbose.rs", "shows what `-v` asks for"),
     ("hub/app.rs", "the end of safe mode"),
     ("hub/diagnostics.rs", "gives events to the logs"),

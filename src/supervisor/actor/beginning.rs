@@ -23,6 +23,15 @@ use super::super::{path_problem, resolve_program};
 use super::diagnostics::millis;
 use super::{Actor, CurrentRun, HostEvent};
 
+/// The processes of a run that begins.
+struct NewRun {
+    leader: Leader,
+    processes: ModuleRun,
+    /// Read ends of stdout and stderr.
+    outputs: [Option<OwnedFd>; 2],
+    facts: RunFacts,
+}
+
 impl Actor {
     pub(super) fn spawn(&mut self, generation: Generation) {
         let Some((_, startable)) = self.startable.take().filter(|(checked, _)| *checked == generation) else {
@@ -66,7 +75,8 @@ impl Actor {
                     adopted: false,
                 };
                 let outputs = [child.take_stdout(), child.take_stderr()];
-                self.begin_run(generation, Leader::Child(child), processes, outputs, launch, facts);
+                let leader = Leader::Child(child);
+                self.begin_run(generation, launch, NewRun { leader, processes, outputs, facts });
             }
             Err(failed) => self.explain(generation, failed),
         }
@@ -107,18 +117,12 @@ impl Actor {
         };
         self.earlier.clear();
         self.context.adopted(self.machine.short());
-        self.begin_run(generation, Leader::Adopted(leader), processes, readers.map(Some), launch, run.facts);
+        let (leader, outputs) = (Leader::Adopted(leader), readers.map(Some));
+        self.begin_run(generation, launch, NewRun { leader, processes, outputs, facts: run.facts });
     }
 
-    fn begin_run(
-        &mut self,
-        generation: Generation,
-        mut leader: Leader,
-        processes: ModuleRun,
-        outputs: [Option<OwnedFd>; 2],
-        launch: Launch,
-        facts: RunFacts,
-    ) {
+    fn begin_run(&mut self, generation: Generation, launch: Launch, new: NewRun) {
+        let NewRun { mut leader, processes, outputs, facts } = new;
         self.context.remnants.leader_born(processes.leader.pid);
         if let [Some(out), Some(err)] = &outputs {
             self.context.keep_outputs(self.machine.short(), [out.as_fd(), err.as_fd()]);
