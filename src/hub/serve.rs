@@ -14,6 +14,7 @@ use crate::home::registration::Occupied;
 use crate::logs::collector::LogCollector;
 use crate::module::name::Short;
 use crate::process::cgroup::{NoCgroups, UnitCgroup};
+use crate::process::inherited_fds;
 use crate::process::path_helper::client::{PathHelper, Starter};
 use crate::process::this_process::heap;
 use crate::process::{group, ports};
@@ -45,6 +46,7 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`ServeError`].
 pub(crate) fn run(options: ServeOptions) -> Result<(), ServeError> {
+    inherited_fds::close_in_children();
     // First: the passed descriptors have numbers that anything opened before could have taken.
     let Passed { socket: handed, outputs, mut notes } = activation::take(&options.env, std::process::id())?;
     if !heap::settle() {

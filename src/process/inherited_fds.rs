@@ -21,6 +21,12 @@ pub(crate) fn take(count: u16) -> io::Result<Vec<OwnedFd>> {
     os::take_inherited_fds(FIRST, count)
 }
 
+/// Keeps what the parent process left open from modules: from here on no program that is executed gets a descriptor that
+/// is open now, but for standard input, output and error. To be called at the start.
+pub(crate) fn close_in_children() {
+    os::close_in_children(FIRST);
+}
+
 /// Whether it is a stream socket that accepts connections.
 ///
 /// # Errors

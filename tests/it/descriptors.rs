@@ -93,3 +93,19 @@ fn modules_get_the_descriptor_limit_of_the_hubs_start() {
     world.stop_hub();
     world.expect_no_processes();
 }
+
+/// A shell that starts the hub may have files and sockets open without the close-on-exec flag.
+#[test]
+fn what_the_hub_inherited_does_not_reach_its_modules() {
+    let world = World::new();
+    let (said, secret) = (world.file("open"), world.file("secret"));
+    let script = format!("ls -l /proc/self/fd > {}; exec sleep 1000", said.display());
+    world.define("looks", &["sh", "-c", &script], serde_json::json!({ "listen": false }));
+    start_limited(&world, &format!("exec 9>{0} 77>{0}", secret.display()));
+    world.ready("looks");
+    let hub = std::fs::read_link(format!("/proc/{}/fd/9", world.hub_pid())).unwrap();
+    assert_eq!(hub, secret, "the hub has it");
+    let open = std::fs::read_to_string(&said).unwrap();
+    assert!(open.contains("run/log/looks.err") && !open.contains("secret"), "{open}");
+    world.stop_hub();
+}

@@ -28,11 +28,11 @@ mod layout;
 
 pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
-use ending::{close_range, die_with_parent};
+use ending::{close_range, close_range_on_exec, die_with_parent};
 pub(super) use exit::{ExitWatch, StrangerWatch};
 pub(super) use fifo::{make_fifo, pipe_pages, set_capacity};
 pub(super) use heap::{settle as settle_heap, trim as trim_heap};
-pub(super) use inherited_fds::take as take_inherited_fds;
+pub(super) use inherited_fds::{close_in_children, take as take_inherited_fds};
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use pidfd::send;
 pub(super) use posix::{

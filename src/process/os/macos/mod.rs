@@ -19,7 +19,7 @@ mod posix;
 pub(super) use apart::stand_apart;
 pub(super) use daemon::{age, identity, streams, uptime};
 pub(super) use fifo::{make_fifo, pipe_pages, set_capacity};
-pub(super) use inherited_fds::take as take_inherited_fds;
+pub(super) use inherited_fds::{close_in_children, take as take_inherited_fds};
 pub(super) use mounts::{SEARCH, of as mount_of, of_name as mount_of_name};
 pub(super) use posix::{
     detach, discard, end_if_any, group_exists, ignores_hangup, is_child, send_group, zombie_child,
@@ -59,3 +59,8 @@ fn die_with_parent() -> std::io::Result<()> {
 
 /// There is no such call: what was inherited stays open.
 fn close_range(_first: std::ffi::c_uint, _last: std::ffi::c_uint) {}
+
+/// macOS has no such call.
+fn close_range_on_exec(_first: std::ffi::c_int) -> bool {
+    false
+}
