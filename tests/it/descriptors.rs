@@ -101,7 +101,7 @@ fn what_the_hub_inherited_does_not_reach_its_modules() {
     let (said, secret) = (world.file("open"), world.file("secret"));
     let script = format!("ls -l /proc/self/fd > {}; exec sleep 1000", said.display());
     world.define("looks", &["sh", "-c", &script], serde_json::json!({ "listen": false }));
-    start_limited(&world, &format!("exec 9>{0} 77>{0}", secret.display()));
+    start_limited(&world, &format!("exec 8>{0} 9>{0}", secret.display()));
     world.ready("looks");
     let hub = std::fs::read_link(format!("/proc/{}/fd/9", world.hub_pid())).unwrap();
     assert_eq!(hub, secret, "the hub has it");
