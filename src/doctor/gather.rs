@@ -171,7 +171,12 @@ fn held(
     let taken = services.rows.iter().filter(|(_, row)| occupied.contains(&row.port));
     let looker = Looker::new(&Asking::about(home.root()));
     let look = |port: u16| ports::holding(port).ok()?.map(|(holder, ids)| looker.of(holder, &ids));
-    taken.filter_map(|(short, row)| Some((short.to_string(), look(row.port)?))).collect()
+    // A module that runs on without a hub holds its own port: that is another check's.
+    let is_own = |short: &str, occupant: &Occupant| matches!(&occupant.kind, Kind::Module { short: Some(name), of } if of.ours && name == short);
+    taken
+        .filter_map(|(short, row)| Some((short.to_string(), look(row.port)?)))
+        .filter(|(short, occupant)| !is_own(short, occupant))
+        .collect()
 }
 
 /// The rows, and the problems of the file.

@@ -18,7 +18,7 @@ const NO_VERBS: [(&str, &str); 1] = [("process/attribution.rs", "server")];
 const STARTS: [&str; 5] = ["\"parachute ", "`parachute ", ": parachute ", "  parachute ", "sudo parachute "];
 
 /// Sessions that were recorded: they show what was printed then.
-const RECORDINGS: [&str; 2] = ["docs/session.md", "docs/session-migrate.md"];
+const RECORDINGS: [&str; 3] = ["docs/session.md", "docs/session-killed.md", "docs/session-migrate.md"];
 
 /// Words that the documents do not use, and what they say instead.
 const PLAIN_WORDS: [(&str, &str); 24] = [

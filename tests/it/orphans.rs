@@ -189,6 +189,83 @@ fn an_adopted_module_can_be_stopped_and_restarted() {
     world.stop_hub();
 }
 
+/// Each module has a reader of its own, so that it gets neither SIGPIPE nor EPIPE. The next hub adopts it.
+#[test]
+fn a_module_writes_on_after_its_hub_was_killed() {
+    let world = World::new();
+    let lines = |short: &str| {
+        std::fs::read_to_string(world.file(&format!("{short}.lines"))).map_or(0, |text| text.len())
+    };
+    let talkers = [
+        ("sh", "while :; do echo line; echo line >&2; printf . >> FILE; sleep 0.02; done"),
+        (
+            "python3",
+            "import sys, time\nwhile True:\n  print('line', flush=True); print('line', file=sys.stderr, flush=True)\n  \
+             open('FILE', 'a').write('.'); time.sleep(0.02)",
+        ),
+        (
+            "node",
+            "setInterval(() => { console.log('line'); console.error('line'); \
+             require('fs').appendFileSync('FILE', '.') }, 20)",
+        ),
+    ];
+    let shorts: Vec<&str> = talkers
+        .into_iter()
+        .filter(|(program, _)| {
+            ["/bin", "/usr/bin"].iter().any(|dir| std::path::Path::new(dir).join(program).exists())
+        })
+        .map(|(program, script)| {
+            let file = world.file(&format!("{program}.lines"));
+            let script = script.replace("FILE", file.to_str().unwrap());
+            let option = if program == "node" { "-e" } else { "-c" };
+            world.define(program, &[program, option, &script], serde_json::json!({ "listen": false }));
+            program
+        })
+        .collect();
+    assert!(shorts.contains(&"sh"));
+    world.start_hub();
+    let before: Vec<u32> = shorts.iter().map(|short| world.ready(short)).collect();
+    for short in &shorts {
+        eventually("it writes", || lines(short) > 0);
+    }
+    world.kill_hub();
+    for short in &shorts {
+        let seen = lines(short);
+        eventually("it writes on", || lines(short) > seen + 10);
+    }
+    assert_eq!(alive(&world.processes()), shorts.len(), "{:#?}", world.processes());
+    world.start_hub();
+    for (short, before) in shorts.iter().zip(before) {
+        assert_eq!(world.ready(short), before, "{short} is adopted");
+    }
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
+#[test]
+fn a_module_that_fills_its_fifo_waits_for_the_next_hub() {
+    let world = World::new();
+    let (go, file) = (world.file("go"), world.home().join("run/log/web.out"));
+    let script = format!("while [ ! -e {} ]; do sleep 0.01; done; exec yes", go.display());
+    world.define("web", &["sh", "-c", &script], serde_json::json!({ "listen": false }));
+    world.start_hub();
+    let before = world.ready("web");
+    world.kill_hub();
+    std::fs::write(&go, "").unwrap();
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let fifo = rustix::fs::open(&file, flags, rustix::fs::Mode::empty()).unwrap();
+    let holds = rustix::pipe::fcntl_getpipe_size(&fifo).unwrap() as u64;
+    // `yes` writes some KiB at once: the last one does not fit.
+    eventually("it is full", || rustix::io::ioctl_fionread(&fifo).unwrap() > holds / 2);
+    assert_eq!(alive(&world.processes()), 1);
+    std::fs::remove_file(&go).unwrap();
+    drop(fifo);
+    world.start_hub();
+    assert_eq!(world.ready("web"), before);
+    world.stop_hub();
+    world.expect_no_processes();
+}
+
 #[test]
 fn processes_without_a_row_are_ended_by_the_next_hub() {
     let world = World::new();

@@ -65,7 +65,7 @@ It is done when they are gone and the port is free.
 If the hub is killed with `kill -9`, its modules keep running, and the next hub adopts them: same processes, no restart.
     a_killed_hub_costs_its_modules_nothing_and_a_stop_of_the_next_leaves_none a_killed_hub_costs_its_modules_nothing
     a_module_writes_on_after_its_hub_was_killed
-systemd starts the next hub after 100 ms.
+Under systemd the next hub starts after 100 ms.
     a_hub_that_is_killed_is_restarted_and_adopts_its_modules
 Until then a module blocks when 64 KiB of its output are unread, or less if there are more than 256 modules.
     a_module_that_fills_its_fifo_waits_for_the_next_hub the_more_modules_the_smaller_their_fifos
