@@ -1,9 +1,7 @@
 //! systemd's file descriptor store: it holds the read ends of modules' outputs while no hub runs, and passes them to the
 //! next one (sd_notify(3), FDSTORE=1; systemd.service(5), FileDescriptorStoreMax=).
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use tokio::sync::mpsc;
+use std::os::fd::BorrowedFd;
 
 use super::notify::Notifier;
 use crate::module::name::Short;
@@ -12,9 +10,6 @@ use crate::supervisor::output_keeper::OutputKeeper;
 /// The start of the names of these descriptors, and their ends: stdout, stderr.
 const PREFIX: &str = "log.";
 const ENDS: [&str; 2] = [".out", ".err"];
-
-/// Messages that may wait for the manager.
-const QUEUE: usize = 1024;
 
 /// The module and the place, 0 for stdout, of a stored descriptor. `None`: it has another name.
 #[must_use]
@@ -28,57 +23,31 @@ fn name_of(short: &Short, place: usize) -> String {
     format!("{PREFIX}{short}{}", ENDS[place])
 }
 
-#[derive(Debug)]
-enum Message {
-    Keep(Short, [OwnedFd; 2]),
-    Forget(Short),
-}
-
-/// Talks to the store in a task of its own, in order: a start does not wait for the manager.
+/// The store of the hub's manager.
 #[derive(Debug)]
 pub(crate) struct FdStore {
-    messages: mpsc::Sender<Message>,
+    notifier: Notifier,
 }
 
 impl FdStore {
-    /// Begins it on the current runtime. `None`: no manager listens.
-    pub(crate) fn begin(notifier: &Notifier) -> Option<Self> {
-        let notifier = notifier.clone();
-        if !notifier.is_heard() {
-            return None;
-        }
-        let (messages, mut inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(async move {
-            while let Some(message) = inbox.recv().await {
-                match message {
-                    Message::Keep(short, readers) => {
-                        for (place, reader) in readers.iter().enumerate() {
-                            // A name holds any number of descriptors: those of earlier runs go first.
-                            notifier.unstore(&name_of(&short, place));
-                            notifier.store(&name_of(&short, place), reader.as_fd());
-                        }
-                    }
-                    Message::Forget(short) => {
-                        (0..ENDS.len()).for_each(|place| notifier.unstore(&name_of(&short, place)));
-                    }
-                }
-            }
-        });
-        Some(Self { messages })
+    /// `None`: no manager listens.
+    pub(crate) fn of(notifier: &Notifier) -> Option<Self> {
+        notifier.is_heard().then(|| Self { notifier: notifier.clone() })
     }
 }
 
 impl OutputKeeper for FdStore {
     fn keep(&self, short: &Short, readers: [BorrowedFd<'_>; 2]) {
-        let [out, err] = readers.map(|reader| reader.try_clone_to_owned());
-        if let (Ok(out), Ok(err)) = (out, err) {
-            // If a thousand modules are started at once and the manager is slow, some outputs are not kept.
-            let _ = self.messages.try_send(Message::Keep(short.clone(), [out, err]));
+        for (place, reader) in readers.iter().enumerate() {
+            // Out of descriptors: then the last words of this run may be lost.
+            if let Ok(reader) = reader.try_clone_to_owned() {
+                self.notifier.store(name_of(short, place), reader);
+            }
         }
     }
 
     fn forget(&self, short: &Short) {
-        let _ = self.messages.try_send(Message::Forget(short.clone()));
+        (0..ENDS.len()).for_each(|place| self.notifier.unstore(name_of(short, place)));
     }
 }
 

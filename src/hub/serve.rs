@@ -129,7 +129,7 @@ async fn serve(
     let nonce = format!("{:016x}", fastrand::u64(..));
     let base =
         SpawnBase { hub_env: options.env.clone(), reads_hub_env: hub_env.reads_as(), hub_port: door.port };
-    let keeper = FdStore::begin(&notifier).map(|store| Arc::new(store) as Arc<dyn OutputKeeper>);
+    let keeper = FdStore::of(&notifier).map(|store| Arc::new(store) as Arc<dyn OutputKeeper>);
     let setup = SupervisorSetup {
         home: home.clone(),
         base,

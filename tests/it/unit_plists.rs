@@ -27,6 +27,7 @@ pub fn dictionary(text: &str) -> plist::Dictionary {
 #[test]
 fn a_property_list_has_the_keys_and_types_of_the_manual() {
     let types = BTreeMap::from([
+        ("AbandonProcessGroup", "boolean"),
         ("EnvironmentVariables", "strings"),
         ("ExitTimeOut", "integer"),
         ("HardResourceLimits", "integers"),
