@@ -113,6 +113,17 @@ pub struct UnitState {
 }
 
 impl UnitState {
+    /// Whether its last run failed, and no other one is up. A unit that is restarted at once is starting or stopping for
+    /// most of the time, and not waiting for its restart.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        match self.active.known() {
+            Some(Active::Failed | Active::Restarting) => true,
+            Some(Active::Starting | Active::Stopping) => self.restarts.is_some_and(|restarts| restarts > 0),
+            Some(Active::Running | Active::Stopped | Active::Idle) | None => false,
+        }
+    }
+
     /// Nothing is known.
     #[must_use]
     pub fn unknown(because: &str) -> Self {
@@ -149,5 +160,23 @@ impl UnitState {
         self.active
             .clone()
             .map(|active| matches!(active, Active::Running | Active::Starting | Active::Restarting))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_between_two_failed_starts_has_crashed() {
+        let of = |active, restarts| {
+            UnitState { active: Told::Known(active), restarts, ..UnitState::unknown("not asked") }
+                .has_crashed()
+        };
+        assert!(of(Active::Failed, None) && of(Active::Restarting, None));
+        assert!(of(Active::Starting, Some(3)) && of(Active::Stopping, Some(1)));
+        assert!(!of(Active::Starting, Some(0)) && !of(Active::Starting, None));
+        assert!(!of(Active::Running, Some(3)) && !of(Active::Stopped, Some(3)));
+        assert!(!UnitState::unknown("not asked").has_crashed());
     }
 }

@@ -18,7 +18,6 @@ use crate::logs::file_reader::{self, Selection};
 use crate::logs::line::{Shown, Stream};
 use crate::logs::log_entry::{LogEntry, ReadError};
 use crate::logs::sanitize::sanitize;
-use crate::manager::state::Active;
 use crate::module::name::Short;
 use crate::module::row::short_of;
 use crate::module::timestamp::Timestamp;
@@ -186,7 +185,7 @@ async fn last_start(cx: &Context) -> Result<(), CliError> {
     }
     let Some(installation) = installation::installed(cx).await else { return Ok(()) };
     let state = installation.driver.state(&UnitName::hub()).await;
-    let died = matches!(state.active.known(), Some(Active::Failed | Active::Restarting));
+    let died = state.has_crashed();
     // Without the manager's log this file is the only one, or the other one was named above.
     let Ok(told) = installation.driver.logs(&UnitName::hub(), LAST_START).await else { return Ok(()) };
     if !died || told.is_empty() {
