@@ -179,7 +179,7 @@ impl Ledger {
         let bytes = fs::read_if_there(&path, MAX_BYTES).map_err(io::Error::other)?.unwrap_or_default();
         let book = Book::parse(&bytes);
         let lines = book.lines();
-        fs::put(&path, 0o600, &lines).map_err(io::Error::other)?;
+        fs::put_unsynced(&path, fs::PRIVATE, &lines).map_err(io::Error::other)?;
         let file = fs::open_append(&path).map_err(io::Error::other)?;
         Ok(Self { path, file, bytes: lines.len() as u64, book })
     }
@@ -198,7 +198,7 @@ impl Ledger {
         self.book.apply(entry);
         if self.bytes > COMPACT_AT {
             let lines = self.book.lines();
-            fs::put(&self.path, 0o600, &lines).map_err(io::Error::other)?;
+            fs::put_unsynced(&self.path, fs::PRIVATE, &lines).map_err(io::Error::other)?;
             self.file = fs::open_append(&self.path).map_err(io::Error::other)?;
             self.bytes = lines.len() as u64;
             return Ok(());
