@@ -12,7 +12,7 @@ pub(crate) const SEARCH: rustix::fs::OFlags = os::SEARCH;
 
 /// The mount of an open file.
 ///
-/// It is unknown.
+/// # Errors
 /// It is unknown.
 pub(crate) fn of(file: BorrowedFd<'_>) -> io::Result<MountId> {
     os::mount_of(file)

@@ -192,7 +192,7 @@ impl Ledger {
 
     /// Appends one entry.
     ///
-    /// The disk refuses. The sum in memory has the entry all the same.
+    /// # Errors
     /// The disk refuses. The sum in memory has the entry all the same.
     pub(super) fn record(&mut self, entry: &Entry) -> io::Result<()> {
         self.book.apply(entry);

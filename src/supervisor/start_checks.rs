@@ -86,6 +86,7 @@ pub(super) struct Startable {
 
 /// Runs all checks. A run of an earlier hub is kept if its definition is still the same; else processes that are proven to
 /// be an earlier instance of this module are ended, also if the definition is not usable.
+///
 /// # Errors
 /// The first reason against a start. No foreign process was touched.
 pub(super) async fn run(mut input: CheckInput) -> Result<Startable, Problem> {
